@@ -1,0 +1,28 @@
+"""Word-substitution attacks, robust training, saliency and certificates for text classifiers.
+
+Importing this package is cheap: models and methods are imported when they are first used.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ATTACKS": "robust_core.attacks",
+    "DEFENCES": "robust_core.defences",
+    "EXPLAINERS": "robust_core.explainers",
+    "Example": "robust_core.types",
+    "clean": "robust_core.text",
+    "cards": "robust_core.models.checkpoint",
+    "load": "robust_core.models.checkpoint",
+    "summary": "robust_core.metrics",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (forwards whatever the named module defines)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

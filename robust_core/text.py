@@ -1,0 +1,272 @@
+"""Words and characters: cleaning, word spans, edits, alignment and diff.
+
+A word is what may be attacked and explained: a run of letters, digits, and inner `'`, `-`, `_`, `*`, `@`.
+What stands between two words (blanks, punctuation) is a gap. `Draft` keeps both, so that a text can be edited
+word by word and written out again without touching anything else.
+"""
+
+import dataclasses
+import functools
+import html
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from robust_core.errors import BadInput
+from robust_core.types import Span, Swap
+
+MAX_WORDS = 400
+MAX_CHARACTERS = 20_000
+
+_TAG = re.compile(r"</?(?:br|b|i|u|p|em|strong|font|a|hr|small|sup|sub)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_BARE_ENTITY = re.compile(r"(?<![&\w])\s?(#\d{1,5};|(?:lt|gt|amp|quot);)")
+_QUOTES = str.maketrans({
+    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u2032": "'", "\u00b4": "'", "`": "'",
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2033": '"',
+})
+_BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
+_BRACKET = re.compile(r"(?<!\S)-[lr][rsc]b-(?!\S)", re.IGNORECASE)
+_CLITIC = re.compile(r"(?<=\w) (n't|'(?:s|re|ve|ll|d|m))(?!\w)", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"(?<=s) '(?=\s|$)", re.IGNORECASE)
+_FUSED = re.compile(r"\b(gon|wan|got) (na|ta)\b", re.IGNORECASE)
+_BEFORE = re.compile(r"\s+([,;:!?%)\]}]|\.+(?!\w))")
+_AFTER = re.compile(r"([(\[{])\s+")
+_OPENING = re.compile(r"``\s*")
+_CLOSING = re.compile(r"(?<=\S)\s+''(?=[\s,.;:!?)]|$)")
+_DOLLAR = re.compile(r"(?<!\S)([$#])\s+(?=\d)")
+_WORD = re.compile(r"[\w'\-*@]+")
+_EDGE = "'-_*@"
+
+
+def clean(text: str) -> str:
+    """Bring any text into the one form that models, attacks and explanations see.
+
+    Penn Treebank tokens become ordinary writing (`wo n't` -> `won't`, `-lrb-` -> `(`, ` ,` -> `,`), curly quotes become
+    straight, mark-up left in news and reviews (`<br />`, `#39;`) is resolved, control and invisible characters go, and
+    blanks are single. Cleaning a cleaned text changes nothing.
+    """
+    # Each rule may uncover work for another one; texts settle after one or two rounds.
+    for _ in range(8):
+        cleaned = _clean_once(text)
+        if cleaned == text:
+            break
+        text = cleaned
+    return text
+
+
+def _clean_once(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    text = _BARE_ENTITY.sub(lambda m: html.unescape("&" + m[1]), text)
+    text = html.unescape(text) if "&" in text and ";" in text else text
+    text = _TAG.sub(" ", text).replace("\\", " ")
+    text = _OPENING.sub('"', text)
+    text = _CLOSING.sub('"', text).replace("''", '"').translate(_QUOTES)
+    text = " ".join(text.split())
+    text = _BRACKET.sub(lambda m: _BRACKETS[m[0].lower()], text)
+    text = _CLITIC.sub(r"\1", text)
+    text = _POSSESSIVE.sub("'", text)
+    text = _FUSED.sub(r"\1\2", text)
+    text = _BEFORE.sub(r"\1", text)
+    text = _AFTER.sub(r"\1", text)
+    return _DOLLAR.sub(r"\1", text)
+
+
+def check_typed(text: str, max_words: int = MAX_WORDS) -> str:
+    """Clean a text that a person typed, or say in one line why it cannot be used.
+
+    Raises:
+        BadInput: Nothing to read, or longer than the limits.
+    """
+    if len(text) > MAX_CHARACTERS * 5:
+        raise BadInput(f"The text is too long: {len(text):,} characters; {max_words} words are the limit.")
+    cleaned = clean(text)
+    spans = word_spans(cleaned)
+    if not cleaned:
+        raise BadInput("The text is empty: type a sentence.")
+    if not spans:
+        raise BadInput("The text has no words: type a sentence.")
+    if len(spans) > max_words:
+        raise BadInput(f"The text is too long: {len(spans):,} words; {max_words} are the limit.")
+    if len(cleaned) > MAX_CHARACTERS:
+        raise BadInput(f"The text is too long: {len(cleaned):,} characters; {MAX_CHARACTERS:,} are the limit.")
+    return cleaned
+
+
+def word_spans(text: str) -> tuple[Span, ...]:
+    """Return the character range of every word, in order."""
+    spans = []
+    for match in _WORD.finditer(text):
+        found = match.group()
+        start = match.start() + len(found) - len(found.lstrip(_EDGE))
+        end = match.end() - (len(found) - len(found.rstrip(_EDGE)))
+        if start < end:
+            spans.append(Span(start, end))
+    return tuple(spans)
+
+
+class Edit(NamedTuple):
+    """Words `[start, end)` give way to `new`: a swap, a deletion (no new words), an insertion (empty range), a merge."""
+
+    start: int
+    end: int
+    new: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """A text as words and the gaps around them: gaps[0] words[0] gaps[1] ... words[-1] gaps[-1].
+
+    Args:
+        words: (n,) words.
+        gaps: (n + 1,) what stands before, between and after them.
+    """
+
+    words: tuple[str, ...]
+    gaps: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> "Draft":
+        """Split a text; `Draft.of(text).text == text`."""
+        words, gaps, last = [], [], 0
+        for start, end in word_spans(text):
+            gaps.append(text[last:start])
+            words.append(text[start:end])
+            last = end
+        return cls(tuple(words), (*gaps, text[last:]))
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The text, written out."""
+        parts = [self.gaps[0]]
+        for word, gap in zip(self.words, self.gaps[1:], strict=True):
+            parts.append(word)
+            parts.append(gap)
+        return "".join(parts)
+
+    @functools.cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """Character range of each word in `text`."""
+        spans, at = [], 0
+        for gap, word in zip(self.gaps, self.words, strict=False):
+            at += len(gap)
+            spans.append(Span(at, at + len(word)))
+            at += len(word)
+        return tuple(spans)
+
+    def apply(self, edit: Edit) -> "Draft":
+        """Return the draft with one edit made; a deleted word takes one blank with it."""
+        start, end, new = edit
+        before, after = self.gaps[start], self.gaps[end]
+        if new and start == end and start < len(self.words):
+            after = " "
+        elif new and start == end:
+            before, after = (" ", after) if self.words else (before, "")
+        if new:
+            gaps = (before, *([" "] * (len(new) - 1)), after)
+        elif start == 0:
+            gaps = (before + after.removeprefix(" "),)
+        else:
+            gaps = (before.removesuffix(" ") + after,)
+        return Draft(self.words[:start] + new + self.words[end:], self.gaps[:start] + gaps + self.gaps[end + 1:])
+
+    def window(self, centre: int, size: int) -> str:
+        """Return the text of at most `size` words around word `centre`, without the outer gaps.
+
+        Source: the window of TextAttack's `text_window_around_index`: half of it before the word, the rest after,
+        shifted inwards at the ends.
+        """
+        if len(self.words) <= size:
+            start, end = 0, len(self.words)
+        else:
+            start = min(max(centre - size // 2, 0), len(self.words) - size)
+            end = start + size
+        return self.text[self.spans[start].start: self.spans[end - 1].end]
+
+
+def match_case(word: str, like: str) -> str:
+    """Give `word` the capitals of `like`: lower, UPPER or Title; anything else leaves it alone."""
+    if like.islower():
+        return word.lower()
+    if like.isupper() and len(like) > 1:
+        return word.upper()
+    if like[:1].isupper() and (len(like) == 1 or like[1:].islower()):
+        return word[:1].upper() + word[1:]
+    return word
+
+
+def align(a: Sequence[str], b: Sequence[str]) -> list[tuple[int | None, int | None]]:
+    """Pair the words of two texts: swapped words share a pair, deleted and inserted ones stand alone.
+
+    Args:
+        a: Words of the first text.
+        b: Words of the second text.
+
+    Returns:
+        Pairs of positions in order; None on the side where a word is absent. Words are compared without case; of
+        all pairings with the fewest edits the one with most equal words is taken.
+    """
+    a, b = [w.lower() for w in a], [w.lower() for w in b]
+    head = 0
+    while head < min(len(a), len(b)) and a[head] == b[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(a), len(b)) - head and a[-1 - tail] == b[-1 - tail]:
+        tail += 1
+    middle_a, middle_b = a[head: len(a) - tail], b[head: len(b) - tail]
+    pairs: list[tuple[int | None, int | None]] = [(i, i) for i in range(head)]
+    pairs += [(None if i is None else i + head, None if j is None else j + head)
+              for i, j in _fewest_edits(middle_a, middle_b)]
+    return pairs + [(len(a) - tail + k, len(b) - tail + k) for k in range(tail)]
+
+
+def _fewest_edits(a: list[str], b: list[str]) -> list[tuple[int | None, int | None]]:
+    """Align by dynamic programming; cost is (edits, unequal pairs) so that ties prefer equal words."""
+    rows, columns = len(a) + 1, len(b) + 1
+    cost = [[(0, 0)] * columns for _ in range(rows)]
+    for i in range(rows):
+        for j in range(columns):
+            options = []
+            if i and j:
+                same = a[i - 1] == b[j - 1]
+                edits, unequal = cost[i - 1][j - 1]
+                options.append((edits + (not same), unequal + (not same)))
+            if i:
+                options.append((cost[i - 1][j][0] + 1, cost[i - 1][j][1]))
+            if j:
+                options.append((cost[i][j - 1][0] + 1, cost[i][j - 1][1]))
+            cost[i][j] = min(options, default=(0, 0))
+    pairs: list[tuple[int | None, int | None]] = []
+    i, j = len(a), len(b)
+    while i or j:
+        here = cost[i][j]
+        if i and j:
+            same = a[i - 1] == b[j - 1]
+            edits, unequal = cost[i - 1][j - 1]
+            if here == (edits + (not same), unequal + (not same)):
+                i, j = i - 1, j - 1
+                pairs.append((i, j))
+                continue
+        if i and here == (cost[i - 1][j][0] + 1, cost[i - 1][j][1]):
+            i -= 1
+            pairs.append((i, None))
+        else:
+            j -= 1
+            pairs.append((None, j))
+    return pairs[::-1]
+
+
+def diff(original: str, perturbed: str) -> tuple[Swap, ...]:
+    """List the words that differ, as swaps; a deletion has an empty new word, an insertion an empty range and old word."""
+    a, b = Draft.of(original), Draft.of(perturbed)
+    swaps, last = [], 0
+    for i, j in align(a.words, b.words):
+        if i is None:
+            swaps.append(Swap(last, last, "", b.words[j or 0]))
+            continue
+        last = a.spans[i].end
+        new = b.words[j] if j is not None else ""
+        if a.words[i] != new:
+            swaps.append(Swap(*a.spans[i], a.words[i], new))
+    return tuple(swaps)

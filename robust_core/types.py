@@ -1,0 +1,207 @@
+"""Frozen values that travel between the parts, and the protocols that models fulfil.
+
+Spans are half-open character ranges `[start, end)` into the text they belong to.
+Probabilities lie in 0..1; percent exists only in the user interface.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+Status = Literal["skipped", "failed", "succeeded", "stopped", "exhausted"]
+STATUSES: tuple[Status, ...] = ("skipped", "failed", "succeeded", "stopped", "exhausted")
+
+
+class Span(NamedTuple):
+    """A half-open character range of a text."""
+
+    start: int
+    end: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A text with its gold label, if there is one.
+
+    Args:
+        text: The text, cleaned by `robust_core.text.clean`.
+        label: Index of the gold class, or None when nobody gave one.
+        uid: Name that is unique within a data set; it seeds everything random about the example.
+    """
+
+    text: str
+    label: int | None = None
+    uid: str = ""
+
+
+class Swap(NamedTuple):
+    """One word of the original text and what stands in its place: `[start, end)` refers to the original text."""
+
+    start: int
+    end: int
+    old: str
+    new: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackResult:
+    """What an attack did to one example on one victim.
+
+    Args:
+        example: The attacked example.
+        victim: Id of the attacked classifier.
+        attack: Record of the attack (`registry.to_record`).
+        perturbed: Best text found; the original text where nothing was changed.
+        reference_label: Class the attack tries to leave: the gold label or, without one, the first prediction.
+        perturbed_label: Class predicted for `perturbed`.
+        before: Class probabilities of the original text, each text judged alone in fp32.
+        after: Class probabilities of `perturbed`, judged likewise.
+        queries: Texts submitted to the victim, cache hits included.
+        forward_passes: Distinct texts that the victim ran.
+        eligible: Submitted texts that passed the constraints (what TextAttack counts).
+        similarity: Cosine of original and perturbed text under the sentence encoder, NaN when there is none.
+        seconds: Wall time from the start of the search to its end, shared with the searches beside it.
+        status: How it ended.
+        swaps: Words replaced, deleted or inserted.
+        curve: (queries so far, probability of the reference label) at each accepted step, the start included.
+        notes: Plain remarks, such as swaps that flip only because the new word is unknown to the model.
+    """
+
+    example: Example
+    victim: str
+    attack: Mapping[str, Any]
+    perturbed: str
+    reference_label: int
+    perturbed_label: int
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    queries: int
+    forward_passes: int
+    eligible: int
+    similarity: float
+    seconds: float
+    status: Status
+    swaps: tuple[Swap, ...]
+    curve: tuple[tuple[int, float], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One message of a running attack, training or evaluation.
+
+    Args:
+        kind: "started", "progress" (something was asked), "step" (a better text was accepted), "result" or "error".
+        uid: Example it concerns.
+        victim: Classifier it concerns.
+        data: Plain values: for "progress" and "step" queries, text, proba (of the reference label) and trying (the
+            word being replaced); for "error" message.
+        result: The result, on the last event of an example.
+    """
+
+    kind: str
+    uid: str
+    victim: str
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    result: AttackResult | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribution:
+    """Signed importance of each word of a text for one class.
+
+    Args:
+        text: The explained text.
+        spans: Character range of each word, in order.
+        scores: (words,) signed score of each word; positive speaks for the target.
+        target: Index of the class explained.
+        method: Record of the explainer.
+        gap: Absolute completeness gap, NaN where the method promises none.
+        steps: Integration steps used, 0 where it does not integrate.
+        total: Difference of the outputs that the scores add up to, NaN where the method promises none.
+    """
+
+    text: str
+    spans: tuple[Span, ...]
+    scores: tuple[float, ...]
+    target: int
+    method: Mapping[str, Any]
+    gap: float
+    steps: int = 0
+    total: float = float("nan")
+
+
+class Encoded(NamedTuple):
+    """Token embeddings of a batch of texts.
+
+    Attributes:
+        embeddings: (n, t, d) float32 word-embedding rows, pads included.
+        mask: (n, t) bool, True at real tokens (special tokens included).
+        owner: (n, t) int64 index of the word that a token belongs to; -1 for pads, special tokens and gaps.
+        spans: Character range of each word, a list for each text.
+        pad: (d,) float32 embedding of the pad token.
+    """
+
+    embeddings: "torch.Tensor"
+    mask: "torch.Tensor"
+    owner: "torch.Tensor"
+    spans: list[tuple[Span, ...]]
+    pad: "torch.Tensor"
+
+
+class Classifier(Protocol):
+    """Anything that turns texts into class probabilities."""
+
+    id: str
+    labels: tuple[str, ...]
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n, classes) float32 probabilities."""
+        ...
+
+
+class TokenClassifier(Classifier, Protocol):
+    """A classifier whose tokenizer can be spliced word by word: the fast door for attacks."""
+
+    def unit_ids(self, unit: str) -> tuple[int, ...]:
+        """Return the token ids of one word or of the characters between two words."""
+        ...
+
+    def row(self, pieces: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        """Join the ids of units to a whole input, special tokens added, cut at the model's length."""
+        ...
+
+    def proba_from_ids(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Return (n, classes) float32 probabilities of token id rows."""
+        ...
+
+
+class WhiteBox(Classifier, Protocol):
+    """A classifier that shows its inside, for gradients and perturbations on embeddings."""
+
+    def embed(self, texts: Sequence[str]) -> Encoded:
+        """Return the token embeddings of texts."""
+        ...
+
+    def logits(self, embeddings: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+        """Return (n, classes) scores before softmax, from (n, t, d) embeddings."""
+        ...
+
+    def representation(self, embeddings: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+        """Return the (n, d) vector that the last linear layer reads."""
+        ...
+
+
+class Encoder(Protocol):
+    """A sentence encoder."""
+
+    id: str
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n, d) float32 rows of length one."""
+        ...

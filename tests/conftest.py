@@ -1,0 +1,37 @@
+"""Every test: no network but this machine's own, no textattack, own folder of runs."""
+
+import importlib.abc
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+REAL_CONNECT = socket.socket.connect
+LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def local_only(self: socket.socket, address) -> None:
+    """Connect, if the address is this machine's own."""
+    if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOCAL:
+        raise AssertionError(f"a test tried to reach {address[0]}")
+    REAL_CONNECT(self, address)
+
+
+class NoTextAttack(importlib.abc.MetaPathFinder):
+    """Nothing needs textattack to be importable."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("textattack", "flair"):
+            raise ModuleNotFoundError(f"{name} is blocked in tests", name=name)
+
+
+sys.meta_path.insert(0, NoTextAttack())
+socket.socket.connect = local_only
+
+
+@pytest.fixture(autouse=True)
+def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Send what a test stores to a folder of its own."""
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
