@@ -1,0 +1,5 @@
+"""Word-substitution attacks: one file a recipe, on one engine (`scheduler`) that batches all their questions."""
+
+from robust_core.registry import Registry
+
+ATTACKS = Registry("attack", ("robust_core.attacks.textfooler",))

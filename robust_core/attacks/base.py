@@ -1,0 +1,122 @@
+"""What all attacks share: parameters, how a result is made, the door `run`."""
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from robust_core.attacks.requests import Accept, Candidate, Judge, Request, Search, Similarity, Target
+from robust_core.registry import check_parameters, param
+from robust_core.text import Draft, diff
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example
+
+if TYPE_CHECKING:
+    from robust_core.attacks.scheduler import Tally
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: thrown into a search to end it)
+    """The user or a time limit ended a search."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack:
+    """A word-substitution attack; a member writes `search` and nothing else."""
+
+    max_queries: int = param(0, "Most texts submitted per example; 0 sets no limit", low=0, high=10_000_000)
+    time_limit: float = param(0.0, "Most seconds per example; 0 sets no limit", low=0.0, high=86_400.0)
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def search(self, target: Target, rng: np.random.Generator) -> Search:
+        """Look for an adversarial text: yield requests, receive answers, return the best candidate."""
+        raise NotImplementedError
+
+    @final
+    def run(self, victims: Sequence[Classifier], examples: Iterable[Example], *, seed: int = 0,
+            stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None) -> Iterator[Event]:
+        """Attack every example on every victim.
+
+        Args:
+            victims: Classifiers to attack; ids must differ.
+            examples: Cleaned examples; a label of None stands for the victim's own prediction.
+            seed: Seeds each search together with its example's uid.
+            stop: Ends every running search within a second when set; each keeps its best text so far.
+            width: Searches that run side by side.
+            encoder: Sentence encoder; None takes the packaged one.
+
+        Yields:
+            Events; the last of each (example, victim) is a "result" or an "error".
+        """
+        from robust_core.attacks.scheduler import Scheduler
+
+        yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder).run(examples)
+
+    def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int
+                ) -> Generator[Request, Any, AttackResult]:
+        """Judge, search, judge again: the frame around `search` that no attack can change."""
+        draft = Draft.of(example.text)
+        before = yield Judge(example.text)
+        predicted = int(before.argmax())
+        reference = predicted if example.label is None else example.label
+        tally.begin(reference, before)
+        best, outcome = Candidate(draft), "failed"
+        if predicted != reference:
+            outcome = "skipped"
+        else:
+            reads = getattr(victim, "readable_words", None)
+            reach = min(len(draft.words), reads(example.text)) if reads else len(draft.words)
+            target = Target(example, draft, reference, before, reach)
+            try:
+                best = yield from self.search(target, generator(seed, example.uid))
+            except Stopped:
+                best, outcome = tally.best or best, "stopped"
+        changed = best.text != example.text
+        after = (yield Judge(best.text)) if changed else before
+        if outcome == "failed" and int(after.argmax()) != reference:
+            outcome = "succeeded"
+        elif outcome == "failed" and tally.over:
+            outcome = "exhausted"
+        similarity = float((yield Similarity([(example.text, best.text)]))[0]) if changed else 1.0
+        notes = (yield from _unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
+        tally.point(float(after[reference]))
+        from robust_core.registry import to_record
+
+        return AttackResult(
+            example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,
+            reference_label=reference, perturbed_label=int(after.argmax()), before=tuple(map(float, before)),
+            after=tuple(map(float, after)), queries=tally.queries, forward_passes=tally.forward_passes,
+            eligible=tally.eligible, similarity=similarity, seconds=tally.seconds(), status=outcome,
+            swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes)
+
+
+def generator(seed: int, uid: str) -> np.random.Generator:
+    """Return the random generator of one example: the same in any order, batch or process."""
+    digest = hashlib.sha256(f"{seed}-{uid}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def _unknown_words(victim: Classifier, example: Example, best: Candidate, reference: int
+                   ) -> Generator[Request, Any, tuple[str, ...]]:
+    """Say so when a word model flips only because new words are unknown to it."""
+    unknown = getattr(victim, "unknown", None)
+    before, after = Draft.of(example.text), best.draft
+    if unknown is None or len(before.words) != len(after.words):
+        return ()
+    odd = [i for i, (old, new) in enumerate(zip(before.words, after.words, strict=True))
+           if old != new and unknown(new) and not unknown(old)]
+    if not odd:
+        return ()
+    known = dataclasses.replace(after, words=tuple(
+        before.words[i] if i in odd else word for i, word in enumerate(after.words)))
+    proba = yield Judge(known.text)
+    if int(proba.argmax()) != reference:
+        return ()
+    words = ", ".join(after.words[i] for i in odd)
+    return (f"Flips only because the model does not know: {words}.",)
+
+
+__all__ = ["Accept", "Attack", "Candidate", "Stopped", "generator"]

@@ -1,0 +1,53 @@
+"""What a swap must keep: the sense of the sentence around it, the part of speech of the word."""
+
+import dataclasses
+from collections.abc import Generator, Sequence
+
+import numpy as np
+
+from robust_core.attacks.requests import Candidate, Request, Similarity
+from robust_core.resources import tag, tags_of
+from robust_core.text import Draft
+
+
+@dataclasses.dataclass(frozen=True)
+class SentenceSimilarity:
+    """The text around a changed word must stay close to what it was, as a sentence encoder sees it.
+
+    Args:
+        least: Lowest cosine.
+        window: Words around the change that are compared.
+        skip_short: Whether texts shorter than the window pass unseen, with similarity 1, as in TextAttack.
+    """
+
+    least: float
+    window: int = 15
+    skip_short: bool = True
+
+    def measure(self, reference: Draft, candidates: Sequence[Candidate], position: int
+                ) -> Generator[Request, np.ndarray, np.ndarray]:
+        """Return the (candidates,) similarity of each to `reference` around `position`."""
+        if not candidates:
+            return np.zeros(0)
+        if self.skip_short and len(reference.words) < self.window:
+            return np.ones(len(candidates))
+        old = reference.window(min(position, len(reference.words) - 1), self.window)
+        return (yield Similarity([(old, c.draft.window(min(position, len(c.draft.words) - 1), self.window))
+                                  for c in candidates]))
+
+
+class PartOfSpeech:
+    """A new word must be able to be what the old one is in its sentence; nouns and verbs may stand in for each other.
+
+    Args:
+        draft: The original text; it is tagged once.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self._tags = tag(draft.words)
+
+    def allows(self, position: int, word: str) -> bool:
+        """Return whether `word` may take the place at `position`."""
+        wanted = self._tags[position]
+        possible = tags_of(word)
+        return wanted in possible or (wanted in ("NOUN", "VERB") and bool(possible & {"NOUN", "VERB"}))

@@ -1,0 +1,127 @@
+"""What a search may ask for: it yields one of these and receives the answer; it never calls a model itself."""
+
+import dataclasses
+import functools
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+
+from robust_core.text import Draft, Edit
+from robust_core.types import Example
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A text that a search considers: a draft and edits that do not overlap, in order of position.
+
+    Args:
+        base: The draft that the edits refer to.
+        edits: Edits; none means the draft itself.
+    """
+
+    base: Draft
+    edits: tuple[Edit, ...] = ()
+
+    @functools.cached_property
+    def draft(self) -> Draft:
+        """The edited draft."""
+        draft = self.base
+        for edit in reversed(self.edits):
+            draft = draft.apply(edit)
+        return draft
+
+    @property
+    def text(self) -> str:
+        """The edited text."""
+        return self.draft.text
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What a search knows of its victim and text.
+
+    Args:
+        example: The attacked example.
+        draft: Its words and gaps.
+        reference_label: Class to leave.
+        before: (classes,) probabilities of the original text.
+        reach: Number of words the victim reads; later ones must be left alone.
+    """
+
+    example: Example
+    draft: Draft
+    reference_label: int
+    before: np.ndarray
+    reach: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """Ask the victim for the probabilities of candidates; answered by `Scores`.
+
+    Args:
+        candidates: Texts to submit, each counted as one query.
+        trying: The word at stake, for people who watch.
+    """
+
+    candidates: Sequence[Candidate]
+    trying: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Answer to `Score`.
+
+    Args:
+        proba: (m, classes) float32; m is less than asked for when the query budget ran out.
+        reference_label: Class to leave.
+        over: Whether the budget is spent: the search must end with what it has.
+    """
+
+    proba: np.ndarray
+    reference_label: int
+    over: bool
+
+    @property
+    def loss(self) -> np.ndarray:
+        """(m,) one minus the probability of the reference label: what a search wants to be high."""
+        return 1.0 - self.proba[:, self.reference_label]
+
+    @property
+    def success(self) -> np.ndarray:
+        """(m,) bool: whether another class is predicted."""
+        return self.proba.argmax(axis=1) != self.reference_label
+
+
+@dataclasses.dataclass(frozen=True)
+class Similarity:
+    """Ask the sentence encoder for the cosine of pairs of texts; answered by a (pairs,) array."""
+
+    pairs: Sequence[tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """Ask for the canonical probabilities of one text (fp32, unpadded, alone); answered by a (classes,) array."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Accept:
+    """Tell that a candidate is now the best text; answered by None.
+
+    Args:
+        candidate: The text.
+        proba: (classes,) its probabilities.
+        eligible: Submitted texts found to satisfy all constraints since the last time this was told.
+    """
+
+    candidate: Candidate | None
+    proba: np.ndarray | None = None
+    eligible: int = 0
+
+
+Request = Score | Similarity | Judge | Accept
+Search = Generator[Request, Any, Candidate]

@@ -1,0 +1,60 @@
+"""TextFooler (Jin et al. 2020): important words give way to close neighbours of the same part of speech."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import Attack
+from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
+from robust_core.attacks.greedy import greedy_swaps, rank_by_deletion
+from robust_core.attacks.requests import Candidate, Search, Target
+from robust_core.registry import param
+from robust_core.resources import neighbours, stop_words
+from robust_core.text import match_case
+
+
+@ATTACKS.register("textfooler", title="TextFooler", source="https://arxiv.org/abs/1907.11932")
+@dataclasses.dataclass(frozen=True)
+class TextFooler(Attack):
+    """Replace important words by close counter-fitted neighbours of the same part of speech.
+
+    Differs: neighbours, part of speech and sentence encoder are the packaged ones. The encoder's threshold has the
+    rejection rate of the paper's (angular 0.841 for the Universal Sentence Encoder) on published TextFooler steps.
+    """
+
+    max_candidates: int = param(50, "Neighbours tried per word (paper: 50)", low=1, high=50)
+    min_word_similarity: float = param(
+        0.5, "Lowest cosine of a neighbour (the paper says 0.7, its code 0.5)", low=0.5, high=1.0)
+    min_text_similarity: float = param(
+        0.82, "Lowest cosine of the sentence around a swap, under MiniLM", low=-1.0, high=1.0)
+    window: int = param(15, "Words around a swap that the sentence encoder compares (paper: 15)", low=1, high=100)
+    skip_short: bool = param(True, "Let texts shorter than the window pass without the sentence encoder, as TextAttack")
+    same_part_of_speech: bool = param(True, "Keep the part of speech; nouns and verbs may stand in for each other")
+
+    def search(self, target: Target, rng: np.random.Generator) -> Search:
+        """Rank the words by deletion, then swap greedily."""
+        del rng
+        draft, stops = target.draft, stop_words()
+        positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
+        if not positions:
+            return Candidate(draft)
+        order, over = yield from rank_by_deletion(target, positions)
+        if over:
+            return Candidate(draft)
+        speech = PartOfSpeech(draft) if self.same_part_of_speech else None
+
+        def words_at(position: int) -> list[str]:
+            old = draft.words[position]
+            close = substitutes(old, self.max_candidates, self.min_word_similarity)
+            return [match_case(word, old) for word in close if speech is None or speech.allows(position, word)]
+
+        sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
+        return (yield from greedy_swaps(target, order, words_at, sentence, against_original=False))
+
+
+@functools.lru_cache(maxsize=20_000)
+def substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
+    """Return at most `most` neighbours of a word with cosine >= `least`, closest first."""
+    return tuple(other for other, cosine in neighbours(word)[:most] if cosine >= least)

@@ -1,0 +1,115 @@
+"""Sentence encoders: texts to unit vectors.
+
+The packaged MiniLM runs on our own forward pass, since it is asked in the inner loop of attacks and opens in a
+fraction of the time; any other goes through sentence-transformers.
+"""
+
+import functools
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robust_core.errors import BadInput, MissingResource
+from robust_core.resources import minilm_folder
+from robust_core.text import clean
+from robust_core.types import Encoder
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2: mean of the last hidden states over real tokens, scaled to length one.
+
+    Args:
+        device: auto, cpu, cuda, mps.
+    """
+
+    id = "minilm"
+    length = 256
+
+    def __init__(self, device: str = "auto") -> None:
+        from robust_core.models.bert import Bert
+        from robust_core.models.checkpoint import pick_device, subwords
+
+        folder = minilm_folder()
+        self._device = pick_device(device)
+        self._body = Bert.from_folder(folder).to(self._device).requires_grad_(False)
+        self._tokens = subwords(folder, self.length)
+        self._lock = threading.Lock()
+        self.batch = 512 if self._device.type == "cuda" else 48
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n, 384) float32 unit rows; an empty text is the encoding of nothing but special tokens."""
+        rows = [self._tokens.encode(clean(text)).ids for text in texts]
+        result = np.zeros((len(rows), self._body.config["hidden_size"]), dtype=np.float32)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        for start in range(0, len(order), self.batch):
+            chosen = order[start: start + self.batch]
+            result[chosen] = self._run([rows[i] for i in chosen])
+        return result
+
+    def _run(self, rows: list[tuple[int, ...]]) -> np.ndarray:
+        import torch
+
+        from robust_core.models.bert import mean_pool
+
+        width = max(len(row) for row in rows)
+        ids = torch.zeros((len(rows), width), dtype=torch.int64)
+        mask = torch.zeros((len(rows), width), dtype=torch.bool)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+            mask[i, : len(row)] = True
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        with self._lock, torch.inference_mode():
+            hidden = self._body(self._body.embeddings.word_embeddings(ids), mask)
+            return torch.nn.functional.normalize(mean_pool(hidden, mask), dim=-1).cpu().numpy()
+
+
+class SentenceTransformerEncoder:
+    """Any encoder that sentence-transformers can open.
+
+    Args:
+        name: Folder or Hugging Face id.
+        device: auto, cpu, cuda, mps.
+    """
+
+    batch = 64
+
+    def __init__(self, name: str, device: str = "auto") -> None:
+        from sentence_transformers import SentenceTransformer
+
+        from robust_core.models.checkpoint import pick_device
+
+        self.id = name
+        try:
+            self._model: Any = SentenceTransformer(name, device=str(pick_device(device)), trust_remote_code=False,
+                                                   model_kwargs={"use_safetensors": True})
+        except (OSError, ValueError) as error:
+            if Path(name).is_dir():
+                raise BadInput(f"{Path(name).name} cannot be read as an encoder: {str(error).splitlines()[0]}") from None
+            raise MissingResource(f"The encoder {name}", "Give a folder that holds it.") from None
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n, d) float32 unit rows."""
+        return np.asarray(self._model.encode([clean(text) for text in texts], batch_size=self.batch,
+                                             normalize_embeddings=True, show_progress_bar=False), dtype=np.float32)
+
+
+_LOADING = threading.Lock()
+
+
+@functools.lru_cache(maxsize=2)
+def _minilm(device: str) -> MiniLM:
+    return MiniLM(device)
+
+
+def default(device: str = "auto") -> MiniLM:
+    """Return the packaged encoder, loaded once per process and device."""
+    with _LOADING:
+        return _minilm(device)
+
+
+def load(name: str, device: str = "auto") -> Encoder:
+    """Load an encoder: `minilm`, a folder, or a Hugging Face id."""
+    return default(device) if name == "minilm" else SentenceTransformerEncoder(name, device)

@@ -1,0 +1,1 @@
+"""Classifiers: word models, transformers of any kind, and how they are stored."""

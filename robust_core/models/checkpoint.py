@@ -1,0 +1,362 @@
+"""Stored models: cards, hashes, saving, loading.
+
+A checkpoint is a folder `<dataset>/<architecture>/<defence>` with model.safetensors and card.json. Word models share
+one embedding table and vocabulary per data set and architecture, in the folder above. Nothing is ever unpickled, and
+every file is checked against the SHA-256 in its card before it is used.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robust_core import datasets
+from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.resources.encoder import minilm_folder, sha256
+
+if TYPE_CHECKING:
+    import torch
+
+    from robust_core.models.classifier import TextClassifier
+
+SHIPPED = Path(__file__).parents[2] / "checkpoints"
+ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What is known of a stored model; `card.json` holds the same fields but `folder`.
+
+    Args:
+        id: Model id, `<dataset>/<architecture>/<defence>` with `@seed` where the seed is not 0.
+        dataset: Data set it was trained on.
+        architecture: cnn, lstm, minilm, or the name of a Hugging Face encoder.
+        defence: Record of the defence.
+        seed: Seed of the training.
+        labels: Label names, by index.
+        config: Sizes of the network.
+        recipe: Epochs, learning rates and the like.
+        dev_accuracy: Share of the dev split that the stored weights classify correctly.
+        epochs: Epoch the weights come from, counted from 1.
+        seconds: Wall time of the training.
+        device: Where it was trained.
+        parameters: Trained and frozen parameters of the whole network.
+        bytes: Size of the files in `files`.
+        files: SHA-256 of each file, by path from the card's folder.
+        data: Rows and SHA-256 of each split used.
+        parent: SHA-256 of the encoder the weights adapt, if there is one.
+        version: Version of the code.
+        folder: Where the card was read.
+    """
+
+    id: str
+    dataset: str
+    architecture: str
+    defence: Mapping[str, Any]
+    seed: int
+    labels: tuple[str, ...]
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    dev_accuracy: float
+    epochs: int
+    seconds: float
+    device: str
+    parameters: int
+    bytes: int
+    files: Mapping[str, str]
+    data: Mapping[str, Any]
+    parent: str
+    version: str
+    folder: Path
+
+    @property
+    def defence_name(self) -> str:
+        """Name of the defence, such as base."""
+        return str(self.defence["name"])
+
+    @property
+    def title(self) -> str:
+        """Short name for people: architecture and defence."""
+        defence = self.id.split("/")[2] if self.id.count("/") >= 2 else self.defence_name
+        return f"{ARCHITECTURES.get(self.architecture, self.architecture)} · {defence}"
+
+
+def roots() -> list[Path]:
+    """Return the folders that hold checkpoints: the shipped one and the one of own trainings."""
+    own = Path(os.environ.get("ROBUST_RUNS", "runs")) / "checkpoints"
+    return [Path(os.environ.get("ROBUST_CHECKPOINTS", SHIPPED)), own]
+
+
+def read_card(folder: Path) -> Card:
+    """Read `card.json` of a folder.
+
+    Raises:
+        BadInput: There is none, or it is damaged.
+    """
+    try:
+        values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        values["labels"] = tuple(values["labels"])
+        return Card(**values, folder=folder)
+    except FileNotFoundError:
+        raise BadInput(f"{folder.name} has no card.json.") from None
+    except (OSError, ValueError, TypeError, KeyError):
+        raise BadInput(f"The card of {_name(folder)} is damaged; restore card.json.") from None
+
+
+def cards() -> list[Card]:
+    """Return the cards of all checkpoints, by data set, architecture, defence and seed; damaged ones are left out."""
+    found: dict[str, Card] = {}
+    for root in roots():
+        for path in sorted(root.glob("*/*/*/card.json")):
+            try:
+                card = read_card(path.parent)
+            except BadInput:
+                continue
+            found.setdefault(card.id, card)
+    order = list(ARCHITECTURES)
+    return sorted(found.values(), key=lambda c: (
+        list(datasets.DATASETS).index(c.dataset) if c.dataset in datasets.DATASETS else 99,
+        order.index(c.architecture) if c.architecture in order else 99, c.defence_name != "base", c.id))
+
+
+def check_files(card: Card) -> None:
+    """Compare every file of a checkpoint with the SHA-256 in its card.
+
+    Raises:
+        BadInput: A file is absent or differs.
+    """
+    for name, expected in card.files.items():
+        path = card.folder / name
+        if not path.is_file():
+            raise BadInput(f"{card.id}: {path.name} is missing; restore the checkpoint.")
+        if sha256(path) != expected:
+            raise BadInput(f"{card.id}: {path.name} does not match its card; restore the checkpoint.")
+
+
+def load(model_id: str, device: str = "auto") -> "TextClassifier":
+    """Load a classifier.
+
+    Args:
+        model_id: Id of a checkpoint, a folder with a checkpoint or a Hugging Face model, or a Hugging Face id.
+        device: auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.
+
+    Raises:
+        UnknownName: There is no such checkpoint.
+        BadInput: Files are damaged, or the folder holds no classifier.
+        MissingResource: Weights are not here and cannot be fetched.
+    """
+    known = {card.id: card for card in cards()}
+    card = known.get(model_id)
+    folder = Path(model_id)
+    if card is None and (folder / "card.json").is_file():
+        card = read_card(folder)
+    if card is not None:
+        return _load_card(card, pick_device(device))
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            # A shipped checkpoint whose card is damaged ends here as well as a folder that is none.
+            raise BadInput(f"The folder {_name(folder)} holds neither a card.json nor a Hugging Face config.json.")
+        return _load_hugging_face(model_id, pick_device(device))
+    for root in roots():
+        if (root / model_id / "card.json").is_file():
+            read_card(root / model_id)
+    if model_id.split("/")[0] in datasets.DATASETS or model_id.count("/") > 1 or not model_id.strip():
+        raise UnknownName("model", model_id, list(known))
+    return _load_hugging_face(model_id, pick_device(device), list(known))
+
+
+def pick_device(device: str) -> "torch.device":
+    """Turn a device name into a device; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        BadInput: There is no such device on this machine.
+    """
+    import torch
+
+    if device == "auto":
+        mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError):
+        raise BadInput(f"There is no device {device!r} here; try auto or cpu.") from None
+    return chosen
+
+
+def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...], vocabulary: tuple[str, ...] = ()) -> Any:
+    """Make an untrained network and its tokenizer.
+
+    Args:
+        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        config: Sizes of the network, and `length`, the longest input in tokens.
+        labels: Label names.
+        vocabulary: Known words of a word model.
+
+    Returns:
+        (network, tokenizer).
+    """
+    from robust_core.models.tokens import WordVocabulary
+    from robust_core.models.words import WordCNN, WordLSTM
+
+    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    length = sizes.pop("length")
+    if architecture in ("cnn", "lstm"):
+        tokens = WordVocabulary(vocabulary, length)
+        network = WordCNN if architecture == "cnn" else WordLSTM
+        return network(len(tokens), len(labels), **sizes), tokens
+    if architecture == "minilm":
+        from robust_core.models.bert import Bert
+        from robust_core.models.transformer import EncoderClassifier
+
+        folder = minilm_folder()
+        return EncoderClassifier(Bert.from_folder(folder), len(labels), **sizes), subwords(folder, length)
+    classifier = _load_hugging_face(architecture, pick_device("cpu"), labels=labels, length=length)
+    return classifier.net, classifier.tokens
+
+
+def subwords(folder: Path, length: int) -> Any:
+    """Read the fast tokenizer of a folder with tokenizer.json."""
+    from tokenizers import Tokenizer
+
+    from robust_core.models.tokens import Subwords
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return Subwords(tokenizer, length, tokenizer.token_to_id("[PAD]"))
+
+
+def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str, bytes | Mapping[str, "torch.Tensor"]],
+         root: Path) -> Card:
+    """Write a checkpoint: files first, the card last, each renamed into place when it is complete.
+
+    Args:
+        card: The card; its files, bytes and folder are filled in here.
+        weights: Tensors of model.safetensors.
+        shared: Files of the folder above, by name: bytes, or the tensors of a safetensors file.
+        root: Folder of all checkpoints.
+
+    Returns:
+        The finished card.
+    """
+    from safetensors.torch import save as to_bytes
+
+    dataset, architecture, defence = card.id.split("/")
+    folder = root / dataset / architecture / defence
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, str] = {}
+    size = 0
+    for name, content in [("model.safetensors", weights), *((f"../{name}", value) for name, value in shared.items())]:
+        data = content if isinstance(content, bytes) else to_bytes({k: v.contiguous() for k, v in content.items()})
+        _write(folder / name, data)
+        files[name] = hashlib.sha256(data).hexdigest()
+        size += len(data)
+    done = dataclasses.replace(card, files=files, bytes=size, folder=folder)
+    values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
+    _write(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    return done
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    shutil.copymode(path.parent / "card.json", temporary) if (path.parent / "card.json").exists() else \
+        os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
+    from safetensors.torch import load_file
+
+    from robust_core.models.classifier import TextClassifier
+
+    check_files(card)
+    if card.parent and encoder_hash() != card.parent:
+        raise BadInput(f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
+    try:
+        vocabulary = card.folder / "../vocabulary.txt"
+        words = tuple(vocabulary.read_text(encoding="utf-8").split("\n")) if card.architecture in ("cnn", "lstm") else ()
+        network, tokens = build(card.architecture, card.config["network"], card.labels, words)
+        state = {name: value.float() for name, value in load_file(card.folder / "model.safetensors").items()}
+        if words:
+            table = load_file(card.folder / "../embedding.safetensors")["weight"].float()
+            network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)
+        else:
+            merge(network, state, card.config)
+    except (KeyError, RuntimeError, OSError) as error:
+        raise BadInput(f"{card.id} cannot be read: {str(error).splitlines()[0]}.") from None
+    return TextClassifier(card.id, card.labels, network, tokens, device, card)
+
+
+def encoder_hash() -> str:
+    """Return the SHA-256 of the packaged encoder's weights, or of those that a copy in use was made from."""
+    folder = minilm_folder()
+    own = folder / "card.json"
+    if own.is_file():
+        return str(json.loads(own.read_text(encoding="utf-8"))["parent_sha256"])
+    return sha256(folder / "model.safetensors")
+
+
+def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str, Any]) -> None:  # noqa: ANN401
+    """Add low-rank weights to a network: W += scale * B A; every other tensor of `state` replaces its namesake.
+
+    Raises:
+        KeyError: The network has no tensor of that name.
+    """
+    import torch
+
+    own = network.state_dict()
+    with torch.no_grad():
+        for name, value in state.items():
+            if name.endswith(".lora_B"):
+                continue
+            if name.endswith(".lora_A"):
+                layer = name.removesuffix(".lora_A")
+                own[f"{layer}.weight"] += config["lora_scale"] * state[f"{layer}.lora_B"] @ value
+            else:
+                own[name].copy_(value)
+
+
+def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] | None = None,
+                       labels: tuple[str, ...] | None = None, length: int = 128) -> "TextClassifier":
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
+
+    from robust_core.models.classifier import TextClassifier
+    from robust_core.models.tokens import Subwords
+    from robust_core.models.transformer import HuggingFaceClassifier
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        sizes = {} if labels is None else {"num_labels": len(labels)}
+        config = AutoConfig.from_pretrained(model_id, trust_remote_code=False, **sizes)
+        tokenizer = AutoTokenizer.from_pretrained(model_id, trust_remote_code=False, use_fast=True)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            model_id, config=config, trust_remote_code=False, use_safetensors=True)
+    except (OSError, ValueError, KeyError) as error:
+        if Path(model_id).is_dir():
+            raise BadInput(f"{_name(Path(model_id))} cannot be read as a classifier with safetensors weights: "
+                           f"{str(error).splitlines()[0]}") from None
+        if known is not None and "/" not in model_id:
+            raise UnknownName("model", model_id, known) from None
+        raise MissingResource(f"The model {model_id}", "It is neither a checkpoint nor a Hugging Face model that can "
+                              "be reached from here; give a folder that holds it.") from None
+    finally:
+        logging.set_verbosity(verbosity)
+    if not tokenizer.is_fast:
+        raise BadInput(f"{model_id} has no fast tokenizer (tokenizer.json).")
+    longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2 if length else length)
+    tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0))
+    names = labels or tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
+    return TextClassifier(model_id, names, HuggingFaceClassifier(model), tokens, device)
+
+
+def _name(folder: Path) -> str:
+    """Name a folder by its last parts, without the machine's own path."""
+    return "/".join(folder.parts[-3:])

@@ -1,0 +1,162 @@
+"""The one classifier class: a network, a tokenizer, batches under a token budget, a lock held per batch."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from robust_core.text import clean, word_spans
+from robust_core.types import Encoded
+
+if TYPE_CHECKING:
+    from robust_core.models.checkpoint import Card
+    from robust_core.models.tokens import Subwords, Tokens, WordVocabulary
+
+_SECONDS_PER_BATCH = 0.2
+_LEAST_BUDGET, _MOST_BUDGET = 512, 65_536
+
+
+@dataclasses.dataclass(eq=False)
+class TextClassifier:
+    """A text classifier: a `Classifier`, `TokenClassifier` and `WhiteBox` of `robust_core.types`.
+
+    Texts are cleaned by `robust_core.text.clean`. A text with no tokens is read as a single pad. The model stays in
+    eval mode, and any number of threads may use it: each batch holds the lock, never a whole attack.
+
+    Args:
+        id: Model id.
+        labels: Label names, by index.
+        net: Network with `embedding`, `represent(embeddings, mask)` and `forward(embeddings, mask)`.
+        tokens: Its tokenizer.
+        device: Where it runs.
+        card: How it was made, if it is one of ours.
+    """
+
+    id: str
+    labels: tuple[str, ...]
+    net: torch.nn.Module
+    tokens: "WordVocabulary | Subwords"
+    device: torch.device
+    card: "Card | None" = None
+
+    def __post_init__(self) -> None:
+        self.net.to(self.device).eval().requires_grad_(False)
+        self._lock = threading.RLock()
+        self._budget = 0
+
+    @property
+    def length(self) -> int:
+        """Longest input, in tokens."""
+        return self.tokens.length
+
+    @property
+    def separable(self) -> bool:
+        """Whether words can be tokenised one by one."""
+        return self.tokens.separable
+
+    def readable_words(self, text: str) -> int:
+        """Return how many words of a cleaned text the model reads to their end."""
+        return self.tokens.encode(text).read
+
+    def unknown(self, word: str) -> bool:
+        """Return whether a word model does not know (part of) a word; always False where words fall into pieces."""
+        return self.tokens.unknown_id is not None and self.tokens.unknown_id in self.unit_ids(word)
+
+    def unit_ids(self, unit: str) -> tuple[int, ...]:
+        """Return the token ids of one word or of the characters between two words."""
+        return self.tokens.unit_ids(unit)
+
+    def row(self, pieces: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        """Join the ids of units to a whole input, special tokens added, cut at the model's length."""
+        inner = tuple(token for piece in pieces for token in piece)
+        room = self.tokens.length - len(self.tokens.prefix) - len(self.tokens.suffix)
+        return self.tokens.prefix + inner[:room] + self.tokens.suffix
+
+    def text_row(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a whole cleaned text, from the tokenizer itself."""
+        return self.tokens.encode(text).ids
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n, classes) float32 probabilities of texts, each cleaned first."""
+        return self.proba_from_ids([self.tokens.encode(clean(text)).ids for text in texts])
+
+    def proba_from_ids(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Return (n, classes) float32 probabilities of token id rows, run shortest first in budgeted batches."""
+        result = np.zeros((len(rows), len(self.labels)), dtype=np.float32)
+        for batch in self.batches(rows):
+            result[batch] = self.run([rows[i] for i in batch])
+        return result
+
+    def batches(self, rows: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
+        """Yield positions of rows, sorted by length, in groups that stay within the token budget."""
+        batch: list[int] = []
+        for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):
+            if batch and (len(batch) + 1) * max(len(rows[i]), 1) > self.budget:
+                yield batch
+                batch = []
+            batch.append(i)
+        if batch:
+            yield batch
+
+    def run(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Return (n, classes) float32 probabilities of one batch; memory running out halves it."""
+        try:
+            with self._lock, torch.inference_mode():
+                ids, mask = self._padded(rows)
+                return self.net(self.net.embedding(ids), mask).softmax(-1).float().cpu().numpy()
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                raise
+            half = len(rows) // 2
+            return np.concatenate([self.run(rows[:half]), self.run(rows[half:])])
+
+    @property
+    def budget(self) -> int:
+        """Tokens a batch may hold, pads included, so that it takes about 0.2 s; measured at first use."""
+        if not self._budget:
+            row = (*self.tokens.prefix, *([self.tokens.pad_id] * 16), *self.tokens.suffix)
+            probe = [row] * 16
+            self.run(probe)
+            started = time.perf_counter()
+            self.run(probe)
+            seconds = max(time.perf_counter() - started, 1e-6)
+            tokens = int(len(probe) * len(row) * _SECONDS_PER_BATCH / seconds)
+            self._budget = min(max(tokens, _LEAST_BUDGET), _MOST_BUDGET)
+        return self._budget
+
+    def _padded(self, rows: Sequence[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor]:
+        width = max(1, max((len(row) for row in rows), default=1))
+        ids = np.full((len(rows), width), self.tokens.pad_id, dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=bool)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = row
+            mask[i, : max(len(row), 1)] = True
+        return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
+
+    def embed(self, texts: Sequence[str]) -> Encoded:
+        """Return the word-embedding rows of texts, each cleaned first."""
+        cleaned = [clean(text) for text in texts]
+        coded: list[Tokens] = [self.tokens.encode(text) for text in cleaned]
+        with torch.no_grad():
+            ids, mask = self._padded([c.ids for c in coded])
+            owner = torch.full(ids.shape, -1, dtype=torch.int64)
+            for i, c in enumerate(coded):
+                owner[i, : len(c.owner)] = torch.tensor(c.owner, dtype=torch.int64)
+            rows = self.net.embedding(ids)
+            pad = self.net.embedding.weight[self.tokens.pad_id]
+        spans = [word_spans(text)[: c.read] for text, c in zip(cleaned, coded, strict=True)]
+        return Encoded(rows, mask, owner, spans, pad)
+
+    def logits(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, classes) scores before softmax, differentiable in the embeddings."""
+        with self._lock:
+            return self.net(embeddings, mask)
+
+    def representation(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the (n, d) vector that the head reads, differentiable in the embeddings."""
+        with self._lock:
+            return self.net.represent(embeddings, mask)

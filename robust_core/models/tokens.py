@@ -1,0 +1,147 @@
+"""From words to token ids: one interface for word vocabularies and for the tokenizers of transformers."""
+
+import dataclasses
+import functools
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from robust_core.text import Draft, word_spans
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
+_PIECE = re.compile(r"[a-z0-9']+")
+
+
+class Tokens(NamedTuple):
+    """A text as token ids.
+
+    Attributes:
+        ids: Token ids, special tokens included, cut at the model's length.
+        owner: Index of the word that each token belongs to; -1 for special tokens and gaps.
+        read: How many words of the text are read to their end.
+    """
+
+    ids: tuple[int, ...]
+    owner: tuple[int, ...]
+    read: int
+
+
+def _cut(ids: Sequence[int], owner: Sequence[int], room: int, words: int) -> Tokens:
+    if len(ids) <= room:
+        return Tokens(tuple(ids), tuple(owner), words)
+    first_lost = owner[room] if owner[room] >= 0 else max(owner[:room], default=-1) + 1
+    return Tokens(tuple(ids[:room]), tuple(owner[:room]), first_lost)
+
+
+def word_pieces(word: str) -> list[str]:
+    """Split one word as the word models read it: lower case, no accents, no hyphens, clitics apart.
+
+    `won't` -> wo n't; `Bug-eyed` -> bug eyed; `it's` -> it 's.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFD", word.lower()) if unicodedata.category(c) != "Mn")
+    pieces = []
+    for part in _PIECE.findall(plain):
+        match = _CLITIC.search(part)
+        if match and match.start():
+            pieces += [part[: match.start()], match[0]]
+        elif part.strip("'"):
+            pieces.append(part.strip("'") if not match else part)
+    return pieces
+
+
+@dataclasses.dataclass(frozen=True)
+class WordVocabulary:
+    """Token ids of a word model: 0 pads, 1 stands for every unknown word; gaps have no tokens.
+
+    Args:
+        words: Known word pieces; the first has id 2.
+        length: Longest input in tokens.
+    """
+
+    words: tuple[str, ...]
+    length: int
+    separable: bool = dataclasses.field(default=True, init=False)
+    prefix: tuple[int, ...] = dataclasses.field(default=(), init=False)
+    suffix: tuple[int, ...] = dataclasses.field(default=(), init=False)
+    pad_id: int = dataclasses.field(default=0, init=False)
+    unknown_id: int = dataclasses.field(default=1, init=False)
+
+    def __len__(self) -> int:
+        return len(self.words) + 2
+
+    @functools.cached_property
+    def _index(self) -> dict[str, int]:
+        return {word: i + 2 for i, word in enumerate(self.words)}
+
+    def unit_ids(self, unit: str) -> tuple[int, ...]:
+        """Return the ids of one word, or of the characters between two words (none)."""
+        return tuple(self._index.get(piece, 1) for piece in word_pieces(unit))
+
+    def encode(self, text: str) -> Tokens:
+        """Return the ids of a whole text, cut at `length`."""
+        ids: list[int] = []
+        owner: list[int] = []
+        words = Draft.of(text).words
+        for i, word in enumerate(words):
+            found = self.unit_ids(word)
+            ids += found
+            owner += [i] * len(found)
+        return _cut(ids, owner, self.length, len(words))
+
+
+class Subwords:
+    """Token ids of a transformer, through its fast tokenizer; special tokens typed by a user are plain text.
+
+    Args:
+        tokenizer: A `tokenizers.Tokenizer`; its padding and truncation are switched off.
+        length: Longest input in tokens, special tokens included.
+        pad_id: Id of the pad token.
+    """
+
+    def __init__(self, tokenizer: "Tokenizer", length: int, pad_id: int) -> None:
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        tokenizer.encode_special_tokens = True
+        self._tokenizer = tokenizer
+        self.length = length
+        self.pad_id = pad_id
+        whole = tokenizer.encode("a").ids
+        bare = tokenizer.encode("a", add_special_tokens=False).ids
+        at = next(i for i in range(len(whole)) if whole[i: i + len(bare)] == bare)
+        self.prefix, self.suffix = tuple(whole[:at]), tuple(whole[at + len(bare):])
+        # BERT splits at blanks and around each punctuation mark, so units can be tokenised one by one.
+        self.separable = type(tokenizer.pre_tokenizer).__name__ == "BertPreTokenizer"
+        self.unknown_id = None
+        self._units = functools.lru_cache(maxsize=200_000)(self._unit_ids)
+
+    def _unit_ids(self, unit: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(unit, add_special_tokens=False).ids)
+
+    def unit_ids(self, unit: str) -> tuple[int, ...]:
+        """Return the ids of one word, or of the characters between two words."""
+        return () if unit == " " else self._units(unit)
+
+    def encode(self, text: str) -> Tokens:
+        """Return the ids of a whole text with its special tokens, cut at `length`."""
+        coded = self._tokenizer.encode(text, add_special_tokens=False)
+        spans = word_spans(text)
+        room = self.length - len(self.prefix) - len(self.suffix)
+        inner = _cut(coded.ids, owners(coded.offsets, spans), room, len(spans))
+        blank = (-1,)
+        return Tokens((*self.prefix, *inner.ids, *self.suffix),
+                      blank * len(self.prefix) + inner.owner + blank * len(self.suffix), inner.read)
+
+
+def owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Assign each token, given by its character range, to the word it overlaps; -1 where there is none."""
+    result, word = [], 0
+    for start, end in offsets:
+        while word < len(spans) and spans[word][1] <= start:
+            word += 1
+        inside = word < len(spans) and spans[word][0] < end
+        result.append(word if inside else -1)
+    return tuple(result)

@@ -1,0 +1,73 @@
+"""Word models of the FLAT paper: a convolutional and a recurrent network over word vectors."""
+
+import torch
+from torch import nn
+
+
+class WordCNN(nn.Module):
+    """Convolutions of several widths, ReLU, the largest value over time, dropout, linear (Kim 2014).
+
+    Args:
+        vocabulary: Rows of the embedding table; row 0 is the pad.
+        classes: Number of labels.
+        width: Length of a word vector.
+        kernels: Kernels of each width.
+        sizes: Kernel widths, in words.
+        dropout: Share of features dropped in training.
+    """
+
+    def __init__(self, vocabulary: int, classes: int, width: int = 200, kernels: int = 150,
+                 sizes: tuple[int, ...] = (3, 4, 5), dropout: float = 0.2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.convolutions = nn.ModuleList(nn.Conv1d(width, kernels, size) for size in sizes)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(kernels * len(sizes), classes)
+
+    def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, kernels * sizes) features of (n, t, d) embeddings.
+
+        A window counts when its first word is real; what it reads behind the last word are zeros. So the features of
+        a text do not depend on how far its batch is padded.
+        """
+        rows = (embeddings * mask.unsqueeze(-1)).transpose(1, 2)
+        features = []
+        for convolution in self.convolutions:
+            padded = nn.functional.pad(rows, (0, convolution.kernel_size[0] - 1))
+            active = torch.relu(convolution(padded)) * mask.unsqueeze(1)
+            features.append(active.amax(dim=2))
+        return torch.cat(features, dim=1)
+
+    def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, classes) scores before softmax."""
+        return self.head(self.dropout(self.represent(embeddings, mask)))
+
+
+class WordLSTM(nn.Module):
+    """One forward LSTM layer, tanh, the largest value over time, tanh, dropout, linear.
+
+    Args:
+        vocabulary: Rows of the embedding table; row 0 is the pad.
+        classes: Number of labels.
+        width: Length of a word vector.
+        hidden: Size of the state.
+        dropout: Share dropped in training, of word vectors and of features.
+    """
+
+    def __init__(self, vocabulary: int, classes: int, width: int = 200, hidden: int = 250,
+                 dropout: float = 0.2) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.lstm = nn.LSTM(width, hidden, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden, classes)
+
+    def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, hidden) features of (n, t, d) embeddings; states at pads do not count."""
+        states, _ = self.lstm(self.dropout(embeddings))
+        states = torch.tanh(states).masked_fill(~mask.unsqueeze(-1), -1.0)
+        return torch.tanh(states.amax(dim=1))
+
+    def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, classes) scores before softmax."""
+        return self.head(self.dropout(self.represent(embeddings, mask)))

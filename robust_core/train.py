@@ -1,0 +1,267 @@
+"""The one training loop: batches, schedule, clipping, selection on dev, events."""
+
+import copy
+import dataclasses
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from robust_core import __version__, datasets
+from robust_core.errors import BadInput
+from robust_core.models import checkpoint
+from robust_core.models.tokens import word_pieces
+from robust_core.registry import check_parameters, param, to_record
+from robust_core.resources import word_vectors
+from robust_core.text import Draft
+from robust_core.types import Example
+
+if TYPE_CHECKING:
+    from robust_core.defences.base import Defence
+
+
+class Batch(NamedTuple):
+    """One training batch: (n, t) token ids, (n, t) bool mask, (n,) labels."""
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train; `recipe_for` gives each architecture its defaults."""
+
+    epochs: int = param(10, "Passes over the training texts", low=1, high=200)
+    learning_rate: float = param(1e-3, "Largest step of the optimiser", low=0.0, high=1.0)
+    batch_size: int = param(64, "Texts per step", low=1, high=4096)
+    weight_decay: float = param(0.0, "Decoupled weight decay", low=0.0, high=1.0)
+    warmup: float = param(0.0, "Share of the steps in which the rate rises", low=0.0, high=1.0)
+    decay: str = param("constant", "Course of the rate after the warm-up", choices=("constant", "linear"))
+    clip: float = param(1.0, "Largest gradient norm; 0 switches clipping off", low=0.0)
+    dropout: float = param(0.2, "Share of features dropped in training", low=0.0, high=0.9)
+    word_dropout: float = param(0.0, "Share of words read as unknown in training (word models)", low=0.0, high=0.9)
+    length: int = param(50, "Longest input, in tokens", low=1, high=512)
+    rank: int = param(8, "Rank of the low-rank weights of a transformer; 0 trains all its weights", low=0, high=64)
+    mixed: bool = param(True, "Run matrix products in bf16 where the processor has it (transformers)")
+    lora_targets: str = param("attention", "Which layers get low-rank weights", choices=("attention", "all"))
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+
+class Trained(NamedTuple):
+    """Outcome of a training: the best epoch's network, its tokenizer and its card (not yet saved)."""
+
+    network: torch.nn.Module
+    tokens: Any
+    card: checkpoint.Card
+
+
+def recipe_for(architecture: str, dataset: str, **changes: Any) -> Recipe:  # noqa: ANN401 (fields of Recipe)
+    """Return the recipe chosen on dev for an architecture, with `changes` applied."""
+    if architecture in ("cnn", "lstm"):
+        defaults: dict[str, Any] = {"epochs": 12, "learning_rate": 1e-3, "batch_size": 64, "dropout": 0.5,
+                                    "word_dropout": 0.05, "length": datasets.describe(dataset).length}
+    else:
+        defaults = {"epochs": 5, "learning_rate": 1e-3, "batch_size": 32, "weight_decay": 0.01, "warmup": 0.06,
+                    "decay": "linear", "dropout": 0.1, "length": 128}
+    return Recipe(**(defaults | changes))
+
+
+def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *, seed: int = 0, device: str = "auto",
+          data_dir: str | None = None) -> Iterator[dict[str, Any]]:
+    """Train a classifier and select its best epoch on the dev split.
+
+    Args:
+        defence: Member of DEFENCES.
+        dataset: Name of the data set.
+        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        recipe: How long and how fast.
+        seed: Seeds initialisation, order and dropout; nothing outside the training is touched.
+        device: auto, cpu, cuda, mps.
+        data_dir: Folder of the data sets.
+
+    Yields:
+        {"kind": "epoch", epoch, epochs, loss, dev_accuracy, seconds, eta} after each epoch, and at last
+        {"kind": "trained", "trained": Trained}.
+
+    Raises:
+        MissingResource: The data are not here.
+        BadInput: The loss is not finite.
+    """
+    splits = {split: datasets.load(dataset, split, data_dir) for split in ("train", "dev")}
+    labels = datasets.describe(dataset).labels
+    where = checkpoint.pick_device(device)
+    started = time.perf_counter()
+    cuda = [where] if where.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        vocabulary = learn_vocabulary(splits["train"]) if architecture in ("cnn", "lstm") else ()
+        config: dict[str, Any] = {"length": recipe.length}
+        if architecture in ("cnn", "lstm", "minilm"):
+            config["dropout"] = recipe.dropout
+        network, tokens = checkpoint.build(architecture, config, labels, vocabulary)
+        if vocabulary:
+            _set_word_vectors(network, vocabulary)
+        elif recipe.rank:
+            add_low_rank(network, recipe)
+        network.to(where)
+        rows = {name: [tokens.encode(e.text).ids for e in split] for name, split in splits.items()}
+        gold = {name: [e.label for e in split] for name, split in splits.items()}
+        optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad],
+                                      lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        steps = math.ceil(len(rows["train"]) / recipe.batch_size) * recipe.epochs
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, steps, recipe))
+        order = np.random.default_rng(seed)
+        mixed = recipe.mixed and not vocabulary and has_bf16(where)
+        best: tuple[float, int, dict[str, torch.Tensor]] = (-1.0, 0, {})
+        for epoch in range(1, recipe.epochs + 1):
+            network.train()
+            losses = []
+            for chosen in shuffled(rows["train"], recipe.batch_size, order):
+                batch = make_batch([rows["train"][i] for i in chosen], [gold["train"][i] for i in chosen], tokens, where)
+                if recipe.word_dropout and vocabulary:
+                    batch = hide_words(batch, recipe.word_dropout)
+                with torch.autocast(where.type, dtype=torch.bfloat16, enabled=mixed):
+                    loss = defence.loss(network, batch)
+                optimiser.zero_grad()
+                loss.backward()
+                if recipe.clip:
+                    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+                optimiser.step()
+                schedule.step()
+                losses.append(loss.detach())
+            mean = float(torch.stack(losses).mean())
+            if not math.isfinite(mean):
+                raise BadInput(f"The loss is not a number after epoch {epoch}: lower the learning rate.")
+            accuracy = accuracy_of(network, rows["dev"], gold["dev"], tokens, where)
+            if accuracy > best[0]:
+                best = (accuracy, epoch, copy.deepcopy(network.state_dict()))
+            seconds = time.perf_counter() - started
+            yield {"kind": "epoch", "epoch": epoch, "epochs": recipe.epochs, "loss": mean, "dev_accuracy": accuracy,
+                   "seconds": seconds, "eta": seconds / epoch * (recipe.epochs - epoch)}
+        network.load_state_dict(best[2])
+    network.eval()
+    suffix = f"@{seed}" if seed else ""
+    card = checkpoint.Card(
+        id=f"{dataset}/{architecture.strip('/').split('/')[-1]}/{defence.name}{suffix}", dataset=dataset,
+        architecture=architecture, defence=to_record(defence), seed=seed, labels=labels,
+        config={"network": config} | ({"lora_scale": 2.0} if recipe.rank and not vocabulary else {}),
+        recipe=dataclasses.asdict(recipe), dev_accuracy=best[0], epochs=best[1],
+        seconds=round(time.perf_counter() - started, 1), device=where.type,
+        parameters=sum(p.numel() for p in network.parameters()), bytes=0, files={},
+        data={name: {"n": len(split), "sha256": datasets.fingerprint(split)} for name, split in splits.items()},
+        parent="" if vocabulary or architecture != "minilm" else checkpoint.encoder_hash(),
+        version=__version__, folder=checkpoint.SHIPPED)
+    yield {"kind": "trained", "trained": Trained(network, tokens, card)}
+
+
+def save(trained: Trained, root: Any) -> checkpoint.Card:  # noqa: ANN401 (a path)
+    """Write a trained model as a checkpoint (fp16 tables and low-rank weights); returns the finished card."""
+    state = trained.network.state_dict()
+    if trained.card.architecture in ("cnn", "lstm"):
+        weights = {name: value.half() for name, value in state.items() if name != "embedding.weight"}
+        shared = {"embedding.safetensors": {"weight": state["embedding.weight"].half()},
+                  "vocabulary.txt": "\n".join(trained.tokens.words).encode()}
+        return checkpoint.save(trained.card, weights, shared, root)
+    kept = {}
+    for name, value in state.items():
+        if ".lora_" in name:
+            kept[name.replace(".default.weight", "")] = value.half()
+        elif name.startswith("head."):
+            kept[name] = value
+    return checkpoint.save(trained.card, kept, {}, root)
+
+
+def learn_vocabulary(examples: Sequence[Example], at_least: int = 1) -> tuple[str, ...]:
+    """Return the word pieces of the training texts, most frequent first, ties in alphabetical order."""
+    counts = Counter(piece for e in examples for word in Draft.of(e.text).words for piece in word_pieces(word))
+    return tuple(sorted((w for w, n in counts.items() if n >= at_least), key=lambda w: (-counts[w], w)))
+
+
+def _set_word_vectors(network: torch.nn.Module, vocabulary: tuple[str, ...]) -> None:
+    table = network.embedding.weight
+    vectors = torch.from_numpy(word_vectors(vocabulary, table.shape[1]))
+    # One common scale: coordinates of about 0.25, as in published word vectors.
+    vectors *= 0.25 / vectors.std()
+    with torch.no_grad():
+        table[2:] = vectors
+        table[1] = torch.empty(table.shape[1]).uniform_(-0.05, 0.05)
+
+
+def add_low_rank(network: torch.nn.Module, recipe: Recipe) -> None:
+    """Freeze the encoder and add low-rank weights (Hu et al. 2022) with scale 2; the head stays trainable."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    dense = {"attention": r".*attention\.(self\.(query|key|value)|output\.dense)",
+             "all": r".*(query|key|value|dense)"}[recipe.lora_targets]
+    network.body.requires_grad_(False)
+    inject_adapter_in_model(LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=dense), network)
+    for name, weight in network.named_parameters():
+        weight.requires_grad_("lora_" in name or name.startswith("head."))
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Return whether a device multiplies matrices in bf16 faster than in fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def rate(step: int, steps: int, recipe: Recipe) -> float:
+    """Return the share of the learning rate to use at a step."""
+    rising = recipe.warmup * steps
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    if recipe.decay == "linear":
+        return max(0.0, (steps - step) / max(1.0, steps - rising))
+    return 1.0
+
+
+def shuffled(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
+    """Yield batches in random order; texts of like length share a batch so that few pads are run."""
+    order = rng.permutation(len(rows))
+    batches = []
+    for start in range(0, len(order), size * 16):
+        pool = sorted(order[start: start + size * 16].tolist(), key=lambda i: len(rows[i]))
+        batches += [pool[i: i + size] for i in range(0, len(pool), size)]
+    for i in rng.permutation(len(batches)):
+        yield batches[i]
+
+
+def make_batch(rows: Sequence[Sequence[int]], labels: Sequence[int], tokens: Any,  # noqa: ANN401 (either tokenizer)
+               device: torch.device) -> Batch:
+    """Pad rows to their longest."""
+    width = max(1, max(len(row) for row in rows))
+    ids = torch.full((len(rows), width), tokens.pad_id)
+    mask = torch.zeros((len(rows), width), dtype=torch.bool)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
+        mask[i, : max(1, len(row))] = True
+    return Batch(ids.to(device), mask.to(device), torch.tensor(labels, device=device))
+
+
+def hide_words(batch: Batch, share: float) -> Batch:
+    """Turn a random share of the words into the unknown word, so that its vector is learnt."""
+    hidden = (torch.rand(batch.ids.shape, device=batch.ids.device) < share) & (batch.ids > 1)
+    return batch._replace(ids=batch.ids.masked_fill(hidden, 1))
+
+
+@torch.no_grad()
+def accuracy_of(network: torch.nn.Module, rows: Sequence[Sequence[int]], labels: Sequence[int], tokens: Any,  # noqa: ANN401
+                device: torch.device) -> float:
+    """Return the share of rows that a network classifies correctly, in eval mode."""
+    network.eval()
+    right = 0
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for start in range(0, len(order), 128):
+        chosen = order[start: start + 128]
+        batch = make_batch([rows[i] for i in chosen], [labels[i] for i in chosen], tokens, device)
+        scores = network(network.embedding(batch.ids), batch.mask)
+        right += int((scores.argmax(-1) == batch.labels).sum())
+    return right / len(rows)
