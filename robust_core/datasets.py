@@ -9,6 +9,7 @@ import dataclasses
 import gzip
 import hashlib
 import os
+import zlib
 from pathlib import Path
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
@@ -99,7 +100,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
     Raises:
         UnknownName: There is no such data set or split.
         MissingResource: The data are not here.
-        BadInput: A row has no known label.
+        BadInput: The file cannot be read or holds no texts, or a row has no known label.
     """
     path, labels = find(name, split, data_dir), describe(name).labels
     examples = []
@@ -116,6 +117,8 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
         text = clean(columns[text_at])
         if text:
             examples.append(Example(text, label, f"{name}/{split}/{number - 1}"))
+    if not examples:
+        raise BadInput(f"{name}/{path.name} holds no texts.")
     return examples
 
 
@@ -129,10 +132,10 @@ def fingerprint(examples: list[Example]) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as file:
+        # Spreadsheets begin a file with a byte-order mark: utf-8-sig drops it.
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
             return file.read().rstrip("\n").split("\n")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise BadInput(f"{path.name} cannot be read as UTF-8 text: {error}.") from None
 
 
@@ -140,6 +143,6 @@ def _label(value: str, labels: tuple[str, ...], where: str) -> int:
     value = value.strip()
     if value in labels:
         return labels.index(value)
-    if value.isdigit() and int(value) < len(labels):
+    if value.isdecimal() and int(value) < len(labels):
         return int(value)
     raise BadInput(f"{where} has the label {value!r}; known are {', '.join(labels)} or 0 to {len(labels) - 1}.")

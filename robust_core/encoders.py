@@ -87,7 +87,8 @@ class SentenceTransformerEncoder:
                                                    model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
             if Path(name).is_dir():
-                raise BadInput(f"{Path(name).name} cannot be read as an encoder: {str(error).splitlines()[0]}") from None
+                why = str(error).splitlines()[0]
+                raise BadInput(f"{Path(name).name} cannot be read as an encoder: {why}") from None
             raise MissingResource(f"The encoder {name}", "Give a folder that holds it.") from None
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:

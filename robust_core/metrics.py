@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from robust_core.text import word_spans
 from robust_core.types import AttackResult, Attribution
 
 
 def mean_and_error(values: Iterable[float]) -> tuple[float, float]:
     """Return the mean of the finite values and its standard error; NaN where there are too few."""
-    numbers = np.array([v for v in values if not math.isnan(v)], dtype=np.float64)
+    numbers = np.array([v for v in values if math.isfinite(v)], dtype=np.float64)
     if not len(numbers):
         return math.nan, math.nan
     error = float(numbers.std(ddof=1) / math.sqrt(len(numbers))) if len(numbers) > 1 else math.nan
@@ -53,7 +54,7 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
         "accuracy_under_attack": proportion_and_error(len(attempted) - len(succeeded), len(counted)),
         "attack_success_rate": proportion_and_error(len(succeeded), len(attempted)),
         "swaps": mean_and_error(len(r.swaps) for r in succeeded),
-        "swap_rate": mean_and_error(len(r.swaps) / max(len(r.example.text.split()), 1) for r in succeeded),
+        "swap_rate": mean_and_error(len(r.swaps) / max(len(word_spans(r.example.text)), 1) for r in succeeded),
         "similarity": mean_and_error(r.similarity for r in succeeded),
         "queries": mean_and_error(r.queries for r in attempted),
         "forward_passes": mean_and_error(r.forward_passes for r in attempted),

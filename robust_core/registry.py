@@ -58,7 +58,10 @@ def check_parameters(method: object) -> None:
     for p in parameters(type(method)):
         value = getattr(method, p.name)
         if p.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                raise BadInput(f"{p.name} must be a finite number.") from None
             object.__setattr__(method, p.name, value)
         if type(value) is not p.type:
             raise BadInput(f"{p.name} must be {p.type.__name__}, not {value!r}.")
@@ -67,7 +70,9 @@ def check_parameters(method: object) -> None:
         if p.choices and value not in p.choices:
             raise BadInput(f"{p.name} must be one of {', '.join(p.choices)}, not {value!r}.")
         if (p.low is not None and value < p.low) or (p.high is not None and value > p.high):
-            raise BadInput(f"{p.name} must lie between {p.low} and {p.high}, not {value!r}.")
+            limits = ("be at least {0}" if p.high is None else "be at most {1}" if p.low is None else
+                      "lie between {0} and {1}").format(p.low, p.high)
+            raise BadInput(f"{p.name} must {limits}, not {value!r}.")
 
 
 class Registry(Mapping[str, type]):

@@ -10,6 +10,7 @@ import functools
 import html
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _QUOTES = str.maketrans({
     "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u2032": "'", "\u00b4": "'", "`": "'",
     "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2033": '"',
 })
+_NESTED = str.maketrans("<>;", "   ")
 _BRACKETS = {"-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
 _BRACKET = re.compile(r"(?<!\S)-[lr][rsc]b-(?!\S)", re.IGNORECASE)
 _CLITIC = re.compile(r"(?<=\w) (n't|'(?:s|re|ve|ll|d|m))(?!\w)", re.IGNORECASE)
@@ -46,12 +48,13 @@ def clean(text: str) -> str:
     straight, mark-up left in news and reviews (`<br />`, `#39;`) is resolved, control and invisible characters go, and
     blanks are single. Cleaning a cleaned text changes nothing.
     """
-    # Each rule may uncover work for another one; texts settle after one or two rounds.
-    for _ in range(8):
+    # Each rule may uncover work for another one; texts settle after one or two rounds. Mark-up nested deeper than
+    # anyone writes it, which would unfold for ever, loses its signs.
+    for turn in range(16):
         cleaned = _clean_once(text)
         if cleaned == text:
             break
-        text = cleaned
+        text = cleaned if turn < 8 else cleaned.translate(_NESTED)
     return text
 
 
@@ -107,7 +110,7 @@ def word_spans(text: str) -> tuple[Span, ...]:
 
 
 class Edit(NamedTuple):
-    """Words `[start, end)` give way to `new`: a swap, a deletion (no new words), an insertion (empty range), a merge."""
+    """Words `[start, end)` give way to `new`: a swap, a merge, a deletion (no new words), an insertion (no old)."""
 
     start: int
     end: int
@@ -223,6 +226,11 @@ def align(a: Sequence[str], b: Sequence[str]) -> list[tuple[int | None, int | No
 
 def _fewest_edits(a: list[str], b: list[str]) -> list[tuple[int | None, int | None]]:
     """Align by dynamic programming; cost is (edits, unequal pairs) so that ties prefer equal words."""
+    if len(a) == len(b):
+        unequal = sum(x != y for x, y in zip(a, b, strict=True))
+        # No alignment has fewer edits than words of `a` that `b` lacks; mere swaps, the usual case, need no table.
+        if unequal == sum((Counter(a) - Counter(b)).values()):
+            return [(i, i) for i in range(len(a))]
     rows, columns = len(a) + 1, len(b) + 1
     cost = [[(0, 0)] * columns for _ in range(rows)]
     for i in range(rows):
@@ -258,7 +266,7 @@ def _fewest_edits(a: list[str], b: list[str]) -> list[tuple[int | None, int | No
 
 
 def diff(original: str, perturbed: str) -> tuple[Swap, ...]:
-    """List the words that differ, as swaps; a deletion has an empty new word, an insertion an empty range and old word."""
+    """List the words that differ, as swaps; a deletion has no new word, an insertion no old word and an empty range."""
     a, b = Draft.of(original), Draft.of(perturbed)
     swaps, last = [], 0
     for i, j in align(a.words, b.words):

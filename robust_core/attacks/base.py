@@ -66,14 +66,18 @@ class Attack:
         best, outcome = Candidate(draft), "failed"
         if predicted != reference:
             outcome = "skipped"
+        elif tally.ending:
+            outcome = "stopped"
         else:
             reads = getattr(victim, "readable_words", None)
             reach = min(len(draft.words), reads(example.text)) if reads else len(draft.words)
             target = Target(example, draft, reference, before, reach)
+            tally.searching = True
             try:
                 best = yield from self.search(target, generator(seed, example.uid))
             except Stopped:
                 best, outcome = tally.best or best, "stopped"
+            tally.searching = False
         changed = best.text != example.text
         after = (yield Judge(best.text)) if changed else before
         if outcome == "failed" and int(after.argmax()) != reference:

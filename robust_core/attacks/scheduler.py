@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.attacks.base import Stopped
-from robust_core.attacks.requests import Accept, Candidate, Judge, Request, Score, Scores, Similarity
+from robust_core.attacks.requests import Accept, Candidate, Judge, Request, Score, Scores
 from robust_core.errors import RobustError
 from robust_core.text import diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _VECTORS = 20_000
+# A classifier of unknown cost gets this many texts at a time, so that Stop is heard in between.
+_PLAIN_TEXTS = 32
 
 
 @dataclasses.dataclass
 class Tally:
-    """Counts of one search, kept by the scheduler so that no attack can miscount."""
+    """Counts and state of one search, kept by the scheduler so that no attack can miscount.
+
+    `searching` holds while the attack itself runs, not while its outcome is judged; `ending` once it was told to stop.
+    """
 
     started: float
     max_queries: int
@@ -37,6 +42,8 @@ class Tally:
     forward_passes: int = 0
     eligible: int = 0
     over: bool = False
+    searching: bool = False
+    ending: bool = False
     reference: int = -1
     current: float = 0.0
     best: Candidate | None = None
@@ -71,6 +78,7 @@ class _Search:
     cache: dict[Any, np.ndarray] = dataclasses.field(default_factory=dict)
     request: Request | None = None
     keys: list[Any] = dataclasses.field(default_factory=list)
+    new: list[Any] = dataclasses.field(default_factory=list)
     missing: collections.deque = dataclasses.field(default_factory=collections.deque)
     over: bool = False
 
@@ -198,27 +206,20 @@ class Scheduler:
 
     def _late(self, search: _Search) -> bool:
         limit = self._attack.time_limit
-        return bool(limit) and search.tally.seconds() > limit and search.tally.reference >= 0
+        return bool(limit) and search.tally.searching and search.tally.seconds() > limit
 
     def _end(self, searches: list[_Search], running: set[_Search]) -> None:
         """Throw Stopped into searches, and answer the few questions that their last words need."""
         for search in searches:
-            for queue in self._queues:
-                if search in queue:
-                    queue.remove(search)
-            search.missing.clear()
-            if search.tally.reference < 0:
-                # It has not even been judged once: judge it now, so that there is a result to show.
-                self._resume(search, self._judge(search, search.example.text), running)
-                for queue in self._queues:
-                    if search in queue:
-                        queue.remove(search)
-            if search in running:
-                self._resume(search, Stopped(), running, throw=True)
+            search.tally.ending = True
             while search in running:
-                for q, queue in enumerate(self._queues):
-                    if search in queue:
-                        self._serve(q, running, only=search)
+                queue = next(q for q, waiting in enumerate(self._queues) if search in waiting)
+                if search.tally.searching:
+                    self._queues[queue].remove(search)
+                    search.missing.clear()
+                    self._resume(search, Stopped(), running, throw=True)
+                else:
+                    self._serve(queue, running, only=search)
 
     def _resume(self, search: _Search, answer: Any, running: set[_Search], throw: bool = False) -> None:  # noqa: ANN401
         """Hand a search its answer, and put its next request into the queue of whoever answers it."""
@@ -273,24 +274,25 @@ class Scheduler:
                    swaps=diff(search.example.text, text))
 
     def _open(self, search: _Search, request: Score) -> bool:
-        """Count the queries of a request, cut it at the budget, and find what must be run."""
+        """Cut a request at the budget and find what must be run; return whether anything must."""
         tally, candidates = search.tally, list(request.candidates)
         if tally.max_queries:
             candidates = candidates[: max(tally.max_queries - tally.queries, 0)]
             search.over = tally.queries + len(candidates) >= tally.max_queries
-        tally.over = tally.over or search.over
-        tally.queries += len(candidates)
         if search.splice is None:
             search.splice = _Splice(self._victims[search.victim], search.example.text)
         search.keys = [search.splice.key(candidate) for candidate in candidates]
-        new = [key for key in dict.fromkeys(search.keys) if key not in search.cache]
-        tally.forward_passes += len(new)
-        search.missing.extend(new)
-        return bool(new)
+        search.new = [key for key in dict.fromkeys(search.keys) if key not in search.cache]
+        search.missing.extend(search.new)
+        return bool(search.new)
 
     def _scores(self, search: _Search) -> Scores:
+        """Count and assemble the answer to a request; what a stopped search never heard is not counted."""
         request, tally = search.request, search.tally
         assert isinstance(request, Score)
+        tally.queries += len(search.keys)
+        tally.forward_passes += len(search.new)
+        tally.over = tally.over or search.over
         classes = len(self._victims[search.victim].labels)
         proba = np.stack([search.cache[key] for key in search.keys]) if search.keys else np.zeros((0, classes), "f4")
         text = tally.best.text if tally.best else search.example.text
@@ -337,28 +339,22 @@ class Scheduler:
 
     def _serve_victim(self, victim: Any, waiting: list[_Search]) -> None:  # noqa: ANN401 (either kind)
         """Fill one batch with missing rows, search after search, and store the answers."""
-        if not hasattr(victim, "proba_from_ids"):
-            for search in waiting:
-                texts = list(search.missing)
-                for text, proba in zip(texts, victim.predict_proba(texts), strict=True):
-                    search.cache[text] = proba
-                search.missing.clear()
-            return
-        budget, used, longest = getattr(victim, "budget", 4096), 0, 1
+        tokens = hasattr(victim, "proba_from_ids")
+        budget, used, longest = getattr(victim, "budget", 4096) if tokens else _PLAIN_TEXTS, 0, 1
         taken: list[tuple[_Search, Any]] = []
         for search in waiting:
             while search.missing:
-                longest = max(longest, len(search.missing[0]))
+                longest = max(longest, len(search.missing[0]) if tokens else 1)
                 if taken and (used + 1) * longest > budget:
                     break
                 used += 1
-                taken.append((search, search.missing[0]))
-                search.missing.popleft()
+                taken.append((search, search.missing.popleft()))
             if search.missing:
                 break
-        rows = list(dict.fromkeys(key for _, key in taken))
+        keys = list(dict.fromkeys(key for _, key in taken))
         try:
-            found = dict(zip(rows, victim.proba_from_ids(rows), strict=True))
+            answers = victim.proba_from_ids(keys) if tokens else victim.predict_proba(keys)
+            found = dict(zip(keys, answers, strict=True))
         except Exception:
             for search, key in reversed(taken):
                 search.missing.appendleft(key)

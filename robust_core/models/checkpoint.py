@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from robust_core.models.classifier import TextClassifier
+    from robust_core.models.tokens import Subwords, WordVocabulary
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
 ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
@@ -189,7 +190,8 @@ def pick_device(device: str) -> "torch.device":
     return chosen
 
 
-def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...], vocabulary: tuple[str, ...] = ()) -> Any:
+def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...], vocabulary: tuple[str, ...] = ()
+          ) -> "tuple[torch.nn.Module, WordVocabulary | Subwords]":
     """Make an untrained network and its tokenizer.
 
     Args:
@@ -220,7 +222,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     return classifier.net, classifier.tokens
 
 
-def subwords(folder: Path, length: int) -> Any:
+def subwords(folder: Path, length: int) -> "Subwords":
     """Read the fast tokenizer of a folder with tokenizer.json."""
     from tokenizers import Tokenizer
 
@@ -280,7 +282,9 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
         raise BadInput(f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     try:
         vocabulary = card.folder / "../vocabulary.txt"
-        words = tuple(vocabulary.read_text(encoding="utf-8").split("\n")) if card.architecture in ("cnn", "lstm") else ()
+        words: tuple[str, ...] = ()
+        if card.architecture in ("cnn", "lstm"):
+            words = tuple(vocabulary.read_text(encoding="utf-8").split("\n"))
         network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         state = {name: value.float() for name, value in load_file(card.folder / "model.safetensors").items()}
         if words:

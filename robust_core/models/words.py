@@ -14,12 +14,14 @@ class WordCNN(nn.Module):
         kernels: Kernels of each width.
         sizes: Kernel widths, in words.
         dropout: Share of features dropped in training.
+        embedding_dropout: Share of the word vectors' coordinates dropped in training.
     """
 
     def __init__(self, vocabulary: int, classes: int, width: int = 200, kernels: int = 150,
-                 sizes: tuple[int, ...] = (3, 4, 5), dropout: float = 0.2) -> None:
+                 sizes: tuple[int, ...] = (3, 4, 5), dropout: float = 0.2, embedding_dropout: float = 0.0) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.convolutions = nn.ModuleList(nn.Conv1d(width, kernels, size) for size in sizes)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(kernels * len(sizes), classes)
@@ -30,7 +32,7 @@ class WordCNN(nn.Module):
         A window counts when its first word is real; what it reads behind the last word are zeros. So the features of
         a text do not depend on how far its batch is padded.
         """
-        rows = (embeddings * mask.unsqueeze(-1)).transpose(1, 2)
+        rows = (self.embedding_dropout(embeddings) * mask.unsqueeze(-1)).transpose(1, 2)
         features = []
         for convolution in self.convolutions:
             padded = nn.functional.pad(rows, (0, convolution.kernel_size[0] - 1))
@@ -51,20 +53,22 @@ class WordLSTM(nn.Module):
         classes: Number of labels.
         width: Length of a word vector.
         hidden: Size of the state.
-        dropout: Share dropped in training, of word vectors and of features.
+        dropout: Share of features dropped in training.
+        embedding_dropout: Share of the word vectors' coordinates dropped in training.
     """
 
     def __init__(self, vocabulary: int, classes: int, width: int = 200, hidden: int = 250,
-                 dropout: float = 0.2) -> None:
+                 dropout: float = 0.2, embedding_dropout: float = 0.2) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.lstm = nn.LSTM(width, hidden, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden, classes)
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, hidden) features of (n, t, d) embeddings; states at pads do not count."""
-        states, _ = self.lstm(self.dropout(embeddings))
+        states, _ = self.lstm(self.embedding_dropout(embeddings))
         states = torch.tanh(states).masked_fill(~mask.unsqueeze(-1), -1.0)
         return torch.tanh(states.amax(dim=1))
 

@@ -1,0 +1,618 @@
+"""Command line: `python -m robust_core COMMAND`. It reads options, calls the engine and shows what comes back."""
+
+import contextlib
+import importlib.util
+import json
+import math
+import platform
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from robust_core import datasets
+from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
+from robust_core.registry import Registry, check_parameters, from_record, parameters, to_record
+from robust_core.store import ResultStore, export_claim, finite, runs_folder
+from robust_core.text import check_typed
+from robust_core.types import AttackResult, Example
+
+if TYPE_CHECKING:
+    from robust_core.types import Attribution
+
+PYTHON = (3, 11)
+NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "captum", "typer", "rich",
+          "streamlit", "plotly", "pandas")
+OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "lemminflect")
+_MOST_STDIN = 1_000_000
+_INTERRUPTED = 130
+_TRAINABLE = ("cnn", "lstm", "minilm")
+
+Row = dict[str, Any]
+
+
+class _Group(TyperGroup):
+    """The commands, with every error that a user may see as one line on stderr and exit code 2."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> None:  # noqa: ANN401
+        """Run a command and leave the program with its exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character gets a question mark, not a traceback.
+            with contextlib.suppress(AttributeError, ValueError):
+                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        try:
+            code = super().main(*args, standalone_mode=False, **options)
+        except (RobustError, typer.TyperException) as error:
+            message = str(error) if isinstance(error, RobustError) else error.format_message()
+            typer.echo(" ".join(message.split()), err=True)
+            code = 2
+        except (KeyboardInterrupt, typer.Abort):
+            code = _INTERRUPTED
+        sys.exit(code or 0)
+
+
+app = typer.Typer(cls=_Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Attack, explain and evaluate text classifiers.")
+
+Text = Annotated[str, typer.Argument(help="The text, in quotes; - reads it from standard input.")]
+Models = Annotated[list[str], typer.Option("--model", help="Model id, such as sst2/cnn/base; may be repeated.")]
+Device = Annotated[str, typer.Option("--device", envvar="ROBUST_DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+MaxQueries = Annotated[int | None, typer.Option("--max-queries", min=0, help="Most queries an example; 0: no limit.")]
+TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds an example; 0 = no limit.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models that are here."""
+    from robust_core.models.checkpoint import cards
+
+    rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
+             "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
+             "bytes": c.bytes} for c in cards()]
+    _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
+                          "Parameters": lambda r: f"{r['parameters']:,}",
+                          "Size": lambda r: f"{r['bytes'] / 2**20:.1f} MiB",
+                          "Labels": lambda r: ", ".join(r["labels"])})
+
+
+@app.command()
+def doctor(device: Device = "auto", as_json: Json = False) -> None:
+    """Check that everything needed is here; exit code 1 when something is not."""
+    with _stdout_kept():
+        rows, healthy = [], True
+        for name, needed, check in _checks(device):
+            try:
+                ok, detail = True, check()
+            except RobustError as error:
+                ok, detail = not needed, str(error) if needed else f"not needed: {error}"
+            rows.append({"check": name, "ok": ok, "detail": detail})
+            healthy &= ok
+    _show(rows, as_json, {"Check": _key("check"), "": lambda r: "ok" if r["ok"] else "NOT OK",
+                          "Detail": _key("detail")})
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = False) -> None:
+    """Classify a text."""
+    with _stdout_kept():
+        cleaned = _typed(text)
+        rows = []
+        for classifier in _load(model, device):
+            proba = classifier.predict_proba([cleaned])[0]
+            rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
+                         "proba": _by_label(classifier, proba)})
+    _show(rows, as_json, {"Model": _key("model"), "Label": _key("label"), "Probabilities": _labelled("proba")})
+
+
+@app.command()
+def attack(text: Text, model: Models,
+           attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
+           label: Annotated[str | None, typer.Option("--label", help="True label; without it, the prediction.")] = None,
+           seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
+           device: Device = "auto", as_json: Json = False) -> None:
+    """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
+    from robust_core.attacks import ATTACKS
+
+    found: dict[str, AttackResult] = {}
+    errors = []
+    with _stdout_kept(), _interruptible() as stop:
+        cleaned = _typed(text)
+        method, = _methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
+        victims = _load(model, device)
+        example = Example(cleaned, None if label is None else _common_label(victims, label), "typed")
+        for event in method.run(victims, [example], seed=seed, stop=stop):
+            if event.result is not None:
+                found[event.victim] = event.result
+            elif event.kind == "error":
+                errors.append(event.data["message"])
+    if errors and not found:
+        raise BadInput(" ".join(dict.fromkeys(errors)))
+    rows = [_attack_row(v, method, found[v.id]) for v in victims if v.id in found]
+    notes = [f"{v.id}: {note}" for v in victims if v.id in found for note in found[v.id].notes]
+    _show(rows, as_json, {
+        "Model": _key("model"), "Status": _key("status"), "Before": _labelled("before"), "After": _labelled("after"),
+        "Perturbed text": _key("perturbed"), "Queries": _key("queries"), "Seconds": _number("seconds"),
+    }, [_parameters(to_record(method)), *notes])
+    for error in dict.fromkeys(errors):
+        typer.echo(error, err=True)
+    if stop.is_set():
+        raise typer.Exit(_INTERRUPTED)
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command()
+def explain(text: Text, model: Models,
+            against: Annotated[str | None, typer.Option("--against", help="Second text to compare with.")] = None,
+            method: Annotated[str, typer.Option("--method", help="Name of the explainer.")] = "ig",
+            target: Annotated[str | None, typer.Option("--target", help="Class; the prediction by default.")] = None,
+            device: Device = "auto", as_json: Json = False) -> None:
+    """Show how much each word speaks for a class, and how stable that is between two texts."""
+    from robust_core.explainers import EXPLAINERS
+
+    with _stdout_kept():
+        texts = [_typed(text)] if against is None else [_typed(text), _typed(against)]
+        explainer, = _methods(EXPLAINERS, [method], None)
+        rows = []
+        for classifier in _load(model, device):
+            predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
+            wanted = predicted if target is None else _label(classifier, target)
+            rows.append(_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts))))
+    _show(rows, as_json, {
+        "Model": _key("model"), "Target": _key("target"), "Words": lambda r: _scored(r["words"], r["scores"]),
+        "Against": lambda r: _scored(**r["against"]) if r["against"] else "", "Kendall's tau": _number("kendall_tau"),
+        "Gap": _number("gap"),
+    })
+
+
+@app.command()
+def evaluate(model: Models,
+             dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")],
+             split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
+             attack: Annotated[list[str] | None, typer.Option("--attack", help="Attack; may be repeated.")] = None,
+             explain: Annotated[str, typer.Option("--explain", help="Explainers, with commas between.")] = "",
+             n: Annotated[int | None, typer.Option("--n", min=1, help="Examples drawn; all by default.")] = None,
+             seed: Seed = 0,
+             data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+             max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
+             out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
+             device: Device = "auto", as_json: Json = False) -> None:
+    """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
+    from robust_core.attacks import ATTACKS
+    from robust_core.evaluate import evaluate as measure
+
+    explainers = [name.strip() for name in explain.split(",") if name.strip()]
+    single = out is not None and out.endswith(".json")
+    if single and (len(model) > 1 or len(attack or ()) > 1 or explainers):
+        raise BadInput("--out FILE.json takes one row; name a folder for more.")
+    rows: list[Row] = []
+    with _stdout_kept(), _interruptible() as stop:
+        limits = {"max_queries": max_queries, "time_limit": time_limit}
+        attacks = _methods(ATTACKS, attack or [], settings, **limits)
+        shown = []
+        if explainers:
+            from robust_core.explainers import EXPLAINERS
+
+            shown = _methods(EXPLAINERS, explainers, None)
+        datasets.find(dataset, split, data_dir)
+        events = measure(_load(model, device), dataset, split, attacks, n=n, seed=seed, data_dir=data_dir,
+                         store=ResultStore(), explain=shown, stop=stop)
+        with _progress() as progress:
+            for event in events:
+                if event.kind == "row":
+                    rows.append(dict(event.data))
+                progress(event.victim, event.kind, event.data)
+    if out is not None and not stop.is_set():
+        for row in rows:
+            _claim(row, Path(out) if single else Path(out) / _claim_name(row), n)
+    _show(rows, as_json, _EVALUATION, [*sorted({_parameters(r["parameters"]) for r in rows if r["parameters"]}),
+                                       *(f"{r['model']}: {w}" for r in rows for w in r["warnings"])])
+    raise typer.Exit(_INTERRUPTED if stop.is_set() else 0)
+
+
+@app.command()
+def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")],
+          architecture: Annotated[str, typer.Option("--architecture", help="cnn, lstm, minilm.")],
+          defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
+          seed: Seed = 0,
+          settings: Annotated[list[str] | None, typer.Option("--set", help="Part of the recipe: name=value.")] = None,
+          data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+          out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints; runs/checkpoints.")] = None,
+          device: Device = "auto", as_json: Json = False) -> None:
+    """Train a classifier, select its best epoch on dev, and store it as a checkpoint."""
+    from robust_core.defences import DEFENCES
+
+    with _stdout_kept():
+        method, = _methods(DEFENCES, [defence], None)
+        if architecture not in _TRAINABLE:
+            raise UnknownName("architecture", architecture, list(_TRAINABLE))
+        datasets.find(dataset, "train", data_dir)
+        from robust_core import train as training
+
+        recipe = training.recipe_for(architecture, dataset, **_settings(training.Recipe, settings))
+        root = Path(out) if out else runs_folder() / "checkpoints"
+        rows = []
+        for event in training.train(method, dataset, architecture, recipe, seed=seed, device=device,
+                                    data_dir=data_dir):
+            if event["kind"] == "epoch":
+                typer.echo(f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}, accuracy on dev "
+                           f"{100 * event['dev_accuracy']:.1f} %, {event['eta']:.0f} s to go", err=True)
+            else:
+                card = training.save(event["trained"], root)
+                rows.append({"model": card.id, "seed": card.seed, "dev_accuracy": card.dev_accuracy,
+                             "epochs": card.epochs, "seconds": card.seconds, "path": str(card.folder)})
+    _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
+                          "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
+
+
+@app.command()
+def table(write: Annotated[bool, typer.Option("--write", help="Bring the README up to date.")] = False,
+          check: Annotated[bool, typer.Option("--check", help="Fail if the README is out of date.")] = False) -> None:
+    """Make the README's tables from results/, or check them."""
+    from robust_core import reproduce
+
+    if write == check:
+        raise BadInput("Choose one of --write and --check.")
+    if check:
+        reproduce.check()
+        typer.echo("The README's tables agree with results/.")
+    else:
+        typer.echo("README.md was brought up to date." if reproduce.write() else "README.md was up to date.")
+
+
+# What the commands share.
+
+def _typed(text: str) -> str:
+    """Return a typed text cleaned, or standard input for `-`."""
+    if text != "-":
+        return check_typed(text)
+    content = sys.stdin.buffer.read(_MOST_STDIN + 1)
+    if len(content) > _MOST_STDIN:
+        raise BadInput(f"Standard input is too long: {_MOST_STDIN:,} bytes are the limit.")
+    try:
+        return check_typed(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise BadInput("Standard input is not UTF-8 text.") from None
+
+
+def _load(model_ids: Sequence[str], device: str) -> list[Any]:
+    from robust_core.models import checkpoint
+
+    return [checkpoint.load(model_id, device) for model_id in dict.fromkeys(model_ids)]
+
+
+def _label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
+    known = [label.lower() for label in classifier.labels]
+    if name.strip().lower() not in known:
+        raise UnknownName("label", name, list(classifier.labels))
+    return known.index(name.strip().lower())
+
+
+def _common_label(classifiers: Sequence[Any], name: str) -> int:
+    found = {_label(classifier, name) for classifier in classifiers}
+    if len(found) > 1:
+        raise Incompatible("These models have different labels; attack them one by one.")
+    return found.pop()
+
+
+def _settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings as the parameters of a class."""
+    known = {p.name: p for p in parameters(cls)}
+    values = {}
+    for setting in settings or ():
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set takes name=value, not {setting!r}.")
+        if name.strip() not in known:
+            raise BadInput(f"There is no parameter {name.strip()!r}. Known: {', '.join(sorted(known))}.")
+        values[name.strip()] = _parsed(known[name.strip()].type, name.strip(), value.strip())
+    return values
+
+
+def _methods(registry: Registry, names: Sequence[str], settings: Sequence[str] | None,
+             **common: float | None) -> list[Any]:
+    """Make methods from their names, `name=value` settings and options that were given."""
+    classes = [registry[name] for name in dict.fromkeys(names)]
+    values: dict[str, Any] = {}
+    for setting in settings or ():
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set takes name=value, not {setting!r}.")
+        values[name.strip()] = value.strip()
+    values |= {name: value for name, value in common.items() if value is not None}
+    known = {p.name for cls in classes for p in parameters(cls)}
+    if values and not classes:
+        raise BadInput("There is no attack to set: choose one with --attack.")
+    for name in values:
+        if name not in known:
+            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
+    made = []
+    for cls in classes:
+        record = {p.name: _parsed(p.type, p.name, values[p.name]) for p in parameters(cls) if p.name in values}
+        method = from_record(registry, {"name": cls.name} | record)
+        check_parameters(method)
+        made.append(method)
+    return made
+
+
+def _parsed(kind: type, name: str, value: Any) -> Any:  # noqa: ANN401 (text, or a number already)
+    if not isinstance(value, str):
+        return value
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+        return kind(value)
+    except (ValueError, KeyError):
+        words = {int: "a whole number", float: "a number", bool: "true or false"}
+        raise BadInput(f"{name} must be {words.get(kind, kind.__name__)}, not {value!r}.") from None
+
+
+@contextlib.contextmanager
+def _stdout_kept() -> Iterator[None]:
+    """Send what libraries print to stderr: stdout carries the answer alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C sets; the second one ends the program at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def interrupt(number: int, frame: Any) -> None:  # noqa: ANN401 (a signal handler's arguments)
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str, str, Mapping[str, Any]], None]]:
+    """Give a function that shows events in one line on a terminal's stderr."""
+    from rich.console import Console
+
+    console, ended = Console(stderr=True), 0
+    if not console.is_terminal:
+        yield lambda victim, kind, data: None
+        return
+    with console.status("Starting") as status:
+        def show(victim: str, kind: str, data: Mapping[str, Any]) -> None:
+            nonlocal ended
+            ended += kind in ("result", "error")
+            count = f"{data['done']} of {data['total']}" if "done" in data else f"{ended} attacks ended"
+            status.update(f"{victim}: {count}")
+
+        yield show
+
+
+# Rows, as the contracts of the command line name them.
+
+def _by_label(classifier: Any, proba: Sequence[float]) -> dict[str, float]:  # noqa: ANN401
+    return {label: float(p) for label, p in zip(classifier.labels, proba, strict=True)}
+
+
+def _attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:  # noqa: ANN401
+    return {
+        "model": classifier.id, "attack": method.name, "status": result.status, "original": result.example.text,
+        "perturbed": result.perturbed, "reference_label": classifier.labels[result.reference_label],
+        "perturbed_label": classifier.labels[result.perturbed_label], "before": _by_label(classifier, result.before),
+        "after": _by_label(classifier, result.after), "queries": result.queries,
+        "forward_passes": result.forward_passes, "similarity": result.similarity, "seconds": result.seconds,
+        "swaps": [list(swap) for swap in result.swaps],
+    }
+
+
+def _explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noqa: ANN401
+    from robust_core.metrics import consistency
+    from robust_core.text import Draft, align
+
+    def words(a: "Attribution") -> Row:
+        return {"words": [a.text[start:end] for start, end in a.spans], "scores": list(a.scores)}
+
+    first = found[0]
+    row = {"model": classifier.id, "method": first.method["name"], "target": classifier.labels[first.target],
+           **words(first), "gap": first.gap, "against": None, "kendall_tau": None, "top_k": None}
+    if len(found) > 1:
+        pairs = align(Draft.of(first.text).words, Draft.of(found[1].text).words)
+        values = consistency(first, found[1], pairs)
+        row |= {"against": words(found[1]), "kendall_tau": values["kendall_tau"], "top_k": values["top_k"]}
+    return row
+
+
+def _claim_name(row: Row) -> str:
+    parts = [row["model"], row["dataset"], row["split"], row["attack"] or "clean", row.get("explain"), row.get("pairs")]
+    return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts if part) + ".json"
+
+
+def _claim(row: Row, path: Path, n: int | None) -> None:
+    metric = "kendall_tau" if "explain" in row else "accuracy_under_attack" if row["attack"] else "accuracy"
+    words = ["python", "-m", "robust_core", "evaluate", "--model", row["model"], "--dataset", row["dataset"],
+             "--split", row["split"], "--seed", str(row["seed"])]
+    words += ["--n", str(n)] if n is not None else []
+    words += ["--attack", row["attack"]] if row["attack"] else []
+    words += ["--explain", row["explain"]] if "explain" in row else []
+    for name, value in row["parameters"].items():
+        words += ["--set", f"{name}={value}"] if name != "name" else []
+    what = f"{metric} of {row['model']} on {row['dataset']}/{row['split']}"
+    what += f" with {row['attack']}" if row["attack"] else ""
+    what += f", {row['explain']} on {row['pairs']} pairs" if "explain" in row else ""
+    export_claim(path, claim=what, command=shlex.join(words), run=row["run"], n=row["n"], seeds=[row["seed"]],
+                 metric=metric, value=row[metric], value_se=row[f"{metric}_se"], thresholds=row["parameters"],
+                 details=row)
+
+
+# What people see without --json.
+
+def _show(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable[[Row], str]],
+          notes: Sequence[str] = ()) -> None:
+    """Print rows as one JSON document, or as a table with notes below it."""
+    if as_json:
+        typer.echo(json.dumps({"results": finite(rows)}, allow_nan=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text as Plain
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    # Plain text, so that brackets somebody typed are no mark-up.
+    cells = {title: [Plain(cell(row)) for row in rows] for title, cell in columns.items()}
+    cells = {title: column for title, column in cells.items() if any(len(text) for text in column)}
+    widths = [max(len(title), *(len(text) for text in column)) + 3 for title, column in cells.items()]
+    if sum(widths) < console.width:
+        table = Table(*cells)
+        for row in zip(*cells.values(), strict=True):
+            table.add_row(*row)
+        console.print(table if rows else "Nothing to show.")
+    else:
+        for i in range(len(rows)):
+            table = Table.grid(padding=(0, 2))
+            for title, column in cells.items():
+                table.add_row(title, column[i])
+            console.print(table, "")
+    for note in notes:
+        console.print(Plain(note))
+
+
+def _key(name: str) -> Callable[[Row], str]:
+    return lambda row: "" if row.get(name) is None else str(row[name])
+
+
+def _figure(value: float | None, spec: str) -> str:
+    return "" if value is None else "undefined" if math.isnan(value) else format(value, spec)
+
+
+def _number(name: str) -> Callable[[Row], str]:
+    return lambda row: _figure(row.get(name), ".3g")
+
+
+def _percent(name: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        error = row.get(f"{name}_se")
+        plus = "" if error is None or math.isnan(error) else f" ± {100 * error:.1f}"
+        return _figure(None if row.get(name) is None else 100 * row[name], ".1f") + plus
+
+    return cell
+
+
+def _labelled(name: str) -> Callable[[Row], str]:
+    return lambda row: ", ".join(f"{label} {100 * p:.1f} %" for label, p in row[name].items())
+
+
+def _scored(words: Sequence[str], scores: Sequence[float]) -> str:
+    return " ".join(f"{word} {score:+.3f}" for word, score in zip(words, scores, strict=True))
+
+
+def _parameters(record: Mapping[str, Any]) -> str:
+    return f"{record['name']}: " + ", ".join(f"{name} {value}" for name, value in record.items() if name != "name")
+
+
+_EVALUATION: dict[str, Callable[[Row], str]] = {
+    "Model": _key("model"), "Attack": _key("attack"), "n": _key("n"), "Accuracy %": _percent("accuracy"),
+    "Under attack %": _percent("accuracy_under_attack"), "Success %": _percent("attack_success_rate"),
+    "Swaps": _number("swaps"), "Similarity": _number("similarity"), "Queries": _number("queries"),
+    "Explained": lambda row: f"{row['explain']}, {row['pairs']}" if "explain" in row else "",
+    "Kendall's tau": _number("kendall_tau"),
+    "Top 5 (chance)": lambda row: f"{row['top_k']['5']:.2f} ({row['top_k_random']['5']:.2f})" if "top_k" in row else "",
+    "Run": _key("run"),
+}
+
+
+# What `doctor` looks at: name, whether it is needed, and a function that says what it found or raises.
+
+def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
+    from robust_core.models import checkpoint
+
+    yield "python", True, _python
+    yield "packages", True, lambda: _packages(NEEDED)
+    yield "optional packages", False, lambda: _packages(OPTIONAL)
+    yield "encoder", True, _encoder
+    yield "tables", True, _tables
+    cards = checkpoint.cards()
+    yield "checkpoints", True, lambda: _checkpoints(len(cards))
+    for card in cards:
+        yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
+    yield "runs folder", True, _runs
+    yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
+    yield "device", True, lambda: str(checkpoint.pick_device(device))
+
+
+def _python() -> str:
+    if sys.version_info < PYTHON:
+        raise BadInput(f"Python {platform.python_version()} is too old; {PYTHON[0]}.{PYTHON[1]} is needed.")
+    return platform.python_version()
+
+
+def _packages(names: Sequence[str]) -> str:
+    missing = [name for name in names if not _installed(name)]
+    if missing:
+        raise BadInput(f"{', '.join(missing)} missing: pip install -r requirements.txt")
+    return f"{len(names)} found"
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _encoder() -> str:
+    from robust_core.resources import minilm_folder
+
+    return f"{minilm_folder().name}: files as recorded"
+
+
+def _tables() -> str:
+    from robust_core import resources
+
+    if not (resources.neighbours("good") and resources.tag(["good"]) and resources.stop_words()):
+        raise BadInput("A table is empty; restore robust_core/resources/tables.")
+    return "neighbours, parts of speech, stop words"
+
+
+def _checkpoints(count: int) -> str:
+    from robust_core.models import checkpoint
+
+    for root in checkpoint.roots():
+        for path in sorted(root.glob("*/*/*/card.json")):
+            checkpoint.read_card(path.parent)
+    if not count:
+        raise BadInput("There are no checkpoints; restore the folder checkpoints.")
+    return f"{count} found"
+
+
+def _checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
+    from robust_core.models import checkpoint
+
+    checkpoint.check_files(card)
+    return f"{len(card.files)} files as recorded"
+
+
+def _runs() -> str:
+    store = ResultStore()
+    found = len(store.runs())
+    store.close()
+    return f"{store.folder} can be written, {found} runs"
+
+
+if __name__ == "__main__":
+    app()

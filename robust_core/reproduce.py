@@ -1,0 +1,131 @@
+"""Tables made from `results/`: every figure that the README shows is read from a claim, and names its command."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from robust_core.errors import BadInput
+
+RESULTS = Path(__file__).parents[1] / "results"
+README = Path(__file__).parents[1] / "README.md"
+_BLOCK = re.compile(r"(<!-- table:(?P<name>[\w/-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+Claim = dict[str, Any]
+
+# Figures of the papers, shown beside ours and never as ours: (clean accuracy, accuracy under TextFooler), percent.
+FLAT_TABLES_2_AND_3 = {"cnn": (84.18, 1.98), "lstm": (84.40, 5.05), "bert": (91.32, 4.72)}
+
+
+def claims(folder: Path = RESULTS) -> list[Claim]:
+    """Read all claims, in order of file name.
+
+    Raises:
+        BadInput: A file is damaged.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            raise BadInput(f"results/{path.name} is damaged; restore it.") from None
+    return found
+
+
+def percent(value: float | None, error: float | None) -> str:
+    """Write a share with its standard error in percent, such as `83.5 ± 0.9`; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{100 * value:.1f}" + (f" ± {100 * error:.1f}" if error is not None and not math.isnan(error) else "")
+
+
+def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Write a Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def accuracy_table(found: list[Claim]) -> str:
+    """Return clean accuracy and accuracy under TextFooler of the SST-2 models, with n, thresholds and run."""
+    clean = {c["details"]["model"]: c for c in found if _is(c, "sst2", None)}
+    attacked = {c["details"]["model"]: c for c in found if _is(c, "sst2", "textfooler")}
+    reviews = {c["details"]["model"]: c for c in found if _is(c, "reviews", None)}
+    rows = []
+    for model in sorted(clean, key=lambda m: (["cnn", "lstm", "minilm"].index(m.split("/")[1]), m)):
+        a, r = attacked.get(model), reviews.get(model)
+        paper = FLAT_TABLES_2_AND_3.get(model.split("/")[1]) if model.endswith("/base") else None
+        rows.append([
+            f"`{model}`", percent(clean[model]["value"], clean[model]["value_se"]),
+            percent(a["value"], a["value_se"]) if a else "–",
+            percent(a["details"]["attack_success_rate"], a["details"]["attack_success_rate_se"]) if a else "–",
+            f"{a['details']['queries']:.0f}" if a else "–", str(clean[model]["n"]),
+            percent(r["value"], r["value_se"]) + f" (n = {r['n']})" if r else "–",
+            f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
+    table = markdown(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries", "n",
+                      "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
+    notes = [f"Clean: `{c['command']}`" for c in list(clean.values())[:1]]
+    for claim in list(attacked.values())[:1]:
+        t = claim["thresholds"]
+        notes += [f"Under attack: `{claim['command']}`",
+                  f"Thresholds: word cosine ≥ {t['min_word_similarity']}, sentence cosine ≥ {t['min_text_similarity']} "
+                  f"(MiniLM, window of {t['window']} words), {t['max_candidates']} candidates a word. The paper's "
+                  "figures rest on other encoders and word vectors."]
+    return table + "".join(f"\n{note}\n" for note in notes)
+
+
+def _is(claim: Claim, dataset: str, attack: str | None) -> bool:
+    row = claim["details"]
+    wanted = (dataset, "test", attack)
+    return (row.get("dataset"), row.get("split"), row.get("attack")) == wanted and "explain" not in row
+
+
+def methods_table(found: list[Claim]) -> str:
+    """Return the registered attacks, explainers and defences."""
+    del found
+    from robust_core.attacks import ATTACKS
+    from robust_core.defences import DEFENCES
+    from robust_core.explainers import EXPLAINERS
+
+    rows = [[registry.kind, f"`{name}`", (cls.__doc__ or "").split("\n")[0], f"[{cls.title}]({cls.source})"]
+            for registry in (ATTACKS, DEFENCES, EXPLAINERS) for name, cls in registry.items()]
+    return markdown(["Kind", "Name", "What it does", "Source"], rows)
+
+
+TABLES: dict[str, Callable[[list[Claim]], str]] = {"accuracy": accuracy_table, "methods": methods_table}
+
+
+def render(text: str, found: list[Claim]) -> str:
+    """Fill every block `<!-- table:NAME -->` of a text.
+
+    Raises:
+        BadInput: A block names no table.
+    """
+    def fill(match: re.Match[str]) -> str:
+        if match["name"] not in TABLES:
+            raise BadInput(f"There is no table {match['name']!r}; known are {', '.join(TABLES)}.")
+        return match[1] + TABLES[match["name"]](found) + match[3]
+
+    return _BLOCK.sub(fill, text)
+
+
+def write(readme: Path = README) -> bool:
+    """Bring the tables of the README up to date; return whether anything changed."""
+    before = readme.read_text(encoding="utf-8")
+    after = render(before, claims())
+    if after != before:
+        readme.write_text(after, encoding="utf-8")
+    return after != before
+
+
+def check(readme: Path = README) -> None:
+    """Compare the tables of the README with `results/`.
+
+    Raises:
+        BadInput: They differ.
+    """
+    before = readme.read_text(encoding="utf-8")
+    if render(before, claims()) != before:
+        raise BadInput("The README's tables are out of date: run python -m robust_core table --write.")

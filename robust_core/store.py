@@ -1,0 +1,341 @@
+"""The result store: every attack result is on disk the moment it exists, so a killed run goes on where it stopped.
+
+One SQLite file in `runs/` (or the folder named by the environment variable ROBUST_RUNS) serves any number of threads
+and processes. What is worth showing outside is exported to `results/`, one small JSON file a claim.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import secrets
+import sqlite3
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from robust_core import __version__
+from robust_core.errors import BadInput
+from robust_core.types import AttackResult, Example, Swap
+
+FILE = "results.sqlite"
+MAX_DOCUMENT = 2_000_000
+_SCHEMA = 1
+_WAIT = 30.0
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS runs(id TEXT PRIMARY KEY, record TEXT NOT NULL,"
+    " created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
+    "CREATE TABLE IF NOT EXISTS results(number INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs(id),"
+    " uid TEXT NOT NULL, victim TEXT NOT NULL, status TEXT NOT NULL, record TEXT NOT NULL, UNIQUE(run, uid, victim))",
+    "CREATE TABLE IF NOT EXISTS views(token TEXT PRIMARY KEY, document TEXT NOT NULL,"
+    " created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
+)
+_LIBRARIES = ("numpy", "torch", "transformers", "tokenizers")
+
+
+def runs_folder() -> Path:
+    """Return the folder of runs: ROBUST_RUNS, or `runs` in the working folder."""
+    return Path(os.environ.get("ROBUST_RUNS", "").strip() or "runs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Everything that the results of a run depend on; the same configuration is the same run.
+
+    Args:
+        method: Record of the method (`registry.to_record`).
+        models: Fingerprint of each model, by id (`model_fingerprint`).
+        data: What was read: data set, split, SHA-256.
+        seed: Seed of the run.
+        versions: Version of each library that computes (`versions`).
+        device: Where it ran.
+    """
+
+    method: Mapping[str, Any]
+    models: Mapping[str, str]
+    data: Mapping[str, Any]
+    seed: int
+    versions: Mapping[str, str]
+    device: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The run as plain data."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 of the record in canonical JSON."""
+        canonical = json.dumps(self.record, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, this project and the libraries that compute, importing none of them."""
+    found = {"python": platform.python_version(), "robust_core": __version__}
+    for name in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def model_fingerprint(model: Any) -> str:  # noqa: ANN401 (any classifier)
+    """Return a SHA-256 that changes with a model: of its card's file sums and sizes, or else of its weights.
+
+    A model that has neither a card nor a network is known by its id alone.
+    """
+    card, digest = getattr(model, "card", None), hashlib.sha256()
+    if card is not None:
+        parts = {"files": dict(card.files), "config": _plain(card.config), "parent": card.parent}
+        digest.update(json.dumps(parts, sort_keys=True).encode())
+        return digest.hexdigest()
+    digest.update(model.id.encode())
+    network = getattr(model, "net", None)
+    if network is not None:
+        for name, tensor in sorted(network.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that can be referred to weakly, so that one of a finished thread goes with the thread."""
+
+
+class ResultStore:
+    """Runs, their results and the views behind permalinks, in one SQLite file (write-ahead log).
+
+    Each append is committed before it returns: a process that is killed loses at most the result in flight. Every
+    thread has a connection of its own; writers wait for each other.
+
+    Args:
+        folder: Folder of the file, made if needed; the folder of runs by default.
+
+    Raises:
+        BadInput: The folder cannot be written or the file is damaged; it is left as it is.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else runs_folder()
+        self._local = threading.local()
+        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        with self._connection():
+            pass
+
+    def open_run(self, run: Run) -> str:
+        """Enter a run, unless it is there already, and return its id."""
+        with self._connection() as db:
+            db.execute("INSERT OR IGNORE INTO runs(id, record) VALUES (?, ?)", (run.id, _dump(run.record)))
+        return run.id
+
+    def append(self, run_id: str, result: AttackResult) -> None:
+        """Store a result at once.
+
+        A pair of example and victim has one result in a run. The first stays, unless it was stopped before its end.
+        """
+        row = (run_id, result.example.uid, result.victim, result.status, _dump(_result_record(result)))
+        with self._connection() as db:
+            db.execute("INSERT INTO results(run, uid, victim, status, record) VALUES (?, ?, ?, ?, ?)"
+                       " ON CONFLICT(run, uid, victim) DO UPDATE SET status = excluded.status,"
+                       " record = excluded.record WHERE results.status = 'stopped'", row)
+
+    def results(self, run_id: str) -> list[AttackResult]:
+        """Return the results of a run, each exactly as it was appended, in the order of their first appearance."""
+        with self._connection() as db:
+            rows = db.execute("SELECT record FROM results WHERE run = ? ORDER BY number", (run_id,)).fetchall()
+            return [_result_of(json.loads(record)) for record, in rows]
+
+    def done(self, run_id: str) -> set[tuple[str, str]]:
+        """Return the pairs (example uid, victim id) that need no further work; stopped ones do."""
+        with self._connection() as db:
+            query = "SELECT uid, victim FROM results WHERE run = ? AND status != 'stopped'"
+            return set(db.execute(query, (run_id,)))
+
+    def runs(self) -> dict[str, Run]:
+        """Return all runs by id, the newest first."""
+        with self._connection() as db:
+            rows = db.execute("SELECT id, record FROM runs ORDER BY rowid DESC").fetchall()
+            return {run_id: Run(**json.loads(record)) for run_id, record in rows}
+
+    def put(self, document: Mapping[str, Any]) -> str:
+        """Store a JSON document, such as a view of the app, and return the random token that finds it again.
+
+        Raises:
+            BadInput: It is longer than two million characters.
+        """
+        text, token = _dump(document), secrets.token_urlsafe(12)
+        if len(text) > MAX_DOCUMENT:
+            raise BadInput("This view is too large to be stored under a link; download it instead.")
+        with self._connection() as db:
+            db.execute("INSERT INTO views(token, document) VALUES (?, ?)", (token, text))
+        return token
+
+    def get(self, token: str) -> dict[str, Any]:
+        """Return the document behind a token.
+
+        Raises:
+            BadInput: No document has it.
+        """
+        with self._connection() as db:
+            # A token comes from an address that anybody may have typed.
+            asked = (token.encode("ascii", "replace").decode(),)
+            row = db.execute("SELECT document FROM views WHERE token = ?", asked).fetchone()
+            if row is None:
+                raise BadInput("This link leads nowhere: what it showed is not stored here.")
+            return json.loads(row[0])
+
+    def close(self) -> None:
+        """Close the connections of all threads; the store opens new ones when it is used again."""
+        with self._lock:
+            for connection in list(self._open):
+                connection.close()
+            self._open.clear()
+            self._local = threading.local()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[_Connection]:
+        """Lend this thread's connection; what goes wrong with the folder or the file becomes one plain line."""
+        try:
+            if not hasattr(self._local, "connection"):
+                self._local.connection = self._connect()
+            yield self._local.connection
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.OperationalError as error:
+            raise BadInput(f"The folder of runs {str(self.folder)!r} cannot be used: {error}. "
+                           "Set ROBUST_RUNS to a folder that can be written.") from None
+        except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"The file {FILE} in {str(self.folder)!r} is damaged ({error}); it is left untouched. "
+                           "Move it away or set ROBUST_RUNS to another folder.") from None
+
+    def _connect(self) -> _Connection:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"The folder of runs {str(self.folder)!r} cannot be made: {error.strerror}. "
+                           "Set ROBUST_RUNS to a folder that can be written.") from None
+        # Other threads only ever close it, in `close`.
+        connection = sqlite3.connect(self.folder / FILE, timeout=_WAIT, isolation_level=None, check_same_thread=False,
+                                     factory=_Connection)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._open.add(connection)
+        return connection
+
+    def _prepare(self, connection: _Connection) -> None:
+        until = time.monotonic() + _WAIT
+        while True:
+            # Two processes that make the file at the same moment: this change is the one that does not wait by itself.
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+        # The log reaches the disk at checkpoints: a killed process loses nothing, a power cut perhaps the last second.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > _SCHEMA:
+            raise BadInput(f"The file {FILE} in {str(self.folder)!r} was written by a newer version of this project; "
+                           "update, or set ROBUST_RUNS to another folder.")
+        if version < _SCHEMA:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in _TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+            connection.execute("COMMIT")
+
+
+def export_claim(path: str | Path, *, claim: str, command: str, run: str, n: int, seeds: Sequence[int], metric: str,
+                 value: float, value_se: float, thresholds: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
+    """Write one claim as a small JSON file that appears whole or not at all.
+
+    Args:
+        path: File to write; its folder is made if needed.
+        claim: The statement, in words.
+        command: Command line that gives the figure again.
+        run: Id of the run, empty where none was stored.
+        n: Examples behind the figure.
+        seeds: Seeds behind the figure.
+        metric: Name of the figure, such as accuracy_under_attack.
+        value: The figure.
+        value_se: Its standard error.
+        thresholds: Parameters it depends on, such as similarity thresholds.
+        details: The whole row it was taken from.
+
+    Returns:
+        The path. NaN and infinite numbers are written as null.
+
+    Raises:
+        BadInput: The file cannot be written.
+    """
+    values = {"claim": claim, "metric": metric, "value": value, "value_se": value_se, "n": n, "seeds": list(seeds),
+              "run": run, "command": command, "thresholds": thresholds, "details": details, "versions": versions()}
+    text = json.dumps(finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise BadInput(f"{str(path)!r} cannot be written: {error.strerror}.") from None
+    return path
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 (any plain value)
+    """Return plain data with None in place of every NaN and infinite number, as strict JSON needs it."""
+    return _plain(value, strict=True)
+
+
+def _plain(value: Any, strict: bool = False) -> Any:  # noqa: ANN401
+    """Return data made of dict, list and Python's own single values."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, strict) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, strict) for item in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if strict and isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _dump(record: Mapping[str, Any]) -> str:
+    # ASCII only, so that half a surrogate pair in a text is stored like any other character.
+    return json.dumps(_plain(record), ensure_ascii=True, separators=(",", ":"))
+
+
+def _result_record(result: AttackResult) -> dict[str, Any]:
+    record = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+    return record | {"example": dataclasses.asdict(result.example), "attack": dict(result.attack)}
+
+
+def _result_of(record: dict[str, Any]) -> AttackResult:
+    values = record | {
+        "example": Example(**record["example"]),
+        "before": tuple(record["before"]),
+        "after": tuple(record["after"]),
+        "swaps": tuple(Swap(*swap) for swap in record["swaps"]),
+        "curve": tuple((queries, proba) for queries, proba in record["curve"]),
+        "notes": tuple(record["notes"]),
+    }
+    return AttackResult(**values)
