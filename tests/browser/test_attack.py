@@ -1,0 +1,207 @@
+"""A person at the Attack page, in Chromium, with the shipped models."""
+
+import csv
+import io
+import json
+import re
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+REVIEW = "a smart and funny film with a wonderful cast"
+LONG = " ".join(["The acting is wonderful and the story is touching, funny and wise, a delight from start to end."] * 8)
+
+
+def ready(page: Page, models: int = 3) -> Page:
+    """Wait until every chosen model has said what it thinks."""
+    expect(page.locator(".rx-chip b")).to_have_count(models, timeout=120_000)
+    return page
+
+
+def type_review(page: Page, text: str) -> None:
+    box = page.get_by_label("Type a review")
+    box.fill(text)
+    box.press("Control+Enter")
+
+
+def attack(page: Page) -> None:
+    page.get_by_role("button", name="Attack", exact=True).click()
+
+
+def finished(page: Page) -> Page:
+    expect(page.get_by_text("Finished ·")).to_be_visible(timeout=120_000)
+    return page
+
+
+def explained(page: Page) -> Page:
+    expect(finished(page).locator(".rx-table td", has_text="τ")).to_have_count(3, timeout=120_000)
+    return page
+
+
+def badges(page: Page) -> list[str]:
+    return page.locator(".rx-head .rx-badge").all_inner_texts()
+
+
+@pytest.fixture
+def attacked(new_page) -> Page:
+    page = ready(new_page())
+    type_review(page, REVIEW)
+    expect(page.locator(".rx-chip b").first).to_contain_text("Positive")
+    attack(page)
+    return explained(page)
+
+
+def test_a_review_is_flipped_and_explained(attacked):
+    assert len(badges(attacked)) == 3 and "flipped" in badges(attacked)
+    expect(attacked.locator(".stPlotlyChart")).to_have_count(3)
+    expect(attacked.locator(".rx-table tbody tr")).to_have_count(3)
+    swapped = attacked.locator(".rx-table tbody tr").first.locator("td").nth(1).locator(".swapped").first
+    assert swapped.get_attribute("data-tip").startswith("was ")
+    swapped.hover()
+    shown = swapped.evaluate("e => getComputedStyle(e, '::before').content")
+    assert shown.startswith('"was ')
+    colours = attacked.locator(".rx-table .w.for, .rx-table .w.against").count()
+    assert colours >= 3 * len(REVIEW.split())
+
+
+CONTRASTS = """words => {
+  const light = c => { const [r, g, b] = c.map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                       return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const parse = text => { const n = text.match(/[\\d.]+(e-?\\d+)?/g).map(Number);
+                          const unit = text.startsWith("color(") ? 1 : 255;
+                          return [n.slice(0, 3).map(v => v / unit), n.length > 3 ? n[3] : 1]; };
+  const page = parse(getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor)[0];
+  return words.map(e => {
+    const [ink, opacity] = parse(getComputedStyle(e).backgroundColor);
+    const [text] = parse(getComputedStyle(e).color);
+    const under = ink.map((v, i) => opacity * v + (1 - opacity) * page[i]);
+    const [a, b] = [light(text), light(under)].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_on_strips_stays_readable(new_page, scheme):
+    page = ready(new_page(scheme=scheme))
+    attack(page)
+    explained(page)
+    contrasts = page.locator(".rx-table .w.for, .rx-table .w.against").evaluate_all(CONTRASTS)
+    assert len(contrasts) >= 30 and min(contrasts) >= 4.5
+
+
+def test_a_long_attack_is_stopped(new_page):
+    page = ready(new_page())
+    page.get_by_text("Settings of TextFooler").click()
+    words = page.get_by_label("Min text similarity")
+    words.fill("0.999")
+    words.press("Enter")
+    type_review(page, LONG)
+    expect(page.locator(".rx-chip b").first).to_be_visible()
+    attack(page)
+    expect(page.get_by_text("Attacking ·")).to_be_visible()
+    expect(page.locator(".rx-head .rx-badge", has_text="attacking").first).to_be_visible()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_enabled()
+    began = time.monotonic()
+    stop.click()
+    finished(page)
+    assert time.monotonic() - began < 10
+    assert "stopped" in badges(page)
+    expect(page.get_by_text("Stopped before").first).to_be_visible()
+
+
+def test_the_adversarial_text_is_edited_by_hand(attacked):
+    box = attacked.get_by_label("Edit the adversarial text yourself")
+    box.fill("a dull and tedious film with a terrible cast")
+    box.press("Control+Enter")
+    expect(attacked.get_by_text("Edited by hand.")).to_be_visible()
+    row = attacked.locator(".rx-table tbody tr").first
+    expect(row.locator("td").nth(1)).to_contain_text("tedious")
+    expect(row.locator("td").nth(2)).to_contain_text("Negative")
+    expect(row.locator("td").nth(3)).to_contain_text("τ")
+    attacked.get_by_role("button", name="Back to the attack's text").click()
+    expect(attacked.get_by_text("Edited by hand.")).to_have_count(0)
+
+
+def test_downloads(attacked):
+    saved = {}
+    for name in ("JSON", "CSV", "HTML"):
+        with attacked.expect_download() as download:
+            attacked.get_by_role("button", name=name, exact=True).click()
+        saved[name] = open(download.value.path(), encoding="utf-8").read()
+    assert len(json.loads(saved["JSON"])["outcome"]["results"]) == 3
+    assert len(list(csv.DictReader(io.StringIO(saved["CSV"])))) == 3
+    assert not re.search(r"(?:src|href)\s*=|<script", saved["HTML"]) and "wonderful" in saved["HTML"]
+
+
+def test_a_permalink_opens_in_another_browser(attacked, new_page):
+    table = attacked.locator(".rx-table").inner_text()
+    attacked.get_by_role("button", name="Link", exact=True).click()
+    expect(attacked.locator("code", has_text="?view=")).to_be_visible()
+    link = attacked.url
+    assert re.search(r"\?view=[\w-]{16}$", link)
+    other = new_page(link[link.index("/", 8):])
+    expect(other.get_by_label("Type a review")).to_have_value(REVIEW)
+    explained(other)
+    assert other.locator(".rx-table").inner_text() == table
+    assert badges(other) == badges(attacked)
+
+
+def test_pages_and_reload_keep_what_was_done(attacked):
+    before = badges(attacked)
+    attacked.get_by_role("link", name="Models").click()
+    expect(attacked.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+    expect(attacked.locator("[data-testid=stDataFrame]").first).to_be_visible()
+    attacked.get_by_role("link", name="About").click()
+    expect(attacked.get_by_text("How to read a card")).to_be_visible()
+    attacked.get_by_role("link", name="Attack").click()
+    expect(attacked.get_by_label("Type a review")).to_have_value(REVIEW)
+    assert badges(finished(attacked)) == before
+    attacked.reload()
+    expect(attacked.get_by_label("Type a review")).to_have_value(REVIEW)
+    assert badges(finished(attacked)) == before
+
+
+def test_a_page_can_be_opened_by_its_own_address(new_page):
+    page = new_page("/about")
+    expect(page.get_by_text("How to read a card")).to_be_visible()
+    expect(page.get_by_role("link", name="Attack")).to_be_visible()
+
+
+@pytest.mark.parametrize("text, line", [
+    ("   ", "The text is empty: type a sentence."),
+    ("good " * 10_000, "The text is too long: 10,000 words; 400 are the limit."),
+])
+def test_unusable_text_is_one_line(new_page, text, line):
+    page = ready(new_page())
+    type_review(page, text)
+    expect(page.get_by_text(line)).to_be_visible()
+    attack(page)
+    expect(page.get_by_text(line).first).to_be_visible()
+    expect(page.locator("[data-testid=stException]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("text", ["<script>document.title='gone'</script> a good film", "😀 a good film 😀",
+                                  "فيلم جيد a good film", "[MASK] [SEP] a good film", "good"])
+def test_odd_text_is_attacked_like_any_other(new_page, text):
+    page = ready(new_page())
+    type_review(page, text)
+    ready(page)
+    attack(page)
+    finished(page)
+    expect(page.locator("[data-testid=stException], [data-testid=stAlert]")).to_have_count(0)
+    assert page.title() != "gone" and len(badges(page)) == 3
+
+
+@pytest.mark.parametrize("path", ["/", "/models", "/about"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_the_screen(new_page, path, width):
+    page = new_page(path, width=width, scheme="dark")
+    expect(page.locator("h1")).to_be_visible()
+    if path == "/":
+        attack(ready(page))
+        explained(page)
+    over = page.locator("[data-testid=stMain], html").evaluate_all("es => es.map(e => e.scrollWidth - e.clientWidth)")
+    assert max(over) <= 0

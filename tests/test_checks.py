@@ -1,0 +1,80 @@
+"""Checks: each is silent on sound results and speaks on the one fault it looks for."""
+
+import dataclasses
+import inspect
+import math
+
+import pytest
+
+from robust_core.checks import CHECKS, flags
+from robust_core.types import AttackResult, Attribution, Example, Swap
+
+SWAP = Swap(2, 6, "good", "bad")
+SUCCESS = AttackResult(Example("a good movie", 1, "0"), "m", {}, "a bad movie", 1, 0, (0.2, 0.8), (0.9, 0.1), 9, 9, 9,
+                       0.9, 0.1, "succeeded", (SWAP,), ())
+FAILURE = dataclasses.replace(SUCCESS, perturbed_label=1, after=(0.4, 0.6), status="failed")
+UNCHANGED = dataclasses.replace(FAILURE, perturbed="a good movie", swaps=(), after=(0.2, 0.8))
+SKIPPED = dataclasses.replace(UNCHANGED, status="skipped", before=(0.8, 0.2), after=(0.8, 0.2), perturbed_label=0)
+SOUND = [SUCCESS] * 6 + [FAILURE] * 5 + [SKIPPED]
+
+
+def raised(*results: AttackResult, attributions: list[Attribution] | None = None) -> set[str]:
+    """Return the names of the checks that speak."""
+    return {flag.check for flag in flags(results, attributions or [])}
+
+
+def test_sound_results_raise_nothing() -> None:
+    assert raised(*SOUND) == set()
+    assert raised() == set()
+    assert raised(SKIPPED, SKIPPED) == set()
+
+
+def test_an_attack_that_helps_the_classifier_is_doubtful() -> None:
+    helped = dataclasses.replace(SKIPPED, perturbed_label=1, after=(0.2, 0.8))
+    assert raised(UNCHANGED, helped) == {"better_under_attack"}
+    unlabelled = dataclasses.replace(helped, example=Example("a good movie", None, "0"))
+    assert raised(unlabelled) == set()
+
+
+@pytest.mark.parametrize(("changed", "unchanged", "doubtful"),
+                         [(0, 4, False), (0, 5, True), (1, 18, False), (1, 29, True)])
+def test_an_attack_that_hardly_changes_anything_is_doubtful(changed: int, unchanged: int, doubtful: bool) -> None:
+    found = raised(*[FAILURE] * changed, *[UNCHANGED] * unchanged)
+    assert found == ({"seldom_swaps"} if doubtful else set())
+
+
+def test_flips_by_unknown_words_are_doubtful_when_they_are_many() -> None:
+    unknown = dataclasses.replace(SUCCESS, notes=("Flips only because the model does not know: bad.",))
+    assert raised(*[unknown] * 2, *[SUCCESS] * 8) == set()
+    assert raised(*[unknown] * 3, *[SUCCESS] * 8) == {"unknown_words_flip"}
+
+
+def test_budgets_that_run_out_are_doubtful() -> None:
+    cut = dataclasses.replace(FAILURE, status="exhausted")
+    timed_out = dataclasses.replace(FAILURE, status="stopped")
+    assert raised(cut, *[SUCCESS] * 9) == set()
+    assert raised(cut, timed_out, *[SUCCESS] * 9) == {"budget_runs_out"}
+
+
+def test_wide_completeness_gaps_are_doubtful() -> None:
+    exact = Attribution("a", ((0, 1),), (0.5,), 1, {}, gap=0.0049, steps=50, total=0.5)
+    wide = dataclasses.replace(exact, gap=0.0051)
+    small = dataclasses.replace(exact, gap=0.0019, total=0.01)
+    promises_none = dataclasses.replace(exact, gap=math.nan, total=math.nan)
+    assert raised(attributions=[exact, small] * 10 + [wide]) == set()
+    assert raised(attributions=[exact, small] * 9 + [wide]) == {"attributions_incomplete"}
+    assert raised(attributions=[promises_none] * 5) == set()
+
+
+def test_a_flag_carries_its_finding_and_the_advice_of_the_docstring() -> None:
+    flag, = flags([UNCHANGED] * 7)
+    assert flag.finding == "No word was changed in 7 of 7 attacked texts."
+    assert flag.advice.startswith("The figure then measures candidates and constraints")
+    assert "\n" not in flag.advice
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_gives_advice(check: object) -> None:
+    first, _, advice = inspect.cleandoc(check.__doc__ or "").partition("\n\n")
+    assert first.endswith(".")
+    assert len(advice) > 20

@@ -1,0 +1,420 @@
+"""The command line: its JSON contracts, one plain line for every wrong input, and a light start."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from doubles import BagOfWords, Planted, WordEncoder
+from typer.testing import CliRunner, Result
+
+from robust_core import __main__ as cli
+from robust_core.attacks import ATTACKS
+from robust_core.errors import MissingResource, UnknownName
+from robust_core.models import checkpoint
+from robust_core.store import FILE, ResultStore
+from robust_core.types import Attribution
+
+ROOT = Path(__file__).parents[1]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a command on doubles: two models, one attack, an encoder without weights."""
+    models = {model.id: model for model in (
+        BagOfWords(), BagOfWords(id="double/second", bias=(0.0, 1.0)),
+        BagOfWords(id="double/turned", labels=("positive", "negative")))}
+
+    def load(model_id: str, device: str = "auto") -> BagOfWords:
+        if model_id not in models:
+            raise UnknownName("model", model_id, list(models))
+        return models[model_id]
+
+    monkeypatch.setattr(checkpoint, "load", load)
+    assert "planted" not in ATTACKS
+    monkeypatch.setitem(ATTACKS._members, "planted", Planted)
+    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(default=WordEncoder))
+    return invoke
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a checkpoint of an untrained CNN of six words and return its folder."""
+    root = tmp_path / "checkpoints"
+    labels, words = ("negative", "positive"), ("a", "good", "bad", "movie", "dull", "fine")
+    config = {"length": 50, "width": 4, "kernels": 2, "sizes": [2]}
+    torch.manual_seed(0)
+    network, _ = checkpoint.build("cnn", config, labels, words)
+    state = network.state_dict()
+    card = checkpoint.Card("sst2/cnn/base", "sst2", "cnn", {"name": "base"}, 0, labels, {"network": config}, {}, 0.5, 1,
+                           0.1, "cpu", 52, 0, {}, {}, "", "0", root)
+    weights = {name: value for name, value in state.items() if name != "embedding.weight"}
+    shared = {"embedding.safetensors": {"weight": state["embedding.weight"]},
+              "vocabulary.txt": "\n".join(words).encode()}
+    folder = checkpoint.save(card, weights, shared, root).folder
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(root))
+    return folder
+
+
+def invoke(*arguments: str, stdin: str | bytes = b"") -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(cli.app, [str(a) for a in arguments], input=stdin, catch_exceptions=False)
+
+
+def rows(result: Result, code: int = 0) -> list[dict[str, Any]]:
+    """Return the rows of a JSON answer: one strict document and nothing else."""
+    assert result.exit_code == code, result.stderr
+    document = json.loads(result.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert list(document) == ["results"]
+    return document["results"]
+
+
+def refused(result: Result, *parts: str) -> None:
+    """Assert one plain line on stderr, nothing on stdout, exit code 2."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in result.stderr
+
+
+# Contracts.
+
+def test_models(tiny: Path) -> None:
+    row, = rows(invoke("models", "--json"))
+    assert list(row) == ["model", "dataset", "architecture", "defence", "seed", "labels", "dev_accuracy", "parameters",
+                         "bytes"]
+    assert row["model"] == "sst2/cnn/base"
+    assert row["defence"] == "base"
+    assert row["labels"] == ["negative", "positive"]
+    assert "sst2/cnn/base" in invoke("models").stdout
+
+
+def test_predict(run: Run) -> None:
+    one, two = rows(run("predict", "a good movie", "--model", "double/bag-of-words", "--model", "double/second",
+                        "--json"))
+    assert list(one) == ["model", "label", "proba"]
+    assert one["label"] == "positive"
+    assert one["proba"] == pytest.approx({"negative": 1 / (1 + math.exp(4)), "positive": 1 / (1 + math.exp(-4))})
+    assert two["model"] == "double/second"
+    assert sum(two["proba"].values()) == pytest.approx(1)
+    assert "positive 98.2 %" in run("predict", "a good movie", "--model", "double/bag-of-words").stdout
+
+
+def test_predict_with_a_checkpoint(tiny: Path) -> None:
+    row, = rows(invoke("predict", "a good movie", "--model", "sst2/cnn/base", "--json"))
+    loaded = checkpoint.load("sst2/cnn/base", "cpu").predict_proba(["a good movie"])[0]
+    assert list(row["proba"].values()) == pytest.approx(loaded.tolist())
+
+
+def test_attack(run: Run) -> None:
+    flipped, held = rows(run("attack", "a good movie", "--model", "double/bag-of-words", "--model", "double/second",
+                             "--attack", "planted", "--set", "new=dull", "--json"))
+    assert list(flipped) == ["model", "attack", "status", "original", "perturbed", "reference_label", "perturbed_label",
+                             "before", "after", "queries", "forward_passes", "similarity", "seconds", "swaps"]
+    assert (flipped["status"], flipped["perturbed"]) == ("succeeded", "a dull movie")
+    assert (flipped["reference_label"], flipped["perturbed_label"]) == ("positive", "negative")
+    assert flipped["swaps"] == [[2, 6, "good", "dull"]]
+    assert flipped["original"][2:6] == "good"
+    assert flipped["before"]["positive"] > 0.5 > flipped["after"]["positive"]
+    assert flipped["queries"] == flipped["forward_passes"] == 2
+    assert held["status"] == "succeeded" if held["after"]["positive"] < 0.5 else "failed"
+
+
+def test_attack_with_a_label_skips_what_is_wrong_already(run: Run) -> None:
+    row, = rows(run("attack", "a good movie", "--model", "double/bag-of-words", "--attack", "planted", "--label",
+                    "Negative", "--json"))
+    assert (row["status"], row["perturbed"], row["reference_label"]) == ("skipped", "a good movie", "negative")
+
+
+def test_attack_obeys_its_budget_and_shows_its_parameters(run: Run) -> None:
+    text = "good and good and good"
+    row, = rows(run("attack", text, "--model", "double/bag-of-words", "--attack", "planted", "--max-queries", "2",
+                    "--time-limit", "60", "--json"))
+    assert (row["status"], row["queries"]) == ("exhausted", 2)
+    shown = run("attack", text, "--model", "double/bag-of-words", "--attack", "planted", "--max-queries", "2").stdout
+    assert "planted: max_queries 2, time_limit 0.0, old good, new bad" in " ".join(shown.split())
+
+
+def test_explain(run: Run) -> None:
+    one = rows(run("explain", "a good movie", "--against", "a bad movie", "--model", "double/bag-of-words", "--target",
+                   "positive", "--json"))[0]
+    assert list(one) == ["model", "method", "target", "words", "scores", "gap", "against", "kendall_tau", "top_k"]
+    assert (one["method"], one["target"], one["words"]) == ("ig", "positive", ["a", "good", "movie"])
+    assert one["scores"][1] > 0 == one["scores"][0]
+    assert one["against"]["words"] == ["a", "bad", "movie"]
+    assert one["against"]["scores"][1] < 0
+    assert list(one["top_k"]) == [str(k) for k in range(1, 11)]
+    # Of the pairs (a, good), (a, movie), (good, movie) one is tied in both texts and two turn round.
+    assert one["kendall_tau"] == -1
+    alone = rows(run("explain", "a bad movie", "--model", "double/bag-of-words", "--json"))[0]
+    assert alone["target"] == "negative", "the prediction is explained"
+    assert alone["against"] is alone["kendall_tau"] is alone["top_k"] is None
+
+
+def test_what_is_undefined_becomes_null(run: Run) -> None:
+    row = rows(run("explain", "good", "--against", "bad", "--model", "double/bag-of-words", "--json"))[0]
+    assert row["kendall_tau"] is None
+    assert row["top_k"]["1"] == 1.0
+    assert "undefined" in run("explain", "good", "--against", "bad", "--model", "double/bag-of-words").stdout
+
+
+def test_evaluate_clean_and_attacked(run: Run, own_runs: Path) -> None:
+    common = ("evaluate", "--dataset", "reviews", "--split", "dev", "--n", "12", "--model", "double/bag-of-words",
+              "--model", "double/second", "--json")
+    clean = rows(run(*common))
+    attacked = rows(run(*common, "--attack", "planted", "--explain", "ig"))
+    assert [row["attack"] for row in clean] == [None, None]
+    assert [(row["model"], row.get("pairs")) for row in attacked] == [
+        (model, pairs) for model in ("double/bag-of-words", "double/second") for pairs in (None, "all", "changed")]
+    for row in clean + attacked:
+        assert (row["dataset"], row["split"], row["n"], row["seed"]) == ("reviews", "dev", 12, 0)
+        assert 0 <= row["accuracy"] <= 1
+        assert all(f"{name}_se" in row for name in ("accuracy", "accuracy_under_attack", "kendall_tau") if name in row)
+    assert [row["accuracy"] for row in clean] == [attacked[0]["accuracy"], attacked[3]["accuracy"]]
+    assert attacked[0]["accuracy_under_attack"] <= attacked[0]["accuracy"]
+    assert attacked[1]["top_k"].keys() == attacked[1]["top_k_random"].keys() == {str(k) for k in range(1, 11)}
+    stored = ResultStore(own_runs).results(attacked[0]["run"])
+    assert len(stored) == 12
+    assert "double/bag-of-words" in run(*common[:-1], "--attack", "planted").stdout
+
+
+def test_evaluate_writes_claims(run: Run, tmp_path: Path) -> None:
+    common = ("evaluate", "--dataset", "reviews", "--n", "5", "--model", "double/bag-of-words", "--attack", "planted")
+    row, = rows(run(*common, "--out", str(tmp_path / "claim.json"), "--json"))
+    claim = json.loads((tmp_path / "claim.json").read_text())
+    assert claim["value"] == row["accuracy_under_attack"]
+    assert claim["value_se"] == row["accuracy_under_attack_se"]
+    assert (claim["n"], claim["seeds"], claim["run"]) == (5, [0], row["run"])
+    assert claim["thresholds"]["new"] == "bad"
+    again = claim["command"].split()
+    assert again[:4] == ["python", "-m", "robust_core", "evaluate"]
+    assert rows(run(*again[3:], "--json"))[0]["run"] == row["run"], "the command finds the stored run again"
+    run(*common, "--explain", "ig", "--out", str(tmp_path / "claims"))
+    assert sorted(os.listdir(tmp_path / "claims")) == [
+        "double-bag-of-words-reviews-test-planted-ig-all.json",
+        "double-bag-of-words-reviews-test-planted-ig-changed.json",
+        "double-bag-of-words-reviews-test-planted.json"]
+    refused(run(*common, "--explain", "ig", "--out", str(tmp_path / "one.json")), "--out")
+    refused(run(*common, "--out", str(tmp_path / "claim.json" / "x.json")), "cannot be written")
+
+
+def test_doctor_says_what_is_wrong(tiny: Path, own_runs: Path) -> None:
+    found = {row["check"]: row for row in rows(invoke("doctor", "--json"), code=invoke("doctor").exit_code)}
+    assert all(set(row) == {"check", "ok", "detail"} for row in found.values())
+    for check in ("python", "packages", "encoder", "checkpoints", "checkpoint sst2/cnn/base", "runs folder", "device"):
+        assert found[check]["ok"], found[check]
+    assert found["optional packages"]["ok"], "what is optional cannot fail"
+    (tiny / "model.safetensors").write_bytes(b"other weights")
+    found = {row["check"]: row for row in rows(invoke("doctor", "--json"), code=1)}
+    assert not found["checkpoint sst2/cnn/base"]["ok"]
+    assert "does not match its card" in found["checkpoint sst2/cnn/base"]["detail"]
+    (tiny / "card.json").write_text("{")
+    found = {row["check"]: row for row in rows(invoke("doctor", "--json"), code=1)}
+    assert "is damaged" in found["checkpoints"]["detail"]
+
+
+def test_doctor_without_data_is_healthy_in_that(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBUST_DATA", str(tmp_path / "none"))
+    result = invoke("doctor", "--json")
+    found = {row["check"]: row for row in rows(result, code=result.exit_code)}
+    assert found["data"]["ok"]
+    assert found["data"]["detail"].startswith("not needed")
+
+
+# Input that is wrong, odd or hostile.
+
+BAD_TEXTS = [("", "is empty"), ("   \t\n ", "is empty"), ("\u200b\u200b", "is empty"), ("!!! ... ???", "no words"),
+             ("word " * 10_000, "10,000 words"), ("x" * 200_000, "characters")]
+
+
+@pytest.mark.parametrize("command", ["predict", "attack", "explain"])
+@pytest.mark.parametrize(("text", "reason"), BAD_TEXTS, ids=[reason for _, reason in BAD_TEXTS])
+def test_text_that_cannot_be_used(run: Run, command: str, text: str, reason: str) -> None:
+    refused(run(command, "--model", "double/bag-of-words", "--", text), reason)
+
+
+ODD_TEXTS = ["good", "good \U0001f600 movie \U0001f468\u200d\U0001f469\u200d\U0001f467",
+             "\u0641\u064a\u0644\u0645 good \u0631\u0627\u0626\u0639", "<script>alert('good')</script>",
+             "[MASK] good [SEP] [bold]x[/bold]", "-good", "good\x00 movie", "%s {0} good $HOME", "\ud800 good"]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=map(ascii, ODD_TEXTS))
+def test_odd_text_is_only_text(run: Run, text: str) -> None:
+    for as_json in (["--json"], []):
+        for command in (["predict"], ["attack", "--attack", "planted"], ["explain"]):
+            result = run(*command, "--model", "double/bag-of-words", *as_json, "--", text)
+            assert result.exit_code == 0, result.stderr
+    row, = rows(run("attack", "--model", "double/bag-of-words", "--attack", "planted", "--json", "--", text))
+    assert row["status"] == "succeeded"
+    assert "bad" in row["perturbed"]
+    if "[MASK]" in text:
+        shown = run("attack", "--model", "double/bag-of-words", "--attack", "planted", "--", text).stdout
+        assert "[MASK]" in shown
+        assert "[bold]" in "".join(shown.split())
+
+
+def test_text_from_standard_input(run: Run) -> None:
+    command = ("predict", "-", "--model", "double/bag-of-words", "--json")
+    assert rows(run(*command, stdin="a good\x00 movie\n"))[0]["label"] == "positive"
+    assert rows(run(*command, stdin=b"\xef\xbb\xbfa bad movie"))[0]["label"] == "negative"
+    refused(run(*command, stdin=b""), "is empty")
+    refused(run(*command, stdin=b"\xff\xfe good"), "not UTF-8")
+    refused(run(*command, stdin=b"good " * 300_000), "too long")
+
+
+def test_wrong_names_and_values(run: Run) -> None:
+    text, model = "a good movie", ("--model", "double/bag-of-words")
+    planted = ("attack", text, *model, "--attack", "planted")
+    evaluation = ("evaluate", *model, "--dataset", "reviews")
+    for arguments, parts in (
+        (("predict", text, "--model", "sst2/cnn/nothing"), ("Unknown model", "double/second")),
+        (("attack", text, *model, "--attack", "nothing"), ("Unknown attack 'nothing'", "textfooler")),
+        ((*planted, "--label", "neutral"), ("Unknown label", "negative, positive")),
+        ((*planted, "--model", "double/turned", "--label", "positive"), ("one by one",)),
+        ((*planted, "--set", "speed=1"), ("no parameter 'speed'", "max_queries")),
+        ((*planted, "--set", "speed"), ("name=value",)),
+        (("attack", text, *model, "--set", "max_candidates=many"), ("max_candidates must be a whole number",)),
+        (("attack", text, *model, "--set", "max_candidates=0"), ("max_candidates must lie between",)),
+        (("attack", text, *model, "--set", "skip_short=perhaps"), ("skip_short must be true or false",)),
+        (("attack", text, *model, "--time-limit", "nan"), ("time",)),
+        (("attack", text, *model, "--max-queries", "-1"), ("--max-queries",)),
+        (("explain", text, *model, "--method", "nothing"), ("Unknown explainer", "ig")),
+        (("explain", text, *model, "--target", "neutral"), ("Unknown label",)),
+        (("explain", text, *model, "--against", ""), ("is empty",)),
+        ((*evaluation[:-1], "mnist"), ("Unknown data set", "reviews")),
+        ((*evaluation, "--split", "validation"), ("Unknown split",)),
+        ((*evaluation, "--attack", "nothing"), ("Unknown attack",)),
+        ((*evaluation, "--attack", "planted", "--explain", "nothing"), ("Unknown explainer",)),
+        ((*evaluation, "--explain", "ig"), ("choose an attack",)),
+        ((*evaluation, "--max-queries", "5"), ("--attack",)),
+        ((*evaluation, "--n", "0"), ("--n",)),
+        ((*evaluation, "--n", "many"), ("--n",)),
+        (("evaluate", "--model", "double/turned", "--dataset", "reviews"), ("predicts positive, negative",)),
+        (("predict", text), ("--model",)),
+        (("predict", *model), ("text",)),
+        (("predict", text, *model, "--nothing"), ("--nothing",)),
+        (("nothing",), ("nothing",)),
+        ((), ("command",)),
+    ):
+        for as_json in ((), ("--json",)) if arguments and arguments != ("nothing",) else ((),):
+            refused(run(*arguments, *as_json), *parts)
+
+
+def test_a_damaged_checkpoint_is_one_line(tiny: Path) -> None:
+    command = ("predict", "a good movie", "--model", "sst2/cnn/base", "--json")
+    for name, content, part in (("model.safetensors", b"garbage", "model.safetensors does not match"),
+                                ("../embedding.safetensors", b"", "embedding.safetensors does not match")):
+        before = (tiny / name).read_bytes()
+        (tiny / name).write_bytes(content)
+        refused(invoke(*command), part)
+        (tiny / name).unlink()
+        refused(invoke(*command), "is missing")
+        (tiny / name).write_bytes(before)
+    assert rows(invoke(*command))
+    (tiny / "card.json").write_text('{"id": 1}')
+    refused(invoke(*command), "card")
+
+
+def test_a_folder_of_runs_that_cannot_be_used_is_one_line(run: Run, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("evaluate", "--dataset", "reviews", "--n", "2", "--model", "double/bag-of-words", "--json")
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "file"))
+    refused(run(*command), "folder of runs", "ROBUST_RUNS")
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
+    (tmp_path / FILE).write_bytes(b"garbage" * 1000)
+    refused(run(*command), "damaged", "left untouched")
+    assert (tmp_path / FILE).read_bytes() == b"garbage" * 1000
+    assert rows(run("predict", "good", "--model", "double/bag-of-words", "--json"))
+
+
+def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BagOfWords, "predict_proba", lambda self, texts: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("predict", "good", "--model", "double/bag-of-words")
+
+
+def test_what_libraries_print_stays_off_stdout(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chatty(self: BagOfWords, texts: Sequence[str]) -> Any:
+        print("Loading weights...")
+        return self.proba_from_ids([self.text_row(text) for text in texts])
+
+    monkeypatch.setattr(BagOfWords, "predict_proba", chatty)
+    result = run("predict", "good", "--model", "double/bag-of-words", "--json")
+    assert len(rows(result)) == 1
+    assert "Loading weights" in result.stderr
+
+
+def test_an_attack_that_cannot_work_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(self: Planted, target: object, rng: object) -> None:
+        raise MissingResource("The table of words", "Make it.")
+
+    monkeypatch.setattr(Planted, "search", search)
+    command = ("attack", "good", "--attack", "planted", "--model", "double/bag-of-words")
+    refused(run(*command, "--model", "double/second", "--json"), "The table of words is missing. Make it.\n")
+
+
+def test_tables_fit_wide_and_narrow_terminals(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("attack", "good " * 60, "--attack", "planted", "--model", "double/bag-of-words")
+    assert "Perturbed text" in run(*command).stdout
+    assert "Swaps" not in run("evaluate", "--dataset", "reviews", "--n", "3", "--model", "double/bag-of-words").stdout
+
+
+# Ctrl-C.
+
+@pytest.mark.parametrize("when", ["search", "load"])
+def test_ctrl_c_shows_what_is_there(run: Run, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    judged, interrupted = BagOfWords.proba_from_ids, []
+
+    def interrupt(self: BagOfWords, rows: Sequence[tuple[int, ...]]) -> Any:
+        if not interrupted:
+            interrupted.append(os.kill(os.getpid(), signal.SIGINT))
+        return judged(self, rows)
+
+    def load(model_id: str, device: str) -> BagOfWords:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BagOfWords, "proba_from_ids", interrupt)
+    if when == "load":
+        monkeypatch.setattr(checkpoint, "load", load)
+    result = run("attack", "good and good and good", "--model", "double/bag-of-words", "--attack", "planted", "--json")
+    assert result.exit_code == 130
+    assert "Traceback" not in result.stderr
+    if when == "search":
+        row, = rows(result, code=130)
+        assert row["status"] == "stopped"
+        assert row["original"] == "good and good and good"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# Start.
+
+@pytest.mark.parametrize("arguments", [["--help"], ["models", "--json"], ["attack", "--help"]], ids=" ".join)
+def test_help_and_lists_import_nothing_heavy(arguments: list[str]) -> None:
+    code = ("import sys, runpy; sys.argv = ['robust_core'] + sys.argv[1:]\n"
+            "try: runpy.run_module('robust_core', run_name='__main__')\n"
+            "except SystemExit as end: assert not end.code, end.code\n"
+            "heavy = {'torch', 'transformers', 'captum', 'textattack', 'streamlit', 'sentence_transformers'}\n"
+            "print(sorted(heavy & set(sys.modules)), file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == "[]"
+    assert done.stdout.strip()
+
+
+def test_the_attribution_row_names_words_by_their_spans() -> None:
+    found = Attribution("It's <b> fine", ((0, 4), (9, 13)), (0.25, -0.5), 0, {"name": "ig"}, 0.0)
+    row = cli._explain_row(BagOfWords(), [found])
+    assert (row["words"], row["scores"]) == (["It's", "fine"], [0.25, -0.5])

@@ -1,0 +1,289 @@
+"""Evaluation: the same examples for every model, resume, rows that a slow twin confirms, and explanations compared."""
+
+import math
+import sys
+import threading
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doubles import BagOfWords, Counting, Planted, WordEncoder
+
+from robust_core import metrics
+from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
+from robust_core.evaluate import check_labels, choose, evaluate
+from robust_core.store import ResultStore
+from robust_core.text import Draft, align
+from robust_core.types import Attribution, Event, Example
+
+TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good and good", 1), ("a clever and good movie", 1),
+         ("a good but dull movie", 0), ("a fine movie", 1), ("good", 1), ("dull", 0)]
+
+
+@pytest.fixture(autouse=True)
+def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the attack engine compare sentences without loading an encoder."""
+    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(default=WordEncoder))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a folder with a small data set under the name of SST-2."""
+    (tmp_path / "data" / "sst2").mkdir(parents=True)
+    lines = ["text\tlabel", *(f"{text}\t{label}" for text, label in TEXTS)]
+    (tmp_path / "data" / "sst2" / "test.tsv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "data"
+
+
+class Counted:
+    """An explainer whose scores are weight x count, and who writes down what it explained."""
+
+    name, title, source = "counted", "Counted", "https://example.org/counted"
+
+    def __init__(self, gap: float = 0.0) -> None:
+        self.gap = gap
+        self.asked: list[tuple[str, int]] = []
+
+    def explain(self, model: BagOfWords, texts: Sequence[str], targets: Sequence[int]) -> list[Attribution]:
+        """Explain by the table of weights."""
+        self.asked += zip(texts, targets, strict=True)
+        found = []
+        for text, target in zip(texts, targets, strict=True):
+            draft = Draft.of(text)
+            scores = tuple(float(model.table[model.unit_ids(word)[0], target]) for word in draft.words)
+            found.append(Attribution(text, draft.spans, scores, target, {"name": self.name}, self.gap, 0, sum(scores)))
+        return found
+
+
+def rows(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Return the rows among events."""
+    return [dict(event.data) for event in events if event.kind == "row"]
+
+
+def test_clean_accuracy_without_an_attack(data: Path) -> None:
+    events = list(evaluate([BagOfWords()], "sst2", data_dir=data))
+    row, = rows(events)
+    # Right: all but "a good but dull movie" (2 - 1 > 0, labelled negative).
+    assert row["n"] == 8
+    assert row["accuracy"] == 7 / 8
+    assert row["accuracy_se"] == pytest.approx(math.sqrt(7 / 8 * 1 / 8 / 8))
+    assert (row["model"], row["dataset"], row["split"], row["attack"]) == ("double/bag-of-words", "sst2", "test", None)
+    assert events[0].data == {"done": 8, "total": 8}
+
+
+def test_attack_rows_agree_with_a_count_by_hand(data: Path, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "runs")
+    row, = rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store)))
+    # good -> bad flips "a good movie", "good and good and good" (after two swaps), "a clever and good movie" and
+    # "good"; "a bad movie", "a fine movie" and "dull" have nothing to swap; "a good but dull movie" is skipped.
+    assert (row["n"], row["skipped"], row["succeeded"], row["errors"], row["stopped"]) == (8, 1, 4, 0, 0)
+    assert row["accuracy"] == 7 / 8
+    assert row["accuracy_under_attack"] == 3 / 8
+    assert row["attack_success_rate"] == 4 / 7
+    assert row["swaps"] == (1 + 2 + 1 + 1) / 4
+    assert row["attack"] == "planted"
+    assert row["parameters"] == {"name": "planted", "max_queries": 0, "time_limit": 0.0, "old": "good", "new": "bad"}
+    stored = store.results(row["run"])
+    assert [r.example.uid for r in sorted(stored, key=lambda r: r.example.uid)] == [f"sst2/test/{i}" for i in range(8)]
+    summary = metrics.summary(stored)
+    assert {name: row[name] for name in summary} == pytest.approx(summary, nan_ok=True)
+
+
+def test_results_are_on_disk_before_they_are_seen(data: Path, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "runs")
+    for event in evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store):
+        if event.result is not None:
+            assert any((event.uid, event.victim) in store.done(run) for run in store.runs())
+
+
+def test_a_killed_evaluation_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "runs")
+    whole = rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data)))
+    seen = 0
+    events = evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store)
+    for event in events:
+        seen += event.result is not None
+        if seen == 3:
+            events.close()
+            break
+    model = Counting(BagOfWords())
+    after = list(evaluate([model], "sst2", "test", [Planted()], data_dir=data, store=store))
+    assert sum(event.result is not None for event in after) == 5
+    assert _figures(rows(after)) == _figures(whole)
+    model = Counting(BagOfWords())
+    again = list(evaluate([model], "sst2", "test", [Planted()], data_dir=data, store=store))
+    assert (model.calls, len(again)) == (0, 1)
+    assert _figures(rows(again)) == _figures(whole)
+
+
+def _figures(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows without what a clock decides."""
+    return [{k: repr(v) for k, v in row.items() if not k.startswith("seconds") and k != "run"} for row in found]
+
+
+def test_a_second_model_and_more_examples_use_what_is_stored(data: Path, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "runs")
+    first, second = Counting(BagOfWords()), BagOfWords(id="double/second")
+    few = list(evaluate([first], "sst2", "test", [Planted()], n=3, data_dir=data, store=store))
+    assert rows(few)[0]["n"] == 3
+    more = list(evaluate([first, second], "sst2", "test", [Planted()], n=5, data_dir=data, store=store))
+    new = [(event.victim, event.uid) for event in more if event.result is not None]
+    assert sum(victim == "double/bag-of-words" for victim, _ in new) == 2
+    assert sum(victim == "double/second" for victim, _ in new) == 5
+    found = rows(more)
+    assert [row["n"] for row in found] == [5, 5]
+    assert found[0]["accuracy_under_attack"] == found[1]["accuracy_under_attack"]
+    assert found[0]["run"] != found[1]["run"]
+
+
+def test_other_parameters_are_another_run(data: Path, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "runs")
+    runs = set()
+    for options in ({}, {"max_queries": 1}, {"time_limit": 60.0}, {"seed": 1}):
+        runs.add(rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store,
+                                    **options)))[0]["run"])
+    assert len(runs) == 4
+
+
+def test_limits_reach_the_attack(data: Path) -> None:
+    events = list(evaluate([BagOfWords()], "sst2", "test", [Planted()], max_queries=2, data_dir=data))
+    assert max(event.result.queries for event in events if event.result) == 2
+    assert rows(events)[0]["exhausted"] == 1
+
+
+def test_stop_keeps_what_there_is(data: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+    store = ResultStore(tmp_path / "runs")
+    found = []
+    for event in evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store, stop=stop,
+                          explain=[Counted()]):
+        if event.result is not None:
+            stop.set()
+        found.append(event)
+    row, = rows(found)
+    assert 1 <= row["n"] + row["stopped"] <= 8
+    assert row["stopped"] >= 1
+    assert row["warnings"][0].startswith(f"Only {row['n']} of 8 examples came to an end.")
+    row, = rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store)))
+    assert (row["n"], row["stopped"]) == (8, 0), "what was stopped is done again"
+    stop = threading.Event()
+    stop.set()
+    row, = rows(list(evaluate([BagOfWords()], "sst2", data_dir=data, stop=stop)))
+    assert row["n"] == 0
+    assert math.isnan(row["accuracy"])
+
+
+def test_a_search_that_breaks_is_counted_and_the_others_go_on(data: Path) -> None:
+    class Fragile(BagOfWords):
+        def proba_from_ids(self, rows: Sequence[tuple[int, ...]]) -> Any:  # noqa: ANN401 (an array)
+            if any(len(row) == 1 for row in rows):
+                raise RuntimeError("broken")
+            return super().proba_from_ids(rows)
+
+    row, = rows(list(evaluate([Fragile()], "sst2", "test", [Planted()], data_dir=data)))
+    assert (row["n"], row["errors"]) == (6, 2)
+    assert row["warnings"][0] == (
+        "2 examples have no result. The attack broke off with an internal error (RuntimeError).")
+    assert row["warnings"][1].startswith("Only 6 of 8 examples came to an end.")
+
+
+def test_when_every_search_fails_the_reason_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(self: Planted, target: object, rng: object) -> None:
+        raise MissingResource("The table of words", "Make it.")
+
+    monkeypatch.setattr(Planted, "search", search)
+    (data / "sst2" / "test.tsv").write_text("text\tlabel\na good movie\t1\na bad movie\t0\n")
+    with pytest.raises(BadInput, match="The table of words is missing. Make it."):
+        list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data))
+
+
+def test_the_draw_is_seeded_nested_and_in_order() -> None:
+    examples = [Example("x", 0, str(i)) for i in range(100)]
+    small, large = choose(examples, 10, 3), choose(examples, 30, 3)
+    numbers = [int(e.uid) for e in small]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) == 10
+    assert set(small) < set(large)
+    assert choose(examples, 10, 3) == small != choose(examples, 10, 4)
+    assert choose(examples, None, 0) == choose(examples, 1000, 0) == tuple(examples)
+    with pytest.raises(BadInput, match="at least 1"):
+        choose(examples, 0, 0)
+
+
+def test_explanations_agree_with_a_slow_twin(data: Path) -> None:
+    # "good and good and good" -> two swaps; without a weight for "and" the scores have ties, as tau-b handles them.
+    # Both classes count: the first one gives the words another order than the second.
+    weights = {"good": (-2, 2), "clever": (1.5, 1.5), "fine": (0, 0.5), "movie": (-0.5, 0), "bad": (2, -2),
+               "dull": (1, -1)}
+    model, explainer = BagOfWords(weights), Counted()
+    events = list(evaluate([model], "sst2", "test", [Planted()], data_dir=data, explain=[explainer]))
+    plain, everything, changed = rows(events)
+    assert "explain" not in plain
+    assert (everything["explain"], everything["pairs"], everything["compared"]) == ("counted", "all", 8)
+    assert (changed["pairs"], changed["compared"]) == ("changed", 4)
+    assert {text for text, _ in explainer.asked} == {
+        "a good movie", "a bad movie", "good and good and good", "bad and bad and good", "a clever and good movie",
+        "a clever and bad movie", "good", "bad"}, "identical texts are not explained"
+
+    def twin(old: str, new: str) -> tuple[float, float]:
+        taus, tops = [], []
+        for target in (0, 1):
+            a, b = (Counted().explain(model, [text], [target])[0] for text in (old, new))
+            taus.append(metrics.kendall_tau(a.scores, b.scores))
+            tops.append(metrics.top_k_intersection(a.scores, b.scores, 2))
+        return sum(taus) / 2, sum(tops) / 2
+
+    pairs = [("a good movie", "a bad movie"), ("good and good and good", "bad and bad and good"),
+             ("a clever and good movie", "a clever and bad movie"), ("good", "bad")]
+    values = [twin(*pair) for pair in pairs]
+    taus = [tau for tau, _ in values if not math.isnan(tau)]
+    assert len(taus) == 3, "one word has no order"
+    assert changed["kendall_tau"] == pytest.approx(sum(taus) / 3)
+    assert changed["top_k"]["2"] == pytest.approx(sum(top for _, top in values) / 4)
+    assert everything["kendall_tau"] == pytest.approx((sum(taus) + 4) / 7)
+    assert everything["top_k"]["2"] == pytest.approx((sum(top for _, top in values) + 4) / 8)
+    lengths = [len(Draft.of(text).words) for text, _ in TEXTS]
+    assert everything["top_k_random"]["2"] == pytest.approx(sum(min(2, n) / n for n in lengths) / 8)
+    assert set(changed["top_k"]) == {str(k) for k in range(1, 11)}
+    assert changed["kendall_tau_se"] == pytest.approx(metrics.mean_and_error(taus)[1])
+    assert changed["gap"] == 0.0
+    assert not changed["warnings"]
+
+
+def test_one_pair_by_hand(data: Path) -> None:
+    model = BagOfWords({"clever": 3.0, "good": 2.0, "and": 0.5, "movie": 0.25, "a": 0.1, "bad": -2.0})
+    a, b = (Counted().explain(model, [text], [1])[0] for text in ("a clever and good movie", "a clever and bad movie"))
+    found = metrics.consistency(a, b, align("a clever and good movie".split(), "a clever and bad movie".split()))
+    # Scores .1 3 .5 2 .25 and .1 3 .5 -2 .25: of ten pairs those of "good" with a, and, movie turn round.
+    assert found["kendall_tau"] == pytest.approx((7 - 3) / 10)
+    assert found["top_k"][2] == 0.5
+
+
+def test_wide_gaps_show_as_a_warning(data: Path) -> None:
+    found = rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, explain=[Counted(gap=1.0)])))
+    assert all(any("completeness gap" in warning for warning in row["warnings"]) for row in found[1:])
+
+
+def test_labels_must_be_those_of_the_data(data: Path) -> None:
+    from robust_core.datasets import describe
+
+    with pytest.raises(Incompatible, match="predicts positive, negative; SST-2 has the labels negative, positive"):
+        list(evaluate([BagOfWords(labels=("positive", "negative"))], "sst2", data_dir=data))
+    check_labels(BagOfWords(labels=("LABEL_0", "LABEL_1")), describe("sst2"))
+    with pytest.raises(Incompatible):
+        check_labels(BagOfWords(labels=("LABEL_0", "LABEL_1")), describe("trec"))
+
+
+def test_wrong_questions_have_plain_answers(data: Path, tmp_path: Path) -> None:
+    model = BagOfWords()
+    for error, arguments, options in (
+        (UnknownName, ("mnist",), {}), (UnknownName, ("sst2", "validation"), {}),
+        (MissingResource, ("sst2", "test"), {"data_dir": tmp_path / "none"}), (BadInput, ("sst2",), {"n": 0}),
+        (BadInput, ("sst2",), {"explain": [Counted()]}), (BadInput, ("sst2", "test", [Planted()]), {"max_queries": -1}),
+    ):
+        with pytest.raises(error):
+            list(evaluate([model], *arguments, **({"data_dir": data} | options)))
+    with pytest.raises(BadInput, match="named twice"):
+        list(evaluate([model, BagOfWords()], "sst2", data_dir=data))

@@ -1,0 +1,397 @@
+"""Every page on doubles: what a person does, what the page then shows."""
+
+import json
+import sys
+import time
+import types
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from doubles import BagOfWords, Planted, WordEncoder
+from streamlit.testing.v1 import AppTest
+
+from robust_core.attacks import ATTACKS
+from robust_core.errors import BadInput, MissingResource
+from robust_core.models import checkpoint
+from robust_core.store import ResultStore
+from ui import session, state
+
+ROOT = Path(__file__).parents[1]
+PAGES = session.pages(ROOT / "pages")
+TEXT = "a good clever movie"
+MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
+SLOW = {"slow": 0.0}
+
+
+def card(model_id: str) -> dict:
+    return {"id": model_id, "dataset": "sst2", "architecture": model_id.split("/")[1], "defence": {"name": "base"},
+            "seed": 0, "labels": ["negative", "positive"], "config": {"network": {"length": 50}},
+            "recipe": {"epochs": 3, "learning_rate": 0.001}, "dev_accuracy": 0.8417, "epochs": 2, "seconds": 90.0,
+            "device": "cpu", "parameters": 123456, "bytes": 2_500_000, "files": {"model.safetensors": "ab" * 32},
+            "data": {"train": {"n": 6920, "sha256": "cd" * 32}}, "parent": "", "version": "0.1.0"}
+
+
+class Patient(BagOfWords):
+    """A double that may take its time over each question."""
+
+    def proba_from_ids(self, rows):
+        time.sleep(SLOW["slow"])
+        return super().proba_from_ids(rows)
+
+
+@pytest.fixture(autouse=True)
+def doubles(tmp_path, monkeypatch):
+    """Put three doubles in the place of the shipped models, and one small attack beside the real ones."""
+    for model_id in MODELS:
+        folder = tmp_path / "checkpoints" / model_id
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(json.dumps(card(model_id)))
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    built = {MODELS[0]: Patient(id=MODELS[0]), MODELS[1]: Patient(id=MODELS[1], bias=(0.0, 4.0)),
+             MODELS[2]: Patient(id=MODELS[2], length=3)}
+    monkeypatch.setattr(checkpoint, "load", lambda model_id, device="auto": built[model_id])
+    list(ATTACKS)  # the shipped ones first
+    monkeypatch.setitem(ATTACKS._members, "planted", Planted)
+    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(default=WordEncoder))
+    monkeypatch.setattr(state, "warm_up", lambda: None)
+    monkeypatch.setitem(SLOW, "slow", 0.0)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield
+    state.jobs().close()
+
+
+def app(**query) -> AppTest:
+    """Open the app with a planted attack."""
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    at.query_params.update({"attack": "planted", "text": TEXT} | query)
+    return settle(at)
+
+
+def settle(at: AppTest) -> AppTest:
+    """Run until nothing is loading, attacking or being explained any more; a browser's polling does this."""
+    for _ in range(200):
+        at.run()
+        assert not at.exception, at.exception
+        if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn")):
+            return at
+        time.sleep(0.05)
+    raise AssertionError(page(at))
+
+
+def page(at: AppTest) -> str:
+    """Return all that is shown as text."""
+    shown = [*at.html, *at.caption, *at.markdown, *at.warning, *at.info, *at.error]
+    return "\n".join(str(e.value) for e in shown if not str(e.value).startswith("<style")).replace("\u00a0", " ")
+
+
+def click(at: AppTest, label: str) -> AppTest:
+    next(b for b in at.button if b.label == label).click()
+    return settle(at)
+
+
+def attacked() -> AppTest:
+    return click(app(), "Attack")
+
+
+def query(at: AppTest) -> dict:
+    return {k: v[0] if isinstance(v, list) else v for k, v in at.query_params.items()}
+
+
+def test_pages_describe_themselves():
+    assert [p.title for p in PAGES] == ["Attack", "Models", "About"]
+    assert all(p.subtitle.endswith(".") and p.icon.startswith(":material/") for p in PAGES)
+    for path in [ROOT / "app.py", *(p.path for p in PAGES)]:
+        assert len(path.read_text().splitlines()) <= (60 if path.name == "app.py" else 80)
+
+
+def test_it_opens_with_an_example_and_predictions():
+    at = settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30))
+    assert at.text_area(key="text").value == state.DEFAULT_TEXT
+    assert at.multiselect(key="models").value == list(MODELS)
+    # clever 1.5 against -1.5 is 95 %; the second double leans towards positive, the third reads "clever" as well.
+    assert [line in page(at) for line in ("Positive 95 %", "Positive 99.9 %")] == [True, True]
+    assert at.selectbox(key="attack").value == "textfooler"
+
+
+def test_an_attack_end_to_end():
+    at = attacked()
+    shown = page(at)
+    # good 2 + clever 1.5 = 3.5; bad instead: -0.5, so that the first double flips and the biased one holds.
+    assert "1 word changed, and the prediction flips from Positive to Negative." in shown
+    assert "No allowed change of words flips it." in shown
+    assert 'data-tip="was good"' in shown and 'data-tip="became bad; +' in shown
+    assert shown.count("Kendall") == 1
+    assert shown.count("✗ lost") >= 1 and shown.count("✓ ok") >= 1
+    assert len(at.get("plotly_chart")) == 3
+    assert "not read by this model" in shown  # the third double reads three words
+    labels = [b.label for b in at.get("download_button")]
+    assert labels == ["JSON", "CSV", "HTML"]
+
+
+def test_weights_are_the_scores_shown():
+    shown = page(attacked())
+    # The row's verdict cell names tau and top-5; the strip names signed scores of the right words.
+    assert 'aria-label="good: became bad; +' in shown and "for Positive" in shown
+    assert 'aria-label="bad: was good; -' in shown and "against Positive" in shown
+
+
+def test_a_true_label_skips_a_model_that_is_wrong():
+    at = app()
+    at.selectbox(key="label").set_value(0)
+    at = click(at, "Attack")
+    assert "The model was wrong before the attack: it says Positive" in page(at)
+
+
+def test_editing_by_hand_is_followed_and_can_be_undone():
+    at = attacked()
+    at.text_area(key="adversarial_box").set_value("a dull bad movie")
+    at = settle(at)
+    assert 'data-tip="was clever; ' in page(at) and "Edited by hand." in page(at)
+    at = click(at, "Back to the attack's text")
+    assert "Edited by hand." not in page(at)
+    assert at.text_area(key="adversarial_box").value == "a bad clever movie"
+
+
+def test_a_new_attack_replaces_the_edit():
+    at = attacked()
+    at.text_area(key="adversarial_box").set_value("a dull bad movie")
+    at = click(settle(at), "Attack")
+    assert at.text_area(key="adversarial_box").value == "a bad clever movie"
+    assert "Edited by hand." not in page(at)
+
+
+def test_a_bad_edit_changes_nothing():
+    at = attacked()
+    before = [h.value for h in at.html if "rx-table" in h.value and not h.value.startswith("<style")]
+    at.text_area(key="adversarial_box").set_value("   ")
+    at = settle(at)
+    assert [w.value for w in at.warning] == ["The edited text is not used. The text is empty: type a sentence."]
+    assert [h.value for h in at.html if "rx-table" in h.value and not h.value.startswith("<style")] == before
+
+
+def test_each_models_own_text():
+    at = attacked()
+    at.get_by_key("source").set_value("own")
+    at = settle(at)
+    assert not [t for t in at.text_area if t.key == "adversarial_box"]
+    assert "✓ ok" in page(at) and "✗ lost" in page(at)
+
+
+def test_thresholds_move_the_verdict():
+    at = attacked()
+    kept = page(at).count("✓ kept")
+    at.number_input(key="tau_at_least").set_value(-1.0)
+    at.number_input(key="top5_at_least").set_value(0.0)
+    at = settle(at)
+    assert page(at).count("✓ kept") == 3 > kept
+
+
+def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
+    at = attacked()
+    at.text_area(key="adversarial_box").set_value("a dull bad movie")
+    at = click(settle(at), "Link")
+    token = query(at)["view"]
+    assert at.code[0].value.endswith(f"?view={token}") and list(query(at)) == ["view"]
+    old = [h.value for h in at.html]
+    st.cache_resource.clear()
+
+    def load(model_id, device="auto"):
+        raise BadInput("No model is needed for a view.")
+
+    monkeypatch.setattr(checkpoint, "load", load)
+    new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    new.query_params["view"] = token
+    new = settle(new)
+    assert new.text_area(key="text").value == TEXT
+    assert [h.value for h in new.html] == old
+    assert new.text_area(key="adversarial_box").value == "a dull bad movie"
+    assert query(new) == {"view": token}
+    new.text_area(key="text").set_value("another good one")
+    new = settle(new)
+    assert "view" not in query(new) and query(new)["text"] == "another good one"
+
+
+@pytest.mark.parametrize("query_, line", [
+    ({"view": "nothing"}, "This link leads nowhere: what it showed is not stored here."),
+    ({"models": "sst2/cnn/base,none/such"}, "Unknown model 'none/such'. Known: "),
+    ({"attack": "none"}, "Unknown attack 'none'. Known: "),
+    ({"attack": "textfooler;max_candidates=9999"}, "max_candidates must lie between 1"),
+    ({"attack": "textfooler;window=x"}, "window must be int, not 'x'."),
+])
+def test_a_bad_link_is_one_plain_line(query_, line):
+    at = app(**query_)
+    assert [w.value for w in at.warning if w.value.startswith(line)] == [w.value for w in at.warning]
+    assert len(at.warning) == 1
+
+
+def test_a_damaged_view_is_one_plain_line(own_runs):
+    token = ResultStore(own_runs).put({"outcome": {"version": 1}})
+    assert [w.value for w in app(view=token).warning] == [
+        "This link was made by another version of the program and cannot be shown."]
+
+
+def test_an_unwritable_folder_of_runs_is_one_plain_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "file" / "runs"))
+    at = click(attacked(), "Link")
+    assert len(at.warning) == 1 and at.warning[0].value.startswith("The folder of runs")
+    assert "the prediction flips" in page(at)
+
+
+@pytest.mark.parametrize("text, line", [
+    ("", "The text is empty: type a sentence."),
+    ("  \n ", "The text is empty: type a sentence."),
+    ("good " * 10_000, "The text is too long: 10,000 words; 400 are the limit."),
+    ("!!! ...", "The text has no words: type a sentence."),
+])
+def test_unusable_text_is_one_plain_line_and_stays(text, line):
+    at = app(text="good")
+    at.text_area(key="text").set_value(text)
+    at = settle(at)
+    assert [w.value for w in at.warning] == [line]
+    at = click(at, "Attack")
+    assert {w.value for w in at.warning} == {line}
+    assert at.text_area(key="text").value == text
+
+
+@pytest.mark.parametrize("text", ["good", "😀 good 😀", "فيلم good", "<script>alert(1)</script> good", "good\x00 movie",
+                                  "[MASK] [SEP] good"])
+def test_odd_text_is_attacked_like_any_other(text):
+    at = app(text="x")
+    at.text_area(key="text").set_value(text)
+    at = click(settle(at), "Attack")
+    assert not at.warning and not at.error
+    assert "<script>" not in "".join(h.value for h in at.html)
+
+
+def test_no_model_chosen():
+    at = app()
+    at.multiselect(key="models").set_value([])
+    at = settle(at)
+    assert at.info[0].value == "Choose at least one model in the sidebar."
+    at = click(at, "Attack")
+    assert at.warning[0].value == "Choose at least one model in the sidebar."
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line_on_its_card(monkeypatch):
+    good = checkpoint.load
+
+    def load(model_id, device="auto"):
+        if model_id == MODELS[1]:
+            raise BadInput("sst2/lstm/base: model.safetensors does not match its card; restore the checkpoint.")
+        if model_id == MODELS[2]:
+            raise RuntimeError("secret inside")
+        return good(model_id)
+
+    monkeypatch.setattr(checkpoint, "load", load)
+    at = app()
+    at.multiselect(key="models").set_value(list(MODELS[:2]))
+    at = click(settle(at), "Attack")
+    assert page(at).count("does not match its card") >= 2 and "the prediction flips" in page(at)
+    at.multiselect(key="models").set_value([MODELS[2]])
+    at = click(settle(at), "Attack")
+    assert "Something went wrong inside the program" in page(at) and "secret inside" not in page(at)
+
+
+def test_a_missing_table_is_one_line(monkeypatch):
+    def search(self, target, rng):
+        raise MissingResource("the table of synonyms", "Build it.")
+        yield
+
+    monkeypatch.setattr(Planted, "search", search)
+    assert "the table of synonyms is missing. Build it." in page(attacked())
+
+
+def test_stop_keeps_the_best_so_far():
+    at = app(text="good " * 60)
+    SLOW["slow"] = 0.1
+    next(b for b in at.button if b.label == "Attack").click().run()
+    assert "Attacking ·" in page(at)
+    assert next(b for b in at.button if b.label == "Attack").disabled
+    time.sleep(0.5)
+    next(b for b in at.button if b.label == "Stop").click().run()
+    SLOW["slow"] = 0.0
+    at = settle(at)
+    assert "Stopped before the end." in page(at)
+
+
+def test_a_round_trip_between_pages_keeps_everything():
+    at = attacked()
+    link = query(at)
+    assert link["text"] == TEXT and link["job"]
+    at.switch_page("pages/8_Models.py").run()
+    assert query(at) == link
+    at.switch_page("pages/9_About.py").run()
+    at.switch_page("pages/1_Attack.py")
+    at = settle(at)
+    assert at.text_area(key="text").value == TEXT and "the prediction flips" in page(at)
+
+
+def test_a_reload_brings_back_the_running_session():
+    link = query(attacked())
+    at = settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30))
+    assert "the prediction flips" not in page(at)
+    at = app(**link)
+    assert "the prediction flips" in page(at) and at.selectbox(key="attack").value == "planted"
+
+
+def test_the_outcome_says_when_it_is_old():
+    at = attacked()
+    assert "Press Attack for a new one" not in page(at)
+    at.text_area(key="text").set_value("a fine movie")
+    at = settle(at)
+    assert "Press Attack for a new one" in page(at) and "the prediction flips" in page(at)
+
+
+def test_examples_and_surprise():
+    at = app()
+    at.selectbox(key="example").set_value("the plot is thin and the jokes fall flat")
+    at = settle(at)
+    assert at.text_area(key="text").value == "the plot is thin and the jokes fall flat"
+    at = click(at, "Surprise me")
+    assert at.text_area(key="text").value != "the plot is thin and the jokes fall flat"
+
+
+def test_models_page(tmp_path, monkeypatch):
+    claim = {"claim": "CNN on SST-2", "metric": "accuracy", "value": 0.831, "value_se": 0.009, "n": 1821,
+             "seeds": [0], "run": "r", "command": "python -m robust_core evaluate", "thresholds": {}, "details":
+             {"model": MODELS[0], "dataset": "sst2", "split": "test"}, "versions": {}}
+    (tmp_path / "claim.json").write_text(json.dumps(claim))
+    (tmp_path / "broken.json").write_text("{")
+    from ui import models_view
+    found = models_view.claims(tmp_path)
+    monkeypatch.setattr(models_view, "claims", lambda: found)
+    at = app()
+    at.switch_page("pages/8_Models.py").run()
+    assert not at.exception
+    table = at.dataframe[0].value
+    assert list(table["Model"]) == ["CNN · base", "LSTM · base", "MiniLM · base"]
+    assert table["Dev"][0] == pytest.approx(84.17) and table["Test"][0] == pytest.approx(83.1)
+    assert table["Test ±"][0] == pytest.approx(0.9) and table["Test"].isna()[1]
+    assert [m.value for m in at.metric] == ["84.2 %", "123,456", "2.5 MB", "1.5 min"]
+    assert any("6920" in str(d.value) for d in at.dataframe)
+
+
+def test_about_page_says_the_limits_and_thresholds():
+    at = app()
+    at.switch_page("pages/9_About.py").run()
+    assert not at.exception
+    shown = page(at)
+    for word in ("flipped", "out of budget", "Kendall", "min text similarity 0.82", "arxiv.org/abs/1907.11932"):
+        assert word in shown
+
+
+def test_without_models_every_page_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "none"))
+    at = settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30))
+    assert "No trained models are here." in page(at)
+    at.switch_page("pages/8_Models.py").run()
+    assert not at.exception and "No trained models are here." in page(at)
+
+
+def test_a_page_runs_alone():
+    for described in PAGES:
+        at = AppTest.from_file(str(described.path), default_timeout=30).run()
+        assert not at.exception, described.path

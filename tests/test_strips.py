@@ -1,0 +1,202 @@
+"""Strips, cards and downloads: escaping, contrast, marks, verdicts, without a browser or a model."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import re
+
+import pytest
+
+from robust_core.attacks import ATTACKS
+from robust_core.metrics import consistency
+from robust_core.text import Draft, align, word_spans
+from robust_core.types import AttackResult, Attribution, Event, Example, Swap
+from ui import cards, charts, report, strips
+from ui.outcome import Outcome, Row, of_document, to_document
+
+draw = strips.strip
+NAMES = ("Negative", "Positive")
+LIGHT = {"page": (253, 252, 250), "side": (243, 240, 234), "text": (29, 27, 38)}
+DARK = {"page": (21, 20, 27), "side": (33, 31, 43), "text": (236, 233, 244)}
+
+
+def attribution(text: str, scores: list[float], target: int = 1) -> Attribution:
+    return Attribution(text, word_spans(text)[: len(scores)], tuple(scores), target, {"name": "ig"}, 0.0)
+
+
+def result(status: str = "succeeded", text: str = "a clever film", perturbed: str = "a shrewd film",
+           **changes) -> AttackResult:
+    swaps = (Swap(2, 8, "clever", "shrewd"),) if text != perturbed else ()
+    values = dict(
+        example=Example(text, None, "typed"), victim="sst2/cnn/base", attack={"name": "textfooler"},
+        perturbed=perturbed, reference_label=1, perturbed_label=0, before=(0.02, 0.98), after=(0.71, 0.29),
+        queries=1312, forward_passes=300, eligible=40, similarity=0.93, seconds=0.8, status=status,
+        swaps=swaps, curve=((1, 0.98), (40, 0.29)))
+    return AttackResult(**(values | changes))
+
+
+def outcome(results: list[AttackResult], **changes) -> Outcome:
+    models = ["sst2/cnn/base", "sst2/lstm/base"]
+    asked = {"text": "a clever film", "label": None, "models": models, "seed": 3, "device": "cpu",
+             "attack": {"name": "textfooler", "max_queries": 0}}
+    return Outcome("id", asked, {r.victim: r for r in results}, **({"errors": {}} | changes))
+
+
+def test_everything_typed_is_escaped():
+    nasty = '<script>alert("x")</script> & <img src=x onerror=alert(1)> clever'
+    pieces = [
+        draw(nasty, attribution(nasty, [0.5] * len(word_spans(nasty))), marks={0: 'was "><b>'},
+                     label='"><i>', target="<u>", trying="clever"),
+        cards.chips([("<b>m</b>", "<i>x</i>")]),
+        cards.head("<b>", "failed"),
+        cards.card(outcome([result(text=nasty, perturbed=nasty, swaps=(), notes=("<script>",))]), "sst2/cnn/base",
+                   "<b>", ("<i>", "<u>")),
+        cards.card(outcome([], errors={"sst2/cnn/base": "<script>"}), "sst2/cnn/base", "CNN", NAMES),
+        cards.table([Row("m", nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {"m": "<b>"},
+                    ("<i>", "<u>"), 0.5, 0.6),
+    ]
+    for piece in pieces:
+        tags = set(re.findall(r"<\s*/?\s*([a-zA-Z!]+)", piece))
+        assert tags <= {"p", "span", "div", "b", "table", "thead", "tbody", "tr", "th", "td"}, tags
+        assert "<script" not in piece and "<img" not in piece and "<b>m" not in piece
+    assert "&lt;" in pieces[0] and "&quot;" in pieces[0]
+
+
+def test_a_strip_keeps_the_text_and_says_word_and_score():
+    text = "A clever, clever film!"
+    html = draw(text, attribution(text, [0.0, 0.5, -0.25, 0.1]), target="Positive")
+    assert re.sub(r"<[^>]+>", "", html) == text
+    assert 'aria-label="clever: +0.500 for Positive"' in html
+    assert 'aria-label="clever: -0.250 against Positive"' in html
+    assert "--a:50.0%;--bar:100%" in html and "--a:25.0%;--bar:50%" in html
+
+
+def test_rows_share_one_scale():
+    text = "clever film"
+    weak, strong = attribution(text, [0.1, 0.0]), attribution(text, [-0.4, 0.2])
+    assert strips.strongest([weak, None, strong]) == 0.4
+    assert "--bar:25%" in draw(text, weak, strongest=0.4)
+
+
+def test_words_past_the_model_are_greyed_and_have_no_score():
+    text = "good bad fine"
+    html = draw(text, attribution(text, [0.5, -0.5]), readable=2)
+    assert html.count("unread") == 1 and "fine: not read by this model" in html
+
+
+def test_marks_say_what_a_word_was_and_became():
+    there, here = strips.marks("an exceedingly clever film", "an clever film indeed")
+    assert there == {1: "exceedingly deleted"} and here == {3: "inserted"}
+    assert strips.marks("a clever film", "a shrewd film") == ({1: "became shrewd"}, {1: "was clever"})
+    assert strips.marks("same text", "same text") == ({}, {})
+    html = draw("a shrewd film", marks={1: "was clever"})
+    assert 'tabindex="0" data-tip="was clever"' in html and "swapped" in html
+
+
+def _luminance(colour):
+    parts = [c / 255 for c in colour]
+    r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(a, b) -> float:
+    x, y = sorted((_luminance(a), _luminance(b)), reverse=True)
+    return (x + 0.05) / (y + 0.05)
+
+
+@pytest.mark.parametrize("theme, inks", [
+    (LIGHT, (strips.FOR, strips.AGAINST)), (DARK, (strips.FOR_DARK, strips.AGAINST_DARK))])
+def test_text_stays_readable_on_the_strongest_colour(theme, inks):
+    for ink in inks:
+        for under in (theme["page"], theme["side"]):
+            mixed = [strips.MOST_OPAQUE * i + (1 - strips.MOST_OPAQUE) * u for i, u in zip(ink, under, strict=True)]
+            assert contrast(mixed, theme["text"]) >= 4.5
+        # The bar itself is a graphical object: 3 suffices.
+        assert contrast(ink, theme["page"]) >= 3
+
+
+@pytest.mark.parametrize("status, words", [
+    ("succeeded", "1 word changed, and the prediction flips from Positive to Negative."),
+    ("failed", "No allowed change of words flips it."),
+    ("stopped", "Stopped before the end. Best so far: 1 word changed"),
+    ("exhausted", "The budget of 1,312 queries or the time limit ran out."),
+    ("skipped", "The model was wrong before the attack: it says Positive"),
+])
+def test_each_end_has_a_plain_sentence(status, words):
+    html = cards.card(outcome([result(status)]), "sst2/cnn/base", "CNN", NAMES)
+    assert words in html and f">{cards.WORDS[status]}<" in html
+
+
+def test_cards_before_the_end():
+    begun = Event("started", "typed", "sst2/cnn/base", {"loading": True})
+    live = Event("progress", "typed", "sst2/cnn/base",
+                 {"queries": 45, "text": "a clever film", "trying": "clever", "proba": 0.9})
+    at = outcome([], latest={"sst2/cnn/base": begun}, running=True)
+    assert "loading CNN …" in cards.card(at, "sst2/cnn/base", "CNN", NAMES)
+    assert "Waiting for its turn." in cards.card(at, "sst2/lstm/base", "LSTM", NAMES)
+    at = outcome([], latest={"sst2/cnn/base": live}, running=True)
+    html = cards.card(at, "sst2/cnn/base", "CNN", NAMES)
+    assert "45 queries" in html and 'class="w trying"' in html
+    assert "Number 2 in the queue." in cards.card(dataclasses.replace(at, queue=2), "sst2/cnn/base", "CNN", NAMES)
+    assert "Stopped before it began." in cards.card(outcome([]), "sst2/cnn/base", "CNN", NAMES)
+    assert "Broken." in cards.card(outcome([], trouble="Broken."), "sst2/cnn/base", "CNN", NAMES)
+
+
+def row(scores: list[float], other: list[float], after=(0.71, 0.29)) -> Row:
+    a, b = "a clever film", "a shrewd film"
+    x, y = attribution(a, scores), attribution(b, other)
+    return Row("sst2/cnn/base", a, b, 1, (0.02, 0.98), after, x, y, 3, 3,
+               consistency(x, y, align(Draft.of(a).words, Draft.of(b).words)))
+
+
+def test_verdicts_follow_the_stated_rule():
+    same, flat = row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2]), row([0, 0, 0], [1, 2, 3])
+    turned = row([0.1, 0.5, 0.2], [0.5, 0.1, 0.2])
+    assert same.interpretation(0.5, 0.6) is True and same.kept is False
+    assert turned.interpretation(0.5, 0.6) is False and turned.interpretation(-1.0, 0.6) is True
+    assert flat.interpretation(0.5, 0.6) is None and "τ undefined" in cards.agreement(flat)
+    assert row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2], after=(0.3, 0.7)).kept is True
+    html = cards.table([same], {same.model: "CNN"}, NAMES, 0.5, 0.6)
+    assert "✗ lost" in html and "✓ kept" in html and "τ 1.00, top-5 3/3" in html
+
+
+def test_downloads_hold_everything_and_need_nothing_from_outside():
+    at, lines = outcome([result()], errors={"sst2/lstm/base": "Damaged."}), [row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2])]
+    table = list(csv.DictReader(io.StringIO(report.to_csv(at, lines, NAMES, 0.5, 0.6))))
+    assert [r["status"] for r in table] == ["flipped", "error"]
+    assert table[0]["kendall_tau"] == "1.0000" and table[0]["swaps"] == "clever>shrewd"
+    assert table[1]["error"] == "Damaged."
+    page = report.to_html(at, lines, {m: m for m in at.asked["models"]}, NAMES, 0.5, 0.6, ATTACKS)
+    assert "a shrewd film" in re.sub(r"<[^>]+>", "", page)
+    assert not re.search(r"(?:src|href)\s*=|url\(|@import|<script", page)
+    assert json.loads(report.to_json({"gap": math.nan, "x": [1]}))["gap"] is None
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+x", "-x", "@x"])
+def test_no_cell_is_taken_for_a_formula(cell):
+    at = outcome([result(text=cell, perturbed=cell, swaps=())])
+    at = dataclasses.replace(at, asked=dict(at.asked) | {"text": cell})
+    assert next(csv.DictReader(io.StringIO(report.to_csv(at, [], NAMES, 0.5, 0.6))))["original"] == f"'{cell}"
+
+
+def test_an_outcome_survives_being_stored():
+    at = outcome([result(), result("failed", victim="sst2/lstm/base", similarity=math.nan)], seconds=1.5)
+    kept = of_document(json.loads(report.to_json(to_document(at))))
+    assert kept.results["sst2/cnn/base"] == at.results["sst2/cnn/base"]
+    assert math.isnan(kept.results["sst2/lstm/base"].similarity)
+    assert (kept.text, kept.seconds, kept.donors()) == (at.text, 1.5, ["sst2/cnn/base", "sst2/lstm/base"])
+
+
+def test_the_curve_is_in_percent_and_carries_on_to_the_last_query():
+    figure = charts.curve([(1, 0.98), (40, 0.29)], "Positive", asked=60)
+    assert list(figure.data[0].x) == [1, 40] and list(figure.data[0].y) == pytest.approx([98, 29])
+    assert list(figure.data[1].x) == [40, 60]
+    assert figure.data[0].marker.color[-1] == charts.AGAINST
+
+
+@pytest.mark.parametrize("p, text", [(1.0, "100 %"), (0.99996, "> 99.9 %"), (0.9932, "99.3 %"), (0.6449, "64 %"),
+                                     (0.5003, "50.0 %"), (0.0101, "1.0 %"), (0.0001, "< 0.1 %"), (0.0, "0 %")])
+def test_percent_never_claims_more_than_it_knows(p, text):
+    assert cards.percent(p).replace("\u00a0", " ") == text
