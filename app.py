@@ -1,0 +1,27 @@
+"""The app's frame: pages found in `pages/`, the sidebar they share, the address. Start: `streamlit run app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from ui import session, state
+
+ROOT = Path(__file__).parent
+st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
+found = session.pages(ROOT / "pages")
+# Lower-case addresses differ from those that Streamlit itself would give to files in `pages/`: its own handling of that
+# folder, which precedes the first `st.navigation` of a process, then never takes a page for its own.
+entries = [st.Page(page.path, title=page.title, icon=page.icon, default=not i, url_path=page.title.lower())
+           for i, page in enumerate(found)]
+session.open_session()
+current = st.navigation(entries)
+state.warm_up()
+session.style()
+session.sidebar()
+here = next(page for page, entry in zip(found, entries, strict=True) if entry.title == current.title)
+session.watch(entries[0], here is found[0])
+st.title(here.title)
+st.caption(here.subtitle)
+session.said()
+current.run()
+session.write_link()

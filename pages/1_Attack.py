@@ -1,0 +1,45 @@
+"""Attack: Change a few words so that a classifier changes its mind, and see why.
+
+Icon: bolt
+"""
+
+import random
+
+import streamlit as st
+
+from ui import gallery, live, outcome, state
+
+st.session_state.setdefault("text", state.DEFAULT_TEXT)
+
+
+def take_example() -> None:
+    """Put the chosen example into the text box."""
+    if st.session_state["example"]:
+        st.session_state["text"], st.session_state["example"] = st.session_state["example"], None
+
+
+def surprise() -> None:
+    """Put any example into the text box."""
+    st.session_state["text"] = random.choice([t for t in gallery.everything() if t != st.session_state["text"]])
+
+
+st.text_area("Type a review", key="text", height=100, persist_state="session",
+             placeholder="A sentence or two about a film, in English")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    st.selectbox("Examples", gallery.examples(), index=None, key="example", placeholder="Examples",
+                 on_change=take_example, label_visibility="collapsed", width=200)
+    st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
+live.predictions()
+
+present = outcome.present()
+running = present is not None and present.running
+names = state.dataset_labels()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    st.button("Attack", on_click=outcome.start, type="primary", icon=":material/bolt:", disabled=running)
+    st.button("Stop", on_click=outcome.stop, icon=":material/stop:", disabled=not running)
+    st.selectbox("True label", [state.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
+                 format_func=lambda i: "not given" if i == state.NO_LABEL else names[i],
+                 help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
+                      "tries to change whatever the model says first.")
+live.attack(present)
+live.why(present)

@@ -1,0 +1,61 @@
+"""About: What is shown here, how to read it, and where its limits are.
+
+Icon: info
+"""
+
+import streamlit as st
+
+from robust_core.attacks import ATTACKS
+from robust_core.explainers import EXPLAINERS
+from robust_core.registry import parameters
+from ui import cards, state, strips
+
+st.markdown("""
+#### What happens on the Attack page
+A *classifier* reads a review and says whether it is positive or negative. An *attack* swaps words for near synonyms,
+one by one, and asks the classifier after each try: how sure are you now? It keeps the swaps that help. When the answer
+turns over although a person would read the same opinion, the text is an *adversarial example*.
+
+#### How to read a card
+| word | meaning |
+|---|---|
+| flipped | the attack found a text that gets another answer |
+| held | everything the attack allows itself was tried, and the answer stayed |
+| skipped | the answer was wrong before the attack (only with a true label) |
+| stopped | you stopped it, or nobody was watching; the best text so far is shown |
+| out of budget | the most queries or seconds that you allowed were used up |
+
+*Flipped* always means: the whole changed text, read afresh in full precision, gets another answer. A *query* is one
+text shown to the classifier. *Similarity* is the cosine of the two texts' sentence vectors: 1 means the same direction.
+
+#### How to read the coloured words
+""")
+st.html(strips.legend())
+st.markdown(f"""
+The colours say how much each word speaks for the class shown, in this model's own arithmetic. Both texts of a row share
+one scale, so compare within a row, not between models. **Prediction ok**: the class is the same as before.
+**Interpretation kept**: Kendall's τ of the two texts' word importances is at least {state.TAU_AT_LEAST} and at least
+{cards.percent(state.TOP5_AT_LEAST)} of the five most important words stay the same. These limits are a convention; change them in
+the sidebar. τ is undefined where a text has one word, or all words count alike.
+
+#### Limits
+* A swap that is allowed is not always a good synonym: read the text before you call the model fooled.
+* *Held* means that this attack with these settings found nothing. Another attack may.
+* Word importance explains the model, not the review, and different methods of explanation disagree.
+* The models learnt from English film reviews. On other texts they guess.
+* CNN and LSTM read at most 50 words, MiniLM 128 word pieces; what lies beyond is greyed, not attacked, not explained.
+
+#### Similarity thresholds
+Fixed before any result was seen, the same for all models: the cosine of MiniLM sentence vectors that rejects as many
+swaps as each paper's own threshold does.
+""")
+for name in ATTACKS:
+    values = ", ".join(f"{p.name.replace('_', ' ')} {p.default}" for p in parameters(ATTACKS[name])
+                       if "similarity" in p.name)
+    st.markdown(f"* **{ATTACKS[name].title}**: {values}")
+methods = [registry[name] for registry in (ATTACKS, EXPLAINERS) for name in registry]
+st.markdown("#### Sources\n" + "\n".join(f"* {method.title}: <{method.source}>" for method in methods) + """
+* Word importance under attack, Kendall's τ and top-k: Chen and Ji 2022, *Adversarial training for improving model
+  robustness? Look at both prediction and interpretation* (FLAT)
+* Data: SST-2, Socher et al. 2013; the example reviews were written for this project.
+""")

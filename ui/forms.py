@@ -1,0 +1,103 @@
+"""Forms made from registries: a method picker and one widget for each parameter, and their writing in links."""
+
+from typing import Any
+
+import streamlit as st
+
+from robust_core.errors import BadInput, RobustError
+from robust_core.registry import Parameter, Registry, from_record, parameters, to_record
+
+
+def form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 (an instance of any registered method)
+    """Draw a picker of methods and a form of the chosen one's parameters.
+
+    Args:
+        registry: The methods.
+        key: Prefix of the widgets' keys; `key` itself holds the chosen name.
+        label: Label of the picker.
+
+    Returns:
+        The method, or None where its parameters do not fit together (a line says why).
+    """
+    names = list(registry)
+    if not names:
+        return None
+    if st.session_state.get(key) not in names:
+        st.session_state[key] = names[0]
+    name = st.selectbox(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session",
+                        help=" ".join((registry[st.session_state[key]].__doc__ or "").split("\n\n")[0].split()))
+    cls = registry[name]
+    with st.expander(f"Settings of {cls.title}", icon=":material/tune:"):
+        values = {p.name: _widget(p, f"{key}.{name}.{p.name}") for p in parameters(cls)}
+        st.caption(f"[Source]({cls.source})")
+    try:
+        return cls(**values)
+    except RobustError as error:
+        st.warning(str(error))
+        return None
+
+
+def _widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the parameter's type)
+    label = p.name.replace("_", " ").capitalize()
+    st.session_state.setdefault(key, p.default)
+    common = {"key": key, "help": p.help, "persist_state": "session"}
+    if p.type is bool:
+        return st.toggle(label, **common)
+    if p.choices:
+        return st.selectbox(label, p.choices, **common)
+    if p.type is int:
+        return int(st.number_input(label, _whole(p.low), _whole(p.high), step=1, **common))
+    if p.type is float:
+        step = 0.01 if p.high is not None and p.high <= 1 else 0.1
+        return float(st.number_input(label, p.low, p.high, step=step, format="%g", **common))
+    return st.text_input(label, **common)
+
+
+def _whole(limit: float | None) -> int | None:
+    return None if limit is None else int(limit)
+
+
+def to_link(method: Any) -> str:  # noqa: ANN401 (any registered method)
+    """Write a method for a link: its name, then every parameter that differs from its default.
+
+    `textfooler;max_candidates=20;min_similarity=0.7`
+    """
+    changed = [f"{p.name}={getattr(method, p.name)}" for p in parameters(type(method))
+               if getattr(method, p.name) != p.default]
+    return ";".join([method.name, *changed])
+
+
+def from_link(registry: Registry, text: str) -> dict[str, Any]:
+    """Read what `to_link` wrote.
+
+    Returns:
+        Record of the method.
+
+    Raises:
+        UnknownName: There is no such method.
+        BadInput: A parameter is unknown or its value is not allowed.
+    """
+    name, *pairs = text.split(";")
+    known = {p.name: p.type for p in parameters(registry[name])}
+    record: dict[str, Any] = {"name": name}
+    for pair in pairs:
+        field, _, value = pair.partition("=")
+        kind = known.get(field, str)
+        try:
+            record[field] = value == "True" if kind is bool else kind(value)
+        except ValueError:
+            raise BadInput(f"{field} must be {kind.__name__}, not {value!r}.") from None
+    return to_record(from_record(registry, record))
+
+
+def preset(registry: Registry, key: str, record: dict[str, Any]) -> None:
+    """Set the widgets of `form` to a method, before they are drawn.
+
+    Raises:
+        UnknownName: There is no such method.
+        BadInput: The record does not fit the method.
+    """
+    method = from_record(registry, record)
+    st.session_state[key] = method.name
+    for p in parameters(type(method)):
+        st.session_state[f"{key}.{method.name}.{p.name}"] = getattr(method, p.name)

@@ -1,0 +1,253 @@
+"""What all pages share: loaded models, jobs, explanations, the store, and one person's choices."""
+
+import collections
+import contextlib
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from robust_core import datasets
+from robust_core.attacks import ATTACKS
+from robust_core.errors import RobustError
+from robust_core.explainers import EXPLAINERS
+from robust_core.jobs import Job, JobManager
+from robust_core.models import checkpoint
+from robust_core.registry import from_record, to_record
+from robust_core.store import ResultStore
+from robust_core.types import Attribution
+from ui.shelf import Shelf
+
+DEFAULT_TEXT = "an exceedingly clever piece of cinema"
+DEFAULT_MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
+# Interpretation is kept when both hold; the values stand until they are calibrated on dev pairs of base models.
+TAU_AT_LEAST, TOP5_AT_LEAST = 0.5, 0.6
+NO_LABEL = -1
+_ROOM_BYTES = 1_000_000_000
+_ROOM_EXPLANATIONS = 4000
+_ROOM_PREDICTIONS = 20_000
+
+
+class Selection(NamedTuple):
+    """One person's choices: what to do with which text on which models."""
+
+    text: str
+    models: tuple[str, ...]
+    attack: Any
+    explainer: Any
+    label: int | None
+    seed: int
+    tau_at_least: float
+    top5_at_least: float
+    device: str
+
+
+def selection() -> Selection:
+    """Return the present choices; a page that runs without the frame gets the defaults."""
+    known = st.session_state
+    attack, explainer = known.get("chosen.attack"), known.get("chosen.explainer")
+    return Selection(
+        known.get("text", DEFAULT_TEXT),
+        tuple(known.get("models", default_models())),
+        from_record(ATTACKS, attack) if attack else None if "chosen.attack" in known else first(ATTACKS),
+        from_record(EXPLAINERS, explainer) if explainer else first(EXPLAINERS),
+        None if known.get("label", NO_LABEL) == NO_LABEL else int(known["label"]),
+        int(known.get("seed", 0)),
+        float(known.get("tau_at_least", TAU_AT_LEAST)),
+        float(known.get("top5_at_least", TOP5_AT_LEAST)),
+        known.get("device", default_device()),
+    )
+
+
+def first(registry: Any) -> Any:  # noqa: ANN401 (a method of any registry)
+    """Return the first method of a registry with its defaults, None where there is none."""
+    return next((registry[name]() for name in registry), None)
+
+
+def default_device() -> str:
+    """Return the device to use unless another is picked: ROBUST_DEVICE, or auto."""
+    return os.environ.get("ROBUST_DEVICE", "").strip() or "auto"
+
+
+def cards() -> dict[str, checkpoint.Card]:
+    """Return the cards of all checkpoints by model id; they are read again when a file changed."""
+    paths = [path for root in checkpoint.roots() for path in sorted(root.glob("*/*/*/card.json"))]
+    return _cards(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, checkpoint.Card]:
+    return {card.id: card for card in checkpoint.cards()}
+
+
+def default_models() -> list[str]:
+    """Return the base models that are here, or else the first three models."""
+    known = list(cards())
+    return [m for m in DEFAULT_MODELS if m in known] or known[:3]
+
+
+def title(model_id: str) -> str:
+    """Return a model's short name."""
+    card = cards().get(model_id)
+    return card.title if card else model_id
+
+
+def labels(model_id: str) -> tuple[str, ...]:
+    """Return the class names of a model as people read them."""
+    card = cards().get(model_id)
+    return tuple(name.capitalize() if name.islower() else name for name in (card.labels if card else ()))
+
+
+def fingerprint(model_id: str) -> str:
+    """Return a hash of a model's files: a retrained model is another model."""
+    card = cards().get(model_id)
+    return hashlib.sha256(json.dumps(dict(card.files), sort_keys=True).encode()).hexdigest()[:16] if card else ""
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> JobManager:
+    """Return the process's job manager."""
+    return JobManager()
+
+
+@st.cache_resource(show_spinner=False)
+def models() -> Shelf:
+    """Return the loaded models, by (id, fingerprint, device)."""
+    return Shelf(lambda model_id, _fingerprint, device: checkpoint.load(model_id, device), _ROOM_BYTES, _size)
+
+
+def _size(model: Any) -> float:  # noqa: ANN401 (any classifier)
+    network = getattr(model, "net", None)
+    return float(sum(t.numel() * t.element_size() for t in network.state_dict().values())) if network else 1.0
+
+
+@st.cache_resource(show_spinner=False)
+def explanations() -> Shelf:
+    """Return the attributions, by (model id, fingerprint, device, text, target, method record as JSON)."""
+    return Shelf(_explain, _ROOM_EXPLANATIONS)
+
+
+def _explain(model_id: str, print_: str, device: str, text: str, target: int, record: str) -> Attribution:
+    model = models().ask(model_id, print_, device).result()
+    return from_record(EXPLAINERS, json.loads(record)).explain(model, [text], [target])[0]
+
+
+@st.cache_resource(show_spinner=False)
+def _predictions() -> tuple[threading.Lock, "collections.OrderedDict[tuple[str, ...], tuple[float, ...]]"]:
+    return threading.Lock(), collections.OrderedDict()
+
+
+def store() -> ResultStore:
+    """Return the result store; a folder that cannot be written is one plain line, at the first use."""
+    return _store(os.environ.get("ROBUST_RUNS", ""))
+
+
+@st.cache_resource(show_spinner=False)
+def _store(folder: str) -> ResultStore:
+    return ResultStore(folder or None)
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Load the default models and the attack's tables in the background, once for the process."""
+    def work() -> None:
+        device, record = default_device(), json.dumps(to_record(first(EXPLAINERS)), sort_keys=True)
+        loaded = [(m, models().ask(m, fingerprint(m), device)) for m in default_models()]
+        for _, future in loaded:
+            future.exception()
+        _devices()
+        # The pages work without these; who needs one says in its own words what is missing.
+        with contextlib.suppress(RobustError):
+            from robust_core import encoders
+
+            encoders.default().encode([DEFAULT_TEXT])
+        for model_id, future in loaded:
+            if future.exception() is None:
+                explanations().ask(model_id, fingerprint(model_id), device, DEFAULT_TEXT, 1, record)
+
+    threading.Thread(target=work, name="warm-up", daemon=True).start()
+
+
+@st.cache_resource(show_spinner=False)
+def _found_devices() -> list[str]:
+    return []
+
+
+def _devices() -> None:
+    import torch
+
+    found = ["cpu"]
+    if torch.backends.mps.is_available():
+        found.insert(0, "mps")
+    found[:0] = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    _found_devices()[:] = found
+
+
+def devices() -> list[str]:
+    """Return the devices found so far; looking takes torch, so the list is empty until it is loaded."""
+    return _found_devices()
+
+
+def model(model_id: str, device: str) -> tuple[Any, str]:
+    """Return (model, error): (None, "") while it is being loaded."""
+    return models().peek(model_id, fingerprint(model_id), device)
+
+
+def device_of(model_ids: Sequence[str], device: str) -> str:
+    """Name the device that models run on; `auto` until one of them is loaded."""
+    for model_id in model_ids if device == "auto" else ():
+        future = models().seek(model_id, fingerprint(model_id), device)
+        if future is not None and future.done() and future.exception() is None:
+            return str(future.result().device)
+    return device
+
+
+def predict(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | None, str]:
+    """Return (class probabilities, error): (None, "") while the model is being loaded."""
+    lock, known = _predictions()
+    key = (model_id, fingerprint(model_id), device, text)
+    with lock:
+        if key in known:
+            return known[key], ""
+    loaded, error = model(model_id, device)
+    if loaded is None:
+        return None, error
+    proba = tuple(float(p) for p in loaded.predict_proba([text])[0])
+    remember(proba, *key)
+    return proba, ""
+
+
+def remember(proba: tuple[float, ...], *key: str) -> None:
+    """Keep the class probabilities of (model id, fingerprint, device, text)."""
+    lock, known = _predictions()
+    with lock:
+        known[key] = proba
+        while len(known) > _ROOM_PREDICTIONS:
+            known.popitem(last=False)
+
+
+def job() -> Job | None:
+    """Return this session's attack job, if it is still known, and say that somebody watches it."""
+    job_id = st.session_state.get("job")
+    if not job_id:
+        return None
+    jobs().touch(job_id)
+    return jobs().get(job_id)
+
+
+def say(line: str) -> None:
+    """Leave one plain line for the page to show, until the choices change."""
+    st.session_state["said"] = [line, ""]
+
+
+def dataset_labels() -> tuple[str, ...]:
+    """Return the class names of the chosen models' data set, as people read them."""
+    chosen = selection().models
+    name = chosen[0].split("/")[0] if chosen else "sst2"
+    found = labels(chosen[0]) if chosen else ()
+    known = datasets.DATASETS[name].labels if name in datasets.DATASETS else ()
+    return found or tuple(label.capitalize() for label in known)
