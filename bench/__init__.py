@@ -1,0 +1,1 @@
+"""Measurements that stand behind figures in the README and in `results/`."""
