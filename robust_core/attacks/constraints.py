@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 
 from robust_core.attacks.requests import Candidate, Request, Similarity
-from robust_core.resources import tag, tags_of
+from robust_core.resources import tag, tag_swaps
 from robust_core.text import Draft
 
 
@@ -37,17 +37,19 @@ class SentenceSimilarity:
 
 
 class PartOfSpeech:
-    """A new word must be able to be what the old one is in its sentence; nouns and verbs may stand in for each other.
+    """A new word must be what the old one is in its sentence; nouns and verbs may stand in for each other.
 
     Args:
         draft: The original text; it is tagged once.
     """
 
     def __init__(self, draft: Draft) -> None:
+        self._words = draft.words
         self._tags = tag(draft.words)
 
-    def allows(self, position: int, word: str) -> bool:
-        """Return whether `word` may take the place at `position`."""
+    def keep(self, position: int, words: Sequence[str]) -> list[str]:
+        """Return those of `words` that may take the place at `position`, tagged as if they stood there."""
         wanted = self._tags[position]
-        possible = tags_of(word)
-        return wanted in possible or (wanted in ("NOUN", "VERB") and bool(possible & {"NOUN", "VERB"}))
+        allowed = ("NOUN", "VERB") if wanted in ("NOUN", "VERB") else (wanted,)
+        found = tag_swaps(self._words, position, words)
+        return [word for word, tag_ in zip(words, found, strict=True) if tag_ in allowed]

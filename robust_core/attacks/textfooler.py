@@ -48,7 +48,8 @@ class TextFooler(Attack):
         def words_at(position: int) -> list[str]:
             old = draft.words[position]
             close = substitutes(old, self.max_candidates, self.min_word_similarity)
-            return [match_case(word, old) for word in close if speech is None or speech.allows(position, word)]
+            words = [match_case(word, old) for word in close]
+            return words if speech is None else speech.keep(position, words)
 
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
         return (yield from greedy_swaps(target, order, words_at, sentence, against_original=False))

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from robust_core.resources.antonyms import antonyms
     from robust_core.resources.encoder import minilm_folder
     from robust_core.resources.neighbours import neighbours
-    from robust_core.resources.pos import tag, tags_of
+    from robust_core.resources.pos import tag, tag_swaps, tags_of
     from robust_core.resources.stopwords import stop_words
     from robust_core.resources.vectors import word_vectors
 
-__all__ = ["antonyms", "minilm_folder", "neighbours", "stop_words", "tag", "tags_of", "word_vectors"]
+__all__ = ["antonyms", "minilm_folder", "neighbours", "stop_words", "tag", "tag_swaps", "tags_of", "word_vectors"]
 
 _MODULE_OF = {"antonyms": "antonyms", "minilm_folder": "encoder", "neighbours": "neighbours", "stop_words": "stopwords",
-              "tag": "pos", "tags_of": "pos", "word_vectors": "vectors"}
+              "tag": "pos", "tag_swaps": "pos", "tags_of": "pos", "word_vectors": "vectors"}
 
 
 def __getattr__(name: str) -> object:
