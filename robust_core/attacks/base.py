@@ -44,7 +44,8 @@ class Attack:
             victims: Classifiers to attack; ids must differ.
             examples: Cleaned examples; a label of None stands for the victim's own prediction.
             seed: Seeds each search together with its example's uid.
-            stop: Ends every running search within a second when set; each keeps its best text so far.
+            stop: Ends every running search within a second when set, each with its best text so far; pairs that had
+                not begun yield nothing.
             width: Searches that run side by side.
             encoder: Sentence encoder; None takes the packaged one.
 

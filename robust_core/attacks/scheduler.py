@@ -16,7 +16,7 @@ import numpy as np
 
 from robust_core.attacks.base import Stopped
 from robust_core.attacks.requests import Accept, Candidate, Judge, Request, Score, Scores
-from robust_core.errors import RobustError
+from robust_core.errors import MissingResource, RobustError
 from robust_core.text import diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example
 
@@ -247,6 +247,9 @@ class Scheduler:
             self._emit(search, "result", result=result)
         except Stopped:
             running.discard(search)
+        except MissingResource:
+            # Every other search would end the same way: one line is enough.
+            raise
         except Exception as error:
             running.discard(search)
             self._fail(search, error)
@@ -313,6 +316,8 @@ class Scheduler:
             else:
                 self._serve_victim(self._victims[q], waiting)
                 done = [(s, self._scores(s)) for s in waiting if not s.missing]
+        except MissingResource:
+            raise
         except Exception as error:
             done = self._alone(q, waiting, error, running)
         self._worked[q] += time.perf_counter() - started
@@ -362,12 +367,21 @@ class Scheduler:
         for search, key in taken:
             search.cache[key] = found[key]
 
+    def _alike(self, a: str, b: str) -> float:
+        assert self._encoder is not None
+        return float(self._encoder.encode([a])[0] @ self._encoder.encode([b])[0])
+
     def _serve_encoder(self, waiting: list[_Search]) -> list[tuple[_Search, Any]]:
         """Encode up to a batch of new texts; answer the searches whose texts are all known."""
         if self._encoder is None:
             from robust_core.encoders import default
 
-            self._encoder = default()
+            self._encoder = default(str(getattr(self._victims[0], "device", "auto")))
+        final = [s for s in waiting if not s.tally.searching]
+        if final:
+            # What is reported is encoded alone, so that it does not depend on who shares the batch.
+            return [(s, np.array([self._alike(a, b) for a, b in s.request.pairs]))  # type: ignore[union-attr]
+                    for s in final[:8]]
         limit = getattr(self._encoder, "batch", 64)
         new: dict[str, None] = {}
         for search in waiting:

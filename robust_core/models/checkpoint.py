@@ -10,10 +10,12 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from robust_core import datasets
 from robust_core.errors import BadInput, MissingResource, UnknownName
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from robust_core.models.tokens import Subwords, WordVocabulary
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
+_ELSEWHERE = "It is neither a checkpoint nor a Hugging Face model that can be reached from here; give a folder."
 ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
 
 
@@ -131,6 +134,11 @@ def check_files(card: Card) -> None:
     Raises:
         BadInput: A file is absent or differs.
     """
+    needed = ["model.safetensors"]
+    if card.architecture in ("cnn", "lstm"):
+        needed += ["../embedding.safetensors", "../vocabulary.txt"]
+    if not set(needed) <= set(card.files):
+        raise BadInput(f"The card of {card.id} does not vouch for all its files; restore card.json.")
     for name, expected in card.files.items():
         path = card.folder / name
         if not path.is_file():
@@ -328,6 +336,10 @@ def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str
 
 def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] | None = None,
                        labels: tuple[str, ...] | None = None, length: int = 128) -> "TextClassifier":
+    if not Path(model_id).is_dir() and not _reachable(model_id):
+        if known is not None and "/" not in model_id:
+            raise UnknownName("model", model_id, known)
+        raise MissingResource(f"The model {model_id}", _ELSEWHERE)
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging
 
@@ -349,8 +361,7 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
                            f"{str(error).splitlines()[0]}") from None
         if known is not None and "/" not in model_id:
             raise UnknownName("model", model_id, known) from None
-        raise MissingResource(f"The model {model_id}", "It is neither a checkpoint nor a Hugging Face model that can "
-                              "be reached from here; give a folder that holds it.") from None
+        raise MissingResource(f"The model {model_id}", _ELSEWHERE) from None
     finally:
         logging.set_verbosity(verbosity)
     if not tokenizer.is_fast:
@@ -359,6 +370,26 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
     tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0))
     names = labels or tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
     return TextClassifier(model_id, names, HuggingFaceClassifier(model), tokens, device)
+
+
+def _reachable(model_id: str) -> bool:
+    """Return whether a model lies in the library's cache or its hub can be reached; asked before a slow import."""
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if isinstance(try_to_load_from_cache(model_id, "config.json"), str):
+            return True
+    except HFValidationError:
+        return False
+    if constants.HF_HUB_OFFLINE:
+        return False
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((hub.hostname or "", hub.port or 443), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def _name(folder: Path) -> str:
