@@ -32,7 +32,6 @@ NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy"
 OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "lemminflect")
 _MOST_STDIN = 1_000_000
 _INTERRUPTED = 130
-_TRAINABLE = ("cnn", "lstm", "minilm")
 
 Row = dict[str, Any]
 
@@ -233,8 +232,10 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
 
     with _stdout_kept():
         method, = _methods(DEFENCES, [defence], None)
-        if architecture not in _TRAINABLE:
-            raise UnknownName("architecture", architecture, list(_TRAINABLE))
+        from robust_core.models.checkpoint import ARCHITECTURES
+
+        if architecture not in ARCHITECTURES:
+            raise UnknownName("architecture", architecture, list(ARCHITECTURES))
         datasets.find(dataset, "train", data_dir)
         from robust_core import train as training
 

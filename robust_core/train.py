@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from robust_core import __version__, datasets
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, UnknownName
 from robust_core.models import checkpoint
 from robust_core.models.tokens import word_pieces
 from robust_core.registry import check_parameters, param, to_record
@@ -86,9 +86,9 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     Args:
         defence: Member of DEFENCES.
         dataset: Name of the data set.
-        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        architecture: cnn, lstm or minilm.
         recipe: How long and how fast.
-        seed: Seeds initialisation, order and dropout; nothing outside the training is touched.
+        seed: Seeds initialisation, order and dropout; the caller's random numbers are neither used nor moved.
         device: auto, cpu, cuda, mps.
         data_dir: Folder of the data sets.
 
@@ -97,20 +97,20 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         {"kind": "trained", "trained": Trained}.
 
     Raises:
+        UnknownName: There is no such architecture or data set.
         MissingResource: The data are not here.
         BadInput: The loss is not finite.
     """
+    if architecture not in checkpoint.ARCHITECTURES:
+        raise UnknownName("architecture", architecture, list(checkpoint.ARCHITECTURES))
     splits = {split: datasets.load(dataset, split, data_dir) for split in ("train", "dev")}
     labels = datasets.describe(dataset).labels
     where = checkpoint.pick_device(device)
     started = time.perf_counter()
-    cuda = [where] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(seed)
+    own = _OwnRandomness(seed, where)
+    with own:
         vocabulary = learn_vocabulary(splits["train"]) if architecture in ("cnn", "lstm") else ()
-        config: dict[str, Any] = {"length": recipe.length}
-        if architecture in ("cnn", "lstm", "minilm"):
-            config["dropout"] = recipe.dropout
+        config: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
         if vocabulary:
             config["embedding_dropout"] = recipe.embedding_dropout
         network, tokens = checkpoint.build(architecture, config, labels, vocabulary)
@@ -119,55 +119,107 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         elif recipe.rank:
             add_low_rank(network, recipe)
         network.to(where)
-        rows = {name: [tokens.encode(e.text).ids for e in split] for name, split in splits.items()}
-        gold = {name: [e.label for e in split] for name, split in splits.items()}
-        optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad],
-                                      lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        steps = math.ceil(len(rows["train"]) / recipe.batch_size) * recipe.epochs
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, steps, recipe))
-        order = np.random.default_rng(seed)
-        mixed = recipe.mixed and not vocabulary and has_bf16(where)
-        best: tuple[float, int, dict[str, torch.Tensor]] = (-1.0, 0, {})
-        for epoch in range(1, recipe.epochs + 1):
-            network.train()
-            losses = []
-            for chosen in shuffled(rows["train"], recipe.batch_size, order):
-                batch = make_batch([rows["train"][i] for i in chosen], [gold["train"][i] for i in chosen], tokens,
-                                   where)
-                if recipe.word_dropout and vocabulary:
-                    batch = hide_words(batch, recipe.word_dropout)
-                with torch.autocast(where.type, dtype=torch.bfloat16, enabled=mixed):
-                    loss = defence.loss(network, batch)
-                optimiser.zero_grad()
-                loss.backward()
-                if recipe.clip:
-                    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-                optimiser.step()
-                schedule.step()
-                losses.append(loss.detach())
-            mean = float(torch.stack(losses).mean())
-            if not math.isfinite(mean):
-                raise BadInput(f"The loss is not a number after epoch {epoch}: lower the learning rate.")
-            accuracy = accuracy_of(network, rows["dev"], gold["dev"], tokens, where)
-            if accuracy > best[0]:
-                best = (accuracy, epoch, copy.deepcopy(network.state_dict()))
-            seconds = time.perf_counter() - started
-            yield {"kind": "epoch", "epoch": epoch, "epochs": recipe.epochs, "loss": mean, "dev_accuracy": accuracy,
-                   "seconds": seconds, "eta": seconds / epoch * (recipe.epochs - epoch)}
-        network.load_state_dict(best[2])
+    loop = _Loop(defence, network, tokens, recipe, where,
+                 {name: [(tokens.encode(e.text).ids, e.label) for e in split] for name, split in splits.items()},
+                 np.random.default_rng(seed), word_model=bool(vocabulary))
+    best: tuple[float, int, dict[str, torch.Tensor]] = (-1.0, 0, {})
+    for epoch in range(1, recipe.epochs + 1):
+        with own:
+            loss = loop.epoch()
+        if not math.isfinite(loss):
+            raise BadInput(f"The loss is not a number after epoch {epoch}: lower the learning rate.")
+        accuracy = loop.accuracy("dev")
+        if accuracy > best[0]:
+            best = (accuracy, epoch, copy.deepcopy(network.state_dict()))
+        seconds = time.perf_counter() - started
+        yield {"kind": "epoch", "epoch": epoch, "epochs": recipe.epochs, "loss": loss, "dev_accuracy": accuracy,
+               "seconds": seconds, "eta": seconds / epoch * (recipe.epochs - epoch)}
+    network.load_state_dict(best[2])
     network.eval()
     suffix = f"@{seed}" if seed else ""
     card = checkpoint.Card(
-        id=f"{dataset}/{architecture.strip('/').split('/')[-1]}/{defence.name}{suffix}", dataset=dataset,
+        id=f"{dataset}/{architecture}/{defence.name}{suffix}", dataset=dataset,
         architecture=architecture, defence=to_record(defence), seed=seed, labels=labels,
         config={"network": config} | ({"lora_scale": 2.0} if recipe.rank and not vocabulary else {}),
         recipe=dataclasses.asdict(recipe), dev_accuracy=best[0], epochs=best[1],
         seconds=round(time.perf_counter() - started, 1), device=where.type,
         parameters=sum(p.numel() for p in network.parameters()), bytes=0, files={},
         data={name: {"n": len(split), "sha256": datasets.fingerprint(split)} for name, split in splits.items()},
-        parent="" if vocabulary or architecture != "minilm" else checkpoint.encoder_hash(),
+        parent="" if vocabulary else checkpoint.encoder_hash(),
         version=__version__, folder=checkpoint.SHIPPED)
     yield {"kind": "trained", "trained": Trained(network, tokens, card)}
+
+
+class _OwnRandomness:
+    """A stretch of torch's random numbers that is the training's own; outside of it the caller's go on untouched.
+
+    Args:
+        seed: Where the stretch begins.
+        device: Device whose numbers are taken over as well.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=self._devices):
+            torch.manual_seed(seed)
+            self._state = self._read()
+
+    def _read(self) -> list[torch.Tensor]:
+        return [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in self._devices)]
+
+    def _write(self, state: list[torch.Tensor]) -> None:
+        torch.set_rng_state(state[0])
+        for device, part in zip(self._devices, state[1:], strict=True):
+            torch.cuda.set_rng_state(part, device)
+
+    def __enter__(self) -> None:
+        self._outside = self._read()
+        self._write(self._state)
+
+    def __exit__(self, *error: object) -> None:
+        self._state = self._read()
+        self._write(self._outside)
+
+
+class _Loop:
+    """The optimiser's side of a training: one call of `epoch` is one pass over the training rows."""
+
+    def __init__(self, defence: "Defence", network: torch.nn.Module, tokens: Any,  # noqa: ANN401 (either tokenizer)
+                 recipe: Recipe, device: torch.device, data: dict[str, list[tuple[tuple[int, ...], int]]],
+                 order: np.random.Generator, *, word_model: bool) -> None:
+        self._defence, self._network, self._tokens, self._recipe = defence, network, tokens, recipe
+        self._device, self._data, self._order, self._word_model = device, data, order, word_model
+        self._mixed = recipe.mixed and not word_model and has_bf16(device)
+        self._optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad],
+                                            lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        steps = math.ceil(len(data["train"]) / recipe.batch_size) * recipe.epochs
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, lambda step: rate(step, steps, recipe))
+
+    def epoch(self) -> float:
+        """Train for one epoch and return the mean loss."""
+        self._network.train()
+        rows = [row for row, _ in self._data["train"]]
+        losses = []
+        for chosen in shuffled(rows, self._recipe.batch_size, self._order):
+            batch = make_batch([rows[i] for i in chosen], [self._data["train"][i][1] for i in chosen], self._tokens,
+                               self._device)
+            if self._recipe.word_dropout and self._word_model:
+                batch = hide_words(batch, self._recipe.word_dropout)
+            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._mixed):
+                loss = self._defence.loss(self._network, batch)
+            self._optimiser.zero_grad()
+            loss.backward()
+            if self._recipe.clip:
+                torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip)
+            self._optimiser.step()
+            self._schedule.step()
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+    def accuracy(self, split: str) -> float:
+        """Return the share of a split that is classified correctly now."""
+        rows, labels = zip(*self._data[split], strict=True)
+        return accuracy_of(self._network, rows, labels, self._tokens, self._device)
 
 
 def save(trained: Trained, root: Any) -> checkpoint.Card:  # noqa: ANN401 (a path)
@@ -184,6 +236,8 @@ def save(trained: Trained, root: Any) -> checkpoint.Card:  # noqa: ANN401 (a pat
             kept[name.replace(".default.weight", "")] = value.half()
         elif name.startswith("head."):
             kept[name] = value
+        elif not trained.card.recipe["rank"]:
+            kept[name] = value.half()
     return checkpoint.save(trained.card, kept, {}, root)
 
 

@@ -100,6 +100,9 @@ class _Splice:
             whole = Candidate(_draft(text))
             # Rare characters can glue units together; then the real tokenizer reads every candidate of this text.
             self._spliced = self._join(whole) == tuple(victim.text_row(text)) if hasattr(victim, "text_row") else True
+            # A deletion moves what lay past the cut into reach; there the two were never compared.
+            self._spliced = self._spliced and (getattr(victim, "readable_words", len)(text) >= len(whole.draft.words)
+                                               or text.isascii())
 
     def key(self, candidate: Candidate) -> Any:  # noqa: ANN401 (token row, or text for plain classifiers)
         """Return what the victim is asked for a candidate: a token row or, for a plain classifier, the text."""

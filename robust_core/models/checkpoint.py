@@ -105,11 +105,21 @@ def read_card(folder: Path) -> Card:
     try:
         values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         values["labels"] = tuple(values["labels"])
-        return Card(**values, folder=folder)
+        card = Card(**values, folder=folder)
+        _check_card(card)
+        return card
     except FileNotFoundError:
         raise BadInput(f"{folder.name} has no card.json.") from None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise BadInput(f"The card of {_name(folder)} is damaged; restore card.json.") from None
+
+
+def _check_card(card: Card) -> None:
+    """Raise ValueError unless the fields that everything else relies on have their types."""
+    texts = (card.id, card.dataset, card.architecture, card.parent, card.defence["name"], *card.labels,
+             *card.files, *card.files.values())
+    if not all(isinstance(text, str) for text in texts) or not isinstance(card.config, dict):
+        raise ValueError("a field of the card has another type")
 
 
 def cards() -> list[Card]:
@@ -166,7 +176,7 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
         card = read_card(folder)
     if card is not None:
         return _load_card(card, pick_device(device))
-    if folder.is_dir():
+    if model_id.strip() and folder.is_dir():
         if not (folder / "config.json").is_file():
             # A shipped checkpoint whose card is damaged ends here as well as a folder that is none.
             raise BadInput(f"The folder {_name(folder)} holds neither a card.json nor a Hugging Face config.json.")
@@ -215,7 +225,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     from robust_core.models.words import WordCNN, WordLSTM
 
     sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    length = sizes.pop("length")
+    length = int(sizes.pop("length"))
     if architecture in ("cnn", "lstm"):
         tokens = WordVocabulary(vocabulary, length)
         network = WordCNN if architecture == "cnn" else WordLSTM
@@ -281,6 +291,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from robust_core.models.classifier import TextClassifier
@@ -300,7 +311,7 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
             network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)
         else:
             merge(network, state, card.config)
-    except (KeyError, RuntimeError, OSError) as error:
+    except (KeyError, RuntimeError, OSError, TypeError, ValueError, SafetensorError) as error:
         raise BadInput(f"{card.id} cannot be read: {str(error).splitlines()[0]}.") from None
     return TextClassifier(card.id, card.labels, network, tokens, device, card)
 
@@ -353,8 +364,8 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
         sizes = {} if labels is None else {"num_labels": len(labels)}
         config = AutoConfig.from_pretrained(model_id, trust_remote_code=False, **sizes)
         tokenizer = AutoTokenizer.from_pretrained(model_id, trust_remote_code=False, use_fast=True)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            model_id, config=config, trust_remote_code=False, use_safetensors=True)
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            model_id, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True)
     except (OSError, ValueError, KeyError) as error:
         if Path(model_id).is_dir():
             raise BadInput(f"{_name(Path(model_id))} cannot be read as a classifier with safetensors weights: "
@@ -364,10 +375,13 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
         raise MissingResource(f"The model {model_id}", _ELSEWHERE) from None
     finally:
         logging.set_verbosity(verbosity)
+    if labels is None and found["missing_keys"]:
+        raise BadInput(f"{_name(Path(model_id))} is no classifier: it has no weights for "
+                       f"{', '.join(sorted(found['missing_keys'])[:3])}.")
     if not tokenizer.is_fast:
         raise BadInput(f"{model_id} has no fast tokenizer (tokenizer.json).")
     longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2 if length else length)
-    tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0))
+    tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
     names = labels or tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
     return TextClassifier(model_id, names, HuggingFaceClassifier(model), tokens, device)
 

@@ -100,9 +100,10 @@ class Subwords:
         tokenizer: A `tokenizers.Tokenizer`; its padding and truncation are switched off.
         length: Longest input in tokens, special tokens included.
         pad_id: Id of the pad token.
+        plain_id: Id of the unknown token, which stands for special tokens that somebody typed.
     """
 
-    def __init__(self, tokenizer: "Tokenizer", length: int, pad_id: int) -> None:
+    def __init__(self, tokenizer: "Tokenizer", length: int, pad_id: int, plain_id: int | None = None) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         tokenizer.encode_special_tokens = True
@@ -116,10 +117,17 @@ class Subwords:
         # BERT splits at blanks and around each punctuation mark, so units can be tokenised one by one.
         self.separable = type(tokenizer.pre_tokenizer).__name__ == "BertPreTokenizer"
         self.unknown_id = None
+        # A model of pieces may hold "<pad>" or "[SEP]" as pieces of its own: typed, they read as unknown text.
+        added = tokenizer.get_added_tokens_decoder()
+        self._special = frozenset(i for i, token in added.items() if token.special)
+        self._plain = plain_id
         self._units = functools.lru_cache(maxsize=200_000)(self._unit_ids)
 
     def _unit_ids(self, unit: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(unit, add_special_tokens=False).ids)
+        return self._typed(self._tokenizer.encode(unit, add_special_tokens=False).ids)
+
+    def _typed(self, ids: Sequence[int]) -> tuple[int, ...]:
+        return tuple(self._plain if self._plain is not None and i in self._special else i for i in ids)
 
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the ids of one word, or of the characters between two words."""
@@ -130,7 +138,7 @@ class Subwords:
         coded = self._tokenizer.encode(text, add_special_tokens=False)
         spans = word_spans(text)
         room = self.length - len(self.prefix) - len(self.suffix)
-        inner = _cut(coded.ids, owners(coded.offsets, spans), room, len(spans))
+        inner = _cut(self._typed(coded.ids), owners(coded.offsets, spans), room, len(spans))
         blank = (-1,)
         return Tokens((*self.prefix, *inner.ids, *self.suffix),
                       blank * len(self.prefix) + inner.owner + blank * len(self.suffix), inner.read)

@@ -15,12 +15,12 @@ LONG = " ".join(["The acting is wonderful and the story is touching, funny and w
 
 def ready(page: Page, models: int = 3) -> Page:
     """Wait until every chosen model has said what it thinks."""
-    expect(page.locator(".rx-chip b")).to_have_count(models, timeout=120_000)
+    expect(page.locator(".rx-chip b")).to_have_count(models, timeout=240_000)
     return page
 
 
 def type_review(page: Page, text: str) -> None:
-    box = page.get_by_label("Type a review")
+    box = page.get_by_role("textbox", name="Type a review")
     box.fill(text)
     box.press("Control+Enter")
 
@@ -30,12 +30,12 @@ def attack(page: Page) -> None:
 
 
 def finished(page: Page) -> Page:
-    expect(page.get_by_text("Finished ·")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("Finished ·")).to_be_visible(timeout=240_000)
     return page
 
 
 def explained(page: Page) -> Page:
-    expect(finished(page).locator(".rx-table td", has_text="τ")).to_have_count(3, timeout=120_000)
+    expect(finished(page).locator(".rx-table td", has_text="τ")).to_have_count(3, timeout=240_000)
     return page
 
 
@@ -94,7 +94,7 @@ def test_text_on_strips_stays_readable(new_page, scheme):
 def test_a_long_attack_is_stopped(new_page):
     page = ready(new_page())
     page.get_by_text("Settings of TextFooler").click()
-    words = page.get_by_label("Min text similarity")
+    words = page.get_by_role("spinbutton", name="Min text similarity")
     words.fill("0.999")
     words.press("Enter")
     type_review(page, LONG)
@@ -113,7 +113,7 @@ def test_a_long_attack_is_stopped(new_page):
 
 
 def test_the_adversarial_text_is_edited_by_hand(attacked):
-    box = attacked.get_by_label("Edit the adversarial text yourself")
+    box = attacked.get_by_role("textbox", name="Edit the adversarial text yourself")
     box.fill("a dull and tedious film with a terrible cast")
     box.press("Control+Enter")
     expect(attacked.get_by_text("Edited by hand.")).to_be_visible()
@@ -143,7 +143,7 @@ def test_a_permalink_opens_in_another_browser(attacked, new_page):
     link = attacked.url
     assert re.search(r"\?view=[\w-]{16}$", link)
     other = new_page(link[link.index("/", 8):])
-    expect(other.get_by_label("Type a review")).to_have_value(REVIEW)
+    expect(other.get_by_role("textbox", name="Type a review")).to_have_value(REVIEW)
     explained(other)
     assert other.locator(".rx-table").inner_text() == table
     assert badges(other) == badges(attacked)
@@ -157,10 +157,10 @@ def test_pages_and_reload_keep_what_was_done(attacked):
     attacked.get_by_role("link", name="About").click()
     expect(attacked.get_by_text("How to read a card")).to_be_visible()
     attacked.get_by_role("link", name="Attack").click()
-    expect(attacked.get_by_label("Type a review")).to_have_value(REVIEW)
+    expect(attacked.get_by_role("textbox", name="Type a review")).to_have_value(REVIEW)
     assert badges(finished(attacked)) == before
     attacked.reload()
-    expect(attacked.get_by_label("Type a review")).to_have_value(REVIEW)
+    expect(attacked.get_by_role("textbox", name="Type a review")).to_have_value(REVIEW)
     assert badges(finished(attacked)) == before
 
 

@@ -1,0 +1,126 @@
+"""How long a person waits: python -m bench.app_speed [--texts N] [--out FILE.json].
+
+Starts the app, opens it in headless Chromium, and times what is seen: the page, the first prediction of each model, and
+live TextFooler attacks on the default models (first progress, end) on reviews of 18 to 22 words from the train split,
+which are in no gallery and no test. Times are wall seconds as the browser sees them, the server's start included.
+"""
+
+import argparse
+import contextlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from robust_core import datasets
+from robust_core.store import export_claim
+from robust_core.text import Draft
+
+ROOT = Path(__file__).parents[1]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]
+SEEN = """name => [...document.querySelectorAll('.rx-chip')].some(e => e.innerText.toLowerCase().includes(name + ' ')
+          && e.innerText.includes('%'))"""
+MOVED = """() => [...document.querySelectorAll('.rx-small')].some(e => /[1-9][0-9,]* queries/.test(e.innerText))"""
+
+
+@contextlib.contextmanager
+def server() -> Iterator[tuple[str, int, float]]:
+    """Run the app with an empty folder of runs; give its address, process id and start time."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as runs:
+        environment = os.environ | {"ROBUST_RUNS": runs}
+        started = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+                                   cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while True:
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port), 0.2).close()
+                    break
+                time.sleep(0.02)
+            yield f"http://localhost:{port}/", process.pid, started
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def memory(pid: int) -> float:
+    """Return the resident memory of a process in GB (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1e6
+
+
+def measure(texts: list[str]) -> dict[str, Any]:
+    """Return seconds by what was waited for; attacks as medians over `texts`."""
+    from playwright.sync_api import sync_playwright
+
+    found: dict[str, Any] = {}
+    with server() as (address, pid, started), sync_playwright() as play:
+        found["server answers"] = time.perf_counter() - started
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        opened = time.perf_counter()
+        page.goto(address)
+        attack = page.get_by_test_id("stBaseButton-primary")
+        attack.wait_for(timeout=120_000)
+        found["page open"] = time.perf_counter() - opened
+        for name in ("cnn", "lstm", "minilm"):
+            page.wait_for_function(SEEN, arg=name, timeout=120_000)
+            found[f"first {name} prediction"] = time.perf_counter() - opened
+        again = time.perf_counter()
+        page.goto(address)
+        attack.wait_for(timeout=60_000)
+        found["page open again"] = time.perf_counter() - again
+        page.wait_for_function(SEEN, arg="minilm", timeout=60_000)
+        first, whole = [], []
+        # The first attack opens tables and the sentence encoder, unless the warm-up has; it is left out.
+        for text in [texts[0], *texts]:
+            box = page.get_by_label("Type a review")
+            box.fill(text)
+            box.press("Control+Enter")
+            page.wait_for_timeout(1500)
+            clicked = time.perf_counter()
+            attack.click()
+            page.get_by_text("Attacking").or_(page.get_by_text("Finished")).first.wait_for(timeout=60_000)
+            page.wait_for_function(MOVED, timeout=60_000)
+            first.append(time.perf_counter() - clicked)
+            page.get_by_text("Finished").wait_for(timeout=120_000)
+            whole.append(time.perf_counter() - clicked)
+            page.wait_for_timeout(4000)
+        found["first progress, median"] = statistics.median(first[1:])
+        found["attack on three models, median"] = statistics.median(whole[1:])
+        found["attack on three models, slowest"] = max(whole[1:])
+        found["resident memory, GB"] = memory(pid)
+        browser.close()
+    return found
+
+
+def main() -> None:
+    """Measure once and print a line for each figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=int, default=7)
+    parser.add_argument("--out", help="file for the claim")
+    args = parser.parse_args()
+    reviews = [e.text for e in datasets.load("reviews", "train") if 18 <= len(Draft.of(e.text).words) <= 22]
+    found = measure(reviews[: args.texts])
+    for name, value in found.items():
+        print(f"{name}: {value:.2f}")
+    if args.out:
+        export_claim(args.out, claim="How long a person waits in the app", command="python -m bench.app_speed", run="",
+                     n=args.texts, seeds=[0], metric="attack on three models, median",
+                     value=found["attack on three models, median"], value_se=float("nan"), thresholds={},
+                     details={"seconds": found, "cores": os.cpu_count()})
+
+
+if __name__ == "__main__":
+    main()

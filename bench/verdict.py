@@ -1,0 +1,68 @@
+"""Where the verdict "interpretation kept" begins: python -m bench.verdict [--n N] [--out FILE.json].
+
+TextFooler attacks dev sentences of SST-2 on the base models; integrated gradients towards the gold label explain the
+original and the perturbed text; the medians of Kendall's tau and top-5 intersection over all changed pairs are the
+limits that the app starts with.
+"""
+
+import argparse
+import statistics
+from typing import Any
+
+from robust_core import datasets
+from robust_core.attacks import ATTACKS
+from robust_core.evaluate import choose
+from robust_core.explainers import EXPLAINERS
+from robust_core.metrics import consistency, mean_and_error
+from robust_core.models import checkpoint
+from robust_core.registry import to_record
+from robust_core.store import export_claim
+from robust_core.text import Draft, align
+
+
+def pairs(model: Any, examples: list[Any]) -> list[dict[str, Any]]:  # noqa: ANN401 (a white box)
+    """Return the consistency of each changed pair of one model."""
+    attack, explainer = ATTACKS["textfooler"](), EXPLAINERS["ig"]()
+    results = [e.result for e in attack.run([model], examples) if e.result is not None]
+    changed = [r for r in results if r.swaps]
+    targets = [r.reference_label for r in changed]
+    before = explainer.explain(model, [r.example.text for r in changed], targets)
+    after = explainer.explain(model, [r.perturbed for r in changed], targets)
+    return [consistency(a, b, align(Draft.of(a.text).words, Draft.of(b.text).words))
+            for a, b in zip(before, after, strict=True)]
+
+
+def main() -> None:
+    """Measure the three base models and print the medians."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=200)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--out", help="file for the claim")
+    args = parser.parse_args()
+    examples = list(choose(datasets.load("sst2", "dev", args.data_dir), args.n, 0))
+    everything: list[dict[str, Any]] = []
+    rows = {}
+    for architecture in ("cnn", "lstm", "minilm"):
+        found = pairs(checkpoint.load(f"sst2/{architecture}/base"), examples)
+        everything += found
+        rows[architecture] = medians(found)
+        print(f"{architecture}: {rows[architecture]}")
+    rows["all"] = medians(everything)
+    print(f"all: {rows['all']}")
+    if args.out:
+        mean, error = mean_and_error(v["kendall_tau"] for v in everything)
+        export_claim(args.out, claim="Median consistency of integrated gradients under TextFooler, base models, dev",
+                     command=f"python -m bench.verdict --n {args.n}", run="", n=len(everything), seeds=[0],
+                     metric="kendall_tau_mean", value=mean, value_se=error,
+                     thresholds=to_record(ATTACKS["textfooler"]()), details=rows)
+
+
+def medians(found: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the number of pairs and the medians of tau and top-5."""
+    tau = [v["kendall_tau"] for v in found if v["kendall_tau"] == v["kendall_tau"]]
+    return {"pairs": len(found), "kendall_tau": round(statistics.median(tau), 3),
+            "top_5": round(statistics.median(v["top_k"][5] for v in found), 3)}
+
+
+if __name__ == "__main__":
+    main()
