@@ -66,7 +66,8 @@ def accuracy_table(found: list[Claim]) -> str:
             f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
     table = markdown(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries", "n",
                       "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
-    notes = [f"Clean: `{c['command']}`" for c in list(clean.values())[:1]]
+    notes = [f"Clean: `{c['command']}`, likewise for the other models, and with `--dataset reviews`."
+             for c in list(clean.values())[:1]]
     for claim in list(attacked.values())[:1]:
         t = claim["thresholds"]
         notes += [f"Under attack: `{claim['command']}`",
