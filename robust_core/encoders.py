@@ -107,8 +107,10 @@ def _minilm(device: str) -> MiniLM:
 
 def default(device: str = "auto") -> MiniLM:
     """Return the packaged encoder, loaded once per process and device."""
+    from robust_core.models.checkpoint import pick_device
+
     with _LOADING:
-        return _minilm(device)
+        return _minilm(str(pick_device(device)))
 
 
 def load(name: str, device: str = "auto") -> Encoder:

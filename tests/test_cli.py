@@ -42,7 +42,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(checkpoint, "load", load)
     assert "planted" not in ATTACKS
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(default=WordEncoder))
+    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
+        default=lambda device="auto": WordEncoder()))
     return invoke
 
 

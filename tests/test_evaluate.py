@@ -12,7 +12,7 @@ import pytest
 from doubles import BagOfWords, Counting, Planted, WordEncoder
 
 from robust_core import metrics
-from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
+from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
 from robust_core.evaluate import check_labels, choose, evaluate
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
@@ -25,7 +25,8 @@ TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good and good", 1),
 @pytest.fixture(autouse=True)
 def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the attack engine compare sentences without loading an encoder."""
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(default=WordEncoder))
+    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
+        default=lambda device="auto": WordEncoder()))
 
 
 @pytest.fixture
@@ -189,13 +190,15 @@ def test_a_search_that_breaks_is_counted_and_the_others_go_on(data: Path) -> Non
     assert row["warnings"][1].startswith("Only 6 of 8 examples came to an end.")
 
 
-def test_when_every_search_fails_the_reason_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [MissingResource("The table of words", "Make it."), BadInput("No such word.")])
+def test_when_every_search_fails_the_reason_is_told(data: Path, monkeypatch: pytest.MonkeyPatch,
+                                                    error: RobustError) -> None:
     def search(self: Planted, target: object, rng: object) -> None:
-        raise MissingResource("The table of words", "Make it.")
+        raise error
 
     monkeypatch.setattr(Planted, "search", search)
     (data / "sst2" / "test.tsv").write_text("text\tlabel\na good movie\t1\na bad movie\t0\n")
-    with pytest.raises(BadInput, match="The table of words is missing. Make it."):
+    with pytest.raises(type(error), match=str(error)):
         list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data))
 
 

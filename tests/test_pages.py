@@ -53,7 +53,8 @@ def doubles(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "load", lambda model_id, device="auto": built[model_id])
     list(ATTACKS)  # the shipped ones first
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(default=WordEncoder))
+    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
+        default=lambda device="auto": WordEncoder()))
     monkeypatch.setattr(state, "warm_up", lambda: None)
     monkeypatch.setitem(SLOW, "slow", 0.0)
     st.cache_resource.clear()
@@ -315,6 +316,17 @@ def test_stop_keeps_the_best_so_far():
     SLOW["slow"] = 0.0
     at = settle(at)
     assert "Stopped before the end." in page(at)
+
+
+def test_other_pages_say_that_an_attack_is_running():
+    at = app(text="good " * 60)
+    SLOW["slow"] = 0.1
+    next(b for b in at.button if b.label == "Attack").click().run()
+    at.switch_page("pages/8_Models.py").run()
+    assert any(c.value.startswith("Attack running: ") for c in at.sidebar.caption)
+    SLOW["slow"] = 0.0
+    at.switch_page("pages/1_Attack.py")
+    assert "Finished ·" in page(settle(at))
 
 
 def test_a_round_trip_between_pages_keeps_everything():

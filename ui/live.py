@@ -169,7 +169,7 @@ def _editor(now: Outcome) -> None:
     # What was typed stays in the box while it cannot be used; otherwise the box shows the text of the table.
     if st.session_state.get("box_shows") != text or "adversarial_box" not in st.session_state:
         st.session_state["box_shows"] = st.session_state["adversarial_box"] = text
-    st.text_area("Edit the adversarial text yourself: the table follows", key="adversarial_box", height=90,
+    st.text_area("Edit the adversarial text yourself: the table follows", key="adversarial_box", height="content",
                  on_change=outcome.edit, persist_state="session")
     edited = st.session_state.get("adversarial")
     if edited is not None and edited != outcome.found_text(now):

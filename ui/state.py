@@ -19,13 +19,13 @@ from robust_core.jobs import Job, JobManager
 from robust_core.models import checkpoint
 from robust_core.registry import from_record, to_record
 from robust_core.store import ResultStore
-from robust_core.types import Attribution
+from robust_core.types import Attribution, Example
 from ui.shelf import Shelf
 
 DEFAULT_TEXT = "an exceedingly clever piece of cinema"
 DEFAULT_MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
-# Interpretation is kept when both hold; the values stand until they are calibrated on dev pairs of base models.
-TAU_AT_LEAST, TOP5_AT_LEAST = 0.5, 0.6
+# Interpretation is kept when both hold: the medians over 500 dev pairs of the base models (results/verdict.json).
+TAU_AT_LEAST, TOP5_AT_LEAST = 0.44, 0.6
 NO_LABEL = -1
 _ROOM_BYTES = 1_000_000_000
 _ROOM_EXPLANATIONS = 4000
@@ -160,14 +160,13 @@ def warm_up() -> None:
         for _, future in loaded:
             future.exception()
         _devices()
-        # The pages work without these; who needs one says in its own words what is missing.
+        ready = [(m, future.result()) for m, future in loaded if future.exception() is None]
+        # A first attack loads the sentence encoder and the tables; whatever is missing, a person's own attack says so.
         with contextlib.suppress(RobustError):
-            from robust_core import encoders
-
-            encoders.default().encode([DEFAULT_TEXT])
-        for model_id, future in loaded:
-            if future.exception() is None:
-                explanations().ask(model_id, fingerprint(model_id), device, DEFAULT_TEXT, 1, record)
+            if ready:
+                collections.deque(first(ATTACKS).run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
+        for model_id, _ in ready:
+            explanations().ask(model_id, fingerprint(model_id), device, DEFAULT_TEXT, 1, record)
 
     threading.Thread(target=work, name="warm-up", daemon=True).start()
 

@@ -16,7 +16,8 @@ _STYLE = """
 :root { --rx-for: light-dark(FOR_LIGHT, FOR_NIGHT); --rx-against: light-dark(AGAINST_LIGHT, AGAINST_NIGHT);
   --rx-tip: light-dark(#1d1b26, #ece9f4); --rx-tip-text: light-dark(#fdfcfa, #15141b); }
 .rx-strip { line-height: 2.05; overflow-wrap: normal; word-break: keep-all; margin: 0; }
-.rx-strip .w { padding: 0.1em 0.14em 0.22em; margin: 0 -0.05em; border-radius: 0.25em; white-space: nowrap; position: relative; }
+.rx-strip .w { padding: 0.1em 0.14em 0.22em; margin: 0 -0.05em; border-radius: 0.25em;
+  white-space: nowrap; position: relative; }
 .rx-strip .w.long { white-space: normal; overflow-wrap: anywhere; }
 .rx-strip .for { background: linear-gradient(var(--rx-for), var(--rx-for)) 0 100% / var(--bar) 3px no-repeat,
   color-mix(in srgb, var(--rx-for) var(--a), transparent); }
