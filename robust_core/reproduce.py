@@ -95,7 +95,27 @@ def methods_table(found: list[Claim]) -> str:
     return markdown(["Kind", "Name", "What it does", "Source"], rows)
 
 
-TABLES: dict[str, Callable[[list[Claim]], str]] = {"accuracy": accuracy_table, "methods": methods_table}
+def completeness_table(found: list[Claim]) -> str:
+    """Return on how many texts integrated gradients add up."""
+    chosen = [c for c in found if c["metric"] == "completeness"]
+    rows = [[f"`{c['details']['model']}`", percent(c["value"], c["value_se"]),
+             percent(c["details"]["within_gap_at_first_steps"], None), str(c["n"])] for c in chosen]
+    head = ["Model", "Within the gap %", f"With {chosen[0]['thresholds']['steps']} steps %" if chosen else "", "n"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen[-1:])
+
+
+def app_table(found: list[Claim]) -> str:
+    """Return how long a person waits in the app."""
+    claim = next((c for c in found if c["claim"] == "How long a person waits in the app"), None)
+    if claim is None:
+        return ""
+    rows = [[name, f"{value:.2f}"] for name, value in claim["details"]["seconds"].items()]
+    return (markdown(["Seconds, as the browser sees them", f"on {claim['details']['cores']} cores"], rows)
+            + f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n")
+
+
+TABLES: dict[str, Callable[[list[Claim]], str]] = {
+    "accuracy": accuracy_table, "completeness": completeness_table, "app": app_table, "methods": methods_table}
 
 
 def render(text: str, found: list[Claim]) -> str:

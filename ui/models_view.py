@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 RESULTS = Path(__file__).parents[1] / "results"
-_METRICS = {"accuracy": "Accuracy", "accuracy_under_attack": "Accuracy under attack",
+_METRICS = {"completeness": "Texts on which IG adds up", "accuracy": "Accuracy", "accuracy_under_attack": "Accuracy under attack",
             "attack_success_rate": "Attack success rate"}
 
 
@@ -36,7 +36,7 @@ def _claim(known: Sequence[dict[str, Any]], metric: str, dataset: str, split: st
     for claim in known:
         details = claim["details"]
         if (claim["metric"], details.get("dataset"), details.get("split")) == (metric, dataset, split):
-            return claim["value"], float(claim.get("value_se") or math.nan)
+            return claim["value"], _error(claim)
     return math.nan, math.nan
 
 
@@ -57,6 +57,10 @@ def overview(cards: Sequence[Card], claims: dict[str, list[dict[str, Any]]]) -> 
             "Parameters": card.parameters, "Size": card.bytes / 1e6, "Trained": card.seconds / 60, "Seed": card.seed,
         })
     return pd.DataFrame(rows)
+
+
+def _error(claim: dict[str, Any]) -> float:
+    return math.nan if claim.get("value_se") is None else float(claim["value_se"])
 
 
 def _blank(value: float) -> float | None:
@@ -92,7 +96,7 @@ def detail(card: Card, known: Sequence[dict[str, Any]]) -> None:
                 f"weights of epoch {card.epochs} · trained on {card.device} · seed {card.seed} · "
                 f"version {card.version}")
     figures = [{"Figure": _METRICS.get(c["metric"], c["metric"]), "Claim": c.get("claim"),
-                "Value": 100 * c["value"], "±": _blank(100 * float(c.get("value_se") or math.nan)), "n": c.get("n"),
+                "Value": 100 * c["value"], "±": _blank(100 * _error(c)), "n": c.get("n"),
                 "Command": c.get("command")}
                for c in known]
     if figures:
