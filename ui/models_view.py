@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 RESULTS = Path(__file__).parents[1] / "results"
-_METRICS = {"completeness": "Texts on which IG adds up", "accuracy": "Accuracy", "accuracy_under_attack": "Accuracy under attack",
-            "attack_success_rate": "Attack success rate"}
+_METRICS = {"accuracy": "Accuracy", "accuracy_under_attack": "Accuracy under attack",
+            "attack_success_rate": "Attack success rate", "completeness": "Texts on which IG adds up"}
 
 
 def claims(folder: Path = RESULTS) -> dict[str, list[dict[str, Any]]]:
