@@ -14,6 +14,7 @@ import torch
 from robust_core import __version__, datasets
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import checkpoint
+from robust_core.models.network import Network
 from robust_core.models.tokens import word_pieces
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.resources import word_vectors
@@ -59,7 +60,7 @@ class Recipe:
 class Trained(NamedTuple):
     """Outcome of a training: the best epoch's network, its tokenizer and its card (not yet saved)."""
 
-    network: torch.nn.Module
+    network: Network
     tokens: Any
     card: checkpoint.Card
 
@@ -120,7 +121,8 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
             add_low_rank(network, recipe)
         network.to(where)
     loop = _Loop(defence, network, tokens, recipe, where,
-                 {name: [(tokens.encode(e.text).ids, e.label) for e in split] for name, split in splits.items()},
+                 {name: [(tokens.encode(e.text).ids, int(e.label or 0)) for e in split]
+                  for name, split in splits.items()},
                  np.random.default_rng(seed), word_model=bool(vocabulary))
     best: tuple[float, int, dict[str, torch.Tensor]] = (-1.0, 0, {})
     for epoch in range(1, recipe.epochs + 1):
@@ -184,7 +186,7 @@ class _OwnRandomness:
 class _Loop:
     """The optimiser's side of a training: one call of `epoch` is one pass over the training rows."""
 
-    def __init__(self, defence: "Defence", network: torch.nn.Module, tokens: Any,  # noqa: ANN401 (either tokenizer)
+    def __init__(self, defence: "Defence", network: Network, tokens: Any,  # noqa: ANN401 (either tokenizer)
                  recipe: Recipe, device: torch.device, data: dict[str, list[tuple[tuple[int, ...], int]]],
                  order: np.random.Generator, *, word_model: bool) -> None:
         self._defence, self._network, self._tokens, self._recipe = defence, network, tokens, recipe
@@ -247,7 +249,7 @@ def learn_vocabulary(examples: Sequence[Example], at_least: int = 1) -> tuple[st
     return tuple(sorted((w for w, n in counts.items() if n >= at_least), key=lambda w: (-counts[w], w)))
 
 
-def _set_word_vectors(network: torch.nn.Module, vocabulary: tuple[str, ...]) -> None:
+def _set_word_vectors(network: Network, vocabulary: tuple[str, ...]) -> None:
     table = network.embedding.weight
     vectors = torch.from_numpy(word_vectors(vocabulary, table.shape[1]))
     # Coordinates of about 0.5: chosen on dev among 0.1, 0.25, 0.5 and 0.7, since the step size of Adam is absolute.
@@ -257,7 +259,7 @@ def _set_word_vectors(network: torch.nn.Module, vocabulary: tuple[str, ...]) -> 
         table[1] = torch.empty(table.shape[1]).uniform_(-0.05, 0.05)
 
 
-def add_low_rank(network: torch.nn.Module, recipe: Recipe) -> None:
+def add_low_rank(network: Network, recipe: Recipe) -> None:
     """Freeze the encoder and add low-rank weights (Hu et al. 2022) with scale 2; the head stays trainable."""
     from peft import LoraConfig, inject_adapter_in_model
 
@@ -316,7 +318,7 @@ def hide_words(batch: Batch, share: float) -> Batch:
 
 
 @torch.no_grad()
-def accuracy_of(network: torch.nn.Module, rows: Sequence[Sequence[int]], labels: Sequence[int], tokens: Any,  # noqa: ANN401
+def accuracy_of(network: Network, rows: Sequence[Sequence[int]], labels: Sequence[int], tokens: Any,  # noqa: ANN401
                 device: torch.device) -> float:
     """Return the share of rows that a network classifies correctly, in eval mode."""
     network.eval()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from robust_core.attacks.base import Accept, Attack, Candidate
-from robust_core.attacks.requests import Score, Scores, Search, Target
+from robust_core.attacks.base import Attack
+from robust_core.attacks.requests import Accept, Candidate, Score, Scores, Search, Target
 from robust_core.registry import param
 from robust_core.text import Edit, clean, word_spans
 from robust_core.types import Encoded

@@ -13,8 +13,8 @@ from test_text import slow_window
 
 from robust_core import ATTACKS
 from robust_core.attacks import constraints, scheduler, textfooler
-from robust_core.attacks.base import Accept, Attack, Candidate, generator
-from robust_core.attacks.requests import Score, Target
+from robust_core.attacks.base import Attack, generator
+from robust_core.attacks.requests import Accept, Candidate, Score, Target
 from robust_core.errors import BadInput
 from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit, diff, match_case, word_spans

@@ -40,7 +40,7 @@ def form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 (an i
 def _widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the parameter's type)
     label = p.name.replace("_", " ").capitalize()
     st.session_state.setdefault(key, p.default)
-    common = {"key": key, "help": p.help, "persist_state": "session"}
+    common: dict[str, Any] = {"key": key, "help": p.help, "persist_state": "session"}
     if p.type is bool:
         return st.toggle(label, **common)
     if p.choices:
@@ -49,7 +49,8 @@ def _widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the para
         return int(st.number_input(label, _whole(p.low), _whole(p.high), step=1, **common))
     if p.type is float:
         step = 0.01 if p.high is not None and p.high <= 1 else 0.1
-        return float(st.number_input(label, p.low, p.high, step=step, format="%g", **common))
+        number = st.number_input(label, p.low, p.high, step=step, format="%g", **common)
+        return p.default if number is None else float(number)
     return st.text_input(label, **common)
 
 

@@ -152,9 +152,10 @@ def _sources(now: Outcome) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.session_state.setdefault("source", SHARED)
-        st.segmented_control("Adversarial text", list(_SOURCES), format_func=_SOURCES.get, key="source", required=True,
-                             persist_state="session", help="One text for all models shows whether a change that fools "
-                             "one model fools the others too; each model's own shows the attack on each.")
+        st.segmented_control("Adversarial text", list(_SOURCES), format_func=_SOURCES.__getitem__, key="source",
+                             required=True, persist_state="session",
+                             help="One text for all models shows whether a change that fools one model fools the "
+                             "others too; each model's own shows the attack on each.")
         if st.session_state["source"] == SHARED and len(donors) > 1:
             if st.session_state.get("from_model") not in donors:
                 st.session_state["from_model"] = donors[0]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from robust_core.attacks.requests import Accept, Candidate, Judge, Request, Search, Similarity, Target
-from robust_core.registry import check_parameters, param
+from robust_core.attacks.requests import Candidate, Judge, Request, Search, Similarity, Target
+from robust_core.registry import check_parameters, param, to_record
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example
 
@@ -88,8 +88,6 @@ class Attack:
         similarity = float((yield Similarity([(example.text, best.text)]))[0]) if changed else 1.0
         notes = (yield from _unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
         tally.point(float(after[reference]))
-        from robust_core.registry import to_record
-
         return AttackResult(
             example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,
             reference_label=reference, perturbed_label=int(after.argmax()), before=tuple(map(float, before)),
@@ -122,6 +120,3 @@ def _unknown_words(victim: Classifier, example: Example, best: Candidate, refere
         return ()
     words = ", ".join(after.words[i] for i in odd)
     return (f"Flips only because the model does not know: {words}.",)
-
-
-__all__ = ["Accept", "Attack", "Candidate", "Stopped", "generator"]

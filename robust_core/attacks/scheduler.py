@@ -17,7 +17,7 @@ import numpy as np
 from robust_core.attacks.base import Stopped
 from robust_core.attacks.requests import Accept, Candidate, Judge, Request, Score, Scores
 from robust_core.errors import MissingResource, RobustError
-from robust_core.text import diff
+from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example
 
 if TYPE_CHECKING:
@@ -91,13 +91,14 @@ class _Splice:
 
     def __init__(self, victim: Any, text: str) -> None:  # noqa: ANN401 (a classifier of either kind)
         self._victim = victim
-        self._base: Any = None
+        self._base: Draft | None = None
+        self._end = 0
         self._flat: tuple[int, ...] = ()
         self._ranges: list[tuple[int, int]] = []
         self.tokens = hasattr(victim, "proba_from_ids")
         self._spliced = False
         if self.tokens and getattr(victim, "separable", True):
-            whole = Candidate(_draft(text))
+            whole = Candidate(Draft.of(text))
             # Rare characters can glue units together; then the real tokenizer reads every candidate of this text.
             self._spliced = self._join(whole) == tuple(victim.text_row(text)) if hasattr(victim, "text_row") else True
             # A deletion moves what lay past the cut into reach; there the two were never compared.
@@ -121,7 +122,7 @@ class _Splice:
             row = row[:first] + fresh + row[last:]
         return self._victim.row((row,))
 
-    def _read(self, draft: Any) -> None:  # noqa: ANN401 (a Draft)
+    def _read(self, draft: Draft) -> None:
         flat: list[int] = []
         self._ranges = []
         ids = self._victim.unit_ids
@@ -133,12 +134,6 @@ class _Splice:
         self._end = len(flat)
         flat += ids(draft.gaps[-1])
         self._flat, self._base = tuple(flat), draft
-
-
-def _draft(text: str) -> Any:  # noqa: ANN401 (a Draft)
-    from robust_core.text import Draft
-
-    return Draft.of(text)
 
 
 class Scheduler:

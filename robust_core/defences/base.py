@@ -1,7 +1,7 @@
 """The base defence: none. What every other defence is compared with."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from robust_core.defences import DEFENCES
 from robust_core.registry import check_parameters
@@ -9,6 +9,7 @@ from robust_core.registry import check_parameters
 if TYPE_CHECKING:
     import torch
 
+    from robust_core.models.network import Network
     from robust_core.train import Batch
 
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 class Defence:
     """A way to train; its fields are its parameters."""
 
+    name: ClassVar[str]
+
     def __post_init__(self) -> None:
         check_parameters(self)
 
-    def loss(self, network: "torch.nn.Module", batch: "Batch") -> "torch.Tensor":
+    def loss(self, network: "Network", batch: "Batch") -> "torch.Tensor":
         """Return the loss of one batch, a scalar."""
         from torch.nn.functional import cross_entropy
 

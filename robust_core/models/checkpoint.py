@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from robust_core.models.classifier import TextClassifier
+    from robust_core.models.network import Network
     from robust_core.models.tokens import Subwords, WordVocabulary
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
@@ -209,7 +210,7 @@ def pick_device(device: str) -> "torch.device":
 
 
 def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...], vocabulary: tuple[str, ...] = ()
-          ) -> "tuple[torch.nn.Module, WordVocabulary | Subwords]":
+          ) -> "tuple[Network, WordVocabulary | Subwords]":
     """Make an untrained network and its tokenizer.
 
     Args:
@@ -224,7 +225,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     from robust_core.models.tokens import WordVocabulary
     from robust_core.models.words import WordCNN, WordLSTM
 
-    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    sizes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     length = int(sizes.pop("length"))
     if architecture in ("cnn", "lstm"):
         tokens = WordVocabulary(vocabulary, length)
@@ -361,7 +362,7 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        sizes = {} if labels is None else {"num_labels": len(labels)}
+        sizes: dict[str, int] = {} if labels is None else {"num_labels": len(labels)}
         config = AutoConfig.from_pretrained(model_id, trust_remote_code=False, **sizes)
         tokenizer = AutoTokenizer.from_pretrained(model_id, trust_remote_code=False, use_fast=True)
         model, found = AutoModelForSequenceClassification.from_pretrained(
@@ -375,14 +376,15 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
         raise MissingResource(f"The model {model_id}", _ELSEWHERE) from None
     finally:
         logging.set_verbosity(verbosity)
-    if labels is None and found["missing_keys"]:
+    if labels is None and found and found["missing_keys"]:
         raise BadInput(f"{_name(Path(model_id))} is no classifier: it has no weights for "
                        f"{', '.join(sorted(found['missing_keys'])[:3])}.")
     if not tokenizer.is_fast:
         raise BadInput(f"{model_id} has no fast tokenizer (tokenizer.json).")
     longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2 if length else length)
     tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
-    names = labels or tuple(str(config.id2label[i]).lower() for i in range(config.num_labels))
+    given = config.id2label or {}
+    names = labels or tuple(str(given.get(i, f"label_{i}")).lower() for i in range(config.num_labels))
     return TextClassifier(model_id, names, HuggingFaceClassifier(model), tokens, device)
 
 

@@ -14,6 +14,7 @@ from robust_core.types import Encoded
 
 if TYPE_CHECKING:
     from robust_core.models.checkpoint import Card
+    from robust_core.models.network import Network
     from robust_core.models.tokens import Subwords, Tokens, WordVocabulary
 
 _SECONDS_PER_BATCH = 0.2
@@ -38,7 +39,7 @@ class TextClassifier:
 
     id: str
     labels: tuple[str, ...]
-    net: torch.nn.Module
+    net: "Network"
     tokens: "WordVocabulary | Subwords"
     device: torch.device
     card: "Card | None" = None

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from robust_core.models.bert import Bert, mean_pool
+from robust_core.models.network import Network
 
 
-class EncoderClassifier(nn.Module):
+class EncoderClassifier(Network):
     """A sentence encoder with mean pooling and a linear head: the architecture `minilm`.
 
     Args:
@@ -24,7 +25,7 @@ class EncoderClassifier(nn.Module):
         self.head = nn.Linear(body.config["hidden_size"], classes)
 
     @property
-    def embedding(self) -> nn.Embedding:
+    def embedding(self) -> nn.Embedding:  # type: ignore[override]
         """The table of word-embedding rows."""
         return self.body.embeddings.word_embeddings
 
@@ -37,7 +38,7 @@ class EncoderClassifier(nn.Module):
         return self.head(self.dropout(self.represent(embeddings, mask)))
 
 
-class HuggingFaceClassifier(nn.Module):
+class HuggingFaceClassifier(Network):
     """Any sequence classifier of the `transformers` library, fed with word-embedding rows.
 
     Args:
@@ -49,7 +50,7 @@ class HuggingFaceClassifier(nn.Module):
         self.model = model
 
     @property
-    def embedding(self) -> nn.Embedding:
+    def embedding(self) -> nn.Embedding:  # type: ignore[override]
         """The table of word-embedding rows."""
         return self.model.get_input_embeddings()
 

@@ -3,8 +3,10 @@
 import torch
 from torch import nn
 
+from robust_core.models.network import Network
 
-class WordCNN(nn.Module):
+
+class WordCNN(Network):
     """Convolutions of several widths, ReLU, the largest value over time, dropout, linear (Kim 2014).
 
     Args:
@@ -22,6 +24,7 @@ class WordCNN(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
         self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.sizes = sizes
         self.convolutions = nn.ModuleList(nn.Conv1d(width, kernels, size) for size in sizes)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(kernels * len(sizes), classes)
@@ -34,8 +37,8 @@ class WordCNN(nn.Module):
         """
         rows = (self.embedding_dropout(embeddings) * mask.unsqueeze(-1)).transpose(1, 2)
         features = []
-        for convolution in self.convolutions:
-            padded = nn.functional.pad(rows, (0, convolution.kernel_size[0] - 1))
+        for convolution, size in zip(self.convolutions, self.sizes, strict=True):
+            padded = nn.functional.pad(rows, (0, size - 1))
             active = torch.relu(convolution(padded)) * mask.unsqueeze(1)
             features.append(active.amax(dim=2))
         return torch.cat(features, dim=1)
@@ -45,7 +48,7 @@ class WordCNN(nn.Module):
         return self.head(self.dropout(self.represent(embeddings, mask)))
 
 
-class WordLSTM(nn.Module):
+class WordLSTM(Network):
     """One forward LSTM layer, tanh, the largest value over time, tanh, dropout, linear.
 
     Args:

@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,12 +52,13 @@ def build_pos(data: Path, wordnet: Path, out: Path) -> Path:
     words += sorted(lexicon.keys() - set(words))
     number = {name: i for i, name in enumerate(TAGS)}
     masks = np.array([sum(1 << number[name] for name in lexicon.get(word, ())) for word in words], dtype=np.uint16)
-    votes = {name: np.clip(np.round(found[name] / STEP), -127, 127).astype(np.int8)
+    votes = {name: np.clip(np.round(np.asarray(found[name]) / STEP), -127, 127).astype(np.int8)
              for name in VOTES}
     out.mkdir(parents=True, exist_ok=True)
     path = out / "pos.npz"
-    np.savez_compressed(path, words=pack_words(words), features=pack_words(list(found["features"])), lexicon=masks,
-                        scale=np.float32(STEP), **votes)
+    tables: dict[str, Any] = {"words": pack_words(words), "features": pack_words(list(found["features"])),
+                              "lexicon": masks, "scale": np.float32(STEP), **votes}
+    np.savez_compressed(path, **tables)
     return path
 
 

@@ -69,7 +69,7 @@ def learn(corpus: Corpus, epochs: int = 4, batch: int = 4096, seed: int = 0) -> 
             voters = torch.stack([corpus.token[chosen - d] + types * (hidden & (d == 0)) for d in OFFSETS])  # (5, b)
             distinct, where = voters.unique(return_inverse=True)
             votes = F.embedding(columns[distinct], weight * near).sum(1).view(-1, len(OFFSETS), len(TAGS))
-            scores = sum(votes[where[k], k] for k in range(len(OFFSETS)))  # (b, 12)
+            scores = sum((votes[where[k], k] for k in range(len(OFFSETS))), start=torch.zeros(()))  # (b, 12)
             truth, loss = corpus.tag[chosen], F.cross_entropy(scores, corpus.tag[chosen])
             for _ in range(ROUNDS):
                 loss = loss + F.cross_entropy(scores + _around(context, guess, chosen), truth)

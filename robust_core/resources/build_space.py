@@ -89,7 +89,7 @@ def _corpus_vectors(data: Path, words: list[str]) -> np.ndarray:
     information = np.maximum(np.log(cells.data / (total[cells.row] * share[cells.col])) - 0.7, 0)
     information *= np.sqrt(total / (total + 100))[cells.row]
     matrix = sparse.csr_matrix((information.astype(np.float32), (cells.row, cells.col)), together.shape)
-    left, strength, _ = svds(matrix, k=COMPONENTS, v0=np.ones(min(matrix.shape), dtype=np.float32))
+    left, strength, _ = svds(matrix, k=COMPONENTS, v0=np.ones(min(len(total), len(share)), dtype=np.float32))
     return (left * np.sqrt(strength))[:, ::-1]
 
 

@@ -130,7 +130,7 @@ def _usual_senses(folder: Path, share: float = 0.1, highest: int = 3) -> set[tup
                 fields = line.split()
                 senses += [(fields[0].lower(), pos, offset, rank)
                            for rank, offset in enumerate(fields[-int(fields[2]):], start=1)]
-    total: Counter[str] = Counter()
+    total: dict[str, float] = defaultdict(float)
     for word, pos, _, rank in senses:
         total[word] += counts[word, pos, rank] + 0.5  # half a use for each sense, so that untagged words have shares
     return {(word, pos, offset) for word, pos, offset, rank in senses

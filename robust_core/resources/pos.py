@@ -40,7 +40,8 @@ def tag(words: Sequence[str]) -> list[str]:
     votes = np.stack([_edge(), _edge(), *map(_votes, words), _edge(), _edge()])  # (n + 4, 5, 12)
     n = len(words)
     # a vote for the tag at offset d is cast by the word that stands d places before it
-    scores = sum(votes[2 - d:2 - d + n, k] for k, d in enumerate(OFFSETS))  # (n, 12)
+    scores = sum((votes[2 - d:2 - d + n, k] for k, d in enumerate(OFFSETS)),
+                 start=np.zeros((n, len(TAGS)), votes.dtype))  # (n, 12)
     tags = np.full(n + 4, EDGE)
     tags[2:-2] = scores.argmax(1)
     for _ in range(ROUNDS):

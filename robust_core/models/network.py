@@ -1,0 +1,18 @@
+"""What every classifier network offers to training, attacks and explanations."""
+
+import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    """A network that reads word-embedding rows; `forward(embeddings, mask)` returns (n, classes) scores.
+
+    Attributes:
+        embedding: The table of word-embedding rows.
+    """
+
+    embedding: nn.Embedding
+
+    def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the (n, d) vector that the last linear layer reads, of (n, t, d) rows and an (n, t) bool mask."""
+        raise NotImplementedError
