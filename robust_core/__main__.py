@@ -66,6 +66,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 MaxQueries = Annotated[int | None, typer.Option("--max-queries", min=0, help="Most queries an example; 0: no limit.")]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds an example; 0 = no limit.")]
+Precision = Annotated[str, typer.Option("--precision", help="exact: fp32 throughout.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
 
 
@@ -118,13 +119,14 @@ def attack(text: Text, model: Models,
            attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
            label: Annotated[str | None, typer.Option("--label", help="True label; without it, the prediction.")] = None,
            seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
-           device: Device = "auto", as_json: Json = False) -> None:
+           precision: Precision = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     from robust_core.attacks import ATTACKS
 
     found: dict[str, AttackResult] = {}
     errors = []
     with _stdout_kept(), _interruptible() as stop:
+        _check_precision(precision)
         cleaned = _typed(text)
         method, = _methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
         victims = _load(model, device)
@@ -183,6 +185,7 @@ def evaluate(model: Models,
              seed: Seed = 0,
              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
              max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
+             precision: Precision = "exact",
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
@@ -195,6 +198,7 @@ def evaluate(model: Models,
         raise BadInput("--out FILE.json takes one row; name a folder for more.")
     rows: list[Row] = []
     with _stdout_kept(), _interruptible() as stop:
+        _check_precision(precision)
         limits = {"max_queries": max_queries, "time_limit": time_limit}
         attacks = _methods(ATTACKS, attack or [], settings, **limits)
         shown = []
@@ -283,6 +287,11 @@ def _typed(text: str) -> str:
         return check_typed(content.decode("utf-8"))
     except UnicodeDecodeError:
         raise BadInput("Standard input is not UTF-8 text.") from None
+
+
+def _check_precision(name: str) -> None:
+    if name != "exact":
+        raise UnknownName("precision", name, ["exact"])
 
 
 def _load(model_ids: Sequence[str], device: str) -> list[Any]:

@@ -421,3 +421,11 @@ def test_the_attribution_row_names_words_by_their_spans() -> None:
     found = Attribution("It's <b> fine", ((0, 4), (9, 13)), (0.25, -0.5), 0, {"name": "ig"}, 0.0)
     row = cli._explain_row(BagOfWords(), [found])
     assert (row["words"], row["scores"]) == (["It's", "fine"], [0.25, -0.5])
+
+
+def test_precision_is_exact_and_nothing_else(run: Run) -> None:
+    command = ("attack", "a good movie", "--model", "double/bag-of-words", "--attack", "planted", "--precision")
+    assert run(*command, "exact", "--json").exit_code == 0
+    refused = run(*command, "screened", "--json")
+    assert refused.exit_code == 2 and refused.stdout == ""
+    assert refused.stderr.strip() == "Unknown precision 'screened'. Known: exact."
