@@ -314,17 +314,25 @@ def _common_label(classifiers: Sequence[Any], name: str) -> int:
     return found.pop()
 
 
-def _settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
-    """Read `name=value` settings as the parameters of a class."""
-    known = {p.name: p for p in parameters(cls)}
+def _pairs(settings: Sequence[str] | None) -> dict[str, str]:
+    """Split `name=value` settings."""
     values = {}
     for setting in settings or ():
         name, equals, value = setting.partition("=")
         if not equals:
             raise BadInput(f"--set takes name=value, not {setting!r}.")
-        if name.strip() not in known:
-            raise BadInput(f"There is no parameter {name.strip()!r}. Known: {', '.join(sorted(known))}.")
-        values[name.strip()] = _parsed(known[name.strip()].type, name.strip(), value.strip())
+        values[name.strip()] = value.strip()
+    return values
+
+
+def _settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings as the parameters of a class."""
+    known = {p.name: p for p in parameters(cls)}
+    values = {}
+    for name, value in _pairs(settings).items():
+        if name not in known:
+            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
+        values[name] = _parsed(known[name].type, name, value)
     return values
 
 
@@ -332,12 +340,7 @@ def _methods(registry: Registry, names: Sequence[str], settings: Sequence[str] |
              **common: float | None) -> list[Any]:
     """Make methods from their names, `name=value` settings and options that were given."""
     classes = [registry[name] for name in dict.fromkeys(names)]
-    values: dict[str, Any] = {}
-    for setting in settings or ():
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise BadInput(f"--set takes name=value, not {setting!r}.")
-        values[name.strip()] = value.strip()
+    values: dict[str, Any] = {**_pairs(settings)}
     values |= {name: value for name, value in common.items() if value is not None}
     known = {p.name for cls in classes for p in parameters(cls)}
     if values and not classes:

@@ -141,7 +141,7 @@ class ResultStore:
 
         A pair of example and victim has one result in a run. The first stays, unless it was stopped before its end.
         """
-        row = (run_id, result.example.uid, result.victim, result.status, _dump(_result_record(result)))
+        row = (run_id, result.example.uid, result.victim, result.status, _dump(result_record(result)))
         with self._connection() as db:
             db.execute("INSERT INTO results(run, uid, victim, status, record) VALUES (?, ?, ?, ?, ?)"
                        " ON CONFLICT(run, uid, victim) DO UPDATE SET status = excluded.status,"
@@ -151,7 +151,7 @@ class ResultStore:
         """Return the results of a run, each exactly as it was appended, in the order of their first appearance."""
         with self._connection() as db:
             rows = db.execute("SELECT record FROM results WHERE run = ? ORDER BY number", (run_id,)).fetchall()
-            return [_result_of(json.loads(record)) for record, in rows]
+            return [result_of(json.loads(record)) for record, in rows]
 
     def done(self, run_id: str) -> set[tuple[str, str]]:
         """Return the pairs (example uid, victim id) that need no further work; stopped ones do."""
@@ -324,13 +324,15 @@ def _dump(record: Mapping[str, Any]) -> str:
     return json.dumps(_plain(record), ensure_ascii=True, separators=(",", ":"))
 
 
-def _result_record(result: AttackResult) -> dict[str, Any]:
+def result_record(result: AttackResult) -> dict[str, Any]:
+    """Return a result as plain data, for `result_of`."""
     record = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
     return record | {"example": dataclasses.asdict(result.example), "attack": dict(result.attack)}
 
 
-def _result_of(record: dict[str, Any]) -> AttackResult:
-    values = record | {
+def result_of(record: Mapping[str, Any]) -> AttackResult:
+    """Rebuild a result from `result_record`'s data, also after a way through JSON."""
+    values = dict(record) | {
         "example": Example(**record["example"]),
         "before": tuple(record["before"]),
         "after": tuple(record["after"]),

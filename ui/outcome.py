@@ -15,8 +15,9 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.jobs import QUEUED, Job
 from robust_core.metrics import consistency
 from robust_core.registry import from_record, to_record
+from robust_core.store import result_of, result_record
 from robust_core.text import Draft, align, check_typed
-from robust_core.types import AttackResult, Attribution, Event, Example, Span, Swap
+from robust_core.types import AttackResult, Attribution, Event, Example, Span
 from ui import forms, state
 
 UID = "typed"
@@ -265,22 +266,16 @@ def to_document(outcome: Outcome) -> dict[str, Any]:
     """Write an outcome as plain data."""
     return {"version": _VERSION, "id": outcome.id, "asked": dict(outcome.asked), "errors": dict(outcome.errors),
             "seconds": outcome.seconds, "trouble": outcome.trouble,
-            "results": [dataclasses.asdict(r) | {"swaps": [list(s) for s in r.swaps]}
-                        for r in outcome.results.values()]}
+            "results": [result_record(r) for r in outcome.results.values()]}
 
 
 def of_document(document: Mapping[str, Any]) -> Outcome:
     """Read what `to_document` wrote."""
     results = {}
     for record in document["results"]:
-        values = dict(record)
-        values["example"] = Example(**values["example"])
-        values["swaps"] = tuple(Swap(*swap) for swap in values["swaps"])
-        values["curve"] = tuple((int(q), float(p)) for q, p in values["curve"])
-        for key in ("before", "after", "notes"):
-            values[key] = tuple(values[key])
-        values["similarity"] = math.nan if values["similarity"] is None else values["similarity"]
-        results[values["victim"]] = AttackResult(**values)
+        # Strict JSON has no NaN: a view that was downloaded or stored holds null.
+        similarity = math.nan if record["similarity"] is None else record["similarity"]
+        results[record["victim"]] = result_of({**record, "similarity": similarity})
     return Outcome(document["id"], document["asked"], results, document["errors"], seconds=document["seconds"],
                    trouble=document["trouble"])
 
