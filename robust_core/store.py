@@ -24,7 +24,7 @@ from typing import Any
 
 from robust_core import __version__
 from robust_core.errors import BadInput
-from robust_core.types import AttackResult, Example, Swap
+from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
 MAX_DOCUMENT = 2_000_000
@@ -339,5 +339,6 @@ def result_of(record: Mapping[str, Any]) -> AttackResult:
         "swaps": tuple(Swap(*swap) for swap in record["swaps"]),
         "curve": tuple((queries, proba) for queries, proba in record["curve"]),
         "notes": tuple(record["notes"]),
+        "steps": tuple(Step(*step) for step in record.get("steps", ())),
     }
     return AttackResult(**values)

@@ -48,6 +48,26 @@ class Swap(NamedTuple):
     new: str
 
 
+class Step(NamedTuple):
+    """One question of a search and what came of it, so that the search can be replayed.
+
+    Attributes:
+        queries: Texts submitted so far.
+        trying: What was at stake: the word to replace, or a few words such as "ranking words".
+        candidates: Texts that were compared.
+        lowest: Lowest probability of the reference label among them.
+        text: The new text if one was taken, else empty.
+        proba: Probability of the reference label of the text as it stands after the step.
+    """
+
+    queries: int
+    trying: str
+    candidates: int
+    lowest: float
+    text: str
+    proba: float
+
+
 @dataclasses.dataclass(frozen=True)
 class AttackResult:
     """What an attack did to one example on one victim.
@@ -70,6 +90,7 @@ class AttackResult:
         swaps: Words replaced, deleted or inserted.
         curve: (queries so far, probability of the reference label) at each accepted step, the start included.
         notes: Plain remarks, such as swaps that flip only because the new word is unknown to the model.
+        steps: What was asked in turn and what came of it; of very long searches only the steps that changed the text.
     """
 
     example: Example
@@ -89,6 +110,7 @@ class AttackResult:
     swaps: tuple[Swap, ...]
     curve: tuple[tuple[int, float], ...]
     notes: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from test_text import slow_window
 from robust_core import ATTACKS
 from robust_core.attacks import constraints, scheduler, textfooler
 from robust_core.attacks.base import Attack, generator
-from robust_core.attacks.requests import Accept, Candidate, Score, Target
+from robust_core.attacks.requests import Accept, Candidate, Pause, Score, Target
 from robust_core.errors import BadInput
 from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit, diff, match_case, word_spans
@@ -141,6 +141,9 @@ def test_reports_only_what_a_fresh_look_confirms(attack, victim):
         assert r.curve[0] == (1, r.before[r.reference_label])
         assert r.curve[-1] == (r.queries, r.after[r.reference_label])
         assert [q for q, _ in r.curve] == sorted(q for q, _ in r.curve)
+        assert [s.proba for s in r.steps if s.text] == [p for _, p in r.curve][1: 1 + sum(bool(s.text) for s in r.steps)]
+        assert ([s.text for s in r.steps if s.text] or [example.text])[-1] == r.perturbed
+        assert all(s.queries <= r.queries and 0 <= s.lowest <= 1 and s.candidates >= 1 for s in r.steps)
         if r.status == "skipped":
             assert r.perturbed == example.text and r.queries == 1
         if r.perturbed == example.text:
@@ -601,3 +604,28 @@ def test_the_random_worlds_are_varied(monkeypatch):
 def test_every_word_of_the_thesaurus_is_one_word():
     for text in (*SYNONYMS, *WEIGHTS, *VOCABULARY):
         assert len(word_spans(text)) == 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiting(Planted):
+    """Waits for something outside before it begins."""
+
+    turns: int = 3
+
+    def search(self, target, rng):
+        for _ in range(self.turns):
+            assert (yield Pause()) is None
+        return (yield from Planted.search(self, target, rng))
+
+
+def test_a_search_that_pauses_changes_nothing_and_hears_stop():
+    examples = [Example("a good film", None, "1"), Example("a good good film", None, "2")]
+    plain = results(run(Planted(), [BagOfWords()], examples))
+    waited = results(run(Waiting(), [BagOfWords()], examples))
+    assert [r.perturbed for r in waited.values()] == [r.perturbed for r in plain.values()]
+    stop = threading.Event()
+    events = []
+    for event in Waiting(turns=10**9).run([BagOfWords()], examples, stop=stop, encoder=WordEncoder()):
+        events.append(event)
+        stop.set()
+    assert [e.result.status for e in events if e.result] == ["stopped"] * len([e for e in events if e.kind == "started"])

@@ -93,7 +93,8 @@ class Attack:
             reference_label=reference, perturbed_label=int(after.argmax()), before=tuple(map(float, before)),
             after=tuple(map(float, after)), queries=tally.queries, forward_passes=tally.forward_passes,
             eligible=tally.eligible, similarity=similarity, seconds=tally.seconds(), status=outcome,
-            swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes)
+            swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes,
+            steps=tuple(tally.steps))
 
 
 def generator(seed: int, uid: str) -> np.random.Generator:

@@ -123,5 +123,13 @@ class Accept:
     eligible: int = 0
 
 
-Request = Score | Similarity | Judge | Accept
+@dataclasses.dataclass(frozen=True)
+class Pause:
+    """Let others go on: what this search waits for (another process, say) is not there yet; answered by None.
+
+    The search waits a few milliseconds by itself before it pauses, so that nobody spins.
+    """
+
+
+Request = Score | Similarity | Judge | Accept | Pause
 Search = Generator[Request, Any, Candidate]

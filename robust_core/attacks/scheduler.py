@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.attacks.base import Stopped
-from robust_core.attacks.requests import Accept, Candidate, Judge, Request, Score, Scores
+from robust_core.attacks.requests import Accept, Candidate, Judge, Pause, Request, Score, Scores
 from robust_core.errors import MissingResource, RobustError
 from robust_core.text import Draft, diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Step
 
 if TYPE_CHECKING:
     from robust_core.attacks.base import Attack
@@ -27,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 _VECTORS = 20_000
 # A classifier of unknown cost gets this many texts at a time, so that Stop is heard in between.
 _PLAIN_TEXTS = 32
+# Population searches ask thousands of times: beyond this many steps only those that changed the text are kept.
+_STEPS = 400
 
 
 @dataclasses.dataclass
@@ -48,6 +50,7 @@ class Tally:
     current: float = 0.0
     best: Candidate | None = None
     curve: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+    steps: list[Step] = dataclasses.field(default_factory=list)
 
     def begin(self, reference: int, before: np.ndarray) -> None:
         """Count the first look at the original text."""
@@ -60,6 +63,20 @@ class Tally:
         self.current = proba
         if not self.curve or self.curve[-1] != (self.queries, proba):
             self.curve.append((self.queries, proba))
+
+    def asked(self, trying: str, proba: np.ndarray) -> None:
+        """Note a question that was answered by (m, classes) probabilities."""
+        if len(proba) and len(self.steps) < _STEPS:
+            lowest = float(proba[:, self.reference].min())
+            self.steps.append(Step(self.queries, trying, len(proba), lowest, "", self.current))
+
+    def took(self, candidate: Candidate, proba: np.ndarray) -> None:
+        """Note that a candidate is now the best text."""
+        self.best = candidate
+        self.point(float(proba[self.reference]))
+        last = self.steps.pop() if self.steps and not self.steps[-1].text else Step(
+            self.queries, "", 1, self.current, "", self.current)
+        self.steps.append(last._replace(text=candidate.text, proba=self.current))
 
     def seconds(self) -> float:
         """Return the wall time since the search began."""
@@ -160,6 +177,7 @@ class Scheduler:
         # One queue a victim, the last one for the encoder.
         self._queues: list[list[_Search]] = [[] for _ in range(len(self._victims) + 1)]
         self._worked = [0.0] * len(self._queues)
+        self._paused: list[_Search] = []
         self._events: list[Event] = []
 
     def run(self, examples: Iterable[Example]) -> Iterator[Event]:
@@ -184,6 +202,9 @@ class Scheduler:
                 busy = [q for q in range(len(self._queues)) if self._queues[q]]
                 if busy:
                     self._serve(min(busy, key=lambda q: (self._worked[q], q)), running)
+                paused, self._paused = self._paused, []
+                for search in paused:
+                    self._resume(search, None, running)
                 yield from self._drain()
         finally:
             for search in running:
@@ -211,9 +232,9 @@ class Scheduler:
         for search in searches:
             search.tally.ending = True
             while search in running:
-                queue = next(q for q, waiting in enumerate(self._queues) if search in waiting)
-                if search.tally.searching:
-                    self._queues[queue].remove(search)
+                queue = next((q for q, waiting in enumerate(self._queues) if search in waiting), None)
+                if queue is None or search.tally.searching:
+                    (self._paused if queue is None else self._queues[queue]).remove(search)
                     search.missing.clear()
                     self._resume(search, Stopped(), running, throw=True)
                 else:
@@ -233,6 +254,13 @@ class Scheduler:
                         self._queues[search.victim].append(search)
                         return
                     answer = self._scores(search)
+                    if search.tally.searching and (self._stop.is_set() or self._late(search)):
+                        # Answers from the cache alone could keep a search here past its time.
+                        search.tally.ending = throw = True
+                        answer = Stopped()
+                elif isinstance(request, Pause):
+                    self._paused.append(search)
+                    return
                 elif isinstance(request, Judge):
                     self._queues[search.victim].append(search)
                     return
@@ -268,8 +296,7 @@ class Scheduler:
         tally.eligible += request.eligible
         if request.candidate is None or request.proba is None:
             return
-        tally.best = request.candidate
-        tally.point(float(request.proba[tally.reference]))
+        tally.took(request.candidate, request.proba)
         text = request.candidate.text
         self._emit(search, "step", queries=tally.queries, text=text, proba=tally.current,
                    swaps=diff(search.example.text, text))
@@ -296,6 +323,7 @@ class Scheduler:
         tally.over = tally.over or search.over
         classes = len(self._victims[search.victim].labels)
         proba = np.stack([search.cache[key] for key in search.keys]) if search.keys else np.zeros((0, classes), "f4")
+        tally.asked(request.trying, proba)
         text = tally.best.text if tally.best else search.example.text
         self._emit(search, "progress", queries=tally.queries, text=text, trying=request.trying, proba=tally.current)
         return Scores(proba, tally.reference, search.over)
