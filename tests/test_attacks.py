@@ -141,7 +141,8 @@ def test_reports_only_what_a_fresh_look_confirms(attack, victim):
         assert r.curve[0] == (1, r.before[r.reference_label])
         assert r.curve[-1] == (r.queries, r.after[r.reference_label])
         assert [q for q, _ in r.curve] == sorted(q for q, _ in r.curve)
-        assert [s.proba for s in r.steps if s.text] == [p for _, p in r.curve][1: 1 + sum(bool(s.text) for s in r.steps)]
+        taken = [s for s in r.steps if s.text]
+        assert [s.proba for s in taken] == [p for _, p in r.curve[1: 1 + len(taken)]]
         assert ([s.text for s in r.steps if s.text] or [example.text])[-1] == r.perturbed
         assert all(s.queries <= r.queries and 0 <= s.lowest <= 1 and s.candidates >= 1 for s in r.steps)
         if r.status == "skipped":
@@ -628,4 +629,5 @@ def test_a_search_that_pauses_changes_nothing_and_hears_stop():
     for event in Waiting(turns=10**9).run([BagOfWords()], examples, stop=stop, encoder=WordEncoder()):
         events.append(event)
         stop.set()
-    assert [e.result.status for e in events if e.result] == ["stopped"] * len([e for e in events if e.kind == "started"])
+    begun = sum(e.kind == "started" for e in events)
+    assert [e.result.status for e in events if e.result] == ["stopped"] * begun
