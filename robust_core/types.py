@@ -17,6 +17,22 @@ Status = Literal["skipped", "failed", "succeeded", "stopped", "exhausted"]
 STATUSES: tuple[Status, ...] = ("skipped", "failed", "succeeded", "stopped", "exhausted")
 
 
+Precision = Literal["exact", "screened"]
+PRECISIONS: tuple[Precision, ...] = ("exact", "screened")
+
+
+class Noise(NamedTuple):
+    """How far figures made in a batch, or in low precision, may be from the canonical ones.
+
+    Attributes:
+        absolute: Bound for one figure.
+        difference: Bound for the difference of two figures of texts that differ in a few words.
+    """
+
+    absolute: float
+    difference: float
+
+
 class Span(NamedTuple):
     """A half-open character range of a text."""
 
@@ -84,7 +100,8 @@ class AttackResult:
         queries: Texts submitted to the victim, cache hits included.
         forward_passes: Distinct texts that the victim ran.
         eligible: Submitted texts that passed the constraints (what TextAttack counts).
-        similarity: Cosine of original and perturbed text under the sentence encoder, NaN when there is none.
+        similarity: Cosine of original and perturbed text under the sentence encoder, to four decimals, NaN when there
+            is none.
         seconds: Wall time from the start of the search to its end, shared with the searches beside it.
         status: How it ended.
         swaps: Words replaced, deleted or inserted.

@@ -12,7 +12,7 @@ from doubles import BagOfWords, Counting, Planted, WordEncoder
 from test_text import slow_window
 
 from robust_core import ATTACKS
-from robust_core.attacks import constraints, scheduler, textfooler
+from robust_core.attacks import constraints, splice, textfooler
 from robust_core.attacks.base import Attack, generator
 from robust_core.attacks.requests import Accept, Candidate, Pause, Score, Target
 from robust_core.errors import BadInput
@@ -229,7 +229,7 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
 
 
 def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkeypatch):
-    key, seen = scheduler._Splice.key, []
+    key, seen = splice.Splice.key, []
 
     def checked(self, candidate):
         row = key(self, candidate)
@@ -237,7 +237,7 @@ def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkey
         seen.append(row)
         return row
 
-    monkeypatch.setattr(scheduler._Splice, "key", checked)
+    monkeypatch.setattr(splice.Splice, "key", checked)
     assert not [e for e in run(attack, [victim], EXAMPLES) if e.kind == "error"]
     assert len(seen) > 50
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from robust_core.attacks.requests import Candidate, Judge, Request, Search, Similarity, Target
+from robust_core.attacks.settle import rounded
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.text import Draft, diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Precision
 
 if TYPE_CHECKING:
     from robust_core.attacks.scheduler import Tally
@@ -37,7 +38,8 @@ class Attack:
 
     @final
     def run(self, victims: Sequence[Classifier], examples: Iterable[Example], *, seed: int = 0,
-            stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None) -> Iterator[Event]:
+            stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None,
+            precision: Precision = "exact") -> Iterator[Event]:
         """Attack every example on every victim.
 
         Args:
@@ -48,13 +50,16 @@ class Attack:
                 not begun yield nothing.
             width: Searches that run side by side.
             encoder: Sentence encoder; None takes the packaged one.
+            precision: "exact" runs in fp32; "screened" looks in bf16 first, where that is faster, and again in fp32
+                wherever that could change a choice.
 
         Yields:
             Events; the last of each (example, victim) is a "result" or an "error".
         """
         from robust_core.attacks.scheduler import Scheduler
 
-        yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder).run(examples)
+        yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder,
+                             precision=precision).run(examples)
 
     def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int
                 ) -> Generator[Request, Any, AttackResult]:
@@ -85,7 +90,7 @@ class Attack:
             outcome = "succeeded"
         elif outcome == "failed" and tally.over:
             outcome = "exhausted"
-        similarity = float((yield Similarity([(example.text, best.text)]))[0]) if changed else 1.0
+        similarity = (yield from _similarity(example.text, best.text)) if changed else 1.0
         notes = (yield from _unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
         tally.point(float(after[reference]))
         return AttackResult(
@@ -101,6 +106,11 @@ def generator(seed: int, uid: str) -> np.random.Generator:
     """Return the random generator of one example: the same in any order, batch or process."""
     digest = hashlib.sha256(f"{seed}-{uid}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def _similarity(original: str, perturbed: str) -> Generator[Request, Any, float]:
+    figures = yield Similarity([(original, perturbed)], precise=True)
+    return (yield from rounded(figures, 0, 4))
 
 
 def _unknown_words(victim: Classifier, example: Example, best: Candidate, reference: int

@@ -3,9 +3,7 @@
 import dataclasses
 from collections.abc import Generator, Sequence
 
-import numpy as np
-
-from robust_core.attacks.requests import Candidate, Request, Similarity
+from robust_core.attacks.requests import Candidate, Figures, Request, Similarity
 from robust_core.resources import tag, tag_swaps
 from robust_core.text import Draft
 
@@ -24,13 +22,13 @@ class SentenceSimilarity:
     window: int = 15
     skip_short: bool = True
 
+    def measures(self, reference: Draft) -> bool:
+        """Return whether changes of a text are compared at all."""
+        return not (self.skip_short and len(reference.words) < self.window)
+
     def measure(self, reference: Draft, candidates: Sequence[Candidate], position: int
-                ) -> Generator[Request, np.ndarray, np.ndarray]:
-        """Return the (candidates,) similarity of each to `reference` around `position`."""
-        if not candidates:
-            return np.zeros(0)
-        if self.skip_short and len(reference.words) < self.window:
-            return np.ones(len(candidates))
+                ) -> Generator[Request, Figures, Figures]:
+        """Return the similarity of each candidate to `reference` around `position`."""
         old = reference.window(min(position, len(reference.words) - 1), self.window)
         return (yield Similarity([(old, c.draft.window(min(position, len(c.draft.words) - 1), self.window))
                                   for c in candidates]))

@@ -4,13 +4,27 @@ Constraints are a conjunction, so the cheap question may go first as long as the
 GreedyWordSwapWIR: candidates sorted by text, then stably by falling score; the first that passes the constraint wins.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
 
 from robust_core.attacks.constraints import SentenceSimilarity
-from robust_core.attacks.requests import Accept, Candidate, Request, Score, Scores, Search, Target
+from robust_core.attacks.requests import (
+    CANONICAL,
+    Accept,
+    Candidate,
+    Figures,
+    Request,
+    Score,
+    Scores,
+    Search,
+    Settle,
+    Target,
+)
+from robust_core.attacks.settle import at_least, beats, confirmed, highest, ranking
 from robust_core.text import Draft, Edit
 
 
@@ -21,9 +35,12 @@ def rank_by_deletion(target: Target, positions: Sequence[int]) -> Generator[Requ
         (positions, whether the budget is spent); the positions that the budget left unscored are missing.
     """
     draft = target.draft
-    scores: Scores = yield Score([Candidate(draft, (Edit(i, i + 1, ()),)) for i in positions], trying="ranking words")
+    deletions = [Candidate(draft, (Edit(i, i + 1, ()),)) for i in positions]
+    # Most deletions change little, so that nearly all of them would have to be told apart again after a screening.
+    scores: Scores = yield Score(deletions, trying="ranking words", precise=True)
     yield Accept(None, eligible=len(scores.proba))
-    return [positions[k] for k in np.argsort(-scores.loss, kind="stable")], scores.over
+    order, scores = yield from ranking(scores)
+    return [positions[k] for k in order], scores.over
 
 
 def swap_candidates(draft: Draft, position: int, words: Sequence[str]) -> list[Candidate]:
@@ -44,18 +61,19 @@ def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int],
         sentence: The constraint on the sentence, asked last and only where it decides.
         against_original: Whether the sentence is compared with the original text rather than the previous one.
     """
-    current, loss = Candidate(target.draft), 1.0 - target.before[target.reference_label]
+    current, standing = Candidate(target.draft), Standing.of(target)
     for position in order:
         draft = current.draft
         candidates = swap_candidates(draft, position, words_at(position))
         if not candidates:
             continue
         scores: Scores = yield Score(candidates, trying=draft.words[position])
-        candidates = candidates[: len(scores.proba)]
         reference = target.draft if against_original else draft
-        chosen = yield from choose(candidates, scores, loss, reference, position, sentence)
+        gate = Gate(sentence, reference, candidates[: len(scores.proba)], position)
+        chosen, scores = yield from choose(scores, standing, gate)
         if chosen is not None:
-            current, loss = candidates[chosen], scores.loss[chosen]
+            scores = yield from confirmed(scores, [chosen])
+            current, standing.scores, standing.index = candidates[chosen], scores, chosen
             yield Accept(current, scores.proba[chosen])
             if scores.success[chosen]:
                 return current
@@ -64,40 +82,108 @@ def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int],
     return current
 
 
-def choose(candidates: Sequence[Candidate], scores: Scores, loss: float, reference: Draft, position: int,
-           sentence: SentenceSimilarity) -> Generator[Request, Any, int | None]:
-    """Pick the best candidate that passes the sentence constraint and beats `loss`.
+@dataclasses.dataclass
+class Standing:
+    """The figure of the text as it stands, which a better one must beat.
+
+    Args:
+        scores: The answer it came with.
+        index: Its place there.
+    """
+
+    scores: Scores
+    index: int
+
+    @classmethod
+    def of(cls, target: Target) -> "Standing":
+        """Return the standing of the original text, whose probabilities are canonical."""
+        proba, zero = target.before[None], np.zeros(1)
+        return cls(Scores(1.0 - proba[:, target.reference_label], zero, zero, np.full(1, CANONICAL), np.zeros(1, int),
+                          [target.draft.text], proba, target.reference_label, False, np.zeros(1, bool)), 0)
+
+
+class Gate:
+    """The sentence constraint on one position's candidates, asked only where it decides.
+
+    Args:
+        sentence: The constraint.
+        reference: What texts are compared with.
+        candidates: All candidates.
+        position: The changed word.
+    """
+
+    def __init__(self, sentence: SentenceSimilarity, reference: Draft, candidates: Sequence[Candidate], position: int
+                 ) -> None:
+        self._sentence, self._reference, self._candidates = sentence, reference, candidates
+        self._position = position
+        self._known: dict[int, tuple[Figures, int]] = {}
+        self.measures = sentence.measures(reference)
+
+    def passes(self, k: int, ahead: Callable[[int], Sequence[int]]) -> Generator[Request, Any, bool]:
+        """Tell whether candidate k passes.
+
+        Args:
+            k: The candidate.
+            ahead: Gives the candidates that are likely to be asked for next, k first, from the number asked so far.
+        """
+        if not self.measures:
+            return True
+        if k not in self._known:
+            new = [j for j in ahead(len(self._known)) if j not in self._known]
+            figures = yield from self._sentence.measure(
+                self._reference, [self._candidates[j] for j in new], self._position)
+            passed = 0
+            for i in range(len(new)):
+                enough, figures = yield from at_least(figures, i, self._sentence.least)
+                passed += enough
+            self._known.update({j: (figures, i) for i, j in enumerate(new)})
+            yield Accept(None, eligible=passed)
+        figures, i = self._known[k]
+        return bool(figures.value[i] >= self._sentence.least)
+
+    def most_similar(self, passing: Sequence[int]) -> Generator[Request, Any, int]:
+        """Return the most similar of candidates that passed, the first on equality."""
+        best = passing[0]
+        for k in passing[1:] if self.measures else ():
+            mine, others = self._known[k], self._known[best]
+            closer, one, other = yield from beats(*mine, *others)
+            self._known[k], self._known[best] = (one, mine[1]), (other, others[1])
+            best = k if closer else best
+        return best
+
+
+def choose(scores: Scores, standing: Standing, gate: Gate) -> Generator[Request, Any, tuple[int | None, Scores]]:
+    """Pick the best candidate that passes the sentence constraint and beats the text as it stands.
 
     Among successes the most similar is taken (the first on equality), looking down the passing candidates until one
     does not succeed.
 
     Returns:
-        Its index, or None where the word stays.
+        (its index or None where the word stays, the scores as they were settled)
     """
-    losses, success = scores.loss, scores.success
-    ranking = [int(k) for k in np.argsort(-losses, kind="stable")]
-    known: dict[int, float] = {}
-    chosen: int | None = None
-    for at, k in enumerate(ranking):
-        if chosen is None and not losses[k] > loss:
-            break
-        if k not in known:
-            ahead = _ahead(ranking[at:], success, len(known))
-            similarities = yield from sentence.measure(reference, [candidates[j] for j in ahead], position)
-            known.update(zip(ahead, similarities.tolist(), strict=True))
-            yield Accept(None, eligible=sum(known[j] >= sentence.least for j in ahead))
-        if known[k] < sentence.least:
-            continue
-        if not success[k]:
-            return k if chosen is None else chosen
-        if chosen is None or known[k] > known[chosen]:
-            chosen = k
-    return chosen
+    unsure = np.flatnonzero(scores.unsure).tolist()
+    while unsure:
+        scores = yield Settle(scores, unsure)
+        unsure = np.flatnonzero(scores.unsure).tolist()
+    left, chosen = list(range(len(scores.value))), list[int]()
+    while left:
+        # Where similarity decides among successes, their own order does not matter.
+        rivals = ~scores.success if gate.measures and scores.success[left[int(scores.value[left].argmax())]] else None
+        k, scores = yield from highest(scores, left, rivals)
+        if not chosen:
+            better, scores, standing.scores = yield from beats(scores, k, standing.scores, standing.index)
+            if not better:
+                return None, scores
+        if (yield from gate.passes(k, functools.partial(_ahead, scores, left, k))):
+            if not gate.measures or not scores.success[k]:
+                return k if not chosen else (yield from gate.most_similar(chosen)), scores
+            chosen.append(k)
+        left.remove(k)
+    return (yield from gate.most_similar(chosen)) if chosen else None, scores
 
 
-def _ahead(ranking: Sequence[int], success: np.ndarray, asked: int) -> list[int]:
+def _ahead(scores: Scores, left: Sequence[int], k: int, asked: int) -> list[int]:
     """Return which candidates to measure next: all successes at the top, else a few more than before."""
-    top = 0
-    while top < len(ranking) and success[ranking[top]]:
-        top += 1
-    return list(ranking[: top or max(1, asked)])
+    ranked = [k, *(j for j in sorted(left, key=lambda j: -scores.value[j]) if j != k)]
+    top = next((at for at, j in enumerate(ranked) if not scores.success[j]), len(ranked))
+    return ranked[: top or max(1, asked)]

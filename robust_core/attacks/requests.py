@@ -56,6 +56,9 @@ class Target:
     reach: int
 
 
+SCREENED, BATCHED, CANONICAL = 0, 1, 2
+
+
 @dataclasses.dataclass(frozen=True)
 class Score:
     """Ask the victim for the probabilities of candidates; answered by `Scores`.
@@ -63,30 +66,50 @@ class Score:
     Args:
         candidates: Texts to submit, each counted as one query.
         trying: The word at stake, for people who watch.
+        precise: Whether screening would be wasted, because most answers lie close together.
     """
 
     candidates: Sequence[Candidate]
     trying: str = ""
+    precise: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
-class Scores:
-    """Answer to `Score`.
+class Figures:
+    """Numbers to choose by, and how far each may be from its canonical value (fp32, unpadded, alone).
+
+    Args:
+        value: (m,) what is compared.
+        error: (m,) bound on the distance to the canonical value; 0 where this is it.
+        spread: (m,) bound on the error of a difference: for a pair, the larger of the two.
+        level: (m,) SCREENED, BATCHED or CANONICAL.
+        same: (m,) index of the first figure that has the same model input.
+        keys: (m,) the model inputs themselves.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    spread: np.ndarray
+    level: np.ndarray
+    same: np.ndarray
+    keys: Sequence[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores(Figures):
+    """Answer to `Score`; `value` is one minus the probability of the reference label: what a search wants to be high.
 
     Args:
         proba: (m, classes) float32; m is less than asked for when the query budget ran out.
         reference_label: Class to leave.
         over: Whether the budget is spent: the search must end with what it has.
+        unsure: (m,) bool: whether `success` lies within the error.
     """
 
     proba: np.ndarray
     reference_label: int
     over: bool
-
-    @property
-    def loss(self) -> np.ndarray:
-        """(m,) one minus the probability of the reference label: what a search wants to be high."""
-        return 1.0 - self.proba[:, self.reference_label]
+    unsure: np.ndarray
 
     @property
     def success(self) -> np.ndarray:
@@ -95,10 +118,28 @@ class Scores:
 
 
 @dataclasses.dataclass(frozen=True)
+class Settle:
+    """Ask again, more exactly, for figures that are too close to call; answered by the whole of them, renewed.
+
+    A screened figure is made again in fp32, a batched one in the canonical shape. Not counted as queries: the texts
+    were submitted before.
+    """
+
+    figures: Figures
+    which: Sequence[int]
+
+
+@dataclasses.dataclass(frozen=True)
 class Similarity:
-    """Ask the sentence encoder for the cosine of pairs of texts; answered by a (pairs,) array."""
+    """Ask the sentence encoder for the cosine of pairs of texts; answered by `Figures`.
+
+    Args:
+        pairs: Pairs of texts.
+        precise: Whether screening would be wasted.
+    """
 
     pairs: Sequence[tuple[str, str]]
+    precise: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,5 +172,5 @@ class Pause:
     """
 
 
-Request = Score | Similarity | Judge | Accept | Pause
+Request = Score | Similarity | Settle | Judge | Accept | Pause
 Search = Generator[Request, Any, Candidate]

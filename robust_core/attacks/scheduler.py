@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.attacks.base import Stopped
-from robust_core.attacks.requests import Accept, Candidate, Judge, Pause, Request, Score, Scores
+from robust_core.attacks.requests import Accept, Candidate, Judge, Pause, Request, Score, Scores, Settle
+from robust_core.attacks.servers import EncoderServer, VictimServer
+from robust_core.attacks.splice import Splice
 from robust_core.errors import MissingResource, RobustError
-from robust_core.text import Draft, diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Step
+from robust_core.text import diff
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Precision, Step
 
 if TYPE_CHECKING:
     from robust_core.attacks.base import Attack
 
 _LOG = logging.getLogger(__name__)
-_VECTORS = 20_000
-# A classifier of unknown cost gets this many texts at a time, so that Stop is heard in between.
-_PLAIN_TEXTS = 32
 # Population searches ask thousands of times: beyond this many steps only those that changed the text are kept.
 _STEPS = 400
 
@@ -84,73 +83,20 @@ class Tally:
 
 
 @dataclasses.dataclass(eq=False)
-class _Search:
+class Running:
     """One running search: its coroutine, its open request, and the part of the answer that is there already."""
 
     example: Example
     victim: int
     steps: Generator[Request, Any, AttackResult]
     tally: Tally
-    splice: "_Splice | None" = None
-    cache: dict[Any, np.ndarray] = dataclasses.field(default_factory=dict)
+    splice: "Splice | None" = None
+    cache: dict[Any, tuple[int, np.ndarray]] = dataclasses.field(default_factory=dict)
     request: Request | None = None
     keys: list[Any] = dataclasses.field(default_factory=list)
     new: list[Any] = dataclasses.field(default_factory=list)
     missing: collections.deque = dataclasses.field(default_factory=collections.deque)
     over: bool = False
-
-
-class _Splice:
-    """Token rows of candidates, spliced from the cached ids of single words.
-
-    Falls back to whole texts where words cannot be tokenised one by one.
-    """
-
-    def __init__(self, victim: Any, text: str) -> None:  # noqa: ANN401 (a classifier of either kind)
-        self._victim = victim
-        self._base: Draft | None = None
-        self._end = 0
-        self._flat: tuple[int, ...] = ()
-        self._ranges: list[tuple[int, int]] = []
-        self.tokens = hasattr(victim, "proba_from_ids")
-        self._spliced = False
-        if self.tokens and getattr(victim, "separable", True):
-            whole = Candidate(Draft.of(text))
-            # Rare characters can glue units together; then the real tokenizer reads every candidate of this text.
-            self._spliced = self._join(whole) == tuple(victim.text_row(text)) if hasattr(victim, "text_row") else True
-            # A deletion moves what lay past the cut into reach; there the two were never compared.
-            self._spliced = self._spliced and (getattr(victim, "readable_words", len)(text) >= len(whole.draft.words)
-                                               or text.isascii())
-
-    def key(self, candidate: Candidate) -> Any:  # noqa: ANN401 (token row, or text for plain classifiers)
-        """Return what the victim is asked for a candidate: a token row or, for a plain classifier, the text."""
-        if not self.tokens:
-            return candidate.text
-        return self._join(candidate) if self._spliced else tuple(self._victim.text_row(candidate.text))
-
-    def _join(self, candidate: Candidate) -> tuple[int, ...]:
-        if candidate.base is not self._base:
-            self._read(candidate.base)
-        row, ids = self._flat, self._victim.unit_ids
-        for start, end, new in reversed(candidate.edits):
-            first = self._ranges[start][0] if start < len(self._ranges) else self._end
-            last = self._ranges[end - 1][1] if end > start else first
-            fresh = ids(new[0]) if len(new) == 1 else tuple(t for word in new for t in ids(word))
-            row = row[:first] + fresh + row[last:]
-        return self._victim.row((row,))
-
-    def _read(self, draft: Draft) -> None:
-        flat: list[int] = []
-        self._ranges = []
-        ids = self._victim.unit_ids
-        for gap, word in zip(draft.gaps, draft.words, strict=False):
-            flat += ids(gap)
-            start = len(flat)
-            flat += ids(word)
-            self._ranges.append((start, len(flat)))
-        self._end = len(flat)
-        flat += ids(draft.gaps[-1])
-        self._flat, self._base = tuple(flat), draft
 
 
 class Scheduler:
@@ -163,27 +109,28 @@ class Scheduler:
         stop: Ends all searches when set.
         width: Searches that run side by side.
         encoder: Sentence encoder; None takes the packaged one, loaded when first needed.
+        precision: Whether figures may be screened in bf16 first.
     """
 
     def __init__(self, attack: "Attack", victims: Sequence[Classifier], *, seed: int, stop: threading.Event | None,
-                 width: int, encoder: Encoder | None) -> None:
+                 width: int, encoder: Encoder | None, precision: Precision = "exact") -> None:
         self._attack = attack
         self._victims = list(victims)
         self._seed = seed
         self._stop = stop or threading.Event()
         self._width = max(width, len(self._victims))
-        self._encoder = encoder
-        self._vectors: collections.OrderedDict[str, np.ndarray] = collections.OrderedDict()
-        # One queue a victim, the last one for the encoder.
-        self._queues: list[list[_Search]] = [[] for _ in range(len(self._victims) + 1)]
-        self._worked = [0.0] * len(self._queues)
-        self._paused: list[_Search] = []
+        screened = precision == "screened"
+        device = str(getattr(self._victims[0], "device", "auto")) if self._victims else "auto"
+        # One server a victim, the last one is the encoder.
+        self._servers: list[VictimServer | EncoderServer] = [
+            *(VictimServer(victim, screened) for victim in self._victims), EncoderServer(encoder, screened, device)]
+        self._paused: list[Running] = []
         self._events: list[Event] = []
 
     def run(self, examples: Iterable[Example]) -> Iterator[Event]:
         """Yield the events of all searches."""
         pairs = ((example, v) for example in examples for v in range(len(self._victims)))
-        running: set[_Search] = set()
+        running: set[Running] = set()
         more = True
         try:
             while more or running:
@@ -199,9 +146,9 @@ class Scheduler:
                     self._end(list(running), running)
                 for search in [s for s in running if self._late(s)]:
                     self._end([search], running)
-                busy = [q for q in range(len(self._queues)) if self._queues[q]]
+                busy = [server for server in self._servers if server.waiting]
                 if busy:
-                    self._serve(min(busy, key=lambda q: (self._worked[q], q)), running)
+                    self._serve(min(busy, key=lambda server: server.worked), running)
                 paused, self._paused = self._paused, []
                 for search in paused:
                     self._resume(search, None, running)
@@ -214,33 +161,33 @@ class Scheduler:
         events, self._events = self._events, []
         yield from events
 
-    def _start(self, example: Example, v: int, running: set[_Search]) -> _Search:
+    def _start(self, example: Example, v: int, running: set[Running]) -> Running:
         victim = self._victims[v]
         tally = Tally(time.perf_counter(), self._attack.max_queries)
-        search = _Search(example, v, self._attack.attempt(example, victim, tally, self._seed), tally)
+        search = Running(example, v, self._attack.attempt(example, victim, tally, self._seed), tally)
         running.add(search)
         self._emit(search, "started", text=example.text)
         self._resume(search, None, running)
         return search
 
-    def _late(self, search: _Search) -> bool:
+    def _late(self, search: Running) -> bool:
         limit = self._attack.time_limit
         return bool(limit) and search.tally.searching and search.tally.seconds() > limit
 
-    def _end(self, searches: list[_Search], running: set[_Search]) -> None:
+    def _end(self, searches: list[Running], running: set[Running]) -> None:
         """Throw Stopped into searches, and answer the few questions that their last words need."""
         for search in searches:
             search.tally.ending = True
             while search in running:
-                queue = next((q for q, waiting in enumerate(self._queues) if search in waiting), None)
-                if queue is None or search.tally.searching:
-                    (self._paused if queue is None else self._queues[queue]).remove(search)
+                server = next((server for server in self._servers if search in server.waiting), None)
+                if server is None or search.tally.searching:
+                    (self._paused if server is None else server.waiting).remove(search)
                     search.missing.clear()
                     self._resume(search, Stopped(), running, throw=True)
                 else:
-                    self._serve(queue, running, only=search)
+                    self._serve(server, running, only=search)
 
-    def _resume(self, search: _Search, answer: Any, running: set[_Search], throw: bool = False) -> None:  # noqa: ANN401
+    def _resume(self, search: Running, answer: Any, running: set[Running], throw: bool = False) -> None:  # noqa: ANN401
         """Hand a search its answer, and put its next request into the queue of whoever answers it."""
         try:
             while True:
@@ -249,23 +196,17 @@ class Scheduler:
                 search.request = request
                 if isinstance(request, Accept):
                     self._accept(search, request)
-                elif isinstance(request, Score):
-                    if self._open(search, request):
-                        self._queues[search.victim].append(search)
-                        return
-                    answer = self._scores(search)
+                elif isinstance(request, Pause):
+                    self._paused.append(search)
+                    return
+                elif (server := self._server(search, request)).answers_now(search):
+                    answer = self._answer(search)
                     if search.tally.searching and (self._stop.is_set() or self._late(search)):
                         # Answers from the cache alone could keep a search here past its time.
                         search.tally.ending = throw = True
                         answer = Stopped()
-                elif isinstance(request, Pause):
-                    self._paused.append(search)
-                    return
-                elif isinstance(request, Judge):
-                    self._queues[search.victim].append(search)
-                    return
                 else:
-                    self._queues[-1].append(search)
+                    server.waiting.append(search)
                     return
         except StopIteration as finished:
             running.discard(search)
@@ -280,7 +221,7 @@ class Scheduler:
             running.discard(search)
             self._fail(search, error)
 
-    def _fail(self, search: _Search, error: Exception) -> None:
+    def _fail(self, search: Running, error: Exception) -> None:
         if isinstance(error, RobustError):
             message = str(error)
         else:
@@ -288,10 +229,10 @@ class Scheduler:
             message = f"The attack broke off with an internal error ({type(error).__name__})."
         self._emit(search, "error", message=message)
 
-    def _emit(self, search: _Search, kind: str, result: AttackResult | None = None, **data: Any) -> None:  # noqa: ANN401
+    def _emit(self, search: Running, kind: str, result: AttackResult | None = None, **data: Any) -> None:  # noqa: ANN401
         self._events.append(Event(kind, search.example.uid, self._victims[search.victim].id, data, result))
 
-    def _accept(self, search: _Search, request: Accept) -> None:
+    def _accept(self, search: Running, request: Accept) -> None:
         tally = search.tally
         tally.eligible += request.eligible
         if request.candidate is None or request.proba is None:
@@ -301,128 +242,52 @@ class Scheduler:
         self._emit(search, "step", queries=tally.queries, text=text, proba=tally.current,
                    swaps=diff(search.example.text, text))
 
-    def _open(self, search: _Search, request: Score) -> bool:
-        """Cut a request at the budget and find what must be run; return whether anything must."""
-        tally, candidates = search.tally, list(request.candidates)
-        if tally.max_queries:
-            candidates = candidates[: max(tally.max_queries - tally.queries, 0)]
-            search.over = tally.queries + len(candidates) >= tally.max_queries
-        if search.splice is None:
-            search.splice = _Splice(self._victims[search.victim], search.example.text)
-        search.keys = [search.splice.key(candidate) for candidate in candidates]
-        search.new = [key for key in dict.fromkeys(search.keys) if key not in search.cache]
-        search.missing.extend(search.new)
-        return bool(search.new)
+    def _server(self, search: Running, request: Request) -> VictimServer | EncoderServer:
+        """Return who answers a request."""
+        about = request.figures if isinstance(request, Settle) else request
+        return self._servers[search.victim if isinstance(about, Score | Scores | Judge) else -1]
 
-    def _scores(self, search: _Search) -> Scores:
+    def _answer(self, search: Running) -> Scores:
         """Count and assemble the answer to a request; what a stopped search never heard is not counted."""
-        request, tally = search.request, search.tally
+        request, tally, server = search.request, search.tally, self._servers[search.victim]
+        assert isinstance(server, VictimServer)
+        if isinstance(request, Settle):
+            return server.answer(search)
         assert isinstance(request, Score)
         tally.queries += len(search.keys)
         tally.forward_passes += len(search.new)
         tally.over = tally.over or search.over
-        classes = len(self._victims[search.victim].labels)
-        proba = np.stack([search.cache[key] for key in search.keys]) if search.keys else np.zeros((0, classes), "f4")
-        tally.asked(request.trying, proba)
+        scores = server.answer(search)
+        tally.asked(request.trying, scores.proba)
         text = tally.best.text if tally.best else search.example.text
         self._emit(search, "progress", queries=tally.queries, text=text, trying=request.trying, proba=tally.current)
-        return Scores(proba, tally.reference, search.over)
+        return scores
 
-    def _serve(self, q: int, running: set[_Search], only: _Search | None = None) -> None:
+    def _serve(self, server: VictimServer | EncoderServer, running: set[Running], only: Running | None = None) -> None:
         """Let one server work off one batch, and resume the searches whose answers are complete."""
         started = time.perf_counter()
-        waiting = [only] if only else list(self._queues[q])
-        judged = [s for s in waiting if isinstance(s.request, Judge)]
+        waiting = [only] if only else list(server.waiting)
         try:
-            if q == len(self._victims):
-                done = self._serve_encoder(waiting)
-            elif judged:
-                # A canonical judgement is one text alone: a few a turn keep the turn short.
-                done = [(s, self._judge(s, s.request.text)) for s in judged[:8]]  # type: ignore[union-attr]
-            else:
-                self._serve_victim(self._victims[q], waiting)
-                done = [(s, self._scores(s)) for s in waiting if not s.missing]
+            done = server.serve(waiting)
         except MissingResource:
             raise
         except Exception as error:
-            done = self._alone(q, waiting, error, running)
-        self._worked[q] += time.perf_counter() - started
+            self._alone(server, waiting, error, running)
+            done = []
+        server.worked += time.perf_counter() - started
         for search, answer in done:
-            self._queues[q].remove(search)
-            self._resume(search, answer, running)
+            server.waiting.remove(search)
+            self._resume(search, self._answer(search) if answer is None else answer, running)
 
-    def _alone(self, q: int, waiting: list[_Search], error: Exception, running: set[_Search]
-               ) -> list[tuple[_Search, Any]]:
+    def _alone(self, server: VictimServer | EncoderServer, waiting: list[Running], error: Exception,
+               running: set[Running]) -> None:
         """After a failed batch, end the search that fails alone as well, so that the others go on."""
         if len(waiting) > 1:
             for search in waiting:
-                self._serve(q, running, only=search)
-            return []
+                self._serve(server, running, only=search)
+            return
         search = waiting[0]
-        self._queues[q].remove(search)
+        server.waiting.remove(search)
         running.discard(search)
         search.steps.close()
         self._fail(search, error)
-        return []
-
-    def _judge(self, search: _Search, text: str) -> np.ndarray:
-        return np.asarray(self._victims[search.victim].predict_proba([text])[0])
-
-    def _serve_victim(self, victim: Any, waiting: list[_Search]) -> None:  # noqa: ANN401 (either kind)
-        """Fill one batch with missing rows, search after search, and store the answers."""
-        tokens = hasattr(victim, "proba_from_ids")
-        budget, used, longest = getattr(victim, "budget", 4096) if tokens else _PLAIN_TEXTS, 0, 1
-        taken: list[tuple[_Search, Any]] = []
-        for search in waiting:
-            while search.missing:
-                longest = max(longest, len(search.missing[0]) if tokens else 1)
-                if taken and (used + 1) * longest > budget:
-                    break
-                used += 1
-                taken.append((search, search.missing.popleft()))
-            if search.missing:
-                break
-        keys = list(dict.fromkeys(key for _, key in taken))
-        try:
-            answers = victim.proba_from_ids(keys) if tokens else victim.predict_proba(keys)
-            found = dict(zip(keys, answers, strict=True))
-        except Exception:
-            for search, key in reversed(taken):
-                search.missing.appendleft(key)
-            raise
-        for search, key in taken:
-            search.cache[key] = found[key]
-
-    def _alike(self, a: str, b: str) -> float:
-        assert self._encoder is not None
-        return float(self._encoder.encode([a])[0] @ self._encoder.encode([b])[0])
-
-    def _serve_encoder(self, waiting: list[_Search]) -> list[tuple[_Search, Any]]:
-        """Encode up to a batch of new texts; answer the searches whose texts are all known."""
-        if self._encoder is None:
-            from robust_core.encoders import default
-
-            self._encoder = default(str(getattr(self._victims[0], "device", "auto")))
-        final = [s for s in waiting if not s.tally.searching]
-        if final:
-            # What is reported is encoded alone, so that it does not depend on who shares the batch.
-            return [(s, np.array([self._alike(a, b) for a, b in s.request.pairs]))  # type: ignore[union-attr]
-                    for s in final[:8]]
-        limit = getattr(self._encoder, "batch", 64)
-        new: dict[str, None] = {}
-        for search in waiting:
-            if len(new) >= limit:
-                break
-            new.update(dict.fromkeys(t for pair in search.request.pairs for t in pair  # type: ignore[union-attr]
-                                     if t not in self._vectors))
-        if new:
-            texts = list(new)
-            self._vectors.update(zip(texts, self._encoder.encode(texts), strict=True))
-        done = []
-        for search in waiting:
-            pairs = search.request.pairs  # type: ignore[union-attr]
-            if all(a in self._vectors and b in self._vectors for a, b in pairs):
-                done.append((search, np.array([float(self._vectors[a] @ self._vectors[b]) for a, b in pairs])))
-        while len(self._vectors) > _VECTORS:
-            self._vectors.popitem(last=False)
-        return done

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from robust_core.models import precision
 from robust_core.text import clean, word_spans
-from robust_core.types import Encoded
+from robust_core.types import Encoded, Noise
 
 if TYPE_CHECKING:
     from robust_core.models.checkpoint import Card
@@ -48,6 +49,7 @@ class TextClassifier:
         self.net.to(self.device).eval().requires_grad_(False)
         self._lock = threading.RLock()
         self._budget = 0
+        self._noise: Noise | None = None
 
     @property
     def length(self) -> int:
@@ -85,35 +87,55 @@ class TextClassifier:
         """Return (n, classes) float32 probabilities of texts, each cleaned first."""
         return self.proba_from_ids([self.tokens.encode(clean(text)).ids for text in texts])
 
-    def proba_from_ids(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """Return (n, classes) float32 probabilities of token id rows, run shortest first in budgeted batches."""
+    def proba_from_ids(self, rows: Sequence[tuple[int, ...]], *, screened: bool = False) -> np.ndarray:
+        """Return (n, classes) float32 probabilities of token id rows, run shortest first in budgeted batches.
+
+        Args:
+            rows: Token ids.
+            screened: Run in bf16; see `noise`.
+        """
         result = np.zeros((len(rows), len(self.labels)), dtype=np.float32)
-        for batch in self.batches(rows):
-            result[batch] = self.run([rows[i] for i in batch])
+        for batch in self.batches(rows, 2 if screened else 1):
+            result[batch] = self.run([rows[i] for i in batch], screened)
         return result
 
-    def batches(self, rows: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
-        """Yield positions of rows, sorted by length, in groups that stay within the token budget."""
+    @property
+    def screens(self) -> bool:
+        """Whether running in bf16 is faster here."""
+        return self.net.screens and precision.fast_bf16(self.device)
+
+    def noise(self) -> Noise:
+        """Return how far log-odds of screened probabilities may be from exact ones; measured at first use."""
+        if self._noise is None:
+            rows = [[self.text_row(text) for text in texts] for texts in precision.probes()]
+            flat = [row for group in rows for row in group]
+            exact, low = self.proba_from_ids(flat), self.proba_from_ids(flat, screened=True)
+            off = precision.log_odds(low) - precision.log_odds(exact)
+            self._noise = precision.noise_of(np.split(off, np.cumsum([len(group) for group in rows])[:-1]))
+        return self._noise
+
+    def batches(self, rows: Sequence[tuple[int, ...]], budgets: int = 1) -> Iterator[list[int]]:
+        """Yield positions of rows, sorted by length, in groups that stay within some token budgets."""
         batch: list[int] = []
         for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):
-            if batch and (len(batch) + 1) * max(len(rows[i]), 1) > self.budget:
+            if batch and (len(batch) + 1) * max(len(rows[i]), 1) > budgets * self.budget:
                 yield batch
                 batch = []
             batch.append(i)
         if batch:
             yield batch
 
-    def run(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+    def run(self, rows: Sequence[tuple[int, ...]], screened: bool = False) -> np.ndarray:
         """Return (n, classes) float32 probabilities of one batch; memory running out halves it."""
         try:
-            with self._lock, torch.inference_mode():
+            with self._lock, torch.inference_mode(), precision.low(self.device, screened):
                 ids, mask = self._padded(rows)
-                return self.net(self.net.embedding(ids), mask).softmax(-1).float().cpu().numpy()
+                return self.net(self.net.embedding(ids), mask).float().softmax(-1).cpu().numpy()
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise
             half = len(rows) // 2
-            return np.concatenate([self.run(rows[:half]), self.run(rows[half:])])
+            return np.concatenate([self.run(rows[:half], screened), self.run(rows[half:], screened)])
 
     @property
     def budget(self) -> int:

@@ -9,9 +9,11 @@ class Network(nn.Module):
 
     Attributes:
         embedding: The table of word-embedding rows.
+        screens: Whether bf16 makes it faster where the processor has it.
     """
 
     embedding: nn.Embedding
+    screens = False
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, d) vector that the last linear layer reads, of (n, t, d) rows and an (n, t) bool mask."""

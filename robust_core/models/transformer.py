@@ -18,6 +18,8 @@ class EncoderClassifier(Network):
         dropout: Share of the sentence vector dropped in training.
     """
 
+    screens = True
+
     def __init__(self, body: Bert, classes: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.body = body
@@ -44,6 +46,8 @@ class HuggingFaceClassifier(Network):
     Args:
         model: A model made by AutoModelForSequenceClassification.
     """
+
+    screens = True
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 (the library's classes share no narrower type)
         super().__init__()
