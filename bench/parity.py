@@ -25,7 +25,7 @@ from robust_core.types import AttackResult, Example
 
 FOUR = "bench/four-classes"
 VICTIMS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base", FOUR)
-LONG = 15
+LONG, CHUNK = 15, 10
 # Differences below this are rounding: batches of other shapes give other last bits.
 TINY = 2e-6
 
@@ -194,8 +194,8 @@ def compare(name: str, pool: Sequence[Example], n: int, long: int, several: int)
     if name == FOUR:
         pool = [dataclasses.replace(example, label=None) for example in pool]
     encoder, found = encoders.default(), []
-    for start in range(0, len(pool), 20):
-        found += pairs(model, pool[start: start + 20], encoder)
+    for start in range(0, len(pool), CHUNK):
+        found += pairs(model, pool[start: start + CHUNK], encoder)
         if len(found) >= n and sum(p.long for p in found) >= long and sum(p.successes > 1 for p in found) >= several:
             break
     wrong = [{"uid": p.example.uid, "cause": cause(p, model, encoder), "ours": p.ours.perturbed, "theirs": p.theirs}
