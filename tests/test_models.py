@@ -20,7 +20,7 @@ from torch import nn
 from robust_core import ATTACKS, EXPLAINERS, train
 from robust_core.attacks import textfooler
 from robust_core.attacks.requests import Candidate
-from robust_core.attacks.scheduler import _Splice
+from robust_core.attacks.splice import Splice
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
 from robust_core.models import checkpoint
@@ -102,7 +102,7 @@ def test_spliced_rows_are_those_of_the_tokenizer(minilm_tokens, text, new, data)
     """Whatever the engine asks for an edited text is what the tokenizer makes of that text."""
     text = clean(text)
     classifier, draft = bare(minilm_tokens), Draft.of(text)
-    splice = _Splice(classifier, text)
+    splice = Splice(classifier, text)
     assert splice._spliced == (join(classifier, draft) == classifier.text_row(text))
     places = range(len(draft.words)) if data is None else (
         [data.draw(st.integers(0, len(draft.words) - 1))] if draft.words else [])
@@ -115,8 +115,8 @@ def test_spliced_rows_are_those_of_the_tokenizer(minilm_tokens, text, new, data)
 def test_plain_sentences_are_spliced_and_glued_ones_are_not(minilm_tokens):
     classifier = bare(minilm_tokens)
     for text in TEXTS:
-        assert _Splice(classifier, text)._spliced
-    assert not _Splice(classifier, "good\U0001f600bad")._spliced
+        assert Splice(classifier, text)._spliced
+    assert not Splice(classifier, "good\U0001f600bad")._spliced
 
 
 def test_a_text_that_is_glued_past_the_cut_is_not_spliced(minilm_tokens):
@@ -125,7 +125,7 @@ def test_a_text_that_is_glued_past_the_cut_is_not_spliced(minilm_tokens):
     text = "the good film was very\U0001f600bad"
     classifier = bare(short)
     candidate = Candidate(Draft.of(text), (Edit(0, 1, ()),))
-    assert _Splice(classifier, text).key(candidate) == classifier.text_row(candidate.text)
+    assert Splice(classifier, text).key(candidate) == classifier.text_row(candidate.text)
 
 
 def test_special_tokens_in_a_text_are_text(minilm_tokens):

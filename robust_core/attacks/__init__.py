@@ -2,4 +2,4 @@
 
 from robust_core.registry import Registry
 
-ATTACKS = Registry("attack", ("robust_core.attacks.textfooler",))
+ATTACKS = Registry("attack", ("robust_core.attacks.textfooler", "robust_core.attacks.textattack_bridge"))

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
@@ -24,7 +24,13 @@ class Stopped(Exception):  # noqa: N818 (not an error: thrown into a search to e
 
 @dataclasses.dataclass(frozen=True)
 class Attack:
-    """A word-substitution attack; a member writes `search` and nothing else."""
+    """A word-substitution attack; a member writes `search` and nothing else.
+
+    Attributes:
+        goal: What "succeeded" means: "flip" (another class is predicted) or "reduce" (a shorter text keeps the class).
+    """
+
+    goal: ClassVar[str] = "flip"
 
     max_queries: int = param(0, "Most texts submitted per example; 0 sets no limit", low=0, high=10_000_000)
     time_limit: float = param(0.0, "Most seconds per example; 0 sets no limit", low=0.0, high=86_400.0)
@@ -86,7 +92,7 @@ class Attack:
             tally.searching = False
         changed = best.text != example.text
         after = (yield Judge(best.text)) if changed else before
-        if outcome == "failed" and int(after.argmax()) != reference:
+        if outcome == "failed" and self._reached(example.text, best.text, int(after.argmax()) != reference):
             outcome = "succeeded"
         elif outcome == "failed" and tally.over:
             outcome = "exhausted"
@@ -100,6 +106,9 @@ class Attack:
             eligible=tally.eligible, similarity=similarity, seconds=tally.seconds(), status=outcome,
             swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes,
             steps=tuple(tally.steps))
+
+    def _reached(self, text: str, perturbed: str, flipped: bool) -> bool:
+        return flipped if self.goal == "flip" else not flipped and len(perturbed) < len(text)
 
 
 def generator(seed: int, uid: str) -> np.random.Generator:

@@ -36,6 +36,9 @@ class Splice:
         """Return what the victim is asked for a candidate: a token row or, for a plain classifier, the text."""
         if not self.tokens:
             return candidate.text
+        if not candidate.edits and hasattr(self._victim, "text_row"):
+            # A whole new text may hold characters that glue words together: the original one said nothing about them.
+            return tuple(self._victim.text_row(candidate.text))
         return self._join(candidate) if self._spliced else tuple(self._victim.text_row(candidate.text))
 
     def _join(self, candidate: Candidate) -> tuple[int, ...]:

@@ -1,0 +1,30 @@
+"""TextFooler as TextAttack's own search runs it and as the engine does: the same adversarial texts.
+
+TextAttack runs in a process of its own, cut off from every network.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_textfooler_ends_where_textattack_does(own_runs):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "offline"), "WITH_TEXTATTACK": "1",
+                                "ROBUST_RUNS": str(own_runs), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "bench.parity", "--data", "reviews", "--n", "15", "--long", "5", "--several", "5",
+               "--few", "5", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "blocked: tried" not in done.stderr
+    rows = json.loads(done.stdout)["results"]
+    assert {row["victim"] for row in rows} == {"sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base",
+                                               "bench/four-classes"}
+    for row in rows:
+        print(row["victim"], row["same"], "of", row["sentences"], *row["mismatches"], sep="\n  ")
+    assert all(row["sentences"] >= 5 and row["several_successes"] >= 5 for row in rows)
+    assert sum(row["same"] for row in rows) >= 0.99 * sum(row["sentences"] for row in rows), rows
+    assert not [wrong for row in rows for wrong in row["mismatches"] if "unexplained" in wrong["cause"]]
