@@ -146,7 +146,8 @@ class Scheduler:
                     self._end(list(running), running)
                 for search in [s for s in running if self._late(s)]:
                     self._end([search], running)
-                busy = [server for server in self._servers if server.waiting]
+                waited = [server for server in self._servers if server.waiting]
+                busy = [server for server in waited if server.urgent(len(running))] or waited
                 if busy:
                     self._serve(min(busy, key=lambda server: server.worked), running)
                 paused, self._paused = self._paused, []

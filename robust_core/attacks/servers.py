@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _PLAIN_TEXTS = 32
 # One text alone is a batch of its own: a few a turn keep the turn short.
 _ALONE = 8
+# Turns for which a search waits while others fill batches of another level.
+_PATIENCE = 4
 _VECTORS = 20_000
 # What batching may change in fp32, twice the largest seen over the packaged models: in log-odds, and in cosines.
 FP32 = Noise(2e-5, 2e-5)
@@ -53,8 +55,14 @@ class VictimServer:
         self.victim = victim
         self.waiting: list[Running] = []
         self.worked = 0.0
+        self._passed = 0
         self._tokens = hasattr(victim, "proba_from_ids")
         self._lowest = SCREENED if screened and self._tokens and getattr(victim, "screens", False) else BATCHED
+
+    def urgent(self, searches: int) -> bool:
+        """Return whether it should be served though others could be: whenever anybody waits."""
+        del searches
+        return bool(self.waiting)
 
     def answers_now(self, search: "Running") -> bool:
         """Find what must be run for a search's request; return whether everything is known already."""
@@ -110,27 +118,30 @@ class VictimServer:
         if judged:
             return [(search, np.asarray(self.victim.predict_proba([search.request.text])[0]))  # type: ignore[union-attr]
                     for search in judged]
-        lead = waiting[0]
-        level = lead.missing[0][0]
-        if level == CANONICAL:
-            self._run(level, self._take(waiting, level, _ALONE, alone=True), alone=True)
-        else:
-            self._run(level, self._take(waiting, level, 0))
+        level = self._level(waiting)
+        self._run(level, self._take([search for search in waiting if search.missing[0][0] == level], level))
         return [(search, None) for search in waiting if not search.missing]
 
-    def _take(self, waiting: Sequence["Running"], level: int, most: int, alone: bool = False
-              ) -> list[tuple["Running", Any]]:
+    def _level(self, waiting: Sequence["Running"]) -> int:
+        """Return the level with most to run, since full batches are fast; nobody is passed over for long."""
+        rows: collections.Counter[int] = collections.Counter()
+        for search in waiting:
+            rows[search.missing[0][0]] += len(search.missing)
+        first, most = waiting[0].missing[0][0], max(rows, key=lambda level: rows[level])
+        self._passed = 0 if most == first or self._passed >= _PATIENCE else self._passed + 1
+        return most if self._passed else first
+
+    def _take(self, waiting: Sequence["Running"], level: int) -> list[tuple["Running", Any]]:
         """Take what fits into one batch: first of the search that waits longest, then of those with rows as long."""
-        length = (lambda key: len(key)) if self._tokens else (lambda _: 1)
+        alone = level == CANONICAL or not self._tokens
+        length = (lambda _: 1) if alone else (lambda key: len(key))
         lead = length(waiting[0].missing[0][1])
-        at_level = [search for search in waiting if search.missing and search.missing[0][0] == level]
-        near = sorted(at_level, key=lambda search: abs(length(search.missing[0][1]) - lead))
-        budget = most if alone else self._budget(level)
+        budget = _ALONE if level == CANONICAL else self._budget(level)
         taken: list[tuple[Running, Any]] = []
         longest = 1
-        for search in near:
+        for search in sorted(waiting, key=lambda search: abs(length(search.missing[0][1]) - lead)):
             while search.missing and search.missing[0][0] == level:
-                longest = max(longest, 1 if alone else length(search.missing[0][1]))
+                longest = max(longest, length(search.missing[0][1]))
                 if taken and (len(taken) + 1) * longest > budget:
                     return taken
                 taken.append((search, search.missing.popleft()[1]))
@@ -141,8 +152,8 @@ class VictimServer:
             return _PLAIN_TEXTS
         return getattr(self.victim, "budget", 4096) * (2 if level == SCREENED else 1)
 
-    def _run(self, level: int, taken: list[tuple["Running", Any]], alone: bool = False) -> None:
-        keys = list(dict.fromkeys(key for _, key in taken))
+    def _run(self, level: int, taken: list[tuple["Running", Any]]) -> None:
+        keys, alone = list(dict.fromkeys(key for _, key in taken)), level == CANONICAL
         try:
             if not self._tokens:
                 found = [self.victim.predict_proba([k])[0] for k in keys] if alone else self.victim.predict_proba(keys)
@@ -177,6 +188,14 @@ class EncoderServer:
         self.worked = 0.0
         self._vectors: collections.OrderedDict[str, tuple[int, np.ndarray]] = collections.OrderedDict()
 
+    def urgent(self, searches: int) -> bool:
+        """Return whether it should be served though others could be.
+
+        A search that only waits for the similarity it reports can wait for company, while many run beside it.
+        """
+        reporting = sum(not search.tally.searching for search in self.waiting)
+        return reporting < len(self.waiting) or 4 * reporting >= max(searches, 1)
+
     def answers_now(self, search: "Running") -> bool:
         """Return False: what is asked for waits for its turn, however little it is."""
         del search
@@ -208,8 +227,10 @@ class EncoderServer:
         """Encode up to a batch of new texts; return the searches whose texts are all known, with the cosines."""
         encoder = self._loaded()
         wanted = {search: self._wanted(search) for search in waiting}
-        levels = [level for texts in wanted.values() for level in texts.values()][:1]
-        for level in levels:
+        levels = collections.Counter(level for texts in wanted.values() for level in texts.values())
+        if levels:
+            # Full batches are fast; what is asked for alone is rare and soon done.
+            level = CANONICAL if CANONICAL in levels else max(levels, key=lambda level: levels[level])
             limit = _ALONE if level == CANONICAL else getattr(encoder, "batch", 64)
             texts = list(dict.fromkeys(text for found in wanted.values() for text, at in found.items() if at == level))
             self._encode(encoder, texts[:limit], level)

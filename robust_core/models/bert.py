@@ -7,11 +7,14 @@ a test compares both on the same weights.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
+
+from robust_core.models import packed
 
 
 class _Embeddings(nn.Module):
@@ -107,6 +110,8 @@ class Bert(nn.Module):
         self.config = config
         self.embeddings = _Embeddings(config)
         self.encoder = _Stack(config)
+        self._products = 6 * config["num_hidden_layers"]
+        self._layouts: dict[torch.dtype, tuple[Any, packed.Packed]] = {}
 
     @classmethod
     def from_folder(cls, folder: Path) -> "Bert":
@@ -132,10 +137,30 @@ class Bert(nn.Module):
         """
         # Without pads no mask is needed, and the attention kernel is faster.
         keep = None if bool(mask.all()) else mask[:, None, None, :]
+        if packed.usable(rows) and (layers := self._packed()):
+            with torch.autocast("cpu", enabled=False):
+                return layers(self.embeddings(rows.float()), keep)
         hidden = self.embeddings(rows)
         for layer in self.encoder.layer:
             hidden = layer(hidden, keep)
         return hidden
+
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy lays its weights out anew: the layouts can be neither copied nor pickled.
+        return self.__dict__ | {"_layouts": {}}
+
+    def _packed(self) -> packed.Packed | None:
+        """Return the layers packed as they are now, in bf16 under autocast; None while parts are being learnt."""
+        linear = [module for module in self.encoder.modules() if isinstance(module, nn.Linear)]
+        if self.training or any(type(module) is not nn.Linear for module in linear) or len(linear) != self._products:
+            return None
+        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
+        # A weight that was replaced or changed in place has another identity or version.
+        state = tuple((id(p), p._version) for module in linear for p in (module.weight, module.bias))
+        if self._layouts.get(dtype, (None,))[0] != state:
+            self._layouts[dtype] = (state, packed.Packed(self, dtype))
+        return self._layouts[dtype][1]
 
 
 def mean_pool(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
