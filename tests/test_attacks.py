@@ -65,7 +65,15 @@ def use(monkeypatch, table: dict[str, list[tuple[str, float]]]) -> None:
     monkeypatch.setattr(textfooler, "neighbours", lambda word: table.get(word.lower(), []))
 
 
-@pytest.fixture(params=ATTACKS, ids=str)
+# BERT-Attack lacks its masked language model here, and says so (test_bridge.py). What TextAttack's process offers for a
+# word comes from the packed tables, whatever a test puts in their place here.
+HERE = [name for name in ATTACKS if name != "bert-attack"]
+ENGINE = [name for name in HERE if not ATTACKS[name].__module__.endswith("textattack_bridge")]
+# CheckList finds nothing to change in most texts.
+CHANGING = [name for name in HERE if name != "checklist"]
+
+
+@pytest.fixture(params=HERE, ids=str)
 def attack(request):
     return ATTACKS[request.param](max_queries=60)
 
@@ -133,7 +141,9 @@ def test_reports_only_what_a_fresh_look_confirms(attack, victim):
         assert r.perturbed_label == after.argmax()
         assert r.reference_label == (before.argmax() if example.label is None else example.label)
         assert (r.status == "skipped") == (before.argmax() != r.reference_label)
-        assert (r.status == "succeeded") == (r.status != "skipped" and r.perturbed_label != r.reference_label)
+        flipped = r.perturbed_label != r.reference_label
+        reached = flipped if attack.goal == "flip" else not flipped and len(r.perturbed) < len(example.text)
+        assert (r.status == "succeeded") == (r.status != "skipped" and reached)
         assert 1 <= r.forward_passes <= r.queries <= attack.max_queries
         assert r.eligible <= r.queries
         assert r.swaps == diff(example.text, r.perturbed)
@@ -149,7 +159,8 @@ def test_reports_only_what_a_fresh_look_confirms(attack, victim):
             assert r.perturbed == example.text and r.queries == 1
         if r.perturbed == example.text:
             assert r.similarity == 1.0 and r.swaps == () and r.after == r.before
-    assert {r.status for r in found.values()} >= {"skipped", "succeeded", "failed"}
+    wanted = {"skipped", "failed"} | ({"succeeded"} if attack.name in CHANGING else set())
+    assert {r.status for r in found.values()} >= wanted
 
 
 def test_the_same_seed_gives_the_same_result_in_any_order_and_width(attack, victim):
@@ -165,7 +176,8 @@ def test_the_same_seed_gives_the_same_result_in_any_order_and_width(attack, vict
 
 def test_stop_words_gaps_and_labels_are_left_alone(attack, victim):
     for r in results(run(dataclasses.replace(attack, max_queries=0), [victim], EXAMPLES)).values():
-        assert not {swap.old.lower() for swap in r.swaps} & stop_words()
+        if attack.goal == "flip" and attack.name != "checklist":  # contractions are what it is about
+            assert not {swap.old.lower() for swap in r.swaps} & stop_words()
         if len(Draft.of(r.perturbed).words) == len(Draft.of(r.example.text).words):
             assert Draft.of(r.perturbed).gaps == Draft.of(r.example.text).gaps
 
@@ -202,10 +214,12 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
     victim = BagOfWords(WEIGHTS, id="double/victim", length=500)
     three = BagOfWords({w: (-v, v / 2, v) for w, v in WEIGHTS.items()}, (0.1, 0, 0), id="double/three",
                        labels=("a", "b", "c"))
-    events = run(attack, [victim, Plain(victim), three], EXAMPLES, width=5)
+    # For each of thousands of typos TextAttack compares 400 words with 400 words: minutes.
+    examples = [e for e in EXAMPLES if len(e.text) < 1000 or attack.name != "pruthi"]
+    events = run(attack, [victim, Plain(victim), three], examples, width=5)
     found = results(events)
-    assert len(found) == 3 * len(EXAMPLES)
-    for example in EXAMPLES:
+    assert len(found) == 3 * len(examples)
+    for example in examples:
         plain, token = found[example.uid, "double/plain"], found[example.uid, victim.id]
         # Unknown words share one token row, so the fast door runs fewer; only it can tell that they are unknown.
         same = {"victim": "", "notes": (), "forward_passes": 0}
@@ -228,6 +242,7 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
                 assert e.data["proba"] == pytest.approx(fresh, abs=1e-6)
 
 
+@pytest.mark.parametrize("attack", CHANGING, indirect=True)
 def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkeypatch):
     key, seen = splice.Splice.key, []
 
@@ -246,6 +261,7 @@ def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkey
 
 
 @pytest.mark.parametrize("kind", ["tokens", "plain"])
+@pytest.mark.parametrize("attack", CHANGING, indirect=True)
 def test_stop_ends_every_search_within_a_second(attack, victim, kind):
     """Somebody presses Stop while the first batch, of two seconds' work for all searches together, is under way."""
     stop, pressed = threading.Event(), []
@@ -304,6 +320,7 @@ class PressesStop(BagOfWords):
         return super().predict_proba(texts)
 
 
+@pytest.mark.parametrize("attack", CHANGING, indirect=True)
 def test_a_search_that_is_about_to_report_when_stop_comes_still_reports(attack):
     stop = threading.Event()
     events = run(attack, [PressesStop(stop)], EXAMPLES[1:2], stop=stop)
@@ -317,6 +334,7 @@ def test_a_search_that_is_about_to_report_when_time_is_up_still_reports(attack):
     assert events[-1].kind == "result", [e.kind for e in events]
 
 
+@pytest.mark.parametrize("attack", CHANGING, indirect=True)
 def test_a_time_limit_ends_one_example_and_the_next_begins(attack, victim):
     limited = dataclasses.replace(attack, max_queries=0, time_limit=0.05)
     examples = [Example(LONG, 1, "t/a"), Example(LONG, 1, "t/b"), Example("Good", 1, "t/c")]
@@ -326,6 +344,7 @@ def test_a_time_limit_ends_one_example_and_the_next_begins(attack, victim):
 
 
 @pytest.mark.parametrize("width", [1, 4, 64])
+@pytest.mark.parametrize("attack", ENGINE, indirect=True)
 def test_a_victim_that_fails_on_one_text_costs_that_example_only(attack, victim, width, caplog):
     breaking = Plain(victim, breaks_at="clever decent")
     examples = [*EXAMPLES[:4], Example("a clever good movie", 1, "t/bad"), *EXAMPLES[7:]]
@@ -346,6 +365,7 @@ class BreaksOnRows(BagOfWords):
         return super().proba_from_ids(rows)
 
 
+@pytest.mark.parametrize("attack", ENGINE, indirect=True)
 def test_a_failing_batch_is_taken_apart(attack):
     texts = {"t/a": "a clever film", "t/b": "a good movie", "t/c": "a great tale"}
     examples = [Example(text, 1, uid) for uid, text in texts.items()]
@@ -373,6 +393,7 @@ class BrokenEncoder(WordEncoder):
         return super().encode(texts)
 
 
+@pytest.mark.parametrize("attack", ENGINE, indirect=True)
 def test_a_failing_encoder_costs_only_the_examples_that_need_it(attack, victim):
     # "good movie" ends in a swap whose similarity is asked; the stop words ask nothing.
     examples = [Example("a " + "fine, " * 14 + "fine film", 1, "t/a"), Example("it is not what they were", 1, "t/b")]

@@ -9,6 +9,7 @@ looks.
 """
 
 import atexit
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -40,6 +41,7 @@ _PATIENCE = 0.5
 _NUMBERS = itertools.count()
 _STARTING = threading.Lock()
 _ROOT = Path(robust_core.__file__).parents[1]
+_COMMAND = (sys.executable, "-m", "robust_core.attacks.textattack_worker")
 
 
 class Worker:
@@ -52,32 +54,36 @@ class Worker:
     def __init__(self) -> None:
         path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "robust_core.attacks.textattack_worker"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
-            env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"})
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            encoding="utf-8", env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"})
         self.turn, self.alive, self._owner = threading.Lock(), True, 0
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._missing: list[str] = []
         self._ready, self._unwanted, self._since = False, -1, 0.0
-        threading.Thread(target=self._read, daemon=True, name="textattack").start()
+        self._reader = threading.Thread(target=self._read, daemon=True, name="textattack")
+        self._reader.start()
         atexit.register(self.close)
 
     def _read(self) -> None:
         assert self.process.stdout
-        for line in self.process.stdout:
-            try:
-                self._inbox.put(json.loads(line))
-            except ValueError:
-                break
-        self.alive = False
+        with self.process.stdout as lines:
+            for line in lines:
+                try:
+                    self._inbox.put(json.loads(line))
+                except ValueError:  # a line that was cut short
+                    break
         self.close()
 
     def close(self) -> None:
         """End the process."""
+        assert self.process.stdin
         atexit.unregister(self.close)
         self.alive = False
         self.process.kill()
         self.process.wait()
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        if threading.current_thread() is not self._reader:
+            self._reader.join(1.0)
 
     def take(self) -> bool:
         """Take the turn if nobody has it; else rest for a moment, unless someone in this thread is about to ask."""
@@ -166,7 +172,10 @@ def _turn() -> Generator[Request, None, Worker]:
 
 def search_in_textattack(self: Attack, target: Target, rng: np.random.Generator) -> Search:
     """Let TextAttack search, and answer its questions."""
-    if not target.reach or self.max_queries == 1:
+    if not target.reach:
+        return Candidate(target.draft)
+    if self.max_queries == 1:
+        yield Score([Candidate(target.draft)])  # refused: so the budget is known to be spent
         return Candidate(target.draft)
     process, number, over = (yield from _turn()), next(_NUMBERS), False
     try:
@@ -282,7 +291,8 @@ class CheckList(Attack):
 class Pruthi(Attack):
     """Make one typing error: swap, drop or double characters inside a word, or hit the next key.
 
-    TextAttack's recipe and search; first and last characters and words under four characters stay.
+    TextAttack's recipe and search, which is slow on texts of hundreds of words; first and last characters and words
+    under four characters stay.
     """
 
     search = search_in_textattack
@@ -295,8 +305,8 @@ class Pruthi(Attack):
 class InputReduction(Attack):
     """Drop as many words as possible while the prediction stays: what is left often makes no sense to a reader.
 
-    TextAttack's recipe and search; stop words stay. Its goal is not a flip: "succeeded" means that at least one word
-    could be dropped and the class is still predicted.
+    TextAttack's recipe and search; stop words may go too (its constraint on them does not hold for deletions). Its goal
+    is not a flip: "succeeded" means that at least one word could be dropped and the class is still predicted.
     """
 
     goal: ClassVar[str] = "reduce"

@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import random
+import socket
 import sys
 import tempfile
 import threading
@@ -345,6 +346,7 @@ class _Server:
 
     def run(self) -> None:
         """Serve until the parent ends."""
+        socket.socket.connect = _refuse  # type: ignore[method-assign]
         try:
             prepare()
         except MissingResource as error:
@@ -419,6 +421,10 @@ class _Server:
 
     def _alike(self, pairs: list[tuple[str, str]]) -> np.ndarray:
         return np.array(self._ask(pairs=pairs), dtype=np.float32)
+
+
+def _refuse(*arguments: object) -> None:
+    raise OSError("TextAttack's process uses no network")
 
 
 def _seed(seed: int) -> None:
