@@ -39,6 +39,7 @@ class MiniLM:
         self._lock = threading.Lock()
         self._noise: Noise | None = None
         self.batch = 512 if self._device.type == "cuda" else 48
+        self._budget = 32 * self.batch
 
     @property
     def screens(self) -> bool:
@@ -66,11 +67,11 @@ class MiniLM:
             texts: Texts.
             screened: Run in bf16; see `noise`.
         """
+        from robust_core.models.rows import batches
+
         rows = [self._tokens.encode(clean(text)).ids for text in texts]
         result = np.zeros((len(rows), self._body.config["hidden_size"]), dtype=np.float32)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        for start in range(0, len(order), self.batch):
-            chosen = order[start: start + self.batch]
+        for chosen in batches(rows, self._budget):
             result[chosen] = self._run([rows[i] for i in chosen], screened)
         return result
 
@@ -79,14 +80,9 @@ class MiniLM:
 
         from robust_core.models import precision
         from robust_core.models.bert import mean_pool
+        from robust_core.models.rows import padded
 
-        width = max(len(row) for row in rows)
-        ids = torch.zeros((len(rows), width), dtype=torch.int64)
-        mask = torch.zeros((len(rows), width), dtype=torch.bool)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = torch.tensor(row)
-            mask[i, : len(row)] = True
-        ids, mask = ids.to(self._device), mask.to(self._device)
+        ids, mask = padded(rows, self._tokens.pad_id, self._device)
         with self._lock, torch.inference_mode(), precision.low(self._device, screened):
             hidden = self._body(self._body.embeddings.word_embeddings(ids), mask)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()

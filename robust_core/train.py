@@ -15,6 +15,8 @@ from robust_core import __version__, datasets
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import checkpoint
 from robust_core.models.network import Network
+from robust_core.models.precision import fast_bf16
+from robust_core.models.rows import padded
 from robust_core.models.tokens import word_pieces
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.resources import word_vectors
@@ -191,7 +193,7 @@ class _Loop:
                  order: np.random.Generator, *, word_model: bool) -> None:
         self._defence, self._network, self._tokens, self._recipe = defence, network, tokens, recipe
         self._device, self._data, self._order, self._word_model = device, data, order, word_model
-        self._mixed = recipe.mixed and not word_model and has_bf16(device)
+        self._mixed = recipe.mixed and not word_model and fast_bf16(device)
         self._optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad],
                                             lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         steps = math.ceil(len(data["train"]) / recipe.batch_size) * recipe.epochs
@@ -271,13 +273,6 @@ def add_low_rank(network: Network, recipe: Recipe) -> None:
         weight.requires_grad_("lora_" in name or name.startswith("head."))
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Return whether a device multiplies matrices in bf16 faster than in fp32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-
-
 def rate(step: int, steps: int, recipe: Recipe) -> float:
     """Return the share of the learning rate to use at a step."""
     rising = recipe.warmup * steps
@@ -302,13 +297,8 @@ def shuffled(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator)
 def make_batch(rows: Sequence[Sequence[int]], labels: Sequence[int], tokens: Any,  # noqa: ANN401 (either tokenizer)
                device: torch.device) -> Batch:
     """Pad rows to their longest."""
-    width = max(1, max(len(row) for row in rows))
-    ids = torch.full((len(rows), width), tokens.pad_id)
-    mask = torch.zeros((len(rows), width), dtype=torch.bool)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
-        mask[i, : max(1, len(row))] = True
-    return Batch(ids.to(device), mask.to(device), torch.tensor(labels, device=device))
+    ids, mask = padded(rows, tokens.pad_id, device)
+    return Batch(ids, mask, torch.tensor(labels, device=device))
 
 
 def hide_words(batch: Batch, share: float) -> Batch:

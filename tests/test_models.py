@@ -1,6 +1,7 @@
 """Tokenizers, networks, stored checkpoints and Hugging Face models, all tiny and made here."""
 
 import concurrent.futures
+import copy
 import dataclasses
 import hashlib
 import json
@@ -17,15 +18,16 @@ from hypothesis import strategies as st
 from test_text import any_text, word
 from torch import nn
 
-from robust_core import ATTACKS, EXPLAINERS, train
+from robust_core import ATTACKS, EXPLAINERS, datasets, train
 from robust_core.attacks import textfooler
 from robust_core.attacks.requests import Candidate
 from robust_core.attacks.splice import Splice
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
-from robust_core.models import checkpoint
+from robust_core.models import checkpoint, precision
 from robust_core.models.bert import Bert, mean_pool
 from robust_core.models.classifier import TextClassifier
+from robust_core.models.rows import batches, padded
 from robust_core.models.tokens import Subwords, WordVocabulary, owners, word_pieces
 from robust_core.models.words import WordCNN, WordLSTM
 from robust_core.resources import minilm_folder
@@ -177,9 +179,12 @@ def test_a_text_is_judged_alike_alone_and_in_any_batch(kind):
         together = model.predict_proba([texts[i] for i in chosen])
         assert np.abs(together - alone[chosen]).max() <= 1e-6
         rows = [model.text_row(texts[i]) for i in chosen]
-        ids, mask = model._padded([*rows, (5,) * 60])
-        padded = model.net(model.net.embedding(ids), mask).softmax(-1).detach().numpy()
-        assert np.abs(padded[:-1] - alone[chosen]).max() <= 1e-6
+        ids, mask = padded([*rows, (5,) * 60], model.tokens.pad_id, model.device)
+        by_rows = model.net(model.net.embedding(ids), mask).softmax(-1).detach().numpy()
+        assert np.abs(by_rows[:-1] - alone[chosen]).max() <= 1e-6
+        with torch.inference_mode():
+            by_ids = model.net.read(ids, mask).softmax(-1).numpy()
+        assert np.abs(by_ids - by_rows).max() <= 1e-6
     assert together.dtype == np.float32 and together.sum(1) == pytest.approx(np.ones(len(texts)))
     assert model.predict_proba([]).shape == (0, 2)
     model._budget = 40
@@ -620,3 +625,60 @@ def test_an_unknown_device_is_one_clear_line(device):
     with pytest.raises(BadInput, match="There is no device"):
         checkpoint.pick_device(device)
     assert checkpoint.pick_device("cpu") == CPU
+
+
+@given(st.lists(st.integers(0, 60), max_size=60), st.integers(1, 400))
+def test_batches_hold_every_row_once_within_the_budget_and_without_many_pads(lengths, budget):
+    rows = [(7,) * n for n in lengths]
+    found = list(batches(rows, budget))
+    assert sorted(i for batch in found for i in batch) == list(range(len(rows)))
+    for batch in found:
+        held = [max(lengths[i], 1) for i in batch]
+        assert len(batch) == 1 or len(batch) * max(held) <= budget
+        assert len(batch) <= 8 or max(held) <= 1.15 * min(held) + 2
+        ids, mask = padded([rows[i] for i in batch], 0, CPU)
+        assert ids.shape == mask.shape == (len(batch), max(held)) and mask.sum(1).tolist() == held
+
+
+def test_the_packed_encoder_computes_what_the_plain_one_does():
+    model = checkpoint.load("sst2/minilm/base", "cpu")
+    rows = [model.text_row(text) for text in ("good", "a dull film, really", "one two three four five six seven " * 9)]
+    body = model.net.body
+    for chosen in (rows[:1], rows, rows[::-1] * 7):
+        ids, mask = padded(chosen, model.tokens.pad_id, CPU)
+        with torch.no_grad():
+            plain = mean_pool(body(body.embeddings.word_embeddings(ids), mask), mask)
+        with torch.inference_mode():
+            packed = mean_pool(body(body.embeddings.word_embeddings(ids), mask), mask)
+            with torch.autocast("cpu", torch.bfloat16):
+                low = mean_pool(body(body.embeddings.word_embeddings(ids), mask).float(), mask)
+        assert (packed - plain).abs().max() <= 2e-5
+        assert 0 < (low - plain).abs().max() <= 0.1
+
+
+def test_a_packed_encoder_follows_its_weights_and_copies():
+    model = checkpoint.load("sst2/minilm/base", "cpu")
+    body, text = copy.deepcopy(model.net.body), [model.text_row("a dull film")]
+    ids, mask = padded(text, model.tokens.pad_id, CPU)
+
+    def packed(one: Bert) -> torch.Tensor:
+        with torch.inference_mode():
+            return one(one.embeddings.word_embeddings(ids), mask).clone()
+
+    before = packed(body)
+    assert torch.equal(packed(copy.deepcopy(body)), before)
+    with torch.no_grad():
+        body.encoder.layer[3].output.dense.weight.mul_(1.5)
+        changed = body(body.embeddings.word_embeddings(ids), mask)
+    assert (packed(body) - changed).abs().max() <= 2e-5 < (before - changed).abs().max()
+
+
+def test_screening_stays_within_its_noise():
+    model = checkpoint.load("sst2/minilm/base", "cpu")
+    if not model.screens:
+        pytest.skip("no bf16 here")
+    texts = [e.text for e in datasets.load("reviews", "dev")]
+    exact, low = (model.proba_from_ids([model.text_row(t) for t in texts], screened=s) for s in (False, True))
+    assert 0 < np.abs(exact - low).max()
+    off = np.abs(precision.log_odds(low) - precision.log_odds(exact)).max()
+    assert off <= 2 * model.noise().absolute <= 0.5

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from robust_core.models import precision
+from robust_core.models.rows import batches, padded
 from robust_core.text import clean, word_spans
 from robust_core.types import Encoded, Noise
 
@@ -115,22 +116,15 @@ class TextClassifier:
         return self._noise
 
     def batches(self, rows: Sequence[tuple[int, ...]], budgets: int = 1) -> Iterator[list[int]]:
-        """Yield positions of rows, sorted by length, in groups that stay within some token budgets."""
-        batch: list[int] = []
-        for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):
-            if batch and (len(batch) + 1) * max(len(rows[i]), 1) > budgets * self.budget:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
+        """Yield positions of rows, in groups of like length that stay within some token budgets."""
+        return batches(rows, budgets * self.budget)
 
     def run(self, rows: Sequence[tuple[int, ...]], screened: bool = False) -> np.ndarray:
         """Return (n, classes) float32 probabilities of one batch; memory running out halves it."""
         try:
             with self._lock, torch.inference_mode(), precision.low(self.device, screened):
-                ids, mask = self._padded(rows)
-                return self.net(self.net.embedding(ids), mask).float().softmax(-1).cpu().numpy()
+                ids, mask = padded(rows, self.tokens.pad_id, self.device)
+                return self.net.read(ids, mask).float().softmax(-1).cpu().numpy()
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise
@@ -151,21 +145,12 @@ class TextClassifier:
             self._budget = min(max(tokens, _LEAST_BUDGET), _MOST_BUDGET)
         return self._budget
 
-    def _padded(self, rows: Sequence[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor]:
-        width = max(1, max((len(row) for row in rows), default=1))
-        ids = np.full((len(rows), width), self.tokens.pad_id, dtype=np.int64)
-        mask = np.zeros((len(rows), width), dtype=bool)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = row
-            mask[i, : max(len(row), 1)] = True
-        return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
-
     def embed(self, texts: Sequence[str]) -> Encoded:
         """Return the word-embedding rows of texts, each cleaned first."""
         cleaned = [clean(text) for text in texts]
         coded: list[Tokens] = [self.tokens.encode(text) for text in cleaned]
         with torch.no_grad():
-            ids, mask = self._padded([c.ids for c in coded])
+            ids, mask = padded([c.ids for c in coded], self.tokens.pad_id, self.device)
             owner = torch.full(ids.shape, -1, dtype=torch.int64)
             for i, c in enumerate(coded):
                 owner[i, : len(c.owner)] = torch.tensor(c.owner, dtype=torch.int64)
