@@ -7,7 +7,7 @@ import random
 
 import streamlit as st
 
-from ui import gallery, live, outcome, state
+from ui import gallery, live, outcome, replay, state
 
 st.session_state.setdefault("text", state.DEFAULT_TEXT)
 
@@ -42,4 +42,5 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
                  help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
                       "tries to change whatever the model says first.")
 live.attack(present)
+replay.show(present)
 live.why(present)

@@ -189,6 +189,38 @@ def test_thresholds_move_the_verdict():
     assert page(at).count("✓ kept") == 3 > kept
 
 
+def replayed(at: AppTest) -> AppTest:
+    """Open the replay."""
+    at.session_state["replay.open"] = True
+    return settle(at)
+
+
+def test_a_search_is_replayed_step_by_step():
+    at = attacked()
+    assert not at.slider  # closed at first: the result comes before its history
+    at = replayed(at)
+    assert (at.slider[0].min, at.slider[0].max, at.slider[0].value) == (0, 1, 0)
+    assert "The original text: Positive 99.9 %." in page(at) and len(at.get("plotly_chart")) == 4
+    assert next(b for b in at.button if b.label == "Back").disabled
+    at = click(at, "Next")
+    # Positive is sigmoid(2 x 3.5) with good, sigmoid(2 x -0.5) with bad.
+    assert "Tried 1 word for “good”: the lowest probability of Positive was 27 %; kept “bad”." in page(at)
+    assert next(b for b in at.button if b.label == "Next").disabled
+    at.slider[0].set_value(0)
+    assert "The original text" in page(settle(at))
+    at.selectbox(key="replay.card").set_value(at.selectbox(key="replay.card").options[1])
+    assert settle(at).slider[0].value == 0
+
+
+def test_a_replay_without_steps_is_one_line():
+    at = app()
+    at.selectbox(key="label").set_value(0)
+    at = replayed(click(at, "Attack"))
+    assert not at.slider and page(at).count("The model was wrong before the attack") >= 2
+    at = replayed(click(app(text="a movie"), "Attack"))
+    assert not at.slider and "There are no steps to show" in page(at)
+
+
 def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
     at = attacked()
     at.text_area(key="adversarial_box").set_value("a dull bad movie")

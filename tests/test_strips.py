@@ -12,8 +12,8 @@ import pytest
 from robust_core.attacks import ATTACKS
 from robust_core.metrics import consistency
 from robust_core.text import Draft, align, word_spans
-from robust_core.types import AttackResult, Attribution, Event, Example, Swap
-from ui import cards, charts, report, strips
+from robust_core.types import AttackResult, Attribution, Event, Example, Step, Swap
+from ui import cards, charts, replay, report, strips
 from ui.outcome import Outcome, Row, of_document, to_document
 
 draw = strips.strip
@@ -194,6 +194,43 @@ def test_the_curve_is_in_percent_and_carries_on_to_the_last_query():
     assert list(figure.data[0].x) == [1, 40] and list(figure.data[0].y) == pytest.approx([98, 29])
     assert list(figure.data[1].x) == [40, 60]
     assert figure.data[0].marker.color[-1] == charts.AGAINST
+
+
+STEPS = (Step(4, "ranking words", 3, 0.6, "", 0.98), Step(9, "film", 5, 0.99, "", 0.98),
+         Step(20, "a", 1, 0.7, "", 0.98), Step(58, "clever", 38, 0.25, "a shrewd film", 0.29))
+
+
+def test_a_replay_says_what_was_tried_and_what_came_of_it():
+    found = replay.frames(result(steps=STEPS), NAMES)
+    assert [frame.line.replace("\u00a0", " ") for frame in found] == [
+        "The original text: Positive 98 %.",
+        "Ranking words, 3 texts: the lowest probability of Positive was 60 %.",
+        "Tried 5 words for “film”: the lowest probability of Positive was 99.0 %. Nothing better: the word stays.",
+        "Tried 1 word for “a”: the lowest probability of Positive was 70 %, but no text that is allowed was better: "
+        "the word stays.",
+        "Tried 38 words for “clever”: the lowest probability of Positive was 25 %; kept “shrewd”."]
+    assert [(f.text, f.queries, f.trying) for f in found[2:]] == [
+        ("a clever film", 9, "film"), ("a clever film", 20, "a"), ("a shrewd film", 58, "")]
+    last = replay.picture(found, 4, result(steps=STEPS), NAMES)
+    assert 'data-tip="was clever"' in last and "the prediction flips" in last
+    assert 'class="w trying"' in replay.picture(found, 2, result(steps=STEPS), NAMES)
+
+
+def test_a_replay_ends_with_the_text_of_the_result():
+    taken = Step(30, "crossover", 20, 0.4, "a smart film", 0.4)
+    left_out = Step(40, "film", 1, 0.3, "a smart", 0.3)
+    found = replay.frames(result(steps=(taken, left_out)), NAMES)
+    assert found[1].line.endswith("; kept “smart”.") and found[2].line.endswith("; left out “film”.")
+    assert (found[3].text, found[3].proba) == ("a shrewd film", 0.29)
+    nasty = result(text="<script> clever", perturbed="<b> clever", steps=(Step(2, "<i>", 1, 0.1, "<b> clever", 0.1),))
+    found = replay.frames(nasty, ("<i>", "<u>"))
+    drawn = "".join(replay.picture(found, i, nasty, ("<i>", "<u>")) for i in range(2))
+    assert set(re.findall(r"<\s*/?\s*([a-zA-Z!]+)", drawn)) == {"p", "span", "div"}
+
+
+def test_the_curve_rings_a_step():
+    ring = charts.curve([(1, 0.98), (40, 0.29)], "Positive", at=(40, 0.29)).data[-1]
+    assert (list(ring.x), list(ring.y)) == ([40], pytest.approx([29]))
 
 
 @pytest.mark.parametrize("p, text", [(1.0, "100 %"), (0.99996, "> 99.9 %"), (0.9932, "99.3 %"), (0.6449, "64 %"),
