@@ -9,7 +9,7 @@ import streamlit as st
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Step
 from ui import cards, charts, state, strips
-from ui.outcome import Outcome
+from ui.outcome import Outcome, titles
 
 _OPEN, _CARD = "replay.open", "replay.card"
 
@@ -94,19 +94,19 @@ def show(now: Outcome | None) -> None:
 
 
 def _replay(now: Outcome) -> None:
-    cards_ = list(now.results)
-    if st.session_state.get(_CARD) not in cards_:
-        st.session_state[_CARD] = cards_[0]
-    if len(cards_) > 1:
-        st.selectbox("Search on", cards_, key=_CARD, format_func=state.title, width=280)
-    card = st.session_state[_CARD]
-    result, names = now.results[card], state.labels(card)
+    pairs = list(now.results)
+    if st.session_state.get(_CARD) not in pairs:
+        st.session_state[_CARD] = pairs[0]
+    if len(pairs) > 1:
+        st.selectbox("Search", pairs, key=_CARD, format_func=titles(now).__getitem__, width=280)
+    pair = st.session_state[_CARD]
+    result, names = now.results[pair], state.labels(pair.model)
     if not result.steps:
         st.caption(cards.sentence(result, names) if result.status == "skipped" else
                    "There are no steps to show: nothing was asked after the first look at the text.")
         return
     found = frames(result, names)
-    key = f"replay.{now.id}.{card}"
+    key = f"replay.{now.id}.{pair.model}.{pair.attack}"
     at = _slider(key, len(found) - 1)
     text, figure = st.columns([3, 2], gap="medium")
     with text:
@@ -125,7 +125,7 @@ def _slider(key: str, last: int) -> int:
         st.session_state[key] = min(max(st.session_state[key] + by, 0), last)
 
     st.session_state.setdefault(key, 0)
-    at = st.slider(f"Step, of {last}", 0, last, key=key, persist_state="session",
+    at = st.slider("Step", 0, last, key=key, persist_state="session",
                    help="0 is the original text. The arrow keys move it, too.")
     with st.container(horizontal=True):
         st.button("Back", key=f"{key}.back", on_click=move, args=(-1,), disabled=at == 0,
