@@ -58,11 +58,13 @@ def attack(now: Outcome | None) -> None:
     if now is None:
         return
     named = titles(now)
+    # With several of both, a line of cards is a model wherever there is room for it.
+    columns = len(now.attacks) if len(now.attacks) > 1 < len(now.models) else "auto"
 
     def draw() -> bool:
         latest = running.present() or now
         summary(latest)
-        with st.grid(columns="auto", min_column_width=245, border=True):
+        with st.grid(columns=columns, min_column_width=245, border=True):
             for pair in latest.pairs:
                 _card(latest, pair, named[pair])
         return latest.running
