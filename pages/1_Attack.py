@@ -7,7 +7,7 @@ import random
 
 import streamlit as st
 
-from ui import gallery, live, outcome, state
+from ui import gallery, live, replay, running, state, why
 
 st.session_state.setdefault("text", state.DEFAULT_TEXT)
 
@@ -31,15 +31,16 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
 live.predictions()
 
-present = outcome.present()
-running = present is not None and present.running
+present = running.present()
+busy = present is not None and present.running
 names = state.dataset_labels()
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.button("Attack", on_click=outcome.start, type="primary", icon=":material/bolt:", disabled=running)
-    st.button("Stop", on_click=outcome.stop, icon=":material/stop:", disabled=not running)
+    st.button("Attack", on_click=running.start, type="primary", icon=":material/bolt:", disabled=busy)
+    st.button("Stop", on_click=running.stop, icon=":material/stop:", disabled=not busy)
     st.selectbox("True label", [state.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
                  format_func=lambda i: "not given" if i == state.NO_LABEL else names[i],
                  help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
                       "tries to change whatever the model says first.")
 live.attack(present)
-live.why(present)
+replay.show(present)
+why.show(present)

@@ -1,7 +1,12 @@
 """Every page on doubles: what a person does, what the page then shows."""
 
+import csv
+import dataclasses
+import io
 import json
+import re
 import sys
+import threading
 import time
 import types
 from pathlib import Path
@@ -13,9 +18,12 @@ from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
+from robust_core.jobs import JobManager
 from robust_core.models import checkpoint
+from robust_core.registry import param
 from robust_core.store import ResultStore
-from ui import session, state
+from ui import report, running, session, state
+from ui.outcome import of_document, titles
 
 ROOT = Path(__file__).parents[1]
 PAGES = session.pages(ROOT / "pages")
@@ -40,9 +48,18 @@ class Patient(BagOfWords):
         return super().proba_from_ids(rows)
 
 
+@dataclasses.dataclass(frozen=True)
+class Milder(Planted):
+    """Put a weaker word in the place of another."""
+
+    name, title, source = "milder", "Milder words", "https://example.org/milder"
+
+    new: str = param("fine", "Word that takes its place")
+
+
 @pytest.fixture(autouse=True)
 def doubles(tmp_path, monkeypatch):
-    """Put three doubles in the place of the shipped models, and one small attack beside the real ones."""
+    """Put three doubles in the place of the shipped models, and two small attacks beside the real ones."""
     for model_id in MODELS:
         folder = tmp_path / "checkpoints" / model_id
         folder.mkdir(parents=True)
@@ -53,6 +70,7 @@ def doubles(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "load", lambda model_id, device="auto": built[model_id])
     list(ATTACKS)  # the shipped ones first
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
+    monkeypatch.setitem(ATTACKS._members, "milder", Milder)
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
         default=lambda device="auto": WordEncoder()))
     monkeypatch.setattr(state, "warm_up", lambda: None)
@@ -113,7 +131,7 @@ def test_it_opens_with_an_example_and_predictions():
     assert at.multiselect(key="models").value == list(MODELS)
     # clever 1.5 against -1.5 is 95 %; the second double leans towards positive, the third reads "clever" as well.
     assert [line in page(at) for line in ("Positive 95 %", "Positive 99.9 %")] == [True, True]
-    assert at.selectbox(key="attack").value == "textfooler"
+    assert at.multiselect(key="attacks").value == ["textfooler"]
 
 
 def test_an_attack_end_to_end():
@@ -189,6 +207,176 @@ def test_thresholds_move_the_verdict():
     assert page(at).count("✓ kept") == 3 > kept
 
 
+def replayed(at: AppTest) -> AppTest:
+    """Open the replay."""
+    at.session_state["replay.open"] = True
+    return settle(at)
+
+
+def test_a_search_is_replayed_step_by_step():
+    at = attacked()
+    assert not at.slider  # closed at first: the result comes before its history
+    at = replayed(at)
+    assert (at.slider[0].min, at.slider[0].max, at.slider[0].value) == (0, 1, 0)
+    assert "The original text: Positive 99.9 %." in page(at) and len(at.get("plotly_chart")) == 4
+    assert next(b for b in at.button if b.label == "Back").disabled
+    at = click(at, "Next")
+    # Positive is sigmoid(2 x 3.5) with good, sigmoid(2 x -0.5) with bad.
+    assert "Tried 1 word for “good”: the lowest probability of Positive was 27 %; kept “bad”." in page(at)
+    assert next(b for b in at.button if b.label == "Next").disabled
+    at.slider[0].set_value(0)
+    assert "The original text" in page(settle(at))
+    at.selectbox(key="replay.card").set_value(at.selectbox(key="replay.card").options[1])
+    assert settle(at).slider[0].value == 0
+
+
+def test_a_replay_without_steps_is_one_line():
+    at = app()
+    at.selectbox(key="label").set_value(0)
+    at = replayed(click(at, "Attack"))
+    assert not at.slider and page(at).count("The model was wrong before the attack") >= 2
+    at = replayed(click(app(text="a movie"), "Attack"))
+    assert not at.slider and "There are no steps to show" in page(at)
+
+
+def both(models: str = MODELS[0]) -> AppTest:
+    """Run two attacks, on one model unless more are named."""
+    return click(app(attack="planted,milder;new=fine", models=models), "Attack")
+
+
+def rows(at: AppTest) -> list[str]:
+    """Return the names of the lines of the table."""
+    return re.findall(r'<th scope="row">([^<]*)', page(at))
+
+
+def test_several_attacks_on_one_model():
+    at = both()
+    assert at.multiselect(key="attacks").value == ["planted", "milder"]
+    assert {"Settings of Planted words", "Settings of Milder words"} <= {e.label for e in at.expander}
+    heads = re.findall(r'<span class="name">([^<]*)</span><span class="rx-badge (\w+)', page(at))
+    # good 2 + clever 1.5: with bad for good -0.5, a flip; with fine for good 2.0, none.
+    assert heads == [("Planted words", "succeeded"), ("Milder words", "failed")]
+    assert "Finished · CNN · base · " in page(at)
+    assert rows(at) == ["Planted words", "Milder words"] and '<th class="narrow" scope="col">Attack</th>' in page(at)
+    assert 'data-tip="was good; ' in page(at) and 'aria-label="fine: was good; ' in page(at)
+    at.get_by_key("source.attacks").set_value("shared")
+    at = settle(at)
+    assert rows(at) == ["CNN · base"] and at.text_area(key="adversarial_box").value == "a bad clever movie"
+    at.selectbox(key="found_on").set_value((MODELS[0], "milder"))
+    assert settle(at).text_area(key="adversarial_box").value == "a fine clever movie"
+
+
+def test_several_attacks_on_several_models():
+    at = both(",".join(MODELS[:2]))
+    assert [f"{m}, {a}" for m in ("CNN · base", "LSTM · base") for a in ("Planted words", "Milder words")] == \
+        re.findall(r'<span class="name">([^<]*)</span><span class="rx-badge', page(at))
+    assert rows(at) == ["CNN · base", "LSTM · base"]
+    at.get_by_key("source").set_value("own")
+    assert len(rows(settle(at))) == 4
+    at = replayed(at)
+    assert len(at.selectbox(key="replay.card").options) == 4
+
+
+def test_a_link_brings_several_attacks_back():
+    at = click(both(), "Link")
+    st.cache_resource.clear()
+    new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    new.query_params["view"] = query(at)["view"]
+    new = replayed(settle(new))
+    assert rows(new) == rows(at) == ["Planted words", "Milder words"]
+    assert new.multiselect(key="attacks").value == ["planted", "milder"] and new.slider[0].max == 1
+
+
+def test_downloads_name_model_and_attack():
+    outcome = of_document(both().session_state["outcome"])
+    table = list(csv.DictReader(io.StringIO(report.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6))))
+    assert [(r["model"], r["attack"], r["status"]) for r in table] == [
+        (MODELS[0], "planted", "flipped"), (MODELS[0], "milder", "held")]
+    made = report.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, "Attack")
+    assert "Planted words, Milder words on CNN · base" in made and "Milder words: max_queries 0" in made
+
+
+def test_an_attack_that_cannot_run_leaves_the_others(monkeypatch):
+    def search(self, target, rng):
+        raise MissingResource("the table of synonyms", "Build it.")
+        yield
+
+    monkeypatch.setattr(Milder, "search", search)
+    shown = page(both())
+    assert "the prediction flips" in shown and shown.count("the table of synonyms is missing. Build it.") == 1
+
+
+def test_more_cards_than_fit_are_one_plain_line(monkeypatch):
+    monkeypatch.setattr(running, "MOST_CARDS", 5)
+    at = both(",".join(MODELS))
+    assert [w.value for w in at.warning] == [
+        "3 models under 2 attacks make 6 cards; 5 are the limit. Choose fewer of them."]
+    at.multiselect(key="attacks").set_value([])
+    at = click(settle(at), "Attack")
+    assert at.warning[0].value == "Choose at least one attack in the sidebar."
+
+
+def test_stop_ends_every_attack():
+    at = app(text="good " * 60, attack="planted,milder", models=MODELS[0])
+    SLOW["slow"] = 0.1
+    next(b for b in at.button if b.label == "Attack").click().run()
+    time.sleep(0.3)
+    next(b for b in at.button if b.label == "Stop").click().run()
+    SLOW["slow"] = 0.0
+    at = settle(at)
+    assert "Stopped before the end." in page(at) and "Stopped before it began." in page(at)
+
+
+def test_a_loaded_model_does_not_wait_for_the_others(monkeypatch):
+    good, free = checkpoint.load, threading.Event()
+
+    def load(model_id, device="auto"):
+        if model_id == MODELS[1]:
+            free.wait(20)
+        return good(model_id)
+
+    monkeypatch.setattr(checkpoint, "load", load)
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    at.query_params.update({"attack": "planted", "text": TEXT, "models": ",".join(MODELS[:2])})
+    next(b for b in at.run().button if b.label == "Attack").click().run()
+    for _ in range(100):
+        if "the prediction flips" in page(at.run()):
+            break
+        time.sleep(0.05)
+    assert "the prediction flips" in page(at) and "loading the model …" in page(at)
+    free.set()
+    assert "No allowed change of words flips it." in page(settle(at))
+
+
+def test_the_place_in_the_queue_is_shown(monkeypatch):
+    begun = []
+    manager = JobManager(1, clock=lambda: 0.0, start=begun.append)
+    monkeypatch.setattr(state, "jobs", lambda: manager)
+    at, ahead = app(), [manager.submit("attack", lambda stop: iter(())) for _ in range(2)]
+    next(b for b in at.button if b.label == "Attack").click().run()
+    assert [i.value for i in at.info] == [
+        "Waiting: 3rd in the queue. The attack begins by itself; Stop takes it out of the queue."]
+    assert page(at).count("Waiting for its turn.") == 3 and "Attacking ·" not in page(at)
+    at.switch_page("pages/8_Models.py").run()
+    assert "Waiting: 3rd in the queue" in [c.value for c in at.sidebar.caption]
+    manager.stop(ahead[0])
+    at.switch_page("pages/1_Attack.py").run()
+    assert at.info[0].value.startswith("Waiting: 2nd in the queue.")
+    begun[0]()
+    at = settle(at)
+    assert not at.info and "Finished ·" in page(at) and "the prediction flips" in page(at)
+
+
+def test_stop_takes_an_attack_out_of_the_queue(monkeypatch):
+    manager = JobManager(1, clock=lambda: 0.0, start=lambda work: None)
+    monkeypatch.setattr(state, "jobs", lambda: manager)
+    at = app()
+    next(b for b in at.button if b.label == "Attack").click().run()
+    assert at.info[0].value.startswith("Waiting: next in the queue.")
+    at = click(at, "Stop")
+    assert not at.info and page(at).count("Stopped before it began.") == 3
+
+
 def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
     at = attacked()
     at.text_area(key="adversarial_box").set_value("a dull bad movie")
@@ -219,6 +407,7 @@ def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
     ({"models": "sst2/cnn/base,none/such"}, "Unknown model 'none/such'. Known: "),
     ({"attack": "none"}, "Unknown attack 'none'. Known: "),
     ({"attack": "textfooler;max_candidates=9999"}, "max_candidates must lie between 1"),
+    ({"attack": "planted,none"}, "Unknown attack 'none'. Known: "),
     ({"attack": "textfooler;window=x"}, "window must be int, not 'x'."),
 ])
 def test_a_bad_link_is_one_plain_line(query_, line):
@@ -346,7 +535,7 @@ def test_a_reload_brings_back_the_running_session():
     at = settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30))
     assert "the prediction flips" not in page(at)
     at = app(**link)
-    assert "the prediction flips" in page(at) and at.selectbox(key="attack").value == "planted"
+    assert "the prediction flips" in page(at) and at.multiselect(key="attacks").value == ["planted"]
 
 
 def test_the_outcome_says_when_it_is_old():

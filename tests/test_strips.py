@@ -12,12 +12,14 @@ import pytest
 from robust_core.attacks import ATTACKS
 from robust_core.metrics import consistency
 from robust_core.text import Draft, align, word_spans
-from robust_core.types import AttackResult, Attribution, Event, Example, Swap
-from ui import cards, charts, report, strips
-from ui.outcome import Outcome, Row, of_document, to_document
+from robust_core.types import AttackResult, Attribution, Event, Example, Step, Swap
+from ui import cards, charts, replay, report, strips
+from ui.outcome import Outcome, Pair, Row, of_document, to_document
 
 draw = strips.strip
 NAMES = ("Negative", "Positive")
+CNN, LSTM = Pair("sst2/cnn/base", "textfooler"), Pair("sst2/lstm/base", "textfooler")
+TITLES = {CNN: "CNN", LSTM: "LSTM", Pair("sst2/cnn/base", ""): "CNN", Pair("sst2/lstm/base", ""): "LSTM"}
 LIGHT = {"page": (253, 252, 250), "side": (243, 240, 234), "text": (29, 27, 38)}
 DARK = {"page": (21, 20, 27), "side": (33, 31, 43), "text": (236, 233, 244)}
 
@@ -40,8 +42,8 @@ def result(status: str = "succeeded", text: str = "a clever film", perturbed: st
 def outcome(results: list[AttackResult], **changes) -> Outcome:
     models = ["sst2/cnn/base", "sst2/lstm/base"]
     asked = {"text": "a clever film", "label": None, "models": models, "seed": 3, "device": "cpu",
-             "attack": {"name": "textfooler", "max_queries": 0}}
-    return Outcome("id", asked, {r.victim: r for r in results}, **({"errors": {}} | changes))
+             "attacks": [{"name": "textfooler", "max_queries": 0}]}
+    return Outcome("id", asked, {Pair(r.victim, r.attack["name"]): r for r in results}, **({"errors": {}} | changes))
 
 
 def test_everything_typed_is_escaped():
@@ -51,10 +53,10 @@ def test_everything_typed_is_escaped():
                      label='"><i>', target="<u>", trying="clever"),
         cards.chips([("<b>m</b>", "<i>x</i>")]),
         cards.head("<b>", "failed"),
-        cards.card(outcome([result(text=nasty, perturbed=nasty, swaps=(), notes=("<script>",))]), "sst2/cnn/base",
+        cards.card(outcome([result(text=nasty, perturbed=nasty, swaps=(), notes=("<script>",))]), CNN,
                    "<b>", ("<i>", "<u>")),
-        cards.card(outcome([], errors={"sst2/cnn/base": "<script>"}), "sst2/cnn/base", "CNN", NAMES),
-        cards.table([Row("m", nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {"m": "<b>"},
+        cards.card(outcome([], errors={CNN: "<script>"}), CNN, "CNN", NAMES),
+        cards.table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
                     ("<i>", "<u>"), 0.5, 0.6),
     ]
     for piece in pieces:
@@ -125,7 +127,7 @@ def test_text_stays_readable_on_the_strongest_colour(theme, inks):
     ("skipped", "The model was wrong before the attack: it says Positive"),
 ])
 def test_each_end_has_a_plain_sentence(status, words):
-    html = cards.card(outcome([result(status)]), "sst2/cnn/base", "CNN", NAMES)
+    html = cards.card(outcome([result(status)]), CNN, "CNN", NAMES)
     assert words in html and f">{cards.WORDS[status]}<" in html
 
 
@@ -133,21 +135,27 @@ def test_cards_before_the_end():
     begun = Event("started", "typed", "sst2/cnn/base", {"loading": True})
     live = Event("progress", "typed", "sst2/cnn/base",
                  {"queries": 45, "text": "a clever film", "trying": "clever", "proba": 0.9})
-    at = outcome([], latest={"sst2/cnn/base": begun}, running=True)
-    assert "loading CNN …" in cards.card(at, "sst2/cnn/base", "CNN", NAMES)
-    assert "Waiting for its turn." in cards.card(at, "sst2/lstm/base", "LSTM", NAMES)
-    at = outcome([], latest={"sst2/cnn/base": live}, running=True)
-    html = cards.card(at, "sst2/cnn/base", "CNN", NAMES)
+    at = outcome([], latest={CNN: begun}, running=True)
+    assert "loading the model …" in cards.card(at, CNN, "CNN", NAMES)
+    assert "Waiting for its turn." in cards.card(at, LSTM, "LSTM", NAMES)
+    at = outcome([], latest={CNN: live}, running=True)
+    html = cards.card(at, CNN, "CNN", NAMES)
     assert "45 queries" in html and 'class="w trying"' in html
-    assert "Number 2 in the queue." in cards.card(dataclasses.replace(at, queue=2), "sst2/cnn/base", "CNN", NAMES)
-    assert "Stopped before it began." in cards.card(outcome([]), "sst2/cnn/base", "CNN", NAMES)
-    assert "Broken." in cards.card(outcome([], trouble="Broken."), "sst2/cnn/base", "CNN", NAMES)
+    assert "Waiting for its turn." in cards.card(dataclasses.replace(at, queue=2), CNN, "CNN", NAMES)
+    assert "Stopped before it began." in cards.card(outcome([]), CNN, "CNN", NAMES)
+    assert "Broken." in cards.card(outcome([], trouble="Broken."), CNN, "CNN", NAMES)
+
+
+@pytest.mark.parametrize("place, said", [(1, "next"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"),
+                                         (21, "21st"), (113, "113th")])
+def test_a_place_in_the_queue_is_an_ordinal(place, said):
+    assert cards.queue(place) == f"Waiting: {said} in the queue"
 
 
 def row(scores: list[float], other: list[float], after=(0.71, 0.29)) -> Row:
     a, b = "a clever film", "a shrewd film"
     x, y = attribution(a, scores), attribution(b, other)
-    return Row("sst2/cnn/base", a, b, 1, (0.02, 0.98), after, x, y, 3, 3,
+    return Row(Pair("sst2/cnn/base", ""), a, b, 1, (0.02, 0.98), after, x, y, 3, 3,
                consistency(x, y, align(Draft.of(a).words, Draft.of(b).words)))
 
 
@@ -158,17 +166,17 @@ def test_verdicts_follow_the_stated_rule():
     assert turned.interpretation(0.5, 0.6) is False and turned.interpretation(-1.0, 0.6) is True
     assert flat.interpretation(0.5, 0.6) is None and "τ undefined" in cards.agreement(flat)
     assert row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2], after=(0.3, 0.7)).kept is True
-    html = cards.table([same], {same.model: "CNN"}, NAMES, 0.5, 0.6)
+    html = cards.table([same], TITLES, NAMES, 0.5, 0.6)
     assert "✗ lost" in html and "✓ kept" in html and "τ 1.00, top-5 3/3" in html
 
 
 def test_downloads_hold_everything_and_need_nothing_from_outside():
-    at, lines = outcome([result()], errors={"sst2/lstm/base": "Damaged."}), [row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2])]
+    at, lines = outcome([result()], errors={LSTM: "Damaged."}), [row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2])]
     table = list(csv.DictReader(io.StringIO(report.to_csv(at, lines, NAMES, 0.5, 0.6))))
     assert [r["status"] for r in table] == ["flipped", "error"]
     assert table[0]["kendall_tau"] == "1.0000" and table[0]["swaps"] == "clever>shrewd"
     assert table[1]["error"] == "Damaged."
-    page = report.to_html(at, lines, {m: m for m in at.asked["models"]}, NAMES, 0.5, 0.6, ATTACKS)
+    page = report.to_html(at, lines, TITLES, NAMES, 0.5, 0.6, ATTACKS)
     assert "a shrewd film" in re.sub(r"<[^>]+>", "", page)
     assert not re.search(r"(?:src|href)\s*=|url\(|@import|<script", page)
     assert json.loads(report.to_json({"gap": math.nan, "x": [1]}))["gap"] is None
@@ -184,9 +192,9 @@ def test_no_cell_is_taken_for_a_formula(cell):
 def test_an_outcome_survives_being_stored():
     at = outcome([result(), result("failed", victim="sst2/lstm/base", similarity=math.nan)], seconds=1.5)
     kept = of_document(json.loads(report.to_json(to_document(at))))
-    assert kept.results["sst2/cnn/base"] == at.results["sst2/cnn/base"]
-    assert math.isnan(kept.results["sst2/lstm/base"].similarity)
-    assert (kept.text, kept.seconds, kept.donors()) == (at.text, 1.5, ["sst2/cnn/base", "sst2/lstm/base"])
+    assert kept.results[CNN] == at.results[CNN]
+    assert math.isnan(kept.results[LSTM].similarity)
+    assert (kept.text, kept.seconds, kept.donors()) == (at.text, 1.5, [CNN, LSTM])
 
 
 def test_the_curve_is_in_percent_and_carries_on_to_the_last_query():
@@ -194,6 +202,43 @@ def test_the_curve_is_in_percent_and_carries_on_to_the_last_query():
     assert list(figure.data[0].x) == [1, 40] and list(figure.data[0].y) == pytest.approx([98, 29])
     assert list(figure.data[1].x) == [40, 60]
     assert figure.data[0].marker.color[-1] == charts.AGAINST
+
+
+STEPS = (Step(4, "ranking words", 3, 0.6, "", 0.98), Step(9, "film", 5, 0.99, "", 0.98),
+         Step(20, "a", 1, 0.7, "", 0.98), Step(58, "clever", 38, 0.25, "a shrewd film", 0.29))
+
+
+def test_a_replay_says_what_was_tried_and_what_came_of_it():
+    found = replay.frames(result(steps=STEPS), NAMES)
+    assert [frame.line.replace("\u00a0", " ") for frame in found] == [
+        "The original text: Positive 98 %.",
+        "Ranking words, 3 texts: the lowest probability of Positive was 60 %.",
+        "Tried 5 words for “film”: the lowest probability of Positive was 99.0 %. Nothing better: the word stays.",
+        "Tried 1 word for “a”: the lowest probability of Positive was 70 %, but no text that is allowed was better: "
+        "the word stays.",
+        "Tried 38 words for “clever”: the lowest probability of Positive was 25 %; kept “shrewd”."]
+    assert [(f.text, f.queries, f.trying) for f in found[2:]] == [
+        ("a clever film", 9, "film"), ("a clever film", 20, "a"), ("a shrewd film", 58, "")]
+    last = replay.picture(found, 4, result(steps=STEPS), NAMES)
+    assert 'data-tip="was clever"' in last and "the prediction flips" in last
+    assert 'class="w trying"' in replay.picture(found, 2, result(steps=STEPS), NAMES)
+
+
+def test_a_replay_ends_with_the_text_of_the_result():
+    taken = Step(30, "crossover", 20, 0.4, "a smart film", 0.4)
+    left_out = Step(40, "film", 1, 0.3, "a smart", 0.3)
+    found = replay.frames(result(steps=(taken, left_out)), NAMES)
+    assert found[1].line.endswith("; kept “smart”.") and found[2].line.endswith("; left out “film”.")
+    assert (found[3].text, found[3].proba) == ("a shrewd film", 0.29)
+    nasty = result(text="<script> clever", perturbed="<b> clever", steps=(Step(2, "<i>", 1, 0.1, "<b> clever", 0.1),))
+    found = replay.frames(nasty, ("<i>", "<u>"))
+    drawn = "".join(replay.picture(found, i, nasty, ("<i>", "<u>")) for i in range(2))
+    assert set(re.findall(r"<\s*/?\s*([a-zA-Z!]+)", drawn)) == {"p", "span", "div"}
+
+
+def test_the_curve_rings_a_step():
+    ring = charts.curve([(1, 0.98), (40, 0.29)], "Positive", at=(40, 0.29)).data[-1]
+    assert (list(ring.x), list(ring.y)) == ([40], pytest.approx([29]))
 
 
 @pytest.mark.parametrize("p, text", [(1.0, "100 %"), (0.99996, "> 99.9 %"), (0.9932, "99.3 %"), (0.6449, "64 %"),

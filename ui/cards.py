@@ -8,7 +8,7 @@ from typing import Any
 from robust_core.text import Draft
 from robust_core.types import AttackResult
 from ui import strips
-from ui.outcome import Outcome, Row
+from ui.outcome import Outcome, Pair, Row
 
 # Status of the engine, the word people see, and its icon's letter.
 WORDS = {"succeeded": "flipped", "failed": "held", "skipped": "skipped", "stopped": "stopped",
@@ -68,15 +68,15 @@ def chips(entries: Sequence[tuple[str, str]]) -> str:
     return f'<div class="rx-chips" role="status">{body}</div>'
 
 
-def status(outcome: Outcome, model_id: str) -> str:
-    """Return the state of a model's card: a status of the engine, or error, running, waiting."""
-    if model_id in outcome.results:
-        return outcome.results[model_id].status
-    if model_id in outcome.errors:
+def status(outcome: Outcome, pair: Pair) -> str:
+    """Return the state of a card: a status of the engine, or error, running, waiting."""
+    if pair in outcome.results:
+        return outcome.results[pair].status
+    if pair in outcome.errors:
         return "error"
     if not outcome.running:
         return "error" if outcome.trouble else "stopped"
-    event = outcome.latest.get(model_id)
+    event = outcome.latest.get(pair)
     return "waiting" if event is None or outcome.queue else "loading" if event.data.get("loading") else "running"
 
 
@@ -102,26 +102,33 @@ def sentence(result: AttackResult, names: Sequence[str]) -> str:
 
 
 def head(name: str, state: str) -> str:
-    """Return the head of a card: the model and how it stands."""
+    """Return the head of a card: what it is of and how that stands."""
     return (f'<div class="rx-head"><span class="name">{html.escape(name)}</span>'
             f'<span class="rx-badge {state}">{WORDS[state]}</span></div>')
 
 
-def card(outcome: Outcome, model_id: str, name: str, names: Sequence[str]) -> str:
-    """Return a model's card without its curve: head, text as it stands, what happened, figures."""
-    state = status(outcome, model_id)
-    if model_id in outcome.results:
-        return head(name, state) + _ended(outcome.results[model_id], names)
+def queue(place: int) -> str:
+    """Say which place in the queue an attack has."""
+    if place == 1:
+        return "Waiting: next in the queue"
+    teen = place % 100 in (11, 12, 13)
+    return f"Waiting: {place}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')} in the queue"
+
+
+def card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str]) -> str:
+    """Return a card without its curve: head, text as it stands, what happened, figures."""
+    state = status(outcome, pair)
+    if pair in outcome.results:
+        return head(name, state) + _ended(outcome.results[pair], names)
     if state == "error":
-        return head(name, state) + _line(outcome.errors.get(model_id) or outcome.trouble)
+        return head(name, state) + _line(outcome.errors.get(pair) or outcome.trouble)
     if state == "stopped":
         return head(name, state) + _line("Stopped before it began.")
     if state == "waiting":
-        place = f"Number {outcome.queue} in the queue." if outcome.queue else "Waiting for its turn."
-        return head(name, state) + _line(place)
+        return head(name, state) + _line("Waiting for its turn.")
     if state == "loading":
-        return head(name, state) + _line(f"loading {name} …")
-    return head(name, state) + _running(outcome, outcome.latest[model_id].data)
+        return head(name, state) + _line("loading the model …")
+    return head(name, state) + _running(outcome, outcome.latest[pair].data)
 
 
 def _running(outcome: Outcome, data: Mapping[str, Any]) -> str:
@@ -155,11 +162,11 @@ def _small(text: str) -> str:
     return f'<p class="rx-small">{html.escape(text)}</p>'
 
 
-def table(rows: Sequence[Row], titles: Mapping[str, str], names: Sequence[str], tau_at_least: float,
-          top5_at_least: float) -> str:
-    """Return the table of both texts: a row a model, words coloured by importance, and the two verdicts."""
-    body = "".join(_row(row, titles[row.model], names, tau_at_least, top5_at_least) for row in rows)
-    return ('<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="narrow" scope="col">Model</th>'
+def table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
+          top5_at_least: float, heading: str = "Model") -> str:
+    """Return the table of both texts: words coloured by importance, and the two verdicts; `heading` names the rows."""
+    body = "".join(_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
+    return (f'<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="narrow" scope="col">{heading}</th>'
             '<th scope="col">Original</th><th scope="col">Adversarial</th>'
             '<th class="verdict" scope="col">Prediction</th><th class="verdict" scope="col">Interpretation</th>'
             f"</tr></thead><tbody>{body}</tbody></table></div>")
@@ -171,22 +178,22 @@ def _row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_a
     target = names[row.target]
     texts = [
         strips.strip(text, attribution, strongest=scale, marks=m, readable=readable, target=target,
-                     label=f"{what} text, importance for {target} to {title}")
+                     label=f"{what} text, importance for {target}: {title}")
         for what, text, attribution, m, readable in (
             ("Original", row.original, row.explained, marked, row.readable),
             ("Adversarial", row.other, row.explained_other, marked_other, row.readable_other))
     ]
-    cells = [("Original", texts[0]), ("Adversarial", texts[1]), ("Prediction", _prediction(row, title, names)),
+    cells = [("Original", texts[0]), ("Adversarial", texts[1]), ("Prediction", _prediction(row, names)),
              ("Interpretation", _interpretation(row, tau_at_least, top5_at_least))]
     return (f'<tr><th scope="row">{html.escape(title)}</th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
 
 
-def _prediction(row: Row, title: str, names: Sequence[str]) -> str:
+def _prediction(row: Row, names: Sequence[str]) -> str:
     if row.error:
         return _line(row.error)
     if row.after is None or row.before is None:
-        return _small(f"loading {title} …")
+        return _small("loading the model …")
     moved = f"{says(row.before, names)} → {says(row.after, names)}"
     return _verdict(bool(row.kept), "ok", "lost") + _small(moved)
 

@@ -12,7 +12,7 @@ CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d"
 
 
 def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, asked: int = 0,
-          height: int = 150) -> "Figure":
+          at: tuple[int, float] | None = None, height: int = 150) -> "Figure":
     """Draw how the probability of a class falls while an attack asks the model.
 
     Args:
@@ -20,6 +20,7 @@ def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.
         label: Name of the class.
         border: Probability below which the prediction certainly flips; 0 leaves the line out.
         asked: Queries so far, where the curve is carried on flat; 0 ends it at the last step.
+        at: (queries, probability) to ring, such as a step of a replay.
         height: Height in pixels.
     """
     import plotly.graph_objects as go
@@ -35,6 +36,10 @@ def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.
     if x and asked > x[-1]:
         traces.append({"type": "scatter", "x": [x[-1], asked], "y": [y[-1]] * 2, "mode": "lines", "showlegend": False,
                        "line": {"dash": "dot", "width": 2, "color": FOR}, "hoverinfo": "skip"})
+    if at:
+        traces.append({"type": "scatter", "x": [at[0]], "y": [100 * at[1]], "mode": "markers", "showlegend": False,
+                       "marker": {"size": 16, "symbol": "circle-open", "color": AGAINST, "line": {"width": 3}},
+                       "cliponaxis": False, "hoverinfo": "skip"})
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 100 * border, "y1": 100 * border, "opacity": 0.6,
             "line": {"width": 1, "dash": "dash"}}
     # One call instead of many updates: this is drawn several times a second while an attack runs.

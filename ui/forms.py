@@ -1,6 +1,8 @@
 """Forms made from registries: a method picker and one widget for each parameter, and their writing in links."""
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, unquote
 
 import streamlit as st
 
@@ -24,12 +26,36 @@ def form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 (an i
         return None
     if st.session_state.get(key) not in names:
         st.session_state[key] = names[0]
-    name = st.selectbox(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session",
-                        help=" ".join((registry[st.session_state[key]].__doc__ or "").split("\n\n")[0].split()))
-    cls = registry[name]
+    name = st.selectbox(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session")
+    return _method(registry[name], key)
+
+
+def several(registry: Registry, key: str, label: str, help_: str) -> list[Any]:
+    """Draw a picker of any number of methods and a form of each one's parameters.
+
+    Args:
+        registry: The methods.
+        key: Prefix of the widgets' keys; `key` itself holds the chosen names.
+        label: Label of the picker.
+        help_: Help of the picker.
+
+    Returns:
+        The methods, or none where the parameters of one do not fit together (a line says why).
+    """
+    names = list(registry)
+    st.session_state[key] = [name for name in st.session_state.get(key, names[:1]) if name in names]
+    chosen = st.multiselect(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session",
+                            help=help_)
+    methods = [_method(registry[name], key) for name in chosen]
+    return [] if None in methods else methods
+
+
+def _method(cls: type, key: str) -> Any:  # noqa: ANN401
+    """Draw the form of one method; return the method, or None where its parameters do not fit together."""
+    about = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
     with st.expander(f"Settings of {cls.title}", icon=":material/tune:"):
-        values = {p.name: _widget(p, f"{key}.{name}.{p.name}") for p in parameters(cls)}
-        st.caption(f"[Source]({cls.source})")
+        values = {p.name: _widget(p, f"{key}.{cls.name}.{p.name}") for p in parameters(cls)}
+        st.caption(f"{about} [Source]({cls.source})")
     try:
         return cls(**values)
     except RobustError as error:
@@ -63,7 +89,7 @@ def to_link(method: Any) -> str:  # noqa: ANN401 (any registered method)
 
     `textfooler;max_candidates=20;min_similarity=0.7`
     """
-    changed = [f"{p.name}={getattr(method, p.name)}" for p in parameters(type(method))
+    changed = [f"{p.name}={quote(str(getattr(method, p.name)), safe='')}" for p in parameters(type(method))
                if getattr(method, p.name) != p.default]
     return ";".join([method.name, *changed])
 
@@ -83,12 +109,23 @@ def from_link(registry: Registry, text: str) -> dict[str, Any]:
     record: dict[str, Any] = {"name": name}
     for pair in pairs:
         field, _, value = pair.partition("=")
-        kind = known.get(field, str)
+        kind, value = known.get(field, str), unquote(value)
         try:
             record[field] = value == "True" if kind is bool else kind(value)
         except ValueError:
             raise BadInput(f"{field} must be {kind.__name__}, not {value!r}.") from None
     return to_record(from_record(registry, record))
+
+
+def several_from_link(registry: Registry, text: str) -> list[dict[str, Any]]:
+    """Read methods joined by commas, each once.
+
+    Raises:
+        UnknownName: There is no such method.
+        BadInput: A parameter is unknown or its value is not allowed.
+    """
+    records = [from_link(registry, part) for part in text.split(",") if part]
+    return list({record["name"]: record for record in records}.values())
 
 
 def preset(registry: Registry, key: str, record: dict[str, Any]) -> None:
@@ -102,3 +139,10 @@ def preset(registry: Registry, key: str, record: dict[str, Any]) -> None:
     st.session_state[key] = method.name
     for p in parameters(type(method)):
         st.session_state[f"{key}.{method.name}.{p.name}"] = getattr(method, p.name)
+
+
+def preset_several(registry: Registry, key: str, records: Sequence[dict[str, Any]]) -> None:
+    """Set the widgets of `several` to methods, before they are drawn; raises what `preset` raises."""
+    for record in records:
+        preset(registry, key, record)
+    st.session_state[key] = [record["name"] for record in records]

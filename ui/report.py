@@ -11,7 +11,7 @@ from robust_core import __version__
 from robust_core.registry import Registry
 from robust_core.store import finite
 from ui import cards, strips
-from ui.outcome import Outcome, Row
+from ui.outcome import Outcome, Pair, Row
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -38,18 +38,17 @@ def to_json(view: Mapping[str, Any]) -> str:
 
 def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_least: float,
            top5_at_least: float) -> str:
-    """Return a table with a line for each model."""
+    """Return a table with a line for each model under each attack."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["model", "attack", "seed", "status", "original", "perturbed", "reference_label",
                      "perturbed_label", "probability_before", "probability_after", "queries", "forward_passes",
                      "similarity", "seconds", "swaps", "compared_text", "prediction_kept", "kendall_tau", "top5",
                      "interpretation_kept", "error"])
-    table = {row.model: row for row in rows}
-    for model_id in outcome.asked["models"]:
-        result, row = outcome.results.get(model_id), table.get(model_id)
-        cells: list[Any] = [model_id, outcome.asked["attack"]["name"], outcome.asked["seed"],
-                            cards.WORDS[cards.status(outcome, model_id)]]
+    table = {row.pair: row for row in rows}
+    for pair in outcome.pairs:
+        result, row = outcome.results.get(pair), table.get(pair) or table.get(Pair(pair.model, ""))
+        cells: list[Any] = [*pair, outcome.asked["seed"], cards.WORDS[cards.status(outcome, pair)]]
         if result is None:
             cells += [outcome.text, *[""] * 10]
         else:
@@ -63,7 +62,7 @@ def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_l
         else:
             cells += [row.other, row.kept, f"{row.agreement['kendall_tau']:.4f}", f"{row.agreement['top_k'][5]:.2f}",
                       row.interpretation(tau_at_least, top5_at_least)]
-        writer.writerow([_harmless(cell) for cell in [*cells, outcome.errors.get(model_id, "")]])
+        writer.writerow([_harmless(cell) for cell in [*cells, outcome.errors.get(pair, "")]])
     return buffer.getvalue()
 
 
@@ -72,18 +71,20 @@ def _harmless(cell: Any) -> Any:  # noqa: ANN401 (a cell may be of any plain typ
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell
 
 
-def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[str, str], names: Sequence[str],
-            tau_at_least: float, top5_at_least: float, attacks: Registry) -> str:
+def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str],
+            tau_at_least: float, top5_at_least: float, attacks: Registry, heading: str = "Model") -> str:
     """Return one page that needs nothing from outside; everything typed is escaped."""
-    attack = attacks[outcome.asked["attack"]["name"]]
-    settings = ", ".join(f"{k} {v}" for k, v in outcome.asked["attack"].items() if k != "name")
+    settings = [f"{attacks[record['name']].title}: {', '.join(f'{k} {v}' for k, v in record.items() if k != 'name')}"
+                for record in outcome.asked["attacks"]]
+    models = [titles[Pair(model, "")] for model in outcome.models]
+    title = f"{', '.join(attacks[name].title for name in outcome.attacks)} on {', '.join(models)}"
     return _PAGE.format(
-        title=html.escape(f"{attack.title} on {len(titles)} models"),
-        lead=html.escape(f"Seed {outcome.asked['seed']}; {settings}. Code version {__version__}."),
+        title=html.escape(title),
+        lead=html.escape(f"Seed {outcome.asked['seed']}. {'; '.join(settings)}. Code version {__version__}."),
         text=html.escape(outcome.text),
         style=strips.style() + cards.STYLE,
-        cards="".join(f"<div>{cards.card(outcome, m, titles[m], names)}</div>" for m in outcome.asked["models"]),
+        cards="".join(f"<div>{cards.card(outcome, p, titles[p], names)}</div>" for p in outcome.pairs),
         legend=strips.legend(),
-        table=cards.table(rows, titles, names, tau_at_least, top5_at_least),
+        table=cards.table(rows, titles, names, tau_at_least, top5_at_least, heading),
         rule=html.escape(cards.rule(tau_at_least, top5_at_least)),
     )

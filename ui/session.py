@@ -11,7 +11,7 @@ from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
-from ui import cards, forms, outcome, state, strips
+from ui import cards, forms, permalink, running, state, strips
 
 LONGEST_LINK = 600
 
@@ -49,7 +49,7 @@ def open_session() -> None:
     asked = st.query_params.to_dict()
     try:
         if "view" in asked:
-            outcome.restore(asked["view"])
+            permalink.restore(asked["view"])
             st.session_state["view"] = asked["view"]
             return
         _take(asked)
@@ -70,7 +70,7 @@ def _take(asked: dict[str, Any]) -> None:
         if unknown:
             state.say(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
     if "attack" in asked:
-        forms.preset(ATTACKS, "attack", forms.from_link(ATTACKS, asked["attack"]))
+        forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, asked["attack"]))
 
 
 def write_link() -> None:
@@ -86,8 +86,9 @@ def write_link() -> None:
             wanted["text"] = now.text
         if list(now.models) != state.default_models():
             wanted["models"] = ",".join(now.models)
-        if now.attack is not None and forms.to_link(now.attack) != next(iter(ATTACKS), ""):
-            wanted["attack"] = forms.to_link(now.attack)
+        attacks = ",".join(map(forms.to_link, now.attacks))
+        if attacks and attacks != next(iter(ATTACKS), ""):
+            wanted["attack"] = attacks
         if st.session_state.get("job"):
             wanted["job"] = st.session_state["job"]
     if st.query_params.to_dict() != wanted:
@@ -96,11 +97,11 @@ def write_link() -> None:
 
 def share() -> None:
     """Store what is shown and make the address a permalink to it."""
-    present = outcome.present()
+    present = running.present()
     if present is None:
         return
     try:
-        st.session_state["view"] = state.store().put(outcome.view(present))
+        st.session_state["view"] = state.store().put(permalink.view(present))
         st.session_state["view_of"] = _shown()
     except RobustError as error:
         state.say(str(error))
@@ -109,8 +110,8 @@ def share() -> None:
 def _shown() -> str:
     """Name everything that a permalink holds: it leaves the address when any of it changes."""
     now = state.selection()
-    return json.dumps([now.text, now.models, now.attack and forms.to_link(now.attack),
-                       *(st.session_state.get(key) for key in ("job", "source", "from_model", "adversarial"))])
+    return json.dumps([now.text, now.models, *map(forms.to_link, now.attacks), *(
+        st.session_state.get(key) for key in ("job", "source", "source.attacks", "found_on", "adversarial"))])
 
 
 def said() -> None:
@@ -133,8 +134,8 @@ def sidebar() -> None:
         if not known:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
-        attack = forms.form(ATTACKS, "attack", "Attack")
-        st.session_state["chosen.attack"] = to_record(attack) if attack is not None else None
+        attacks = forms.several(ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model.")
+        st.session_state["chosen.attacks"] = [to_record(attack) for attack in attacks]
         explainer = forms.form(EXPLAINERS, "explainer", "Explanation")
         if explainer is not None:
             st.session_state["chosen.explainer"] = to_record(explainer)
@@ -166,11 +167,11 @@ def watch(attack_page: Any, here: bool) -> None:  # noqa: ANN401 (st.Page's clas
 
     @st.fragment(run_every=1.0)
     def sign() -> None:
-        now = outcome.present()
+        now = running.present()
         if now is None or not now.running:
             st.rerun()
             return
-        st.caption(f"Attack running: {now.queries:,} queries")
+        st.caption(cards.queue(now.queue) if now.queue else f"Attack running: {now.queries:,} queries")
         st.page_link(attack_page, label="Watch it", icon=":material/bolt:")
 
     with st.sidebar:

@@ -37,7 +37,7 @@ class Selection(NamedTuple):
 
     text: str
     models: tuple[str, ...]
-    attack: Any
+    attacks: tuple[Any, ...]
     explainer: Any
     label: int | None
     seed: int
@@ -49,11 +49,12 @@ class Selection(NamedTuple):
 def selection() -> Selection:
     """Return the present choices; a page that runs without the frame gets the defaults."""
     known = st.session_state
-    attack, explainer = known.get("chosen.attack"), known.get("chosen.explainer")
+    attacks, explainer = known.get("chosen.attacks"), known.get("chosen.explainer")
+    default = () if first(ATTACKS) is None else (first(ATTACKS),)
     return Selection(
         known.get("text", DEFAULT_TEXT),
         tuple(known.get("models", default_models())),
-        from_record(ATTACKS, attack) if attack else None if "chosen.attack" in known else first(ATTACKS),
+        default if attacks is None else tuple(from_record(ATTACKS, record) for record in attacks),
         from_record(EXPLAINERS, explainer) if explainer else first(EXPLAINERS),
         None if known.get("label", NO_LABEL) == NO_LABEL else int(known["label"]),
         int(known.get("seed", 0)),

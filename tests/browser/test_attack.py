@@ -125,6 +125,24 @@ def test_the_adversarial_text_is_edited_by_hand(attacked):
     expect(attacked.get_by_text("Edited by hand.")).to_have_count(0)
 
 
+def test_a_search_is_replayed_by_keyboard_and_thumb(attacked):
+    attacked.get_by_text("Replay, step by step").click()
+    slider, shown = attacked.get_by_role("slider"), attacked.locator("[aria-label^='Text at step']")
+    expect(attacked.get_by_text("The original text: Positive")).to_be_visible()
+    expect(shown).to_have_text(REVIEW)
+    slider.press("ArrowRight")
+    expect(attacked.get_by_text("Ranking words, ")).to_be_visible()
+    slider.press("End")
+    expect(shown.locator(".swapped").first).to_be_visible()
+    expect(attacked.get_by_role("button", name="Next", exact=True)).to_be_disabled()
+    attacked.set_viewport_size({"width": 390, "height": 900})
+    attacked.get_by_role("button", name="Back", exact=True).click()
+    expect(attacked.get_by_text(re.compile(r"^Tried \d+ words? for “"))).to_be_visible()
+    over = attacked.locator("[data-testid=stMain], html").evaluate_all(
+        "es => es.map(e => e.scrollWidth - e.clientWidth)")
+    assert max(over) <= 0
+
+
 def test_downloads(attacked):
     saved = {}
     for name in ("JSON", "CSV", "HTML"):
@@ -146,6 +164,7 @@ def test_a_permalink_opens_in_another_browser(attacked, new_page):
     expect(other.get_by_role("textbox", name="Type a review")).to_have_value(REVIEW)
     explained(other)
     assert other.locator(".rx-table").inner_text() == table
+    expect(other.locator(".rx-head .rx-badge")).to_have_count(3)
     assert badges(other) == badges(attacked)
 
 

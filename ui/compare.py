@@ -1,0 +1,106 @@
+"""The table of original and adversarial texts: which text each line compares, and what is known of both."""
+
+import dataclasses
+import json
+
+import streamlit as st
+
+from robust_core.errors import RobustError
+from robust_core.metrics import consistency
+from robust_core.registry import to_record
+from robust_core.text import Draft, align, check_typed
+from ui import state
+from ui.outcome import Outcome, Pair, Row
+
+SHARED, OWN = "shared", "own"
+
+
+def source_key(outcome: Outcome) -> str:
+    """Return where the choice of texts is kept: one for several attacks on one model, one for all else."""
+    return "source.attacks" if len(outcome.models) == 1 < len(outcome.attacks) else "source"
+
+
+def source(outcome: Outcome) -> str:
+    """Return whether the lines share a text; of several attacks on one model each has its own, by default."""
+    if not outcome.donors():
+        return SHARED
+    key = source_key(outcome)
+    return st.session_state.get(key, SHARED if key == "source" else OWN)
+
+
+def heading(outcome: Outcome) -> str:
+    """Say what the lines of the table stand for."""
+    if source(outcome) == SHARED or len(outcome.attacks) == 1:
+        return "Model"
+    return "Attack" if len(outcome.models) == 1 else "Model, attack"
+
+
+def shared_text(outcome: Outcome) -> str:
+    """Return the one text shown to all models: edited by hand, or that of the chosen card."""
+    edited = st.session_state.get("adversarial")
+    return found_text(outcome) if edited is None else edited
+
+
+def edit() -> None:
+    """Take over the text in the editing box; what cannot be used changes nothing but leaves a plain line."""
+    typed = st.session_state.get("adversarial_box")
+    # Streamlit also reports a box whose text the program itself has replaced.
+    if typed is None or typed == st.session_state.get("box_shows"):
+        return
+    try:
+        st.session_state["adversarial"] = check_typed(typed)
+    except RobustError as error:
+        state.say(f"The edited text is not used. {error}")
+
+
+def undo_edit() -> None:
+    """Go back to the text that the attack found."""
+    for key in ("adversarial", "box_shows"):
+        st.session_state.pop(key, None)
+
+
+def found_text(outcome: Outcome) -> str:
+    """Return the text of the chosen card, the first that flipped by default."""
+    donors = outcome.donors()
+    chosen = st.session_state.get("found_on")
+    donor = chosen if chosen in donors else donors[0] if donors else None
+    return outcome.results[donor].perturbed if donor else outcome.text
+
+
+def rows(outcome: Outcome) -> list[Row]:
+    """Return the lines of the table, each as complete as it can be now; missing parts are being made."""
+    usable = [pair for pair in outcome.pairs if pair not in outcome.errors]
+    if source(outcome) == OWN:
+        found = {pair: outcome.results[pair].perturbed for pair in usable if pair in outcome.results}
+        return [_row(outcome, pair, found.get(pair, outcome.text)) for pair in usable]
+    text = shared_text(outcome)
+    return [_row(outcome, Pair(model, ""), text) for model in dict.fromkeys(pair.model for pair in usable)]
+
+
+def _row(outcome: Outcome, pair: Pair, other: str) -> Row:
+    model_id, device, text = pair.model, outcome.asked["device"], outcome.text
+    before, error = state.predict(model_id, device, text)
+    after, _ = state.predict(model_id, device, other)
+    target = next((r.reference_label for p, r in outcome.results.items() if p.model == model_id), None)
+    target = outcome.asked["label"] if target is None else target
+    if target is None:
+        target = before.index(max(before)) if before else 0
+    row = Row(pair, text, other, target, before, after, error=error)
+    if before is None or after is None:
+        return row
+    record = json.dumps(to_record(state.selection().explainer), sort_keys=True)
+    explained = []
+    for each in (text, other):
+        value, error = state.explanations().peek(model_id, state.fingerprint(model_id), device, each, target, record)
+        explained.append(value)
+        row = dataclasses.replace(row, error=row.error or error)
+    a, b = explained
+    agreement = consistency(a, b, align(Draft.of(text).words, Draft.of(other).words)) if a and b else None
+    # What a model does not read has no score, so the attribution tells how far it reads.
+    return dataclasses.replace(row, explained=a, explained_other=b, agreement=agreement,
+                               readable=len(a.spans) if a else None, readable_other=len(b.spans) if b else None)
+
+
+def complete(lines: list[Row]) -> bool:
+    """Return whether every line is as complete as it will get."""
+    return all(row.error or (row.explained and row.explained_other) for row in lines)

@@ -1,0 +1,80 @@
+"""Links to what a page shows: everything is written down, so that nothing is computed again."""
+
+import contextlib
+import dataclasses
+import json
+import math
+from typing import Any
+
+import streamlit as st
+
+from robust_core.attacks import ATTACKS
+from robust_core.errors import BadInput, RobustError
+from robust_core.explainers import EXPLAINERS
+from robust_core.registry import to_record
+from robust_core.types import Attribution, Span
+from ui import compare, forms, state
+from ui.outcome import VERSION, Outcome, Pair, of_document, to_document
+
+
+def view(outcome: Outcome) -> dict[str, Any]:
+    """Write everything a permalink brings back: choices, results, and what was computed for the table."""
+    chosen = state.selection()
+    lines = compare.rows(outcome)
+    attributions = [dataclasses.asdict(a) | {"model": row.pair.model, "fingerprint": state.fingerprint(row.pair.model),
+                                             "gap": None if math.isnan(a.gap) else a.gap,
+                                             "total": None if math.isnan(a.total) else a.total}
+                    for row in lines for a in (row.explained, row.explained_other) if a is not None]
+    probabilities = [
+        {"model": row.pair.model, "fingerprint": state.fingerprint(row.pair.model), "text": text, "proba": proba}
+        for row in lines for text, proba in ((row.original, row.before), (row.other, row.after)) if proba]
+    return {
+        "text": chosen.text, "models": list(chosen.models), "seed": chosen.seed,
+        "label": state.NO_LABEL if chosen.label is None else chosen.label,
+        "attacks": [to_record(attack) for attack in chosen.attacks], "explainer": to_record(chosen.explainer),
+        "tau_at_least": chosen.tau_at_least, "top5_at_least": chosen.top5_at_least,
+        "source": compare.source(outcome), "found_on": st.session_state.get("found_on"),
+        "adversarial": st.session_state.get("adversarial"), "outcome": to_document(outcome),
+        "attributions": attributions, "probabilities": probabilities,
+    }
+
+
+def restore(token: str) -> None:
+    """Bring back what a permalink holds, without computing anything again.
+
+    Raises:
+        BadInput: Nothing is stored under the token, or another version of the program wrote it.
+    """
+    document = state.store().get(token)
+    try:
+        if document["outcome"]["version"] != VERSION:
+            raise KeyError("version")
+        outcome = of_document(document["outcome"])
+        if not set(outcome.attacks) <= set(ATTACKS):
+            raise KeyError("attacks")
+        device = outcome.asked["device"]
+        for kept in document["attributions"]:
+            values = dict(kept)
+            model_id, print_ = values.pop("model"), values.pop("fingerprint")
+            values["spans"] = tuple(Span(*span) for span in values["spans"])
+            values["scores"] = tuple(values["scores"])
+            values |= {key: math.nan for key in ("gap", "total") if values[key] is None}
+            attribution = Attribution(**values)
+            key = (attribution.text, attribution.target, json.dumps(attribution.method, sort_keys=True))
+            state.explanations().put(attribution, model_id, print_, device, *key)
+        for kept in document["probabilities"]:
+            state.remember(tuple(kept["proba"]), kept["model"], kept["fingerprint"], device, kept["text"])
+        for key in ("text", "models", "label", "seed", "tau_at_least", "top5_at_least"):
+            st.session_state[key] = document[key]
+        st.session_state[compare.source_key(outcome)] = document["source"]
+        if document["found_on"] is not None:
+            st.session_state["found_on"] = Pair(*document["found_on"])
+        if document["adversarial"] is not None:
+            st.session_state["adversarial"] = document["adversarial"]
+        st.session_state["outcome"] = document["outcome"]
+        with contextlib.suppress(RobustError):
+            forms.preset_several(ATTACKS, "attacks", document["attacks"])
+            forms.preset(EXPLAINERS, "explainer", document["explainer"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadInput("This link was made by another version of the program and cannot be shown.") from None
+
