@@ -69,7 +69,7 @@ class MiniLM:
         """
         from robust_core.models.rows import batches
 
-        rows = [self._tokens.encode(clean(text)).ids for text in texts]
+        rows = [self._tokens.ids(clean(text)) for text in texts]
         result = np.zeros((len(rows), self._body.config["hidden_size"]), dtype=np.float32)
         for chosen in batches(rows, self._budget):
             result[chosen] = self._run([rows[i] for i in chosen], screened)

@@ -60,7 +60,8 @@ def clean(text: str) -> str:
 
 def _clean_once(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
-    text = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     text = _BARE_ENTITY.sub(lambda m: html.unescape("&" + m[1]), text)
     text = html.unescape(text) if "&" in text and ";" in text else text
     text = _TAG.sub(" ", text).replace("\\", " ")

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core.text import Draft, word_spans
@@ -77,9 +77,14 @@ class WordVocabulary:
     def _index(self) -> dict[str, int]:
         return {word: i + 2 for i, word in enumerate(self.words)}
 
+    @functools.cached_property
+    def _units(self) -> Callable[[str], tuple[int, ...]]:
+        index = self._index
+        return functools.lru_cache(maxsize=100_000)(lambda unit: tuple(index.get(p, 1) for p in word_pieces(unit)))
+
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the ids of one word, or of the characters between two words (none)."""
-        return tuple(self._index.get(piece, 1) for piece in word_pieces(unit))
+        return () if unit == " " else self._units(unit)
 
     def encode(self, text: str) -> Tokens:
         """Return the ids of a whole text, cut at `length`."""
@@ -133,8 +138,13 @@ class Subwords:
         """Return the ids of one word, or of the characters between two words."""
         return () if unit == " " else self._units(unit)
 
-    def encode(self, text: str) -> Tokens:
+    def ids(self, text: str) -> tuple[int, ...]:
         """Return the ids of a whole text with its special tokens, cut at `length`."""
+        inner = self._typed(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return (*self.prefix, *inner[: self.length - len(self.prefix) - len(self.suffix)], *self.suffix)
+
+    def encode(self, text: str) -> Tokens:
+        """Return the ids of a whole text with its special tokens, cut at `length`, and whose they are."""
         coded = self._tokenizer.encode(text, add_special_tokens=False)
         spans = word_spans(text)
         room = self.length - len(self.prefix) - len(self.suffix)
