@@ -194,8 +194,9 @@ def compare(name: str, pool: Sequence[Example], n: int, long: int, several: int)
     if name == FOUR:
         pool = [dataclasses.replace(example, label=None) for example in pool]
     encoder, found = encoders.default(), []
-    for start in range(0, len(pool), CHUNK):
-        found += pairs(model, pool[start: start + CHUNK], encoder)
+    chunk = min(CHUNK, max(n // 2, 1))
+    for start in range(0, len(pool), chunk):
+        found += pairs(model, pool[start: start + chunk], encoder)
         if len(found) >= n and sum(p.long for p in found) >= long and sum(p.successes > 1 for p in found) >= several:
             break
     wrong = [{"uid": p.example.uid, "cause": cause(p, model, encoder), "ours": p.ours.perturbed, "theirs": p.theirs}

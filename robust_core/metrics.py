@@ -49,9 +49,11 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
         "succeeded": len(succeeded),
         "exhausted": sum(r.status == "exhausted" for r in counted),
     }
+    # An attack may succeed without a flip: input reduction keeps the class.
+    kept = sum(r.perturbed_label == r.reference_label for r in attempted)
     columns = {
         "accuracy": proportion_and_error(len(attempted), len(counted)),
-        "accuracy_under_attack": proportion_and_error(len(attempted) - len(succeeded), len(counted)),
+        "accuracy_under_attack": proportion_and_error(kept, len(counted)),
         "attack_success_rate": proportion_and_error(len(succeeded), len(attempted)),
         "swaps": mean_and_error(len(r.swaps) for r in succeeded),
         "swap_rate": mean_and_error(len(r.swaps) / max(len(word_spans(r.example.text)), 1) for r in succeeded),

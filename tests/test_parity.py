@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 def test_textfooler_ends_where_textattack_does(own_runs):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "offline"), "WITH_TEXTATTACK": "1",
                                 "ROBUST_RUNS": str(own_runs), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "bench.parity", "--data", "reviews", "--n", "15", "--long", "5", "--several", "5",
-               "--few", "5", "--json"]
+    command = [sys.executable, "-m", "bench.parity", "--data", "reviews", "--n", "6", "--long", "3", "--several", "3",
+               "--few", "4", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "blocked: tried" not in done.stderr
@@ -25,6 +25,6 @@ def test_textfooler_ends_where_textattack_does(own_runs):
                                                "bench/four-classes"}
     for row in rows:
         print(row["victim"], row["same"], "of", row["sentences"], *row["mismatches"], sep="\n  ")
-    assert all(row["sentences"] >= 5 and row["several_successes"] >= 5 for row in rows)
+    assert all(row["sentences"] >= 4 and row["several_successes"] >= 3 for row in rows)
     assert sum(row["same"] for row in rows) >= 0.99 * sum(row["sentences"] for row in rows), rows
     assert not [wrong for row in rows for wrong in row["mismatches"] if "unexplained" in wrong["cause"]]
