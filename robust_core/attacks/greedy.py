@@ -141,15 +141,18 @@ class Gate:
         figures, i = self._known[k]
         return bool(figures.value[i] >= self._sentence.least)
 
-    def most_similar(self, passing: Sequence[int]) -> Generator[Request, Any, int]:
-        """Return the most similar of candidates that passed, the first on equality."""
+    def most_similar(self, passing: Sequence[int], scores: Scores) -> Generator[Request, Any, tuple[int, Scores]]:
+        """Return the most similar of candidates that passed, the better score first on equality, and the scores."""
         best = passing[0]
         for k in passing[1:] if self.measures else ():
             mine, others = self._known[k], self._known[best]
             closer, one, other = yield from beats(*mine, *others)
             self._known[k], self._known[best] = (one, mine[1]), (other, others[1])
-            best = k if closer else best
-        return best
+            if not closer and one.value[mine[1]] == other.value[others[1]]:
+                best, scores = yield from highest(scores, sorted((k, best)))
+            elif closer:
+                best = k
+        return best, scores
 
 
 def choose(scores: Scores, standing: Standing, gate: Gate) -> Generator[Request, Any, tuple[int | None, Scores]]:
@@ -176,10 +179,10 @@ def choose(scores: Scores, standing: Standing, gate: Gate) -> Generator[Request,
                 return None, scores
         if (yield from gate.passes(k, functools.partial(_ahead, scores, left, k))):
             if not gate.measures or not scores.success[k]:
-                return k if not chosen else (yield from gate.most_similar(chosen)), scores
+                return (k, scores) if not chosen else (yield from gate.most_similar(chosen, scores))
             chosen.append(k)
         left.remove(k)
-    return (yield from gate.most_similar(chosen)) if chosen else None, scores
+    return (yield from gate.most_similar(chosen, scores)) if chosen else (None, scores)
 
 
 def _ahead(scores: Scores, left: Sequence[int], k: int, asked: int) -> list[int]:

@@ -169,7 +169,12 @@ class Pause:
     """Let others go on: what this search waits for (another process, say) is not there yet; answered by None.
 
     The search waits a few milliseconds by itself before it pauses, so that nobody spins.
+
+    Args:
+        idle: Whether it has not begun yet, because it waits for its turn: that time is not its own.
     """
+
+    idle: bool = False
 
 
 Request = Score | Similarity | Settle | Judge | Accept | Pause

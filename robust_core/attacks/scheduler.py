@@ -198,6 +198,8 @@ class Scheduler:
                 if isinstance(request, Accept):
                     self._accept(search, request)
                 elif isinstance(request, Pause):
+                    if request.idle:
+                        search.tally.started = time.perf_counter()
                     self._paused.append(search)
                     return
                 elif (server := self._server(search, request)).answers_now(search):

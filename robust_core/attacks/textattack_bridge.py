@@ -156,12 +156,12 @@ def _turn() -> Generator[Request, None, Worker]:
     while True:
         found = worker()
         if not found.take():
-            yield Pause()
+            yield Pause(idle=True)
             continue
         try:
             while found.alive and not found.free:
                 found.receive()
-                yield Pause()
+                yield Pause(idle=True)
         except BaseException:
             found.leave()
             raise

@@ -1,0 +1,199 @@
+"""The same texts whatever the batches: near-ties, noise, screening, order, width, process."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from doubles import BagOfWords, WordEncoder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robust_core import ATTACKS, datasets
+from robust_core.attacks import constraints, settle, textfooler
+from robust_core.attacks.requests import BATCHED, CANONICAL, SCREENED, Figures, Settle
+from robust_core.models import checkpoint
+from robust_core.types import Example, Noise
+
+NOISE = (0.05, 1e-3, 0.0)
+
+
+def figures(canonical: np.ndarray, level: np.ndarray, seed: int) -> Figures:
+    """What a server would answer at some levels: off by less than the noise of the level."""
+    error = np.array(NOISE)[level]
+    off = np.random.default_rng([seed, *level]).uniform(-0.5, 0.5, len(canonical)) * error
+    first: dict[float, int] = {}
+    same = np.array([first.setdefault(v, i) for i, v in enumerate(canonical)])
+    return Figures(canonical + off[same], error, error, level, same, canonical.tolist())
+
+
+def drive(steps, canonical: np.ndarray, seed: int):
+    """Answer a search's wish to settle; return what it returns, and how many figures it settled."""
+    asked, answer = 0, None
+    while True:
+        try:
+            request = steps.send(answer)
+        except StopIteration as end:
+            return end.value, asked
+        assert isinstance(request, Settle)
+        level = request.figures.level.copy()
+        assert all(level[k] < CANONICAL for k in request.which), "what is canonical cannot be settled"
+        for k in request.which:
+            level[request.figures.same == request.figures.same[k]] = request.figures.level[k] + 1
+        asked += len(request.which)
+        answer = figures(canonical, level, seed)
+
+
+values = st.lists(st.sampled_from([0.1, 0.1 + 1e-5, 0.1 + 4e-4, 0.12, 0.3, 0.5, 0.5 - 1e-9, 0.9]),
+                  min_size=1, max_size=12)
+
+
+@given(values, st.integers(0, 99), st.sampled_from([SCREENED, BATCHED]))
+def test_choices_are_those_of_the_canonical_figures(found, seed, low):
+    canonical = np.array(found)
+    start = figures(canonical, np.full(len(canonical), low, dtype=np.int8), seed)
+    (order, _), _ = drive(settle.ranking(start), canonical, seed)
+    assert [canonical[k] for k in order] == sorted(canonical, reverse=True)
+    (best, _), _ = drive(settle.highest(start, range(len(canonical))), canonical, seed)
+    assert best == int(canonical.argmax())
+    for k in range(len(canonical)):
+        for threshold in (0.1, 0.5):
+            (enough, _), _ = drive(settle.at_least(start, k, threshold), canonical, seed)
+            assert enough == (canonical[k] >= threshold)
+        number, _ = drive(settle.rounded(start, k, 2), canonical, seed)
+        assert number == round(float(canonical[k]), 2)
+
+
+def test_only_what_is_close_is_settled():
+    canonical = np.array([0.9, 0.1, 0.3, 0.5, 0.3 + 1e-5])
+    start = figures(canonical, np.full(5, BATCHED), 0)
+    (order, settled), asked = drive(settle.ranking(start), canonical, 0)
+    assert order == [0, 3, 4, 2, 1] and asked == 2
+    assert settled.level.tolist() == [BATCHED, BATCHED, CANONICAL, BATCHED, CANONICAL]
+
+
+# --- Whole searches ------------------------------------------------------------------------------
+
+
+def jitter(seed: bytes, shape: tuple[int, ...], size: float) -> np.ndarray:
+    """Noise that depends on nothing but a batch."""
+    return np.random.default_rng(zlib.crc32(seed)).uniform(-size, size, shape)
+
+
+class Jittery(BagOfWords):
+    """A victim whose batches differ from a text alone, in fp32 as on real machines and in bf16 much more."""
+
+    screens = True
+
+    def noise(self) -> Noise:
+        """What its screening may be off by."""
+        return Noise(0.05, 0.1)
+
+    def proba_from_ids(self, rows, *, screened=False):
+        """Judge a batch; a text alone has its canonical probabilities."""
+        proba = super().proba_from_ids(rows)
+        if len(rows) == 1 and not screened:
+            return proba
+        off = jitter(repr((rows, screened)).encode(), proba.shape, 0.02 if screened else 5e-6)
+        scores = np.log(proba) + off
+        return (np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+class JitteryEncoder(WordEncoder):
+    """The same for an encoder."""
+
+    screens = True
+
+    def noise(self) -> Noise:
+        """What its screening may be off by."""
+        return Noise(0.02, 0.04)
+
+    def encode(self, texts, *, screened=False):
+        """Encode a batch; a text alone has its canonical row."""
+        rows = super().encode(texts)
+        if len(texts) == 1 and not screened:
+            return rows
+        return (rows + jitter(repr((texts, screened)).encode(), rows.shape, 1e-4 if screened else 1e-8)).astype("f4")
+
+
+WORDS = ("good", "fine", "nice", "dull", "bad", "slow", "warm", "cold")
+# Ties that are exact, that a batch would hide, and that only screening would hide.
+BIAS = (-1.5, 1.5, -1.0)
+WEIGHTS = {f"{word}{k}": 0.4 * (i % 4 - 1.5) + (0, 0, 1e-7, 3e-3)[k] for i, word in enumerate(WORDS) for k in range(4)}
+
+
+@pytest.fixture
+def ties(monkeypatch):
+    """A thesaurus of words that weigh the same, or nearly."""
+    rng = random.Random(0)
+    near = {word: sorted(o for o in WEIGHTS if abs(WEIGHTS[o] - WEIGHTS[word]) < 0.45) for word in WEIGHTS}
+    table = {word: [(other, 0.9) for other in sorted(rng.sample(others, 6))] for word, others in near.items()}
+    monkeypatch.setattr(textfooler, "neighbours", lambda word: table.get(word.lower(), []))
+    textfooler.substitutes.cache_clear()
+    monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
+    monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))
+    yield [Example(" ".join(rng.choices(sorted(WEIGHTS), k=rng.randint(4, 24))), None, f"t/{i}") for i in range(40)]
+    textfooler.substitutes.cache_clear()
+
+
+def found(victim, examples, attack=None, **options) -> dict:
+    """What a run finds, without what depends on its batches."""
+    attack = attack or ATTACKS["textfooler"](min_text_similarity=0.5)
+    results = [e.result for e in attack.run([victim], examples, **options) if e.result]
+    assert len(results) == len(examples)
+    return {r.example.uid: (r.perturbed, r.status, r.similarity, r.after, r.queries) for r in results}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_planted_ties_give_the_same_texts_at_any_width_order_and_precision(ties, classes):
+    weights = WEIGHTS if classes == 2 else {w: (-v, v, v / 2) for w, v in WEIGHTS.items()}
+    victim = Jittery(weights, BIAS[:classes], labels=("a", "b", "c")[:classes], length=50)
+    calm = BagOfWords(weights, BIAS[:classes], labels=("a", "b", "c")[:classes], length=50)
+    alone = {uid: value for e in ties for uid, value in found(victim, [e], width=1, encoder=JitteryEncoder()).items()}
+    assert {status for _, status, *_ in alone.values()} >= {"succeeded", "failed"}
+    for width in (1, 8, 64):
+        assert found(victim, ties, width=width, encoder=JitteryEncoder()) == alone
+    shuffled = random.Random(1).sample(ties, len(ties))
+    assert found(victim, shuffled, width=8, encoder=JitteryEncoder()) == alone
+    assert found(victim, shuffled, width=8, encoder=JitteryEncoder(), precision="screened") == alone
+    assert found(calm, ties, encoder=WordEncoder()) == alone
+
+
+def test_without_settling_the_planted_ties_would_matter(ties, monkeypatch):
+    """The test above has teeth: with the noise denied, widths disagree."""
+    from robust_core.attacks import servers
+
+    monkeypatch.setattr(servers, "FP32", Noise(0.0, 0.0))
+    monkeypatch.setattr(servers, "_ROUNDING", 0.0)
+    victim = Jittery(WEIGHTS, length=50)
+    narrow, wide = (found(victim, ties, width=width, encoder=JitteryEncoder()) for width in (1, 64))
+    assert narrow != wide
+
+
+@pytest.mark.parametrize(("name", "n"), [("cnn", 12), ("lstm", 8), ("minilm", 3)])
+def test_real_models_find_the_same_texts_at_any_width_order_and_precision(name, n):
+    victim = checkpoint.load(f"sst2/{name}/base", "cpu")
+    examples = list(datasets.load("reviews", "dev")[:n])
+    attack = ATTACKS["textfooler"](max_queries=150)
+    alone = found(victim, examples, attack, width=1)
+    assert found(victim, examples[::-1], attack, width=64) == alone
+    screened = found(victim, examples, attack, precision="screened")
+    assert {uid: value[:4] for uid, value in screened.items()} == {uid: value[:4] for uid, value in alone.items()}
+
+
+def test_two_processes_with_other_hash_seeds_and_threads_agree():
+    text = "An exceedingly clever piece of cinema, warm and funny, and never once dull or slow in two hours."
+    command = [sys.executable, "-m", "robust_core", "attack", text, "--model", "sst2/cnn/base", "--json"]
+
+    def run(seed: str) -> dict:
+        done = subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True)
+        (result,) = json.loads(done.stdout)["results"]
+        return {key: value for key, value in result.items() if key != "seconds"}
+
+    assert run("1") == run("4242")
+    assert torch.get_num_threads() >= 1
