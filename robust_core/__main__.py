@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,7 @@ from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.registry import Registry, check_parameters, from_record, parameters, to_record
 from robust_core.store import ResultStore, export_claim, finite, runs_folder
 from robust_core.text import check_typed
-from robust_core.types import AttackResult, Example
+from robust_core.types import PRECISIONS, AttackResult, Example, Precision
 
 if TYPE_CHECKING:
     from robust_core.types import Attribution
@@ -66,7 +66,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 MaxQueries = Annotated[int | None, typer.Option("--max-queries", min=0, help="Most queries an example; 0: no limit.")]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds an example; 0 = no limit.")]
-Precision = Annotated[str, typer.Option("--precision", help="exact: fp32 throughout.")]
+Exactness = Annotated[str, typer.Option(
+    "--precision", help="exact (fp32), or screened (bf16 first, fp32 wherever that could change a choice).")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
 
 
@@ -119,19 +120,19 @@ def attack(text: Text, model: Models,
            attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
            label: Annotated[str | None, typer.Option("--label", help="True label; without it, the prediction.")] = None,
            seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
-           precision: Precision = "exact", device: Device = "auto", as_json: Json = False) -> None:
+           precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     from robust_core.attacks import ATTACKS
 
     found: dict[str, AttackResult] = {}
     errors = []
     with _stdout_kept(), _interruptible() as stop:
-        _check_precision(precision)
+        exactness = _precision(precision)
         cleaned = _typed(text)
         method, = _methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
         victims = _load(model, device)
         example = Example(cleaned, None if label is None else _common_label(victims, label), "typed")
-        for event in method.run(victims, [example], seed=seed, stop=stop):
+        for event in method.run(victims, [example], seed=seed, stop=stop, precision=exactness):
             if event.result is not None:
                 found[event.victim] = event.result
             elif event.kind == "error":
@@ -181,24 +182,28 @@ def evaluate(model: Models,
              split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
              attack: Annotated[list[str] | None, typer.Option("--attack", help="Attack; may be repeated.")] = None,
              explain: Annotated[str, typer.Option("--explain", help="Explainers, with commas between.")] = "",
+             transfer: Annotated[bool, typer.Option("--transfer", help="Judge texts by the other models.")] = False,
              n: Annotated[int | None, typer.Option("--n", min=1, help="Examples drawn; all by default.")] = None,
              seed: Seed = 0,
              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
              max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
-             precision: Precision = "exact",
+             precision: Exactness = "exact",
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
+    from rich.console import Console
+
+    from robust_core import progress
     from robust_core.attacks import ATTACKS
     from robust_core.evaluate import evaluate as measure
 
     explainers = [name.strip() for name in explain.split(",") if name.strip()]
     single = out is not None and out.endswith(".json")
-    if single and (len(model) > 1 or len(attack or ()) > 1 or explainers):
+    if single and (len(model) > 1 or len(attack or ()) > 1 or explainers or transfer):
         raise BadInput("--out FILE.json takes one row; name a folder for more.")
     rows: list[Row] = []
     with _stdout_kept(), _interruptible() as stop:
-        _check_precision(precision)
+        exactness = _precision(precision)
         limits = {"max_queries": max_queries, "time_limit": time_limit}
         attacks = _methods(ATTACKS, attack or [], settings, **limits)
         shown = []
@@ -208,17 +213,18 @@ def evaluate(model: Models,
             shown = _methods(EXPLAINERS, explainers, None)
         datasets.find(dataset, split, data_dir)
         events = measure(_load(model, device), dataset, split, attacks, n=n, seed=seed, data_dir=data_dir,
-                         store=ResultStore(), explain=shown, stop=stop)
-        with _progress() as progress:
+                         store=ResultStore(), explain=shown, transfer=transfer, stop=stop, precision=exactness)
+        with progress.watch(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
                     rows.append(dict(event.data))
-                progress(event.victim, event.kind, event.data)
+                show(event)
     if out is not None and not stop.is_set():
         for row in rows:
             _claim(row, Path(out) if single else Path(out) / _claim_name(row), n)
-    _show(rows, as_json, _EVALUATION, [*sorted({_parameters(r["parameters"]) for r in rows if r["parameters"]}),
-                                       *(f"{r['model']}: {w}" for r in rows for w in r["warnings"])])
+    notes = [*sorted({_parameters(r["parameters"]) for r in rows if r["parameters"]}),
+             *dict.fromkeys(f"{r.get('adversarial_from', r['model'])}: {w}" for r in rows for w in r["warnings"])]
+    _show_evaluation(rows, as_json, notes)
     raise typer.Exit(_INTERRUPTED if stop.is_set() else 0)
 
 
@@ -289,15 +295,22 @@ def _typed(text: str) -> str:
         raise BadInput("Standard input is not UTF-8 text.") from None
 
 
-def _check_precision(name: str) -> None:
-    if name != "exact":
-        raise UnknownName("precision", name, ["exact"])
+def _precision(name: str) -> Precision:
+    for known in PRECISIONS:
+        if known == name:
+            return known
+    raise UnknownName("precision", name, PRECISIONS)
 
 
 def _load(model_ids: Sequence[str], device: str) -> list[Any]:
     from robust_core.models import checkpoint
 
-    return [checkpoint.load(model_id, device) for model_id in dict.fromkeys(model_ids)]
+    loaded = {name: checkpoint.load(name, device) for name in dict.fromkeys(model_ids)}
+    names: dict[str, str] = {}
+    for name, classifier in loaded.items():
+        if names.setdefault(classifier.id, name) != name:
+            raise BadInput(f"{names[classifier.id]} and {name} are the same model.")
+    return list(loaded.values())
 
 
 def _label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
@@ -396,25 +409,6 @@ def _interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, str, Mapping[str, Any]], None]]:
-    """Give a function that shows events in one line on a terminal's stderr."""
-    from rich.console import Console
-
-    console, ended = Console(stderr=True), 0
-    if not console.is_terminal:
-        yield lambda victim, kind, data: None
-        return
-    with console.status("Starting") as status:
-        def show(victim: str, kind: str, data: Mapping[str, Any]) -> None:
-            nonlocal ended
-            ended += kind in ("result", "error")
-            count = f"{data['done']} of {data['total']}" if "done" in data else f"{ended} attacks ended"
-            status.update(f"{victim}: {count}")
-
-        yield show
-
-
 # Rows, as the contracts of the command line name them.
 
 def _by_label(classifier: Any, proba: Sequence[float]) -> dict[str, float]:  # noqa: ANN401
@@ -450,14 +444,18 @@ def _explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noq
 
 
 def _claim_name(row: Row) -> str:
-    parts = [row["model"], row["dataset"], row["split"], row["attack"] or "clean", row.get("explain"), row.get("pairs")]
-    return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts if part) + ".json"
+    parts = [row["model"], row["dataset"], row["split"], row["attack"] or "clean"]
+    parts += [row[name] for name in ("adversarial_from", "explain", "pairs") if name in row]
+    return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts) + ".json"
 
 
 def _claim(row: Row, path: Path, n: int | None) -> None:
-    metric = "kendall_tau" if "explain" in row else "accuracy_under_attack" if row["attack"] else "accuracy"
-    words = ["python", "-m", "robust_core", "evaluate", "--model", row["model"], "--dataset", row["dataset"],
-             "--split", row["split"], "--seed", str(row["seed"])]
+    source = row.get("adversarial_from")
+    metric = ("accuracy_under_transfer" if source else "kendall_tau" if "explain" in row else
+              "accuracy_under_attack" if row["attack"] else "accuracy")
+    words = ["python", "-m", "robust_core", "evaluate", "--model", row["model"]]
+    words += ["--model", source, "--transfer"] if source else []
+    words += ["--dataset", row["dataset"], "--split", row["split"], "--seed", str(row["seed"])]
     words += ["--n", str(n)] if n is not None else []
     words += ["--attack", row["attack"]] if row["attack"] else []
     words += ["--explain", row["explain"]] if "explain" in row else []
@@ -465,6 +463,7 @@ def _claim(row: Row, path: Path, n: int | None) -> None:
         words += ["--set", f"{name}={value}"] if name != "name" else []
     what = f"{metric} of {row['model']} on {row['dataset']}/{row['split']}"
     what += f" with {row['attack']}" if row["attack"] else ""
+    what += f" against {source}" if source else ""
     what += f", {row['explain']} on {row['pairs']} pairs" if "explain" in row else ""
     export_claim(path, claim=what, command=shlex.join(words), run=row["run"], n=row["n"], seeds=[row["seed"]],
                  metric=metric, value=row[metric], value_se=row[f"{metric}_se"], thresholds=row["parameters"],
@@ -496,13 +495,26 @@ def _show(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable[[Ro
             table.add_row(*row)
         console.print(table if rows else "Nothing to show.")
     else:
-        for i in range(len(rows)):
+        room = console.width - max(map(len, cells))
+        for first, last in _side_by_side(cells.values(), room):
             table = Table.grid(padding=(0, 2))
             for title, column in cells.items():
-                table.add_row(title, column[i])
+                table.add_row(title, *column[first:last])
             console.print(table, "")
     for note in notes:
         console.print(Plain(note))
+
+
+def _side_by_side(columns: Iterable[Sequence[Sized]], room: int) -> Iterator[tuple[int, int]]:
+    """Split rows that are printed upright into half-open ranges that fit side by side, one row a range at least."""
+    widths = [max(map(len, row)) + 2 for row in zip(*columns, strict=True)]
+    first = 0
+    while first < len(widths):
+        last = first + 1
+        while last < len(widths) and sum(widths[first: last + 1]) <= room:
+            last += 1
+        yield first, last
+        first = last
 
 
 def _key(name: str) -> Callable[[Row], str]:
@@ -514,7 +526,16 @@ def _figure(value: float | None, spec: str) -> str:
 
 
 def _number(name: str) -> Callable[[Row], str]:
-    return lambda row: _figure(row.get(name), ".3g")
+    def cell(row: Row) -> str:
+        error = row.get(f"{name}_se")
+        plus = "" if error is None or math.isnan(error) else f" ± {error:.2g}"
+        return _figure(row.get(name), ".3g") + plus
+
+    return cell
+
+
+def _top(k: str) -> Callable[[Row], str]:
+    return lambda row: " ± ".join(_figure(row[name][k], ".2g") for name in ("top_k", "top_k_se"))
 
 
 def _percent(name: str) -> Callable[[Row], str]:
@@ -538,14 +559,41 @@ def _parameters(record: Mapping[str, Any]) -> str:
     return f"{record['name']}: " + ", ".join(f"{name} {value}" for name, value in record.items() if name != "name")
 
 
-_EVALUATION: dict[str, Callable[[Row], str]] = {
-    "Model": _key("model"), "Attack": _key("attack"), "n": _key("n"), "Accuracy %": _percent("accuracy"),
-    "Under attack %": _percent("accuracy_under_attack"), "Success %": _percent("attack_success_rate"),
-    "Swaps": _number("swaps"), "Similarity": _number("similarity"), "Queries": _number("queries"),
-    "Explained": lambda row: f"{row['explain']}, {row['pairs']}" if "explain" in row else "",
-    "Kendall's tau": _number("kendall_tau"),
-    "Top 5 (chance)": lambda row: f"{row['top_k']['5']:.2f} ({row['top_k_random']['5']:.2f})" if "top_k" in row else "",
-    "Run": _key("run"),
+def _show_evaluation(rows: Sequence[Row], as_json: bool, notes: Sequence[str]) -> None:
+    """Print the rows of an evaluation: a table of the models, one of explanations, one of transfer."""
+    if as_json or not rows:
+        _show(rows, as_json, _FIGURES, notes)
+        return
+    kinds: list[tuple[_Columns, list[Row]]] = [(_FIGURES, []), (_EXPLANATIONS, []), (_TRANSFER, [])]
+    for row in rows:
+        kinds[2 if "adversarial_from" in row else 1 if "explain" in row else 0][1].append(row)
+    kinds = [(columns, chosen) for columns, chosen in kinds if chosen]
+    for i, (columns, chosen) in enumerate(kinds, 1):
+        _show(chosen, False, columns, notes if i == len(kinds) else ())
+
+
+_Columns = dict[str, Callable[[Row], str]]
+
+_FIGURES: _Columns = {
+    "Model": _key("model"), "Attack": _key("attack"), "Examples": _key("n"), "Skipped": _key("skipped"),
+    "Failed": _key("failed"), "Exhausted": _key("exhausted"), "Succeeded": _key("succeeded"),
+    "Stopped": _key("stopped"), "Errors": _key("errors"), "Accuracy %": _percent("accuracy"),
+    "Under attack %": _percent("accuracy_under_attack"), "Attack success %": _percent("attack_success_rate"),
+    "Swaps": _number("swaps"), "Words swapped %": _percent("swap_rate"), "Similarity": _number("similarity"),
+    "Queries": _number("queries"), "Forward passes": _number("forward_passes"), "Eligible": _number("eligible"),
+    "Seconds": _number("seconds"), "Antonyms among swaps %": _percent("antonym_swaps"),
+    "Successes with antonyms %": _percent("antonym_successes"), "Numbers among swaps %": _percent("number_swaps"),
+    "Successes with numbers %": _percent("number_successes"), "Run": _key("run"),
+}
+_EXPLANATIONS: _Columns = {
+    "Model": _key("model"), "Attack": _key("attack"), "Explained": _key("explain"), "Pairs": _key("pairs"),
+    "Compared": _key("compared"), "Kendall's tau": _number("kendall_tau"), "Top 5": _top("5"),
+    "By chance": lambda row: _figure(row["top_k_random"]["5"], ".2g"), "Gap": _number("gap"), "Run": _key("run"),
+}
+_TRANSFER: _Columns = {
+    "Model": _key("model"), "Attack": _key("attack"), "Adversarial from": _key("adversarial_from"),
+    "Examples": _key("n"), "Accuracy %": _percent("accuracy"), "Under transfer %": _percent("accuracy_under_transfer"),
+    "Transferable": _key("transferable"), "Transfer success %": _percent("transfer_success_rate"), "Run": _key("run"),
 }
 
 

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from robust_core import meaning
 from robust_core.explainers import allowed_gap
 from robust_core.types import AttackResult, Attribution
 
@@ -33,6 +34,11 @@ def flags(results: Sequence[AttackResult], attributions: Sequence[Attribution] =
             advice = inspect.cleandoc(check.__doc__ or "").partition("\n\n")[2]
             raised.append(Flag(check.__name__, finding, " ".join(advice.split())))
     return raised
+
+
+def warnings(results: Sequence[AttackResult], attributions: Sequence[Attribution] = ()) -> list[str]:
+    """Return what `flags` raises as lines: the finding, then the advice."""
+    return [f"{flag.finding} {flag.advice}" for flag in flags(results, attributions)]
 
 
 def _register(check: Check) -> Check:
@@ -88,6 +94,24 @@ def unknown_words_flip(results: Sequence[AttackResult], attributions: Sequence[A
     unknown = [r for r in flipped if any("does not know" in note for note in r.notes)]
     if len(flipped) >= 5 and len(unknown) > 0.2 * len(flipped):
         return f"{_percent(len(unknown), len(flipped))} of the flips bring in words unknown to the model."
+    return None
+
+
+@_register
+def meaning_changes(results: Sequence[AttackResult], attributions: Sequence[Attribution]) -> str | None:
+    """More than 5 % of the successes, and at least two, swap a word for its antonym or a number for another one.
+
+    Such a text says something else, and calling it an error of the model makes the model look worse than it is. Beyond
+    5 % this can move the accuracy under attack further than its 95 % interval over 1,000 examples (3 points either
+    way). Leave antonyms and numbers out of the candidates, or report these successes apart.
+    """
+    succeeded = [r for r in results if r.status == "succeeded"]
+    changed = {kind: {i for i, r in enumerate(succeeded) if any(map(test, r.swaps))}
+               for kind, test in meaning.KINDS.items()}
+    together = len(set().union(*changed.values()))
+    if together >= 2 and together > 0.05 * len(succeeded):
+        kinds = ", ".join(f"{kind} {len(found)}" for kind, found in changed.items())
+        return f"{_percent(together, len(succeeded))} of the successes rest on swaps that change the meaning ({kinds})."
     return None
 
 

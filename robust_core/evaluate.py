@@ -1,23 +1,22 @@
 """Evaluation on whole data sets: the same examples for every model, every result stored as it comes, then rows."""
 
 import dataclasses
-import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from robust_core import checks, datasets, metrics
+from robust_core import checks, datasets, meaning, metrics
 from robust_core.errors import BadInput, Incompatible
 from robust_core.registry import to_record
+from robust_core.stability import compared
 from robust_core.store import ResultStore, Run, model_fingerprint, versions
-from robust_core.text import Draft, align
-from robust_core.types import AttackResult, Attribution, Event, Example
+from robust_core.transfer import transferred
+from robust_core.types import AttackResult, Event, Example, Precision
 
 _CHUNK = 64
-_KS = tuple(range(1, 11))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Setting:
         examples: The examples chosen.
         sha256: Fingerprint of the whole split.
         seed: Seed of the choice and of the attacks.
+        precision: Precision of the attacks.
     """
 
     dataset: str
@@ -37,6 +37,7 @@ class Setting:
     examples: tuple[Example, ...]
     sha256: str
     seed: int
+    precision: Precision = "exact"
 
 
 def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Example, ...]:
@@ -58,8 +59,9 @@ def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Examp
 def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: Sequence[Any] = (), *,
              n: int | None = None, seed: int = 0, data_dir: str | Path | None = None,
              store: ResultStore | None = None, max_queries: int | None = None, time_limit: float | None = None,
-             explain: Sequence[Any] = (), stop: threading.Event | None = None) -> Iterator[Event]:
-    """Measure accuracy, attacks and the stability of explanations on the same examples for every model.
+             explain: Sequence[Any] = (), transfer: bool = False, stop: threading.Event | None = None,
+             precision: Precision = "exact") -> Iterator[Event]:
+    """Measure accuracy, attacks, their transfer and the stability of explanations, on the same examples for all models.
 
     Args:
         models: Classifiers, with different ids.
@@ -73,30 +75,32 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
         max_queries: Replaces the attacks' own limit on queries.
         time_limit: Replaces the attacks' own limit, in seconds.
         explain: Explainers, whose attributions of original and perturbed texts are compared.
+        transfer: Whether every other model judges the texts made against each one.
         stop: Set by another thread to end early; rows are then made of what there is.
+        precision: As in `Attack.run`.
 
     Yields:
-        The events of the attacks; "progress" with data done and total for predictions and explanations; at the end of
-        each part "row" events with the row as data: `metrics.summary` with model, dataset, split, attack, seed, run,
-        device, parameters (record of the attack), errors (examples that failed) and warnings (`checks`).
+        The events of the attacks; "progress" with data part (what is being done), done and total, also at the start of
+        a part, when results of an earlier run count as done; at the end of each part "row" events with the row as
+        data: `metrics.summary` and `meaning.summary` with model, dataset, split, attack, seed, run, device, parameters
+        (record of the attack), errors (examples that failed) and warnings (`checks`).
+        A transfer row has the columns of `transfer.transferred` instead; run is that of the attacked model.
         An explanation row adds explain, pairs ("all", or "changed" texts only), kendall_tau, top_k and top_k_random
         (means over examples of means over classes), each with its standard error, compared (examples behind them)
         and gap.
 
     Raises:
-        BadInput: n is below 1, two models share an id, explanations are asked for without an attack, or every attack
-            failed.
+        BadInput: n is below 1, two models share an id, explanations or transfer are asked for without an attack,
+            transfer with a single model, or every attack failed.
         Incompatible: A model has other labels than the data set.
         UnknownName, MissingResource: There is no such data set, or it is not here.
     """
-    if explain and not attacks:
-        raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
-    if len({model.id for model in models}) < len(models):
-        raise BadInput("A model is named twice.")
+    _check_question(models, attacks, explain, transfer)
     everything = datasets.load(dataset, split, data_dir)
     for model in models:
         check_labels(model, datasets.describe(dataset))
-    setting = Setting(dataset, split, choose(everything, n, seed), datasets.fingerprint(everything), seed)
+    setting = Setting(dataset, split, choose(everything, n, seed), datasets.fingerprint(everything), seed,
+                      precision)
     stop = stop or threading.Event()
     if not attacks:
         for model in models:
@@ -104,7 +108,23 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
     limits = {"max_queries": max_queries, "time_limit": time_limit}
     limits = {name: value for name, value in limits.items() if value is not None}
     for attack in attacks:
-        yield from _attacked(models, dataclasses.replace(attack, **limits), setting, store, explain, stop)
+        attack = dataclasses.replace(attack, **limits)
+        outcomes = yield from _attacked(models, attack, setting, store, stop)
+        for outcome in outcomes:
+            yield from _summarised(outcome, attack, setting, explain, stop)
+        for source in outcomes if transfer else ():
+            yield from _across(source, outcomes, attack, setting, stop)
+
+
+def _check_question(models: Sequence[Any], attacks: Sequence[Any], explain: Sequence[Any], transfer: bool) -> None:
+    if explain and not attacks:
+        raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
+    if transfer and not attacks:
+        raise BadInput("Transfer is about the texts that an attack makes: choose an attack too.")
+    if len({model.id for model in models}) < len(models):
+        raise BadInput("A model is named twice.")
+    if transfer and len(models) < 2:
+        raise BadInput("Transfer is from one model to another: name at least two models.")
 
 
 def check_labels(model: Any, data: datasets.DataSet) -> None:  # noqa: ANN401 (any classifier)
@@ -118,6 +138,8 @@ def check_labels(model: Any, data: datasets.DataSet) -> None:  # noqa: ANN401 (a
 
 def _clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Event]:  # noqa: ANN401
     hits = done = 0
+    progress = {"part": f"accuracy of {model.id}", "total": len(setting.examples)}
+    yield Event("progress", "", model.id, progress | {"done": 0})
     for start in range(0, len(setting.examples), _CHUNK):
         if stop.is_set():
             break
@@ -125,138 +147,131 @@ def _clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Even
         predicted = model.predict_proba([example.text for example in chunk]).argmax(1)
         hits += sum(int(p) == example.label for p, example in zip(predicted, chunk, strict=True))
         done += len(chunk)
-        yield Event("progress", chunk[-1].uid, model.id, {"done": done, "total": len(setting.examples)})
+        yield Event("progress", chunk[-1].uid, model.id, progress | {"done": done})
     accuracy, error = metrics.proportion_and_error(hits, done)
     yield _row(model, setting, None, {"n": done, "accuracy": accuracy, "accuracy_se": error, "warnings": []})
 
 
+@dataclasses.dataclass
+class _Outcome:
+    """What an attack did to one model.
+
+    Args:
+        model: The classifier.
+        run: Id of the stored run, empty without a store.
+        found: Results by example uid, without the course of each search.
+        errors: Messages of the searches that broke.
+    """
+
+    model: Any
+    run: str
+    found: dict[str, AttackResult]
+    errors: list[str] = dataclasses.field(default_factory=list)
+
+    def results(self, setting: Setting) -> list[AttackResult]:
+        """Return the results in the order of the data set."""
+        return [self.found[e.uid] for e in setting.examples if e.uid in self.found]
+
+
 def _attacked(models: Sequence[Any], attack: Any, setting: Setting, store: ResultStore | None,  # noqa: ANN401
-              explain: Sequence[Any], stop: threading.Event) -> Iterator[Event]:
-    runs = {model.id: _run(model, attack, setting) for model in models}
-    found = {victim: _stored(store, run, setting) for victim, run in runs.items()}
-    errors: dict[str, list[str]] = {victim: [] for victim in runs}
-    for group, missing in _pending(models, setting.examples, found):
-        for event in attack.run(group, missing, seed=setting.seed, stop=stop):
+              stop: threading.Event) -> Generator[Event, None, list[_Outcome]]:
+    """Attack what has no stored result yet, and return what there is then for each model."""
+    outcomes = {model.id: _stored(model, attack, setting, store) for model in models}
+    for group, missing in _pending(list(outcomes.values()), setting.examples):
+        total = len(group) * len(setting.examples)
+        done = total - len(group) * len(missing)
+        progress = {"part": f"{attack.name} on {', '.join(model.id for model in group)}", "total": total}
+        yield Event("progress", "", "", progress | {"done": done})
+        for event in attack.run(group, missing, seed=setting.seed, stop=stop, precision=setting.precision):
+            outcome = outcomes[event.victim]
             if event.result is not None:
-                found[event.victim][event.uid] = event.result
+                outcome.found[event.uid] = _brief(event.result)
                 if store is not None:
-                    store.append(runs[event.victim].id, event.result)
+                    store.append(outcome.run, event.result)
             elif event.kind == "error":
-                errors[event.victim].append(event.data["message"])
+                outcome.errors.append(event.data["message"])
             yield event
-    if any(errors.values()) and not any(found.values()):
+            if event.kind in ("result", "error"):
+                done += 1
+                yield Event("progress", event.uid, event.victim, progress | {"done": done})
+    errors = [message for outcome in outcomes.values() for message in outcome.errors]
+    if errors and not any(outcome.found for outcome in outcomes.values()):
         # A table that is missing fails every example alike; a row of nothing would hide it.
-        raise BadInput(next(message for messages in errors.values() for message in messages))
-    for model in models:
-        results = [found[model.id][e.uid] for e in setting.examples if e.uid in found[model.id]]
-        values = metrics.summary(results) | {"errors": len(errors[model.id])}
-        values["run"] = runs[model.id].id if store is not None else ""
-        ended = sum(r.status != "stopped" for r in results)
-        warnings = _incomplete(ended, len(setting.examples), errors[model.id]) + _warnings(results)
-        yield _row(model, setting, attack, values | {"warnings": warnings})
-        for explainer in [] if stop.is_set() else explain:
-            for pairs in _compared(model, explainer, results, stop):
-                if isinstance(pairs, Event):
-                    yield pairs
-                else:
-                    yield _row(model, setting, attack, values | pairs)
+        raise BadInput(errors[0])
+    return list(outcomes.values())
+
+
+def _brief(result: AttackResult) -> AttackResult:
+    # The course of a search is most of its size, and no figure needs it: thousands of results stay in memory.
+    return dataclasses.replace(result, steps=(), curve=())
+
+
+def _summarised(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
+                stop: threading.Event) -> Iterator[Event]:
+    model, results = outcome.model, outcome.results(setting)
+    values = metrics.summary(results) | meaning.summary(results) | {"errors": len(outcome.errors), "run": outcome.run}
+    warnings = _incomplete(results, setting, outcome.errors) + checks.warnings(results)
+    yield _row(model, setting, attack, values | {"warnings": warnings})
+    for explainer in [] if stop.is_set() else explain:
+        part = f"{explainer.name} of {model.id} under {attack.name}"
+        for columns in compared(model, explainer, results, part, stop):
+            yield columns if isinstance(columns, Event) else _row(model, setting, attack, values | columns)
+
+
+def _across(source: _Outcome, outcomes: Sequence[_Outcome], attack: Any, setting: Setting,  # noqa: ANN401
+            stop: threading.Event) -> Iterator[Event]:
+    results = source.results(setting)
+    warnings = _incomplete(results, setting, source.errors)
+    for victim in outcomes:
+        if victim is source:
+            continue
+        part = f"texts of {attack.name} against {source.model.id} on {victim.model.id}"
+        for columns in transferred(source.model.id, victim.model, results, victim.found, part, stop):
+            yield columns if isinstance(columns, Event) else _row(
+                victim.model, setting, attack, columns | {"run": source.run, "warnings": warnings})
+
+
+def _stored(model: Any, attack: Any, setting: Setting, store: ResultStore | None) -> _Outcome:  # noqa: ANN401
+    """Return what an earlier, perhaps killed, evaluation has left for the chosen examples."""
+    if store is None:
+        return _Outcome(model, "", {})
+    run = store.open_run(_run(model, attack, setting))
+    wanted = {example.uid for example in setting.examples}
+    return _Outcome(model, run, {r.example.uid: _brief(r) for r in store.each(run)
+                                 if r.example.uid in wanted and r.status != "stopped"})
 
 
 def _run(model: Any, attack: Any, setting: Setting) -> Run:  # noqa: ANN401
     # The number of examples is no part of it: what a smaller draw has computed serves a larger one.
     data = {"dataset": setting.dataset, "split": setting.split, "sha256": setting.sha256}
+    if setting.precision != "exact":
+        data["precision"] = setting.precision
     return Run(to_record(attack), {model.id: model_fingerprint(model)}, data, setting.seed, versions(),
                str(getattr(model, "device", "cpu")))
 
 
-def _stored(store: ResultStore | None, run: Run, setting: Setting) -> dict[str, AttackResult]:
-    """Return what an earlier, perhaps killed, evaluation has left for the chosen examples, by uid."""
-    if store is None:
-        return {}
-    wanted = {example.uid for example in setting.examples}
-    results = store.results(store.open_run(run))
-    return {r.example.uid: r for r in results if r.example.uid in wanted and r.status != "stopped"}
-
-
-def _pending(models: Sequence[Any], examples: Sequence[Example],
-             found: dict[str, dict[str, AttackResult]]) -> list[tuple[list[Any], list[Example]]]:
+def _pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]) -> list[tuple[list[Any], list[Example]]]:
     """Group the models that lack the same examples, so that each group is attacked in step."""
     groups: dict[tuple[Example, ...], list[Any]] = {}
-    for model in models:
-        missing = tuple(example for example in examples if example.uid not in found[model.id])
+    for outcome in outcomes:
+        missing = tuple(example for example in examples if example.uid not in outcome.found)
         if missing:
-            groups.setdefault(missing, []).append(model)
+            groups.setdefault(missing, []).append(outcome.model)
     return [(group, list(missing)) for missing, group in groups.items()]
 
 
 def _row(model: Any, setting: Setting, attack: Any, values: dict[str, Any]) -> Event:  # noqa: ANN401
     head = {"model": model.id, "dataset": setting.dataset, "split": setting.split,
-            "attack": None if attack is None else attack.name, "seed": setting.seed, "run": "",
+            "attack": None if attack is None else attack.name, "seed": setting.seed,
+            "precision": setting.precision, "run": "",
             "device": str(getattr(model, "device", "cpu")), "parameters": {} if attack is None else to_record(attack)}
     return Event("row", "", model.id, head | values)
 
 
-def _incomplete(ended: int, chosen: int, errors: Sequence[str]) -> list[str]:
+def _incomplete(results: Sequence[AttackResult], setting: Setting, errors: Sequence[str]) -> list[str]:
+    ended, chosen = sum(r.status != "stopped" for r in results), len(setting.examples)
     warnings = [f"{len(errors)} examples have no result. {errors[-1]}"] if errors else []
     if ended < chosen:
         warnings.append(f"Only {ended} of {chosen} examples came to an end. Those that end first are not like the "
                         "others: these figures estimate nothing yet.")
     return warnings
-
-
-def _warnings(results: Sequence[AttackResult], attributions: Sequence[Attribution] = ()) -> list[str]:
-    return [f"{flag.finding} {flag.advice}" for flag in checks.flags(results, attributions)]
-
-
-def _compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401
-              stop: threading.Event) -> Iterator[Event | dict[str, Any]]:
-    """Compare attributions of originals and perturbed texts; yield progress, then the columns of two rows."""
-    ended = [r for r in results if r.status != "stopped"]
-    changed = [r for r in ended if r.perturbed != r.example.text]
-    compared: dict[str, dict[str, Any]] = {}
-    attributions: list[Attribution] = []
-    for start in range(0, len(changed), _CHUNK):
-        chunk = changed[start: start + _CHUNK]
-        for result, values, used in _consistencies(model, explainer, chunk):
-            compared[result.example.uid] = values
-            attributions += used
-        yield Event("progress", chunk[-1].example.uid, model.id, {"done": len(compared), "total": len(changed)})
-        if stop.is_set():
-            return
-    gap, gap_error = metrics.mean_and_error(a.gap for a in attributions)
-    for pairs, chosen in (("all", ended), ("changed", changed)):
-        values = [compared.get(r.example.uid) or _identical(model, r.example.text) for r in chosen]
-        tau, tau_error = metrics.mean_and_error(v["kendall_tau"] for v in values)
-        row = {"explain": explainer.name, "pairs": pairs, "compared": len(values),
-               "kendall_tau": tau, "kendall_tau_se": tau_error, "gap": gap, "gap_se": gap_error}
-        for name in ("top_k", "top_k_random"):
-            columns = {str(k): metrics.mean_and_error(v[name][k] for v in values) for k in _KS}
-            row[name] = {k: mean for k, (mean, _) in columns.items()}
-            row[f"{name}_se"] = {k: error for k, (_, error) in columns.items()}
-        yield row | {"warnings": _warnings((), attributions)}
-
-
-def _consistencies(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401
-                   ) -> Iterator[tuple[AttackResult, dict[str, Any], list[Attribution]]]:
-    """Compare both texts of each result, class by class, and average over the classes.
-
-    Source: FLAT (Chen and Ji 2022): compared on corresponding labels, averaged over all classes.
-    """
-    texts = [r.example.text for r in results] + [r.perturbed for r in results]
-    by_class = [explainer.explain(model, texts, [c] * len(texts)) for c in range(len(model.labels))]
-    for i, result in enumerate(results):
-        words = align(Draft.of(result.example.text).words, Draft.of(result.perturbed).words)
-        both = [(found[i], found[i + len(results)]) for found in by_class]
-        values = [metrics.consistency(a, b, words, _KS) for a, b in both]
-        mean: dict[str, Any] = {"kendall_tau": metrics.mean_and_error(v["kendall_tau"] for v in values)[0]}
-        for name in ("top_k", "top_k_random"):
-            mean[name] = {k: metrics.mean_and_error(v[name][k] for v in values)[0] for k in _KS}
-        yield result, mean, [a for pair in both for a in pair]
-
-
-def _identical(model: Any, text: str) -> dict[str, Any]:  # noqa: ANN401
-    """Return what comparing a text with itself gives, without explaining it."""
-    words = min(model.readable_words(text), len(Draft.of(text).words))
-    share = 1.0 if words else math.nan
-    return {"kendall_tau": 1.0, "top_k": dict.fromkeys(_KS, share),
-            "top_k_random": {k: metrics.top_k_by_chance(words, k) for k in _KS}}

@@ -27,6 +27,23 @@ def proportion_and_error(hits: int, trials: int) -> tuple[float, float]:
     return p, math.sqrt(p * (1 - p) / trials)
 
 
+def ratio_and_error(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float]:
+    """Return sum(parts) / sum(wholes) and its standard error; NaN where there are too few.
+
+    Args:
+        parts: (n,) what counts in each cluster, such as swaps of one kind in a text.
+        wholes: (n,) what there is in each cluster, such as all swaps in the text.
+
+    Source: ratio estimator over n clusters (Cochran 1977, Sampling Techniques, 6.3), no finite population.
+    """
+    x, m = np.array(parts, dtype=np.float64), np.array(wholes, dtype=np.float64)
+    if not m.sum():
+        return math.nan, math.nan
+    ratio, n = float(x.sum() / m.sum()), len(x)
+    spread = float(((x - ratio * m) ** 2).sum())
+    return ratio, math.sqrt(n / (n - 1) * spread) / float(m.sum()) if n > 1 else math.nan
+
+
 def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
     """Summarise attack results on labelled examples of one victim.
 
@@ -35,8 +52,9 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
     there were none.
 
     Returns:
-        n, stopped, skipped, succeeded, exhausted; accuracy, accuracy_under_attack, attack_success_rate, swaps,
-        swap_rate, similarity, queries, forward_passes, eligible, seconds, each with its standard error `*_se`.
+        n, stopped, skipped, succeeded, failed, exhausted (counts); accuracy, accuracy_under_attack,
+        attack_success_rate, swaps, swap_rate, similarity, queries, forward_passes, eligible, seconds, each with its
+        standard error `*_se`.
         swaps, swap_rate and similarity are means over succeeded attacks, the counts over attempted ones.
     """
     counted = [r for r in results if r.status != "stopped"]
@@ -47,6 +65,7 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
         "stopped": len(results) - len(counted),
         "skipped": len(counted) - len(attempted),
         "succeeded": len(succeeded),
+        "failed": sum(r.status == "failed" for r in counted),
         "exhausted": sum(r.status == "exhausted" for r in counted),
     }
     # An attack may succeed without a flip: input reduction keeps the class.

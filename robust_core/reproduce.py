@@ -80,7 +80,8 @@ def accuracy_table(found: list[Claim]) -> str:
 def _is(claim: Claim, dataset: str, attack: str | None) -> bool:
     row = claim["details"]
     wanted = (dataset, "test", attack)
-    return (row.get("dataset"), row.get("split"), row.get("attack")) == wanted and "explain" not in row
+    plain = "explain" not in row and "adversarial_from" not in row
+    return (row.get("dataset"), row.get("split"), row.get("attack")) == wanted and plain
 
 
 def methods_table(found: list[Claim]) -> str:

@@ -149,9 +149,13 @@ class ResultStore:
 
     def results(self, run_id: str) -> list[AttackResult]:
         """Return the results of a run, each exactly as it was appended, in the order of their first appearance."""
+        return list(self.each(run_id))
+
+    def each(self, run_id: str) -> Iterator[AttackResult]:
+        """Yield what `results` returns, one at a time, so that a long run need not fit into memory."""
         with self._connection() as db:
-            rows = db.execute("SELECT record FROM results WHERE run = ? ORDER BY number", (run_id,)).fetchall()
-            return [result_of(json.loads(record)) for record, in rows]
+            for record, in db.execute("SELECT record FROM results WHERE run = ? ORDER BY number", (run_id,)):
+                yield result_of(json.loads(record))
 
     def done(self, run_id: str) -> set[tuple[str, str]]:
         """Return the pairs (example uid, victim id) that need no further work; stopped ones do."""

@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from robust_core.checks import CHECKS, flags
+from robust_core.checks import CHECKS, flags, warnings
 from robust_core.types import AttackResult, Attribution, Example, Swap
 
-SWAP = Swap(2, 6, "good", "bad")
-SUCCESS = AttackResult(Example("a good movie", 1, "0"), "m", {}, "a bad movie", 1, 0, (0.2, 0.8), (0.9, 0.1), 9, 9, 9,
+SWAP = Swap(2, 6, "good", "dull")
+SUCCESS = AttackResult(Example("a good movie", 1, "0"), "m", {}, "a dull movie", 1, 0, (0.2, 0.8), (0.9, 0.1), 9, 9, 9,
                        0.9, 0.1, "succeeded", (SWAP,), ())
 FAILURE = dataclasses.replace(SUCCESS, perturbed_label=1, after=(0.4, 0.6), status="failed")
 UNCHANGED = dataclasses.replace(FAILURE, perturbed="a good movie", swaps=(), after=(0.2, 0.8))
@@ -49,6 +49,20 @@ def test_flips_by_unknown_words_are_doubtful_when_they_are_many() -> None:
     assert raised(*[unknown] * 3, *[SUCCESS] * 8) == {"unknown_words_flip"}
 
 
+@pytest.mark.parametrize(("antonyms", "numbers", "others", "doubtful"),
+                         [(1, 0, 3, False), (1, 1, 38, False), (1, 1, 37, True), (0, 2, 20, True), (3, 0, 57, False)])
+def test_successes_that_mean_something_else_are_doubtful(antonyms: int, numbers: int, others: int,
+                                                         doubtful: bool) -> None:
+    antonym = dataclasses.replace(SUCCESS, swaps=(SWAP, Swap(2, 6, "good", "bad")))
+    number = dataclasses.replace(SUCCESS, swaps=(Swap(0, 3, "two", "four"),))
+    found = flags([antonym] * antonyms + [number] * numbers + [SUCCESS] * others)
+    assert [flag.check for flag in found] == (["meaning_changes"] if doubtful else [])
+    if doubtful:
+        assert f"(antonym {antonyms}, number {numbers})" in found[0].finding
+    failed = [dataclasses.replace(antonym, status="failed")] * 20
+    assert raised(*failed, *[SUCCESS] * 20) == set(), "only successes count"
+
+
 def test_budgets_that_run_out_are_doubtful() -> None:
     cut = dataclasses.replace(FAILURE, status="exhausted")
     timed_out = dataclasses.replace(FAILURE, status="stopped")
@@ -64,6 +78,11 @@ def test_wide_completeness_gaps_are_doubtful() -> None:
     assert raised(attributions=[exact, small] * 10 + [wide]) == set()
     assert raised(attributions=[exact, small] * 9 + [wide]) == {"attributions_incomplete"}
     assert raised(attributions=[promises_none] * 5) == set()
+
+
+def test_warnings_are_finding_and_advice() -> None:
+    flag, = flags([UNCHANGED] * 7)
+    assert warnings([UNCHANGED] * 7) == [f"{flag.finding} {flag.advice}"]
 
 
 def test_a_flag_carries_its_finding_and_the_advice_of_the_docstring() -> None:

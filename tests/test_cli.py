@@ -1,8 +1,10 @@
 """The command line: its JSON contracts, one plain line for every wrong input, and a light start."""
 
+import functools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from doubles import BagOfWords, Planted, WordEncoder
 from typer.testing import CliRunner, Result
 
 from robust_core import __main__ as cli
+from robust_core import progress
 from robust_core.attacks import ATTACKS
 from robust_core.errors import MissingResource, UnknownName
 from robust_core.models import checkpoint
@@ -188,6 +191,77 @@ def test_evaluate_clean_and_attacked(run: Run, own_runs: Path) -> None:
     stored = ResultStore(own_runs).results(attacked[0]["run"])
     assert len(stored) == 12
     assert "double/bag-of-words" in run(*common[:-1], "--attack", "planted").stdout
+
+
+def test_evaluate_shows_every_figure_with_its_error(run: Run) -> None:
+    command = ("evaluate", "--dataset", "reviews", "--n", "30", "--model", "double/bag-of-words", "--attack", "planted")
+    row, = rows(run(*command, "--json"))
+    head = {"model", "dataset", "split", "attack", "seed", "precision", "run", "device", "parameters", "warnings"}
+    counts = {"n", "stopped", "skipped", "succeeded", "failed", "exhausted", "errors"}
+    rates = {"accuracy", "accuracy_under_attack", "attack_success_rate", "swap_rate", "antonym_swaps",
+             "antonym_successes", "number_swaps", "number_successes"}
+    means = {"swaps", "similarity", "queries", "forward_passes", "eligible", "seconds"}
+    assert set(row) == head | counts | rates | means | {f"{name}_se" for name in rates | means}
+    lines = [re.split(r"\s{2,}", line.rstrip()) for line in run(*command).stdout.splitlines()]
+    shown = {line[0]: line[1] for line in lines if len(line) == 2}
+    for name, title in (("accuracy", "Accuracy %"), ("accuracy_under_attack", "Under attack %"),
+                        ("attack_success_rate", "Attack success %"), ("swap_rate", "Words swapped %"),
+                        ("antonym_swaps", "Antonyms among swaps %"), ("number_successes", "Successes with numbers %")):
+        assert shown[title] == f"{100 * row[name]:.1f} ± {100 * row[f'{name}_se']:.1f}"
+    for name, title in (("swaps", "Swaps"), ("queries", "Queries"), ("forward_passes", "Forward passes"),
+                        ("eligible", "Eligible"), ("similarity", "Similarity")):
+        assert shown[title] == f"{row[name]:.3g} ± {row[f'{name}_se']:.2g}"
+    for name, title in (("n", "Examples"), ("skipped", "Skipped"), ("failed", "Failed"), ("succeeded", "Succeeded"),
+                        ("exhausted", "Exhausted"), ("stopped", "Stopped"), ("errors", "Errors")):
+        assert shown[title] == str(row[name])
+    assert row["n"] == row["skipped"] + row["failed"] + row["succeeded"] + row["exhausted"]
+    assert row["antonym_swaps"] == 1, "good gives way to bad"
+    assert any("change the meaning (antonym" in warning for warning in row["warnings"])
+
+
+def test_evaluate_transfer(run: Run, tmp_path: Path) -> None:
+    command = ("evaluate", "--dataset", "reviews", "--n", "20", "--model", "double/bag-of-words", "--attack", "planted")
+    pair = (*command, "--model", "double/second", "--transfer")
+    found = rows(run(*pair, "--out", str(tmp_path / "claims"), "--json"))
+    assert [(row["model"], row.get("adversarial_from")) for row in found] == [
+        ("double/bag-of-words", None), ("double/second", None), ("double/second", "double/bag-of-words"),
+        ("double/bag-of-words", "double/second")]
+    for row in found[2:]:
+        assert row["n"] == 20
+        assert {"accuracy_under_transfer_se", "transfer_success_rate_se", "attack", "transferable"} <= set(row)
+    shown = run(*pair, "--explain", "ig").stdout
+    for title in ("Adversarial from", "Under transfer %", "Transfer success %", "Kendall's tau", "Forward passes"):
+        assert shown.count(title) == 1, "a table for each kind of row"
+    name = "double-second-reviews-test-planted-double-bag-of-words.json"
+    claim = json.loads((tmp_path / "claims" / name).read_text())
+    assert (claim["metric"], claim["value"]) == ("accuracy_under_transfer", found[2]["accuracy_under_transfer"])
+    assert len(os.listdir(tmp_path / "claims")) == 4
+    again = rows(run(*claim["command"].split()[3:], "--json"))
+    assert {**again[3], "seconds": 0} == {**found[2], "seconds": 0}, "the command gives the row again"
+    refused(run(*command, "--transfer", "--json"), "at least two models")
+    refused(run(*pair, "--out", str(tmp_path / "one.json")), "--out")
+    refused(run(*(word for word in pair if word not in ("--attack", "planted"))), "choose an attack")
+
+
+def test_evaluate_tells_its_progress_on_stderr(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("evaluate", "--dataset", "reviews", "--n", "9", "--model", "double/bag-of-words", "--attack", "planted",
+               "--json")
+    silent = run(*command[:4], "4", *command[5:])
+    assert len(rows(silent)) == 1
+    assert silent.stderr == "", "a short run says nothing"
+    monkeypatch.setattr(progress, "watch", functools.partial(progress.watch, every=0.0))
+    result = run(*command)
+    assert len(rows(result)) == 1
+    lines = result.stderr.splitlines()
+    assert lines[0] == "planted on double/bag-of-words: 4 of 9"
+    assert lines[-1].startswith("planted on double/bag-of-words: 9 of 9, ")
+    assert lines[-1].endswith(" a second, 0 s left")
+
+
+def test_the_same_model_under_two_names_is_one_line(tiny: Path) -> None:
+    command = ("predict", "a good movie", "--model", "sst2/cnn/base", "--model", str(tiny), "--json")
+    refused(invoke(*command), "sst2/cnn/base and", "are the same model")
+    assert len(rows(invoke(*command[:4], "--model", "sst2/cnn/base", "--json"))) == 1
 
 
 def test_evaluate_writes_claims(run: Run, tmp_path: Path) -> None:
@@ -423,9 +497,10 @@ def test_the_attribution_row_names_words_by_their_spans() -> None:
     assert (row["words"], row["scores"]) == (["It's", "fine"], [0.25, -0.5])
 
 
-def test_precision_is_exact_and_nothing_else(run: Run) -> None:
+def test_precision_is_exact_or_screened_and_nothing_else(run: Run) -> None:
     command = ("attack", "a good movie", "--model", "double/bag-of-words", "--attack", "planted", "--precision")
-    assert run(*command, "exact", "--json").exit_code == 0
-    refused = run(*command, "screened", "--json")
+    exact, screened = (run(*command, name, "--json") for name in ("exact", "screened"))
+    assert exact.exit_code == screened.exit_code == 0
+    refused = run(*command, "half", "--json")
     assert refused.exit_code == 2 and refused.stdout == ""
-    assert refused.stderr.strip() == "Unknown precision 'screened'. Known: exact."
+    assert refused.stderr.strip() == "Unknown precision 'half'. Known: exact, screened."

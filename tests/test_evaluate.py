@@ -1,5 +1,6 @@
 """Evaluation: the same examples for every model, resume, rows that a slow twin confirms, and explanations compared."""
 
+import itertools
 import math
 import sys
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles import BagOfWords, Counting, Planted, WordEncoder
+from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder
 
 from robust_core import metrics
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
@@ -71,7 +72,8 @@ def test_clean_accuracy_without_an_attack(data: Path) -> None:
     assert row["accuracy"] == 7 / 8
     assert row["accuracy_se"] == pytest.approx(math.sqrt(7 / 8 * 1 / 8 / 8))
     assert (row["model"], row["dataset"], row["split"], row["attack"]) == ("double/bag-of-words", "sst2", "test", None)
-    assert events[0].data == {"done": 8, "total": 8}
+    part = {"part": "accuracy of double/bag-of-words", "total": 8}
+    assert [event.data for event in events[:-1]] == [part | {"done": 0}, part | {"done": 8}]
 
 
 def test_attack_rows_agree_with_a_count_by_hand(data: Path, tmp_path: Path) -> None:
@@ -87,6 +89,7 @@ def test_attack_rows_agree_with_a_count_by_hand(data: Path, tmp_path: Path) -> N
     assert row["attack"] == "planted"
     assert row["parameters"] == {"name": "planted", "max_queries": 0, "time_limit": 0.0, "old": "good", "new": "bad"}
     stored = store.results(row["run"])
+    assert all(r.steps and r.curve for r in stored if r.swaps), "the course of each search is stored"
     assert [r.example.uid for r in sorted(stored, key=lambda r: r.example.uid)] == [f"sst2/test/{i}" for i in range(8)]
     summary = metrics.summary(stored)
     assert {name: row[name] for name in summary} == pytest.approx(summary, nan_ok=True)
@@ -146,6 +149,46 @@ def test_other_parameters_are_another_run(data: Path, tmp_path: Path) -> None:
         runs.add(rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store,
                                     **options)))[0]["run"])
     assert len(runs) == 4
+
+
+def parts(events: Sequence[Event]) -> dict[str, list[tuple[int, int]]]:
+    """Return (done, total) of every progress event that tells of a part, by part."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for event in events:
+        if "part" in event.data:
+            found.setdefault(event.data["part"], []).append((event.data["done"], event.data["total"]))
+    return found
+
+
+def test_progress_counts_what_is_stored_as_done_from_the_start(data: Path, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "runs")
+    first, second = BagOfWords(), BagOfWords(id="double/second")
+    events = list(evaluate([first], "sst2", "test", [Planted()], n=3, data_dir=data, store=store))
+    assert parts(events) == {"planted on double/bag-of-words": [(i, 3) for i in range(4)]}
+    events = list(evaluate([first, second], "sst2", "test", [Planted()], data_dir=data, store=store, transfer=True,
+                           explain=[Counted()]))
+    assert parts(events) == {
+        "planted on double/bag-of-words": [(i, 8) for i in range(3, 9)],
+        "planted on double/second": [(i, 8) for i in range(9)],
+        "counted of double/bag-of-words under planted": [(0, 4), (4, 4)],
+        "counted of double/second under planted": [(0, 4), (4, 4)],
+        "texts of planted against double/bag-of-words on double/second": [(0, 8), (8, 8)],
+        "texts of planted against double/second on double/bag-of-words": [(0, 8), (8, 8)]}
+    events = list(evaluate([first, second], "sst2", "test", [Planted()], data_dir=data))
+    assert parts(events) == {"planted on double/bag-of-words, double/second": [(i, 16) for i in range(17)]}
+
+
+def test_two_at_once_on_one_store_end_like_one(data: Path, tmp_path: Path) -> None:
+    alone, = rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data)))
+    stores = [ResultStore(tmp_path / "runs") for _ in range(2)]
+    both = [evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store) for store in stores]
+    # In turn, event by event: each works on what the other one has just stored.
+    seen: list[list[Event]] = [[], []]
+    for pair in itertools.zip_longest(*both):
+        for i, event in enumerate(pair):
+            seen[i] += [event] if event else []
+    assert _figures(rows(seen[0])) == _figures(rows(seen[1])) == _figures([alone])
+    assert len(stores[0].results(next(iter(stores[0].runs())))) == 8
 
 
 def test_limits_reach_the_attack(data: Path) -> None:
@@ -255,6 +298,56 @@ def test_explanations_agree_with_a_slow_twin(data: Path) -> None:
     assert not changed["warnings"]
 
 
+def test_transfer_by_hand(data: Path) -> None:
+    # The second model leans to positive and minds "bad" less. Both are wrong about "a good but dull movie" only.
+    models = [BagOfWords(), BagOfWords(SENTIMENT | {"bad": -1.0}, (0.0, 1.5), id="double/second")]
+    events = list(evaluate(models, "sst2", "test", [Planted()], data_dir=data, transfer=True))
+    one, other = (row for row in rows(events) if "adversarial_from" in row)
+    # Of "a bad movie", "bad and bad and good", "a clever and bad movie" and "bad" the first and last fool it too.
+    assert (one["adversarial_from"], one["model"]) == ("double/bag-of-words", "double/second")
+    assert (one["n"], one["transferable"], one["attack"], one["dataset"]) == (8, 4, "planted", "sst2")
+    assert (one["accuracy"], one["accuracy_under_transfer"], one["transfer_success_rate"]) == (7 / 8, 5 / 8, 2 / 4)
+    assert one["accuracy_se"] == pytest.approx(math.sqrt(7 / 8 * 1 / 8 / 8))
+    assert one["accuracy_under_transfer_se"] == pytest.approx(math.sqrt(5 / 8 * 3 / 8 / 8))
+    assert one["transfer_success_rate_se"] == pytest.approx(math.sqrt(1 / 4 / 4))
+    # "a bad movie", "bad and bad and bad" and "bad" fool the first model, and so does what the attack on the second
+    # left where it failed: "a clever and bad movie".
+    assert (other["adversarial_from"], other["model"]) == ("double/second", "double/bag-of-words")
+    assert (other["n"], other["transferable"], other["transfer_success_rate"]) == (8, 3, 1.0)
+    assert (other["accuracy"], other["accuracy_under_transfer"]) == (7 / 8, 3 / 8)
+
+
+def test_an_original_that_the_other_model_has_wrong_is_no_transfer(data: Path) -> None:
+    models = [BagOfWords(), BagOfWords({"good": -2.0, "bad": -2.0}, id="double/second")]
+    events = list(evaluate(models, "sst2", "test", [Planted()], data_dir=data, transfer=True))
+    row = next(row for row in rows(events) if row.get("adversarial_from") == "double/bag-of-words")
+    assert row["transferable"] == 0
+    assert math.isnan(row["transfer_success_rate"])
+
+
+def test_transfer_asks_only_what_is_not_known(data: Path, tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "runs")
+    pair = [BagOfWords(), BagOfWords(id="double/second")]
+    first = list(evaluate(pair, "sst2", "test", [Planted()], data_dir=data, store=store, transfer=True))
+    counting = [Counting(model) for model in pair]
+    again = list(evaluate(counting, "sst2", "test", [Planted()], data_dir=data, store=store, transfer=True))
+    assert [sorted(model.texts) for model in counting] == [sorted(
+        ["a bad movie", "bad and bad and good", "a clever and bad movie", "bad"])] * 2, "texts that were changed"
+    assert _figures(rows(again)) == _figures(rows(first))
+    assert rows(again)[2]["run"] == rows(again)[0]["run"], "the run of the attacked model"
+
+
+def test_a_stopped_evaluation_has_no_transfer_rows(data: Path) -> None:
+    stop = threading.Event()
+    found = []
+    for event in evaluate([BagOfWords(), BagOfWords(id="double/second")], "sst2", "test", [Planted()], data_dir=data,
+                          stop=stop, transfer=True):
+        if event.result is not None:
+            stop.set()
+        found.append(event)
+    assert len(rows(found)) == 2
+
+
 def test_one_pair_by_hand(data: Path) -> None:
     model = BagOfWords({"clever": 3.0, "good": 2.0, "and": 0.5, "movie": 0.25, "a": 0.1, "bad": -2.0})
     a, b = (Counted().explain(model, [text], [1])[0] for text in ("a clever and good movie", "a clever and bad movie"))
@@ -288,5 +381,9 @@ def test_wrong_questions_have_plain_answers(data: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(error):
             list(evaluate([model], *arguments, **({"data_dir": data} | options)))
+    pair = [model, BagOfWords(id="double/second")]
+    for models, attacks, reason in (([model], [Planted()], "at least two models"), (pair, [], "choose an attack")):
+        with pytest.raises(BadInput, match=reason):
+            list(evaluate(models, "sst2", "test", attacks, data_dir=data, transfer=True))
     with pytest.raises(BadInput, match="named twice"):
         list(evaluate([model, BagOfWords()], "sst2", data_dir=data))

@@ -13,6 +13,7 @@ from robust_core.metrics import (
     kendall_tau,
     mean_and_error,
     proportion_and_error,
+    ratio_and_error,
     summary,
     top_k_by_chance,
     top_k_intersection,
@@ -103,6 +104,7 @@ FOUR = (result("skipped", queries=1), result("failed", queries=20),
 def test_summary_of_four_results():
     row = summary(FOUR)
     assert (row["n"], row["stopped"], row["skipped"], row["succeeded"], row["exhausted"]) == (3, 1, 1, 1, 0)
+    assert row["failed"] == 1
     assert row["accuracy"] == pytest.approx(2 / 3)
     assert row["accuracy_under_attack"] == pytest.approx(1 / 3)
     assert row["accuracy_se"] == row["accuracy_under_attack_se"] == pytest.approx(math.sqrt(2 / 9 / 3))
@@ -116,7 +118,8 @@ def test_summary_of_four_results():
 
 def test_an_exhausted_attack_is_a_failed_one_and_flagged():
     row = summary([result("exhausted"), result("succeeded")])
-    assert row["exhausted"] == 1 and row["attack_success_rate"] == 0.5 and row["accuracy_under_attack"] == 0.5
+    assert (row["exhausted"], row["failed"]) == (1, 0)
+    assert row["attack_success_rate"] == 0.5 and row["accuracy_under_attack"] == 0.5
 
 
 @pytest.mark.parametrize("results", [[], [result("skipped")], [result("stopped")]])
@@ -181,3 +184,21 @@ def test_words_without_a_score_are_left_out():
     assert compare(a, b)["words"] == 2
     nothing = compare(attribution("good", ()), attribution("bad", ()))
     assert nothing["words"] == 0 and math.isnan(nothing["kendall_tau"]) and math.isnan(nothing["top_k"][5])
+
+
+def test_every_figure_of_a_summary_is_a_count_or_has_its_error():
+    row = summary(FOUR)
+    figures = {name for name in row if not name.endswith("_se")}
+    counts = {"n", "stopped", "skipped", "succeeded", "failed", "exhausted"}
+    assert {f"{name}_se" for name in figures - counts} == set(row) - figures
+    assert all(type(row[name]) is int for name in counts)
+
+
+def test_a_ratio_is_that_of_the_sums_with_the_error_of_clusters():
+    assert ratio_and_error([1, 0, 2], [2, 2, 4])[0] == 3 / 8
+    equal = ratio_and_error([1, 0, 1, 1], [1, 1, 1, 1])
+    assert equal == pytest.approx(mean_and_error([1, 0, 1, 1])), "clusters of one are a mean"
+    assert ratio_and_error([1, 2], [2, 4]) == (0.5, 0.0)
+    for parts, wholes in (([], []), ([0.0], [0.0])):
+        assert all(map(math.isnan, ratio_and_error(parts, wholes)))
+    assert ratio_and_error([1], [2])[0] == 0.5 and math.isnan(ratio_and_error([1], [2])[1])

@@ -33,7 +33,7 @@ _PLAIN_TEXTS = 32
 _ALONE = 8
 # Turns for which a search waits while others fill batches of another level.
 _PATIENCE = 4
-_VECTORS = 20_000
+_VECTORS = 4_000
 # What batching may change in fp32, twice the largest seen over the packaged models: in log-odds, and in cosines.
 FP32 = Noise(2e-5, 2e-5)
 FP32_COSINE = Noise(1e-6, 1e-6)
