@@ -299,7 +299,7 @@ def _precision(name: str) -> Precision:
     for known in PRECISIONS:
         if known == name:
             return known
-    raise UnknownName("precision", name, PRECISIONS)
+    raise UnknownName("precision", name, list(PRECISIONS))
 
 
 def _load(model_ids: Sequence[str], device: str) -> list[Any]:

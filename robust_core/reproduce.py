@@ -115,8 +115,24 @@ def app_table(found: list[Claim]) -> str:
             + f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n")
 
 
+def speed_table(found: list[Claim]) -> str:
+    """Return how fast attacks are beside TextAttack's."""
+    claim = next((c for c in found if c["metric"] == "times_as_fast"), None)
+    if claim is None:
+        return ""
+    rows = [[f"`{row['model']}`", f"{row['textattack_ms']:.0f}",
+             *(f"{row[f'{side}_ms']:.0f} ({row[f'{side}_ratio']:.1f} ×)" for side in ("exact", "screened")),
+             *(f"{row[f'{side}_over_bare']:.2f}" for side in ("exact", "screened")),
+             percent(row["exact_same_texts"], None), str(row["n"])] for row in claim["details"]["rows"]]
+    head = ["Victim", "TextAttack ms", "`exact` ms", "`screened` ms", "Over bare passes, `exact`", "`screened`",
+            "Same text %", "n"]
+    return (markdown(head, rows) + f"\n`{claim['command']}`: ms an attack, {claim['details']['threads']} threads; × is "
+            "the median of the rounds.\n")
+
+
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
-    "accuracy": accuracy_table, "completeness": completeness_table, "app": app_table, "methods": methods_table}
+    "accuracy": accuracy_table, "completeness": completeness_table, "app": app_table, "speed": speed_table,
+    "methods": methods_table}
 
 
 def render(text: str, found: list[Claim]) -> str:

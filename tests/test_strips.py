@@ -245,3 +245,11 @@ def test_the_curve_rings_a_step():
                                      (0.5003, "50.0 %"), (0.0101, "1.0 %"), (0.0001, "< 0.1 %"), (0.0, "0 %")])
 def test_percent_never_claims_more_than_it_knows(p, text):
     assert cards.percent(p).replace("\u00a0", " ") == text
+
+
+def test_a_reduced_text_is_not_called_flipped():
+    pair = Pair("sst2/cnn/base", "input-reduction")
+    now = outcome([result(attack={"name": "input-reduction"}, perturbed="a film", perturbed_label=1)])
+    assert cards.status(now, pair) == "reduced"
+    assert "still Positive" in cards.card(now, pair, "CNN", ("Negative", "Positive"))
+    assert "flip" not in cards.card(now, pair, "CNN", ("Negative", "Positive")).lower()

@@ -5,13 +5,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from robust_core.attacks import ATTACKS
 from robust_core.text import Draft
 from robust_core.types import AttackResult
 from ui import strips
 from ui.outcome import Outcome, Pair, Row
 
 # Status of the engine, the word people see, and its icon's letter.
-WORDS = {"succeeded": "flipped", "failed": "held", "skipped": "skipped", "stopped": "stopped",
+WORDS = {"succeeded": "flipped", "reduced": "reduced", "failed": "held", "skipped": "skipped", "stopped": "stopped",
          "exhausted": "out of budget", "error": "error", "running": "attacking", "loading": "loading",
          "waiting": "waiting"}
 
@@ -69,9 +70,10 @@ def chips(entries: Sequence[tuple[str, str]]) -> str:
 
 
 def status(outcome: Outcome, pair: Pair) -> str:
-    """Return the state of a card: a status of the engine, or error, running, waiting."""
+    """Return the state of a card: a status of the engine, or reduced, error, running, waiting."""
     if pair in outcome.results:
-        return outcome.results[pair].status
+        result = outcome.results[pair]
+        return "reduced" if result.status == "succeeded" and _reduces(result) else result.status
     if pair in outcome.errors:
         return "error"
     if not outcome.running:
@@ -80,12 +82,19 @@ def status(outcome: Outcome, pair: Pair) -> str:
     return "waiting" if event is None or outcome.queue else "loading" if event.data.get("loading") else "running"
 
 
+def _reduces(result: AttackResult) -> bool:
+    return ATTACKS[result.attack["name"]].goal == "reduce"
+
+
 def sentence(result: AttackResult, names: Sequence[str]) -> str:
     """Say in one plain sentence how an attack ended."""
     target, words = result.reference_label, len(result.swaps)
     first, last = result.before[target], result.after[target]
     changed = f"{words} word{'' if words == 1 else 's'} changed"
     fall = f"the probability of {names[target]} went from {percent(first)} to {percent(last)}"
+    if _reduces(result) and result.status in ("succeeded", "failed"):
+        dropped = f"{words} word{'' if words == 1 else 's'} dropped, and the prediction is still {names[target]}."
+        return dropped if words else "No word could be dropped without losing the prediction."
     if result.status == "succeeded":
         return f"{changed}, and the prediction flips from {names[target]} to {names[result.perturbed_label]}."
     if result.status == "skipped":

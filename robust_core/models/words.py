@@ -54,20 +54,21 @@ class WordCNN(Network):
         """
         if self.training or ids.device.type != "cpu" or len(ids) < _FEW:
             return super().read(ids, mask)
+        layers = [layer for layer in self.convolutions if isinstance(layer, nn.Conv1d)]
         words, place = ids.unique(return_inverse=True)
         nothing = len(words)
         place = nn.functional.pad(place.masked_fill(~mask, nothing), (0, max(self.sizes) - 1), value=nothing)
-        kernels = torch.cat([layer.weight.permute(1, 2, 0).flatten(1) for layer in self.convolutions], dim=1)
+        kernels = torch.cat([layer.weight.permute(1, 2, 0).flatten(1) for layer in layers], dim=1)
         parts = nn.functional.pad(self.embedding(words) @ kernels, (0, 0, 0, 1)).split(
-            [layer.weight.shape[0] * size for layer, size in zip(self.convolutions, self.sizes, strict=True)], dim=1)
+            [layer.out_channels * size for layer, size in zip(layers, self.sizes, strict=True)], dim=1)
         n, t = ids.shape
         features = []
-        for layer, size, part in zip(self.convolutions, self.sizes, parts, strict=True):
+        for layer, size, part in zip(layers, self.sizes, parts, strict=True):
             windows = place.unfold(1, size, 1)[:, :t] * size + torch.arange(size)
-            sums = nn.functional.embedding_bag(windows.reshape(n * t, size), part.reshape(-1, layer.weight.shape[0]),
+            sums = nn.functional.embedding_bag(windows.reshape(n * t, size), part.reshape(-1, layer.out_channels),
                                                mode="sum").view(n, t, -1)
             sums.masked_fill_(~mask.unsqueeze(-1), -torch.inf)
-            features.append(torch.relu(sums.amax(dim=1) + layer.bias))
+            features.append(torch.relu(sums.amax(dim=1) + torch.as_tensor(layer.bias)))
         return self.head(torch.cat(features, dim=1))
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
