@@ -2,8 +2,8 @@
 
 Starts the app, opens it in headless Chromium, and times what is seen: the page, the first prediction of each model, and
 live TextFooler attacks (first progress, end) on reviews of 18 to 22 words from the train split, which are in no gallery
-and no test, on four models: a second word CNN, trained first, stands for the FLAT one. Times are wall seconds as the browser sees
-them, the server's start included.
+and no test, on four models: a second word CNN, trained first, stands for the FLAT one. Times are wall
+seconds as the browser sees them, the server's start included.
 """
 
 import argparse
