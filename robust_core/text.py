@@ -37,6 +37,8 @@ _AFTER = re.compile(r"([(\[{])\s+")
 _OPENING = re.compile(r"``\s*")
 _CLOSING = re.compile(r"(?<=\S)\s+''(?=[\s,.;:!?)]|$)")
 _DOLLAR = re.compile(r"(?<!\S)([$#])\s+(?=\d)")
+# Words with single blanks between, and perhaps commas: what no rule but two would touch.
+_PLAIN = re.compile(r"[A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*(?:,? [A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*)*[.!?]?")
 _WORD = re.compile(r"[\w'\-*@]+")
 _EDGE = "'-_*@"
 
@@ -48,6 +50,8 @@ def clean(text: str) -> str:
     straight, mark-up left in news and reviews (`<br />`, `#39;`) is resolved, control and invisible characters go, and
     blanks are single. Cleaning a cleaned text changes nothing.
     """
+    if _PLAIN.fullmatch(text) and not (_CLITIC.search(text) or _FUSED.search(text)):
+        return text
     # Each rule may uncover work for another one; texts settle after one or two rounds. Mark-up nested deeper than
     # anyone writes it, which would unfold for ever, loses its signs.
     for turn in range(16):
@@ -186,7 +190,8 @@ class Draft:
         else:
             start = min(max(centre - size // 2, 0), len(self.words) - size)
             end = start + size
-        return self.text[self.spans[start].start: self.spans[end - 1].end]
+        between = (piece for i in range(start, end - 1) for piece in (self.words[i], self.gaps[i + 1]))
+        return "".join((*between, *self.words[max(start, end - 1): end]))
 
 
 def match_case(word: str, like: str) -> str:

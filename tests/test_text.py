@@ -14,6 +14,7 @@ from robust_core.text import (
     MAX_WORDS,
     Draft,
     Edit,
+    _clean_once,
     align,
     check_typed,
     clean,
@@ -258,3 +259,15 @@ def test_typed_text_comes_back_cleaned():
     assert check_typed("three words here", max_words=3) == "three words here"
     with pytest.raises(BadInput, match="4 words; 3 are the limit"):
         check_typed("now four words here", max_words=3)
+
+
+@given(st.lists(st.sampled_from(["do", "n't", "N't", "it", "'s", "s", "gon", "na", "Got", "ta", "amp", "x-y", "o'er", "9",
+                                 "lrb", "movie", "br"]), max_size=8),
+       st.lists(st.sampled_from([" ", ", ", " , ", ". ", "  ", "; ", "-", "'"]), min_size=8, max_size=8),
+       st.sampled_from(["", ".", " .", "!", "?", ",", "'"]))
+def test_the_short_way_through_cleaning_changes_nothing(words, gaps, end):
+    text = "".join(word + gap for word, gap in zip(words, gaps, strict=False)).strip() + end
+    settled = text
+    for _ in range(4):
+        settled = _clean_once(settled)
+    assert clean(text) == settled
