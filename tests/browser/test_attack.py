@@ -112,6 +112,20 @@ def test_a_long_attack_is_stopped(new_page):
     expect(page.get_by_text("Stopped before").first).to_be_visible()
 
 
+def test_two_people_attack_at_once(new_page):
+    first, second = ready(new_page("/?attack=textfooler;min_text_similarity=0.999")), ready(new_page())
+    type_review(first, LONG)
+    attack(first)
+    expect(first.get_by_text("Attacking ·")).to_be_visible()
+    type_review(second, REVIEW)
+    attack(second)
+    finished(second)
+    assert first.get_by_text("Attacking ·").is_visible(), "the short attack waited for the long one"
+    first.get_by_role("button", name="Stop", exact=True).click()
+    finished(first)
+    assert "stopped" in badges(first) and "stopped" not in badges(second)
+
+
 def test_the_adversarial_text_is_edited_by_hand(attacked):
     box = attacked.get_by_role("textbox", name="Edit the adversarial text yourself")
     box.fill("a dull and tedious film with a terrible cast")
