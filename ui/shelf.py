@@ -2,10 +2,11 @@
 
 import collections
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from robust_core.errors import RobustError
@@ -27,10 +28,12 @@ class Shelf:
     def __init__(self, make: Callable[..., Any], room: float,
                  weigh: Callable[[Any], float] = lambda value: 1.0) -> None:
         self._make, self._room, self._weigh = make, room, weigh
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="shelf")
+        self._orders: queue.SimpleQueue[tuple[Future, tuple[Hashable, ...]]] = queue.SimpleQueue()
         self._kept: collections.OrderedDict[tuple[Hashable, ...], Future] = collections.OrderedDict()
         self._failed: dict[tuple[Hashable, ...], float] = {}
         self._lock = threading.Lock()
+        # Daemon, unlike an executor's threads: leaving the program does not wait for what is still ordered.
+        threading.Thread(target=self._serve, name="shelf", daemon=True).start()
 
     def ask(self, *key: Hashable) -> Future:
         """Return the value's future; the making starts unless it has. What failed is tried again after a while."""
@@ -39,7 +42,8 @@ class Shelf:
             again = key in self._failed and time.monotonic() - self._failed[key] > _RETRY
             if future is None or again:
                 self._failed.pop(key, None)
-                future = self._kept[key] = self._pool.submit(self._work, key)
+                future = self._kept[key] = Future()
+                self._orders.put((future, key))
             self._kept.move_to_end(key)
         return future
 
@@ -65,6 +69,14 @@ class Shelf:
         if error is not None:
             return None, str(error) if isinstance(error, RobustError) else _BROKEN
         return future.result(), ""
+
+    def _serve(self) -> None:
+        while True:
+            future, key = self._orders.get()
+            try:
+                future.set_result(self._work(key))
+            except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to whoever asked)
+                future.set_exception(error)
 
     def _work(self, key: tuple[Hashable, ...]) -> Any:  # noqa: ANN401
         try:
