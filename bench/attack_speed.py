@@ -69,9 +69,10 @@ class Sides:
     Args:
         model: The victim.
         encoder: The sentence encoder.
+        theirs: Whether TextAttack runs too.
     """
 
-    def __init__(self, model: Any, encoder: Any) -> None:  # noqa: ANN401
+    def __init__(self, model: Any, encoder: Any, theirs: bool) -> None:  # noqa: ANN401
         self.model, self.encoder = model, encoder
         self.victim, self.sentences = Watch(model, "run"), Watch(encoder, "_run")
 
@@ -79,7 +80,8 @@ class Sides:
             a, b = np.split(encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
             return (a * b).sum(axis=1)
 
-        self._theirs = textattack_worker.recipe("textfooler", textattack_worker.wrapper(model.predict_proba), alike)
+        self._theirs = theirs and textattack_worker.recipe(
+            "textfooler", textattack_worker.wrapper(model.predict_proba), alike)
         self._ours = ATTACKS["textfooler"]()
 
     def run(self, side: str, examples: Sequence[Example]) -> dict[str, Any]:
@@ -110,25 +112,27 @@ class Sides:
         return time.perf_counter() - started
 
 
-def measure(model_id: str, examples: Sequence[Example], rounds: int) -> dict[str, Any]:
-    """Run all rounds on one victim and return the figures."""
-    model, encoder = checkpoint.load(model_id), encoders.default(str(torch.device("cpu")))
+def measure(model_id: str, examples: Sequence[Example], rounds: int, sides: Sequence[str]) -> dict[str, Any]:
+    """Run all rounds of some sides on one victim and return the figures."""
+    model = checkpoint.load(model_id)
+    encoder = encoders.default(str(model.device))
     right = model.predict_proba([e.text for e in examples]).argmax(1)
     chosen = [e for e, label in zip(examples, right, strict=True) if e.label == label]
-    sides = Sides(model, encoder)
+    both = Sides(model, encoder, "textattack" in sides)
     warm, chosen = chosen[:8], chosen[8:]
-    for side in SIDES:
-        sides.run(side, warm)
-    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    for side in sides:
+        both.run(side, warm)
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     over: dict[str, list[float]] = {"exact": [], "screened": []}
     for r in range(rounds):
         share = chosen[r::rounds]
-        for side in SIDES[r % 3:] + SIDES[: r % 3]:
-            run = sides.run(side, share)
+        turn = r % len(sides)
+        for side in [*sides[turn:], *sides[:turn]]:
+            run = both.run(side, share)
             runs[side].append(run)
             if side in over:
-                over[side].append(run["seconds"] / sides.bare(run))
-    return _figures(model_id, runs, over, len(chosen))
+                over[side].append(run["seconds"] / both.bare(run))
+    return _figures(model_id, runs, over, len(chosen)) | {"device": str(model.device)}
 
 
 def _figures(model_id: str, runs: dict[str, list[dict[str, Any]]], over: dict[str, list[float]], n: int
@@ -140,30 +144,38 @@ def _figures(model_id: str, runs: dict[str, list[dict[str, Any]]], over: dict[st
         for part in ("victim", "encoder"):
             row[f"{side}_{part}_ms"] = 1000 * sum(run[part]["seconds"] for run in found) / n
             row[f"{side}_{part}_texts"] = sum(run[part]["texts"] for run in found) / n
-    theirs = [run["seconds"] for run in runs["textattack"]]
     for side in ("exact", "screened"):
-        ratios = [a / run["seconds"] for a, run in zip(theirs, runs[side], strict=True)]
-        row[f"{side}_ratio"], row[f"{side}_ratios"] = statistics.median(ratios), ratios
         row[f"{side}_over_bare"] = statistics.median(over[side])
-        same = [text == run["found"][uid] for a, run in zip(runs["textattack"], runs[side], strict=True)
-                for uid, text in a["found"].items()]
-        row[f"{side}_same_texts"] = sum(same) / len(same)
+        if "textattack" in runs:
+            ratios = [a["seconds"] / b["seconds"] for a, b in zip(runs["textattack"], runs[side], strict=True)]
+            row[f"{side}_ratio"], row[f"{side}_ratios"] = statistics.median(ratios), ratios
+            row[f"{side}_same_texts"] = _same(runs["textattack"], runs[side])
+    row["screened_as_exact"] = _same(runs["exact"], runs["screened"])
     return row
+
+
+def _same(runs: list[dict[str, Any]], others: list[dict[str, Any]]) -> float:
+    same = [text == b["found"][uid] for a, b in zip(runs, others, strict=True) for uid, text in a["found"].items()]
+    return sum(same) / len(same)
 
 
 def show(row: dict[str, Any]) -> None:
     """Print the figures of one victim."""
-    print(f"\n{row['model']}, {row['n']} texts that it classifies correctly")
+    print(f"\n{row['model']} on {row['device']}, {row['n']} texts that it classifies correctly")
     print(f"  {'':12}{'ms/attack':>10}{'victim':>9}{'encoder':>9}{'other':>8}   texts: victim, encoder")
-    for side in SIDES:
+    sides = [side for side in SIDES if f"{side}_ms" in row]
+    for side in sides:
         total, victim, encoder = (row[f"{side}{part}_ms"] for part in ("", "_victim", "_encoder"))
         print(f"  {side:12}{total:10.1f}{victim:9.1f}{encoder:9.1f}{total - victim - encoder:8.1f}"
               f"   {row[f'{side}_victim_texts']:.1f}, {row[f'{side}_encoder_texts']:.1f}")
+    print(f"  screened finds the text of exact in {row['screened_as_exact']:.1%}; over bare forward passes "
+          f"(target 1.25): exact {row['exact_over_bare']:.2f}, screened {row['screened_over_bare']:.2f}")
+    if "textattack" not in sides:
+        return
     targets = TARGETS.get(row["model"].split("/")[1], (0, 0))
     for side, target in zip(("exact", "screened"), targets, strict=True):
         print(f"  {side}: {row[f'{side}_ratio']:.1f} times as fast (median; rounds {min(row[f'{side}_ratios']):.1f} to "
-              f"{max(row[f'{side}_ratios']):.1f}; target {target}), {row[f'{side}_over_bare']:.2f} x its bare forward "
-              f"passes (target 1.25), same text in {row[f'{side}_same_texts']:.1%}")
+              f"{max(row[f'{side}_ratios']):.1f}; target {target}), same text in {row[f'{side}_same_texts']:.1%}")
 
 
 def main() -> None:
@@ -172,14 +184,19 @@ def main() -> None:
     parser.add_argument("--model", action="append", help="model id; may be repeated")
     parser.add_argument("--n", type=int, default=250, help="texts of the SST-2 test set")
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--alone", action="store_true", help="without TextAttack, where it is not installed")
     parser.add_argument("--out", help="write the figures to this file")
     options = parser.parse_args()
-    textattack_worker.prepare()
+    if options.alone and options.out:
+        parser.error("A claim compares with TextAttack: --out goes without --alone.")
+    if not options.alone:
+        textattack_worker.prepare()
     examples = datasets.load("sst2", "test")
     drawn = np.random.default_rng(0).permutation(len(examples))[: options.n]
     rows = []
     for model_id in options.model or MODELS:
-        rows.append(measure(model_id, [examples[i] for i in sorted(drawn)], options.rounds))
+        rows.append(measure(model_id, [examples[i] for i in sorted(drawn)], options.rounds,
+                            SIDES[options.alone:]))
         show(rows[-1])
     if options.out:
         slowest = min(rows, key=lambda row: row["exact_ratio"])
