@@ -19,7 +19,10 @@ import numpy as np
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, textattack_worker, textfooler
 from robust_core.attacks.greedy import rank_by_deletion
+from robust_core.metrics import proportion_and_error
 from robust_core.models import checkpoint
+from robust_core.registry import to_record
+from robust_core.store import export_claim
 from robust_core.text import Draft, Edit, clean
 from robust_core.types import AttackResult, Example
 
@@ -208,6 +211,15 @@ def compare(name: str, pool: Sequence[Example], n: int, long: int, several: int)
             "share": same / len(found) if found else math.nan, "mismatches": wrong}
 
 
+def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
+    """Write the rows as a claim: the share of sentences for which both find the same text."""
+    same, all_ = sum(row["same"] for row in rows), sum(row["sentences"] for row in rows)
+    share, error = proportion_and_error(same, all_)
+    export_claim(path, claim="TextFooler finds the text that TextAttack's search finds",
+                 command=f"python -m bench.parity --n {n}", run="", n=all_, seeds=[0], metric="same_text", value=share,
+                 value_se=error, thresholds=to_record(ATTACKS["textfooler"]()), details={"rows": list(rows)})
+
+
 def main() -> None:
     """Print a row for each victim, and each mismatch with its cause."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -219,6 +231,7 @@ def main() -> None:
     parser.add_argument("--several", type=int, default=30, help="least sentences with several successes at the end")
     parser.add_argument("--few", type=int, default=0, help="other n for MiniLM")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", help="write the figures to this file")
     args = parser.parse_args()
     pool = datasets.load(args.data, "test", args.data_dir)
     random.Random(0).shuffle(pool)
@@ -234,6 +247,8 @@ def main() -> None:
                 print(f"  {wrong['uid']}: {wrong['cause']}\n    ours   {wrong['ours']}\n    theirs {wrong['theirs']}")
     if args.json:
         print(json.dumps({"results": rows}))
+    if args.out:
+        claim(rows, args.n, args.out)
 
 
 if __name__ == "__main__":

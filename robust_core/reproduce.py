@@ -130,9 +130,21 @@ def speed_table(found: list[Claim]) -> str:
             "the median of the rounds.\n")
 
 
+def parity_table(found: list[Claim]) -> str:
+    """Return how often attacks find the text that TextAttack's own search finds."""
+    claim = next((c for c in found if c["metric"] == "same_text"), None)
+    if claim is None:
+        return ""
+    rows = [[f"`{row['victim']}`", f"{row['same']} of {row['sentences']}", str(row["long"]),
+             str(row["several_successes"]), "; ".join(wrong["cause"] for wrong in row["mismatches"]) or "–"]
+            for row in claim["details"]["rows"]]
+    head = ["Victim", "Same text", "Of 15 words and more", "With several successes at the end", "Causes of the others"]
+    return markdown(head, rows) + f"\n`{claim['command']}`\n"
+
+
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
     "accuracy": accuracy_table, "completeness": completeness_table, "app": app_table, "speed": speed_table,
-    "methods": methods_table}
+    "parity": parity_table, "methods": methods_table}
 
 
 def render(text: str, found: list[Claim]) -> str:
