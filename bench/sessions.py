@@ -81,7 +81,9 @@ def measure() -> dict[str, float]:
         began = second.attack(SHORT)
         found["a short attack beside a long one"] = second.until("Finished") - began
         assert first.page.evaluate(SAYS, "Attacking"), "the long attack was over too soon to say anything"
-        second.attack(LONG)
+        second.page.goto(address + strict)
+        second.page.wait_for_function(PREDICTED, timeout=120_000)
+        second.attack(LONG + " Indeed.")
         found["Stop, first of two"] = first.stop()
         found["Stop, second of two"] = second.stop()
         first.attack(LONG + " Really.")
