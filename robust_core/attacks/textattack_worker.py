@@ -26,6 +26,7 @@ from unittest import mock
 import numpy as np
 
 from robust_core.attacks.constraints import PartOfSpeech
+from robust_core.attacks.pwws import wordnet_swaps
 from robust_core.attacks.textfooler import substitutes
 from robust_core.errors import MissingResource
 from robust_core.resources import stop_words
@@ -180,15 +181,30 @@ def _part_of_speech() -> Any:  # noqa: ANN401
     return Speech(compare_against_original=True)
 
 
-def _neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
-    """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
+def _swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
+    """Return a transformation that puts our substitutes of a word in its place."""
     from textattack.transformations import WordSwap
 
-    class NeighbourSwap(WordSwap):
+    class Swap(WordSwap):
         def _get_replacement_words(self, word: str) -> list[str]:
-            return [match_case(other, word) for other in substitutes(word, max_candidates, min_word_similarity)]
+            return list(words_for(word))
 
-    return NeighbourSwap()
+    return Swap()
+
+
+def _neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
+    """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
+    return _swap(lambda word: [match_case(o, word) for o in substitutes(word, max_candidates, min_word_similarity)])
+
+
+def _plain(victim: Any, constraints: list[Any], transformation: Any, search: Any) -> Any:  # noqa: ANN401
+    """Return an attack that flips and leaves stop words alone."""
+    from textattack import Attack
+    from textattack.constraints.pre_transformation import StopwordModification
+    from textattack.goal_functions import UntargetedClassification
+
+    constraints = [StopwordModification(stopwords=all_stop_words()), *constraints]
+    return Attack(UntargetedClassification(victim), constraints, transformation, search)
 
 
 # --- Recipes -------------------------------------------------------------------------------------
@@ -209,6 +225,15 @@ def _textfooler(victim: Any, alike: Alike, *, max_candidates: int = 50, min_word
                                  skip_text_shorter_than_window=skip_short))
     return Attack(UntargetedClassification(victim), constraints,
                   _neighbour_swap(max_candidates, min_word_similarity), GreedyWordSwapWIR(wir_method="delete"))
+
+
+def _pwws(victim: Any, alike: Alike, *, max_candidates: int = 0) -> Any:  # noqa: ANN401
+    """PWWSRen2019, with our synonyms."""
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import GreedyWordSwapWIR
+
+    return _plain(victim, [RepeatModification()], _swap(lambda word: wordnet_swaps(word, max_candidates)),
+                  GreedyWordSwapWIR("weighted-saliency"))
 
 
 def _own(attack: Any, alike: Alike, least: float) -> Any:  # noqa: ANN401
@@ -299,7 +324,8 @@ def _published(name: str) -> Callable[..., Any]:
 
 
 _RECIPES: dict[str, Callable[..., Any]] = {
-    "textfooler": _textfooler, "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist,
+    "textfooler": _textfooler, "pwws": _pwws,
+    "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist,
     "deepwordbug": _published("DeepWordBugGao2018"), "pruthi": _published("Pruthi2019"),
     "input-reduction": _published("InputReductionFeng2018"),
 }
