@@ -155,7 +155,8 @@ def found(victim, examples, attack, **options) -> dict:
     return {r.example.uid: (r.perturbed, r.status, r.similarity, r.after, r.queries) for r in results}
 
 
-PLANTED = {"textfooler": {"min_text_similarity": 0.5}, "pwws": {}}
+SMALL = {"population": 6, "generations": 4}
+PLANTED = {"textfooler": {"min_text_similarity": 0.5}, "pwws": {}, "gene": SMALL, "iga": SMALL, "pso": SMALL}
 
 
 @pytest.mark.parametrize("classes", [2, 3])
