@@ -637,6 +637,12 @@ def weighted_saliency_twin(world: World, text: str, reference: int) -> str:
     return " ".join(current)
 
 
+def test_a_swarm_with_nothing_left_to_swap_goes_on(victim):
+    found = results(run(ATTACKS["pso"](), [victim], [Example("good good", 1, "u")]))["u", victim.id]
+    stuck = results(run(ATTACKS["pso"](generations=3), [BagOfWords({}, (0.0, 1.0))], EXAMPLES[2:3]))
+    assert found.status == "succeeded" and [r.status for r in stuck.values()] == ["failed"]
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_pwws_chooses_as_a_slow_twin_does(seed, monkeypatch):
     world = World(random.Random(seed))

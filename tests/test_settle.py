@@ -155,7 +155,7 @@ def found(victim, examples, attack, **options) -> dict:
     return {r.example.uid: (r.perturbed, r.status, r.similarity, r.after, r.queries) for r in results}
 
 
-SMALL = {"population": 6, "generations": 4}
+SMALL = {"population": 5, "generations": 2}
 PLANTED = {"textfooler": {"min_text_similarity": 0.5}, "pwws": {}, "gene": SMALL, "iga": SMALL, "pso": SMALL}
 
 
@@ -163,6 +163,7 @@ PLANTED = {"textfooler": {"min_text_similarity": 0.5}, "pwws": {}, "gene": SMALL
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_ties_give_the_same_texts_at_any_width_order_and_precision(ties, name, classes):
     attack = ATTACKS[name](**PLANTED[name])
+    ties = ties[:12] if PLANTED[name] is SMALL else ties
     weights = WEIGHTS if classes == 2 else {w: (-v, v, v / 2) for w, v in WEIGHTS.items()}
     victim = Jittery(weights, BIAS[:classes], labels=("a", "b", "c")[:classes], length=50)
     calm = BagOfWords(weights, BIAS[:classes], labels=("a", "b", "c")[:classes], length=50)

@@ -145,7 +145,10 @@ def _parts(field: Field, herd: Herd, groups: Sequence[list[int]]
     part: list[tuple[list[int], dict[int, list[Member]]]] = []
     for rows in groups:
         member = herd.members[rows[0]]
-        part.append((rows, {i: field.moves(member, i) for i in field.open(member)}))
+        options = {i: field.moves(member, i) for i in field.open(member)}
+        if not options:
+            continue
+        part.append((rows, options))
         if sum(len(found) for _, options in part for found in options.values()) >= _AT_ONCE:
             yield part
             part = []
