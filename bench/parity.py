@@ -1,6 +1,6 @@
-"""TextAttack's TextFooler against ours, text by text: python -m bench.parity [--data sst2] [--n 100] [--json].
+"""TextAttack's greedy search against ours, text by text: python -m bench.parity [--attack pwws] [--n 100] [--json].
 
-Both get the same victim, neighbours, part of speech, sentence encoder and stop words; search, goal, windows and the
+Both get the same victim, substitutes, part of speech, sentence encoder and stop words; search, goal, windows and the
 order of constraints are TextAttack's own on one side. Sentences are drawn at random until there are enough of them,
 enough long ones, and enough whose last step has several successes, so that the choice among these is tested too.
 """
@@ -12,13 +12,14 @@ import math
 import random
 import zlib
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, textattack_worker, textfooler
-from robust_core.attacks.greedy import rank_by_deletion
+from robust_core.attacks import ATTACKS, pwws, textattack_worker, textfooler
 from robust_core.metrics import proportion_and_error
 from robust_core.models import checkpoint
 from robust_core.registry import to_record
@@ -29,6 +30,9 @@ from robust_core.types import AttackResult, Example
 FOUR = "bench/four-classes"
 VICTIMS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base", FOUR)
 LONG, CHUNK = 15, 10
+# Which function of which module ranks the words.
+RANKING: dict[str, tuple[ModuleType, str]] = {
+    "textfooler": (textfooler, "rank_by_deletion"), "pwws": (pwws, "rank_by_saliency")}
 # Differences below this are rounding: batches of other shapes give other last bits.
 TINY = 2e-6
 
@@ -82,11 +86,11 @@ class Pair:
 
 
 class Watched:
-    """TextAttack's TextFooler with a record of what it did; watching changes nothing."""
+    """TextAttack's attack with a record of what it did; watching changes nothing."""
 
-    def __init__(self, model: Any, encoder: Any) -> None:  # noqa: ANN401
+    def __init__(self, name: str, model: Any, encoder: Any) -> None:  # noqa: ANN401
         victim = textattack_worker.wrapper(model.predict_proba)
-        self._attack = textattack_worker.recipe("textfooler", victim, textattack_worker.cosines(encoder.encode))
+        self._attack = textattack_worker.recipe(name, victim, textattack_worker.cosines(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
         ranked, asked, moved = search._get_index_order, goal.get_results, search.get_transformations
 
@@ -116,10 +120,10 @@ class Watched:
         return final
 
 
-def pairs(model: Any, examples: Sequence[Example], encoder: Any) -> Iterator[Pair]:  # noqa: ANN401
+def pairs(name: str, model: Any, examples: Sequence[Example], encoder: Any) -> Iterator[Pair]:  # noqa: ANN401
     """Attack the sentences that the model classifies correctly with both; a label of None stands for its own."""
-    watched = Watched(model, encoder)
-    attack = ATTACKS["textfooler"]()
+    watched = Watched(name, model, encoder)
+    attack = ATTACKS[name]()
     ours = {e.uid: e.result for e in attack.run([model], examples, encoder=encoder) if e.result is not None}
     for example in examples:
         result = ours[example.uid]
@@ -131,7 +135,7 @@ def pairs(model: Any, examples: Sequence[Example], encoder: Any) -> Iterator[Pai
 # --- Why two differ ------------------------------------------------------------------------------
 
 
-def cause(pair: Pair, model: Any, encoder: Any) -> str:  # noqa: ANN401
+def cause(name: str, pair: Pair, model: Any, encoder: Any) -> str:  # noqa: ANN401
     """Return why the two ended at different texts, in a few words."""
     from textattack.shared.utils import words_from_text
 
@@ -139,18 +143,17 @@ def cause(pair: Pair, model: Any, encoder: Any) -> str:  # noqa: ANN401
     if tuple(words_from_text(draft.text)) != draft.words:
         return "tokenised differently"
     seen: list[list[int]] = []
+    module, function = RANKING[name]
+    rank = getattr(module, function)
 
     def watch(*arguments: Any) -> Any:  # noqa: ANN401 (a coroutine)
-        order, over = yield from rank_by_deletion(*arguments)
+        order, over = yield from rank(*arguments)
         seen.append(order)
         return order, over
 
-    textfooler.rank_by_deletion = watch
-    try:
-        result = next(e.result for e in ATTACKS["textfooler"]().run([model], [pair.example], encoder=encoder)
+    with mock.patch.object(module, function, watch):
+        result = next(e.result for e in ATTACKS[name]().run([model], [pair.example], encoder=encoder)
                       if e.result is not None)
-    finally:
-        textfooler.rank_by_deletion = rank_by_deletion
     path = [draft.text, *(step.text for step in result.steps if step.text)]
     if result.perturbed == pair.theirs:
         return "near-tie: alone, ours ends where TextAttack does"
@@ -158,21 +161,33 @@ def cause(pair: Pair, model: Any, encoder: Any) -> str:  # noqa: ANN401
     before, after = Draft.of(path[step - 1]), [Draft.of(p[min(step, len(p) - 1)]) for p in (path, pair.path)]
     places = [next((i for i, word in enumerate(d.words) if word != before.words[i]), -1) for d in after]
     if places[0] != places[1]:
-        return _ranking(model, draft, label, seen[0], pair.order)
-    return _choice(model, encoder, label, before, after[0], after[1], places[0])
+        return _ranking(name, model, draft, label, seen[0], [i for i in pair.order if i in seen[0]])
+    return _choice(name, model, encoder, label, before, after[0], after[1], places[0])
 
 
-def _ranking(model: Any, draft: Draft, label: int, ours: list[int], theirs: list[int]) -> str:  # noqa: ANN401
+def _ranking(name: str, model: Any, draft: Draft, label: int, ours: list[int], theirs: list[int]) -> str:  # noqa: ANN401
     for a, b in zip(ours, theirs, strict=True):
         if a != b:
-            one, other = (model.predict_proba([draft.apply(Edit(i, i + 1, ())).text])[0][label] for i in (a, b))
-            gap = abs(float(one) - float(other))
+            gap = abs(_importance(name, model, draft, label, a) - _importance(name, model, draft, label, b))
             return f"{_size(gap)} in the ranking ({draft.words[a]}, {draft.words[b]})"
     return "unexplained: same ranking, different place"
 
 
-def _choice(model: Any, encoder: Any, label: int, before: Draft, ours: Draft, theirs: Draft, place: int) -> str:  # noqa: ANN401
+def _importance(name: str, model: Any, draft: Draft, label: int, i: int) -> float:  # noqa: ANN401
+    """Return what a word is ranked by, up to a factor, each text judged alone."""
+    def loss(*new: str) -> float:
+        return 1.0 - float(model.predict_proba([draft.apply(Edit(i, i + 1, new)).text])[0][label])
+    if name == "textfooler":
+        return loss()
+    return math.exp(loss(pwws.UNKNOWN)) * max(loss(word) for word in pwws.wordnet_swaps(draft.words[i]))
+
+
+def _choice(name: str, model: Any, encoder: Any, label: int, before: Draft, ours: Draft, theirs: Draft,  # noqa: ANN401
+            place: int) -> str:
     scores = [float(model.predict_proba([d.text])[0][label]) for d in (ours, theirs)]
+    if name != "textfooler":
+        gap = abs(scores[0] - scores[1])
+        return f"{_size(gap)} in score ({ours.words[place]}, {theirs.words[place]})"
     window = before.window(place, LONG)
     alike = [float(encoder.encode([d.window(place, LONG)])[0] @ encoder.encode([window])[0]) for d in (ours, theirs)]
     words = f"{ours.words[place]}, {theirs.words[place]}"
@@ -191,7 +206,7 @@ def _size(gap: float) -> str:
 # --- Table ---------------------------------------------------------------------------------------
 
 
-def compare(name: str, pool: Sequence[Example], n: int, long: int, several: int) -> dict[str, Any]:
+def compare(attack: str, name: str, pool: Sequence[Example], n: int, long: int, several: int) -> dict[str, Any]:
     """Compare on sentences of a pool, in order, until all three counts are reached; return a row of the table."""
     model: Any = FourClasses() if name == FOUR else checkpoint.load(name)
     if name == FOUR:
@@ -199,13 +214,13 @@ def compare(name: str, pool: Sequence[Example], n: int, long: int, several: int)
     encoder, found = encoders.default(), []
     chunk = min(CHUNK, max(n // 2, 1))
     for start in range(0, len(pool), chunk):
-        found += pairs(model, pool[start: start + chunk], encoder)
+        found += pairs(attack, model, pool[start: start + chunk], encoder)
         if len(found) >= n and sum(p.long for p in found) >= long and sum(p.successes > 1 for p in found) >= several:
             break
-    wrong = [{"uid": p.example.uid, "cause": cause(p, model, encoder), "ours": p.ours.perturbed, "theirs": p.theirs}
-             for p in found if not p.same]
+    wrong = [{"uid": p.example.uid, "cause": cause(attack, p, model, encoder), "ours": p.ours.perturbed,
+              "theirs": p.theirs} for p in found if not p.same]
     same = len(found) - len(wrong)
-    return {"victim": name, "sentences": len(found), "long": sum(p.long for p in found),
+    return {"attack": attack, "victim": name, "sentences": len(found), "long": sum(p.long for p in found),
             "several_successes": sum(p.successes > 1 for p in found),
             "flipped": sum(p.ours.status == "succeeded" for p in found), "same": same,
             "share": same / len(found) if found else math.nan, "mismatches": wrong}
@@ -223,6 +238,7 @@ def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
 def main() -> None:
     """Print a row for each victim, and each mismatch with its cause."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--attack", default="textfooler", choices=RANKING)
     parser.add_argument("--data", default="sst2")
     parser.add_argument("--data-dir")
     parser.add_argument("--victim", action="append", help=f"{', '.join(VICTIMS)} (default: all)")
@@ -238,7 +254,7 @@ def main() -> None:
     rows = []
     for name in args.victim or VICTIMS:
         n = args.few if args.few and "/minilm/" in name else args.n
-        rows.append(compare(name, pool, n, min(args.long, n), min(args.several, n)))
+        rows.append(compare(args.attack, name, pool, n, min(args.long, n), min(args.several, n)))
         if not args.json:
             row = rows[-1]
             print(f"{name}: {row['same']} of {row['sentences']} the same ({100 * row['share']:.1f} %); {row['long']} of"

@@ -12,7 +12,7 @@ from doubles import BagOfWords, Counting, Planted, WordEncoder
 from test_text import slow_window
 
 from robust_core import ATTACKS
-from robust_core.attacks import constraints, splice, textfooler
+from robust_core.attacks import constraints, pwws, splice, textfooler
 from robust_core.attacks.base import Attack, generator
 from robust_core.attacks.requests import Accept, Candidate, Pause, Score, Target
 from robust_core.errors import BadInput
@@ -50,19 +50,26 @@ EXAMPLES = [
 
 @pytest.fixture(autouse=True)
 def thesaurus(monkeypatch):
-    """A small table of neighbours, one part of speech: every figure of these tests can be followed by hand."""
+    """A small table of neighbours and synonyms, one part of speech: every figure here can be followed by hand."""
     use(monkeypatch, {word: [(other, 0.95 - 0.05 * k) for k, other in enumerate(others)]
                       for word, others in SYNONYMS.items()})
     monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
     monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))
     yield
-    textfooler.substitutes.cache_clear()
+    forget()
 
 
 def use(monkeypatch, table: dict[str, list[tuple[str, float]]]) -> None:
-    """Put a table of neighbours in the place of the packed one."""
-    textfooler.substitutes.cache_clear()
+    """Put a table of neighbours in the place of the packed ones, of WordNet's too."""
+    forget()
     monkeypatch.setattr(textfooler, "neighbours", lambda word: table.get(word.lower(), []))
+    monkeypatch.setattr(pwws, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
+
+
+def forget() -> None:
+    """Forget what was looked up in another table."""
+    textfooler.substitutes.cache_clear()
+    pwws.wordnet_swaps.cache_clear()
 
 
 # BERT-Attack lacks its masked language model here, and says so (test_bridge.py). What TextAttack's process offers for a
@@ -486,7 +493,7 @@ def test_textfooler_on_the_packed_tables(monkeypatch):
     """The real neighbours and parts of speech: a flip by a listed neighbour of the same part of speech."""
     from robust_core import resources
 
-    textfooler.substitutes.cache_clear()
+    forget()
     monkeypatch.undo()
     text = "a terrible movie with a boring story"
     close = {word: [other for other, _ in resources.neighbours(word)] for word in ("terrible", "boring", "movie")}
@@ -604,6 +611,45 @@ def test_textfooler_chooses_as_a_slow_twin_does(seed, monkeypatch):
     for example in examples:
         r = found[example.uid, world.victim.id]
         assert r.perturbed == twin(world, example.text, r.reference_label)
+
+
+def weighted_saliency_twin(world: World, text: str, reference: int) -> str:
+    """TextAttack's GreedyWordSwapWIR("weighted-saliency") without a constraint, one text at a time."""
+    def score(words: list[str]) -> tuple[np.float32, bool]:
+        proba = world.victim.predict_proba([" ".join(words)])[0]
+        return np.float32(1.0) - proba[reference], proba.argmax() != reference
+
+    def swaps(words: list[str], i: int) -> list[list[str]]:
+        near = [match_case(word, words[i]) for word, _ in world.neighbours[words[i].lower()]]
+        return sorted(([*words[:i], word, *words[i + 1:]] for word in near), key=" ".join)
+
+    current = text.split()
+    positions = range(min(len(current), world.victim.length))
+    saliency = np.array([score([*current[:i], "[UNK]", *current[i + 1:]])[0] for i in positions])
+    best = np.array([max((score(new)[0] for new in swaps(current, i)), default=0) for i in positions])
+    current_score = score(current)[0]
+    for i in np.argsort(-np.exp(saliency) / np.exp(saliency).sum() * best, kind="stable"):
+        judged = sorted(((*score(new), new) for new in swaps(current, i)), key=lambda found: -found[0])
+        if judged and judged[0][0] > current_score:
+            current_score, success, current = judged[0]
+            if success:
+                break
+    return " ".join(current)
+
+
+def test_a_swarm_with_nothing_left_to_swap_goes_on(victim):
+    found = results(run(ATTACKS["pso"](), [victim], [Example("good good", 1, "u")]))["u", victim.id]
+    stuck = results(run(ATTACKS["pso"](generations=3), [BagOfWords({}, (0.0, 1.0))], EXAMPLES[2:3]))
+    assert found.status == "succeeded" and [r.status for r in stuck.values()] == ["failed"]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_pwws_chooses_as_a_slow_twin_does(seed, monkeypatch):
+    world = World(random.Random(seed))
+    use(monkeypatch, world.neighbours)
+    examples = [Example(world.text(), None, f"w/{i}") for i in range(6)]
+    for r in results(run(ATTACKS["pwws"](), [world.victim], examples, width=4)).values():
+        assert r.perturbed == weighted_saliency_twin(world, r.example.text, r.reference_label)
 
 
 def test_the_random_worlds_are_varied(monkeypatch):

@@ -1,9 +1,12 @@
 """The door to what comes from outside: encoder, neighbours, tags, stop words. Run: pytest tests/test_resources.py."""
 
 import json
+import os
+import random
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,11 @@ import pytest
 
 from robust_core import resources
 from robust_core.errors import BadInput, MissingResource
-from robust_core.resources import _tables, antonyms, minilm_folder, neighbours, stop_words, tag, tags_of
+from robust_core.resources import _tables, antonyms, minilm_folder, neighbours, stop_words, synonyms, tag, tags_of
+from robust_core.resources import wordnet as wordnet_table
+from robust_core.resources._tables import unpack_words
 from robust_core.resources.pos import TAGS, tag_swaps
+from robust_core.text import word_spans
 
 COMMON = """
 good bad movie film funny boring brilliant dull clever acting plot masterpiece awful enjoyable waste
@@ -145,7 +151,7 @@ def test_tagging_is_fast() -> None:
 
 def test_tables_are_small_and_plain() -> None:
     budget = {"neighbours.npz": 6_000_000, "pos.npz": 1_500_000, "word_projection.npz": 400_000,
-              "antonyms.txt.gz": 200_000}
+              "antonyms.txt.gz": 200_000, "wordnet.npz": 3_000_000}
     for file, most in budget.items():
         assert (_tables.TABLES / file).stat().st_size < most
     for file in (name for name in budget if name.endswith(".npz")):
@@ -221,3 +227,38 @@ def test_an_absent_encoder_folder_is_missing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("ROBUST_ENCODER", str(tmp_path / "none"))
     with pytest.raises(MissingResource):
         minilm_folder()
+
+
+# --- WordNet -------------------------------------------------------------------------------------
+
+
+def test_synonyms_are_wordnets_words_of_all_senses() -> None:
+    assert synonyms("films") == ("movie", "film", "picture", "pic", "flick", "cinema", "celluloid", "shoot", "take")
+    assert synonyms("films", "VERB") == ("film", "shoot", "take")
+    assert {"ox", "cattle"} < set(synonyms("oxen")), "an irregular form"
+    assert "improve" in synonyms("better", "VERB") and "good" in synonyms("better", "ADJ")
+    assert "good" in synonyms("Good") and "good" not in synonyms("good")
+    for nothing in ("", "the", "qqxzzy", "two words", "don't"):
+        assert synonyms(nothing) == ()
+    assert synonyms("good", "PRON") == ()
+    assert all(word_spans(word) == ((0, len(word)),) for about in COMMON for word in synonyms(about))
+
+
+def test_synonyms_are_those_of_nltk_on_the_same_wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As TextAttack's WordSwapWordNet asks NLTK, word by word; needs the zip file and NLTK."""
+    nltk = pytest.importorskip("nltk")
+    data = Path(os.environ.get("ROBUST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    packed = data / "nltk_data" / "corpora" / "wordnet.zip"
+    if not packed.is_file():
+        pytest.skip("NLTK's WordNet is not here")
+    with zipfile.ZipFile(packed) as file:
+        file.extractall(tmp_path / "corpora")
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    from nltk.corpus import wordnet
+
+    vocabulary = unpack_words(_tables.load_arrays("neighbours.npz", "neighbours")["words"])
+    for word in [*random.Random(0).sample(vocabulary, 1500), *COMMON, "Good", "oxen", "Hollywood", "running"]:
+        for pos, part in {None: None, **wordnet_table.PARTS}.items():
+            theirs = {lemma for synset in wordnet.synsets(word, part) for lemma in synset.lemma_names()
+                      if lemma != word and "_" not in lemma and word_spans(lemma) == ((0, len(lemma)),)}
+            assert set(synonyms(word, pos)) == theirs, (word, pos)

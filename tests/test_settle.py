@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_core import ATTACKS, datasets
-from robust_core.attacks import constraints, settle, textfooler
+from robust_core.attacks import constraints, pwws, settle, textfooler
 from robust_core.attacks.requests import BATCHED, CANONICAL, SCREENED, Figures, Settle
 from robust_core.models import checkpoint
 from robust_core.types import Example, Noise
@@ -134,44 +134,60 @@ def ties(monkeypatch):
     near = {word: sorted(o for o in WEIGHTS if abs(WEIGHTS[o] - WEIGHTS[word]) < 0.45) for word in WEIGHTS}
     table = {word: [(other, 0.9) for other in sorted(rng.sample(others, 6))] for word, others in near.items()}
     monkeypatch.setattr(textfooler, "neighbours", lambda word: table.get(word.lower(), []))
-    textfooler.substitutes.cache_clear()
+    monkeypatch.setattr(pwws, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
+    forget()
     monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
     monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))
     yield [Example(" ".join(rng.choices(sorted(WEIGHTS), k=rng.randint(4, 24))), None, f"t/{i}") for i in range(40)]
+    forget()
+
+
+def forget() -> None:
+    """Forget what was looked up in another table."""
     textfooler.substitutes.cache_clear()
+    pwws.wordnet_swaps.cache_clear()
 
 
-def found(victim, examples, attack=None, **options) -> dict:
+def found(victim, examples, attack, **options) -> dict:
     """What a run finds, without what depends on its batches."""
-    attack = attack or ATTACKS["textfooler"](min_text_similarity=0.5)
     results = [e.result for e in attack.run([victim], examples, **options) if e.result]
     assert len(results) == len(examples)
     return {r.example.uid: (r.perturbed, r.status, r.similarity, r.after, r.queries) for r in results}
 
 
+SMALL = {"population": 5, "generations": 2}
+PLANTED = {"textfooler": {"min_text_similarity": 0.5}, "pwws": {}, "gene": SMALL, "iga": SMALL, "pso": SMALL}
+
+
 @pytest.mark.parametrize("classes", [2, 3])
-def test_planted_ties_give_the_same_texts_at_any_width_order_and_precision(ties, classes):
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_ties_give_the_same_texts_at_any_width_order_and_precision(ties, name, classes):
+    attack = ATTACKS[name](**PLANTED[name])
+    ties = ties[:12] if PLANTED[name] is SMALL else ties
     weights = WEIGHTS if classes == 2 else {w: (-v, v, v / 2) for w, v in WEIGHTS.items()}
     victim = Jittery(weights, BIAS[:classes], labels=("a", "b", "c")[:classes], length=50)
     calm = BagOfWords(weights, BIAS[:classes], labels=("a", "b", "c")[:classes], length=50)
-    alone = {uid: value for e in ties for uid, value in found(victim, [e], width=1, encoder=JitteryEncoder()).items()}
+    alone = {uid: value for e in ties
+             for uid, value in found(victim, [e], attack, width=1, encoder=JitteryEncoder()).items()}
     assert {status for _, status, *_ in alone.values()} >= {"succeeded", "failed"}
     for width in (1, 8, 64):
-        assert found(victim, ties, width=width, encoder=JitteryEncoder()) == alone
+        assert found(victim, ties, attack, width=width, encoder=JitteryEncoder()) == alone
     shuffled = random.Random(1).sample(ties, len(ties))
-    assert found(victim, shuffled, width=8, encoder=JitteryEncoder()) == alone
-    assert found(victim, shuffled, width=8, encoder=JitteryEncoder(), precision="screened") == alone
-    assert found(calm, ties, encoder=WordEncoder()) == alone
+    assert found(victim, shuffled, attack, width=8, encoder=JitteryEncoder()) == alone
+    assert found(victim, shuffled, attack, width=8, encoder=JitteryEncoder(), precision="screened") == alone
+    assert found(calm, ties, attack, encoder=WordEncoder()) == alone
 
 
-def test_without_settling_the_planted_ties_would_matter(ties, monkeypatch):
+@pytest.mark.parametrize("name", PLANTED)
+def test_without_settling_the_planted_ties_would_matter(ties, name, monkeypatch):
     """The test above has teeth: with the noise denied, widths disagree."""
     from robust_core.attacks import servers
 
     monkeypatch.setattr(servers, "FP32", Noise(0.0, 0.0))
     monkeypatch.setattr(servers, "_ROUNDING", 0.0)
     victim = Jittery(WEIGHTS, length=50)
-    narrow, wide = (found(victim, ties, width=width, encoder=JitteryEncoder()) for width in (1, 64))
+    narrow, wide = (found(victim, ties, ATTACKS[name](**PLANTED[name]), width=width, encoder=JitteryEncoder())
+                    for width in (1, 64))
     assert narrow != wide
 
 

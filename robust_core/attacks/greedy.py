@@ -51,14 +51,14 @@ def swap_candidates(draft: Draft, position: int, words: Sequence[str]) -> list[C
 
 
 def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int], Sequence[str]],
-                 sentence: SentenceSimilarity, *, against_original: bool) -> Search:
+                 sentence: SentenceSimilarity | None, *, against_original: bool = True) -> Search:
     """Swap one word after the other, each for the best that passes, until the victim errs.
 
     Args:
         target: Text and victim.
         order: Positions to try.
         words_at: Substitutes for a position that meet the constraints on words.
-        sentence: The constraint on the sentence, asked last and only where it decides.
+        sentence: The constraint on the sentence, asked last and only where it decides; None where there is none.
         against_original: Whether the sentence is compared with the original text rather than the previous one.
     """
     current, standing = Candidate(target.draft), Standing.of(target)
@@ -68,6 +68,8 @@ def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int],
         if not candidates:
             continue
         scores: Scores = yield Score(candidates, trying=draft.words[position])
+        if sentence is None:
+            yield Accept(None, eligible=len(scores.proba))
         reference = target.draft if against_original else draft
         gate = Gate(sentence, reference, candidates[: len(scores.proba)], position)
         chosen, scores = yield from choose(scores, standing, gate)
@@ -106,18 +108,18 @@ class Gate:
     """The sentence constraint on one position's candidates, asked only where it decides.
 
     Args:
-        sentence: The constraint.
+        sentence: The constraint, if there is one.
         reference: What texts are compared with.
         candidates: All candidates.
         position: The changed word.
     """
 
-    def __init__(self, sentence: SentenceSimilarity, reference: Draft, candidates: Sequence[Candidate], position: int
-                 ) -> None:
+    def __init__(self, sentence: SentenceSimilarity | None, reference: Draft, candidates: Sequence[Candidate],
+                 position: int) -> None:
         self._sentence, self._reference, self._candidates = sentence, reference, candidates
         self._position = position
         self._known: dict[int, tuple[Figures, int]] = {}
-        self.measures = sentence.measures(reference)
+        self.measures = sentence is not None and sentence.measures(reference)
 
     def passes(self, k: int, ahead: Callable[[int], Sequence[int]]) -> Generator[Request, Any, bool]:
         """Tell whether candidate k passes.
@@ -126,7 +128,7 @@ class Gate:
             k: The candidate.
             ahead: Gives the candidates that are likely to be asked for next, k first, from the number asked so far.
         """
-        if not self.measures:
+        if self._sentence is None or not self.measures:
             return True
         if k not in self._known:
             new = [j for j in ahead(len(self._known)) if j not in self._known]

@@ -43,17 +43,75 @@ def highest(figures: F, among: Sequence[int], rivals: np.ndarray | None = None
     Returns:
         (index, the figures as they were settled)
     """
-    chosen = np.asarray(among)
     while True:
-        best = int(chosen[figures.value[chosen].argmax()])
-        gap = figures.value[best] - figures.value[chosen]
-        near = (gap <= np.maximum(figures.spread[best], figures.spread[chosen])) & (
-            figures.same[chosen] != figures.same[best])
-        if rivals is not None:
-            near &= rivals[chosen]
-        unsettled = [int(k) for k in (best, *chosen[near]) if figures.error[k] > 0] if near.any() else []
+        best, unsettled = _contenders(figures, np.asarray(among), rivals, 0.0)
         if not unsettled:
             return best, figures
+        figures = yield Settle(figures, unsettled)
+
+
+def highest_of_each(figures: F, groups: Sequence[Sequence[int]], shifts: Sequence[np.ndarray] | None = None
+                    ) -> Generator[Request, Any, tuple[list[int], F]]:
+    """Find the highest of each group of figures, all groups settled together; of equal ones the first of its group.
+
+    Args:
+        figures: All figures.
+        groups: Indices to choose from.
+        shifts: For each group what is added to its figures. Gumbel noise times a temperature makes the highest a draw
+            with the chances of a softmax, of which only near-ties of two need settling.
+
+    Returns:
+        (an index for each group, the figures as they were settled)
+    """
+    added: Sequence[Any] = [0.0] * len(groups) if shifts is None else shifts
+    while True:
+        found = [_contenders(figures, np.asarray(group), None, shift)
+                 for group, shift in zip(groups, added, strict=True)]
+        unsettled = sorted({k for _, doubtful in found for k in doubtful})
+        if not unsettled:
+            return [best for best, _ in found], figures
+        figures = yield Settle(figures, unsettled)
+
+
+def _contenders(figures: Figures, chosen: np.ndarray, rivals: np.ndarray | None, shift: np.ndarray | float
+                ) -> tuple[int, list[int]]:
+    """Return the highest of some figures as they stand, and what must be settled before that is sure."""
+    value = figures.value[chosen] + shift
+    at = int(value.argmax())
+    best = int(chosen[at])
+    near = (value[at] - value <= np.maximum(figures.spread[best], figures.spread[chosen])) & (
+        figures.same[chosen] != figures.same[best])
+    if rivals is not None:
+        near &= rivals[chosen]
+    return best, [int(k) for k in (best, *chosen[near]) if figures.error[k] > 0] if near.any() else []
+
+
+def raced(figures: F, standing: int, among: Sequence[int], keen: np.ndarray
+          ) -> Generator[Request, Any, tuple[int | None, F]]:
+    """Draw one of some figures, each with a chance in proportion to its rise above another one.
+
+    Args:
+        figures: All figures.
+        standing: The one to rise above.
+        among: Indices to draw from.
+        keen: For each of them one over an exponential draw: the largest product with the rise wins, and only near-ties
+            of two need settling.
+
+    Returns:
+        (index, or None where nothing rises; the figures as they were settled)
+    """
+    chosen = np.asarray(among)
+    while True:
+        rise = figures.value[chosen] - figures.value[standing]
+        error = np.maximum(figures.spread[chosen], figures.spread[standing]) * (
+            figures.same[chosen] != figures.same[standing])
+        least, most = (np.maximum(rise + side * error, 0) * keen for side in (-1, 1))
+        best = int((np.maximum(rise, 0) * keen).argmax())
+        near = (most >= least[best]) & (most > 0)
+        sure = not near.any() or (near.sum() == 1 and rise[best] > error[best])
+        unsettled = [] if sure else [int(k) for k in (standing, *chosen[near]) if figures.error[k] > 0]
+        if not unsettled:
+            return (int(chosen[best]) if rise[best] > 0 else None), figures
         figures = yield Settle(figures, unsettled)
 
 

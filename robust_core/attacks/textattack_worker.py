@@ -26,10 +26,11 @@ from unittest import mock
 import numpy as np
 
 from robust_core.attacks.constraints import PartOfSpeech
-from robust_core.attacks.textfooler import substitutes
+from robust_core.attacks.pwws import wordnet_swaps
+from robust_core.attacks.textfooler import cased_substitutes, substitutes
 from robust_core.errors import MissingResource
 from robust_core.resources import stop_words
-from robust_core.text import Draft, match_case
+from robust_core.text import Draft
 
 Predict = Callable[[list[str]], np.ndarray]
 Alike = Callable[[list[tuple[str, str]]], np.ndarray]
@@ -180,15 +181,30 @@ def _part_of_speech() -> Any:  # noqa: ANN401
     return Speech(compare_against_original=True)
 
 
-def _neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
-    """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
+def _swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
+    """Return a transformation that puts our substitutes of a word in its place."""
     from textattack.transformations import WordSwap
 
-    class NeighbourSwap(WordSwap):
+    class Swap(WordSwap):
         def _get_replacement_words(self, word: str) -> list[str]:
-            return [match_case(other, word) for other in substitutes(word, max_candidates, min_word_similarity)]
+            return list(words_for(word))
 
-    return NeighbourSwap()
+    return Swap()
+
+
+def _neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
+    """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
+    return _swap(lambda word: cased_substitutes(word, max_candidates, min_word_similarity))
+
+
+def _plain(victim: Any, constraints: list[Any], transformation: Any, search: Any) -> Any:  # noqa: ANN401
+    """Return an attack that flips and leaves stop words alone."""
+    from textattack import Attack
+    from textattack.constraints.pre_transformation import StopwordModification
+    from textattack.goal_functions import UntargetedClassification
+
+    constraints = [StopwordModification(stopwords=all_stop_words()), *constraints]
+    return Attack(UntargetedClassification(victim), constraints, transformation, search)
 
 
 # --- Recipes -------------------------------------------------------------------------------------
@@ -209,6 +225,54 @@ def _textfooler(victim: Any, alike: Alike, *, max_candidates: int = 50, min_word
                                  skip_text_shorter_than_window=skip_short))
     return Attack(UntargetedClassification(victim), constraints,
                   _neighbour_swap(max_candidates, min_word_similarity), GreedyWordSwapWIR(wir_method="delete"))
+
+
+def _pwws(victim: Any, alike: Alike, *, max_candidates: int = 0) -> Any:  # noqa: ANN401
+    """PWWSRen2019, with our synonyms."""
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import GreedyWordSwapWIR
+
+    return _plain(victim, [RepeatModification()], _swap(lambda word: wordnet_swaps(word, max_candidates)),
+                  GreedyWordSwapWIR("weighted-saliency"))
+
+
+def _gene(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, temperature: float = 0.3,  # noqa: ANN401
+          max_candidates: int = 8, min_word_similarity: float = 0.75, max_share: float = 0.2, keep_likeliest: int = 0
+          ) -> Any:  # noqa: ANN401
+    """GeneticAlgorithmAlzantot2018 with our neighbours and no language model; children keep to the limit on words."""
+    if keep_likeliest:
+        raise MissingResource("the language model that ranks neighbours", "Leave keep_likeliest at 0.")
+    from textattack.constraints.overlap import MaxWordsPerturbed
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import AlzantotGeneticAlgorithm
+
+    return _plain(victim, [RepeatModification(), MaxWordsPerturbed(max_percent=max_share)],
+                  _neighbour_swap(max_candidates, min_word_similarity),
+                  AlzantotGeneticAlgorithm(population, generations, temperature))
+
+
+def _iga(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, temperature: float = 0.3,  # noqa: ANN401
+         max_candidates: int = 50, min_word_similarity: float = 0.75, max_share: float = 0.2, max_swaps: int = 5
+         ) -> Any:  # noqa: ANN401
+    """IGAWang2019 with our neighbours; children keep to the limit on words."""
+    from textattack.constraints.overlap import MaxWordsPerturbed
+    from textattack.search_methods import ImprovedGeneticAlgorithm
+
+    return _plain(victim, [MaxWordsPerturbed(max_percent=max_share)],
+                  _neighbour_swap(max_candidates, min_word_similarity),
+                  ImprovedGeneticAlgorithm(population, generations, temperature, max_replace_times_per_index=max_swaps))
+
+
+def _pso(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, max_neighbours: int = 8,  # noqa: ANN401
+         min_word_similarity: float = 0.75) -> Any:  # noqa: ANN401
+    """PSOZang2020 with our synonyms, neighbours and part of speech in the place of HowNet."""
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import ParticleSwarmOptimization
+
+    swap = _swap(lambda word: list(dict.fromkeys(
+        [*wordnet_swaps(word), *cased_substitutes(word, max_neighbours, min_word_similarity)])))
+    return _plain(victim, [RepeatModification(), _part_of_speech()], swap,
+                  ParticleSwarmOptimization(population, generations))
 
 
 def _own(attack: Any, alike: Alike, least: float) -> Any:  # noqa: ANN401
@@ -299,7 +363,8 @@ def _published(name: str) -> Callable[..., Any]:
 
 
 _RECIPES: dict[str, Callable[..., Any]] = {
-    "textfooler": _textfooler, "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist,
+    "textfooler": _textfooler, "pwws": _pwws, "gene": _gene, "iga": _iga, "pso": _pso,
+    "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist,
     "deepwordbug": _published("DeepWordBugGao2018"), "pruthi": _published("Pruthi2019"),
     "input-reduction": _published("InputReductionFeng2018"),
 }

@@ -47,9 +47,8 @@ class TextFooler(Attack):
 
         def words_at(position: int) -> list[str]:
             old = draft.words[position]
-            close = substitutes(old, self.max_candidates, self.min_word_similarity)
-            words = [match_case(word, old) for word in close]
-            return words if speech is None else speech.keep(position, words)
+            words = cased_substitutes(old, self.max_candidates, self.min_word_similarity)
+            return list(words) if speech is None else speech.keep(position, words)
 
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
         return (yield from greedy_swaps(target, order, words_at, sentence, against_original=False))
@@ -59,3 +58,8 @@ class TextFooler(Attack):
 def substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
     """Return at most `most` neighbours of a word with cosine >= `least`, closest first."""
     return tuple(other for other, cosine in neighbours(word)[:most] if cosine >= least)
+
+
+def cased_substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
+    """Return the same neighbours in the capitals of the word."""
+    return tuple(match_case(other, word) for other in substitutes(word, most, least))

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from robust_core.resources.pos import tag, tag_swaps, tags_of
     from robust_core.resources.stopwords import stop_words
     from robust_core.resources.vectors import word_vectors
+    from robust_core.resources.wordnet import synonyms
 
-__all__ = ["antonyms", "minilm_folder", "neighbours", "stop_words", "tag", "tag_swaps", "tags_of", "word_vectors"]
+__all__ = ["antonyms", "minilm_folder", "neighbours", "stop_words", "synonyms", "tag", "tag_swaps", "tags_of",
+           "word_vectors"]
 
 _MODULE_OF = {"antonyms": "antonyms", "minilm_folder": "encoder", "neighbours": "neighbours", "stop_words": "stopwords",
-              "tag": "pos", "tag_swaps": "pos", "tags_of": "pos", "word_vectors": "vectors"}
+              "synonyms": "wordnet", "tag": "pos", "tag_swaps": "pos", "tags_of": "pos", "word_vectors": "vectors"}
 
 
 def __getattr__(name: str) -> object:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robust_core.resources._tables import TABLES
 
-NAMES = ("encoder", "neighbours", "pos", "vectors", "antonyms")
+NAMES = ("encoder", "neighbours", "pos", "vectors", "antonyms", "wordnet")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _needed(options: argparse.Namespace) -> list[Path]:
     if options.name == "encoder":
         return []
+    if options.name == "wordnet":
+        return [options.wordnet]
     return [options.data] if options.name == "vectors" else [options.data, options.wordnet]
 
 
@@ -71,7 +73,12 @@ def _builder(name: str) -> Callable[[argparse.Namespace], list[Path]]:
         from robust_core.resources.build_antonyms import build_antonyms
         return [build_antonyms(options.data, options.wordnet, options.out or TABLES)]
 
-    return {"encoder": encoder, "neighbours": neighbours, "pos": pos, "vectors": vectors, "antonyms": antonyms}[name]
+    def wordnet(options: argparse.Namespace) -> list[Path]:
+        from robust_core.resources.build_wordnet import build_wordnet
+        return [build_wordnet(options.wordnet, options.out or TABLES)]
+
+    return {"encoder": encoder, "neighbours": neighbours, "pos": pos, "vectors": vectors, "antonyms": antonyms,
+            "wordnet": wordnet}[name]
 
 
 if __name__ == "__main__":

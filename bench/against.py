@@ -1,0 +1,83 @@
+"""A search of ours against TextAttack's: python -m bench.against --attack gene [--n 30] [--budget 2000] [--json].
+
+Both get the same sentences, victim, substitutes, stop words and budget of queries, and the same limit on changed words.
+What differs is the search, so the paired difference in success says whether ours finds as much; queries say at what
+cost. Sentences that the victim gets wrong are left out.
+"""
+
+import argparse
+import json
+import random
+from typing import Any
+
+import numpy as np
+
+from robust_core import datasets, encoders
+from robust_core.attacks import ATTACKS, textattack_worker
+from robust_core.models import checkpoint
+from robust_core.types import AttackResult, Example
+
+SEARCHES = ("pwws", "gene", "iga", "pso", "textfooler")
+
+
+def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult]) -> list[tuple[bool, int]]:  # noqa: ANN401
+    """Return for each result of ours whether TextAttack flips the same sentence, and its queries."""
+    import torch
+
+    search = textattack_worker.recipe(attack.name, textattack_worker.wrapper(model.predict_proba),
+                                      textattack_worker.cosines(encoder.encode))
+    search.goal_function.query_budget = attack.max_queries
+    found = []
+    for k, result in enumerate(results):
+        random.seed(k)
+        np.random.seed(k)  # noqa: NPY002 (TextAttack uses the global generator)
+        torch.manual_seed(k)
+        last = search.attack(result.example.text, result.reference_label).perturbed_result
+        flipped = int(model.predict_proba([last.attacked_text.text])[0].argmax()) != result.reference_label
+        found.append((flipped, int(last.num_queries)))
+    return found
+
+
+def compare(name: str, model: Any, examples: list[Example], budget: int) -> dict[str, Any]:  # noqa: ANN401
+    """Return both success rates, their paired difference with its standard error, and the mean queries."""
+    attack, encoder = ATTACKS[name](max_queries=budget), encoders.default()
+    results = [e.result for e in attack.run([model], examples, encoder=encoder) if e.result]
+    results = [result for result in results if result.status != "skipped"]
+    other = theirs(attack, model, encoder, results)
+    ours = np.array([result.status == "succeeded" for result in results], dtype=float)
+    gap = ours - np.array([flipped for flipped, _ in other], dtype=float)
+    return {"attack": name, "victim": model.id, "n": len(gap), "budget": budget, "ours": float(ours.mean()),
+            "theirs": float((ours - gap).mean()), "difference": float(gap.mean()),
+            "difference_se": float(gap.std(ddof=1) / np.sqrt(len(gap))),
+            "queries": float(np.mean([result.queries for result in results])),
+            "queries_theirs": float(np.mean([queries for _, queries in other])),
+            "forward_passes": float(np.mean([result.forward_passes for result in results]))}
+
+
+def main() -> None:
+    """Print a row for each attack."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--attack", action="append", choices=SEARCHES)
+    parser.add_argument("--victim", default="sst2/cnn/base")
+    parser.add_argument("--data", default="sst2")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--n", type=int, default=30)
+    parser.add_argument("--budget", type=int, default=2000)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    pool = list(datasets.load(args.data, "test", args.data_dir))
+    random.Random(0).shuffle(pool)
+    model = checkpoint.load(args.victim)
+    rows = []
+    for name in args.attack or SEARCHES:
+        rows.append(compare(name, model, pool[: args.n], args.budget))
+        if not args.json:
+            print("{attack} on {victim}, {n} sentences, budget {budget}: success {ours:.3f} against {theirs:.3f}, "
+                  "paired difference {difference:+.3f} ± {difference_se:.3f}; queries {queries:.0f} against "
+                  "{queries_theirs:.0f}, forward passes {forward_passes:.0f}".format(**rows[-1]), flush=True)
+    if args.json:
+        print(json.dumps({"results": rows}))
+
+
+if __name__ == "__main__":
+    main()

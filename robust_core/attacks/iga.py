@@ -1,0 +1,52 @@
+"""IGA (Wang et al. 2019): a genetic algorithm in which parents are cut and spliced, and a word may change again."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import Attack
+from robust_core.attacks.genetic import Breed, evolve
+from robust_core.attacks.population import Field, Member
+from robust_core.attacks.requests import Search, Target
+from robust_core.attacks.textfooler import cased_substitutes
+from robust_core.registry import param
+
+
+@ATTACKS.register("iga", title="IGA", source="https://arxiv.org/abs/1909.06723")
+@dataclasses.dataclass(frozen=True)
+class IGA(Attack):
+    """Start with every word in turn swapped for its best neighbour; children have their parents' two ends.
+
+    Differs from the paper: neighbours come from the packed table, and of the word as it stands, so that a word swapped
+    often may drift (as in TextAttack). Differs from TextAttack: the first founder has the first word swapped (there its
+    position 0 counts as "none given", and a random word is), no founder asks the same question twice, and words with
+    neighbours come first where a text has more words than a population members. See `genetic.evolve`.
+    """
+
+    population: int = param(60, "Most members of a population (paper: 60)", low=2, high=1000)
+    generations: int = param(20, "Generations (paper: 20)", low=1, high=1000)
+    temperature: float = param(0.3, "Divides scores in the draw of parents (TextAttack: 0.3)", low=0.01, high=100.0)
+    max_candidates: int = param(50, "Neighbours tried per word (paper: no limit; TextAttack: 50)", low=1, high=50)
+    min_word_similarity: float = param(
+        0.75, "Lowest cosine of a neighbour (paper: squared distance up to 0.5, cosine 0.75 of unit vectors)",
+        low=0.5, high=1.0)
+    max_share: float = param(0.2, "Largest share of words that change (TextAttack: 0.2)", low=0.0, high=1.0)
+    max_swaps: int = param(5, "How often a word may change (paper: 5)", low=1, high=100)
+
+    def search(self, target: Target, rng: np.random.Generator) -> Search:
+        """Start from the text with each word swapped."""
+        def near(position: int, word: str) -> tuple[str, ...]:
+            del position
+            return cased_substitutes(word, self.max_candidates, self.min_word_similarity)
+
+        def left(member: Member, i: int) -> float:
+            return self.max_swaps - member.swapped.get(i, 0)
+
+        field = Field(target, near, math.ceil(self.max_share * target.reach), self.max_swaps)
+        breed = Breed(field, left, lambda rng, n: np.arange(n) >= rng.integers(n), self.population, self.generations,
+                      self.temperature)
+        founders = max(min(self.population, target.reach), 2)
+        places = {k: [i] for k, i in enumerate(field.open(Member())[:founders])}
+        return (yield from evolve(breed, places, founders, rng))
