@@ -64,6 +64,20 @@ class Swap(NamedTuple):
     new: str
 
 
+class Blank(NamedTuple):
+    """A text that lacks one word.
+
+    Attributes:
+        before: What stands before the blank.
+        after: What stands after it.
+        like: A word whose capitals a new one gets; empty leaves them alone.
+    """
+
+    before: str
+    after: str
+    like: str = ""
+
+
 class Step(NamedTuple):
     """One question of a search and what came of it, so that the search can be replayed.
 
@@ -233,6 +247,17 @@ class WhiteBox(Classifier, Protocol):
 
     def representation(self, embeddings: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
         """Return the (n, d) vector that the last linear layer reads."""
+        ...
+
+
+class Filler(Protocol):
+    """A masked language model."""
+
+    id: str
+    batch: int
+
+    def fill(self, blanks: Sequence[Blank], most: int) -> list[list[tuple[str, float]]]:
+        """Return for each blank at most `most` whole words with their log-probabilities, likeliest first."""
         ...
 
 

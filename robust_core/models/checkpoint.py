@@ -348,7 +348,7 @@ def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str
 
 def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] | None = None,
                        labels: tuple[str, ...] | None = None, length: int = 128) -> "TextClassifier":
-    if not Path(model_id).is_dir() and not _reachable(model_id):
+    if not Path(model_id).is_dir() and not reachable(model_id):
         if known is not None and "/" not in model_id:
             raise UnknownName("model", model_id, known)
         raise MissingResource(f"The model {model_id}", _ELSEWHERE)
@@ -388,7 +388,7 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
     return TextClassifier(model_id, names, HuggingFaceClassifier(model), tokens, device)
 
 
-def _reachable(model_id: str) -> bool:
+def reachable(model_id: str) -> bool:
     """Return whether a model lies in the library's cache or its hub can be reached; asked before a slow import."""
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -134,6 +134,10 @@ class Subwords:
     def _typed(self, ids: Sequence[int]) -> tuple[int, ...]:
         return tuple(self._plain if self._plain is not None and i in self._special else i for i in ids)
 
+    def vocabulary(self) -> dict[str, int]:
+        """Return the ids of all pieces."""
+        return self._tokenizer.get_vocab()
+
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the ids of one word, or of the characters between two words."""
         return () if unit == " " else self._units(unit)
