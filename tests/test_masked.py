@@ -1,0 +1,195 @@
+"""The masked language model: what it offers, that batches do not matter, how it is loaded; its training's rules."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from robust_core import datasets
+from robust_core.errors import BadInput, MissingResource
+from robust_core.models import build_masked, checkpoint, masked
+from robust_core.models.bert import Bert
+from robust_core.models.build_masked import Settings, Vocabulary, hide, order_of
+from robust_core.models.masked_network import MaskedNetwork
+from robust_core.resources import minilm_folder
+from robust_core.text import Draft, word_spans
+from robust_core.types import Blank
+
+TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!", "[MASK] [SEP] is typed by a person",
+         "Good", "the one with Mike's friends \u2014 a story told 3 times, slowly and without much care for anyone")
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The network before any training: what it may offer does not depend on what it has learnt."""
+    torch.manual_seed(0)
+    tokens = checkpoint.subwords(minilm_folder(), 48)
+    pieces = tokens.vocabulary()
+    network = MaskedNetwork(Bert.from_folder(minilm_folder()))
+    return masked.MaskedModel("untrained", network, tokens, pieces["[MASK]"], masked.Words.of(pieces),
+                              torch.device("cpu"))
+
+
+@st.composite
+def blanks(draw) -> Blank:
+    draft = Draft.of(draw(st.sampled_from(TEXTS)))
+    i = draw(st.integers(0, len(draft.words) - 1))
+    like = draw(st.sampled_from((draft.words[i], "UPPER", "Title", "lower", "")))
+    return Blank(draft.text[:draft.spans[i].start], draft.text[draft.spans[i].end:], like)
+
+
+@given(st.lists(blanks(), max_size=6), st.integers(1, 60))
+@settings(max_examples=25, deadline=None)
+def test_fill_offers_whole_words_in_the_right_capitals(model, asked, most):
+    for blank, found in zip(asked, model.fill(asked, most), strict=True):
+        words = [word for word, _ in found]
+        assert len(words) == len(set(words)) == most
+        assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
+        assert sum(np.exp(value) for _, value in found) <= 1 + 1e-6
+        for word in words:
+            assert word_spans(word) == ((0, len(word)),) and any(c.isalpha() for c in word)
+            if blank.like == "UPPER":
+                assert word == word.upper()
+            elif blank.like == "Title":
+                assert word[0].isupper() or not word[0].isalpha()
+            elif blank.like in ("lower", ""):
+                assert word == word.lower()
+
+
+@given(st.lists(blanks(), min_size=1, max_size=6))
+@settings(max_examples=15, deadline=None)
+def test_a_batch_and_one_by_one_agree(model, asked):
+    together = model.fill(asked, 20)
+    for blank, found in zip(asked, together, strict=True):
+        alone = dict(model.fill([blank], 21)[0])
+        for word, value in found[:-1]:
+            assert alone[word] == pytest.approx(value, abs=5e-5)
+
+
+def test_words_are_those_of_the_vocabulary():
+    pieces = {"[CLS]": 0, "good": 1, "##ing": 2, "!": 3, "a": 4, "x": 5, "1990": 6, "don't": 7, "3d": 8, "\u00e9t": 9}
+    found = masked.Words.of(pieces)
+    assert found.words == ("good", "a", "don't", "3d") and found.ids.tolist() == [1, 4, 7, 8]
+    bytes_ = masked.Words.of({"<s>": 0, "\u0120good": 1, "ing": 2, "\u0120.": 3, "\u0120A": 4})
+    assert bytes_.words == ("good", "A") and bytes_.ids.tolist() == [1, 4]
+
+
+def test_a_typed_mask_is_plain_text(model):
+    row = model._row(Blank("[MASK] is ", " here [MASK]"))
+    assert row.count(model._mask) == 1
+
+
+def test_long_texts_are_read_around_the_blank(model):
+    words = [f"word{i}" for i in range(300)]
+    for at in (0, 150, 299):
+        row = model._row(Blank(" ".join(words[:at]), " " + " ".join(words[at + 1:])))
+        assert len(row) == 48 and row.count(model._mask) == 1
+    assert model.fill([Blank("x " * 400, "")], 3)[0]
+
+
+def test_pseudo_perplexity_is_that_of_each_piece_alone(model):
+    texts = ["A warm film.", "", "unbelievably"]
+    figures = model.pseudo_perplexity(texts)
+    assert np.isnan(figures[1])
+    for text, figure in ((texts[0], figures[0]), (texts[2], figures[2])):
+        ids, losses = model._tokens.ids(text), []
+        for at in range(1, len(ids) - 1):
+            row = torch.tensor([[*ids[:at], model._mask, *ids[at + 1:]]])
+            with torch.inference_mode():
+                scores = model._network(row, torch.ones_like(row, dtype=torch.bool), row == model._mask)
+            losses.append(-float(scores.log_softmax(-1)[0, ids[at]]))
+        assert figure == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
+
+
+def test_what_is_not_here_is_one_line(monkeypatch, tmp_path):
+    masked._loaded.cache_clear()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(masked.checkpoint, "reachable", lambda name: False)
+    with pytest.raises(MissingResource, match="^The masked language model bert-base-uncased is missing"):
+        masked.load("bert-base-uncased", "cpu")
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
+    with pytest.raises(MissingResource, match="packaged masked language model"):
+        masked.load("minilm", "cpu")
+
+
+def test_damaged_weights_are_refused(monkeypatch, tmp_path):
+    folder = tmp_path / "masked" / "minilm"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "card.json").write_text(json.dumps({"files": {"model.safetensors": "0" * 64}}))
+    masked._loaded.cache_clear()
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
+    with pytest.raises(BadInput, match="does not match its card"):
+        masked.load("minilm", "cpu")
+
+
+def test_any_bert_in_a_folder_fills_blanks(tmp_path):
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    BertForMaskedLM(config).save_pretrained(tmp_path / "own", safe_serialization=True)
+    PreTrainedTokenizerFast(tokenizer_file=str(minilm_folder() / "tokenizer.json"), mask_token="[MASK]",
+                            pad_token="[PAD]", unk_token="[UNK]").save_pretrained(tmp_path / "own")
+    (found,) = masked.load(str(tmp_path / "own"), "cpu").fill([Blank("A ", " film", "Warm")], 5)
+    assert len(found) == 5 and all(word[0].isupper() or word[0].isdigit() for word, _ in found)
+    (tmp_path / "own" / "model.safetensors").unlink()
+    masked._loaded.cache_clear()
+    with pytest.raises(BadInput, match="cannot be read as a masked language model with safetensors"):
+        masked.load(str(tmp_path / "own"), "cpu")
+
+
+# --- In attacks ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def words():
+    return Vocabulary.read(minilm_folder())
+
+
+def test_rows_hold_every_word_once_and_whole(words):
+    texts = ["unbelievably " * 60, "short", ""]
+    rows = words.rows(texts, 16)
+    assert max(map(len, rows)) <= 16 and rows[-1] == tuple(words.tokenizer.encode("short").ids)
+    inner = [piece for row in rows[:-1] for piece in row[1:-1]]
+    whole = words.tokenizer.encode(texts[0]).ids[1:-1]
+    assert inner == whole[: len(inner)] and len(whole) - len(inner) < 8
+    assert all(not words.tokenizer.id_to_token(row[1]).startswith("##") for row in rows)
+
+
+def test_masks_follow_the_rule(words):
+    rows = [(words.start, *range(2000, 2040), words.end)] * 200
+    batch = hide(rows, words, 0.15, np.random.default_rng(0))
+    assert batch.wanted.float().mean() == pytest.approx(0.15 * 40 / 42, abs=0.01)
+    shown, true = batch.ids[batch.wanted], batch.truth
+    assert (shown == words.mask).float().mean() == pytest.approx(0.8, abs=0.03)
+    assert (shown == true).float().mean() == pytest.approx(0.1, abs=0.03)
+    kept = torch.tensor(rows)[~batch.wanted]
+    assert (batch.ids[~batch.wanted] == kept).all() and not batch.wanted[:, [0, -1]].any()
+    assert (hide(rows, words, 0.15, np.random.default_rng(0), always=True).ids[batch.wanted] == words.mask).all()
+
+
+def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
+    rows = words.rows([e.text for e in datasets.load("reviews", "train")[:40]], 24)
+    choice = Settings(steps=4, tokens=128, length=24, rank=2)
+    counts = np.bincount(np.concatenate([row[1:-1] for row in rows]), minlength=words.size)
+
+    def fresh(folder):
+        folder.mkdir(exist_ok=True)
+        return build_masked.Training(build_masked.start_network(minilm_folder(), choice, counts), choice, folder)
+
+    whole = fresh(tmp_path / "a")
+    build_masked._train(whole, rows, words, choice, 10)
+    half = fresh(tmp_path / "b")
+    for _, batch in zip(range(2), order_of(rows, choice), strict=False):
+        half.learn(batch, words)
+    half.save()
+    again = fresh(tmp_path / "b")
+    assert again.step == 2
+    build_masked._train(again, rows, words, choice, 10)
+    for name, value in whole.weights().items():
+        assert torch.equal(value, again.weights()[name]), name
+    with pytest.raises(SystemExit, match="other settings"):
+        build_masked.Training(again.network, Settings(steps=5), tmp_path / "b")
