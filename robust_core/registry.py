@@ -76,7 +76,7 @@ def check_parameters(method: object) -> None:
 
 
 class Registry(Mapping[str, type]):
-    """The methods of one kind by name, in order of registration.
+    """The methods of one kind by name, in the order of their modules.
 
     The modules that define the members are imported at first use, so a registry may be imported by light code.
 
@@ -113,6 +113,11 @@ class Registry(Mapping[str, type]):
         if not self._loaded:
             for module in self._modules:
                 importlib.import_module(module)
+            # Somebody may have imported one of them before: the order is that of the modules all the same.
+            place = {module: i for i, module in enumerate(self._modules)}
+            ordered = sorted(self._members.items(), key=lambda item: place.get(item[1].__module__, len(place)))
+            self._members.clear()
+            self._members.update(ordered)
             self._loaded = True
 
     def __getitem__(self, name: str) -> type:

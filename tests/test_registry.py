@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -153,3 +155,9 @@ def test_errors_for_people_are_one_family_and_say_what_to_do():
     missing = MissingResource("The table", "Run the builder.")
     assert str(missing) == "The table is missing. Run the builder." and isinstance(missing, RobustError)
     assert issubclass(UnknownName, RobustError) and not issubclass(UnknownName, KeyError)
+
+
+def test_the_order_is_that_of_the_modules_whatever_is_imported_first():
+    code = "import robust_core.attacks.pwws; from robust_core import ATTACKS; print(list(ATTACKS)[:2])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['textfooler', 'pwws']"
