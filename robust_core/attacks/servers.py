@@ -97,7 +97,7 @@ class VictimServer:
         proba = np.stack([entry[1] for entry in found]) if found else np.zeros((0, len(self.victim.labels)), "f4")
         own = proba[:, reference].astype(np.float64)
         slope = own * (1 - own)
-        absolute, spread = self._noise(level)
+        absolute, spread = _noise(level, self.victim, FP32)
         rest = np.delete(proba, reference, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
         tiny = np.finfo(np.float32).tiny
         margin = np.abs(np.log(np.maximum(own, tiny)) - np.log(np.maximum(rest, tiny)))
@@ -106,11 +106,6 @@ class VictimServer:
             1.0 - proba[:, reference], (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
             level, _first_alike(keys), keys, proba, reference, search.tally.over,
             open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)))
-
-    def _noise(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        screened = self.victim.noise() if (level == SCREENED).any() else FP32
-        low = level == SCREENED
-        return (np.where(low, screened.absolute, FP32.absolute), np.where(low, screened.difference, FP32.difference))
 
     def serve(self, waiting: Sequence["Running"]) -> Answers:
         """Work off one batch; return the searches whose answers are complete, with the answers."""
@@ -234,7 +229,8 @@ class EncoderServer:
             limit = _ALONE if level == CANONICAL else getattr(encoder, "batch", 64)
             texts = list(dict.fromkeys(text for found in wanted.values() for text, at in found.items() if at == level))
             self._encode(encoder, texts[:limit], level)
-        done = [(search, self._answer(search)) for search in waiting if not self._wanted(search)]
+        done = [(search, self._answer(search)) for search, texts in wanted.items()
+                if all(self._vectors.get(text, (-1,))[0] >= level for text, level in texts.items())]
         while len(self._vectors) > _VECTORS:
             self._vectors.popitem(last=False)
         return done
@@ -253,11 +249,16 @@ class EncoderServer:
         both = [(self._vectors[a], self._vectors[b]) for a, b in pairs]
         level = np.array([min(a[0], b[0]) for a, b in both], dtype=np.int8)
         value = np.array([float(a[1] @ b[1]) for a, b in both])
-        screened = self._encoder.noise() if (level == SCREENED).any() else FP32_COSINE
-        low, open_ = level == SCREENED, level < CANONICAL
-        return Figures(value, np.where(low, screened.absolute, FP32_COSINE.absolute) * open_,
-                       np.where(low, screened.difference, FP32_COSINE.difference) * open_, level,
-                       _first_alike(pairs), pairs)
+        absolute, spread = _noise(level, self._encoder, FP32_COSINE)
+        open_ = level < CANONICAL
+        return Figures(value, absolute * open_, spread * open_, level, _first_alike(pairs), pairs)
+
+
+def _noise(level: np.ndarray, model: Any, batched: Noise) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN401
+    """Return the (m,) bounds on figures and on differences; a model's own are measured when first screened for."""
+    low = level == SCREENED
+    screened = model.noise() if low.any() else batched
+    return np.where(low, screened.absolute, batched.absolute), np.where(low, screened.difference, batched.difference)
 
 
 def _first_alike(keys: Sequence[Any]) -> np.ndarray:
