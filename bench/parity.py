@@ -1,8 +1,9 @@
 """TextAttack's greedy search against ours, text by text: python -m bench.parity [--attack pwws] [--n 100] [--json].
 
-Both get the same victim, substitutes, part of speech, sentence encoder and stop words; search, goal, windows and the
-order of constraints are TextAttack's own on one side. Sentences are drawn at random until there are enough of them,
-enough long ones, and enough whose last step has several successes, so that the choice among these is tested too.
+Both get the same victim, substitutes or words for a blank, part of speech, sentence encoder and stop words; search,
+goal, windows and the order of constraints are TextAttack's own on one side. Sentences are drawn at random until there
+are enough of them, enough long ones, and enough whose last step has several successes, so that the choice among these
+is tested too.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from unittest import mock
 import numpy as np
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, pwws, textattack_worker, textfooler
+from robust_core.attacks import ATTACKS, bae, pwws, textattack_worker, textfooler
 from robust_core.metrics import proportion_and_error
 from robust_core.models import checkpoint
 from robust_core.registry import to_record
@@ -32,7 +33,8 @@ VICTIMS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base", FOUR)
 LONG, CHUNK = 15, 10
 # Which function of which module ranks the words.
 RANKING: dict[str, tuple[ModuleType, str]] = {
-    "textfooler": (textfooler, "rank_by_deletion"), "pwws": (pwws, "rank_by_saliency")}
+    "textfooler": (textfooler, "rank_by_deletion"), "pwws": (pwws, "rank_by_saliency"),
+    "bae": (bae, "rank_by_deletion")}
 # Differences below this are rounding: batches of other shapes give other last bits.
 TINY = 2e-6
 
@@ -79,6 +81,10 @@ class Pair:
         """Whether both end at the same text."""
         return self.ours.perturbed == self.theirs
 
+    def flipped(self, model: Any) -> bool:  # noqa: ANN401
+        """Whether TextAttack's last text is classified otherwise."""
+        return int(model.predict_proba([self.theirs])[0].argmax()) != self.ours.reference_label
+
     @property
     def long(self) -> bool:
         """Whether the sentence has as many words as the encoder's window."""
@@ -92,9 +98,11 @@ class Watched:
         victim = textattack_worker.wrapper(model.predict_proba)
         self._attack = textattack_worker.recipe(name, victim, textattack_worker.cosines(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
-        ranked, asked, moved = search._get_index_order, goal.get_results, search.get_transformations
+        ranked, asked = getattr(search, "_get_index_order", None), goal.get_results
+        moved = search.get_transformations
 
         def rank(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+            assert ranked is not None
             order, over = ranked(*arguments, **options)
             self.order = [int(i) for i in order]
             return order, over
@@ -162,7 +170,8 @@ def cause(name: str, pair: Pair, model: Any, encoder: Any) -> str:  # noqa: ANN4
     places = [next((i for i, word in enumerate(d.words) if word != before.words[i]), -1) for d in after]
     if places[0] != places[1]:
         return _ranking(name, model, draft, label, seen[0], [i for i in pair.order if i in seen[0]])
-    return _choice(name, model, encoder, label, before, after[0], after[1], places[0])
+    against = draft if name == "bae" else before
+    return _choice(name, model, encoder, label, against, after[0], after[1], places[0])
 
 
 def _ranking(name: str, model: Any, draft: Draft, label: int, ours: list[int], theirs: list[int]) -> str:  # noqa: ANN401
@@ -177,7 +186,7 @@ def _importance(name: str, model: Any, draft: Draft, label: int, i: int) -> floa
     """Return what a word is ranked by, up to a factor, each text judged alone."""
     def loss(*new: str) -> float:
         return 1.0 - float(model.predict_proba([draft.apply(Edit(i, i + 1, new)).text])[0][label])
-    if name == "textfooler":
+    if name != "pwws":
         return loss()
     return math.exp(loss(pwws.UNKNOWN)) * max(loss(word) for word in pwws.wordnet_swaps(draft.words[i]))
 
@@ -185,16 +194,17 @@ def _importance(name: str, model: Any, draft: Draft, label: int, i: int) -> floa
 def _choice(name: str, model: Any, encoder: Any, label: int, before: Draft, ours: Draft, theirs: Draft,  # noqa: ANN401
             place: int) -> str:
     scores = [float(model.predict_proba([d.text])[0][label]) for d in (ours, theirs)]
-    if name != "textfooler":
+    if name == "pwws":
         gap = abs(scores[0] - scores[1])
         return f"{_size(gap)} in score ({ours.words[place]}, {theirs.words[place]})"
     window = before.window(place, LONG)
     alike = [float(encoder.encode([d.window(place, LONG)])[0] @ encoder.encode([window])[0]) for d in (ours, theirs)]
     words = f"{ours.words[place]}, {theirs.words[place]}"
-    for name, values in (("score", scores), ("similarity", alike)):
+    for kind, values in (("score", scores), ("similarity", alike)):
         if abs(values[0] - values[1]) < TINY:
-            return f"{_size(abs(values[0] - values[1]))} in {name} ({words})"
-    if min(abs(value - 0.82) for value in alike) < TINY:
+            return f"{_size(abs(values[0] - values[1]))} in {kind} ({words})"
+    least = ATTACKS[name]().min_text_similarity
+    if min(abs(value - least) for value in alike) < TINY:
         return f"similarity at the threshold ({words})"
     return f"unexplained: {words}; probability {scores}, similarity {alike}"
 
@@ -222,7 +232,8 @@ def compare(attack: str, name: str, pool: Sequence[Example], n: int, long: int, 
     same = len(found) - len(wrong)
     return {"attack": attack, "victim": name, "sentences": len(found), "long": sum(p.long for p in found),
             "several_successes": sum(p.successes > 1 for p in found),
-            "flipped": sum(p.ours.status == "succeeded" for p in found), "same": same,
+            "flipped": sum(p.ours.status == "succeeded" for p in found),
+            "flipped_theirs": sum(p.flipped(model) for p in found), "same": same,
             "share": same / len(found) if found else math.nan, "mismatches": wrong}
 
 
@@ -245,11 +256,13 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--long", type=int, default=60, help=f"least sentences of {LONG} words and more")
     parser.add_argument("--several", type=int, default=30, help="least sentences with several successes at the end")
+    parser.add_argument("--most-words", type=int, default=0, help="leave longer sentences out; 0 sets no limit")
     parser.add_argument("--few", type=int, default=0, help="other n for MiniLM")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", help="write the figures to this file")
     args = parser.parse_args()
-    pool = datasets.load(args.data, "test", args.data_dir)
+    pool = [e for e in datasets.load(args.data, "test", args.data_dir)
+            if not args.most_words or len(Draft.of(e.text).words) <= args.most_words]
     random.Random(0).shuffle(pool)
     rows = []
     for name in args.victim or VICTIMS:
@@ -258,7 +271,8 @@ def main() -> None:
         if not args.json:
             row = rows[-1]
             print(f"{name}: {row['same']} of {row['sentences']} the same ({100 * row['share']:.1f} %); {row['long']} of"
-                  f" {LONG}+ words, {row['several_successes']} with several successes, {row['flipped']} flipped")
+                  f" {LONG}+ words, {row['several_successes']} with several successes,"
+                  f" {row['flipped']} flipped, {row['flipped_theirs']} by TextAttack")
             for wrong in row["mismatches"]:
                 print(f"  {wrong['uid']}: {wrong['cause']}\n    ours   {wrong['ours']}\n    theirs {wrong['theirs']}")
     if args.json:

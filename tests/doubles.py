@@ -11,8 +11,8 @@ import torch
 from robust_core.attacks.base import Attack
 from robust_core.attacks.requests import Accept, Candidate, Score, Scores, Search, Target
 from robust_core.registry import param
-from robust_core.text import Edit, clean, word_spans
-from robust_core.types import Encoded
+from robust_core.text import Draft, Edit, clean, match_case, word_spans
+from robust_core.types import Blank, Encoded
 
 SENTIMENT = {"good": 2.0, "clever": 1.5, "fine": 0.5, "movie": 0.0, "dull": -1.0, "bad": -2.0}
 
@@ -152,6 +152,31 @@ class WordEncoder:
             for start, end in word_spans(text):
                 row[zlib.crc32(text[start:end].lower().encode()) % 64] += 1
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class WordFiller:
+    """A masked language model without weights, which peeks: it expects synonyms of the word that stood there.
+
+    Args:
+        synonyms: For each word the words expected in its place.
+        new: Words expected where none stood.
+    """
+
+    id, batch = "double/filler", 7
+
+    def __init__(self, synonyms: Mapping[str, Sequence[str]], new: Sequence[str]) -> None:
+        self._synonyms, self._new, self.asked = synonyms, new, []
+
+    def fill(self, blanks: Sequence[Blank], most: int) -> list[list[tuple[str, float]]]:
+        """Return words in an order that the words beside a blank decide."""
+        self.asked += blanks
+        return [self._fill(blank)[:most] for blank in blanks]
+
+    def _fill(self, blank: Blank) -> list[tuple[str, float]]:
+        beside = [*Draft.of(blank.before).words[-1:], *Draft.of(blank.after).words[:1]]
+        known = self._synonyms.get(blank.like.lower(), ()) if blank.like else self._new
+        order = sorted(known, key=lambda word: zlib.crc32(" ".join([word, *beside]).encode()))
+        return [(match_case(word, blank.like), -1.0 - k / 4) for k, word in enumerate(order)]
 
 
 @dataclasses.dataclass(frozen=True)

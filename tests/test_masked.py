@@ -5,10 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from doubles import BagOfWords, WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_core import datasets
+from robust_core import ATTACKS, datasets
+from robust_core.attacks.requests import BATCHED, CANONICAL, Fill, Filled, Settle
+from robust_core.attacks.servers import _room
+from robust_core.attacks.settle import likely_words
 from robust_core.errors import BadInput, MissingResource
 from robust_core.models import build_masked, checkpoint, masked
 from robust_core.models.bert import Bert
@@ -16,7 +20,7 @@ from robust_core.models.build_masked import Settings, Vocabulary, hide, order_of
 from robust_core.models.masked_network import MaskedNetwork
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, word_spans
-from robust_core.types import Blank
+from robust_core.types import Blank, Example
 
 TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!", "[MASK] [SEP] is typed by a person",
          "Good", "the one with Mike's friends \u2014 a story told 3 times, slowly and without much care for anyone")
@@ -31,6 +35,13 @@ def model():
     network = MaskedNetwork(Bert.from_folder(minilm_folder()))
     return masked.MaskedModel("untrained", network, tokens, pieces["[MASK]"], masked.Words.of(pieces),
                               torch.device("cpu"))
+
+
+@pytest.fixture
+def trained():
+    if not any((root / "masked" / "minilm" / "card.json").is_file() for root in checkpoint.roots()):
+        pytest.skip("checkpoints/masked is not made yet: python -m robust_core.models.build_masked")
+    return masked.load("minilm", "cpu")
 
 
 @st.composite
@@ -90,6 +101,15 @@ def test_long_texts_are_read_around_the_blank(model):
     assert model.fill([Blank("x " * 400, "")], 3)[0]
 
 
+def test_shuffled_reviews_are_less_fluent(trained):
+    rng = np.random.default_rng(0)
+    texts = [e.text for e in datasets.load("reviews", "dev")[:12]]
+    shuffled = [" ".join(rng.permutation(Draft.of(text).words)) for text in texts]
+    plain = [" ".join(Draft.of(text).words) for text in texts]
+    figures = trained.pseudo_perplexity([*plain, *shuffled])
+    assert np.mean(figures[:12] < figures[12:]) >= 0.8
+
+
 def test_pseudo_perplexity_is_that_of_each_piece_alone(model):
     texts = ["A warm film.", "", "unbelievably"]
     figures = model.pseudo_perplexity(texts)
@@ -144,6 +164,80 @@ def test_any_bert_in_a_folder_fills_blanks(tmp_path):
 # --- In attacks ----------------------------------------------------------------------------------
 
 
+def test_room_is_half_the_gap_at_the_cut_or_the_way_to_the_least():
+    assert _room([-1.0, -2.0, -2.5], 2, -np.inf) == 0.25
+    assert _room([-1.0, -2.0, -2.5], 2, -2.1) == pytest.approx(0.1)
+    assert _room([-1.0], 2, -np.inf) == np.inf and _room([], 2, -np.inf) == np.inf
+
+
+def test_words_too_close_to_the_cut_are_asked_again():
+    fill = Fill([Blank("a ", " film"), Blank("the ", " film")], 1)
+
+    def filled(error, words) -> Filled:
+        level = np.array([CANONICAL if e == 0 else BATCHED for e in error])
+        return Filled(np.array([1e-6, 0.5]), np.array(error), np.array(error), level, np.arange(2), fill.blanks, words,
+                      fill)
+
+    steps = likely_words(filled([1e-4, 1e-4], [("good",), ("same",)]))
+    request = next(steps)
+    assert isinstance(request, Settle) and list(request.which) == [0]
+    with pytest.raises(StopIteration) as end:
+        steps.send(filled([0.0, 1e-4], [("fine",), ("same",)]))
+    assert end.value.value == [("fine",), ("same",)]
+
+
+class JitteryFiller:
+    """Words that nearly tie; a batch sees them in another order than a text alone."""
+
+    id, batch = "double/jittery", 5
+
+    def fill(self, blanks, most):
+        off = 0.0 if len(blanks) == 1 else 3e-5 * len(blanks)
+        words = {f"word{k}": -1.0 - 1e-5 * (k // 2) + off * ((k * 7 + len(blanks)) % 3 - 1) for k in range(12)}
+        return [sorted(words.items(), key=lambda pair: -pair[1])[:most] for _ in blanks]
+
+
+@pytest.mark.parametrize("name", ["bae", "clare"])
+def test_planted_ties_of_words_give_the_same_texts_at_any_width(name):
+    weights = {f"word{k}": 0.3 * (k % 5) - 0.9 for k in range(12)} | {"good": 1.4, "clever": 0.9}
+    victim = BagOfWords(weights, id="double/ties")
+    examples = [Example(" ".join(["good", "clever"][: 1 + k % 2] * (1 + k % 3)) + f" film{k}", 1, f"u/{k}")
+                for k in range(9)]
+    attack = ATTACKS[name](max_candidates=4, same_part_of_speech=False) if name == "bae" else ATTACKS[name](
+        max_candidates=4)
+
+    def found(width):
+        events = attack.run([victim], examples, width=width, encoder=WordEncoder(), masked=JitteryFiller())
+        return {e.uid: (e.result.perturbed, e.result.queries) for e in events if e.result}
+
+    alone = found(1)
+    assert any(text != e.text for e in examples for text, _ in [alone[e.uid]])
+    assert found(8) == alone == found(64)
+
+
+def test_clare_replaces_inserts_and_merges():
+    victim = BagOfWords({"good": 0.3, "clever": 0.2, "new": -0.2, "one": -0.6, "dull": -0.1})
+
+    class Moves:
+        id, batch = "double/moves", 8
+
+        def fill(self, blanks, most):
+            return [[("new" if not b.like else "one" if b.like == "good" and b.after == "" else "dull", -0.1)]
+                    for b in blanks]
+
+    def best(text: str, **options) -> str:
+        events = ATTACKS["clare"](max_queries=0, **options).run([victim], [Example(text, 1, "u")],
+                                                               encoder=WordEncoder(), masked=Moves())
+        return [e.result for e in events if e.result][0].perturbed
+
+    assert best("clever") == "dull"
+    assert best("very clever", min_confidence=1.0, min_merge_confidence=1.0) == "new very clever"
+    assert best("good story", min_confidence=1.0, min_insert_confidence=1.0) == "one"
+
+
+# --- Training ------------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="module")
 def words():
     return Vocabulary.read(minilm_folder())
@@ -193,3 +287,12 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
         assert torch.equal(value, again.weights()[name]), name
     with pytest.raises(SystemExit, match="other settings"):
         build_masked.Training(again.network, Settings(steps=5), tmp_path / "b")
+
+
+def test_the_card_is_honest(trained):
+    folder = masked.masked_folder()
+    card = json.loads((folder / "card.json").read_text())
+    assert card["bytes"] == (folder / "model.safetensors").stat().st_size <= 4_000_000
+    before, after = card["held_out"]["before"]["all"], card["held_out"]["after"]["all"]
+    assert before["guesses"] == after["guesses"] > 1000
+    assert after["top10"] > before["top10"] and after["perplexity"] < before["perplexity"]

@@ -12,7 +12,7 @@ from robust_core.attacks.requests import Candidate, Judge, Request, Search, Simi
 from robust_core.attacks.settle import rounded
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.text import Draft, diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Precision
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision
 
 if TYPE_CHECKING:
     from robust_core.attacks.scheduler import Tally
@@ -45,7 +45,7 @@ class Attack:
     @final
     def run(self, victims: Sequence[Classifier], examples: Iterable[Example], *, seed: int = 0,
             stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None,
-            precision: Precision = "exact") -> Iterator[Event]:
+            precision: Precision = "exact", masked: Filler | None = None) -> Iterator[Event]:
         """Attack every example on every victim.
 
         Args:
@@ -58,14 +58,15 @@ class Attack:
             encoder: Sentence encoder; None takes the packaged one.
             precision: "exact" runs in fp32; "screened" looks in bf16 first, where that is faster, and again in fp32
                 wherever that could change a choice.
+            masked: Masked language model; None takes the one that the attack names.
 
         Yields:
             Events; the last of each (example, victim) is a "result" or an "error".
         """
         from robust_core.attacks.scheduler import Scheduler
 
-        yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder,
-                             precision=precision).run(examples)
+        yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,
+                             masked=masked or getattr(self, "masked_model", "minilm")).run(examples)
 
     def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int
                 ) -> Generator[Request, Any, AttackResult]:

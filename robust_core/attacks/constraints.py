@@ -29,9 +29,12 @@ class SentenceSimilarity:
     def measure(self, reference: Draft, candidates: Sequence[Candidate], position: int
                 ) -> Generator[Request, Figures, Figures]:
         """Return the similarity of each candidate to `reference` around `position`."""
-        old = reference.window(min(position, len(reference.words) - 1), self.window)
-        return (yield Similarity([(old, c.draft.window(min(position, len(c.draft.words) - 1), self.window))
-                                  for c in candidates]))
+        return (yield Similarity([self.pair(reference, candidate.draft, position) for candidate in candidates]))
+
+    def pair(self, reference: Draft, changed: Draft, position: int) -> tuple[str, str]:
+        """Return the two windows that are compared."""
+        old, new = (draft.window(min(position, len(draft.words) - 1), self.window) for draft in (reference, changed))
+        return old, new
 
 
 class PartOfSpeech:

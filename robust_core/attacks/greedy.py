@@ -52,19 +52,31 @@ def swap_candidates(draft: Draft, position: int, words: Sequence[str]) -> list[C
 
 def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int], Sequence[str]],
                  sentence: SentenceSimilarity | None, *, against_original: bool = True) -> Search:
+    """Swap words as `greedy_fills` does, where the substitutes of a word do not depend on the text around it."""
+    def known(draft: Draft, position: int) -> Generator[Request, Any, Sequence[str]]:
+        del draft
+        yield from ()
+        return words_at(position)
+
+    return greedy_fills(target, order, known, sentence, against_original=against_original)
+
+
+def greedy_fills(target: Target, order: Sequence[int],
+                 words_at: Callable[[Draft, int], Generator[Request, Any, Sequence[str]]],
+                 sentence: SentenceSimilarity | None, *, against_original: bool = True) -> Search:
     """Swap one word after the other, each for the best that passes, until the victim errs.
 
     Args:
         target: Text and victim.
         order: Positions to try.
-        words_at: Substitutes for a position that meet the constraints on words.
+        words_at: Asks for the substitutes for a position of the text as it stands that meet the constraints on words.
         sentence: The constraint on the sentence, asked last and only where it decides; None where there is none.
         against_original: Whether the sentence is compared with the original text rather than the previous one.
     """
     current, standing = Candidate(target.draft), Standing.of(target)
     for position in order:
         draft = current.draft
-        candidates = swap_candidates(draft, position, words_at(position))
+        candidates = swap_candidates(draft, position, (yield from words_at(draft, position)))
         if not candidates:
             continue
         scores: Scores = yield Score(candidates, trying=draft.words[position])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from robust_core.text import Draft, Edit
-from robust_core.types import Example
+from robust_core.types import Blank, Example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +143,34 @@ class Similarity:
 
 
 @dataclasses.dataclass(frozen=True)
+class Fill:
+    """Ask the masked language model for likely words; answered by `Filled`.
+
+    Args:
+        blanks: Texts that lack one word.
+        most: Most words for each.
+        least: Lowest probability of a word.
+    """
+
+    blanks: Sequence[Blank]
+    most: int
+    least: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Filled(Figures):
+    """Answer to `Fill`; `value` is by how much log-probabilities may be off before a choice of words is another one.
+
+    Args:
+        words: (m,) for each blank the words that are likely enough, in alphabetical order.
+        asked: The request.
+    """
+
+    words: Sequence[tuple[str, ...]]
+    asked: Fill
+
+
+@dataclasses.dataclass(frozen=True)
 class Judge:
     """Ask for the canonical probabilities of one text (fp32, unpadded, alone); answered by a (classes,) array."""
 
@@ -177,5 +205,5 @@ class Pause:
     idle: bool = False
 
 
-Request = Score | Similarity | Settle | Judge | Accept | Pause
+Request = Score | Similarity | Fill | Settle | Judge | Accept | Pause
 Search = Generator[Request, Any, Candidate]

@@ -1,7 +1,8 @@
 """The one scheduler: it advances many searches in step, merges their questions into batches, and answers.
 
-Each victim, and the sentence encoder, is a server with a queue. The server that has worked least goes next and runs
-one batch; so a cheap model is never held up by an expensive one, and the expensive one finds the fullest queue.
+Each victim, the masked language model and the sentence encoder is a server with a queue. The server that has worked
+least goes next and runs one batch; so a cheap model is never held up by an expensive one, and the expensive one finds
+the fullest queue.
 """
 
 import collections
@@ -15,12 +16,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.attacks.base import Stopped
-from robust_core.attacks.requests import Accept, Candidate, Judge, Pause, Request, Score, Scores, Settle
-from robust_core.attacks.servers import EncoderServer, VictimServer
+from robust_core.attacks.requests import (
+    Accept,
+    Candidate,
+    Fill,
+    Filled,
+    Judge,
+    Pause,
+    Request,
+    Score,
+    Scores,
+    Settle,
+)
+from robust_core.attacks.servers import EncoderServer, FillServer, VictimServer
 from robust_core.attacks.splice import Splice
 from robust_core.errors import MissingResource, RobustError
 from robust_core.text import diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Precision, Step
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision, Step
 
 if TYPE_CHECKING:
     from robust_core.attacks.base import Attack
@@ -28,6 +40,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # Population searches ask thousands of times: beyond this many steps only those that changed the text are kept.
 _STEPS = 400
+
+Server = VictimServer | FillServer | EncoderServer
 
 
 @dataclasses.dataclass
@@ -110,10 +124,12 @@ class Scheduler:
         width: Searches that run side by side.
         encoder: Sentence encoder; None takes the packaged one, loaded when first needed.
         precision: Whether figures may be screened in bf16 first.
+        masked: Masked language model, or its name, loaded when first needed.
     """
 
     def __init__(self, attack: "Attack", victims: Sequence[Classifier], *, seed: int, stop: threading.Event | None,
-                 width: int, encoder: Encoder | None, precision: Precision = "exact") -> None:
+                 width: int, encoder: Encoder | None, precision: Precision = "exact",
+                 masked: Filler | str = "minilm") -> None:
         self._attack = attack
         self._victims = list(victims)
         self._seed = seed
@@ -121,9 +137,9 @@ class Scheduler:
         self._width = max(width, len(self._victims))
         screened = precision == "screened"
         device = str(getattr(self._victims[0], "device", "auto")) if self._victims else "auto"
-        # One server a victim, the last one is the encoder.
-        self._servers: list[VictimServer | EncoderServer] = [
-            *(VictimServer(victim, screened) for victim in self._victims), EncoderServer(encoder, screened, device)]
+        # One server a victim, the last two are the masked language model and the encoder.
+        self._servers: list[Server] = [*(VictimServer(victim, screened) for victim in self._victims),
+                                       FillServer(masked, device), EncoderServer(encoder, screened, device)]
         self._paused: list[Running] = []
         self._events: list[Event] = []
 
@@ -245,9 +261,11 @@ class Scheduler:
         self._emit(search, "step", queries=tally.queries, text=text, proba=tally.current,
                    swaps=diff(search.example.text, text))
 
-    def _server(self, search: Running, request: Request) -> VictimServer | EncoderServer:
+    def _server(self, search: Running, request: Request) -> Server:
         """Return who answers a request."""
         about = request.figures if isinstance(request, Settle) else request
+        if isinstance(about, Fill | Filled):
+            return self._servers[-2]
         return self._servers[search.victim if isinstance(about, Score | Scores | Judge) else -1]
 
     def _answer(self, search: Running) -> Scores:
@@ -266,7 +284,7 @@ class Scheduler:
         self._emit(search, "progress", queries=tally.queries, text=text, trying=request.trying, proba=tally.current)
         return scores
 
-    def _serve(self, server: VictimServer | EncoderServer, running: set[Running], only: Running | None = None) -> None:
+    def _serve(self, server: Server, running: set[Running], only: Running | None = None) -> None:
         """Let one server work off one batch, and resume the searches whose answers are complete."""
         started = time.perf_counter()
         waiting = [only] if only else list(server.waiting)
@@ -282,8 +300,7 @@ class Scheduler:
             server.waiting.remove(search)
             self._resume(search, self._answer(search) if answer is None else answer, running)
 
-    def _alone(self, server: VictimServer | EncoderServer, waiting: list[Running], error: Exception,
-               running: set[Running]) -> None:
+    def _alone(self, server: Server, waiting: list[Running], error: Exception, running: set[Running]) -> None:
         """After a failed batch, end the search that fails alone as well, so that the others go on."""
         if len(waiting) > 1:
             for search in waiting:

@@ -1,4 +1,4 @@
-"""Whoever answers requests: each victim and the sentence encoder, with a queue, batches, a cache and three levels.
+"""Whoever answers requests: victims, masked language model, sentence encoder; with queues, batches and caches.
 
 A figure is screened (bf16, where that is faster), batched (fp32) or canonical (fp32, unpadded, alone). It is made at
 the lowest level that a run allows, and again at the next one when a search says that it is too close to call.
@@ -15,6 +15,8 @@ from robust_core.attacks.requests import (
     CANONICAL,
     SCREENED,
     Figures,
+    Fill,
+    Filled,
     Judge,
     Score,
     Scores,
@@ -22,7 +24,7 @@ from robust_core.attacks.requests import (
     Similarity,
 )
 from robust_core.attacks.splice import Splice
-from robust_core.types import Encoder, Noise
+from robust_core.types import Blank, Encoder, Filler, Noise
 
 if TYPE_CHECKING:
     from robust_core.attacks.scheduler import Running
@@ -34,9 +36,13 @@ _ALONE = 8
 # Turns for which a search waits while others fill batches of another level.
 _PATIENCE = 4
 _VECTORS = 4_000
+# A search may ask for two or three blanks a word at once, and no text has more than 400 words.
+_FILLS = 8_000
 # What batching may change in fp32, at least twice the largest seen over the packaged models: log-odds, and cosines.
 FP32 = Noise(2e-5, 2e-5)
 FP32_COSINE = Noise(3e-6, 3e-6)
+# The same in log-probabilities of pieces.
+FP32_FILL = 1e-4
 # Two float32 probabilities near 1 differ by multiples of 6e-8 from one.
 _ROUNDING = 1.2e-7
 
@@ -259,6 +265,95 @@ def _noise(level: np.ndarray, model: Any, batched: Noise) -> tuple[np.ndarray, n
     low = level == SCREENED
     screened = model.noise() if low.any() else batched
     return np.where(low, screened.absolute, batched.absolute), np.where(low, screened.difference, batched.difference)
+
+
+class FillServer:
+    """Asks the masked language model for words, once for each distinct blank.
+
+    Args:
+        model: The model, or its name: it is loaded when first needed.
+        device: Where a named one is put.
+    """
+
+    def __init__(self, model: Filler | str, device: str) -> None:
+        self._model, self._device = model, device
+        self.waiting: list[Running] = []
+        self.worked = 0.0
+        self._found: collections.OrderedDict[tuple[Blank, int], tuple[int, list[tuple[str, float]]]] = (
+            collections.OrderedDict())
+
+    def urgent(self, searches: int) -> bool:
+        """Return whether it should be served though others could be: whenever anybody waits."""
+        del searches
+        return bool(self.waiting)
+
+    def answers_now(self, search: "Running") -> bool:
+        """Return False: what is asked for waits for its turn, however little it is."""
+        del search
+        return False
+
+    def _loaded(self) -> Filler:
+        if isinstance(self._model, str):
+            from robust_core.models import masked
+
+            self._model = masked.load(self._model, self._device)
+        return self._model
+
+    def _wanted(self, search: "Running") -> dict[tuple[Blank, int], int]:
+        """Return what a request needs that is not there yet, and the level each is wanted at."""
+        request, which = search.request, set[int]()
+        if isinstance(request, Settle):
+            assert isinstance(request.figures, Filled)
+            request, which = request.figures.asked, set(request.which)
+        assert isinstance(request, Fill)
+        wanted = {(blank, request.most): CANONICAL if k in which else BATCHED
+                  for k, blank in enumerate(request.blanks)}
+        return {key: level for key, level in wanted.items() if self._found.get(key, (-1,))[0] < level}
+
+    def serve(self, waiting: Sequence["Running"]) -> Answers:
+        """Fill up to a batch of blanks; return the searches whose blanks are all known, with their words."""
+        model, taken, asked, level = self._loaded(), dict[tuple[Blank, int], None](), [], None
+        for search in waiting:
+            wanted = self._wanted(search)
+            level = next(iter(wanted.values()), level) if level is None else level
+            limit = _ALONE if level == CANONICAL else model.batch
+            taken |= dict.fromkeys(key for key, at in wanted.items() if at == level)
+            asked.append(search)
+            if len(taken) >= limit:
+                taken = dict.fromkeys(list(taken)[:limit])
+                break
+        if taken and level is not None:
+            self._fill(model, list(taken), level)
+        done = [(search, self._answer(search)) for search in asked if not self._wanted(search)]
+        while len(self._found) > _FILLS:
+            self._found.popitem(last=False)
+        return done
+
+    def _fill(self, model: Filler, keys: list[tuple[Blank, int]], level: int) -> None:
+        for most in dict.fromkeys(most for _, most in keys):
+            blanks = [blank for blank, own in keys if own == most]
+            # One word more than wanted, to see by how much the last one is in.
+            found = ([model.fill([blank], most + 1)[0] for blank in blanks] if level == CANONICAL
+                     else model.fill(blanks, most + 1))
+            self._found.update({(blank, most): (level, words) for blank, words in zip(blanks, found, strict=True)})
+
+    def _answer(self, search: "Running") -> Filled:
+        request = search.request.figures.asked if isinstance(search.request, Settle) else search.request  # type: ignore[union-attr]
+        assert isinstance(request, Fill)
+        keys = [(blank, request.most) for blank in request.blanks]
+        found = [self._found[key] for key in keys]
+        level = np.array([entry[0] for entry in found], dtype=np.int8)
+        error = np.where(level < CANONICAL, FP32_FILL, 0.0)
+        least = float(np.log(request.least)) if request.least > 0 else -np.inf
+        words = [tuple(sorted(word for word, value in entry[: request.most] if value >= least)) for _, entry in found]
+        room = np.array([_room([value for _, value in entry], request.most, least) for _, entry in found])
+        return Filled(room, error, error, level, _first_alike(keys), request.blanks, words, request)
+
+
+def _room(values: Sequence[float], most: int, least: float) -> float:
+    """Return by how much log-probabilities, highest first, may be off before other ones are chosen."""
+    room = [abs(value - least) for value in values]
+    return min([*room, (values[most - 1] - values[most]) / 2] if len(values) > most else room, default=np.inf)
 
 
 def _first_alike(keys: Sequence[Any]) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from robust_core.attacks.requests import BATCHED, Figures, Request, Settle
+from robust_core.attacks.requests import BATCHED, Figures, Filled, Request, Settle
 
 F = TypeVar("F", bound=Figures)
 Asking = Generator[Request, Any, F]
@@ -137,6 +137,13 @@ def confirmed(figures: F, which: Sequence[int]) -> Asking[F]:
     """Have every figure that was only screened made again in fp32."""
     screened = [k for k in which if figures.level[k] < BATCHED]
     return (yield Settle(figures, screened)) if screened else figures
+
+
+def likely_words(filled: Filled) -> Generator[Request, Any, Sequence[tuple[str, ...]]]:
+    """Return for each blank its likely words, the same whatever stood in a batch beside it."""
+    while len(unsure := np.flatnonzero((filled.error > 0) & (filled.value <= filled.error))):
+        filled = yield Settle(filled, unsure.tolist())
+    return filled.words
 
 
 def rounded(figures: Figures, k: int, digits: int) -> Generator[Request, Any, float]:

@@ -10,6 +10,7 @@ Differs from TextAttack's stop words: its comparison minds capitals, so ours are
 import functools
 import io
 import json
+import math
 import os
 import queue
 import random
@@ -25,15 +26,18 @@ from unittest import mock
 
 import numpy as np
 
+from robust_core.attacks.bae import blank
 from robust_core.attacks.constraints import PartOfSpeech
 from robust_core.attacks.pwws import wordnet_swaps
 from robust_core.attacks.textfooler import cased_substitutes, substitutes
 from robust_core.errors import MissingResource
-from robust_core.resources import stop_words
+from robust_core.resources import stop_words, tag
 from robust_core.text import Draft
+from robust_core.types import Blank
 
 Predict = Callable[[list[str]], np.ndarray]
 Alike = Callable[[list[tuple[str, str]]], np.ndarray]
+Words = Callable[[Blank], list[str]]
 
 MASKED_MODEL = "bert-base-uncased"
 # What TextAttack's own cache folder moves in the environment.
@@ -195,6 +199,50 @@ def _swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
 def _neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
     """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
     return _swap(lambda word: cased_substitutes(word, max_candidates, min_word_similarity))
+
+
+def _masked_swap(fill: Words) -> Any:  # noqa: ANN401
+    """Return WordSwapMaskedLM with our masked language model: words for a blank in the text as it stands."""
+    from textattack.transformations import WordSwap
+
+    class MaskedSwap(WordSwap):
+        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+            draft, found = Draft.of(current_text.text), []
+            for i in sorted(indices_to_modify):
+                found += [current_text.replace_word_at_index(i, word) for word in fill(blank(draft, i, i + 1))
+                          if word != current_text.words[i]]
+            return found
+
+    return MaskedSwap()
+
+
+def _masked_insert(fill: Words) -> Any:  # noqa: ANN401
+    """Return WordInsertionMaskedLM with our masked language model."""
+    from textattack.transformations import WordInsertion
+
+    class MaskedInsert(WordInsertion):
+        def _get_new_words(self, current_text: Any, index: int) -> list[str]:  # noqa: ANN401
+            draft = Draft.of(current_text.text)
+            return [word for word in fill(blank(draft, index, index)) if word != draft.words[index]]
+
+    return MaskedInsert()
+
+
+def _masked_merge(fill: Words) -> Any:  # noqa: ANN401
+    """Return WordMergeMaskedLM with our masked language model and part of speech; it heeds no other constraint."""
+    from textattack.transformations import Transformation
+    from textattack.transformations.word_merges.word_merge_masked_lm import find_merge_index
+
+    class MaskedMerge(Transformation):
+        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+            draft, found = Draft.of(current_text.text), []
+            for i in find_merge_index(tag(draft.words)):
+                shorter = current_text.delete_word_at_index(i + 1)
+                found += [shorter.replace_word_at_index(i, word) for word in fill(blank(draft, i, i + 2))
+                          if word != draft.words[i]]
+            return found
+
+    return MaskedMerge()
 
 
 def _plain(victim: Any, constraints: list[Any], transformation: Any, search: Any) -> Any:  # noqa: ANN401
@@ -362,11 +410,56 @@ def _published(name: str) -> Callable[..., Any]:
     return build
 
 
+def _bae(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str]] | None = None,  # noqa: ANN401
+         min_text_similarity: float = 0.92) -> Any:  # noqa: ANN401
+    """BAEGarg2019, with our masked language model, part of speech and encoder."""
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import GreedyWordSwapWIR
+
+    filled = fill or filler()
+    constraints = [RepeatModification(), _part_of_speech(),
+                   _sentence(alike, min_text_similarity, window_size=15, compare_against_original=True,
+                             skip_text_shorter_than_window=True)]
+    return _plain(victim, constraints, _masked_swap(lambda place: filled(place, 0.0)),
+                  GreedyWordSwapWIR(wir_method="delete"))
+
+
+def _clare(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str]] | None = None,  # noqa: ANN401
+           min_text_similarity: float = 0.60) -> Any:  # noqa: ANN401
+    """CLARE2020, with our masked language model, part of speech and encoder."""
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import GreedySearch
+    from textattack.transformations import CompositeTransformation
+
+    filled = fill or filler()
+    constraints = [RepeatModification(),
+                   _sentence(alike, min_text_similarity, window_size=15, compare_against_original=True,
+                             skip_text_shorter_than_window=True)]
+    moves = CompositeTransformation([_masked_swap(lambda place: filled(place, 5e-4)),
+                                     _masked_insert(lambda place: filled(place, 0.0)),
+                                     _masked_merge(lambda place: filled(place, 5e-3))])
+    return _plain(victim, constraints, moves, GreedySearch())
+
+
+def filler(most: int = 50) -> Callable[[Blank, float], list[str]]:
+    """Return the packaged masked language model as TextAttack asks it: alone, each blank once."""
+    from robust_core.models import masked
+
+    model = masked.load()
+
+    @functools.cache
+    def fill(blank: Blank, least: float) -> list[str]:
+        (found,) = model.fill([blank], most)
+        return [word for word, value in found if value >= (math.log(least) if least else -math.inf)]
+
+    return fill
+
+
 _RECIPES: dict[str, Callable[..., Any]] = {
     "textfooler": _textfooler, "pwws": _pwws, "gene": _gene, "iga": _iga, "pso": _pso,
     "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist,
     "deepwordbug": _published("DeepWordBugGao2018"), "pruthi": _published("Pruthi2019"),
-    "input-reduction": _published("InputReductionFeng2018"),
+    "input-reduction": _published("InputReductionFeng2018"), "bae": _bae, "clare": _clare,
 }
 
 

@@ -1,0 +1,71 @@
+"""BAE-R (Garg and Ramakrishnan 2020): important words give way to what a masked language model expects there."""
+
+import dataclasses
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import Attack
+from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
+from robust_core.attacks.greedy import greedy_fills, rank_by_deletion
+from robust_core.attacks.requests import Candidate, Fill, Request, Search, Target
+from robust_core.attacks.settle import likely_words
+from robust_core.registry import param
+from robust_core.resources import stop_words
+from robust_core.text import Draft
+from robust_core.types import Blank
+
+# Any other can be given to `Attack.run`.
+MASKED = ("minilm", "bert-base-uncased", "distilroberta-base")
+
+
+@ATTACKS.register("bae", title="BAE", source="https://arxiv.org/abs/2004.01970")
+@dataclasses.dataclass(frozen=True)
+class Bae(Attack):
+    """Replace important words by what a masked language model puts in their place, with the same part of speech.
+
+    Differs: masked language model, part of speech and sentence encoder are the packaged ones (the paper has BERT
+    base). The encoder's threshold has the rejection rate of the recipe's (0.936 for the Universal Sentence Encoder).
+    Only whole words are offered, as the authors say they do; TextAttack also offers the ends of words ("ing").
+    Words get the capitals of those they replace.
+    """
+
+    max_candidates: int = param(50, "Words of the masked language model tried per word (paper: 50)", low=1, high=200)
+    min_confidence: float = param(0.0, "Lowest probability of such a word (paper: 0)", low=0.0, high=1.0)
+    min_text_similarity: float = param(
+        0.92, "Lowest cosine of the sentence around a swap to the original one, under MiniLM", low=-1.0, high=1.0)
+    window: int = param(15, "Words around a swap that the sentence encoder compares (paper: 15)", low=1, high=100)
+    skip_short: bool = param(True, "Let texts shorter than the window pass without the sentence encoder, as TextAttack")
+    same_part_of_speech: bool = param(True, "Keep the part of speech; nouns and verbs may stand in for each other")
+    masked_model: str = param("minilm", "Masked language model; all but minilm come from Hugging Face", choices=MASKED)
+
+    def search(self, target: Target, rng: np.random.Generator) -> Search:
+        """Rank the words by deletion, then swap greedily."""
+        del rng
+        draft, stops = target.draft, stop_words()
+        positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
+        if not positions:
+            return Candidate(draft)
+        order, over = yield from rank_by_deletion(target, positions)
+        if over:
+            return Candidate(draft)
+        speech = PartOfSpeech(draft) if self.same_part_of_speech else None
+
+        def words_at(current: Draft, position: int) -> Generator[Request, Any, Sequence[str]]:
+            filled = yield Fill([blank(current, position, position + 1)], self.max_candidates, self.min_confidence)
+            (found,) = yield from likely_words(filled)
+            words = [word for word in found if word != current.words[position]]
+            return words if speech is None else speech.keep(position, words)
+
+        sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
+        return (yield from greedy_fills(target, order, words_at, sentence, against_original=True))
+
+
+def blank(draft: Draft, start: int, end: int) -> Blank:
+    """Return a text with a blank for words `[start, end)`; without such words, for a new one before word `start`."""
+    at = draft.spans[start].start
+    if start == end:
+        return Blank(draft.text[:at], " " + draft.text[at:])
+    return Blank(draft.text[:at], draft.text[draft.spans[end - 1].end:], draft.words[start])
