@@ -4,15 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import session, state
+from ui import corpus, session, state
 
 ROOT = Path(__file__).parent
 st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
 found = session.pages(ROOT / "pages")
 # Lower-case addresses differ from those that Streamlit itself would give to files in `pages/`: its own handling of that
 # folder, which precedes the first `st.navigation` of a process, then never takes a page for its own.
-entries = [st.Page(page.path, title=page.title, icon=page.icon, default=not i, url_path=page.title.lower())
-           for i, page in enumerate(found)]
+entries = [st.Page(page.path, title=page.title, icon=page.icon, default=not i,
+                   url_path=page.title.lower().replace(" ", "-")) for i, page in enumerate(found)]
 session.open_session()
 current = st.navigation(entries)
 state.warm_up()
@@ -24,4 +24,5 @@ st.title(here.title)
 st.caption(here.subtitle)
 session.said()
 current.run()
+corpus.sign()
 session.write_link()

@@ -12,7 +12,8 @@ import time
 
 from robust_core import datasets
 from robust_core.evaluate import choose
-from robust_core.explainers import EXPLAINERS, allowed_gap
+from robust_core.explainers import EXPLAINERS
+from robust_core.explainers.base import allowed_gap
 from robust_core.metrics import proportion_and_error
 from robust_core.models import checkpoint
 from robust_core.registry import to_record

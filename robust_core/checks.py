@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from robust_core import meaning
-from robust_core.explainers import allowed_gap
+from robust_core.explainers.base import allowed_gap
 from robust_core.types import AttackResult, Attribution
 
 Check = Callable[[Sequence[AttackResult], Sequence[Attribution]], str | None]
@@ -138,4 +138,18 @@ def attributions_incomplete(results: Sequence[AttackResult], attributions: Seque
     wide = sum(a.gap > allowed_gap(a.total) for a in promised)
     if wide > 0.05 * len(promised):
         return f"{_percent(wide, len(promised))} of the attributions leave too wide a completeness gap."
+    return None
+
+
+@_register
+def local_models_fit_badly(results: Sequence[AttackResult], attributions: Sequence[Attribution]) -> str | None:
+    """The linear models behind explanations by sampling imitate the classifier badly.
+
+    R² below 0.5 on more than a quarter of the texts: the scores then say little about the classifier. Use more samples,
+    or another explainer.
+    """
+    fitted = [a for a in attributions if a.fit == a.fit]
+    bad = sum(a.fit < 0.5 for a in fitted)
+    if bad > 0.25 * len(fitted):
+        return f"{_percent(bad, len(fitted))} of the local linear models have an R² below 0.5."
     return None

@@ -111,7 +111,7 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
         attack = dataclasses.replace(attack, **limits)
         outcomes = yield from _attacked(models, attack, setting, store, stop)
         for outcome in outcomes:
-            yield from _summarised(outcome, attack, setting, explain, stop)
+            yield from _summarised(outcome, attack, setting, explain, store, stop)
         for source in outcomes if transfer else ():
             yield from _across(source, outcomes, attack, setting, stop)
 
@@ -207,14 +207,14 @@ def _brief(result: AttackResult) -> AttackResult:
 
 
 def _summarised(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
-                stop: threading.Event) -> Iterator[Event]:
+                store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
     model, results = outcome.model, outcome.results(setting)
     values = metrics.summary(results) | meaning.summary(results) | {"errors": len(outcome.errors), "run": outcome.run}
     warnings = _incomplete(results, setting, outcome.errors) + checks.warnings(results)
     yield _row(model, setting, attack, values | {"warnings": warnings})
     for explainer in [] if stop.is_set() else explain:
         part = f"{explainer.name} of {model.id} under {attack.name}"
-        for columns in compared(model, explainer, results, part, stop):
+        for columns in compared(model, explainer, results, part, stop, store, outcome.run):
             yield columns if isinstance(columns, Event) else _row(model, setting, attack, values | columns)
 
 

@@ -2,19 +2,23 @@
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from robust_core import checks, metrics
-from robust_core.text import Draft, align
+from robust_core.registry import to_record
+from robust_core.store import ResultStore, Run
+from robust_core.text import Draft, align, word_spans
 from robust_core.types import AttackResult, Attribution, Event
 
 _CHUNK = 64
 _KS = tuple(range(1, 11))
+_MEANS = ("kendall_tau", "top_k", "top_k_random")
 
 
-def compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any white box)
-             part: str, stop: threading.Event) -> Iterator[Event | dict[str, Any]]:
+def compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
+             part: str, stop: threading.Event, store: ResultStore | None = None, run: str = "",
+             ) -> Iterator[Event | dict[str, Any]]:
     """Compare attributions of originals and perturbed texts.
 
     Args:
@@ -23,6 +27,8 @@ def compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noq
         results: What the attack did.
         part: What progress is reported under.
         stop: Ends the comparison; there are no columns then.
+        store: Where comparisons go as they come, and are taken from when they are there already.
+        run: The attack's run in the store.
 
     Yields:
         "progress" events with part, done and total; then the columns of two rows: of all pairs of texts and of the
@@ -30,52 +36,120 @@ def compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noq
     """
     ended = [r for r in results if r.status != "stopped"]
     changed = [r for r in ended if r.perturbed != r.example.text]
-    found: dict[str, dict[str, Any]] = {}
-    attributions: list[Attribution] = []
+    known = {} if store is None else store.comparisons(run, to_record(explainer))
+    found = {r.example.uid: known[r.example.uid] for r in changed if r.example.uid in known}
+    missing = [r for r in changed if r.example.uid not in found]
     progress = {"part": part, "total": len(changed)}
-    yield Event("progress", "", model.id, progress | {"done": 0})
-    for start in range(0, len(changed), _CHUNK):
-        chunk = changed[start: start + _CHUNK]
-        for result, values, used in _consistencies(model, explainer, chunk):
-            found[result.example.uid] = values
-            attributions += used
+    yield Event("progress", "", model.id, progress | {"done": len(found)})
+    for start in range(0, len(missing), _CHUNK):
+        chunk = missing[start: start + _CHUNK]
+        for result, record in _records(model, explainer, chunk):
+            found[result.example.uid] = record
+            if store is not None:
+                store.compare(run, to_record(explainer), result.example.uid, record)
         yield Event("progress", chunk[-1].example.uid, model.id, progress | {"done": len(found)})
         if stop.is_set():
             return
-    gap, gap_error = metrics.mean_and_error(a.gap for a in attributions)
-    for pairs, chosen in (("all", ended), ("changed", changed)):
-        values = [found.get(r.example.uid) or _identical(model, r.example.text) for r in chosen]
+    lengths = {r.example.uid: min(model.readable_words(r.example.text), len(word_spans(r.example.text)))
+               for r in ended if r.example.uid not in found}
+    yield from columns(explainer.name, ended, found, lengths)
+
+
+def columns(explain: str, results: Sequence[AttackResult], found: Mapping[str, Mapping[str, Any]],
+            lengths: Mapping[str, int] | None = None) -> Iterator[dict[str, Any]]:
+    """Sum up comparisons.
+
+    Args:
+        explain: Name of the explainer.
+        results: Results that came to an end.
+        found: Comparisons of the changed texts by example uid.
+        lengths: Words read of the unchanged texts, by uid; without it all of their words.
+
+    Yields:
+        The columns of all pairs of texts, then of the changed ones.
+    """
+    changed = [r for r in results if r.example.uid in found]
+    marks = [Attribution("", (), (), 0, {}, gap, total=total, fit=fit)
+             for record in found.values() for gap, total, fit in record["marks"]]
+    gap, gap_error = metrics.mean_and_error(a.gap for a in marks)
+    fit, fit_error = metrics.mean_and_error(a.fit for a in marks)
+    for pairs, chosen in (("all", results), ("changed", changed)):
+        values = [found.get(r.example.uid) or _identical(r, lengths) for r in chosen]
         tau, tau_error = metrics.mean_and_error(v["kendall_tau"] for v in values)
-        row = {"explain": explainer.name, "pairs": pairs, "compared": len(values),
-               "kendall_tau": tau, "kendall_tau_se": tau_error, "gap": gap, "gap_se": gap_error}
+        row = {"explain": explain, "pairs": pairs, "compared": len(values), "kendall_tau": tau,
+               "kendall_tau_se": tau_error, "gap": gap, "gap_se": gap_error, "fit": fit, "fit_se": fit_error}
         for name in ("top_k", "top_k_random"):
-            columns = {str(k): metrics.mean_and_error(v[name][k] for v in values) for k in _KS}
-            row[name] = {k: mean for k, (mean, _) in columns.items()}
-            row[f"{name}_se"] = {k: error for k, (_, error) in columns.items()}
-        yield row | {"warnings": checks.warnings((), attributions)}
+            shares = {str(k): metrics.mean_and_error(v[name][str(k)] for v in values) for k in _KS}
+            row[name] = {k: mean for k, (mean, _) in shares.items()}
+            row[f"{name}_se"] = {k: error for k, (_, error) in shares.items()}
+        yield row | {"warnings": checks.warnings((), marks)}
 
 
-def _consistencies(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401
-                   ) -> Iterator[tuple[AttackResult, dict[str, Any], list[Attribution]]]:
+def _records(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401
+             ) -> Iterator[tuple[AttackResult, dict[str, Any]]]:
     """Compare both texts of each result, class by class, and average over the classes.
 
     Source: FLAT (Chen and Ji 2022): compared on corresponding labels, averaged over all classes.
     """
     texts = [r.example.text for r in results] + [r.perturbed for r in results]
-    by_class = [explainer.explain(model, texts, [c] * len(texts)) for c in range(len(model.labels))]
+    by_class = explainer.explain_classes(model, texts)
     for i, result in enumerate(results):
         words = align(Draft.of(result.example.text).words, Draft.of(result.perturbed).words)
         both = [(found[i], found[i + len(results)]) for found in by_class]
-        values = [metrics.consistency(a, b, words, _KS) for a, b in both]
-        mean: dict[str, Any] = {"kendall_tau": metrics.mean_and_error(v["kendall_tau"] for v in values)[0]}
+        values = [_plain(metrics.consistency(a, b, words, _KS)) for a, b in both]
+        record: dict[str, Any] = {"kendall_tau": metrics.mean_and_error(v["kendall_tau"] for v in values)[0]}
         for name in ("top_k", "top_k_random"):
-            mean[name] = {k: metrics.mean_and_error(v[name][k] for v in values)[0] for k in _KS}
-        yield result, mean, [a for pair in both for a in pair]
+            record[name] = {k: metrics.mean_and_error(v[name][k] for v in values)[0] for k in map(str, _KS)}
+        yield result, record | {"reference": values[result.reference_label],
+                                "marks": [[a.gap, a.total, a.fit] for pair in both for a in pair]}
 
 
-def _identical(model: Any, text: str) -> dict[str, Any]:  # noqa: ANN401
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a comparison as JSON gives it back: keys are text."""
+    return {name: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
+            for name, value in values.items()}
+
+
+def _identical(result: AttackResult, lengths: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return what comparing a text with itself gives, without explaining it."""
-    words = min(model.readable_words(text), len(Draft.of(text).words))
+    text = result.example.text
+    words = len(word_spans(text)) if lengths is None else lengths[result.example.uid]
     share = 1.0 if words else math.nan
-    return {"kendall_tau": 1.0, "top_k": dict.fromkeys(_KS, share),
-            "top_k_random": {k: metrics.top_k_by_chance(words, k) for k in _KS}}
+    return {"kendall_tau": 1.0, "top_k": dict.fromkeys(map(str, _KS), share), "words": words,
+            "top_k_random": {str(k): metrics.top_k_by_chance(words, k) for k in _KS}}
+
+
+class Explained(NamedTuple):
+    """A stored attack on one model whose explanations were compared.
+
+    Attributes:
+        run_id: Id of the run.
+        run: What the results depend on.
+        model: Id of the attacked model.
+        method: Record of the explainer.
+        compared: Number of changed texts whose explanations were compared.
+    """
+
+    run_id: str
+    run: Run
+    model: str
+    method: Mapping[str, Any]
+    compared: int
+
+
+def stored(store: ResultStore) -> list[Explained]:
+    """List the attacks whose explanations were compared, the newest first."""
+    runs = store.runs()
+    return [Explained(run_id, runs[run_id], next(iter(runs[run_id].models)), method, compared)
+            for run_id, method, compared in store.explained()]
+
+
+def pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, dict[str, Any]]]:
+    """Return the results of a stored attack that are explained, each with its comparison towards the reference label.
+
+    Unchanged texts count as compared with themselves. Changed ones whose comparison is still missing are left out.
+    """
+    found = store.comparisons(of.run_id, of.method)
+    result_of = [r for r in store.each(of.run_id) if r.status != "stopped"]
+    return [(r, found[r.example.uid]["reference"] if r.example.uid in found else _identical(r)) for r in result_of
+            if r.example.uid in found or r.perturbed == r.example.text]

@@ -28,13 +28,15 @@ from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
 MAX_DOCUMENT = 2_000_000
-_SCHEMA = 1
+_SCHEMA = 2
 _WAIT = 30.0
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS runs(id TEXT PRIMARY KEY, record TEXT NOT NULL,"
     " created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
     "CREATE TABLE IF NOT EXISTS results(number INTEGER PRIMARY KEY, run TEXT NOT NULL REFERENCES runs(id),"
     " uid TEXT NOT NULL, victim TEXT NOT NULL, status TEXT NOT NULL, record TEXT NOT NULL, UNIQUE(run, uid, victim))",
+    "CREATE TABLE IF NOT EXISTS comparisons(run TEXT NOT NULL REFERENCES runs(id), method TEXT NOT NULL,"
+    " uid TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY(run, method, uid))",
     "CREATE TABLE IF NOT EXISTS views(token TEXT PRIMARY KEY, document TEXT NOT NULL,"
     " created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
 )
@@ -74,8 +76,7 @@ class Run:
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits of the SHA-256 of the record in canonical JSON."""
-        canonical = json.dumps(self.record, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return hashlib.sha256(_canonical(self.record).encode()).hexdigest()[:12]
 
 
 def versions() -> dict[str, str]:
@@ -156,6 +157,32 @@ class ResultStore:
         with self._connection() as db:
             for record, in db.execute("SELECT record FROM results WHERE run = ? ORDER BY number", (run_id,)):
                 yield result_of(json.loads(record))
+
+    def compare(self, run_id: str, method: Mapping[str, Any], uid: str, record: Mapping[str, Any]) -> None:
+        """Store at once how the explanations of a result's two texts compare; the first record stays.
+
+        Args:
+            run_id: The run of the attack.
+            method: Record of the explainer.
+            uid: The example.
+            record: Plain data.
+        """
+        row = (run_id, _canonical(method), uid, _dump(record))
+        with self._connection() as db:
+            db.execute("INSERT OR IGNORE INTO comparisons(run, method, uid, record) VALUES (?, ?, ?, ?)", row)
+
+    def comparisons(self, run_id: str, method: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return what `compare` stored for a run and an explainer, by example uid."""
+        with self._connection() as db:
+            query = "SELECT uid, record FROM comparisons WHERE run = ? AND method = ?"
+            return {uid: json.loads(record) for uid, record in db.execute(query, (run_id, _canonical(method)))}
+
+    def explained(self) -> list[tuple[str, dict[str, Any], int]]:
+        """Return (run id, record of the explainer, comparisons) for all that `compare` stored, the newest run first."""
+        with self._connection() as db:
+            query = ("SELECT run, method, COUNT(*) FROM comparisons JOIN runs ON runs.id = run GROUP BY run, method"
+                     " ORDER BY runs.rowid DESC, method")
+            return [(run, json.loads(method), count) for run, method, count in db.execute(query)]
 
     def done(self, run_id: str) -> set[tuple[str, str]]:
         """Return the pairs (example uid, victim id) that need no further work; stopped ones do."""
@@ -321,6 +348,10 @@ def _plain(value: Any, strict: bool = False) -> Any:  # noqa: ANN401
         return [_plain(item, strict) for item in value]
     value = value.item() if hasattr(value, "item") else value
     return None if strict and isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _canonical(record: Mapping[str, Any]) -> str:
+    return json.dumps(_plain(record), sort_keys=True, separators=(",", ":"))
 
 
 def _dump(record: Mapping[str, Any]) -> str:

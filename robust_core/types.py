@@ -177,6 +177,7 @@ class Attribution:
         gap: Absolute completeness gap, NaN where the method promises none.
         steps: Integration steps used, 0 where it does not integrate.
         total: Difference of the outputs that the scores add up to, NaN where the method promises none.
+        fit: Weighted R² of the linear model whose weights the scores are, NaN where there is none.
     """
 
     text: str
@@ -187,6 +188,7 @@ class Attribution:
     gap: float
     steps: int = 0
     total: float = float("nan")
+    fit: float = float("nan")
 
 
 class Encoded(NamedTuple):

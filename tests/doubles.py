@@ -69,6 +69,11 @@ class BagOfWords:
         """Return how many words of a text are read."""
         return min(len(word_spans(text)), self.length)
 
+    def blanked(self, text: str, keep: np.ndarray) -> list[tuple[int, ...]]:
+        """Return the ids of a text whose words become unknown unless they are kept, a row for each variant."""
+        row = self.text_row(text)
+        return [tuple(token if kept else 1 for token, kept in zip(row, line, strict=True)) for line in keep]
+
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, classes) float32 probabilities."""
         return self.proba_from_ids([self.text_row(clean(text)) for text in texts])

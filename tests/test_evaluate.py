@@ -1,5 +1,6 @@
 """Evaluation: the same examples for every model, resume, rows that a slow twin confirms, and explanations compared."""
 
+import dataclasses
 import itertools
 import math
 import sys
@@ -12,9 +13,11 @@ from typing import Any
 import pytest
 from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder
 
-from robust_core import metrics
+from robust_core import interpretation, metrics, stability
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
 from robust_core.evaluate import check_labels, choose, evaluate
+from robust_core.explainers.base import Explainer
+from robust_core.registry import param
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
 from robust_core.types import Attribution, Event, Example
@@ -39,18 +42,19 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-class Counted:
+@dataclasses.dataclass(frozen=True)
+class Counted(Explainer):
     """An explainer whose scores are weight x count, and who writes down what it explained."""
 
     name, title, source = "counted", "Counted", "https://example.org/counted"
+    opposed = False
 
-    def __init__(self, gap: float = 0.0) -> None:
-        self.gap = gap
-        self.asked: list[tuple[str, int]] = []
+    gap: float = param(0.0, "Gap that it claims")
+    asked: list[tuple[str, int]] = dataclasses.field(default_factory=list, compare=False)
 
     def explain(self, model: BagOfWords, texts: Sequence[str], targets: Sequence[int]) -> list[Attribution]:
         """Explain by the table of weights."""
-        self.asked += zip(texts, targets, strict=True)
+        self.asked.extend(zip(texts, targets, strict=True))
         found = []
         for text, target in zip(texts, targets, strict=True):
             draft = Draft.of(text)
@@ -346,6 +350,54 @@ def test_a_stopped_evaluation_has_no_transfer_rows(data: Path) -> None:
             stop.set()
         found.append(event)
     assert len(rows(found)) == 2
+
+
+def test_stored_explanations_are_used_again_and_make_the_tables(data: Path, tmp_path: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    store, first, again = ResultStore(tmp_path / "runs"), Counted(), Counted()
+
+    def measure(explainer: Counted, n: int | None) -> list[dict[str, Any]]:
+        return rows(list(evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, store=store, n=n,
+                                  explain=[explainer])))
+
+    measure(first, 4)
+    done = len(first.asked)
+    plain, *everything = measure(again, None)
+    assert 0 < len(again.asked) and done + len(again.asked) == 4 * 2 * 2, "four changed pairs, two classes, each once"
+    third = Counted()
+    assert measure(third, None)[1:] == everything and not third.asked
+    # The same figures from the store alone.
+    monkeypatch.setattr(interpretation, "TABLE_3", interpretation.Experiment(("planted",), ("counted",)))
+    monkeypatch.setattr(interpretation, "FIGURE_6", interpretation.Experiment(("planted",), ("counted",)))
+    found = interpretation.table3(store, dataset="sst2")
+    for mine, theirs in zip(found, everything, strict=True):
+        same = ("model", "attack", "explain", "pairs", "n", "compared", "kendall_tau", "kendall_tau_se", "top_k",
+                "top_k_se", "top_k_random", "accuracy_under_attack", "accuracy_under_attack_se", "run", "seed")
+        assert {name: mine[name] for name in same} == pytest.approx({name: theirs[name] for name in same}, nan_ok=True)
+    assert found[0]["explainer"] == {"name": "counted", "gap": 0.0}
+    curve = interpretation.figure6(store, models=["double/bag-of-words"])
+    assert [row["k"] for row in curve] == [*range(1, 11)] * 2
+    assert curve[4]["top_k"] == everything[0]["top_k"]["5"] and curve[4]["top_k_random"] > 0
+    assert interpretation.table3(store, dataset="trec") == [] == interpretation.table3(store, models=["other"])
+    assert interpretation.table8(store) == []
+    # The pages' view: towards the reference label alone, unchanged texts compared with themselves.
+    of, = stability.stored(store)
+    assert (of.model, of.compared, of.method["name"]) == ("double/bag-of-words", 4, "counted")
+    pairs = stability.pairs(store, of)
+    assert len(pairs) == 8 and sum(r.perturbed != r.example.text for r, _ in pairs) == 4
+    assert all(values["kendall_tau"] == 1.0 for r, values in pairs if r.perturbed == r.example.text)
+
+
+def test_texts_that_wait_for_their_explanation_are_said(data: Path, tmp_path: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ResultStore(tmp_path / "runs")
+    both = {"data_dir": data, "store": store}
+    list(evaluate([BagOfWords()], "sst2", "test", [Planted()], n=4, explain=[Counted()], **both))
+    list(evaluate([BagOfWords()], "sst2", "test", [Planted()], **both))
+    monkeypatch.setattr(interpretation, "TABLE_3", interpretation.Experiment(("planted",), ("counted",)))
+    everything, changed = interpretation.table3(store)
+    assert "still wait" in everything["warnings"][0] and everything["n"] < 8
+    assert len(stability.pairs(store, stability.stored(store)[0])) == everything["n"] == everything["compared"]
 
 
 def test_one_pair_by_hand(data: Path) -> None:

@@ -1,17 +1,22 @@
 """Saliency: integrated gradients against what is known of linear models, and against a slow version of itself."""
 
+import dataclasses
+import itertools
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from doubles import BagOfWords
+from doubles import BagOfWords, Counting
 from test_models import bert_config, word_model
 
 from robust_core import EXPLAINERS
 from robust_core.errors import BadInput, Incompatible
-from robust_core.explainers import allowed_gap, baseline_of
+from robust_core.explainers.base import allowed_gap
+from robust_core.explainers.faithfulness import faithfulness, repeatability
+from robust_core.explainers.gradients import baseline_of
+from robust_core.explainers.masking import lime_masks
 from robust_core.metrics import consistency
 from robust_core.models import checkpoint
 from robust_core.models.bert import Bert
@@ -160,12 +165,184 @@ def test_the_allowed_gap_is_one_percent_and_at_least_two_thousandths():
 
 
 def test_a_black_box_is_refused_in_one_line(explainer):
-    class Plain:
-        id, labels = "double/plain", ("a", "b")
-
     if explainer.white_box:
         with pytest.raises(Incompatible, match="double/plain shows no gradients"):
             explainer.explain(Plain(), ["good"], [1])
+
+
+class Plain:
+    """A classifier that answers and shows nothing: the more often "good", the more positive."""
+
+    id, labels = "double/plain", ("negative", "positive")
+
+    def predict_proba(self, texts):
+        p = np.array([0.1 + 0.2 * sum(w == "good" for w in text.split()) for text in texts])
+        return np.stack([1 - p, p], axis=1)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPLAINERS if not EXPLAINERS[name].white_box])
+def test_a_black_box_is_asked_about_texts_without_the_words(name):
+    [found] = EXPLAINERS[name]().explain(Plain(), ["a good plain good film"], [1])
+    assert found.scores == pytest.approx([0, 0.2, 0, 0.2, 0], abs=5e-3)
+
+
+def test_the_registry_says_what_each_one_is():
+    white = {name for name in EXPLAINERS if EXPLAINERS[name].white_box}
+    assert white == {"ig", "ixg"} and set(EXPLAINERS) == {"ig", "ixg", "lime", "loo", "shapley"}
+    assert all(EXPLAINERS[name].signed for name in EXPLAINERS) and next(iter(EXPLAINERS)) == "ig"
+
+
+def test_both_of_two_classes_need_one_explanation(models, explainer):
+    for model in models.values():
+        [negative, positive] = explainer.explain_classes(model, TEXTS[:2])
+        for c, found in enumerate((negative, positive)):
+            plain = explainer.explain(model, TEXTS[:2], [c, c])
+            for a, b in zip(found, plain, strict=True):
+                assert a.scores == pytest.approx(b.scores, abs=1e-4) and a.target == c
+                assert a.total == pytest.approx(b.total, abs=1e-4, nan_ok=True)
+
+
+def test_three_classes_are_explained_each(explainer):
+    model = BagOfWords({"good": (2.0, 0.0, -1.0), "bad": (0.0, 1.0, 1.0)}, labels=("a", "b", "c"))
+    found = explainer.explain_classes(model, ["good bad", "bad"])
+    assert [[a.target for a in row] for row in found] == [[0, 0], [1, 1], [2, 2]]
+    for c, row in enumerate(found):
+        plain = explainer.explain(model, ["good bad", "bad"], [c, c])
+        assert [a.scores for a in row] == [pytest.approx(b.scores, abs=1e-6) for b in plain]
+    if explainer.name != "ixg":
+        assert found[0][0].scores[0] > 0 > found[2][0].scores[0]
+
+
+@pytest.mark.parametrize("name", ["lime", "loo", "shapley"])
+def test_planted_words_are_found(name):
+    words = [f"w{i}" for i in range(20)]
+    words[4], words[13] = "splendid", "dreadful"
+    model = BagOfWords({"splendid": 1.5, "dreadful": -1.2})
+    [found] = EXPLAINERS[name]().explain(model, [" ".join(words)], [1])
+    assert int(np.argmax(found.scores)) == 4 and int(np.argmin(found.scores)) == 13
+    assert max(abs(s) for i, s in enumerate(found.scores) if i not in (4, 13)) < 0.1 * found.scores[4]
+
+
+@pytest.mark.parametrize("name", ["lime", "loo", "shapley"])
+def test_of_a_linear_model_every_word_gets_its_weight(name):
+    model = BagOfWords(LINEAR, linear="proba")
+    text = "A good movie: clever, not dull; bad zorp."
+    [found] = EXPLAINERS[name]().explain(model, [text], [1])
+    wanted = [LINEAR.get(text[s:e].lower(), 0.0) for s, e in word_spans(text)]
+    # Ridge regression draws weights towards zero.
+    assert found.scores == pytest.approx(wanted, abs=5e-3 if name == "lime" else 1e-6)
+
+
+def test_lime_is_that_of_its_own_package():
+    from lime.lime_text import LimeTextExplainer
+
+    model, text = BagOfWords(), "a good clever movie that is dull and bad in its fine end"
+    theirs = LimeTextExplainer(bow=False, mask_string="zorp", random_state=7, split_expression=r"\W+")
+    wanted = dict(theirs.explain_instance(text, model.predict_proba, labels=[1], num_features=100,
+                                          num_samples=300).as_map()[1])
+    [found] = EXPLAINERS["lime"](samples=300, seed=7).explain(model, [text], [1])
+    assert found.scores == pytest.approx([wanted[i] for i in range(len(text.split()))], abs=1e-6)
+    assert 0.5 < found.fit <= 1.0
+
+
+def test_all_models_and_texts_of_one_length_lose_the_same_words():
+    texts = ["good bad movie dull", "fine clever good zorp"]
+    asked = []
+    for length in (50, 2):
+        model = Counting(BagOfWords(length=length))
+        EXPLAINERS["lime"](samples=60).explain(model, texts, [1, 1])
+        asked.append([[tuple(token == 1 for token in row) for row in model.rows]])
+    for row in asked[0][0]:
+        assert row[:2] in asked[1][0], "a model that reads less loses the same of what it reads"
+    for row in lime_masks(6, 50, 0)[1:]:
+        assert not row.all()
+    first, other = lime_masks(6, 50, 0), lime_masks(6, 50, 1)
+    assert first.all(axis=1).sum() == 1 and not np.array_equal(first, other)
+
+
+def test_no_variant_is_asked_about_twice():
+    model = Counting(BagOfWords())
+    EXPLAINERS["lime"](samples=500).explain(model, ["good bad movie", "good bad movie"], [0, 1])
+    assert len(model.rows) == len(set(model.rows)) <= 8
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])
+def test_removed_words_become_the_mask_or_the_unknown_id(models, name):
+    model = models[name]
+    text = "w5 unbelievably, w6 (w8) storytelling"
+    keep = np.array([[True, False, True, True, False], [True] * 5])
+    removed, whole = model.blanked(text, keep)
+    ids, owner, _ = model.tokens.encode(text)
+    assert whole == ids == model.text_row(text)
+    assert all(new == (model.tokens.blank_id if o in (1, 4) else old)
+               for new, old, o in zip(removed, ids, owner, strict=True))
+    assert owner.count(1) > 1 or name != "transformer"
+    assert model.tokens.blank_id == (model.tokens.vocabulary()["[MASK]"] if name == "transformer" else 1)
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])
+def test_shapley_values_add_up(models, name):
+    for found in EXPLAINERS["shapley"](orders=3).explain(models[name], TEXTS, [1] * len(TEXTS)):
+        assert sum(found.scores) == pytest.approx(found.total, abs=1e-5) and found.gap < 1e-5
+
+
+def test_shapley_values_are_those_of_all_orders():
+    model = BagOfWords({"good": 2.0, "bad": -2.0, "fine": 0.5})
+    text = "good bad fine"
+
+    def says(words):
+        return model.predict_proba([" ".join(w if w in words else "zorp" for w in text.split())])[0, 1]
+
+    wanted = dict.fromkeys(text.split(), 0.0)
+    for order in itertools.permutations(wanted):
+        for i, word in enumerate(order):
+            wanted[word] += (says(order[: i + 1]) - says(order[:i])) / 6
+    [found] = EXPLAINERS["shapley"](orders=2000).explain(model, [text], [1])
+    assert found.scores == pytest.approx(list(wanted.values()), abs=0.01)
+
+
+def test_sampling_leaves_the_process_wide_generators_alone(explainer):
+    before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    explainer.explain(BagOfWords(), ["good bad movie"], [1])
+    after = np.random.get_state()[1]  # noqa: NPY002
+    assert np.array_equal(after, before) and torch.equal(torch.get_rng_state(), torch_before)
+
+
+def test_input_x_gradient_of_a_linear_model():
+    model = BagOfWords({"good": 2.0, "bad": -1.0})
+    [found] = EXPLAINERS["ixg"]().explain(model, ["good bad zorp"], [1])
+    p = model.predict_proba(["good bad zorp"])[0, 1]
+    # d p / d logit difference = p (1 - p); a word moves the difference by twice its weight.
+    assert found.scores == pytest.approx([4 * p * (1 - p), -2 * p * (1 - p), 0.0], abs=1e-6)
+    assert math.isnan(found.gap) and math.isnan(found.total)
+
+
+def test_faithfulness_by_hand():
+    model = BagOfWords({"good": 0.3, "fine": 0.1}, linear="proba")
+    words = ["good", "fine", *(f"w{i}" for i in range(8))]
+    [found] = EXPLAINERS["loo"]().explain(model, [" ".join(words)], [1])
+    values = faithfulness(model, found)
+    # Of ten words the first 1, 1, 1, 2 and 5 go: 0.3 three times, then 0.4 twice; left alone they lack 0.1, then 0.
+    assert values.comprehensiveness == pytest.approx((3 * 0.3 + 2 * 0.4) / 5, abs=1e-6)
+    assert values.sufficiency == pytest.approx(3 * 0.1 / 5, abs=1e-6)
+    assert values.random_comprehensiveness < values.comprehensiveness
+    assert values.random_sufficiency > values.sufficiency
+    # A random order takes each word with probability k / n.
+    assert values.random_comprehensiveness == pytest.approx(0.4 * (1 + 1 + 1 + 2 + 5) / 50, abs=0.05)
+    turned = dataclasses.replace(found, scores=tuple(-s for s in found.scores))
+    assert faithfulness(model, turned).comprehensiveness < values.random_comprehensiveness
+    nothing = dataclasses.replace(found, text="!", spans=(), scores=())
+    assert all(map(math.isnan, faithfulness(model, nothing)))
+
+
+def test_other_seeds_show_how_far_sampling_spreads():
+    model = BagOfWords({f"w{i}": 0.04 * (i - 5) for i in range(12)})
+    text = " ".join(f"w{i}" for i in range(12))
+    few, many = (EXPLAINERS["lime"](samples=n).explain(model, [text], [1])[0] for n in (60, 4000))
+    (tau_few, off_few), (tau_many, off_many) = repeatability(model, few), repeatability(model, many)
+    assert tau_few < tau_many <= 1.0 and off_few > 2 * off_many > 0.0
+    [exact] = EXPLAINERS["ig"]().explain(model, [text], [1])
+    assert repeatability(model, exact) == (1.0, 0.0)
 
 
 def test_explaining_leaves_the_model_as_it_was(models, explainer):

@@ -283,3 +283,26 @@ def test_the_fingerprint_of_a_model_follows_its_files() -> None:
 
 def test_versions_name_what_computes() -> None:
     assert {"python", "robust_core", "numpy", "torch"} <= set(versions())
+
+
+def test_comparisons_are_kept_by_run_explainer_and_example(tmp_path):
+    store = ResultStore(tmp_path)
+    run = store.open_run(RUN)
+    store.compare(run, {"name": "ig", "steps": 50}, "0", {"kendall_tau": 0.5, "marks": [[math.nan, 1.0]]})
+    store.compare(run, {"steps": 50, "name": "ig"}, "0", {"kendall_tau": 0.9})
+    store.compare(run, {"name": "lime"}, "1", {"kendall_tau": 0.1})
+    found = store.comparisons(run, {"name": "ig", "steps": 50})
+    assert found["0"]["kendall_tau"] == 0.5 and math.isnan(found["0"]["marks"][0][0]) and len(found) == 1
+    assert store.comparisons(run, {"name": "ig", "steps": 100}) == {}
+    assert store.explained() == [(run, {"name": "ig", "steps": 50}, 1), (run, {"name": "lime"}, 1)]
+
+
+def test_a_store_of_the_first_version_gets_the_new_table(tmp_path):
+    store = ResultStore(tmp_path)
+    store.append(store.open_run(RUN), result())
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("DROP TABLE comparisons")
+        db.execute("PRAGMA user_version = 1")
+    store.close()
+    again = ResultStore(tmp_path)
+    assert again.explained() == [] and len(again.results(RUN.id)) == 1

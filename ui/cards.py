@@ -192,13 +192,14 @@ def _row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_a
             ("Original", row.original, row.explained, marked, row.readable),
             ("Adversarial", row.other, row.explained_other, marked_other, row.readable_other))
     ]
-    cells = [("Original", texts[0]), ("Adversarial", texts[1]), ("Prediction", _prediction(row, names)),
-             ("Interpretation", _interpretation(row, tau_at_least, top5_at_least))]
+    cells = [("Original", texts[0]), ("Adversarial", texts[1]), ("Prediction", prediction(row, names)),
+             ("Interpretation", interpretation(row, tau_at_least, top5_at_least))]
     return (f'<tr><th scope="row">{html.escape(title)}</th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
 
 
-def _prediction(row: Row, names: Sequence[str]) -> str:
+def prediction(row: Row, names: Sequence[str]) -> str:
+    """Return whether the prediction on the other text is still the reference label, and both predictions."""
     if row.error:
         return _line(row.error)
     if row.after is None or row.before is None:
@@ -207,7 +208,8 @@ def _prediction(row: Row, names: Sequence[str]) -> str:
     return _verdict(bool(row.kept), "ok", "lost") + _small(moved)
 
 
-def _interpretation(row: Row, tau_at_least: float, top5_at_least: float) -> str:
+def interpretation(row: Row, tau_at_least: float, top5_at_least: float) -> str:
+    """Return whether the interpretation is kept, and the figures that say so."""
     if row.agreement is None:
         return "" if row.error else _small("explaining …")
     kept = row.interpretation(tau_at_least, top5_at_least)

@@ -1,7 +1,7 @@
 """Plotly figures, drawn from results; colours follow the theme, percent exists only here."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -50,3 +50,138 @@ def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.
                   "automargin": True},
         "shapes": [line] if border else [],
     })
+
+
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+# Tones that differ in lightness too, for grey-scale print; every series has its own mark or dash besides.
+_COLOURS = (FOR, AGAINST, "#3f8f8a", "#c2478d", "#8a7a1f", "#5b7fd1", "#a0522d", "#6f6f78")
+_MOST_POINTS = 4000
+
+
+def _layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (any part of a layout)
+    return {"height": height, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
+            "legend": {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
+            "xaxis": {"title": {"text": x, "standoff": 4}, "automargin": True},
+            "yaxis": {"title": {"text": y, "standoff": 4}, "automargin": True}} | more
+
+
+def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mapping[int, float]],
+          height: int = 320) -> "Figure":
+    """Draw top-k intersection for k from 1 to 10.
+
+    Args:
+        curves: For each name the share kept, by k.
+        chance: For each number of words the share that random orders keep, by k.
+        height: Height in pixels.
+    """
+    import plotly.graph_objects as go
+
+    traces = [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "name": name,
+               "mode": "lines+markers", "line": {"color": _COLOURS[i % 8], "dash": _DASHES[i % 6], "width": 2.5},
+               "marker": {"symbol": _SYMBOLS[i % 8], "size": 9},
+               "hovertemplate": f"{name}<br>top %{{x}}: %{{y:.0f}} %<extra></extra>"}
+              for i, (name, values) in enumerate(curves.items())]
+    traces += [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "mode": "lines",
+                "name": "by chance" if len(chance) == 1 else f"by chance, {words} words",
+                "line": {"color": "#85838c", "dash": "dot", "width": 1.5},
+                "hovertemplate": "random orders<br>top %{x}: %{y:.0f} %<extra></extra>"}
+               for words, values in sorted(chance.items())]
+    layout = _layout("k", "kept (%)", height)
+    layout["xaxis"] |= {"dtick": 1}
+    layout["yaxis"] |= {"range": [-4, 104]}
+    return go.Figure(traces, layout)
+
+
+def words(points: Sequence[tuple[str, str, str, float, float]], height: int = 320) -> "Figure":
+    """Draw the importance of each word in one text against that in the other; swapped words are named.
+
+    Args:
+        points: (series, word, word in the other text, score, score in the other text).
+        height: Height in pixels.
+    """
+    import plotly.graph_objects as go
+
+    traces = []
+    for i, name in enumerate(dict.fromkeys(point[0] for point in points)):
+        own = [point for point in points if point[0] == name]
+        swapped = [old.lower() != new.lower() for _, old, new, _, _ in own]
+        traces.append({
+            "type": "scatter", "x": [p[3] for p in own], "y": [p[4] for p in own], "name": name,
+            "mode": "markers+text", "textposition": "top center", "cliponaxis": False,
+            "text": [p[2] if changed else "" for p, changed in zip(own, swapped, strict=True)],
+            "marker": {"color": _COLOURS[i % 8], "symbol": _SYMBOLS[i % 8],
+                       "size": [13 if changed else 8 for changed in swapped],
+                       "line": {"width": [2.5 if changed else 0 for changed in swapped], "color": "#85838c"}},
+            "customdata": [f"{p[1]} → {p[2]}" if changed else p[1] for p, changed in zip(own, swapped, strict=True)],
+            "hovertemplate": f"{name}<br>%{{customdata}}<br>original %{{x:+.3f}}, adversarial %{{y:+.3f}}"
+                             "<extra></extra>"})
+    values = [v for p in points for v in p[3:]]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    diagonal = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "opacity": 0.6,
+                "line": {"width": 1, "dash": "dash"}}
+    return go.Figure(traces, _layout("importance in the original", "in the adversarial text", height,
+                                     shapes=[diagonal]))
+
+
+def boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | None = None,
+          chance: float | None = None, points: bool = False) -> "Figure":
+    """Draw the distribution of a figure in each group as a box lying on its side, values that are NaN left out.
+
+    Args:
+        groups: Values by name.
+        label: What they are, with the unit.
+        limit: Value to mark, from which on a verdict is good.
+        chance: Value that chance gives, to mark.
+        points: Whether every value is drawn beside its box.
+    """
+    import plotly.graph_objects as go
+
+    traces = [{"type": "box", "x": [v for v in values if v == v], "name": name, "orientation": "h", "boxmean": True,
+               "marker": {"color": _COLOURS[i % 8], "size": 4}, "line": {"width": 2}, "showlegend": False,
+               "boxpoints": "all" if points else "outliers"} for i, (name, values) in enumerate(groups.items())]
+    marks = [(value, dash, text) for value, dash, text in ((limit, "dash", "limit"), (chance, "dot", "by chance"))
+             if value is not None]
+    layout = _layout(label, "", 110 + 60 * len(groups))
+    # Room above the boxes for what the two lines mean.
+    layout["margin"] = layout["margin"] | {"t": 40 if marks else 8}
+    layout["yaxis"] |= {"autorange": "reversed"}
+    layout["shapes"] = [{"type": "line", "x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "paper", "opacity": 0.7,
+                         "line": {"width": 1.5, "dash": dash}} for value, dash, _ in marks]
+    layout["annotations"] = [{"x": value, "y": 1, "yref": "paper", "text": text, "showarrow": False,
+                              "yanchor": "bottom", "yshift": 16 * i} for i, (value, _, text) in enumerate(marks)]
+    return go.Figure(traces, layout)
+
+
+def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Collection[str] = (),
+          found: Collection[str] = (), height: int = 300, log_x: bool = False) -> "Figure":
+    """Draw a point for each word; some are named.
+
+    Args:
+        points: (word, x, y); of more than 4,000 those that are not named are thinned out evenly.
+        x: Label of the x axis.
+        y: Label of the y axis.
+        marked: Words of the typed text.
+        found: Words that were searched for.
+        height: Height in pixels.
+        log_x: Whether the x axis is logarithmic.
+    """
+    import plotly.graph_objects as go
+
+    named = {*marked, *found}
+    rest = [p for p in points if p[0] not in named]
+    rest = rest[:: -(-len(rest) // _MOST_POINTS) or 1]
+    series = [("all words", rest, "#85838c", "circle", 5, "markers"),
+              ("your text", [p for p in points if p[0] in marked], AGAINST, "diamond", 11, "markers+text"),
+              ("search", [p for p in points if p[0] in found and p[0] not in marked], FOR, "square", 11,
+               "markers+text")]
+    traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own], "text": [p[0] for p in own],
+               "name": name, "mode": mode, "textposition": "top center", "cliponaxis": False,
+               "marker": {"color": colour, "symbol": symbol, "size": size,
+                          "opacity": 0.45 if name == "all words" else 1},
+               "hovertemplate": f"%{{text}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
+              for name, own, colour, symbol, size, mode in series if own]
+    layout = _layout(x, y, height)
+    if log_x:
+        layout["xaxis"] |= {"type": "log", "dtick": 1}
+    return go.Figure(traces, layout)

@@ -67,37 +67,60 @@ def found_text(outcome: Outcome) -> str:
     return outcome.results[donor].perturbed if donor else outcome.text
 
 
-def rows(outcome: Outcome) -> list[Row]:
-    """Return the lines of the table, each as complete as it can be now; missing parts are being made."""
+def rows(outcome: Outcome, target: int | None = None) -> list[Row]:
+    """Return the lines of the table, each as complete as it can be now; missing parts are being made.
+
+    Args:
+        outcome: The attack.
+        target: The class explained; the reference label by default.
+    """
     usable = [pair for pair in outcome.pairs if pair not in outcome.errors]
     if source(outcome) == OWN:
         found = {pair: outcome.results[pair].perturbed for pair in usable if pair in outcome.results}
-        return [_row(outcome, pair, found.get(pair, outcome.text)) for pair in usable]
-    text = shared_text(outcome)
-    return [_row(outcome, Pair(model, ""), text) for model in dict.fromkeys(pair.model for pair in usable)]
+        texts = {pair: found.get(pair, outcome.text) for pair in usable}
+    else:
+        text = shared_text(outcome)
+        texts = {Pair(pair.model, ""): text for pair in usable}
+    return [row(pair, outcome.text, other, outcome.asked["device"], _reference(outcome, pair.model), target)
+            for pair, other in texts.items()]
 
 
-def _row(outcome: Outcome, pair: Pair, other: str) -> Row:
-    model_id, device, text = pair.model, outcome.asked["device"], outcome.text
+def _reference(outcome: Outcome, model_id: str) -> int | None:
+    found = next((r.reference_label for p, r in outcome.results.items() if p.model == model_id), None)
+    return outcome.asked["label"] if found is None else found
+
+
+def row(pair: Pair, text: str, other: str, device: str, reference: int | None = None,
+        target: int | None = None) -> Row:
+    """Return a line that compares two texts, as complete as it can be now.
+
+    Args:
+        pair: The model, and the attack that made the other text.
+        text: The original.
+        other: The text beside it.
+        device: Where the model runs.
+        reference: The reference label; the prediction on the original by default.
+        target: The class explained; the reference label by default.
+    """
+    model_id = pair.model
     before, error = state.predict(model_id, device, text)
     after, _ = state.predict(model_id, device, other)
-    target = next((r.reference_label for p, r in outcome.results.items() if p.model == model_id), None)
-    target = outcome.asked["label"] if target is None else target
-    if target is None:
-        target = before.index(max(before)) if before else 0
-    row = Row(pair, text, other, target, before, after, error=error)
+    if reference is None:
+        reference = before.index(max(before)) if before else 0
+    target = reference if target is None else target
+    line = Row(pair, text, other, target, before, after, error=error, reference=reference)
     if before is None or after is None:
-        return row
+        return line
     record = json.dumps(to_record(state.selection().explainer), sort_keys=True)
     explained = []
     for each in (text, other):
         value, error = state.explanations().peek(model_id, state.fingerprint(model_id), device, each, target, record)
         explained.append(value)
-        row = dataclasses.replace(row, error=row.error or error)
+        line = dataclasses.replace(line, error=line.error or error)
     a, b = explained
     agreement = consistency(a, b, align(Draft.of(text).words, Draft.of(other).words)) if a and b else None
     # What a model does not read has no score, so the attribution tells how far it reads.
-    return dataclasses.replace(row, explained=a, explained_other=b, agreement=agreement,
+    return dataclasses.replace(line, explained=a, explained_other=b, agreement=agreement,
                                readable=len(a.spans) if a else None, readable_other=len(b.spans) if b else None)
 
 

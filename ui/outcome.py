@@ -84,7 +84,8 @@ class Outcome:
 class Row:
     """A line of the table: both texts with their attributions, the predictions, and the verdicts.
 
-    Attributions, probabilities and verdicts are None until they are ready; `error` says what went wrong.
+    Attributions, probabilities and verdicts are None until they are ready; `error` says what went wrong. `target` is
+    the class explained, and the reference label too unless `reference` says otherwise.
     """
 
     pair: Pair
@@ -99,11 +100,13 @@ class Row:
     readable_other: int | None = None
     agreement: Mapping[str, Any] | None = None
     error: str = ""
+    reference: int | None = None
 
     @property
     def kept(self) -> bool | None:
         """Whether the prediction on the other text is still the reference label."""
-        return None if self.after is None else self.after.index(max(self.after)) == self.target
+        reference = self.target if self.reference is None else self.reference
+        return None if self.after is None else self.after.index(max(self.after)) == reference
 
     def interpretation(self, tau_at_least: float, top5_at_least: float) -> bool | None:
         """Whether the interpretation is kept; None while it is unknown or undefined."""

@@ -16,14 +16,16 @@ from robust_core.types import Attribution, Span
 from ui import compare, forms, state
 from ui.outcome import VERSION, Outcome, Pair, of_document, to_document
 
+# Figures of an attribution that may be NaN, which strict JSON lacks.
+_UNDEFINED = ("gap", "total", "fit")
+
 
 def view(outcome: Outcome) -> dict[str, Any]:
     """Write everything a permalink brings back: choices, results, and what was computed for the table."""
     chosen = state.selection()
     lines = compare.rows(outcome)
     attributions = [dataclasses.asdict(a) | {"model": row.pair.model, "fingerprint": state.fingerprint(row.pair.model),
-                                             "gap": None if math.isnan(a.gap) else a.gap,
-                                             "total": None if math.isnan(a.total) else a.total}
+                                             **{name: None for name in _UNDEFINED if math.isnan(getattr(a, name))}}
                     for row in lines for a in (row.explained, row.explained_other) if a is not None]
     probabilities = [
         {"model": row.pair.model, "fingerprint": state.fingerprint(row.pair.model), "text": text, "proba": proba}
@@ -58,7 +60,7 @@ def restore(token: str) -> None:
             model_id, print_ = values.pop("model"), values.pop("fingerprint")
             values["spans"] = tuple(Span(*span) for span in values["spans"])
             values["scores"] = tuple(values["scores"])
-            values |= {key: math.nan for key in ("gap", "total") if values[key] is None}
+            values |= {name: math.nan for name in _UNDEFINED if values.get(name) is None}
             attribution = Attribution(**values)
             key = (attribution.text, attribution.target, json.dumps(attribution.method, sort_keys=True))
             state.explanations().put(attribution, model_id, print_, device, *key)

@@ -55,6 +55,7 @@ def strip(
     trying: str = "",
     label: str = "",
     target: str = "",
+    sides: tuple[str, str] = ("for", "against"),
 ) -> str:
     """Return a text as HTML, a span for each word.
 
@@ -67,6 +68,7 @@ def strip(
         trying: Word that an attack is trying to replace, marked where it stands first.
         label: What the strip shows, for screen readers.
         target: Name of the class that scores speak for.
+        sides: What a positive and a negative score mean.
     """
     marks = marks or {}
     spans = word_spans(text)
@@ -79,7 +81,7 @@ def strip(
         tried = tried or here
         unread = readable is not None and i >= readable
         parts.append(html.escape(text[last:span.start]))
-        parts.append(_word(word, scores.get(span), strongest, marks.get(i), unread, here, target))
+        parts.append(_word(word, scores.get(span), strongest, marks.get(i), unread, here, target, sides))
         last = span.end
     parts.append(html.escape(text[last:]))
     name = f' role="group" aria-label="{html.escape(label)}"' if label else ""
@@ -87,7 +89,7 @@ def strip(
 
 
 def _word(word: str, score: float | None, strongest: float, mark: str | None, unread: bool, trying: bool,
-          target: str) -> str:
+          target: str, sides: tuple[str, str]) -> str:
     classes, says, look = ["w"], [], ""
     if len(word) > 24:
         classes.append("long")
@@ -95,7 +97,7 @@ def _word(word: str, score: float | None, strongest: float, mark: str | None, un
         strength = min(abs(score) / strongest, 1.0)
         classes.append("against" if score < 0 else "for")
         look = f' style="--a:{strength * MOST_OPAQUE:.1%};--bar:{strength:.0%}"'
-        says.append(f"{score:+.3f} {'against' if score < 0 else 'for'} {target}".rstrip())
+        says.append(f"{score:+.3f} {sides[score < 0]} {target}".rstrip())
     if mark:
         classes.append("swapped")
         if mark.endswith(" deleted"):

@@ -84,6 +84,23 @@ class TextClassifier:
         """Return the token ids of a whole cleaned text, from the tokenizer itself."""
         return self.tokens.encode(text).ids
 
+    def blanked(self, text: str, keep: np.ndarray) -> list[tuple[int, ...]]:
+        """Return a cleaned text's token ids with words taken away: their pieces become the mask or the unknown id.
+
+        Args:
+            text: The text.
+            keep: (m, words) bool, a row for each variant; the words that the model reads.
+
+        Returns:
+            Token ids, m rows of one length.
+        """
+        ids, owner, _ = self.tokens.encode(text)
+        words = np.asarray(owner, dtype=np.int64)
+        own = (words >= 0) & (words < keep.shape[1])
+        gone = np.zeros((len(keep), len(ids)), dtype=bool)
+        gone[:, own] = ~keep[:, words[own]]
+        return list(map(tuple, np.where(gone, self.tokens.blank_id, np.asarray(ids, dtype=np.int64)).tolist()))
+
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, classes) float32 probabilities of texts, each cleaned first."""
         return self.proba_from_ids([self.tokens.encode(clean(text)).ids for text in texts])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
 _PIECE = re.compile(r"[a-z0-9']+")
+_BLANKS = ("[MASK]", "<mask>", "[UNK]", "<unk>")
 
 
 class Tokens(NamedTuple):
@@ -69,6 +70,7 @@ class WordVocabulary:
     suffix: tuple[int, ...] = dataclasses.field(default=(), init=False)
     pad_id: int = dataclasses.field(default=0, init=False)
     unknown_id: int = dataclasses.field(default=1, init=False)
+    blank_id: int = dataclasses.field(default=1, init=False)
 
     def __len__(self) -> int:
         return len(self.words) + 2
@@ -125,6 +127,9 @@ class Subwords:
         # A model of pieces may hold "<pad>" or "[SEP]" as pieces of its own: typed, they read as unknown text.
         added = tokenizer.get_added_tokens_decoder()
         self._special = frozenset(i for i, token in added.items() if token.special)
+        # What stands for a removed word: the mask where there is one, or else the unknown token.
+        known = (tokenizer.token_to_id(name) for name in _BLANKS)
+        self.blank_id = next((i for i in known if i is not None), pad_id)
         self._plain = plain_id
         self._units = functools.lru_cache(maxsize=200_000)(self._unit_ids)
 

@@ -1,0 +1,5 @@
+"""Saliency: which words speak for a class. Every explainer answers with one signed score a word."""
+
+from robust_core.registry import Registry
+
+EXPLAINERS = Registry("explainer", ("robust_core.explainers.gradients", "robust_core.explainers.masking"))

@@ -1,0 +1,88 @@
+"""What all explainers share: cleaning, empty texts, refusals, and one explanation for both of two classes."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from robust_core.errors import Incompatible
+from robust_core.registry import check_parameters, to_record
+from robust_core.text import clean
+from robust_core.types import Attribution, Classifier, Span
+
+
+@dataclasses.dataclass(frozen=True)
+class Explainer:
+    """A way to give each word of a text a score; a member writes `attribute`.
+
+    Attributes:
+        signed: Whether a negative score speaks against the class.
+        white_box: Whether it needs gradients; otherwise it only asks for probabilities.
+        opposed: Whether of two classes one's scores are the other's with the sign turned, as they are for whatever is
+            linear in the class probabilities.
+    """
+
+    signed = True
+    white_box = False
+    opposed = True
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
+        """Explain cleaned texts that are not empty, each towards its target class; see `explain`."""
+        raise NotImplementedError
+
+    def explain(self, model: Classifier, texts: Sequence[str], targets: Sequence[int]) -> list[Attribution]:
+        """Explain texts, each towards its target class.
+
+        Args:
+            model: The classifier.
+            texts: (n,) texts.
+            targets: (n,) class indices.
+
+        Returns:
+            (n,) attributions; words past the model's length have no score.
+
+        Raises:
+            Incompatible: The explainer needs gradients and the model shows none.
+        """
+        if self.white_box and not hasattr(model, "embed"):
+            raise Incompatible(f"{model.id} shows no gradients; {type(self).title.lower()} "  # type: ignore[attr-defined]
+                               "needs a white box.")
+        cleaned = [clean(text) for text in texts]
+        full = [i for i, text in enumerate(cleaned) if text]
+        found = self.attribute(model, [cleaned[i] for i in full], [targets[i] for i in full])
+        results = [Attribution("", (), (), target, to_record(self), 0.0, 0, 0.0) for target in targets]
+        for i, attribution in zip(full, found, strict=True):
+            results[i] = attribution
+        return results
+
+    def explain_classes(self, model: Classifier, texts: Sequence[str]) -> list[list[Attribution]]:
+        """Explain texts towards every class.
+
+        Returns:
+            (classes, n) attributions. With two classes one explanation serves both, where that is exact.
+        """
+        n, classes = len(texts), len(model.labels)
+        if classes == 2 and self.opposed:
+            second = self.explain(model, texts, [1] * n)
+            return [[opposite(a) for a in second], second]
+        found = self.explain(model, [*texts] * classes, [c for c in range(classes) for _ in texts])
+        return [found[c * n: (c + 1) * n] for c in range(classes)]
+
+    def attribution(self, text: str, spans: Sequence[Span], scores: Sequence[float], target: int,
+                    **values: float) -> Attribution:
+        """Return an attribution by this explainer, which promises no sum unless `values` say so."""
+        return Attribution(text, tuple(spans), tuple(map(float, scores)), target, to_record(self),
+                           **{"gap": float("nan"), **values})  # type: ignore[arg-type]
+
+
+def opposite(attribution: Attribution) -> Attribution:
+    """Return the attribution of the other one of two classes."""
+    return dataclasses.replace(attribution, scores=tuple(-score for score in attribution.scores),
+                               target=1 - attribution.target, total=-attribution.total)
+
+
+def allowed_gap(total: float) -> float:
+    """Return the completeness gap that is tolerated: 1 % of the change in probability, at least 0.002."""
+    return max(0.01 * abs(total), 0.002)
