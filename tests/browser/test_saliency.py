@@ -1,0 +1,43 @@
+"""A person at the Saliency and Word importance pages, in Chromium, with the shipped models."""
+
+import pytest
+from playwright.sync_api import expect
+
+LONG = 240_000
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_two_texts_are_explained_and_fit_the_screen(new_page, width, scheme):
+    page = new_page("/saliency?models=sst2/cnn/base,sst2/lstm/base", width=width, scheme=scheme)
+    expect(page.get_by_role("heading", name="How far to trust the explanation")).to_be_visible(timeout=LONG)
+    rows = page.locator(".rx-table tbody tr")
+    expect(rows).to_have_count(2)
+    for i in range(2):
+        expect(rows.nth(i).locator(".rx-strip")).to_have_count(3)
+        assert rows.nth(i).locator(".rx-strip").nth(2).locator("[aria-label*='for Positive']").count() > 0
+    expect(page.locator(".stPlotlyChart")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_keyboard_reaches_every_swapped_word(new_page):
+    page = new_page("/saliency?models=sst2/cnn/base")
+    expect(page.get_by_role("heading", name="How far to trust the explanation")).to_be_visible(timeout=LONG)
+    page.locator(".rx-strip .swapped").first.focus()
+    seen = []
+    for _ in range(3):
+        seen.append(page.evaluate("document.activeElement.getAttribute('data-tip') || ''"))
+        page.keyboard.press("Tab")
+    assert seen[0].startswith("became ") and all(tip.startswith(("became ", "was ")) for tip in seen)
+
+
+def test_words_are_measured_while_the_page_stays_alive(new_page):
+    page = new_page("/word-importance?models=sst2/cnn/base")
+    count = page.get_by_label("Texts", exact=True)
+    count.fill("4")
+    count.press("Enter")
+    page.get_by_role("button", name="Measure").click()
+    expect(page.get_by_role("heading", name="Do synonyms count alike?")).to_be_visible(timeout=LONG)
+    expect(page.locator(".stPlotlyChart")).to_have_count(4)
+    page.get_by_role("link", name="Models").click()
+    page.get_by_role("link", name="Word importance").click()
+    expect(page.locator(".stPlotlyChart")).to_have_count(4, timeout=LONG)

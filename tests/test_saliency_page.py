@@ -1,0 +1,214 @@
+"""The Saliency and Word importance pages on doubles: what a person does, what the page then shows."""
+
+import csv
+import io
+import math
+import re
+import time
+
+import pytest
+from doubles import BagOfWords
+from streamlit.testing.v1 import AppTest
+from test_pages import MODELS, ROOT, app, attacked, doubles, page, settle  # noqa: F401 (a fixture)
+
+from robust_core import datasets
+from robust_core.metrics import consistency
+from robust_core.text import align
+from robust_core.types import Attribution, Example
+from ui import compare, grid, quadrants, saliency, state, strips, words
+from ui.outcome import Pair, Row
+
+TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good", 1), ("a clever and good movie", 1),
+         ("a good but dull movie", 0), ("a fine movie", 1), ("good", 1), ("dull", 0)]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let every data set hold eight texts."""
+    examples = [Example(text, label, f"sst2/test/{i}") for i, (text, label) in enumerate(TEXTS)]
+    monkeypatch.setattr(datasets, "load", lambda name, split, data_dir=None: list(examples))
+
+
+def ready(at: AppTest) -> AppTest:
+    """Run until nothing is being made any more."""
+    for _ in range(200):
+        settle(at)
+        if not any(word in page(at) for word in ("measuring: ", "Measuring;")) and not running():
+            return settle(at)
+        time.sleep(0.05)
+    raise AssertionError(page(at))
+
+
+def running() -> bool:
+    return any(not job.over for job in state.jobs().jobs())
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    at.button(key=key).click().run()
+    return ready(at)
+
+
+def saliency_page(at: AppTest) -> AppTest:
+    at.switch_page("pages/2_Saliency.py")
+    return ready(at)
+
+
+def attribution(text: str, scores: tuple[float, ...], target: int = 1) -> Attribution:
+    return Attribution(text, strips.word_spans(text), scores, target, {"name": "ig"}, 0.0)
+
+
+def row(original: str, other: str, a: tuple[float, ...], b: tuple[float, ...]) -> Row:
+    x, y = attribution(original, a), attribution(other, b)
+    return Row(Pair(MODELS[0], ""), original, other, 1, (0.1, 0.9), (0.8, 0.2), x, y,
+               agreement=consistency(x, y, align(original.split(), other.split())), reference=1)
+
+
+def test_the_change_of_each_word_is_signed_and_aligned():
+    line = row("a good long film", "so a fine long", (0.0, 0.5, 0.1, 0.2), (0.3, 0.1, 0.2, 0.1))
+    moved = grid.difference(line)
+    assert moved is not None and moved.text == "so a fine long"
+    # good -> fine, so is new, film has gone.
+    assert dict(zip(["so", "a", "fine", "long"], moved.scores, strict=True)) == pytest.approx(
+        {"so": 0.3, "a": 0.1, "fine": -0.3, "long": 0.0}, abs=1e-12)
+    assert [(w, v) for _, w, v, _, _ in grid.words([line])] == [("a", "a"), ("good", "fine"), ("long", "long")]
+    html = grid.table([line], {line.pair: "CNN"}, ("Negative", "Positive"), 0.4, 0.6)
+    assert "-0.300 less for Positive" in html and "+0.300 more for Positive" in html and "film deleted" in html
+    assert html.count("role=\"group\"") == 3 and "✗ lost" in html
+
+
+def test_it_opens_with_two_texts_and_fills_the_grid():
+    at = saliency_page(settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)))
+    assert at.text_area(key="saliency.first").value == state.DEFAULT_TEXT
+    shown = page(at)
+    assert shown.count('scope="row"') == 3 and "was clever" not in shown and "exceedingly" in shown
+    assert "became astonishingly" in shown and "more for" in shown
+    assert [h.value for h in at.subheader] == ["Most important words kept", "Each word in both texts",
+                                               "How far to trust the explanation"]
+    table = at.dataframe[0].value
+    assert list(table["Explanation"]) == ["Integrated gradients"] * 3
+    # "clever" is all that the first double knows of this text.
+    assert table["Comprehensiveness"][0] > table["random"][0] and table["Sufficiency"][0] == pytest.approx(0, abs=1e-4)
+
+
+def test_the_last_attack_is_there_and_any_class_and_explanation_can_be_chosen():
+    at = saliency_page(attacked())
+    assert at.button_group(key="saliency.source").value == saliency.LAST
+    assert "was good" in page(at) and "became bad" in page(at)
+    before = re.findall(r"([+-]\d\.\d+) (?:for|against) Positive", page(at))
+    at.selectbox(key="saliency.class").set_value(0)
+    ready(at)
+    other = re.findall(r"([+-]\d\.\d+) (?:for|against) Negative", page(at))
+    assert [float(v) for v in other] == [-float(v) for v in before] and other, "two classes mirror each other"
+    assert "✗ lost" in page(at), "the verdict on the prediction does not depend on the class explained"
+    at.selectbox(key="explainer").set_value("loo")
+    ready(at)
+    assert list(at.dataframe[0].value["Explanation"]) == ["Leave one out"] * 3
+    at.toggle(key="trust.all").set_value(True)
+    ready(at)
+    table = at.dataframe[0].value
+    assert len(table) == 15 and set(table["How"]) == {"gradients", "only asks"}
+    assert table.loc[table["Explanation"] == "LIME", "R²"].notna().all()
+    assert table.loc[table["Explanation"] == "Shapley values", "τ of seeds"].notna().any()
+
+
+def test_what_cannot_be_read_is_one_line():
+    at = saliency_page(app())
+    at.text_area(key="saliency.second").set_value("...")
+    ready(at)
+    assert "has no words" in page(at) and not at.dataframe
+    at.text_area(key="saliency.second").set_value('<b onclick="x">bad</b> movie')
+    ready(at)
+    assert "<b onclick" not in page(at)
+    at.multiselect(key="models").set_value([])
+    ready(at)
+    assert "Choose at least one model" in page(at)
+
+
+def test_a_download_names_every_pair_of_words():
+    lines = list(csv.DictReader(io.StringIO(saliency.to_csv([
+        row("a good film", "a bad film", (0.0, 0.5, 0.1), (0.1, -0.2, 0.1))]))))
+    assert [(v["word"], v["other_word"], float(v["score"]), float(v["other_score"])) for v in lines] == [
+        ("a", "a", 0.0, 0.1), ("good", "bad", 0.5, -0.2), ("film", "film", 0.1, 0.1)]
+    assert lines[0]["model"] == MODELS[0] and lines[0]["explanation"] == "ig" and lines[0]["class"] == "Positive"
+
+
+def test_stored_results_from_running_them_to_an_example(small):
+    at = saliency_page(app())
+    at.button_group(key="saliency.source").set_value(saliency.STORED)
+    ready(at)
+    assert "Nothing is stored yet" in page(at)
+    press(at, "stored.run")
+    counts = at.dataframe[0].value
+    assert list(counts["Attack"].unique()) == ["Planted words"] and counts["Texts"].sum() > 0
+    parts = counts[[*quadrants.QUADRANTS.values(), "Undefined"]].sum(axis=1)
+    assert list(parts) == list(counts["Texts"])
+    assert list(at.dataframe[1].value["τ"].dropna()) == sorted(at.dataframe[1].value["τ"].dropna())
+    assert "became bad" in page(at), "the grid shows the first example"
+    everything = at.button_group(key="stored.which").set_value(quadrants.ALL)
+    assert everything is not None
+    ready(at)
+    assert at.dataframe[0].value["Texts"].sum() > counts["Texts"].sum()
+    assert "python -m robust_core evaluate" in at.code[0].value
+    at.button_group(key="stored.where").set_value("Both lost")
+    ready(at)
+    assert "no such text" in page(at) or len(at.dataframe[1].value) >= 1
+
+
+def test_quadrants_follow_the_limits():
+    result = quadrants.AttackResult(Example("good film", 1, "0"), MODELS[0], {"name": "planted"}, "bad film", 1, 0,
+                                    (0.1, 0.9), (0.8, 0.2), 1, 1, 1, math.nan, 0.1, "succeeded", (), ())
+
+    def where(tau: float, top5: float, label: int = 0) -> str | None:
+        import dataclasses
+
+        one = dataclasses.replace(result, perturbed_label=label)
+        return quadrants.Example(MODELS[0], one, {"kendall_tau": tau, "top_k": {"5": top5}}).quadrant(0.4, 0.6)
+
+    assert where(0.5, 0.6) == "Only interpretation kept" and where(0.5, 0.5) == "Both lost" == where(0.3, 1.0)
+    assert where(0.4, 0.6, 1) == "Both kept" and where(0.3, 0.6, 1) == "Only prediction kept"
+    assert where(math.nan, 1.0) is None
+
+
+def test_words_of_a_model_without_masks(small):
+    at = app()
+    at.switch_page("pages/3_Word_importance.py")
+    ready(at)
+    assert "Press Measure" in page(at)
+    press(at, "words.run")
+    shown = page(at)
+    assert "no word masks" in shown and "Pearson's r" in shown and "8 texts" in shown or "30 texts" in shown
+    first = at.dataframe[0].value
+    assert first["Word"][0] in ("good", "bad", "clever") and list(first["Rank"][:3]) == [1, 2, 3]
+    assert first.loc[first["Word"] == "good", "Substituted"].iloc[0] > 0, "the planted attack swaps good"
+    at.text_input(key="words.find").set_value("mov")
+    ready(at)
+    assert list(at.dataframe[-1].value["Word"]) == ["movie"]
+
+
+class Masked(BagOfWords):
+    """A double with word masks."""
+
+    def word_importance(self, found):
+        import numpy as np
+
+        return np.array([0.9 if word == "good" else 1 / (2 + len(word)) for word in found])
+
+
+def test_masks_are_shown_as_they_are(small, monkeypatch):
+    from robust_core.models import checkpoint
+
+    monkeypatch.setattr(checkpoint, "load", lambda model_id, device="auto": Masked(id=model_id))
+    at = app()
+    at.switch_page("pages/3_Word_importance.py")
+    press(ready(at), "words.run")
+    assert "own word mask" in page(at) and at.dataframe[0].value["Word"][0] == "good"
+    assert at.dataframe[0].value["Importance"][0] == pytest.approx(0.9)
+    key = words.key_of(MODELS[0], at.selectbox(key="words.dataset").value, 30)
+    found = words._kept().get(key)
+    assert found is None or found.masks
+
+
+def test_own_texts_of_several_attacks_are_named():
+    lines = [Row(Pair(MODELS[0], name), "a", "b", 0) for name in ("planted", "milder")]
+    assert sorted(saliency.names_of(lines).values())[:2] == ["Milder words", "Planted words"]
+    assert compare.complete([Row(Pair(MODELS[0], ""), "a", "b", 0, error="no")])
