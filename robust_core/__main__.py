@@ -435,11 +435,13 @@ def _explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noq
 
     first = found[0]
     row = {"model": classifier.id, "method": first.method["name"], "target": classifier.labels[first.target],
-           **words(first), "gap": first.gap, "against": None, "kendall_tau": None, "top_k": None}
+           **words(first), "gap": first.gap, "against": None, "kendall_tau": None, "top_k": None,
+           "top_k_random": None}
     if len(found) > 1:
         pairs = align(Draft.of(first.text).words, Draft.of(found[1].text).words)
         values = consistency(first, found[1], pairs)
-        row |= {"against": words(found[1]), "kendall_tau": values["kendall_tau"], "top_k": values["top_k"]}
+        row |= {"against": words(found[1]), "kendall_tau": values["kendall_tau"], "top_k": values["top_k"],
+                "top_k_random": values["top_k_random"]}
     return row
 
 

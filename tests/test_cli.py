@@ -153,7 +153,8 @@ def test_attack_obeys_its_budget_and_shows_its_parameters(run: Run) -> None:
 def test_explain(run: Run) -> None:
     one = rows(run("explain", "a good movie", "--against", "a bad movie", "--model", "double/bag-of-words", "--target",
                    "positive", "--json"))[0]
-    assert list(one) == ["model", "method", "target", "words", "scores", "gap", "against", "kendall_tau", "top_k"]
+    assert list(one) == ["model", "method", "target", "words", "scores", "gap", "against", "kendall_tau", "top_k",
+                         "top_k_random"]
     assert (one["method"], one["target"], one["words"]) == ("ig", "positive", ["a", "good", "movie"])
     assert one["scores"][1] > 0 == one["scores"][0]
     assert one["against"]["words"] == ["a", "bad", "movie"]

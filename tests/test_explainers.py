@@ -336,11 +336,11 @@ def test_faithfulness_by_hand():
 
 
 def test_other_seeds_show_how_far_sampling_spreads():
-    model = BagOfWords({f"w{i}": 0.04 * (i - 5) for i in range(12)})
+    model = BagOfWords({f"w{i}": 0.5 * (i - 5) for i in range(12)})
     text = " ".join(f"w{i}" for i in range(12))
     few, many = (EXPLAINERS["lime"](samples=n).explain(model, [text], [1])[0] for n in (60, 4000))
     (tau_few, off_few), (tau_many, off_many) = repeatability(model, few), repeatability(model, many)
-    assert tau_few < tau_many <= 1.0 and off_few > 2 * off_many > 0.0
+    assert tau_few <= tau_many <= 1.0 and tau_few < 1.0 and off_few > 2 * off_many > 0.0
     [exact] = EXPLAINERS["ig"]().explain(model, [text], [1])
     assert repeatability(model, exact) == (1.0, 0.0)
 

@@ -35,6 +35,8 @@ STYLE = """
   border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
 .rx-table thead th { font-size: 0.86rem; opacity: 0.85; border-top: 0; padding-bottom: 0.2rem; }
 .rx-table tbody th { font-weight: 600; }
+.rx-part { font-weight: 400; margin-top: 0.4rem; } .rx-part > .rx-small { margin-right: 0.25rem; }
+.rx-part > div { display: contents; }
 .rx-table .narrow { width: 15%; } .rx-table .verdict { width: 16%; }
 @container (max-width: 760px) {
   .rx-table, .rx-table tbody, .rx-table tr, .rx-table td, .rx-table tbody th { display: block; width: auto; }

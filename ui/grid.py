@@ -54,9 +54,21 @@ def _row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_a
             row.other, moved, strongest=scale, marks=marked_other, readable=row.readable_other, target=target,
             sides=("more for", "less for"), label=f"Change of importance for {target}: {title}")),
     ]
-    verdicts = cards.prediction(row, names) + cards.interpretation(row, tau_at_least, top5_at_least)
+    verdicts = _part("Prediction", cards.prediction(row, names))
+    if not row.error:
+        verdicts += _part("Interpretation", cards.interpretation(row, tau_at_least, top5_at_least) + _chance(row))
     return (f'<tr><th scope="row">{html.escape(title)}<div class="rx-verdicts">{verdicts}</div></th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
+
+
+def _part(name: str, body: str) -> str:
+    return f'<div class="rx-part"><span class="rx-small">{name}</span> {body}</div>'
+
+
+def _chance(row: Row) -> str:
+    if row.agreement is None or not row.agreement["words"]:
+        return ""
+    return f'<p class="rx-small">random orders: top-5 {cards.percent(row.agreement["top_k_random"][5])}</p>'
 
 
 def words(rows: Sequence[Row]) -> list[tuple[Pair, str, str, float, float]]:

@@ -73,7 +73,7 @@ def _attack(of: stability.Explained) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _examples(folder: str, run_id: str, method: str, compared: int) -> list[Example]:
+def _examples(folder: str, run_id: str, method: str, compared: int, done: int) -> list[Example]:
     of = next(of for of in stability.stored(state.store()) if of.run_id == run_id
               and json.dumps(dict(of.method), sort_keys=True) == method)
     return [Example(of.model, result, values) for result, values in stability.pairs(state.store(), of)]
@@ -81,7 +81,8 @@ def _examples(folder: str, run_id: str, method: str, compared: int) -> list[Exam
 
 def _group(of: stability.Explained) -> Group:
     method = json.dumps(dict(of.method), sort_keys=True)
-    return Group(of, _examples(str(state.store().folder), of.run_id, method, of.compared))
+    done = len(state.store().done(of.run_id))
+    return Group(of, _examples(str(state.store().folder), of.run_id, method, of.compared, done))
 
 
 def pick() -> Example | None:
@@ -134,14 +135,14 @@ def _begin(empty: bool) -> None:
 def _work(dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
     chosen = state.selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
-    store = state.store()
 
     def work(stop: threading.Event) -> Iterator[Any]:
         from robust_core.evaluate import evaluate
 
         models = [state.models().ask(m, state.fingerprint(m), chosen.device).result() for m in chosen.models]
-        for event in evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n,
-                              seed=chosen.seed, store=store, explain=[from_record(EXPLAINERS, explainer)], stop=stop):
+        events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
+                          store=state.store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
+        for event in events:
             # Only progress is looked at; thousands of results need not stay in memory.
             if event.kind == "progress" and "part" in event.data:
                 yield event

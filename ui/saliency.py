@@ -59,9 +59,9 @@ def _typed() -> tuple[str, str] | None:
     st.session_state.setdefault("saliency.second", OTHER_TEXT if same else st.session_state["saliency.first"])
     left, right = st.columns(2)
     with left:
-        first = st.text_area("Original", key="saliency.first", persist_state="session")
+        first = st.text_area("Original", key="saliency.first", height="content", persist_state="session")
     with right:
-        second = st.text_area("Adversarial", key="saliency.second", persist_state="session")
+        second = st.text_area("Adversarial", key="saliency.second", height="content", persist_state="session")
     try:
         return check_typed(first), check_typed(second)
     except RobustError as error:

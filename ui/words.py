@@ -64,7 +64,7 @@ def known(model_id: str, dataset: str, n: int) -> Words | None:
 
 def work(models: list[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
     """Return a job that attacks the texts with the sidebar's attacks and measures the words of each model."""
-    chosen, store = state.selection(), state.store()
+    chosen = state.selection()
     keys = {model_id: key_of(model_id, dataset, n) for model_id in models}
     attacks = [to_record(attack) for attack in chosen.attacks]
     explainer = to_record(chosen.explainer)
@@ -72,7 +72,7 @@ def work(models: list[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job
     def events(stop: threading.Event) -> Iterator[Any]:
         from robust_core.evaluate import evaluate
 
-        examples = choose(datasets.load(dataset, "test"), n, chosen.seed)
+        store, examples = state.store(), choose(datasets.load(dataset, "test"), n, chosen.seed)
         loaded = [state.models().ask(m, state.fingerprint(m), chosen.device).result() for m in models]
         methods = [from_record(ATTACKS, record) for record in attacks]
         if methods:
