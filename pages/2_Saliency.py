@@ -5,14 +5,15 @@ Icon: stacked_bar_chart
 
 import streamlit as st
 
-from ui import running, saliency, state, trust
+from ui import running, saliency, trust
 
-present = running.present()
-lines = saliency.rows(present)
-if not lines:
-    if not state.selection().models:
-        st.info("Choose at least one model in the sidebar.")
+make = saliency.ask(running.present())
+if make is None:
     st.stop()
-if saliency.show(lines, present):
+if not make():
+    st.info("Choose at least one model in the sidebar.")
+    st.stop()
+lines = saliency.show(make)
+if lines:
     saliency.figures(lines)
     trust.show(lines, saliency.names_of(lines))

@@ -13,6 +13,7 @@ from robust_core.text import Draft
 from robust_core.types import AttackResult, Event, Example
 
 _CHUNK = 16
+_PROBES = ["the", "film", "good", "dull", "cinema"]
 
 
 class Correlation(NamedTuple):
@@ -24,8 +25,11 @@ class Correlation(NamedTuple):
 
 
 def has_masks(model: Any) -> bool:  # noqa: ANN401 (any classifier)
-    """Return whether a model weighs every word with a learnt mask, the same in all texts (FLAT)."""
-    return callable(getattr(model, "word_importance", None))
+    """Return whether a model weighs every word with a learnt mask, the same in all texts (FLAT).
+
+    A model without masks offers no `word_importance`, or answers 1 for every word.
+    """
+    return callable(getattr(model, "word_importance", None)) and bool((model.word_importance(_PROBES) < 1).any())
 
 
 def of_masks(model: Any, words: Sequence[str]) -> dict[str, float]:  # noqa: ANN401

@@ -20,7 +20,12 @@ class Masked(BagOfWords):
 
 
 def test_masks_are_asked_where_there_are_any():
-    assert importance.has_masks(Masked()) and not importance.has_masks(BagOfWords())
+    class Unmasked(BagOfWords):
+        def word_importance(self, words):
+            return np.ones(len(words), dtype=np.float32)
+
+    assert importance.has_masks(Masked())
+    assert not importance.has_masks(BagOfWords()) and not importance.has_masks(Unmasked())
     assert importance.of_masks(Masked(), ["a", "good"]) == {"a": 0.5, "good": 0.8}
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -16,8 +16,15 @@ OTHER_TEXT = "an astonishingly proficient piece of film"
 AS_PREDICTED = -1
 
 
-def rows(present: Outcome | None) -> list[Row]:
-    """Ask which texts to compare and for which class; return a line for each model."""
+def ask(present: Outcome | None) -> Callable[[], list[Row]] | None:
+    """Ask which texts to compare and for which class.
+
+    Args:
+        present: The attack of this session, if there is one.
+
+    Returns:
+        A function that gives a line for each model, as complete as it can be when it is called; None without texts.
+    """
     ready = present is not None and bool(present.results) and not present.running
     choices = [LAST, PAIR, STORED] if ready else [PAIR, STORED]
     if st.session_state.get("saliency.source") not in choices:
@@ -26,11 +33,12 @@ def rows(present: Outcome | None) -> list[Row]:
     chosen = state.selection()
     if source == LAST and present is not None:
         _own(present)
-        return compare.rows(present, _target())
+        target = _target()
+        return lambda: compare.rows(present, target)
     if source == STORED:
         example = quadrants.pick()
         if example is None:
-            return []
+            return None
         models = list(dict.fromkeys([example.model, *chosen.models]))
         texts = (example.result.example.text, example.result.perturbed)
         reference = example.result.reference_label
@@ -38,9 +46,9 @@ def rows(present: Outcome | None) -> list[Row]:
         models, reference = list(chosen.models), None
         texts = _typed()
         if texts is None:
-            return []
+            return None
     target = _target()
-    return [compare.row(Pair(model, ""), *texts, chosen.device, reference, target) for model in models]
+    return lambda: [compare.row(Pair(model, ""), *texts, chosen.device, reference, target) for model in models]
 
 
 def _own(present: Outcome) -> None:
@@ -91,31 +99,22 @@ def names_of(lines: Sequence[Row]) -> dict[Pair, str]:
     return titles(Outcome("", asked, {}, {}))
 
 
-def show(make: "list[Row]", present: Outcome | None) -> bool:
-    """Draw the grid, which fills itself while explanations are being made; return whether it is complete."""
-    chosen, named = state.selection(), names_of(make)
-    target = st.session_state.get("saliency.class", AS_PREDICTED)
-
-    def again() -> list[Row]:
-        return [compare.row(line.pair, line.original, line.other, _device(present), line.reference if line.before else
-                            None, None if target == AS_PREDICTED else target) for line in make]
+def show(make: Callable[[], list[Row]]) -> list[Row]:
+    """Draw the grid, which fills itself while explanations are being made; return its lines when it is complete."""
+    chosen, now = state.selection(), make()
+    named = names_of(now)
 
     def draw() -> bool:
-        lines = again()
+        lines = make()
         st.html(grid.table(lines, named, state.labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least))
         return not compare.complete(lines)
 
     st.html(strips.legend())
     st.caption(f"Explanation: {chosen.explainer.title}, chosen in the sidebar. Change: how much more or less each word "
                "of the adversarial text speaks for the class than the word it stands for in the original.")
-    live.fragment(draw, not compare.complete(make))
+    live.fragment(draw, not compare.complete(now))
     st.caption(cards.rule(chosen.tau_at_least, chosen.top5_at_least))
-    return compare.complete(make)
-
-
-def _device(present: Outcome | None) -> str:
-    last = st.session_state.get("saliency.source") == LAST
-    return present.asked["device"] if last and present is not None else state.selection().device
+    return now if compare.complete(now) else []
 
 
 def figures(lines: Sequence[Row]) -> None:
