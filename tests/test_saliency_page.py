@@ -80,7 +80,7 @@ def test_it_opens_with_two_texts_and_fills_the_grid():
     at = saliency_page(settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)))
     assert at.text_area(key="saliency.first").value == state.DEFAULT_TEXT
     shown = page(at)
-    assert shown.count('scope="row"') == 3 and "was clever" not in shown and "exceedingly" in shown
+    assert shown.count('scope="row"') == 3 and "was clever" in shown and "exceedingly" in shown
     assert "became astonishingly" in shown and "more for" in shown
     assert [h.value for h in at.subheader] == ["Most important words kept", "Each word in both texts",
                                                "How far to trust the explanation"]
@@ -210,5 +210,5 @@ def test_masks_are_shown_as_they_are(small, monkeypatch):
 
 def test_own_texts_of_several_attacks_are_named():
     lines = [Row(Pair(MODELS[0], name), "a", "b", 0) for name in ("planted", "milder")]
-    assert sorted(saliency.names_of(lines).values())[:2] == ["Milder words", "Planted words"]
+    assert [saliency.names_of(lines)[line.pair] for line in lines][::-1] == ["Milder words", "Planted words"]
     assert compare.complete([Row(Pair(MODELS[0], ""), "a", "b", 0, error="no")])
