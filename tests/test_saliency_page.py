@@ -30,11 +30,14 @@ def small(monkeypatch):
 
 
 def ready(at: AppTest) -> AppTest:
-    """Run until nothing is being made any more."""
+    """Run until nothing is being made any more, twice in a row: what is complete may bring in the next part."""
+    quiet = 0
     for _ in range(200):
         settle(at)
-        if not any(word in page(at) for word in ("measuring: ", "Measuring;")) and not running():
-            return settle(at)
+        busy = any(word in page(at) for word in ("measuring: ", "Measuring;")) or running()
+        quiet = 0 if busy else quiet + 1
+        if quiet == 3:
+            return at
         time.sleep(0.05)
     raise AssertionError(page(at))
 
