@@ -8,12 +8,10 @@ import streamlit as st
 from ui import running, saliency, trust
 
 make = saliency.ask(running.present())
-if make is None:
-    st.stop()
-if not make():
+if make is not None and not make():
     st.info("Choose at least one model in the sidebar.")
-    st.stop()
-lines = saliency.show(make)
-if lines:
-    saliency.figures(lines)
-    trust.show(lines, saliency.names_of(lines))
+elif make is not None:
+    lines = saliency.show(make)
+    if lines:
+        saliency.figures(lines)
+        trust.show(lines, saliency.names_of(lines))
