@@ -189,6 +189,28 @@ class Attribution:
     total: float = float("nan")
 
 
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What is proved about the smoothed classifier around one input.
+
+    Args:
+        prediction: Index of the class that stays within the radius; None where the method abstains.
+        radius: Distance up to which it stays, the distance itself included, with inputs scaled to 0..1; 0 where the
+            method abstains.
+        norm: Norm of the distance, "l1".
+        evaluations: Votes behind it: every offset of a deterministic method, or the samples of a randomised one.
+        alpha: Probability with which the statement may be false; None for a deterministic one.
+        votes: Votes for each class.
+    """
+
+    prediction: int | None
+    radius: float
+    norm: str
+    evaluations: int
+    alpha: float | None
+    votes: tuple[int, ...]
+
+
 class Encoded(NamedTuple):
     """Token embeddings of a batch of texts.
 

@@ -273,16 +273,17 @@ def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str,
     size = 0
     for name, content in [("model.safetensors", weights), *((f"../{name}", value) for name, value in shared.items())]:
         data = content if isinstance(content, bytes) else to_bytes({k: v.contiguous() for k, v in content.items()})
-        _write(folder / name, data)
+        write_file(folder / name, data)
         files[name] = hashlib.sha256(data).hexdigest()
         size += len(data)
     done = dataclasses.replace(card, files=files, bytes=size, folder=folder)
     values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
-    _write(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
     return done
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
