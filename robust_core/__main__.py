@@ -266,6 +266,74 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
 
 
 @app.command()
+def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; - reads standard input.")] = None,
+            dataset: Annotated[str | None, typer.Option("--dataset", help="Certify a data set instead.")] = None,
+            model: Annotated[str | None, typer.Option(
+                "--model", help="Base classifiers: sst2, ag_news, digits; those of --dataset, or sst2.")] = None,
+            method: Annotated[str, typer.Option("--method", help="dssn, ssn or uniform.")] = "dssn",
+            scale: Annotated[list[float] | None, typer.Option("--scale", help="Lambda; may be repeated.")] = None,
+            split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
+            n: Annotated[int | None, typer.Option("--n", min=1, help="Inputs drawn; all by default.")] = None,
+            seed: Seed = 0,
+            data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+            settings: Annotated[list[str] | None, typer.Option("--set", help="Parameter: name=value.")] = None,
+            as_json: Json = False) -> None:
+    """Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."""
+    from robust_core import certified, smoothing
+    from robust_core.certify import SMOOTHERS
+    from robust_core.models import smoothed
+
+    if (text is None) == (dataset is None):
+        raise BadInput("Give either a text or --dataset.")
+    with _stdout_kept():
+        given = _settings(SMOOTHERS[method], settings)
+        if "scale" in given:
+            raise BadInput("Give Lambda by --scale.")
+        cleaned = None if text is None else _typed(text)
+        chosen = [certified.smoother(method, value, 255, **given).scale for value in scale or ()]
+        found = smoothed.load(model or dataset or "sst2")
+        if cleaned is not None:
+            rows = certified.certify_texts(found, [cleaned], method, chosen, seed=seed, **given)
+        else:
+            data = smoothing.read(str(dataset), split, found.space, data_dir, n=n, seed=seed)
+            rows = [certified.certified_accuracy(found, data, certified.smoother(method, value, found.levels, **given),
+                                                 seed=seed)[0] for value in chosen or found.scales(method)]
+    _show(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED)
+
+
+@app.command()
+def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name of a text or an image set.")],
+                   method: Annotated[list[str] | None, typer.Option(
+                       "--method", help="dssn, ssn or uniform; may be repeated; all by default.")] = None,
+                   scale: Annotated[list[float] | None, typer.Option("--scale", help="Lambda; repeatable.")] = None,
+                   seed: Seed = 0,
+                   settings: Annotated[list[str] | None, typer.Option("--set", help="Setting: name=value.")] = None,
+                   data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+                   out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
+                   as_json: Json = False) -> None:
+    """Train the base classifiers that `certify` smooths, one for each method and Lambda."""
+    import dataclasses
+
+    from robust_core import smoothing
+    from robust_core.certify import SMOOTHERS
+    from robust_core.models import smoothed
+
+    with _stdout_kept():
+        how = dataclasses.replace(smoothing.recommended(dataset), **_settings(smoothing.Settings, settings))
+        rows: list[Row] = []
+        for event in smoothing.train(dataset, method or list(SMOOTHERS), scale or smoothing.SCALES, settings=how,
+                                     seed=seed, data_dir=data_dir):
+            if event["kind"] == "network":
+                rows.append({key: event[key] for key in ("method", "scale", "dev_accuracy", "seconds")})
+            else:
+                card = smoothed.save(event["model"], Path(out) if out else runs_folder() / "checkpoints")
+                rows = [{"model": card.id, "seed": card.seed, **row, "path": str(card.folder)} for row in rows]
+    _show(rows, as_json, {"Model": _key("model"), "Method": _key("method"), "Lambda": _key("scale"),
+                          "Accuracy on dev": _percent("dev_accuracy"), "Seconds": _number("seconds"),
+                          "Stored in": _key("path")})
+
+
+@app.command()
 def table(write: Annotated[bool, typer.Option("--write", help="Bring the README up to date.")] = False,
           check: Annotated[bool, typer.Option("--check", help="Fail if the README is out of date.")] = False) -> None:
     """Make the README's tables from results/, or check them."""
@@ -590,6 +658,19 @@ _EXPLANATIONS: _Columns = {
     "Compared": _key("compared"), "Kendall's tau": _number("kendall_tau"), "Top 5": _top("5"),
     "By chance": lambda row: _figure(row["top_k_random"]["5"], ".2g"), "Gap": _number("gap"), "Run": _key("run"),
 }
+_CERTIFICATE: _Columns = {
+    "Method": _key("method"), "Lambda": _number("scale"), "Evaluations": _key("evaluations"),
+    "Prediction": lambda row: row["prediction"] or "abstains", "L1 radius (0..1)": _number("radius"),
+    "In steps": _key("radius_steps"), "In the embedding": _number("radius_embedding"),
+    "Votes": lambda row: ", ".join(f"{label} {votes}" for label, votes in row["votes"].items()),
+    "Seconds": _number("seconds"),
+}
+_CERTIFIED: _Columns = {
+    "Data": _key("dataset"), "Method": _key("method"), "Lambda": _number("scale"), "Inputs": _key("n"),
+    "Evaluations": _key("evaluations"), "Accuracy %": _percent("clean_accuracy"),
+    "Certified %": lambda row: ", ".join(f"{100 * p:.1f} at {r}" for r, p in row["certified_accuracy"].items() if p),
+    "Median radius": _number("median_radius"), "Seconds an input": _number("seconds"),
+}
 _TRANSFER: _Columns = {
     "Model": _key("model"), "Attack": _key("attack"), "Adversarial from": _key("adversarial_from"),
     "Examples": _key("n"), "Accuracy %": _percent("accuracy"), "Under transfer %": _percent("accuracy_under_transfer"),
@@ -600,7 +681,7 @@ _TRANSFER: _Columns = {
 # What `doctor` looks at: name, whether it is needed, and a function that says what it found or raises.
 
 def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
-    from robust_core.models import checkpoint
+    from robust_core.models import checkpoint, smoothed
 
     yield "python", True, _python
     yield "packages", True, lambda: _packages(NEEDED)
@@ -611,6 +692,8 @@ def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
     yield "checkpoints", True, lambda: _checkpoints(len(cards))
     for card in cards:
         yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
+    for card in smoothed.cards():
+        yield f"smoothed {card.id}", True, lambda card=card: smoothed.check_files(card) or "files as recorded"
     yield "runs folder", True, _runs
     yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
     yield "device", True, lambda: str(checkpoint.pick_device(device))

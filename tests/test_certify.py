@@ -104,7 +104,8 @@ def test_the_bound_is_reached(scale):
     assert (split(x, every, scale, levels) != split(y, every, scale, levels)).any(1).sum() == min(11, count)
 
 
-@pytest.mark.parametrize(("scale", "levels", "size"), [(0.4, 6, 3), (0.5, 6, 3), (1.5, 4, 3), (3.0, 3, 4), (0.3, 12, 2)])
+@pytest.mark.parametrize(("scale", "levels", "size"), [(0.4, 6, 3), (0.5, 6, 3), (1.5, 4, 3), (3.0, 3, 4),
+                                                       (0.3, 12, 2)])
 def test_no_input_inside_the_radius_has_another_class(scale, levels, size):
     grid = np.array(list(itertools.product(range(levels + 1), repeat=size)), dtype=np.int32)
     tight = 0

@@ -7,6 +7,7 @@ method and Lambda. The files are checked against the SHA-256 in the card before 
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ _FOLDER = "smoothed"
 
 
 class BlurredMlp(nn.Module):
-    """One hidden layer over a vector of d numbers 0..1; 1/2, the middle of the range, says nothing and becomes 0.
+    """One hidden layer over d numbers 0..1; 1/2, the middle of the range, says nothing and becomes 0.
 
     Args:
-        size: Coordinates.
+        size: Coordinates of an input.
         classes: Classes.
         hidden: Units of the hidden layer.
     """
@@ -39,8 +40,8 @@ class BlurredMlp(nn.Module):
         self.out = nn.Linear(hidden, classes)
 
     def forward(self, blurred: torch.Tensor) -> torch.Tensor:
-        """Return (n, classes) scores of (n, size) rows."""
-        return self.out(torch.relu(self.hidden(2 * blurred - 1)))
+        """Return (n, classes) scores of n inputs of any shape."""
+        return self.out(torch.relu(self.hidden(2 * blurred.flatten(1) - 1)))
 
 
 class BlurredCnn(nn.Module):
@@ -70,8 +71,10 @@ class BlurredCnn(nn.Module):
 
 
 def build(shape: Sequence[int], classes: int, hidden: int) -> nn.Module:
-    """Make an untrained network: an MLP for vectors, a CNN for images."""
-    return BlurredMlp(shape[0], classes, hidden) if len(shape) == 1 else BlurredCnn(shape, classes, hidden)
+    """Make an untrained network: a CNN for images wider than 8 pixels, else an MLP."""
+    if len(shape) == 3 and max(shape[1:]) > 8:
+        return BlurredCnn(shape, classes, hidden)
+    return BlurredMlp(math.prod(shape), classes, hidden)
 
 
 def judge(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
@@ -128,7 +131,7 @@ class SmoothedCard:
     """What is known of stored base classifiers; `card.json` holds the same fields but `folder`.
 
     Args:
-        id: Name, that of the data set.
+        id: Name, that of the data set, with `@seed` where the seed is not 0.
         kind: "text" or "image".
         dataset: Data set they were trained on.
         labels: Label names, by index.
