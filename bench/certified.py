@@ -64,18 +64,17 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
 def attacks(args: argparse.Namespace) -> dict[str, Any]:
     """Attack classifiers (stored results are used again), compare with the radii, and return the claim."""
     model, store, rows = certified.model_of(args.dataset, 0, args.data_dir), ResultStore(), []
-    for name in ("textfooler", "pwws"):
-        victims = [checkpoint.load(f"{args.dataset}/{architecture}/base") for architecture in ("cnn", "minilm")]
-        for event in evaluate(victims, args.dataset, "test", [ATTACKS[name]()], n=args.n, data_dir=args.data_dir,
-                              store=store):
-            if event.kind != "row":
-                continue
-            wanted = {e.uid for e in choose(datasets.load(args.dataset, "test", args.data_dir), args.n, 0)}
-            results = [r for r in store.each(event.data["run"]) if r.example.uid in wanted]
-            for scale in args.scale or LAMBDAS[:3]:
-                rows.append({"victim": event.victim, "attack": name, "run": event.data["run"], "scale": scale,
-                             **certified.moved_by(model, results, SMOOTHERS["dssn"](scale=scale))})
-                print(rows[-1], flush=True)
+    victims = [checkpoint.load(f"{args.dataset}/{architecture}/base") for architecture in args.victim]
+    wanted = {e.uid for e in choose(datasets.load(args.dataset, "test", args.data_dir), args.n, 0)}
+    methods = [ATTACKS[name]() for name in args.attack]
+    for event in evaluate(victims, args.dataset, "test", methods, n=args.n, data_dir=args.data_dir, store=store):
+        if event.kind != "row":
+            continue
+        results = [r for r in store.each(event.data["run"]) if r.example.uid in wanted]
+        for scale in args.scale or LAMBDAS[:3]:
+            rows.append({"victim": event.victim, "attack": event.data["attack"], "run": event.data["run"],
+                         "scale": scale, **certified.moved_by(model, results, SMOOTHERS["dssn"](scale=scale))})
+            print(rows[-1], flush=True)
     chosen = [r for r in rows if r["scale"] == rows[0]["scale"]]
     inside, changed = sum(r["inside"] for r in chosen), sum(r["changed"] for r in chosen)
     share = inside / changed
@@ -110,20 +109,23 @@ def main() -> None:
     parser.add_argument("--dataset", default="sst2")
     parser.add_argument("--scale", type=float, action="append", default=[])
     parser.add_argument("--seed", type=int, action="append", default=[])
+    parser.add_argument("--victim", action="append", choices=("cnn", "lstm", "minilm"), help="attacks: what to attack")
+    parser.add_argument("--attack", action="append", choices=list(ATTACKS), help="attacks: by which attack")
     parser.add_argument("--n", type=int)
     parser.add_argument("--radius", type=float, default=0.2, help="radius of the headline figure")
     parser.add_argument("--data-dir")
     parser.add_argument("--out", help="folder for the claim")
     args = parser.parse_args()
-    given = [*(w for s in args.scale for w in ("--scale", f"{s:g}")),
-             *(w for s in args.seed for w in ("--seed", str(s))),
-             *(("--n", str(args.n)) if args.n else ())]
-    args.seed = args.seed or [0, 1, 2]
+    given = [word for name in ("scale", "seed", "victim", "attack") for value in getattr(args, name) or ()
+             for word in (f"--{name}", f"{value:g}" if name == "scale" else str(value))]
+    given += ["--n", str(args.n)] if args.n else []
+    name = "-".join(["certified", args.what, args.dataset, *(args.attack or ()), *(args.victim or ())])
+    args.seed, args.victim = args.seed or [0, 1, 2], args.victim or ["cnn", "minilm"]
+    args.attack = args.attack or ["textfooler", "pwws"]
     claim = globals()[args.what](args)
     if args.out:
         command = ["python", "-m", "bench.certified", args.what, "--dataset", args.dataset, *given]
-        export_claim(Path(args.out) / f"certified-{args.what}-{args.dataset}.json", command=shlex.join(command), run="",
-                     **claim)
+        export_claim(Path(args.out) / f"{name}.json", command=shlex.join(command), run="", **claim)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ st.markdown("""
 A *smoothed* classifier does not read the input itself: it blurs it in many ways, lets a small network judge every copy,
 and takes the majority. A small move changes few copies, so a clear majority cannot be overturned: that is the
 *certificate*. What is certified is a distance: the sum of all changes (L1) of a short vector made from MiniLM's
-sentence embedding. **It is not a statement about words.** One swapped word may move the vector by more than the radius, and then
-nothing is promised; nor is it about the classifiers of the Attack page.
+sentence embedding. **It is not a statement about words.** One swapped word may move the vector by more than the
+radius, and then nothing is promised; nor is it about the classifiers of the Attack page.
 """)
 
 found = certified_view.cards("text")

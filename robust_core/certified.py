@@ -189,7 +189,7 @@ def search_flip(counts: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, 
 
 
 def searched(model: "SmoothedModel", data: "Split", method: Dssn, found: Sequence[Certificate],
-             outside: Sequence[float] = (1.25, 1.5, 2.0)) -> Row:
+             outside: Sequence[float] = (2.0,)) -> Row:
     """Search for flips just inside and outside each input's radius.
 
     Returns:

@@ -186,7 +186,7 @@ class Smoother:
     deterministic: ClassVar[bool] = False
 
     scale: float = param(2.0, "Lambda: half the width of a cell, or the largest noise; inputs reach from 0 to 1",
-                         high=1000.0)
+                         low=0.0, high=1000.0)
 
     def __post_init__(self) -> None:
         if not isinstance(self.scale, int | float) or not self.scale > 0:
