@@ -30,10 +30,12 @@ else:
         method = st.selectbox("Noise", list(SMOOTHERS), key="certified.method", width=220,
                               format_func=lambda name: SMOOTHERS[name].title,
                               help="DSSN goes through every split and needs no luck; the other two draw their votes.")
+        scale = st.select_slider("Λ", certified_view.LAMBDAS, value=0.5, key="certified.scale", width=220,
+                                 help="Half the width of a cell, where every coordinate reaches from 0 to 1")
     try:
-        certified_view.text_part(card, check_typed(st.session_state["text"]), method)
+        certified_view.text_part(card, check_typed(st.session_state["text"]), method, scale)
         st.subheader("What attacks moved")
-        certified_view.attack_part(card, method)
+        certified_view.attack_part(card, method, scale)
     except RobustError as error:
         st.warning(str(error))
 

@@ -12,6 +12,7 @@ _HOMES = {
     "ATTACKS": "robust_core.attacks",
     "DEFENCES": "robust_core.defences",
     "EXPLAINERS": "robust_core.explainers",
+    "SMOOTHERS": "robust_core.certify",
     "Example": "robust_core.types",
     "clean": "robust_core.text",
     "cards": "robust_core.models.checkpoint",

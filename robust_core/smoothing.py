@@ -1,4 +1,13 @@
-"""Training of base classifiers under a smoother's noise, and the space that texts are put into."""
+"""Training of base classifiers under a smoother's noise, and the space that texts are put into.
+
+Any array of quantised inputs will do:
+
+    method = SMOOTHERS["dssn"](scale=2.0)
+    network = fit(method, vectors, labels, classes=10, levels=16)
+    certificates = list(method.certify(judge(network), others, levels=16, classes=10))
+
+with `judge` from `robust_core.models.smoothed`, and `quantise` from `robust_core.quantised` for values of any range.
+"""
 
 import dataclasses
 import time

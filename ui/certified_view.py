@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).parents[1] / "results"
 TITLES = {"sst2": "SST-2", "ag_news": "AG News", "digits": "Digits", "cifar10": "CIFAR-10"}
-# Up to 4: with wider cells the few coordinates of a text say too little, as the figures below show.
+# Up to 4: with wider cells a text's few coordinates say nothing any more.
 LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _GRID = (4, 10)
 _SPLITS = 6
@@ -62,29 +62,32 @@ def certificates(card: "SmoothedCard", text: str, method: str) -> list[dict[str,
     return _certified(card.id, json.dumps(dict(card.files), sort_keys=True), text, method)
 
 
-def text_part(card: "SmoothedCard", text: str, method: str) -> list[dict[str, Any]]:
-    """Show a text's certificate at each Lambda; return the rows."""
+def text_part(card: "SmoothedCard", text: str, method: str, scale: float) -> None:
+    """Show a text's certificate at the chosen Lambda, and the votes at each."""
     rows = certificates(card, text, method)
-    widest = max(rows, key=lambda row: row["radius"])
-    if widest["prediction"] is None:
-        st.markdown("**No certificate:** the votes are too even at every Λ.")
+    row = next(row for row in rows if row["scale"] == scale)
+    if row["prediction"] is None:
+        st.markdown(f"**No certificate:** at Λ = {scale:g} the votes are too even.")
     else:
-        sure = "" if widest["alpha"] is None else f", with probability {100 * (1 - widest['alpha']):.1f} %"
-        st.markdown(f"**{_name(widest['prediction'])} is certain within {widest['radius']:.3f}** at Λ = "
-                    f"{widest['scale']:g}{sure}: no quantised vector at that L1 distance or nearer gets another "
-                    "answer.")
+        sure = "" if row["alpha"] is None else f", with probability {100 * (1 - row['alpha']):.1f} %"
+        st.markdown(f"**{_name(row['prediction'])} is certain within {row['radius']:.3f}** at Λ = {scale:g}{sure}: no "
+                    "quantised vector at that L1 distance or nearer gets another answer.")
+    known = {entry["scale"]: entry["dev_accuracy"] for entry in card.networks if entry["method"] == method}
     st.plotly_chart(vote_bars(rows), config=charts.CONFIG, key="certified.votes")
     table = [{"Λ": row["scale"], "Answer": _name(row["prediction"]), "Radius": row["radius"],
               "Steps": row["radius_steps"], "In the embedding": row["radius_embedding"],
-              "Votes counted": row["evaluations"], "ms": 1000 * row["seconds"]} for row in rows]
+              "Votes counted": row["evaluations"], "Base, dev": 100 * known[row["scale"]],
+              "ms": 1000 * row["seconds"]} for row in rows]
     st.dataframe(table, hide_index=True, column_config={
         "Λ": _number("%g", "Lambda: half the width of a cell, where every coordinate reaches from 0 to 1"),
         "Radius": _number("%.3f", "L1 distance up to which the answer cannot change, coordinates from 0 to 1"),
         "Steps": _number("%d", f"The same in quantisation steps, {card.levels} from one end to the other"),
         "In the embedding": _number("%.4f", "The same in units of the sentence embedding, whose length is 1"),
         "Votes counted": _number("localized", "Blurred copies of the vector that the base classifier judged"),
+        "Base, dev": _number("%.1f %%", "Share of dev texts that the base classifier gets right from one blurred copy"),
         "ms": _number("%.1f", "Milliseconds on this machine")})
-    return rows
+    st.caption("Wider cells allow larger radii and leave less of the text: where the base classifier is hardly better "
+               "than chance, a large radius says only that it gives the same answer to everything.")
 
 
 def _number(format_: str, help_: str) -> Any:  # noqa: ANN401 (Streamlit's class is not public)
@@ -114,8 +117,8 @@ def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}})
 
 
-def attack_part(card: "SmoothedCard", method: str) -> None:
-    """Show how far the texts of this session's last attack moved the vector, beside the certified radius."""
+def attack_part(card: "SmoothedCard", method: str, scale: float) -> None:
+    """Show how far the texts of this session's last attack moved the vector, beside the radius at a Lambda."""
     outcome = running.present()
     found = [] if outcome is None else [r for r in outcome.results.values() if r.perturbed != r.example.text]
     if not found:
@@ -125,19 +128,19 @@ def attack_part(card: "SmoothedCard", method: str) -> None:
     for result in found:
         before, after = (loaded.vectors([text])[0] for text in (result.example.text, result.perturbed))
         moved = int(np.abs(before - after).sum())
-        row = max(certificates(card, result.example.text, method), key=lambda r: r["radius"])
-        other = next(r for r in certificates(card, result.perturbed, method) if r["scale"] == row["scale"])
+        row, other = (next(r for r in certificates(card, text, method) if r["scale"] == scale)
+                      for text in (result.example.text, result.perturbed))
         lines.append({"Text": result.perturbed, "From": f"{state.title(result.victim)}, {result.attack['name']}",
                       "Moved": moved / loaded.levels, "Radius": row["radius"],
                       "Inside": "inside" if moved <= row["radius_steps"] else "outside",
                       "Answer before": _name(row["prediction"]), "Answer after": _name(other["prediction"])})
     st.dataframe(lines, hide_index=True, column_config={
         "Moved": _number("%.3f", "L1 distance between the quantised vectors of the original and the adversarial text"),
-        "Radius": _number("%.3f", "Largest certified radius of the original over Λ"),
+        "Radius": _number("%.3f", "Certified radius of the original at the chosen Λ"),
         "Inside": st.column_config.TextColumn(help="Inside the radius the smoothed classifier cannot change its "
                                                    "answer; outside it may, or may not"),
-        "Answer before": st.column_config.TextColumn(help="Of the smoothed classifier, at that Λ, on the original"),
-        "Answer after": st.column_config.TextColumn(help="Of the smoothed classifier, on the adversarial text")})
+        "Answer before": st.column_config.TextColumn(help="Of the smoothed classifier on the original"),
+        "Answer after": st.column_config.TextColumn(help="Of the smoothed classifier on the adversarial text")})
 
 
 @st.cache_data(show_spinner=False)
@@ -166,6 +169,7 @@ def curves_part() -> None:
     st.plotly_chart(curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
     st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
                f"one standard error. The three methods train the same network and count the same number of votes. "
+               "Where a curve runs flat near chance, wide cells leave one answer for everything. "
                f"`{claim['command']}`")
 
 
