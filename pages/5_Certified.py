@@ -19,14 +19,14 @@ sentence embedding. **It is not a statement about words.** One swapped word may 
 radius, and then nothing is promised; nor is it about the classifiers of the Attack page.
 """)
 
-found = certified_view.cards("text")
+found = {card.id: card for card in certified_view.cards("text")}
 if not found:
     st.info("No smoothed classifiers are here. Train them: `python -m robust_core train-smoothed --dataset sst2`")
 else:
     st.text_area("Type a review", key="text", height=80, persist_state="session")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        card = st.selectbox("Trained on", found, key="certified.model", width=180,
-                            format_func=lambda c: certified_view.TITLES.get(c.id, c.id))
+        card = found[st.selectbox("Trained on", list(found), key="certified.model", width=180,
+                                  format_func=lambda name: certified_view.TITLES.get(name, name))]
         method = st.selectbox("Noise", list(SMOOTHERS), key="certified.method", width=220,
                               format_func=lambda name: SMOOTHERS[name].title,
                               help="DSSN goes through every split and needs no luck; the other two draw their votes.")

@@ -211,7 +211,7 @@ def digit_part() -> None:
         return
     picked, levels = _picked(card.levels), card.levels
     loaded = model(card)
-    scale = st.select_slider("Λ", loaded.scales("dssn"), value=2.0, key="certified.digit_scale",
+    scale = st.select_slider("Λ", loaded.scales("dssn"), value=1.0, key="certified.digit_scale",
                              help="Half the width of a cell; a pixel reaches from 0 to 1")
     method = SMOOTHERS["dssn"](scale=scale)
     vector = picked[None, None].astype(np.int32)
