@@ -1,7 +1,26 @@
 """What every classifier network offers to training, attacks and explanations."""
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
+
+from robust_core.errors import Incompatible
+from robust_core.models.masked_head import MaskedHead
+
+
+class Reading(NamedTuple):
+    """What one forward pass makes of a batch.
+
+    Attributes:
+        logits: (n, classes) scores before softmax.
+        representation: (n, d) vector that the last linear layer reads, before dropout.
+        states: (n, t, d) last hidden state of each token; None where a network has none.
+    """
+
+    logits: torch.Tensor
+    representation: torch.Tensor
+    states: torch.Tensor | None = None
 
 
 class Network(nn.Module):
@@ -10,10 +29,12 @@ class Network(nn.Module):
     Attributes:
         embedding: The table of word-embedding rows.
         screens: Whether bf16 makes it faster where the processor has it.
+        reconstruction: Head that reads tokens back from their hidden states; only models trained with RAR have one.
     """
 
     embedding: nn.Embedding
     screens = False
+    reconstruction: MaskedHead | None = None
 
     def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, classes) scores of (n, t) token ids; a network may know a faster way than through its rows."""
@@ -22,3 +43,22 @@ class Network(nn.Module):
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, d) vector that the last linear layer reads, of (n, t, d) rows and an (n, t) bool mask."""
         raise NotImplementedError
+
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores and what they are made of, of (n, t, d) rows and an (n, t) bool mask, in one forward pass."""
+        raise NotImplementedError
+
+    @property
+    def state_size(self) -> int:
+        """Size of a token's hidden state; 0 where tokens have none."""
+        return 0
+
+    def reconstruct(self, states: torch.Tensor) -> torch.Tensor:
+        """Return the (…, vocabulary) scores of the tokens that (…, d) hidden states stand for.
+
+        Raises:
+            Incompatible: The model was not trained to read its tokens back.
+        """
+        if self.reconstruction is None:
+            raise Incompatible("Only a model trained with RAR can read tokens back from their embeddings.")
+        return self.reconstruction(states, self.embedding.weight)
