@@ -1,8 +1,9 @@
 """The one perturbation kernel on token embeddings: what FreeLB, CARL, RAR, FGSM and k-PGD climb with.
 
 A perturbation is an (n, t, d) tensor added to word-embedding rows. Everything here is in the units of the rows
-themselves; methods state their sizes as multiples of `mean_norm`, so that one setting means the same for any table.
-Gradients are asked for with `torch.autograd.grad`: no parameter's `.grad` is touched unless `descend` is called.
+themselves; methods state their sizes as multiples of `models.network.mean_norm`, so that one setting means the same
+for any table. Gradients in perturbations come from `torch.autograd.grad`: no parameter's `.grad` is touched unless
+`descend` is asked to.
 """
 
 import dataclasses
@@ -92,12 +93,6 @@ def length(x: torch.Tensor, norm: Norm = "l2", scope: Scope = "sentence") -> tor
     return torch.linalg.vector_norm(x, 2 if norm == "l2" else torch.inf, dim=axes, keepdim=True)
 
 
-def mean_norm(table: torch.Tensor, pad: int = 0) -> float:
-    """Return the mean L2 norm of the rows of a table of word embeddings, the pad's row left out."""
-    norms = torch.linalg.vector_norm(table.detach().float(), dim=1)
-    return float((norms.sum() - norms[pad]) / max(1, len(norms) - 1))
-
-
 def slope_of(loss: torch.Tensor, delta: torch.Tensor, *, keep: bool = False) -> torch.Tensor:
     """Return the gradient of a loss in a perturbation; zero where the loss does not depend on it.
 
@@ -127,22 +122,20 @@ def descend(loss: torch.Tensor, parameters: Sequence[torch.Tensor], delta: torch
     return torch.zeros_like(delta) if delta.grad is None else delta.grad
 
 
-def climb(loss: Callable[[torch.Tensor], torch.Tensor], where: torch.Tensor, width: int, ascent: Ascent, steps: int,
-          generator: torch.Generator | None = None) -> torch.Tensor:
+def climb(loss: Callable[[torch.Tensor], torch.Tensor], delta: torch.Tensor, where: torch.Tensor, ascent: Ascent,
+          steps: int) -> torch.Tensor:
     """Return the perturbation after some steps uphill.
 
     Args:
         loss: From an (n, t, d) perturbation to the sum of the texts' losses; a sum keeps each text on its own way.
+        delta: (n, t, d) first perturbation, such as `ascent.begin` returns.
         where: (n, t) bool, True at tokens that may be perturbed.
-        width: d.
         ascent: How to climb.
         steps: How often.
-        generator: Source of a random start.
 
     Returns:
         (n, t, d), detached.
     """
-    delta = ascent.begin(where, width, generator)
     for _ in range(steps):
         delta = delta.detach().requires_grad_()
         with torch.enable_grad():
@@ -162,19 +155,16 @@ class SameDropout:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self._cuda = [device] if device.type == "cuda" else []
         self._state: list[torch.Tensor] | None = None
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Run one pass."""
         if self._state is None:
-            self._state = self._read()
+            self._state = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, self._cuda)]
         else:
             torch.set_rng_state(self._state[0])
-            for part in self._state[1:]:
-                torch.cuda.set_rng_state(part, self._device)
+            for device, part in zip(self._cuda, self._state[1:], strict=True):
+                torch.cuda.set_rng_state(part, device)
         yield
-
-    def _read(self) -> list[torch.Tensor]:
-        return [torch.get_rng_state(), *([torch.cuda.get_rng_state(self._device)] * (self._device.type == "cuda"))]

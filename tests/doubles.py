@@ -10,6 +10,7 @@ import torch
 
 from robust_core.attacks.base import Attack
 from robust_core.attacks.requests import Accept, Candidate, Score, Scores, Search, Target
+from robust_core.models.network import mean_norm
 from robust_core.registry import param
 from robust_core.text import Draft, Edit, clean, match_case, word_spans
 from robust_core.types import Blank, Encoded
@@ -48,6 +49,11 @@ class BagOfWords:
         if rows:
             self.table[2:] = torch.tensor(rows, dtype=torch.float32)
         self._bias = torch.tensor(list(bias) or [0.0] * len(labels), dtype=torch.float32)
+
+    @property
+    def unit(self) -> float:
+        """Mean norm of the words' rows."""
+        return mean_norm(self.table)
 
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the id of one word; the characters between two words have none."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from robust_core.errors import Incompatible
-from robust_core.models.masked_head import MaskedHead
+from robust_core.models.masked_network import MaskedHead
 
 
 class Reading(NamedTuple):
@@ -34,7 +34,11 @@ class Network(nn.Module):
 
     embedding: nn.Embedding
     screens = False
-    reconstruction: MaskedHead | None = None
+    reconstruction: MaskedHead | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_module("reconstruction", None)
 
     def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, classes) scores of (n, t) token ids; a network may know a faster way than through its rows."""
@@ -48,10 +52,14 @@ class Network(nn.Module):
         """Return scores and what they are made of, of (n, t, d) rows and an (n, t) bool mask, in one forward pass."""
         raise NotImplementedError
 
-    @property
-    def state_size(self) -> int:
-        """Size of a token's hidden state; 0 where tokens have none."""
-        return 0
+    def add_reconstruction(self) -> None:
+        """Add an untrained head that reads tokens back; its decoder is the table of word embeddings itself.
+
+        Raises:
+            Incompatible: Tokens have no hidden states in this network.
+        """
+        raise Incompatible("RAR reads each token back from its hidden state; this architecture has none (a CNN keeps "
+                           "the largest value over all places). Use an LSTM or a transformer.")
 
     def reconstruct(self, states: torch.Tensor) -> torch.Tensor:
         """Return the (…, vocabulary) scores of the tokens that (…, d) hidden states stand for.
@@ -62,3 +70,9 @@ class Network(nn.Module):
         if self.reconstruction is None:
             raise Incompatible("Only a model trained with RAR can read tokens back from their embeddings.")
         return self.reconstruction(states, self.embedding.weight)
+
+
+def mean_norm(table: torch.Tensor, pad: int = 0) -> float:
+    """Return the mean L2 norm of the rows of a table of word embeddings, the pad's row left out."""
+    norms = torch.linalg.vector_norm(table.detach().float(), dim=1)
+    return float((norms.sum() - norms[pad]) / max(1, len(norms) - 1))

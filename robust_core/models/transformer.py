@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from robust_core.models.bert import Bert, mean_pool
-from robust_core.models.network import Network
+from robust_core.models.masked_network import MaskedHead
+from robust_core.models.network import Network, Reading
 
 
 class EncoderClassifier(Network):
@@ -35,6 +36,17 @@ class EncoderClassifier(Network):
         """Return the (n, d) mean of the last hidden states over real tokens."""
         return mean_pool(self.body(embeddings, mask), mask)
 
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores, the mean of the last hidden states, and these."""
+        states = self.body(embeddings, mask)
+        mean = mean_pool(states, mask)
+        return Reading(self.head(self.dropout(mean)), mean, states)
+
+    def add_reconstruction(self) -> None:
+        """Add an untrained head that reads pieces back, shaped as BERT's head for masked pieces."""
+        config = self.body.config
+        self.reconstruction = MaskedHead(config["hidden_size"], config["vocab_size"], config["layer_norm_eps"])
+
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
         return self.head(self.dropout(self.represent(embeddings, mask)))
@@ -59,9 +71,28 @@ class HuggingFaceClassifier(Network):
         return self.model.get_input_embeddings()
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the (n, d) last hidden state of the first token."""
-        output = self.model(inputs_embeds=embeddings, attention_mask=mask.long(), output_hidden_states=True)
-        return output.hidden_states[-1][:, 0]
+        """Return the (n, d) pooled vector of BERT and ALBERT; elsewhere the last hidden state of the first token."""
+        return self.reading(embeddings, mask).representation
+
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores, the vector they are read from and the last hidden states."""
+        inputs = {"inputs_embeds": embeddings, "attention_mask": mask.long()}
+        body = self.model.base_model
+        if getattr(body, "pooler", None) is None or not isinstance(getattr(self.model, "classifier", None), nn.Linear):
+            output = self.model(**inputs, output_hidden_states=True)
+            states = output.hidden_states[-1]
+            return Reading(output.logits, states[:, 0], states)
+        output = body(**inputs)
+        logits = self.model.classifier(self.model.dropout(output.pooler_output))
+        return Reading(logits, output.pooler_output, output.last_hidden_state)
+
+    def add_reconstruction(self) -> None:
+        """Add an untrained head that reads pieces back, shaped as the library's own for masked pieces."""
+        config = self.model.config
+        rows, inner = self.embedding.weight.shape
+        approximate = "tanh" if getattr(config, "hidden_act", "gelu") == "gelu_new" else "none"
+        self.reconstruction = MaskedHead(config.hidden_size, rows, getattr(config, "layer_norm_eps", 1e-12), inner,
+                                         approximate)
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""

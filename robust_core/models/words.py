@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from robust_core.models.network import Network
+from robust_core.models.masked_network import MaskedHead
+from robust_core.models.network import Network, Reading
 
 # Texts of a batch from which on it pays to multiply each distinct word only once.
 _FEW = 4
@@ -71,6 +72,11 @@ class WordCNN(Network):
             features.append(torch.relu(sums.amax(dim=1) + torch.as_tensor(layer.bias)))
         return self.head(torch.cat(features, dim=1))
 
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores and features; words have no states of their own."""
+        features = self.represent(embeddings, mask)
+        return Reading(self.head(self.dropout(features)), features)
+
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
         return self.head(self.dropout(self.represent(embeddings, mask)))
@@ -99,9 +105,27 @@ class WordLSTM(Network):
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, hidden) features of (n, t, d) embeddings; states at pads do not count."""
-        states, _ = self.lstm(self.embedding_dropout(embeddings))
-        states = torch.tanh(states).masked_fill(~mask.unsqueeze(-1), -1.0)
-        return torch.tanh(states.amax(dim=1))
+        return self._largest(self._states(embeddings), mask)
+
+    def _states(self, embeddings: torch.Tensor) -> torch.Tensor:
+        rows = self.embedding_dropout(embeddings)
+        # cuDNN's kernel has no gradients outside of training.
+        with torch.backends.cudnn.flags(enabled=self.training or not torch.is_grad_enabled()):
+            return torch.tanh(self.lstm(rows)[0])
+
+    def _largest(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(states.masked_fill(~mask.unsqueeze(-1), -1.0).amax(dim=1))
+
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores, features and the (n, t, hidden) states."""
+        states = self._states(embeddings)
+        features = self._largest(states, mask)
+        return Reading(self.head(self.dropout(features)), features, states)
+
+    def add_reconstruction(self) -> None:
+        """Add an untrained head that reads each word back from the state behind it."""
+        rows, width = self.embedding.weight.shape
+        self.reconstruction = MaskedHead(self.lstm.hidden_size, rows, 1e-5, inner=width)
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
