@@ -38,7 +38,7 @@ class WordCNN(Network):
         A window counts when its first word is real; what it reads behind the last word are zeros. So the features of
         a text do not depend on how far its batch is padded.
         """
-        rows = (self.embedding_dropout(embeddings) * mask.unsqueeze(-1)).transpose(1, 2)
+        rows = (self.embedding_dropout(self.masked(embeddings, mask)) * mask.unsqueeze(-1)).transpose(1, 2)
         features = []
         for convolution, size in zip(self.convolutions, self.sizes, strict=True):
             padded = nn.functional.pad(rows, (0, size - 1))
@@ -59,7 +59,9 @@ class WordCNN(Network):
         nothing = len(words)
         place = nn.functional.pad(place.masked_fill(~mask, nothing), (0, max(self.sizes) - 1), value=nothing)
         kernels = torch.cat([layer.weight.permute(1, 2, 0).flatten(1) for layer in layers], dim=1)
-        parts = nn.functional.pad(self.embedding(words) @ kernels, (0, 0, 0, 1)).split(
+        rows = self.embedding(words)
+        rows = rows if self.masks is None else rows * self.masks(rows).unsqueeze(-1)
+        parts = nn.functional.pad(rows @ kernels, (0, 0, 0, 1)).split(
             [layer.out_channels * size for layer, size in zip(layers, self.sizes, strict=True)], dim=1)
         n, t = ids.shape
         features = []
@@ -99,7 +101,18 @@ class WordLSTM(Network):
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, hidden) features of (n, t, d) embeddings; states at pads do not count."""
-        states, _ = self.lstm(self.embedding_dropout(embeddings))
+        return self._features(self.embedding_dropout(self.masked(embeddings, mask)), mask)
+
+    def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the (n, classes) scores of (n, t) token ids; the importance of each distinct word is made once."""
+        if self.training or self.masks is None:
+            return super().read(ids, mask)
+        words, place = ids.unique(return_inverse=True)
+        rows = self.embedding(words)
+        return self.head(self._features((rows * self.masks(rows).unsqueeze(-1))[place], mask))
+
+    def _features(self, rows: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        states, _ = self.lstm(rows)
         states = torch.tanh(states).masked_fill(~mask.unsqueeze(-1), -1.0)
         return torch.tanh(states.amax(dim=1))
 
