@@ -62,6 +62,10 @@ class Course:
         """Return whether the weights after an epoch may be the ones that are kept."""
         return True
 
+    def notes(self) -> dict[str, Any]:
+        """Return figures that came up in the training and belong into the card's config, as JSON values."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """Return what an exact resume needs beyond weights, optimiser and random numbers: tensors and JSON values.
 

@@ -118,7 +118,7 @@ class CARLCourse(FreeLBCourse):
         import torch
 
         super().__init__(setup, defence)
-        if setup.parts > 1:
+        if setup.together.parts > 1:
             raise Incompatible("CARL's memory bank lives in one process: train it on one device.")
         if defence.representation == "first" and setup.word_model:
             raise Incompatible("The first token stands for the text in transformers only; use representation = pooled.")
@@ -149,6 +149,14 @@ class CARLCourse(FreeLBCourse):
         self.step += 1
         self._clean = None
         return {"contrastive": terms["loss"].new_zeros(()), **terms}
+
+    def counts(self, epoch: int) -> bool:
+        """Return whether the contrastive loss has been at work."""
+        return epoch * self.setup.steps > self.begins
+
+    def notes(self) -> dict[str, Any]:
+        """Return the unit of the sizes, the first step of the contrastive loss and its normalisers."""
+        return super().notes() | {"contrastive_from": self.begins, "log_z": dict(self.log_z)}
 
     def keeps(self, t: int) -> bool:
         """Return whether pass t is the clean one that the contrastive loss goes back through."""
@@ -184,7 +192,7 @@ class CARLCourse(FreeLBCourse):
         """
         import torch
 
-        if not all(bool(bank.written.all()) for bank in self.banks.values()):
+        if not self.log_z and not all(bool(bank.written.all()) for bank in self.banks.values()):
             raise RuntimeError("CARL's banks are not full: a training text was left out of an epoch")
         units = {name: _unit(vectors.float()) for name, vectors in found.items()}
         groups, losses = list(self._groups(batch)), []

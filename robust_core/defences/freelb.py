@@ -73,6 +73,10 @@ class FreeLBCourse(Course):
         with dropout(), self.setup.autocast():
             return self.setup.network.reading(rows if delta is None else rows + delta, batch.mask)
 
+    def notes(self) -> dict[str, Any]:
+        """Return the unit in which the sizes are given."""
+        return {"unit": self.unit}
+
     def added(self, t: int, reading: "Reading", batch: "Batch", dropout: "SameDropout") -> "dict[str, torch.Tensor]":
         """Return further loss terms of pass t, with their weights; perturbations never climb on them."""
         return {}

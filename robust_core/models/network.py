@@ -7,6 +7,7 @@ from torch import nn
 
 from robust_core.errors import Incompatible
 from robust_core.models.masked_network import MaskedHead
+from robust_core.models.masks import MaskConfig, WordMasks
 
 
 class Reading(NamedTuple):
@@ -28,17 +29,42 @@ class Network(nn.Module):
 
     Attributes:
         embedding: The table of word-embedding rows.
+        masks: Word masks that its words go through; None reads them whole.
         screens: Whether bf16 makes it faster where the processor has it.
         reconstruction: Head that reads tokens back from their hidden states; only models trained with RAR have one.
     """
 
     embedding: nn.Embedding
+    masks: WordMasks | None
     screens = False
     reconstruction: MaskedHead | None
 
     def __init__(self) -> None:
         super().__init__()
+        self.register_module("masks", None)
         self.register_module("reconstruction", None)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """What was there before the training: the encoder; of a word model the whole network."""
+        return self
+
+    def add_masks(self, config: MaskConfig, keep: float = 0.5) -> None:
+        """Give it untrained word masks."""
+        self.masks = WordMasks(self.embedding.embedding_dim, config, keep)
+
+    def importance(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return the (n, t) importance phi of the words of (n, t, d) rows, without special cases; 1 without masks."""
+        return torch.ones(embeddings.shape[:-1], device=embeddings.device) if self.masks is None else \
+            self.masks(self.seen(embeddings))
+
+    def seen(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return what the masks are made from, (n, t, d)."""
+        return embeddings
+
+    def masked(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (n, t, d) rows, masked if there are masks."""
+        return embeddings if self.masks is None else self.masks.gate(embeddings, embeddings, mask)[0]
 
     def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, classes) scores of (n, t) token ids; a network may know a faster way than through its rows."""
