@@ -79,8 +79,9 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         course = defence.course(setup)
         for module in (network, *course.modules.values()):
             module.to(where)
-    who = fingerprint(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset, architecture=architecture,
-                      data=datasets.fingerprint(splits["train"]), parts=together.parts, config=config_of(begun))
+    who = fingerprint(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
+                      architecture=architecture, data=datasets.fingerprint(splits["train"]), parts=together.parts,
+                      config=config_of(begun))
     loop = Loop(setup, course, rows["dev"], who, folder, save_every)
     if folder is not None and resume:
         loop.load(read_state(folder))
