@@ -2,4 +2,5 @@
 
 from robust_core.registry import Registry
 
-DEFENCES = Registry("defence", ("robust_core.defences.base",))
+DEFENCES = Registry("defence", ("robust_core.defences.base", "robust_core.defences.adversarial",
+                                "robust_core.defences.flat"))
