@@ -106,7 +106,8 @@ def test_random_numbers_drawn_between_two_epochs_do_not_matter(learnt, data):
     torch.manual_seed(7)
     events = learn(data, meddle=lambda: drawn.append(torch.rand(1).item()))
     torch.manual_seed(7)
-    assert len(drawn) == len(events) and drawn == [torch.rand(1).item() for _ in drawn], "the caller's random numbers are its own"
+    assert len(drawn) == len(events)
+    assert drawn == [torch.rand(1).item() for _ in drawn], "the caller's random numbers are its own"
     assert same(weights(events), weights(learnt["cnn"]))
 
 

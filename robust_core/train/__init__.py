@@ -8,5 +8,5 @@ from robust_core.train.saving import Trained, save
 from robust_core.train.setup import Batch, Pair, Randomness, Row, Setup, Stream
 
 __all__ = ["Batch", "Pair", "Randomness", "Recipe", "Row", "Setup", "Stream", "Trained", "accuracy_of",
-           "add_low_rank", "hide_words", "learn_vocabulary", "make_batch", "model_id", "rate", "recipe_for", "save", "shuffled",
-           "train"]
+           "add_low_rank", "hide_words", "learn_vocabulary", "make_batch", "model_id", "rate", "recipe_for", "save",
+           "shuffled", "train"]
