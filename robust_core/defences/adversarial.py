@@ -30,6 +30,7 @@ class AdversarialCourse(Course):
         super().__init__(setup)
         self.defence = defence
         self.grows = not defence.fixed_schedule
+        self._training_mode = defence.training_mode and setup.word_model
         self._round = 0
         self._chosen: list[int] = []
         # What became of the examples attacked in this round so far: the new text, or None for one that is left out.
@@ -60,7 +61,7 @@ class AdversarialCourse(Course):
         number = {setup.examples[i].uid: i for i in left}
         began, shown, done, flipped = time.perf_counter(), 0.0, 0, 0
         if left:
-            with live_classifier(setup, training=self.defence.training_mode) as victim:
+            with live_classifier(setup, training=self._training_mode) as victim:
                 for event in self._method().run([victim], [setup.examples[i] for i in left],
                                                 seed=setup.seed * 1000 + self._round, precision=self._precision()):
                     if event.kind not in ("result", "error"):
@@ -83,7 +84,7 @@ class AdversarialCourse(Course):
 
     def _precision(self) -> Any:  # noqa: ANN401 (one of PRECISIONS)
         # With dropout on, two looks at a text differ by more than precisions do.
-        return "exact" if self.defence.training_mode else "screened"
+        return "exact" if self._training_mode else "screened"
 
     def _text(self, result: "AttackResult | None") -> str | None:
         if result is None:
@@ -106,11 +107,12 @@ class AdversarialCourse(Course):
     def scores(self, embeddings: Any, mask: Any) -> Any:  # noqa: ANN401 (tensors, as in Course)
         """Return the network's scores; with `double_softmax` their probabilities, which the loss takes for scores."""
         scores = super().scores(embeddings, mask)
-        return scores.softmax(-1) if self.defence.double_softmax else scores
+        return scores.softmax(-1) if self.defence.double_softmax and self.setup.word_model else scores
 
     def counts(self, epoch: int) -> bool:
         """Return whether an epoch comes after the first attack, if there is one."""
-        return self.defence.select_all or not self.defence.rounds or epoch > self.defence.clean_epochs
+        every = not self.defence.rounds or self.defence.select_all and not self.setup.word_model
+        return every or epoch > self.defence.clean_epochs
 
     def state(self) -> dict[str, Any]:
         """Return the adversarial texts of the round so far."""
@@ -136,9 +138,10 @@ class Adversarial(Defence):
     texts: str = param("changed", "Attacked texts to train on: all, those the attack changed, or its successes",
                        choices=("all", "changed", "successes"))
     max_queries: int = param(0, "Most queries of the attack for a text; 0: no limit", low=0)
-    double_softmax: bool = param(False, "As released: take the loss of probabilities instead of scores")
-    training_mode: bool = param(False, "As released: attack with dropout and sampled masks on")
-    select_all: bool = param(False, "As released: select on dev among the epochs before the first round as well")
+    double_softmax: bool = param(False, "As released: the loss takes probabilities for scores (word models)")
+    training_mode: bool = param(False, "As released: attack with dropout and sampled masks on (word models)")
+    select_all: bool = param(False, "As released: select on dev among the epochs before the first round as well "
+                             "(transformers)")
     fixed_schedule: bool = param(False, "As released: plan the learning rate for the clean texts alone")
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}, "as-released": _RELEASED}

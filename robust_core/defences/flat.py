@@ -57,7 +57,8 @@ class FlatCourse(AdversarialCourse):
         pair, network = batch.pair, self.setup.network
         if pair is None:
             return batch.ids.new_zeros((), dtype=network.embedding.weight.dtype)
-        mine = network.importance(network.embedding(batch.ids))
+        # A word that was hidden from the network is no word that an attack replaced.
+        mine = network.importance(network.embedding(pair.rows))
         theirs = network.importance(network.embedding(pair.ids))
         if self.defence.detached_importance and not self.setup.word_model:
             mine, theirs = mine.detach(), theirs.detach()
