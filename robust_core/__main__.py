@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import math
+import os
 import platform
 import shlex
 import signal
@@ -229,40 +230,76 @@ def evaluate(model: Models,
 
 
 @app.command()
-def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")],
-          architecture: Annotated[str, typer.Option("--architecture", help="cnn, lstm, minilm.")],
+def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")] = "",
+          architecture: Annotated[str, typer.Option(
+              "--architecture", help="cnn, lstm, minilm, or a Hugging Face id or folder.")] = "",
           defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
+          attack: Annotated[str, typer.Option("--attack", help="Attack that the defence trains against.")] = "",
+          preset: Annotated[str, typer.Option("--preset", help="Named parameters: paper, as-released, …")] = "",
+          name: Annotated[str, typer.Option("--name", help="Last part of the model's id.")] = "",
           seed: Seed = 0,
-          settings: Annotated[list[str] | None, typer.Option("--set", help="Part of the recipe: name=value.")] = None,
+          settings: Annotated[list[str] | None, typer.Option(
+              "--set", help="Parameter of the defence or part of the recipe: name=value; repeatable.")] = None,
+          plan: Annotated[str | None, typer.Option(
+              "--plan", help="JSON list of trainings; those that are there already are skipped.")] = None,
+          resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed training was.")] = False,
           data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
           out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints; runs/checkpoints.")] = None,
+          claims: Annotated[str | None, typer.Option("--claims", help="Write a claim a training to a folder.")] = None,
           device: Device = "auto", as_json: Json = False) -> None:
-    """Train a classifier, select its best epoch on dev, and store it as a checkpoint."""
-    from robust_core.defences import DEFENCES
+    """Train classifiers, select the best epoch on dev, and store them as checkpoints."""
+    from robust_core import trainings
 
     with _stdout_kept():
-        method, = _methods(DEFENCES, [defence], None)
-        from robust_core.models.checkpoint import ARCHITECTURES
-
-        if architecture not in ARCHITECTURES:
-            raise UnknownName("architecture", architecture, list(ARCHITECTURES))
-        datasets.find(dataset, "train", data_dir)
-        from robust_core import train as training
-
-        recipe = training.recipe_for(architecture, dataset, **_settings(training.Recipe, settings))
+        if plan is not None and (dataset or architecture):
+            raise BadInput("A plan says itself what to train; leave --dataset and --architecture out.")
+        values = {"dataset": dataset, "architecture": architecture, "defence": defence, "attack": attack,
+                  "preset": preset, "name": name, "seed": seed}
+        orders = (trainings.plan(Path(plan)) if plan is not None else
+                  [trainings.order(values | {"set": _training_settings(defence, settings)})])
         root = Path(out) if out else runs_folder() / "checkpoints"
+        for wanted in orders:
+            datasets.find(wanted.dataset, "train", data_dir)
         rows = []
-        for event in training.train(method, dataset, architecture, recipe, seed=seed, device=device,
-                                    data_dir=data_dir):
-            if event["kind"] == "epoch":
-                typer.echo(f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}, accuracy on dev "
-                           f"{100 * event['dev_accuracy']:.1f} %, {event['eta']:.0f} s to go", err=True)
-            else:
-                card = training.save(event["trained"], root)
-                rows.append({"model": card.id, "seed": card.seed, "dev_accuracy": card.dev_accuracy,
-                             "epochs": card.epochs, "seconds": card.seconds, "path": str(card.folder)})
-    _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
-                          "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
+        for wanted in orders:
+            row = trainings.done(wanted, root) if plan is not None else None
+            if row is not None:
+                typer.echo(f"{wanted.id}: is there already", err=True)
+                rows.append(row)
+                continue
+            for event in trainings.run(wanted, root, device=device, data_dir=data_dir, resume=resume or bool(plan)):
+                _tell(wanted.id, event)
+                if event["kind"] == "stored":
+                    rows.append(event["row"])
+                    if claims is not None:
+                        trainings.claim(event["card"], Path(claims))
+        first = trainings.first_process()
+    if first:
+        _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
+                              "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
+
+
+def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings by the types of the defence's parameters and the recipe's."""
+    from robust_core.defences import DEFENCES
+    from robust_core.train.recipe import Recipe
+
+    known = {p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}
+    return {name: _parsed(known.get(name, str), name, value) for name, value in _pairs(settings).items()}
+
+
+def _tell(model: str, event: Mapping[str, Any]) -> None:
+    """Say on stderr how a training goes on."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if event["kind"] == "epoch":
+        terms = "".join(f", {name} {value:.4f}" for name, value in event["terms"].items() if name != "loss")
+        typer.echo(f"{model}: epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}{terms}, accuracy "
+                   f"on dev {100 * event['dev_accuracy']:.1f} %, {event['rows']} rows, {event['eta']:.0f} s to go",
+                   err=True)
+    elif event["kind"] == "attack" and event["done"] == event["total"]:
+        typer.echo(f"{model}: round {event['round']} of {event['rounds']}: {event['succeeded']} of {event['total']} "
+                   f"texts flipped by {event['attack']}", err=True)
 
 
 @app.command()
@@ -335,17 +372,6 @@ def _pairs(settings: Sequence[str] | None) -> dict[str, str]:
         if not equals:
             raise BadInput(f"--set takes name=value, not {setting!r}.")
         values[name.strip()] = value.strip()
-    return values
-
-
-def _settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
-    """Read `name=value` settings as the parameters of a class."""
-    known = {p.name: p for p in parameters(cls)}
-    values = {}
-    for name, value in _pairs(settings).items():
-        if name not in known:
-            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
-        values[name] = _parsed(known[name].type, name, value)
     return values
 
 

@@ -166,6 +166,19 @@ class TextClassifier:
         """Mean norm of its token embeddings, pads left out: the unit in which perturbations are measured."""
         return mean_norm(self.net.embedding.weight, self.tokens.pad_id)
 
+    def word_importance(self, words: Sequence[str]) -> np.ndarray:
+        """Return the (n,) learnt importance phi of words in 0..1, each read alone; 1 without word masks.
+
+        A word of several pieces counts as its most important one, a word without any as the pad.
+        """
+        coded = [self.tokens.encode(clean(word)) for word in words]
+        with self._lock, torch.no_grad():
+            ids, _ = padded([c.ids for c in coded], self.tokens.pad_id, self.device)
+            phi = self.net.importance(self.net.embedding(ids)).cpu().numpy()
+        return np.array([max((float(phi[i, j]) for j, owner in enumerate(c.owner) if owner >= 0),
+                             default=float(phi[i, 0]))
+                         for i, c in enumerate(coded)], dtype=np.float32)
+
     def logits(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax, differentiable in the embeddings."""
         with self._lock:

@@ -39,16 +39,16 @@ def make_batch(rows: Sequence[Row], tokens: Any, device: torch.device) -> Batch:
     ids, mask = padded([row.ids for row in rows], tokens.pad_id, device)
     labels, index = (torch.tensor(column, device=device) for column in zip(*((r.label, r.index) for r in rows),
                                                                            strict=True))
-    return Batch(ids, mask, labels, index, _pair(rows, ids.shape[1], tokens, device))
+    return Batch(ids, mask, labels, index, _pair(rows, ids, tokens, device))
 
 
-def _pair(rows: Sequence[Row], width: int, tokens: Any, device: torch.device) -> Pair | None:  # noqa: ANN401
+def _pair(rows: Sequence[Row], own: torch.Tensor, tokens: Any, device: torch.device) -> Pair | None:  # noqa: ANN401
     if all(row.original is None for row in rows):
         return None
     originals = [row.original or row for row in rows]
     ids, mask = padded([row.ids for row in originals], tokens.pad_id, device)
     made = torch.tensor([row.original is not None for row in rows], device=device)
-    return Pair(ids, mask, _owners(originals, ids.shape[1], device), _owners(rows, width, device), made)
+    return Pair(ids, mask, _owners(originals, ids.shape[1], device), _owners(rows, own.shape[1], device), made, own)
 
 
 def _owners(rows: Sequence[Row], width: int, device: torch.device) -> torch.Tensor:

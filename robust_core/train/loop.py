@@ -30,7 +30,7 @@ _EVERY, _SAVE_ROWS = 0.4, 20.0
 
 
 def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *, seed: int = 0, device: str = "auto",
-          data_dir: str | None = None, folder: Path | None = None, resume: bool = False,
+          data_dir: str | None = None, variant: str = "", folder: Path | None = None, resume: bool = False,
           save_every: int = 500) -> Iterator[dict[str, Any]]:
     """Train a classifier and select its best epoch on the dev split.
 
@@ -44,6 +44,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         seed: Seeds initialisation, order, dropout and masks; the caller's random numbers are neither used nor moved.
         device: auto, cpu, cuda, mps.
         data_dir: Folder of the data sets.
+        variant: Last part of the model's id, without the seed; empty takes the defence's own.
         folder: Where the state is saved after each epoch and every `save_every` steps; None saves none. It is removed
             when the training is over and whoever iterates has come to the end.
         resume: Go on from the state in `folder`, if there is one; the weights at the end are the same bit for bit.
@@ -87,7 +88,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         loop.load(read_state(folder))
     yield from loop.run()
     card = checkpoint.Card(
-        id="/".join((dataset, checkpoint.folder_name(architecture), defence.variant + (f"@{seed}" if seed else ""))),
+        id=model_id(defence, dataset, architecture, seed, variant),
         dataset=dataset, architecture=architecture, defence=to_record(defence), seed=seed, labels=setup.labels,
         config=config_of(begun) | course.notes(), recipe=dataclasses.asdict(recipe), dev_accuracy=loop.best_accuracy,
         epochs=loop.best_epoch, seconds=round(loop.seconds(), 1), device=where.type,
@@ -98,6 +99,11 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
     if folder is not None and not together.part:
         forget_state(folder)
+
+
+def model_id(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:
+    """Return the id of a trained model, such as sst2/cnn/flat-textfooler@1."""
+    return f"{dataset}/{checkpoint.folder_name(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
 
 
 class Loop:

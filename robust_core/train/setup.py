@@ -41,6 +41,7 @@ class Pair(NamedTuple):
         owner: (n, u) index of the word of each token of the original, -1 for special tokens and pads.
         twin: (n, t) the same for the tokens of the batch itself.
         made: (n,) bool, True where the row is not a clean one.
+        rows: (n, t) token ids of the batch itself, before words were hidden from it.
     """
 
     ids: torch.Tensor
@@ -48,6 +49,7 @@ class Pair(NamedTuple):
     owner: torch.Tensor
     twin: torch.Tensor
     made: torch.Tensor
+    rows: torch.Tensor
 
 
 class Batch(NamedTuple):
