@@ -83,7 +83,8 @@ def order(values: Mapping[str, Any]) -> Order:
             raise BadInput(f"{cls.title} has no parameter {name!r}, nor has the recipe. "
                            f"Known: {', '.join(sorted(known | parts))}.")
     record = {name: value for name, value in settings.items() if name in known}
-    defence = from_record(DEFENCES, {"name": cls.name} | _preset(cls, texts["preset"]) | record)
+    given = cls.BY_DATASET.get(texts["dataset"], {}) | _preset(cls, texts["preset"])
+    defence = from_record(DEFENCES, {"name": cls.name} | given | record)
     recipe = {name: value for name, value in settings.items() if name not in known}
     if "epochs" in recipe and defence.fit(Recipe()) != Recipe():
         raise BadInput(f"{cls.title} decides on its epochs itself: set clean_epochs, rounds and round_epochs.")

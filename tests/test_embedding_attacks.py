@@ -50,7 +50,7 @@ def test_attacks_stay_in_their_ball_and_hurt(model, name, norm):
 
 
 def test_one_step_on_a_linear_model_is_known():
-    """The margin of a sum of rows falls by 2 radius a coordinate and word under linf, by the gradient's norm under l2."""
+    """The margin of a sum of rows falls by 2 radius a word under linf, by the gradient's norm under l2."""
     model = BagOfWords()
     example = Example("good movie", 1, "x")
     result, = FGSM(radius=0.1).run(model, [example])

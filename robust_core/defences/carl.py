@@ -275,11 +275,10 @@ class CARL(FreeLB):
     representation: str = param("pooled", "What stands for a text: what the classifier reads, or the first token",
                                 choices=("pooled", "first"))
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "sst2": FreeLB.PRESETS["sst2"] | {"after": 3.0},
-        "yahoo_answers": FreeLB.PRESETS["yahoo_answers"] | {"after": 3.84},
-        "yelp_polarity": FreeLB.PRESETS["yelp_polarity"] | {"after": 3.0, "negatives": 20_000},
-        "ag_news": FreeLB.PRESETS["ag_news"] | {"after": 2.07}}
+    BY_DATASET: ClassVar[dict[str, dict[str, Any]]] = {
+        "yahoo_answers": FreeLB.BY_DATASET["yahoo_answers"] | {"after": 3.84},
+        "yelp_polarity": FreeLB.BY_DATASET["yelp_polarity"] | {"after": 3.0, "negatives": 20_000},
+        "ag_news": FreeLB.BY_DATASET["ag_news"] | {"after": 2.07}}
 
     def course(self, setup: "Setup") -> CARLCourse:
         """Begin a training."""

@@ -97,8 +97,8 @@ class FreeLBCourse(Course):
 class FreeLB(Defence):
     """Learn from several passes over embeddings that climb the loss, with one step of the optimiser.
 
-    The defaults are those of the CARL and RAR paper for SST-2; `PRESETS` has its other data sets. The passes of a
-    batch share their dropout masks; every real token is perturbed, special tokens included, pads never.
+    The defaults are those of the CARL and RAR paper for SST-2; `BY_DATASET` has its others. The passes of a batch
+    share their dropout masks; every real token is perturbed, special tokens included, pads never.
 
     Differs: sizes are multiples of the mean norm of the network's token embeddings, in the paper absolute in ALBERT's;
     a random start outside the ball is brought into it at once, in the released code after the first step.
@@ -112,8 +112,8 @@ class FreeLB(Defence):
     norm: str = param("l2", "How perturbations are measured: over the whole text, or its largest coordinate",
                       choices=("l2", "linf"))
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "sst2": {"start": 0.6, "step": 0.1, "radius": 0.0, "passes": 2},
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}
+    BY_DATASET: ClassVar[dict[str, dict[str, Any]]] = {
         "yahoo_answers": {"start": 0.0, "step": 0.01, "radius": 0.0, "passes": 3},
         "yelp_polarity": {"start": 0.5, "step": 0.05, "radius": 0.0, "passes": 3},
         "ag_news": {"start": 0.0, "step": 0.01, "radius": 0.0, "passes": 3}}
@@ -121,7 +121,7 @@ class FreeLB(Defence):
     @classmethod
     def paper(cls, dataset: str) -> Self:
         """Return the paper's setting for a data set; where it has none, that for SST-2."""
-        return cls(**cls.PRESETS.get(dataset, {}))
+        return cls(**cls.BY_DATASET.get(dataset, {}))
 
     def course(self, setup: "Setup") -> FreeLBCourse:
         """Begin a training."""
