@@ -300,6 +300,9 @@ def _tell(model: str, event: Mapping[str, Any]) -> None:
     elif event["kind"] == "attack" and event["done"] == event["total"]:
         typer.echo(f"{model}: round {event['round']} of {event['rounds']}: {event['succeeded']} of {event['total']} "
                    f"texts flipped by {event['attack']}", err=True)
+    elif event["kind"] == "contrastive":
+        typer.echo(f"{model}: the contrastive loss begins at step {event['step']}, against {event['negatives']} "
+                   "texts of other labels", err=True)
 
 
 @app.command()
