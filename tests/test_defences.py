@@ -137,7 +137,7 @@ def test_the_entropy_of_a_course_is_maximised(data):
     setup = setup_of(data, DEFENCES["flat"](beta=1.0, keep=0.9))
     course = DEFENCES["flat"](beta=1.0, keep=0.9).course(setup)
     course.cross_entropy = lambda batch: torch.zeros((), requires_grad=True) * 1.0
-    optimiser = torch.optim.Adam(setup.network.masks.parameters(), lr=0.02)
+    optimiser = torch.optim.Adam(setup.network.masks.parameters(), lr=1e-3)
     batch = train.make_batch(setup.rows, setup.tokens, CPU)
     for _ in range(200):
         optimiser.zero_grad()
@@ -276,7 +276,7 @@ def test_a_masked_model_is_stored_and_comes_back(flat, architecture, tmp_path, m
     assert loaded.predict_proba(texts[:1]) == pytest.approx(loaded.predict_proba(texts)[:1], abs=1e-5)
     phi = loaded.word_importance([*GOOD, "zorp", "…"])
     assert phi.shape == (len(GOOD) + 2,) and ((phi > 0) & (phi < 1)).all() and len(set(phi.tolist())) > 2
-    assert loaded.noise().absolute < 1e-3
+    assert loaded.noise().absolute < 0.05
 
 
 def test_the_words_of_the_base_model_are_shared_and_stay(data, tmp_path, monkeypatch):

@@ -383,7 +383,7 @@ def parent_hash(architecture: str, network: "Network") -> str:
     digest = hashlib.sha256()
     fresh = getattr(network, "fresh", frozenset())
     for name, value in sorted(network.state_dict().items()):
-        if name not in fresh:
+        if name not in fresh and not name.startswith("masks."):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
