@@ -174,9 +174,9 @@ class WordFiller:
 
     def _fill(self, blank: Blank) -> list[tuple[str, float]]:
         beside = [*Draft.of(blank.before).words[-1:], *Draft.of(blank.after).words[:1]]
-        known = self._synonyms.get(blank.like.lower(), ()) if blank.like else self._new
+        known = blank.among or (self._synonyms.get(blank.like.lower(), ()) if blank.like else self._new)
         order = sorted(known, key=lambda word: zlib.crc32(" ".join([word, *beside]).encode()))
-        return [(match_case(word, blank.like), -1.0 - k / 4) for k, word in enumerate(order)]
+        return [(word if blank.among else match_case(word, blank.like), -1.0 - k / 4) for k, word in enumerate(order)]
 
 
 @dataclasses.dataclass(frozen=True)
