@@ -241,9 +241,11 @@ def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
     """Write the rows as a claim: the share of sentences for which both find the same text."""
     same, all_ = sum(row["same"] for row in rows), sum(row["sentences"] for row in rows)
     share, error = proportion_and_error(same, all_)
-    export_claim(path, claim="TextFooler finds the text that TextAttack's search finds",
-                 command=f"python -m bench.parity --n {n}", run="", n=all_, seeds=[0], metric="same_text", value=share,
-                 value_se=error, thresholds=to_record(ATTACKS["textfooler"]()), details={"rows": list(rows)})
+    attack = ATTACKS[rows[0]["attack"]]
+    export_claim(path, claim=f"{attack.title} finds the text that TextAttack's search finds",
+                 command=f"python -m bench.parity --attack {attack.name} --n {n}", run="", n=all_, seeds=[0],
+                 metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
+                 details={"rows": list(rows)})
 
 
 def main() -> None:
