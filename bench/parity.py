@@ -3,7 +3,7 @@
 Both get the same victim, substitutes or words for a blank, part of speech, sentence encoder and stop words; search,
 goal, windows and the order of constraints are TextAttack's own on one side. Sentences are drawn at random until there
 are enough of them, enough long ones, and enough whose last step has several successes, so that the choice among these
-is tested too.
+is tested too. TextAttack's victim judges each text alone, as ours does wherever figures are too close to call.
 """
 
 import argparse
@@ -95,7 +95,8 @@ class Watched:
     """TextAttack's attack with a record of what it did; watching changes nothing."""
 
     def __init__(self, name: str, model: Any, encoder: Any) -> None:  # noqa: ANN401
-        victim = textattack_worker.wrapper(model.predict_proba)
+        # Batches of other sizes give other last bits, and TextAttack would decide exact ties by these.
+        victim = textattack_worker.wrapper(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
         self._attack = textattack_worker.recipe(name, victim, textattack_worker.cosines(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
         ranked, asked = getattr(search, "_get_index_order", None), goal.get_results
