@@ -14,10 +14,10 @@ from robust_core.types import AttackResult, Event
 _ALIKE = 1.05
 _EVERY = 16
 
-MEANING = ("Fluency compares how surprising both texts are to a masked language model: each piece of the text is hidden "
+MEANING = ("Fluency compares how surprising both texts are to a masked language model: each piece of a text is hidden "
            "in turn, and the model says how probable it is there, given all others (pseudo-perplexity, Salazar et al. "
-           "2020). Twice the pseudo-perplexity is called 2 × less fluent. The model has read film reviews, and rare "
-           "names and slang surprise it, too: compare the two texts of a card, not different reviews.")
+           "2020). Twice the pseudo-perplexity is called 2 × less fluent. Rare names and slang surprise the model as "
+           "well: compare the two texts of a card, not different reviews.")
 
 
 class Reader(Protocol):

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from doubles import BagOfWords, Planted, WordEncoder
+from doubles import BagOfWords, Planted, WordEncoder, WordReader
 from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
 from robust_core.jobs import JobManager
-from robust_core.models import checkpoint
+from robust_core.models import checkpoint, masked
 from robust_core.registry import param
 from robust_core.store import ResultStore
 from ui import report, running, session, state
@@ -73,6 +73,7 @@ def doubles(tmp_path, monkeypatch):
     monkeypatch.setitem(ATTACKS._members, "milder", Milder)
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
         default=lambda device="auto": WordEncoder()))
+    monkeypatch.setattr(masked, "load", lambda name="minilm", device="auto": WordReader())
     monkeypatch.setattr(state, "warm_up", lambda: None)
     monkeypatch.setitem(SLOW, "slow", 0.0)
     st.cache_resource.clear()
@@ -93,7 +94,8 @@ def settle(at: AppTest) -> AppTest:
     for _ in range(200):
         at.run()
         assert not at.exception, at.exception
-        if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn")):
+        if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn",
+                                               "Measuring fluency", "Judging by", "judging …")):
             return at
         time.sleep(0.05)
     raise AssertionError(page(at))
