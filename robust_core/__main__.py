@@ -278,7 +278,7 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
 def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, such as flat/table4.")],
               seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each model: seeds 0, 1, …")] = 1,
               model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; repeatable.")] = None,
-              attack: Annotated[list[str] | None, typer.Option("--attack", help="Only this attack; repeatable.")] = None,
+              attack: Annotated[list[str] | None, typer.Option("--attack", help="Only this one; repeatable.")] = None,
               n: Annotated[int | None, typer.Option("--n", min=1, help="At most so many examples a cell.")] = None,
               data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
               precision: Exactness = "exact",
