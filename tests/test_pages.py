@@ -289,10 +289,10 @@ def cells(at: AppTest, title: str) -> list[str]:
 
 def test_a_table_of_cards_leads_to_each():
     at = both(",".join(MODELS[:2]))
-    # good 2 + clever 1.5 + bias 0 or 4, doubled: with bad for good sigmoid(-1) or sigmoid(7), with fine 2.0 and 6.0.
+    # good 2 + clever 1.5 + bias 0 or 4, doubled: with bad for good 27 % and 95 %, with fine 98 % and more.
     assert cells(at, "Attacks and models") == [
-        "✗ flipped 1 word, 27 % 2 queries", "✓ held 1 word, > 99.9 % 2 queries",
-        "✓ held 1 word, 98.2 % 2 queries", "✓ held 1 word, > 99.9 % 2 queries"]
+        "✗ flipped 1 word, 27 % 2 queries", "✓ held 1 word, 95 % 2 queries",
+        "✓ held 1 word, 98 % 2 queries", "✓ held 1 word, > 99.9 % 2 queries"]
     shown = page(at)
     targets = re.findall(r'href="#([^"]+)"', shown)
     assert len(targets) == 4 and all(shown.count(f'id="{target}"') == 1 for target in targets)

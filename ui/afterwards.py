@@ -1,6 +1,6 @@
 """What is worked out once an attack is over: whether a text fools the other models as well, and how fluent it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ui import state
@@ -28,7 +28,10 @@ class Afterwards(NamedTuple):
 
 def of(outcome: Outcome) -> dict[Pair, Afterwards]:
     """Return what is known of every changed text; the working out starts unless it has. Nothing while it is running."""
-    return {} if outcome.running else {pair: _of(outcome, pair) for pair in outcome.donors()}
+    donors = [] if outcome.running else outcome.donors()
+    labels = {model: state.labels(model) for model in outcome.models} if donors else {}
+    return {pair: _of(outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]])
+            for pair in donors}
 
 
 def flips(outcome: Outcome, pair: Pair) -> bool:
@@ -37,14 +40,14 @@ def flips(outcome: Outcome, pair: Pair) -> bool:
     return result.status == "succeeded" and result.perturbed_label != result.reference_label
 
 
-def _of(outcome: Outcome, pair: Pair) -> Afterwards:
+def _of(outcome: Outcome, pair: Pair, others: Sequence[str]) -> Afterwards:
     device, text = outcome.asked["device"], outcome.results[pair].perturbed
-    others = [m for m in outcome.models if m != pair.model and state.labels(m) == state.labels(pair.model)]
-    fools = {m: found for m in others for found in [_fooled(outcome, m, text)] if found != "error"}
+    judged = {m: _fooled(outcome, m, text) for m in others} if flips(outcome, pair) else {}
+    fools = {m: fooled for m, fooled in judged.items() if fooled != "error"}
     before, trouble = state.perplexity(device, outcome.text)
     after, also = state.perplexity(device, text)
     both = None if before is None or after is None else (before, after)
-    return Afterwards(fools if flips(outcome, pair) else {}, both, trouble or also)  # type: ignore[arg-type]
+    return Afterwards(fools, both, trouble or also)  # type: ignore[arg-type]
 
 
 def _fooled(outcome: Outcome, model: str, text: str) -> bool | str | None:

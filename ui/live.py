@@ -73,23 +73,28 @@ def attack(now: Outcome | None) -> None:
         summary(latest)
         many = len(latest.pairs) > _ABREAST
         if many:
-            st.html(matrix.attacks(latest, named, names))
+            _tables(latest, after, named, names)
         with st.grid(columns=columns, min_column_width=245, border=True):
             for pair in latest.pairs:
-                _card(latest, pair, named[pair], matrix.remarks(after.get(pair), named))
-        if len(latest.pairs) > 1 and not many:
-            st.html(matrix.attacks(latest, named, names))
-        _after(latest, after, named)
+                _card(latest, pair, named[pair], names[pair.model], matrix.remarks(after.get(pair), named))
+        if not many:
+            _tables(latest, after, named, names)
+        _say(latest, after)
         return latest.running or any(found.waiting for found in after.values())
 
     fragment(draw, now.running or any(found.waiting for found in afterwards.of(now).values()))
 
 
-def _after(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str]) -> None:
-    """Show what was worked out after the attack, and say what it means."""
-    table = matrix.transfer(now, after, named)
-    if table:
+def _tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str],
+            names: dict[str, tuple[str, ...]]) -> None:
+    """Show all cards at a glance, and whose texts fool whom."""
+    tables = [matrix.attacks(now, named, names) if len(now.pairs) > 1 else "", matrix.transfer(now, after, named)]
+    for table in filter(None, tables):
         st.html(table)
+
+
+def _say(now: Outcome, after: dict[Pair, Afterwards]) -> None:
+    """Say what the figures that were worked out afterwards mean, or why there are none."""
     if not after:
         return
     trouble = next((found.trouble for found in after.values() if found.trouble), "")
@@ -115,8 +120,7 @@ def summary(now: Outcome) -> None:
                f"device {state.device_of(now.asked['models'], now.asked['device'])}")
 
 
-def _card(now: Outcome, pair: Pair, name: str, remarks: Sequence[str]) -> None:
-    names = state.labels(pair.model)
+def _card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str]) -> None:
     result = now.results.get(pair)
     points, target, asked = _points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
     with st.container():

@@ -10,12 +10,11 @@ from ui.afterwards import Afterwards
 from ui.outcome import Outcome, Pair
 
 # What a cell shows apart from colour.
-_SIGNS = {"succeeded": "✗", "failed": "✓", "reduced": "–", "skipped": "–", "error": "!", "exhausted": "✓"}
+_SIGNS = {"succeeded": "✗", "failed": "✓", "reduced": "–", "skipped": "–", "error": "!", "exhausted": "–"}
 
 STYLE = """
 .rx-scroll { overflow-x: auto; }
 .rx-matrix { border-collapse: separate; border-spacing: 0.3rem; margin: 0.2rem -0.3rem 0.4rem; font-size: 0.92rem; }
-.rx-matrix caption { text-align: left; caption-side: top; font-size: 0.86rem; opacity: 0.85; padding: 0 0.3rem; }
 .rx-matrix th { text-align: left; font-weight: 600; padding: 0.15rem 0.4rem; vertical-align: middle; }
 .rx-matrix thead th { vertical-align: bottom; } .rx-matrix td { padding: 0; min-width: 6.6rem; }
 .rx-cell { display: block; border-radius: 0.4rem; padding: 0.2rem 0.55rem; line-height: 1.35;
@@ -31,7 +30,8 @@ a.rx-cell:hover, a.rx-cell:focus-visible { outline: 2px solid currentColor; }
 .rx-head { scroll-margin-top: 5rem; }
 .rx-head:target { outline: 3px solid light-dark(#7e5cd6, #c3aef5); outline-offset: 0.35rem; border-radius: 0.2rem; }
 @media (max-width: 640px) {
-  .rx-matrix { border-spacing: 0.15rem; } .rx-matrix td { min-width: 5.2rem; } .rx-cell { padding: 0.15rem 0.3rem; }
+  .rx-matrix { border-spacing: 0.15rem; } .rx-matrix td { min-width: 4.7rem; } .rx-cell { padding: 0.15rem 0.3rem; }
+  .rx-cell b { white-space: normal; } .rx-matrix th { padding: 0.1rem 0.2rem; font-size: 0.86rem; }
   .rx-matrix tbody th, .rx-matrix thead th:first-child { position: sticky; left: 0;
     background: light-dark(#fdfcfa, #15141b); }
 }
@@ -112,8 +112,13 @@ def _texts(count: int) -> str:
 
 
 def _table(label: str, caption: str, head: str, body: str) -> str:
-    return (f'<div class="rx-scroll" role="region" tabindex="0" aria-label="{label}"><table class="rx-matrix">'
-            f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+    return (f'<p class="rx-small">{caption}</p><div class="rx-scroll" role="region" tabindex="0" aria-label="{label}">'
+            f'<table class="rx-matrix" aria-label="{label}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+
+
+def _whole(name: str) -> str:
+    """Keep a name on one line."""
+    return name.replace(" ", "\u00a0")
 
 
 def remarks(found: Afterwards | None, titles: Mapping[Pair, str]) -> list[str]:
@@ -122,8 +127,8 @@ def remarks(found: Afterwards | None, titles: Mapping[Pair, str]) -> list[str]:
         return []
     said = []
     if found.fools:
-        also = [titles[Pair(m, "")] for m, fooled in found.fools.items() if fooled]
-        held = [titles[Pair(m, "")] for m, fooled in found.fools.items() if fooled is False]
+        also = [_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled]
+        held = [_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled is False]
         said.append("Judging by the other models …" if None in found.fools.values() else
                     " ".join(part for part in (f"Also fools {', '.join(also)}." if also else "",
                                                f"Does not fool {', '.join(held)}." if held else "") if part))
