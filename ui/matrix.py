@@ -113,7 +113,8 @@ def _texts(count: int) -> str:
 
 def _table(label: str, caption: str, head: str, body: str) -> str:
     return (f'<p class="rx-small">{caption}</p><div class="rx-scroll" role="region" tabindex="0" aria-label="{label}">'
-            f'<table class="rx-matrix" aria-label="{label}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+            f'<table class="rx-matrix" aria-label="{label}"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>")
 
 
 def _whole(name: str) -> str:
