@@ -142,9 +142,16 @@ def parity_table(found: list[Claim]) -> str:
     return markdown(head, rows) + f"\n`{claim['command']}`\n"
 
 
+def attacks_table(found: list[Claim]) -> str:
+    """Return accuracy under all the attacks of the FLAT paper."""
+    from robust_core.experiments import EXPERIMENTS
+
+    return EXPERIMENTS["flat/table4"]().table(found)
+
+
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
-    "accuracy": accuracy_table, "completeness": completeness_table, "app": app_table, "speed": speed_table,
-    "parity": parity_table, "methods": methods_table}
+    "accuracy": accuracy_table, "attacks": attacks_table, "completeness": completeness_table, "app": app_table,
+    "speed": speed_table, "parity": parity_table, "methods": methods_table}
 
 
 def render(text: str, found: list[Claim]) -> str:

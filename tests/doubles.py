@@ -179,6 +179,14 @@ class WordFiller:
         return [(word if blank.among else match_case(word, blank.like), -1.0 - k / 4) for k, word in enumerate(order)]
 
 
+class WordReader:
+    """A masked language model that is only asked how fluent a text is: ten for each `bad` in it, and one more."""
+
+    def pseudo_perplexity(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n,) float64."""
+        return np.array([10.0 * text.split().count("bad") + 1.0 for text in texts])
+
+
 @dataclasses.dataclass(frozen=True)
 class Planted(Attack):
     """Put one word in the place of another, from left to right, until the prediction flips."""

@@ -707,3 +707,14 @@ def test_a_search_that_pauses_changes_nothing_and_hears_stop():
         stop.set()
     begun = sum(e.kind == "started" for e in events)
     assert [e.result.status for e in events if e.result] == ["stopped"] * begun
+
+
+def test_victims_with_the_same_id_are_refused():
+    with pytest.raises(BadInput, match="Two victims have the same id"):
+        next(Planted().run([BagOfWords(), BagOfWords()], [Example("a good movie")]))
+
+
+@pytest.mark.parametrize("label", [2, -1])
+def test_a_label_outside_the_classes_is_one_plain_line(label):
+    with pytest.raises(BadInput, match=f"The label {label} of example 'x' is none of the 2 classes of double"):
+        next(Planted().run([BagOfWords()], [Example("a good movie", label, "x")]))
