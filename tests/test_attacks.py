@@ -178,6 +178,13 @@ def test_reports_only_what_a_fresh_look_confirms(attack, victim):
     assert {r.status for r in found.values()} >= wanted
 
 
+def test_leaving_out_similarity_changes_nothing_else(attack, victim):
+    full, bare = results(run(attack, [victim], EXAMPLES)), results(run(attack, [victim], EXAMPLES, similarity=False))
+    for key, r in full.items():
+        assert np.isnan(bare[key].similarity) == (r.perturbed != r.example.text)
+        assert dataclasses.replace(bare[key], similarity=r.similarity) == r
+
+
 def test_the_same_seed_gives_the_same_result_in_any_order_and_width(attack, victim):
     other = BagOfWords({word: -w for word, w in WEIGHTS.items()}, id="double/other")
     wanted = results(run(attack, [victim, other], EXAMPLES, seed=3))

@@ -46,7 +46,7 @@ class Attack:
     @final
     def run(self, victims: Sequence[Classifier], examples: Iterable[Example], *, seed: int = 0,
             stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None,
-            precision: Precision = "exact", masked: Filler | None = None) -> Iterator[Event]:
+            precision: Precision = "exact", masked: Filler | None = None, similarity: bool = True) -> Iterator[Event]:
         """Attack every example on every victim.
 
         Args:
@@ -60,6 +60,7 @@ class Attack:
             precision: "exact" runs in fp32; "screened" looks in bf16 first, where that is faster, and again in fp32
                 wherever that could change a choice.
             masked: Masked language model; None takes the one that the attack names.
+            similarity: Whether results tell how similar both texts are; NaN otherwise, which saves two encodings.
 
         Yields:
             Events; the last of each (example, victim) is a "result" or an "error".
@@ -72,9 +73,10 @@ class Attack:
         if len({victim.id for victim in victims}) < len(victims):
             raise BadInput("Two victims have the same id, so that their results could not be told apart.")
         yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,
-                             masked=masked or getattr(self, "masked_model", "minilm")).run(_checked(examples, victims))
+                             masked=masked or getattr(self, "masked_model", "minilm"), similarity=similarity).run(
+                                 _checked(examples, victims))
 
-    def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int
+    def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int, *, compared: bool = True
                 ) -> Generator[Request, Any, AttackResult]:
         """Judge, search, judge again: the frame around `search` that no attack can change."""
         draft = Draft.of(example.text)
@@ -103,7 +105,9 @@ class Attack:
             outcome = "succeeded"
         elif outcome == "failed" and tally.over:
             outcome = "exhausted"
-        similarity = (yield from _similarity(example.text, best.text)) if changed else 1.0
+        similarity = 1.0
+        if changed:
+            similarity = (yield from _similarity(example.text, best.text)) if compared else float("nan")
         notes = (yield from _unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
         tally.point(float(after[reference]))
         return AttackResult(
