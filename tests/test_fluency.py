@@ -24,7 +24,7 @@ def results(monkeypatch):
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
         default=lambda device="auto": WordEncoder()))
     examples = [Example(text, None, str(i)) for i, text in enumerate(
-        ["a good movie", "good and good good", "a fine movie"])]
+        ["a good movie", "good good good", "a fine movie"])]
     events = Planted().run([BagOfWords()], examples)
     return sorted((e.result for e in events if e.result is not None), key=lambda r: r.example.uid)
 
