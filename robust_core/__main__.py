@@ -123,6 +123,7 @@ def attack(text: Text, model: Models,
            seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
+    from robust_core import fluency
     from robust_core.attacks import ATTACKS
 
     found: dict[str, AttackResult] = {}
@@ -138,13 +139,18 @@ def attack(text: Text, model: Models,
                 found[event.victim] = event.result
             elif event.kind == "error":
                 errors.append(event.data["message"])
-    if errors and not found:
-        raise BadInput(" ".join(dict.fromkeys(errors)))
-    rows = [_attack_row(v, method, found[v.id]) for v in victims if v.id in found]
+        if errors and not found:
+            raise BadInput(" ".join(dict.fromkeys(errors)))
+        fluent, missing = ({}, "") if stop.is_set() else _fluency(found, device)
+    rows = [_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
+            for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found for note in found[v.id].notes]
+    notes += [f"Fluency is left out. {missing}"] if missing else []
     _show(rows, as_json, {
         "Model": _key("model"), "Status": _key("status"), "Before": _labelled("before"), "After": _labelled("after"),
         "Perturbed text": _key("perturbed"), "Queries": _key("queries"), "Seconds": _number("seconds"),
+        "Fluency": lambda r: "" if None in (r["perplexity_before"], r["perplexity_after"]) or not r["swaps"] else
+                   fluency.ratio(r["perplexity_before"], r["perplexity_after"]),
     }, [_parameters(to_record(method)), *notes])
     for error in dict.fromkeys(errors):
         typer.echo(error, err=True)
@@ -184,6 +190,8 @@ def evaluate(model: Models,
              attack: Annotated[list[str] | None, typer.Option("--attack", help="Attack; may be repeated.")] = None,
              explain: Annotated[str, typer.Option("--explain", help="Explainers, with commas between.")] = "",
              transfer: Annotated[bool, typer.Option("--transfer", help="Judge texts by the other models.")] = False,
+             fluency: Annotated[bool, typer.Option(
+                 "--fluency", help="Measure how much less fluent successes are; takes time.")] = False,
              n: Annotated[int | None, typer.Option("--n", min=1, help="Examples drawn; all by default.")] = None,
              seed: Seed = 0,
              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
@@ -214,7 +222,8 @@ def evaluate(model: Models,
             shown = _methods(EXPLAINERS, explainers, None)
         datasets.find(dataset, split, data_dir)
         events = measure(_load(model, device), dataset, split, attacks, n=n, seed=seed, data_dir=data_dir,
-                         store=ResultStore(), explain=shown, transfer=transfer, stop=stop, precision=exactness)
+                         store=ResultStore(), explain=shown, transfer=transfer, stop=stop, precision=exactness,
+                         reader=_reader(device) if fluency else None)
         with progress.watch(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
@@ -306,18 +315,55 @@ def _tell(model: str, event: Mapping[str, Any]) -> None:
 
 
 @app.command()
+def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, such as flat/table4.")],
+              seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each model: seeds 0, 1, …")] = 1,
+              model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; repeatable.")] = None,
+              attack: Annotated[list[str] | None, typer.Option("--attack", help="Only this one; repeatable.")] = None,
+              n: Annotated[int | None, typer.Option("--n", min=1, help="At most so many examples a cell.")] = None,
+              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+              precision: Exactness = "exact",
+              out: Annotated[str | None, typer.Option("--out", help="Folder for the claims: results, say.")] = None,
+              device: Device = "auto", as_json: Json = False) -> None:
+    """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
+    from rich.console import Console
+
+    from robust_core import progress
+    from robust_core.experiments import EXPERIMENTS, Options
+
+    with _stdout_kept(), _interruptible() as stop:
+        experiment = EXPERIMENTS[name]()
+        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, _precision(precision), device)
+        made: list[Row] = []
+        with progress.watch(Console(stderr=True)) as show:
+            for event in experiment.run(options, ResultStore(), stop):
+                if event.kind == "claim":
+                    made.append(dict(event.data))
+                elif event.kind == "note":
+                    typer.echo(event.data["message"], err=True)
+                show(event)
+    if out is not None and not stop.is_set():
+        for claim in made:
+            export_claim(Path(out) / experiment.file(claim), **claim)
+    if as_json:
+        typer.echo(json.dumps({"results": finite([claim["details"] for claim in made])}, allow_nan=False))
+    else:
+        typer.echo(experiment.table(made))
+    raise typer.Exit(_INTERRUPTED if stop.is_set() else 0)
+
+
+@app.command()
 def table(write: Annotated[bool, typer.Option("--write", help="Bring the README up to date.")] = False,
           check: Annotated[bool, typer.Option("--check", help="Fail if the README is out of date.")] = False) -> None:
     """Make the README's tables from results/, or check them."""
-    from robust_core import reproduce
+    from robust_core import reproduce as tables
 
     if write == check:
         raise BadInput("Choose one of --write and --check.")
     if check:
-        reproduce.check()
+        tables.check()
         typer.echo("The README's tables agree with results/.")
     else:
-        typer.echo("README.md was brought up to date." if reproduce.write() else "README.md was up to date.")
+        typer.echo("README.md was brought up to date." if tables.write() else "README.md was up to date.")
 
 
 # What the commands share.
@@ -351,6 +397,27 @@ def _load(model_ids: Sequence[str], device: str) -> list[Any]:
         if names.setdefault(classifier.id, name) != name:
             raise BadInput(f"{names[classifier.id]} and {name} are the same model.")
     return list(loaded.values())
+
+
+def _reader(device: str) -> Any:  # noqa: ANN401 (its module is imported when it is needed)
+    """Return the packaged masked language model, which tells how fluent texts are."""
+    from robust_core.models import masked
+
+    return masked.load("minilm", device)
+
+
+_PERPLEXITIES = ("perplexity_before", "perplexity_after")
+
+
+def _fluency(found: Mapping[str, AttackResult], device: str) -> tuple[dict[str, Row], str]:
+    """Return the pseudo-perplexities of each model's texts, or why there are none: an attack is complete without."""
+    from robust_core.fluency import perplexities
+
+    try:
+        pairs = perplexities(_reader(device), list(found.values()))
+    except RobustError as error:
+        return {}, str(error)
+    return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
 
 
 def _label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
@@ -488,6 +555,7 @@ def _claim(row: Row, path: Path, n: int | None) -> None:
     words += ["--n", str(n)] if n is not None else []
     words += ["--attack", row["attack"]] if row["attack"] else []
     words += ["--explain", row["explain"]] if "explain" in row else []
+    words += ["--fluency"] if "perplexity_ratio" in row else []
     for name, value in row["parameters"].items():
         words += ["--set", f"{name}={value}"] if name != "name" else []
     what = f"{metric} of {row['model']} on {row['dataset']}/{row['split']}"
@@ -609,6 +677,7 @@ _FIGURES: _Columns = {
     "Stopped": _key("stopped"), "Errors": _key("errors"), "Accuracy %": _percent("accuracy"),
     "Under attack %": _percent("accuracy_under_attack"), "Attack success %": _percent("attack_success_rate"),
     "Swaps": _number("swaps"), "Words swapped %": _percent("swap_rate"), "Similarity": _number("similarity"),
+    "Times less fluent": _number("perplexity_ratio"),
     "Queries": _number("queries"), "Forward passes": _number("forward_passes"), "Eligible": _number("eligible"),
     "Seconds": _number("seconds"), "Antonyms among swaps %": _percent("antonym_swaps"),
     "Successes with antonyms %": _percent("antonym_successes"), "Numbers among swaps %": _percent("number_swaps"),

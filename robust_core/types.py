@@ -71,11 +71,13 @@ class Blank(NamedTuple):
         before: What stands before the blank.
         after: What stands after it.
         like: A word whose capitals a new one gets; empty leaves them alone.
+        among: The words to choose from, as they are; empty means any.
     """
 
     before: str
     after: str
     like: str = ""
+    among: tuple[str, ...] = ()
 
 
 class Step(NamedTuple):
@@ -305,7 +307,7 @@ class Filler(Protocol):
     batch: int
 
     def fill(self, blanks: Sequence[Blank], most: int) -> list[list[tuple[str, float]]]:
-        """Return for each blank at most `most` whole words with their log-probabilities, likeliest first."""
+        """Return for each blank at most `most` of the words it allows, with log-probabilities, likeliest first."""
         ...
 
 

@@ -63,7 +63,8 @@ class AdversarialCourse(Course):
         if left:
             with live_classifier(setup, training=self._training_mode) as victim:
                 for event in self._method().run([victim], [setup.examples[i] for i in left],
-                                                seed=setup.seed * 1000 + self._round, precision=self._precision()):
+                                                seed=setup.seed * 1000 + self._round, precision=self._precision(),
+                                                similarity=False):
                     if event.kind not in ("result", "error"):
                         continue
                     self._found[number[event.uid]] = self._text(event.result)
