@@ -2,8 +2,10 @@
 
 import dataclasses
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from robust_core.attacks import ATTACKS
 from robust_core.defences import DEFENCES
 from robust_core.defences.base import Course, Defence
 from robust_core.registry import param
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from robust_core.train import Recipe, Row, Setup
     from robust_core.types import AttackResult
 
+# Attacks whose texts keep their label and change the prediction.
+FLIPPING = tuple(name for name, attack in ATTACKS.items() if attack.goal == "flip")
 _EVERY = 0.4
 # What the authors' code does otherwise than their paper says (and the cures that are the default here).
 _RELEASED = {"texts": "all", "double_softmax": True, "training_mode": True, "select_all": True, "fixed_schedule": True}
@@ -52,7 +56,7 @@ class AdversarialCourse(Course):
             return list(range(total))
         return sorted(self.setup.random.choice.choice(total, most, replace=False).tolist())
 
-    def _attack(self) -> "Rows":
+    def _attack(self) -> Iterator[dict[str, Any]]:
         """Attack the chosen examples that have not been attacked in this round."""
         from robust_core.train.live import live_classifier
 
@@ -79,8 +83,6 @@ class AdversarialCourse(Course):
         self._found = {i: text for part in setup.together.gather(self._found) for i, text in part.items()}
 
     def _method(self) -> Any:  # noqa: ANN401 (an attack)
-        from robust_core.attacks import ATTACKS
-
         return ATTACKS[self.defence.attack](max_queries=self.defence.max_queries)
 
     def _precision(self) -> Any:  # noqa: ANN401 (one of PRECISIONS)
@@ -131,7 +133,7 @@ class AdversarialCourse(Course):
 class Adversarial(Defence):
     """Attack the newest weights every few epochs; train on the clean texts and on the adversarial ones."""
 
-    attack: str = param("textfooler", "Attack that makes the adversarial texts")
+    attack: str = param("textfooler", "Attack that makes the adversarial texts", choices=FLIPPING)
     rounds: int = param(2, "How often the newest weights are attacked", low=0, high=100)
     attacked: int = param(10_000, "Training texts attacked in a round; 0: all", low=0, high=10_000_000)
     clean_epochs: int = param(10, "Epochs on clean texts alone, before the first round", low=0, high=200)
@@ -147,12 +149,6 @@ class Adversarial(Defence):
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}, "as-released": _RELEASED}
     from_base: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        from robust_core.attacks import ATTACKS
-
-        _ = ATTACKS[self.attack]
 
     @property
     def variant(self) -> str:

@@ -234,19 +234,20 @@ class CARLCourse(FreeLBCourse):
 
     def state(self) -> dict[str, Any]:
         """Return the step, the banks and the normalisers."""
-        kept: dict[str, Any] = {"step": self.step, "log_z": dict(self.log_z)}
+        kept: dict[str, Any] = super().state() | {"step": self.step, "log_z": dict(self.log_z)}
         for name, bank in self.banks.items():
             kept |= {f"{name}.rows": bank.rows, f"{name}.written": bank.written}
         return kept
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
+        super().load(state)
         self.step, self.log_z = int(state["step"]), dict(state["log_z"])
         self.banks = {}
         for name in ("original", "adversarial"):
             if f"{name}.rows" in state:
                 rows = state[f"{name}.rows"].to(self.setup.device)
-                self.banks[name] = Bank(*rows.shape, rows.device)
+                self.banks[name] = Bank(len(rows), rows.shape[1], rows.device)
                 self.banks[name].rows = rows
                 self.banks[name].written = state[f"{name}.written"].to(rows.device)
 

@@ -29,13 +29,26 @@ class FreeLBCourse(Course):
 
     def __init__(self, setup: "Setup", defence: "FreeLB") -> None:
         from robust_core.models.network import mean_norm
-        from robust_core.perturb import Ascent
 
         super().__init__(setup)
         self.defence = defence
-        self.unit = mean_norm(setup.network.embedding.weight, setup.tokens.pad_id)
-        self.ascent = Ascent(defence.step * self.unit, defence.radius * self.unit, defence.start * self.unit,
+        self._measure(mean_norm(setup.network.embedding.weight, setup.tokens.pad_id))
+
+    def _measure(self, unit: float) -> None:
+        from robust_core.perturb import Ascent
+
+        defence = self.defence
+        self.unit = unit
+        self.ascent = Ascent(defence.step * unit, defence.radius * unit, defence.start * unit,
                              defence.norm)  # type: ignore[arg-type] (one of its choices)
+
+    def state(self) -> dict[str, Any]:
+        """Return the unit: where the embeddings are trained along, it is that of their first values."""
+        return {"unit": self.unit}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back the unit."""
+        self._measure(float(state["unit"]))
 
     def gradients(self, batch: "Batch") -> "dict[str, torch.Tensor]":
         """Run the passes, leave the mean of their gradients in the parameters and return the loss terms."""

@@ -35,4 +35,4 @@ def clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
     mean = np.stack([vectors[[place[word], *(place[o] for o in others)]].mean(0)
                      for word, others in zip(words, close, strict=True)])
     mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
-    return KMeans(min(groups, len(words)), n_init=1, random_state=seed).fit_predict(mean)
+    return KMeans(min(groups, len(words)), random_state=seed).fit_predict(mean)
