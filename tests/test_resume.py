@@ -114,7 +114,7 @@ def test_a_plan_trains_what_is_not_there(data, tmp_path, monkeypatch):
     assert len(list((tmp_path / "claims").glob("*.json"))) == 2
     again = invoke(*words)
     assert json.loads(again.stdout)["results"] == rows and again.stderr.count("is there already") == 2
-    path.write_text(json.dumps([small | {"defence": "flat", "name": "base"}]))
+    path.write_text(json.dumps([small | {"defence": "freelb", "name": "base"}]))
     other = invoke(*words)
     assert other.exit_code == 2 and "there with other parameters" in other.stderr
 
