@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ATTACKS": "robust_core.attacks",
     "DEFENCES": "robust_core.defences",
+    "EMBEDDING_ATTACKS": "robust_core.embedding_attacks",
     "EXPLAINERS": "robust_core.explainers",
     "SMOOTHERS": "robust_core.certify",
     "Example": "robust_core.types",

@@ -71,11 +71,13 @@ class Blank(NamedTuple):
         before: What stands before the blank.
         after: What stands after it.
         like: A word whose capitals a new one gets; empty leaves them alone.
+        among: The words to choose from, as they are; empty means any.
     """
 
     before: str
     after: str
     like: str = ""
+    among: tuple[str, ...] = ()
 
 
 class Step(NamedTuple):
@@ -142,6 +144,49 @@ class AttackResult:
     curve: tuple[tuple[int, float], ...]
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingAttackResult:
+    """What an attack on word embeddings did to one example on one victim; there is no text that reads like this.
+
+    Args:
+        example: The attacked example.
+        victim: Id of the attacked classifier.
+        attack: Record of the attack (`registry.to_record`).
+        reference_label: Class the attack tries to leave: the gold label or, without one, the clean prediction.
+        before: Class probabilities of the clean embeddings.
+        after: Class probabilities of the perturbed embeddings.
+        norm: Length of the perturbation in the attack's norm, in mean token-embedding norms (`unit`).
+        unit: Mean norm of the victim's token embeddings.
+        cosine: Cosine of the clean and the perturbed representation.
+        distance: Euclidean distance between them.
+        gradients: Gradients that the attack took.
+    """
+
+    example: Example
+    victim: str
+    attack: Mapping[str, Any]
+    reference_label: int
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    norm: float
+    unit: float
+    cosine: float
+    distance: float
+    gradients: int
+
+    @property
+    def perturbed_label(self) -> int:
+        """Class predicted for the perturbed embeddings."""
+        return max(range(len(self.after)), key=self.after.__getitem__)
+
+    @property
+    def status(self) -> Status:
+        """Return skipped where the clean text was misclassified already, else failed or succeeded."""
+        if max(range(len(self.before)), key=self.before.__getitem__) != self.reference_label:
+            return "skipped"
+        return "failed" if self.perturbed_label == self.reference_label else "succeeded"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,6 +304,11 @@ class TokenClassifier(Classifier, Protocol):
 class WhiteBox(Classifier, Protocol):
     """A classifier that shows its inside, for gradients and perturbations on embeddings."""
 
+    @property
+    def unit(self) -> float:
+        """Mean norm of its token embeddings: the unit in which perturbations are measured."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Encoded:
         """Return the token embeddings of texts."""
         ...
@@ -279,7 +329,7 @@ class Filler(Protocol):
     batch: int
 
     def fill(self, blanks: Sequence[Blank], most: int) -> list[list[tuple[str, float]]]:
-        """Return for each blank at most `most` whole words with their log-probabilities, likeliest first."""
+        """Return for each blank at most `most` of the words it allows, with log-probabilities, likeliest first."""
         ...
 
 
