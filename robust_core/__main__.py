@@ -513,6 +513,17 @@ def _pairs(settings: Sequence[str] | None) -> dict[str, str]:
     return values
 
 
+def _settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings as the parameters of a class."""
+    known = {p.name: p for p in parameters(cls)}
+    values = {}
+    for name, value in _pairs(settings).items():
+        if name not in known:
+            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
+        values[name] = _parsed(known[name].type, name, value)
+    return values
+
+
 def _methods(registry: Registry, names: Sequence[str], settings: Sequence[str] | None,
              **common: float | None) -> list[Any]:
     """Make methods from their names, `name=value` settings and options that were given."""

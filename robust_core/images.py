@@ -74,7 +74,7 @@ def fingerprint(images: np.ndarray, labels: np.ndarray) -> str:
 def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
-    images, labels = load_digits(return_X_y=True)
+    images, labels = map(np.asarray, load_digits(return_X_y=True))
     order = np.random.default_rng(0).permutation(len(labels))
     start, end = {"train": (0, 1097), "dev": (1097, 1297), "test": (1297, 1797)}[split]
     chosen = order[start:end]

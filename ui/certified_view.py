@@ -164,7 +164,7 @@ def curves_part() -> None:
         st.caption("Nothing measured yet: `python -m bench.certified accuracy --dataset digits --out results`")
         return
     chosen = st.segmented_control("Test set", list(known), default=next(iter(known)), key="certified.data",
-                                  format_func=lambda name: TITLES.get(name, name), label_visibility="collapsed")
+                                  format_func=lambda name: str(TITLES.get(name, name)), label_visibility="collapsed")
     claim = known[chosen or next(iter(known))]
     st.plotly_chart(curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
     st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
