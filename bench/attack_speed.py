@@ -1,13 +1,16 @@
-"""Corpus attacks against TextAttack's, side by side: python -m bench.attack_speed [--model ID …] [--n N] [--out FILE].
+"""Corpus attacks against TextAttack's, side by side: python -m bench.attack_speed [--attack NAME …] [--model ID …].
 
-Both sides run TextFooler on the same texts in one process with the same victim, encoder, neighbours, part of speech
-and stop words, dynamic padding and threads; imports and loading are not counted and every cache is emptied before each
-turn. Texts come in rounds; in each round every side takes its turn, in changing order, and ratios are taken within the
-round, so that a noisy machine disturbs all alike. TextAttack asks the encoder what its own SentenceEncoder asks for:
-both texts of every pair. The bare forward passes of our runs are repeated by themselves to see what the engine adds.
+Both sides run an attack on the same texts in one process with the same victim, encoder, masked language model, words,
+part of speech and stop words, dynamic padding, budget and threads; imports and loading are not counted and every cache
+is emptied before each turn. Texts come in rounds; in each round every side takes its turn, in changing order, and
+ratios are taken within the round, so that a noisy machine disturbs all alike. TextAttack asks the encoder what its own
+SentenceEncoder asks for: both texts of every pair. The bare forward passes of our runs are repeated by themselves to
+see what the engine adds.
 """
 
 import argparse
+import itertools
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +20,17 @@ import numpy as np
 import torch
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, textattack_worker, textfooler
-from robust_core.models import checkpoint
+from robust_core.attacks import ATTACKS, pwws, textattack_worker, textfooler
+from robust_core.models import checkpoint, masked
 from robust_core.registry import to_record
 from robust_core.resources import pos
 from robust_core.store import export_claim, versions
+from robust_core.text import Draft
 from robust_core.types import Example
 
 MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SIDES = ("textattack", "exact", "screened")
+NAMES = ("textfooler", "pwws", "bae", "clare", "gene", "iga", "pso")
 TARGETS = {"cnn": (4, 10), "lstm": (4, 10), "minilm": (1.5, 3)}
 
 
@@ -34,18 +39,18 @@ class Watch:
 
     Args:
         owner: The model.
-        method: Name of the method that runs one batch of token rows.
+        method: Name of the method that runs one batch of token rows, screened or not where it knows the difference.
     """
 
-    def __init__(self, owner: Any, method: str) -> None:  # noqa: ANN401 (a classifier or an encoder)
-        self.batches: list[tuple[list[Any], bool]] = []
+    def __init__(self, owner: Any, method: str) -> None:  # noqa: ANN401 (a classifier, an encoder, a masked model)
+        self.batches: list[tuple[list[Any], tuple[bool, ...]]] = []
         self.seconds = 0.0
         self.run: Callable[..., Any] = getattr(owner, method)
         setattr(owner, method, self._watched)
 
-    def _watched(self, rows: Sequence[Any], screened: bool = False) -> Any:  # noqa: ANN401 (whatever the model gives)
+    def _watched(self, rows: Sequence[Any], *screened: bool) -> Any:  # noqa: ANN401 (whatever the model gives)
         started = time.perf_counter()
-        answer = self.run(rows, screened)
+        answer = self.run(rows, *screened)
         self.seconds += time.perf_counter() - started
         self.batches.append((list(rows), screened))
         return answer
@@ -59,7 +64,8 @@ class Watch:
 
 def empty_caches() -> None:
     """Forget everything that was looked up for earlier texts, on both sides."""
-    for cached in (textfooler.substitutes, *(value for value in vars(pos).values() if hasattr(value, "cache_clear"))):
+    for cached in (textfooler.substitutes, pwws.wordnet_swaps,
+                   *(value for value in vars(pos).values() if hasattr(value, "cache_clear"))):
         cached.cache_clear()
 
 
@@ -69,34 +75,44 @@ class Sides:
     Args:
         model: The victim.
         encoder: The sentence encoder.
-        theirs: Whether TextAttack runs too.
+        attack: The attack.
     """
 
-    def __init__(self, model: Any, encoder: Any, theirs: bool) -> None:  # noqa: ANN401
-        self.model, self.encoder = model, encoder
-        self.victim, self.sentences = Watch(model, "run"), Watch(encoder, "_run")
+    def __init__(self, model: Any, encoder: Any, attack: Any) -> None:  # noqa: ANN401
+        self.model, self.encoder, self._ours = model, encoder, attack
+        self.watches = {"victim": Watch(model, "run"), "encoder": Watch(encoder, "_run")}
+        if hasattr(attack, "masked_model"):
+            self.watches["masked"] = Watch(masked.load(attack.masked_model, str(model.device)), "_run")
 
+    def _theirs(self) -> Any:  # noqa: ANN401
+        """TextAttack's attack, made anew for each turn: it remembers what its masked language model said."""
         def alike(pairs: list[tuple[str, str]]) -> np.ndarray:
-            a, b = np.split(encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
+            a, b = np.split(self.encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
             return (a * b).sum(axis=1)
 
-        self._theirs = theirs and textattack_worker.recipe(
-            "textfooler", textattack_worker.wrapper(model.predict_proba), alike)
-        self._ours = ATTACKS["textfooler"]()
+        theirs = textattack_worker.recipe(self._ours.name, textattack_worker.wrapper(self.model.predict_proba), alike)
+        if self._ours.max_queries:
+            theirs.goal_function.query_budget = self._ours.max_queries
+        return theirs
 
     def run(self, side: str, examples: Sequence[Example]) -> dict[str, Any]:
         """Attack some examples; return seconds, texts found, and what was run."""
         empty_caches()
-        self.victim.taken(), self.sentences.taken()
+        theirs = self._theirs() if side == "textattack" else None
+        for watch in self.watches.values():
+            watch.taken()
+        np.random.seed(0)  # noqa: NPY002 (TextAttack uses the global generators)
+        random.seed(0)
         started = time.perf_counter()
-        found = dict(self._attacked(side, examples))
-        return {"seconds": time.perf_counter() - started, "found": found, "victim": self.victim.taken(),
-                "encoder": self.sentences.taken()}
+        found = dict(self._attacked(side, theirs, examples))
+        return {"seconds": time.perf_counter() - started, "found": found,
+                "parts": {name: watch.taken() for name, watch in self.watches.items()}}
 
-    def _attacked(self, side: str, examples: Sequence[Example]) -> Iterator[tuple[str, str]]:
-        if side == "textattack":
+    def _attacked(self, side: str, theirs: Any, examples: Sequence[Example]  # noqa: ANN401
+                  ) -> Iterator[tuple[str, str]]:
+        if theirs is not None:
             for example in examples:
-                result = self._theirs.attack(example.text, example.label)
+                result = theirs.attack(example.text, example.label)
                 yield example.uid, result.perturbed_result.attacked_text.text
             return
         for event in self._ours.run([self.model], examples, encoder=self.encoder, precision=side):  # type: ignore[arg-type]
@@ -106,19 +122,20 @@ class Sides:
     def bare(self, run: dict[str, Any]) -> float:
         """Return the seconds of a run's forward passes, repeated without anything around them."""
         started = time.perf_counter()
-        for watch, part in ((self.victim, "victim"), (self.sentences, "encoder")):
-            for rows, screened in run[part]["batches"]:
-                watch.run(rows, screened)
+        for name, watch in self.watches.items():
+            for rows, screened in run["parts"][name]["batches"]:
+                watch.run(rows, *screened)
         return time.perf_counter() - started
 
 
-def measure(model_id: str, examples: Sequence[Example], rounds: int, sides: Sequence[str]) -> dict[str, Any]:
+def measure(model_id: str, attack: Any, examples: Sequence[Example], rounds: int,  # noqa: ANN401
+            sides: Sequence[str]) -> dict[str, Any]:
     """Run all rounds of some sides on one victim and return the figures."""
     model = checkpoint.load(model_id)
     encoder = encoders.default(str(model.device))
     right = model.predict_proba([e.text for e in examples]).argmax(1)
     chosen = [e for e, label in zip(examples, right, strict=True) if e.label == label]
-    both = Sides(model, encoder, "textattack" in sides)
+    both = Sides(model, encoder, attack)
     warm, chosen = chosen[:8], chosen[8:]
     for side in sides:
         both.run(side, warm)
@@ -132,7 +149,8 @@ def measure(model_id: str, examples: Sequence[Example], rounds: int, sides: Sequ
             runs[side].append(run)
             if side in over:
                 over[side].append(run["seconds"] / both.bare(run))
-    return _figures(model_id, runs, over, len(chosen)) | {"device": str(model.device)}
+    return _figures(model_id, runs, over, len(chosen)) | {
+        "attack": attack.name, "max_queries": attack.max_queries, "device": str(model.device)}
 
 
 def _figures(model_id: str, runs: dict[str, list[dict[str, Any]]], over: dict[str, list[float]], n: int
@@ -141,9 +159,9 @@ def _figures(model_id: str, runs: dict[str, list[dict[str, Any]]], over: dict[st
     for side, found in runs.items():
         total = sum(run["seconds"] for run in found)
         row[f"{side}_ms"] = 1000 * total / n
-        for part in ("victim", "encoder"):
-            row[f"{side}_{part}_ms"] = 1000 * sum(run[part]["seconds"] for run in found) / n
-            row[f"{side}_{part}_texts"] = sum(run[part]["texts"] for run in found) / n
+        for part in found[0]["parts"]:
+            row[f"{side}_{part}_ms"] = 1000 * sum(run["parts"][part]["seconds"] for run in found) / n
+            row[f"{side}_{part}_texts"] = sum(run["parts"][part]["texts"] for run in found) / n
     for side in ("exact", "screened"):
         row[f"{side}_over_bare"] = statistics.median(over[side])
         if "textattack" in runs:
@@ -161,26 +179,33 @@ def _same(runs: list[dict[str, Any]], others: list[dict[str, Any]]) -> float:
 
 def show(row: dict[str, Any]) -> None:
     """Print the figures of one victim."""
-    print(f"\n{row['model']} on {row['device']}, {row['n']} texts that it classifies correctly")
-    print(f"  {'':12}{'ms/attack':>10}{'victim':>9}{'encoder':>9}{'other':>8}   texts: victim, encoder")
+    print(f"\n{row['attack']} on {row['model']}, {row['device']}, {row['n']} texts that it classifies correctly")
+    parts = [part for part in ("victim", "encoder", "masked") if f"exact_{part}_ms" in row]
+    print(f"  {'':12}{'ms/attack':>10}" + "".join(f"{part:>9}" for part in parts) + f"{'other':>8}   texts: "
+          + ", ".join(parts))
     sides = [side for side in SIDES if f"{side}_ms" in row]
     for side in sides:
-        total, victim, encoder = (row[f"{side}{part}_ms"] for part in ("", "_victim", "_encoder"))
-        print(f"  {side:12}{total:10.1f}{victim:9.1f}{encoder:9.1f}{total - victim - encoder:8.1f}"
-              f"   {row[f'{side}_victim_texts']:.1f}, {row[f'{side}_encoder_texts']:.1f}")
+        each = [row[f"{side}_{part}_ms"] for part in parts]
+        print(f"  {side:12}{row[f'{side}_ms']:10.1f}" + "".join(f"{ms:9.1f}" for ms in each)
+              + f"{row[f'{side}_ms'] - sum(each):8.1f}   "
+              + ", ".join(f"{row[f'{side}_{part}_texts']:.1f}" for part in parts))
     print(f"  screened finds the text of exact in {row['screened_as_exact']:.1%}; over bare forward passes "
           f"(target 1.25): exact {row['exact_over_bare']:.2f}, screened {row['screened_over_bare']:.2f}")
     if "textattack" not in sides:
         return
-    targets = TARGETS.get(row["model"].split("/")[1], (0, 0))
+    targets = TARGETS.get(row["model"].split("/")[1], (0, 0)) if row["attack"] == "textfooler" else (0, 0)
     for side, target in zip(("exact", "screened"), targets, strict=True):
+        aim = f"; target {target}" if target else ""
         print(f"  {side}: {row[f'{side}_ratio']:.1f} times as fast (median; rounds {min(row[f'{side}_ratios']):.1f} to "
-              f"{max(row[f'{side}_ratios']):.1f}; target {target}), same text in {row[f'{side}_same_texts']:.1%}")
+              f"{max(row[f'{side}_ratios']):.1f}{aim}), same text in {row[f'{side}_same_texts']:.1%}")
 
 
 def main() -> None:
     """Read the options, measure, print, and write a claim if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--attack", action="append", choices=NAMES, help="may be repeated; textfooler by default")
+    parser.add_argument("--budget", type=int, default=0, help="most queries a text, on both sides; 0 sets no limit")
+    parser.add_argument("--most-words", type=int, default=0, help="leave longer texts out; 0 sets no limit")
     parser.add_argument("--model", action="append", help="model id; may be repeated")
     parser.add_argument("--n", type=int, default=250, help="texts of the SST-2 test set")
     parser.add_argument("--rounds", type=int, default=4)
@@ -191,22 +216,32 @@ def main() -> None:
         parser.error("A claim compares with TextAttack: --out goes without --alone.")
     if not options.alone:
         textattack_worker.prepare()
-    examples = datasets.load("sst2", "test")
+    examples = [e for e in datasets.load("sst2", "test")
+                if not options.most_words or len(Draft.of(e.text).words) <= options.most_words]
     drawn = np.random.default_rng(0).permutation(len(examples))[: options.n]
     rows = []
-    for model_id in options.model or MODELS:
-        rows.append(measure(model_id, [examples[i] for i in sorted(drawn)], options.rounds,
-                            SIDES[options.alone:]))
+    names = options.attack or ["textfooler"]
+    for name, model_id in itertools.product(names, options.model or MODELS):
+        rows.append(measure(model_id, ATTACKS[name](max_queries=options.budget), [examples[i] for i in sorted(drawn)],
+                            options.rounds, SIDES[options.alone:]))
         show(rows[-1])
     if options.out:
         slowest = min(rows, key=lambda row: row["exact_ratio"])
         export_claim(
-            options.out, claim="TextFooler is this many times as fast as TextAttack's, on the slowest model (exact)",
-            command=f"python -m bench.attack_speed --n {options.n} --rounds {options.rounds}", run="", n=options.n,
+            options.out, claim="Attacks are this many times as fast as TextAttack's: the slowest of them (exact)",
+            command=_command(options), run="", n=options.n,
             seeds=[0], metric="times_as_fast", value=slowest["exact_ratio"],
             value_se=float(np.std(slowest["exact_ratios"], ddof=1) / len(slowest["exact_ratios"]) ** 0.5),
-            thresholds=to_record(ATTACKS["textfooler"]()),
+            thresholds=to_record(ATTACKS["textfooler"]()) if names == ["textfooler"] else {},
             details={"rows": rows, "threads": torch.get_num_threads(), "versions": versions()})
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command line that measures the same again."""
+    words = [f"--attack {name}" for name in options.attack or ()] + [f"--model {name}" for name in options.model or ()]
+    words += [f"--budget {options.budget}"] * bool(options.budget)
+    words += [f"--most-words {options.most_words}"] * bool(options.most_words)
+    return " ".join(["python -m bench.attack_speed", *words, f"--n {options.n} --rounds {options.rounds}"])
 
 
 if __name__ == "__main__":

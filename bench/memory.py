@@ -1,10 +1,10 @@
-"""Whether memory stays flat on a whole data set: python -m bench.memory [--n N] [--every K] [--out FILE.json].
+"""Whether memory stays flat on a whole data set: python -m bench.memory [--attack NAME] [--n N] [--every K] [--out F].
 
-TextFooler attacks the test sentences of SST-2 on the CNN twice in one process, into one fresh store, the second time
-with another seed. Each time another K sentences have ended, memory is read from /proc (Linux): resident as it is, and
-again after the C library gave free pages back, which is what the program holds. The first pass fills caches of limited
-size (vectors of the sentence encoder, tables of words); what the second pass holds beyond the first, at the same
-sentence, is a leak.
+The attack (TextFooler by default) goes through the test sentences of SST-2 on the CNN twice in one process, into one
+fresh store, the second time with another seed. Each time another K sentences have ended, memory is read from /proc
+(Linux): resident as it is, and again after the C library gave free pages back, which is what the program holds. The
+first pass fills caches of limited size (vectors of the sentence encoder, tables of words); what the second pass holds
+beyond the first, at the same sentence, is a leak.
 """
 
 import argparse
@@ -55,9 +55,8 @@ def read(ended: int) -> Reading:
 
 def attack(model: Any, store: ResultStore, seed: int, args: argparse.Namespace) -> list[Reading]:  # noqa: ANN401
     """Attack the sentences once and return a reading after every `args.every` of them."""
-    readings, ended = [], 0
-    for event in evaluate([model], "sst2", "test", [ATTACKS["textfooler"]()], n=args.n, seed=seed,
-                          data_dir=args.data_dir, store=store):
+    readings, ended, attacks = [], 0, [ATTACKS[args.attack](max_queries=args.max_queries)]
+    for event in evaluate([model], "sst2", "test", attacks, n=args.n, seed=seed, data_dir=args.data_dir, store=store):
         ended += event.result is not None
         if event.result is not None and ended % args.every == 0:
             readings.append(read(ended))
@@ -70,6 +69,8 @@ def main() -> None:
     """Measure once and state the growth."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="sst2/cnn/base")
+    parser.add_argument("--attack", default="textfooler", choices=[*ATTACKS])
+    parser.add_argument("--max-queries", type=int, default=0, help="most queries a sentence; 0 sets no limit")
     parser.add_argument("--n", type=int)
     parser.add_argument("--every", type=int, default=100)
     parser.add_argument("--data-dir")
@@ -86,11 +87,12 @@ def main() -> None:
           f"(median {statistics.median(b.held - a.held for a, b in settled):+.1f}); "
           f"peaks {peaks[0]:.1f} and {peaks[1]:.1f} MB resident")
     if args.out:
-        words = f"python -m bench.memory --model {args.model} --every {args.every}"
+        words = f"python -m bench.memory --model {args.model} --attack {args.attack} --every {args.every}"
+        words += f" --max-queries {args.max_queries}" if args.max_queries else ""
         words += f" --n {args.n}" if args.n else ""
-        export_claim(args.out, claim="Memory held in a second pass of TextFooler over SST-2 test, beyond the first",
+        export_claim(args.out, claim=f"Memory held in a second pass of {args.attack} over SST-2 test, beyond the first",
                      command=words, run="", n=2 * first[-1].ended, seeds=[0, 1], metric="megabytes", value=growth,
-                     value_se=error, thresholds={}, details={"first": first, "second": second})
+                     value_se=error, thresholds={}, details={"attack": args.attack, "first": first, "second": second})
 
 
 if __name__ == "__main__":

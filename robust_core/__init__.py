@@ -11,7 +11,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "ATTACKS": "robust_core.attacks",
     "DEFENCES": "robust_core.defences",
+    "EMBEDDING_ATTACKS": "robust_core.embedding_attacks",
     "EXPLAINERS": "robust_core.explainers",
+    "SMOOTHERS": "robust_core.certify",
     "Example": "robust_core.types",
     "clean": "robust_core.text",
     "cards": "robust_core.models.checkpoint",

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import math
+import os
 import platform
 import shlex
 import signal
@@ -122,6 +123,7 @@ def attack(text: Text, model: Models,
            seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
+    from robust_core import fluency
     from robust_core.attacks import ATTACKS
 
     found: dict[str, AttackResult] = {}
@@ -137,13 +139,18 @@ def attack(text: Text, model: Models,
                 found[event.victim] = event.result
             elif event.kind == "error":
                 errors.append(event.data["message"])
-    if errors and not found:
-        raise BadInput(" ".join(dict.fromkeys(errors)))
-    rows = [_attack_row(v, method, found[v.id]) for v in victims if v.id in found]
+        if errors and not found:
+            raise BadInput(" ".join(dict.fromkeys(errors)))
+        fluent, missing = ({}, "") if stop.is_set() else _fluency(found, device)
+    rows = [_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
+            for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found for note in found[v.id].notes]
+    notes += [f"Fluency is left out. {missing}"] if missing else []
     _show(rows, as_json, {
         "Model": _key("model"), "Status": _key("status"), "Before": _labelled("before"), "After": _labelled("after"),
         "Perturbed text": _key("perturbed"), "Queries": _key("queries"), "Seconds": _number("seconds"),
+        "Fluency": lambda r: "" if None in (r["perplexity_before"], r["perplexity_after"]) or not r["swaps"] else
+                   fluency.ratio(r["perplexity_before"], r["perplexity_after"]),
     }, [_parameters(to_record(method)), *notes])
     for error in dict.fromkeys(errors):
         typer.echo(error, err=True)
@@ -183,6 +190,8 @@ def evaluate(model: Models,
              attack: Annotated[list[str] | None, typer.Option("--attack", help="Attack; may be repeated.")] = None,
              explain: Annotated[str, typer.Option("--explain", help="Explainers, with commas between.")] = "",
              transfer: Annotated[bool, typer.Option("--transfer", help="Judge texts by the other models.")] = False,
+             fluency: Annotated[bool, typer.Option(
+                 "--fluency", help="Measure how much less fluent successes are; takes time.")] = False,
              n: Annotated[int | None, typer.Option("--n", min=1, help="Examples drawn; all by default.")] = None,
              seed: Seed = 0,
              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
@@ -213,7 +222,8 @@ def evaluate(model: Models,
             shown = _methods(EXPLAINERS, explainers, None)
         datasets.find(dataset, split, data_dir)
         events = measure(_load(model, device), dataset, split, attacks, n=n, seed=seed, data_dir=data_dir,
-                         store=ResultStore(), explain=shown, transfer=transfer, stop=stop, precision=exactness)
+                         store=ResultStore(), explain=shown, transfer=transfer, stop=stop, precision=exactness,
+                         reader=_reader(device) if fluency else None)
         with progress.watch(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
@@ -229,55 +239,199 @@ def evaluate(model: Models,
 
 
 @app.command()
-def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")],
-          architecture: Annotated[str, typer.Option("--architecture", help="cnn, lstm, minilm.")],
+def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")] = "",
+          architecture: Annotated[str, typer.Option(
+              "--architecture", help="cnn, lstm, minilm, or a Hugging Face id or folder.")] = "",
           defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
+          attack: Annotated[str, typer.Option("--attack", help="Attack that the defence trains against.")] = "",
+          preset: Annotated[str, typer.Option("--preset", help="Named parameters: paper, as-released, …")] = "",
+          name: Annotated[str, typer.Option("--name", help="Last part of the model's id.")] = "",
           seed: Seed = 0,
-          settings: Annotated[list[str] | None, typer.Option("--set", help="Part of the recipe: name=value.")] = None,
+          settings: Annotated[list[str] | None, typer.Option(
+              "--set", help="Parameter of the defence or part of the recipe: name=value; repeatable.")] = None,
+          plan: Annotated[str | None, typer.Option(
+              "--plan", help="JSON list of trainings; those that are there already are skipped.")] = None,
+          resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed training was.")] = False,
           data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
           out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints; runs/checkpoints.")] = None,
+          claims: Annotated[str | None, typer.Option("--claims", help="Write a claim a training to a folder.")] = None,
           device: Device = "auto", as_json: Json = False) -> None:
-    """Train a classifier, select its best epoch on dev, and store it as a checkpoint."""
-    from robust_core.defences import DEFENCES
+    """Train classifiers, select the best epoch on dev, and store them as checkpoints."""
+    from robust_core import trainings
 
     with _stdout_kept():
-        method, = _methods(DEFENCES, [defence], None)
-        from robust_core.models.checkpoint import ARCHITECTURES
-
-        if architecture not in ARCHITECTURES:
-            raise UnknownName("architecture", architecture, list(ARCHITECTURES))
-        datasets.find(dataset, "train", data_dir)
-        from robust_core import train as training
-
-        recipe = training.recipe_for(architecture, dataset, **_settings(training.Recipe, settings))
+        if plan is not None and (dataset or architecture):
+            raise BadInput("A plan says itself what to train; leave --dataset and --architecture out.")
+        values = {"dataset": dataset, "architecture": architecture, "defence": defence, "attack": attack,
+                  "preset": preset, "name": name, "seed": seed}
+        orders = (trainings.plan(Path(plan)) if plan is not None else
+                  [trainings.order(values | {"set": _training_settings(defence, settings)})])
         root = Path(out) if out else runs_folder() / "checkpoints"
+        for wanted in orders:
+            datasets.find(wanted.dataset, "train", data_dir)
         rows = []
-        for event in training.train(method, dataset, architecture, recipe, seed=seed, device=device,
-                                    data_dir=data_dir):
-            if event["kind"] == "epoch":
-                typer.echo(f"epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}, accuracy on dev "
-                           f"{100 * event['dev_accuracy']:.1f} %, {event['eta']:.0f} s to go", err=True)
+        for wanted in orders:
+            row = trainings.done(wanted, root) if plan is not None else None
+            if row is not None:
+                typer.echo(f"{wanted.id}: is there already", err=True)
+                rows.append(row)
+                continue
+            for event in trainings.run(wanted, root, device=device, data_dir=data_dir, resume=resume or bool(plan)):
+                _tell(wanted.id, event)
+                if event["kind"] == "stored":
+                    rows.append(event["row"])
+                    if claims is not None:
+                        trainings.claim(event["card"], Path(claims))
+        first = trainings.first_process()
+    if first:
+        _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
+                              "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
+
+
+def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings by the types of the defence's parameters and the recipe's."""
+    from robust_core.defences import DEFENCES
+    from robust_core.train.recipe import Recipe
+
+    known = {p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}
+    return {name: _parsed(known.get(name, str), name, value) for name, value in _pairs(settings).items()}
+
+
+def _tell(model: str, event: Mapping[str, Any]) -> None:
+    """Say on stderr how a training goes on."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if event["kind"] == "epoch":
+        terms = "".join(f", {name} {value:.4f}" for name, value in event["terms"].items() if name != "loss")
+        typer.echo(f"{model}: epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}{terms}, accuracy "
+                   f"on dev {100 * event['dev_accuracy']:.1f} %, {event['rows']} rows, {event['eta']:.0f} s to go",
+                   err=True)
+    elif event["kind"] == "attack" and event["done"] == event["total"]:
+        typer.echo(f"{model}: round {event['round']} of {event['rounds']}: {event['succeeded']} of {event['total']} "
+                   f"texts flipped by {event['attack']}", err=True)
+    elif event["kind"] == "contrastive":
+        typer.echo(f"{model}: the contrastive loss begins at step {event['step']}, against {event['negatives']} "
+                   "texts of other labels", err=True)
+
+
+@app.command()
+def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, such as flat/table4.")],
+              seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each model: seeds 0, 1, …")] = 1,
+              model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; repeatable.")] = None,
+              attack: Annotated[list[str] | None, typer.Option("--attack", help="Only this one; repeatable.")] = None,
+              n: Annotated[int | None, typer.Option("--n", min=1, help="At most so many examples a cell.")] = None,
+              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+              precision: Exactness = "exact",
+              out: Annotated[str | None, typer.Option("--out", help="Folder for the claims: results, say.")] = None,
+              device: Device = "auto", as_json: Json = False) -> None:
+    """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
+    from rich.console import Console
+
+    from robust_core import progress
+    from robust_core.experiments import EXPERIMENTS, Options
+
+    with _stdout_kept(), _interruptible() as stop:
+        experiment = EXPERIMENTS[name]()
+        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, _precision(precision), device)
+        made: list[Row] = []
+        with progress.watch(Console(stderr=True)) as show:
+            for event in experiment.run(options, ResultStore(), stop):
+                if event.kind == "claim":
+                    made.append(dict(event.data))
+                elif event.kind == "note":
+                    typer.echo(event.data["message"], err=True)
+                show(event)
+    if out is not None and not stop.is_set():
+        for claim in made:
+            export_claim(Path(out) / experiment.file(claim), **claim)
+    if as_json:
+        typer.echo(json.dumps({"results": finite([claim["details"] for claim in made])}, allow_nan=False))
+    else:
+        typer.echo(experiment.table(made))
+    raise typer.Exit(_INTERRUPTED if stop.is_set() else 0)
+
+
+@app.command()
+def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; - reads standard input.")] = None,
+            dataset: Annotated[str | None, typer.Option("--dataset", help="Certify a data set instead.")] = None,
+            model: Annotated[str | None, typer.Option(
+                "--model", help="Base classifiers: sst2, ag_news, digits; those of --dataset, or sst2.")] = None,
+            method: Annotated[str, typer.Option("--method", help="dssn, ssn or uniform.")] = "dssn",
+            scale: Annotated[list[float] | None, typer.Option("--scale", help="Lambda; may be repeated.")] = None,
+            split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
+            n: Annotated[int | None, typer.Option("--n", min=1, help="Inputs drawn; all by default.")] = None,
+            seed: Seed = 0,
+            data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+            settings: Annotated[list[str] | None, typer.Option("--set", help="Parameter: name=value.")] = None,
+            as_json: Json = False) -> None:
+    """Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."""
+    from robust_core import certified, smoothing
+    from robust_core.certify import SMOOTHERS
+    from robust_core.models import smoothed
+
+    if (text is None) == (dataset is None):
+        raise BadInput("Give either a text or --dataset.")
+    with _stdout_kept():
+        given = _settings(SMOOTHERS[method], settings)
+        if "scale" in given:
+            raise BadInput("Give Lambda by --scale.")
+        cleaned = None if text is None else _typed(text)
+        chosen = [certified.smoother(method, value, 255, **given).scale for value in scale or ()]
+        found = smoothed.load(model or dataset or "sst2")
+        if cleaned is not None:
+            rows = certified.certify_texts(found, [cleaned], method, chosen, seed=seed, **given)
+        else:
+            data = smoothing.read(str(dataset), split, found.space, data_dir, n=n, seed=seed)
+            rows = [certified.certified_accuracy(found, data, certified.smoother(method, value, found.levels, **given),
+                                                 seed=seed)[0] for value in chosen or found.scales(method)]
+    _show(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED)
+
+
+@app.command()
+def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name of a text or an image set.")],
+                   method: Annotated[list[str] | None, typer.Option(
+                       "--method", help="dssn, ssn or uniform; may be repeated; all by default.")] = None,
+                   scale: Annotated[list[float] | None, typer.Option("--scale", help="Lambda; repeatable.")] = None,
+                   seed: Seed = 0,
+                   settings: Annotated[list[str] | None, typer.Option("--set", help="Setting: name=value.")] = None,
+                   data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+                   out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
+                   as_json: Json = False) -> None:
+    """Train the base classifiers that `certify` smooths, one for each method and Lambda."""
+    import dataclasses
+
+    from robust_core import smoothing
+    from robust_core.certify import SMOOTHERS
+    from robust_core.models import smoothed
+
+    with _stdout_kept():
+        how = dataclasses.replace(smoothing.recommended(dataset), **_settings(smoothing.Settings, settings))
+        rows: list[Row] = []
+        for event in smoothing.train(dataset, method or list(SMOOTHERS), scale or smoothing.SCALES, settings=how,
+                                     seed=seed, data_dir=data_dir):
+            if event["kind"] == "network":
+                rows.append({key: event[key] for key in ("method", "scale", "dev_accuracy", "seconds")})
             else:
-                card = training.save(event["trained"], root)
-                rows.append({"model": card.id, "seed": card.seed, "dev_accuracy": card.dev_accuracy,
-                             "epochs": card.epochs, "seconds": card.seconds, "path": str(card.folder)})
-    _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
-                          "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
+                card = smoothed.save(event["model"], Path(out) if out else runs_folder() / "checkpoints")
+                rows = [{"model": card.id, "seed": card.seed, **row, "path": str(card.folder)} for row in rows]
+    _show(rows, as_json, {"Model": _key("model"), "Method": _key("method"), "Lambda": _key("scale"),
+                          "Accuracy on dev": _percent("dev_accuracy"), "Seconds": _number("seconds"),
+                          "Stored in": _key("path")})
 
 
 @app.command()
 def table(write: Annotated[bool, typer.Option("--write", help="Bring the README up to date.")] = False,
           check: Annotated[bool, typer.Option("--check", help="Fail if the README is out of date.")] = False) -> None:
     """Make the README's tables from results/, or check them."""
-    from robust_core import reproduce
+    from robust_core import reproduce as tables
 
     if write == check:
         raise BadInput("Choose one of --write and --check.")
     if check:
-        reproduce.check()
+        tables.check()
         typer.echo("The README's tables agree with results/.")
     else:
-        typer.echo("README.md was brought up to date." if reproduce.write() else "README.md was up to date.")
+        typer.echo("README.md was brought up to date." if tables.write() else "README.md was up to date.")
 
 
 # What the commands share.
@@ -311,6 +465,27 @@ def _load(model_ids: Sequence[str], device: str) -> list[Any]:
         if names.setdefault(classifier.id, name) != name:
             raise BadInput(f"{names[classifier.id]} and {name} are the same model.")
     return list(loaded.values())
+
+
+def _reader(device: str) -> Any:  # noqa: ANN401 (its module is imported when it is needed)
+    """Return the packaged masked language model, which tells how fluent texts are."""
+    from robust_core.models import masked
+
+    return masked.load("minilm", device)
+
+
+_PERPLEXITIES = ("perplexity_before", "perplexity_after")
+
+
+def _fluency(found: Mapping[str, AttackResult], device: str) -> tuple[dict[str, Row], str]:
+    """Return the pseudo-perplexities of each model's texts, or why there are none: an attack is complete without."""
+    from robust_core.fluency import perplexities
+
+    try:
+        pairs = perplexities(_reader(device), list(found.values()))
+    except RobustError as error:
+        return {}, str(error)
+    return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
 
 
 def _label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
@@ -461,6 +636,7 @@ def _claim(row: Row, path: Path, n: int | None) -> None:
     words += ["--n", str(n)] if n is not None else []
     words += ["--attack", row["attack"]] if row["attack"] else []
     words += ["--explain", row["explain"]] if "explain" in row else []
+    words += ["--fluency"] if "perplexity_ratio" in row else []
     for name, value in row["parameters"].items():
         words += ["--set", f"{name}={value}"] if name != "name" else []
     what = f"{metric} of {row['model']} on {row['dataset']}/{row['split']}"
@@ -582,6 +758,7 @@ _FIGURES: _Columns = {
     "Stopped": _key("stopped"), "Errors": _key("errors"), "Accuracy %": _percent("accuracy"),
     "Under attack %": _percent("accuracy_under_attack"), "Attack success %": _percent("attack_success_rate"),
     "Swaps": _number("swaps"), "Words swapped %": _percent("swap_rate"), "Similarity": _number("similarity"),
+    "Times less fluent": _number("perplexity_ratio"),
     "Queries": _number("queries"), "Forward passes": _number("forward_passes"), "Eligible": _number("eligible"),
     "Seconds": _number("seconds"), "Antonyms among swaps %": _percent("antonym_swaps"),
     "Successes with antonyms %": _percent("antonym_successes"), "Numbers among swaps %": _percent("number_swaps"),
@@ -591,6 +768,19 @@ _EXPLANATIONS: _Columns = {
     "Model": _key("model"), "Attack": _key("attack"), "Explained": _key("explain"), "Pairs": _key("pairs"),
     "Compared": _key("compared"), "Kendall's tau": _number("kendall_tau"), "Top 5": _top("5"),
     "By chance": lambda row: _figure(row["top_k_random"]["5"], ".2g"), "Gap": _number("gap"), "Run": _key("run"),
+}
+_CERTIFICATE: _Columns = {
+    "Method": _key("method"), "Lambda": _number("scale"), "Evaluations": _key("evaluations"),
+    "Prediction": lambda row: row["prediction"] or "abstains", "L1 radius (0..1)": _number("radius"),
+    "In steps": _key("radius_steps"), "In the embedding": _number("radius_embedding"),
+    "Votes": lambda row: ", ".join(f"{label} {votes}" for label, votes in row["votes"].items()),
+    "Seconds": _number("seconds"),
+}
+_CERTIFIED: _Columns = {
+    "Data": _key("dataset"), "Method": _key("method"), "Lambda": _number("scale"), "Inputs": _key("n"),
+    "Evaluations": _key("evaluations"), "Accuracy %": _percent("clean_accuracy"),
+    "Certified %": lambda row: ", ".join(f"{100 * p:.1f} at {r}" for r, p in row["certified_accuracy"].items() if p),
+    "Median radius": _number("median_radius"), "Seconds an input": _number("seconds"),
 }
 _TRANSFER: _Columns = {
     "Model": _key("model"), "Attack": _key("attack"), "Adversarial from": _key("adversarial_from"),
@@ -602,7 +792,7 @@ _TRANSFER: _Columns = {
 # What `doctor` looks at: name, whether it is needed, and a function that says what it found or raises.
 
 def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
-    from robust_core.models import checkpoint
+    from robust_core.models import checkpoint, smoothed
 
     yield "python", True, _python
     yield "packages", True, lambda: _packages(NEEDED)
@@ -613,6 +803,8 @@ def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
     yield "checkpoints", True, lambda: _checkpoints(len(cards))
     for card in cards:
         yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
+    for card in smoothed.cards():
+        yield f"smoothed {card.id}", True, lambda card=card: smoothed.check_files(card) or "files as recorded"
     yield "runs folder", True, _runs
     yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
     yield "device", True, lambda: str(checkpoint.pick_device(device))

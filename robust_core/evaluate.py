@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from robust_core import checks, datasets, meaning, metrics
+from robust_core import checks, datasets, fluency, meaning, metrics
 from robust_core.errors import BadInput, Incompatible
 from robust_core.registry import to_record
 from robust_core.stability import compared
@@ -60,7 +60,7 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
              n: int | None = None, seed: int = 0, data_dir: str | Path | None = None,
              store: ResultStore | None = None, max_queries: int | None = None, time_limit: float | None = None,
              explain: Sequence[Any] = (), transfer: bool = False, stop: threading.Event | None = None,
-             precision: Precision = "exact") -> Iterator[Event]:
+             precision: Precision = "exact", reader: fluency.Reader | None = None) -> Iterator[Event]:
     """Measure accuracy, attacks, their transfer and the stability of explanations, on the same examples for all models.
 
     Args:
@@ -78,12 +78,14 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
         transfer: Whether every other model judges the texts made against each one.
         stop: Set by another thread to end early; rows are then made of what there is.
         precision: As in `Attack.run`.
+        reader: Masked language model that says how fluent the texts are; None leaves that out, since it takes time.
 
     Yields:
         The events of the attacks; "progress" with data part (what is being done), done and total, also at the start of
         a part, when results of an earlier run count as done; at the end of each part "row" events with the row as
         data: `metrics.summary` and `meaning.summary` with model, dataset, split, attack, seed, run, device, parameters
-        (record of the attack), errors (examples that failed) and warnings (`checks`).
+        (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also the columns
+        of `fluency.measured`.
         A transfer row has the columns of `transfer.transferred` instead; run is that of the attacked model.
         An explanation row adds explain, pairs ("all", or "changed" texts only), kendall_tau, top_k and top_k_random
         (means over examples of means over classes), each with its standard error, compared (examples behind them)
@@ -95,7 +97,7 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
         Incompatible: A model has other labels than the data set.
         UnknownName, MissingResource: There is no such data set, or it is not here.
     """
-    _check_question(models, attacks, explain, transfer)
+    _check_question(models, attacks, explain, transfer, reader)
     everything = datasets.load(dataset, split, data_dir)
     for model in models:
         check_labels(model, datasets.describe(dataset))
@@ -111,16 +113,19 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
         attack = dataclasses.replace(attack, **limits)
         outcomes = yield from _attacked(models, attack, setting, store, stop)
         for outcome in outcomes:
-            yield from _summarised(outcome, attack, setting, explain, store, stop)
+            yield from _summarised(outcome, attack, setting, explain, reader, store, stop)
         for source in outcomes if transfer else ():
             yield from _across(source, outcomes, attack, setting, stop)
 
 
-def _check_question(models: Sequence[Any], attacks: Sequence[Any], explain: Sequence[Any], transfer: bool) -> None:
+def _check_question(models: Sequence[Any], attacks: Sequence[Any], explain: Sequence[Any], transfer: bool,
+                    reader: fluency.Reader | None) -> None:
     if explain and not attacks:
         raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
     if transfer and not attacks:
         raise BadInput("Transfer is about the texts that an attack makes: choose an attack too.")
+    if reader is not None and not attacks:
+        raise BadInput("Fluency is about the texts that an attack makes: choose an attack too.")
     if len({model.id for model in models}) < len(models):
         raise BadInput("A model is named twice.")
     if transfer and len(models) < 2:
@@ -207,9 +212,16 @@ def _brief(result: AttackResult) -> AttackResult:
 
 
 def _summarised(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
-                store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
+                reader: fluency.Reader | None, store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
     model, results = outcome.model, outcome.results(setting)
     values = metrics.summary(results) | meaning.summary(results) | {"errors": len(outcome.errors), "run": outcome.run}
+    if reader is not None:
+        part = f"fluency of the texts of {attack.name} against {model.id}"
+        for columns in fluency.measured(reader, results, model.id, part, stop):
+            if isinstance(columns, Event):
+                yield columns
+            else:
+                values |= columns
     warnings = _incomplete(results, setting, outcome.errors) + checks.warnings(results)
     yield _row(model, setting, attack, values | {"warnings": warnings})
     for explainer in [] if stop.is_set() else explain:

@@ -19,7 +19,7 @@ from robust_core.types import AttackResult, Event
 log = logging.getLogger(__name__)
 
 QUEUED, RUNNING, DONE, STOPPED, FAILED = "queued", "running", "done", "stopped", "failed"
-_BROKEN = "Something went wrong inside the program; its log tells more."
+BROKEN = "Something went wrong inside the program; its log tells more."
 
 
 @dataclasses.dataclass
@@ -242,7 +242,7 @@ class JobManager:
             return FAILED, str(error)
         except Exception:
             log.exception("%s job failed: %s", job.kind, job.label)
-            return FAILED, _BROKEN
+            return FAILED, BROKEN
         return (STOPPED if job.stop.is_set() else DONE), ""
 
     def _drain(self, job: Job, items: Iterator[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robust_core.text import word_spans
-from robust_core.types import AttackResult, Attribution
+from robust_core.types import AttackResult, Attribution, EmbeddingAttackResult
 
 
 def mean_and_error(values: Iterable[float]) -> tuple[float, float]:
@@ -85,6 +85,41 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
     for name, (value, error) in columns.items():
         row[name], row[f"{name}_se"] = value, error
     return row
+
+
+def embedding_summary(results: Sequence[EmbeddingAttackResult]) -> dict[str, Any]:
+    """Summarise attacks on the word embeddings of labelled examples: one victim, one radius.
+
+    Accuracy under attack counts texts that were misclassified already as wrong; how far representations move is taken
+    over all texts, these included (Tables 4 and 5 of the CARL and RAR paper).
+
+    Returns:
+        n, skipped, succeeded, failed (counts); unmoved (share of texts without any perturbation: the gradient was zero,
+        or the radius); accuracy, accuracy_under_attack, attack_success_rate, cosine, distance, norm, each with its
+        standard error `*_se`.
+    """
+    skipped, succeeded, failed = (sum(r.status == s for r in results) for s in ("skipped", "succeeded", "failed"))
+    row: dict[str, Any] = {"n": len(results), "skipped": skipped, "succeeded": succeeded, "failed": failed,
+                           "unmoved": proportion_and_error(sum(r.norm == 0 for r in results), len(results))[0]}
+    columns = {
+        "accuracy": proportion_and_error(succeeded + failed, len(results)),
+        "accuracy_under_attack": proportion_and_error(failed, len(results)),
+        "attack_success_rate": proportion_and_error(succeeded, succeeded + failed),
+        "cosine": mean_and_error(r.cosine for r in results),
+        "distance": mean_and_error(r.distance for r in results),
+        "norm": mean_and_error(r.norm for r in results),
+    }
+    for name, (value, error) in columns.items():
+        row[name], row[f"{name}_se"] = value, error
+    return row
+
+
+def robustness_curve(results: Sequence[EmbeddingAttackResult]) -> list[dict[str, Any]]:
+    """Summarise attacks of one victim at several radii: a row of `embedding_summary` for each, with its radius."""
+    by_radius: dict[float, list[EmbeddingAttackResult]] = {}
+    for result in results:
+        by_radius.setdefault(float(result.attack["radius"]), []).append(result)
+    return [{"radius": radius} | embedding_summary(found) for radius, found in sorted(by_radius.items())]
 
 
 def kendall_tau(a: Sequence[float], b: Sequence[float]) -> float:

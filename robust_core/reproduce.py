@@ -117,34 +117,73 @@ def app_table(found: list[Claim]) -> str:
 
 def speed_table(found: list[Claim]) -> str:
     """Return how fast attacks are beside TextAttack's."""
-    claim = next((c for c in found if c["metric"] == "times_as_fast"), None)
-    if claim is None:
-        return ""
-    rows = [[f"`{row['model']}`", f"{row['textattack_ms']:.0f}",
+    chosen = sorted((c for c in found if c["metric"] == "times_as_fast"), key=lambda c: not c["thresholds"])
+    rows = [[f"{_title(row.get('attack', 'textfooler'))} on `{row['model']}`", f"{row['textattack_ms']:.0f}",
              *(f"{row[f'{side}_ms']:.0f} ({row[f'{side}_ratio']:.1f} ×)" for side in ("exact", "screened")),
-             *(f"{row[f'{side}_over_bare']:.2f}" for side in ("exact", "screened")),
-             percent(row["exact_same_texts"], None), str(row["n"])] for row in claim["details"]["rows"]]
-    head = ["Victim", "TextAttack ms", "`exact` ms", "`screened` ms", "Over bare passes, `exact`", "`screened`",
-            "Same text %", "n"]
-    return (markdown(head, rows) + f"\n`{claim['command']}`: ms an attack, {claim['details']['threads']} threads; × is "
-            "the median of the rounds.\n")
+             *(f"{row[f'{side}_over_bare']:.2f}" for side in ("exact", "screened")), str(row["n"])]
+            for claim in chosen for row in claim["details"]["rows"]]
+    head = ["Attack and victim", "TextAttack ms", "`exact` ms", "`screened` ms", "Over bare passes, `exact`",
+            "`screened`", "n"]
+    notes = [f"`{c['command']}`: {c['details']['threads']} threads" for c in chosen]
+    return markdown(head, rows) + "".join(f"\n{note}\n" for note in notes) + (
+        "\nms an attack; × is the median of the rounds.\n" if chosen else "")
+
+
+def _title(attack: str) -> str:
+    from robust_core.attacks import ATTACKS
+
+    return ATTACKS[attack].title.partition(" (")[0]
 
 
 def parity_table(found: list[Claim]) -> str:
     """Return how often attacks find the text that TextAttack's own search finds."""
-    claim = next((c for c in found if c["metric"] == "same_text"), None)
-    if claim is None:
-        return ""
-    rows = [[f"`{row['victim']}`", f"{row['same']} of {row['sentences']}", str(row["long"]),
+    chosen = [c for c in found if c["metric"] == "same_text"]
+    rows = [[f"{_title(row.get('attack', 'textfooler'))} on `{row['victim']}`",
+             f"{row['same']} of {row['sentences']}", str(row["long"]),
              str(row["several_successes"]), "; ".join(wrong["cause"] for wrong in row["mismatches"]) or "–"]
-            for row in claim["details"]["rows"]]
-    head = ["Victim", "Same text", "Of 15 words and more", "With several successes at the end", "Causes of the others"]
-    return markdown(head, rows) + f"\n`{claim['command']}`\n"
+            for claim in chosen for row in claim["details"]["rows"]]
+    head = ["Attack and victim", "Same text", "Of 15 words and more", "With several successes at the end",
+            "Causes of the others"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
+
+
+def success_table(found: list[Claim]) -> str:
+    """Return how often searches that draw succeed beside TextAttack's, at one budget of queries."""
+    chosen = [c for c in found if c["metric"] == "success_difference"]
+    rows = [[_title(row["attack"]), f"`{row['victim']}`", percent(row["ours"], None), percent(row["theirs"], None),
+             f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f}", f"{row['queries']:.0f}",
+             f"{row['queries_theirs']:.0f}", f"{row['budget']:,}", str(row["n"])]
+            for row in (c["details"] for c in chosen)]
+    head = ["Attack", "Victim", "Success %", "TextAttack's %", "Paired difference", "Queries", "TextAttack's", "Budget",
+            "n"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
+
+
+def masked_table(found: list[Claim]) -> str:
+    """Return how well the packaged masked language model guesses, from its card."""
+    from robust_core.models.masked import masked_folder
+
+    del found
+    card = json.loads((masked_folder() / "card.json").read_text(encoding="utf-8"))
+    rows = [[source, str(after["guesses"]), *(f"{100 * row['top1']:.1f} / {100 * row['top10']:.1f}"
+                                              for row in (card["held_out"]["before"][source], after)),
+             f"{card['held_out']['before'][source]['perplexity']:,.0f} / {after['perplexity']:,.0f}"]
+            for source, after in card["held_out"]["after"].items()]
+    return markdown(["Held-out texts", "Guesses", "Untrained: top 1 / top 10 %", "Trained: top 1 / top 10 %",
+                     "Pseudo-perplexity before / after"], rows)
+
+
+def attacks_table(found: list[Claim]) -> str:
+    """Return accuracy under all the attacks of the FLAT paper."""
+    from robust_core.experiments import EXPERIMENTS
+
+    return EXPERIMENTS["flat/table4"]().table(found)
 
 
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
-    "accuracy": accuracy_table, "completeness": completeness_table, "app": app_table, "speed": speed_table,
-    "parity": parity_table, "methods": methods_table}
+    "accuracy": accuracy_table, "attacks": attacks_table, "completeness": completeness_table, "app": app_table,
+    "speed": speed_table, "parity": parity_table, "success": success_table, "masked": masked_table,
+    "methods": methods_table}
 
 
 def render(text: str, found: list[Claim]) -> str:

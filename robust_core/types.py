@@ -71,11 +71,13 @@ class Blank(NamedTuple):
         before: What stands before the blank.
         after: What stands after it.
         like: A word whose capitals a new one gets; empty leaves them alone.
+        among: The words to choose from, as they are; empty means any.
     """
 
     before: str
     after: str
     like: str = ""
+    among: tuple[str, ...] = ()
 
 
 class Step(NamedTuple):
@@ -145,6 +147,49 @@ class AttackResult:
 
 
 @dataclasses.dataclass(frozen=True)
+class EmbeddingAttackResult:
+    """What an attack on word embeddings did to one example on one victim; there is no text that reads like this.
+
+    Args:
+        example: The attacked example.
+        victim: Id of the attacked classifier.
+        attack: Record of the attack (`registry.to_record`).
+        reference_label: Class the attack tries to leave: the gold label or, without one, the clean prediction.
+        before: Class probabilities of the clean embeddings.
+        after: Class probabilities of the perturbed embeddings.
+        norm: Length of the perturbation in the attack's norm, in mean token-embedding norms (`unit`).
+        unit: Mean norm of the victim's token embeddings.
+        cosine: Cosine of the clean and the perturbed representation.
+        distance: Euclidean distance between them.
+        gradients: Gradients that the attack took.
+    """
+
+    example: Example
+    victim: str
+    attack: Mapping[str, Any]
+    reference_label: int
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    norm: float
+    unit: float
+    cosine: float
+    distance: float
+    gradients: int
+
+    @property
+    def perturbed_label(self) -> int:
+        """Class predicted for the perturbed embeddings."""
+        return max(range(len(self.after)), key=self.after.__getitem__)
+
+    @property
+    def status(self) -> Status:
+        """Return skipped where the clean text was misclassified already, else failed or succeeded."""
+        if max(range(len(self.before)), key=self.before.__getitem__) != self.reference_label:
+            return "skipped"
+        return "failed" if self.perturbed_label == self.reference_label else "succeeded"
+
+
+@dataclasses.dataclass(frozen=True)
 class Event:
     """One message of a running attack, training or evaluation.
 
@@ -189,6 +234,28 @@ class Attribution:
     steps: int = 0
     total: float = float("nan")
     fit: float = float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What is proved about the smoothed classifier around one input.
+
+    Args:
+        prediction: Index of the class that stays within the radius; None where the method abstains.
+        radius: Distance up to which it stays, the distance itself included, with inputs scaled to 0..1; 0 where the
+            method abstains.
+        norm: Norm of the distance, "l1".
+        evaluations: Votes behind it: every offset of a deterministic method, or the samples of a randomised one.
+        alpha: Probability with which the statement may be false; None for a deterministic one.
+        votes: Votes for each class.
+    """
+
+    prediction: int | None
+    radius: float
+    norm: str
+    evaluations: int
+    alpha: float | None
+    votes: tuple[int, ...]
 
 
 class Encoded(NamedTuple):
@@ -239,6 +306,11 @@ class TokenClassifier(Classifier, Protocol):
 class WhiteBox(Classifier, Protocol):
     """A classifier that shows its inside, for gradients and perturbations on embeddings."""
 
+    @property
+    def unit(self) -> float:
+        """Mean norm of its token embeddings: the unit in which perturbations are measured."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Encoded:
         """Return the token embeddings of texts."""
         ...
@@ -259,7 +331,7 @@ class Filler(Protocol):
     batch: int
 
     def fill(self, blanks: Sequence[Blank], most: int) -> list[list[tuple[str, float]]]:
-        """Return for each blank at most `most` whole words with their log-probabilities, likeliest first."""
+        """Return for each blank at most `most` of the words it allows, with log-probabilities, likeliest first."""
         ...
 
 

@@ -10,6 +10,7 @@ import torch
 
 from robust_core.attacks.base import Attack
 from robust_core.attacks.requests import Accept, Candidate, Score, Scores, Search, Target
+from robust_core.models.network import mean_norm
 from robust_core.registry import param
 from robust_core.text import Draft, Edit, clean, match_case, word_spans
 from robust_core.types import Blank, Encoded
@@ -48,6 +49,11 @@ class BagOfWords:
         if rows:
             self.table[2:] = torch.tensor(rows, dtype=torch.float32)
         self._bias = torch.tensor(list(bias) or [0.0] * len(labels), dtype=torch.float32)
+
+    @property
+    def unit(self) -> float:
+        """Mean norm of the words' rows."""
+        return mean_norm(self.table)
 
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the id of one word; the characters between two words have none."""
@@ -179,9 +185,17 @@ class WordFiller:
 
     def _fill(self, blank: Blank) -> list[tuple[str, float]]:
         beside = [*Draft.of(blank.before).words[-1:], *Draft.of(blank.after).words[:1]]
-        known = self._synonyms.get(blank.like.lower(), ()) if blank.like else self._new
+        known = blank.among or (self._synonyms.get(blank.like.lower(), ()) if blank.like else self._new)
         order = sorted(known, key=lambda word: zlib.crc32(" ".join([word, *beside]).encode()))
-        return [(match_case(word, blank.like), -1.0 - k / 4) for k, word in enumerate(order)]
+        return [(word if blank.among else match_case(word, blank.like), -1.0 - k / 4) for k, word in enumerate(order)]
+
+
+class WordReader:
+    """A masked language model that is only asked how fluent a text is: ten for each `bad` in it, and one more."""
+
+    def pseudo_perplexity(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n,) float64."""
+        return np.array([10.0 * text.split().count("bad") + 1.0 for text in texts])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -178,6 +178,13 @@ def test_reports_only_what_a_fresh_look_confirms(attack, victim):
     assert {r.status for r in found.values()} >= wanted
 
 
+def test_leaving_out_similarity_changes_nothing_else(attack, victim):
+    full, bare = results(run(attack, [victim], EXAMPLES)), results(run(attack, [victim], EXAMPLES, similarity=False))
+    for key, r in full.items():
+        assert np.isnan(bare[key].similarity) == (r.perturbed != r.example.text)
+        assert dataclasses.replace(bare[key], similarity=r.similarity) == r
+
+
 def test_the_same_seed_gives_the_same_result_in_any_order_and_width(attack, victim):
     other = BagOfWords({word: -w for word, w in WEIGHTS.items()}, id="double/other")
     wanted = results(run(attack, [victim, other], EXAMPLES, seed=3))
@@ -707,3 +714,14 @@ def test_a_search_that_pauses_changes_nothing_and_hears_stop():
         stop.set()
     begun = sum(e.kind == "started" for e in events)
     assert [e.result.status for e in events if e.result] == ["stopped"] * begun
+
+
+def test_victims_with_the_same_id_are_refused():
+    with pytest.raises(BadInput, match="Two victims have the same id"):
+        next(Planted().run([BagOfWords(), BagOfWords()], [Example("a good movie")]))
+
+
+@pytest.mark.parametrize("label", [2, -1])
+def test_a_label_outside_the_classes_is_one_plain_line(label):
+    with pytest.raises(BadInput, match=f"The label {label} of example 'x' is none of the 2 classes of double"):
+        next(Planted().run([BagOfWords()], [Example("a good movie", label, "x")]))

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 import torch
-from doubles import BagOfWords, Planted, WordEncoder
+from doubles import BagOfWords, Planted, WordEncoder, WordReader
 from typer.testing import CliRunner, Result
 
 from robust_core import __main__ as cli
 from robust_core import progress
 from robust_core.attacks import ATTACKS
 from robust_core.errors import MissingResource, UnknownName
-from robust_core.models import checkpoint
+from robust_core.models import checkpoint, masked
 from robust_core.store import FILE, ResultStore
 from robust_core.types import Attribution
 
@@ -47,6 +47,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
         default=lambda device="auto": WordEncoder()))
+    monkeypatch.setattr(masked, "load", lambda name="minilm", device="auto": WordReader())
     return invoke
 
 
@@ -125,7 +126,10 @@ def test_attack(run: Run) -> None:
     flipped, held = rows(run("attack", "a good movie", "--model", "double/bag-of-words", "--model", "double/second",
                              "--attack", "planted", "--set", "new=dull", "--json"))
     assert list(flipped) == ["model", "attack", "status", "original", "perturbed", "reference_label", "perturbed_label",
-                             "before", "after", "queries", "forward_passes", "similarity", "seconds", "swaps"]
+                             "before", "after", "queries", "forward_passes", "similarity", "seconds", "swaps",
+                             "perplexity_before", "perplexity_after"]
+    # "a dull movie" has no word that surprises the double.
+    assert (flipped["perplexity_before"], flipped["perplexity_after"]) == (1.0, 1.0)
     assert (flipped["status"], flipped["perturbed"]) == ("succeeded", "a dull movie")
     assert (flipped["reference_label"], flipped["perturbed_label"]) == ("positive", "negative")
     assert flipped["swaps"] == [[2, 6, "good", "dull"]]
@@ -133,6 +137,18 @@ def test_attack(run: Run) -> None:
     assert flipped["before"]["positive"] > 0.5 > flipped["after"]["positive"]
     assert flipped["queries"] == flipped["forward_passes"] == 2
     assert held["status"] == "succeeded" if held["after"]["positive"] < 0.5 else "failed"
+
+
+def test_without_the_masked_model_an_attack_is_complete(run, monkeypatch):
+    def load(name="minilm", device="auto"):
+        raise MissingResource("The packaged masked language model", "Restore it.")
+
+    monkeypatch.setattr(masked, "load", load)
+    asked = ("attack", "a good movie", "--model", "double/bag-of-words", "--attack", "planted")
+    row, = rows(run(*asked, "--json"))
+    assert row["status"] == "succeeded" and row["perplexity_before"] is row["perplexity_after"] is None
+    said = run(*asked).stdout
+    assert "Fluency is left out. The packaged masked language model is missing. Restore it." in " ".join(said.split())
 
 
 def test_attack_with_a_label_skips_what_is_wrong_already(run: Run) -> None:

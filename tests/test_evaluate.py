@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder
+from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder, WordReader
 
 from robust_core import interpretation, metrics, stability
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
@@ -440,3 +440,14 @@ def test_wrong_questions_have_plain_answers(data: Path, tmp_path: Path) -> None:
             list(evaluate(models, "sst2", "test", attacks, data_dir=data, transfer=True))
     with pytest.raises(BadInput, match="named twice"):
         list(evaluate([model, BagOfWords()], "sst2", data_dir=data))
+
+
+def test_fluency_on_request(data):
+    rows = [e.data for e in evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data, reader=WordReader())
+            if e.kind == "row"]
+    # Every "good" became a "bad", which is ten times as surprising; three of four texts have one, the other three.
+    assert rows[0]["fluency_compared"] == rows[0]["succeeded"] and rows[0]["perplexity_ratio"] >= 11
+    assert "perplexity_ratio" not in next(
+        e.data for e in evaluate([BagOfWords()], "sst2", "test", [Planted()], data_dir=data) if e.kind == "row")
+    with pytest.raises(BadInput, match="choose an attack"):
+        list(evaluate([BagOfWords()], "sst2", "test", data_dir=data, reader=WordReader()))

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_core import ATTACKS, datasets
+from robust_core.attacks import bae
 from robust_core.attacks.requests import BATCHED, CANONICAL, Fill, Filled, Settle
 from robust_core.attacks.servers import _room
 from robust_core.attacks.settle import likely_words
+from robust_core.attacks.textfooler import cased_substitutes
 from robust_core.errors import BadInput, MissingResource
 from robust_core.models import build_masked, checkpoint, masked
 from robust_core.models.bert import Bert
@@ -78,6 +80,40 @@ def test_a_batch_and_one_by_one_agree(model, asked):
         alone = dict(model.fill([blank], 21)[0])
         for word, value in found[:-1]:
             assert alone[word] == pytest.approx(value, abs=5e-5)
+
+
+@given(st.lists(blanks(), min_size=1, max_size=5), st.sets(st.sampled_from(
+    ("good", "fine", "bad", "film", "moviegoer", "unwatchable", "heartwarmingly")), min_size=1))
+@settings(max_examples=15, deadline=None)
+def test_named_words_are_rated_where_they_stand(model, asked, among):
+    """A word of one piece has the probability it has among all; of more pieces the product, each piece hidden."""
+    named = [blank._replace(among=tuple(sorted(among))) for blank in asked]
+    for blank, found in zip(asked, model.fill(named, 10), strict=True):
+        assert {word for word, _ in found} == among
+        assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
+        for word, value in found:
+            pieces = model._tokens.unit_ids(word)
+            scores = model._run([model._row(blank, len(pieces))]).log_softmax(-1)
+            slow = sum(float(row[piece]) for row, piece in zip(scores, pieces, strict=True))
+            assert value == pytest.approx(slow, abs=5e-5)
+    mixed = model.fill([named[0], asked[0], *named], 2)
+    assert [word for word, _ in mixed[0]] == [word for word, _ in mixed[2]]
+    assert [word for word, _ in mixed[1]] == [word for word, _ in model.fill(asked[:1], 2)[0]]
+
+
+def test_gene_keeps_the_neighbours_that_the_language_model_likes(trained):
+    """With one kept word a position, every swap is the one that fits best."""
+    text = "a warm and funny film with a great cast"
+    draft = Draft.of(text)
+    (result,) = [e.result for e in ATTACKS["gene"](keep_likeliest=1, max_share=1.0).run(
+        [checkpoint.load("sst2/cnn/base", "cpu")], [Example(text, 1, "a")], masked=trained, encoder=WordEncoder())
+        if e.result]
+    assert result.swaps
+    after = Draft.of(result.perturbed)
+    for i, (old, new) in enumerate(zip(draft.words, after.words, strict=True)):
+        if old != new:
+            asked = bae.blank(draft, i, i + 1)._replace(among=cased_substitutes(old, 8, 0.75))
+            assert trained.fill([asked], 1)[0][0][0] == new
 
 
 def test_words_are_those_of_the_vocabulary():

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from doubles import BagOfWords, Planted, WordEncoder
+from doubles import BagOfWords, Planted, WordEncoder, WordReader
 from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
 from robust_core.jobs import JobManager
-from robust_core.models import checkpoint
+from robust_core.models import checkpoint, masked
 from robust_core.registry import param
 from robust_core.store import ResultStore
 from ui import report, running, session, state
+from ui.afterwards import Afterwards
 from ui.outcome import of_document, titles
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +74,7 @@ def doubles(tmp_path, monkeypatch):
     monkeypatch.setitem(ATTACKS._members, "milder", Milder)
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
         default=lambda device="auto": WordEncoder()))
+    monkeypatch.setattr(masked, "load", lambda name="minilm", device="auto": WordReader())
     monkeypatch.setattr(state, "warm_up", lambda: None)
     monkeypatch.setitem(SLOW, "slow", 0.0)
     st.cache_resource.clear()
@@ -93,7 +95,8 @@ def settle(at: AppTest) -> AppTest:
     for _ in range(200):
         at.run()
         assert not at.exception, at.exception
-        if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn")):
+        if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn",
+                                               "Measuring fluency", "Judging by", "judging …")):
             return at
         time.sleep(0.05)
     raise AssertionError(page(at))
@@ -119,7 +122,7 @@ def query(at: AppTest) -> dict:
 
 
 def test_pages_describe_themselves():
-    assert [p.title for p in PAGES] == ["Attack", "Saliency", "Word importance", "Models", "About"]
+    assert [p.title for p in PAGES] == ["Attack", "Saliency", "Word importance", "Certified", "Models", "About"]
     assert all(p.subtitle.endswith(".") and p.icon.startswith(":material/") for p in PAGES)
     for path in [ROOT / "app.py", *(p.path for p in PAGES)]:
         assert len(path.read_text().splitlines()) <= (60 if path.name == "app.py" else 80)
@@ -246,7 +249,7 @@ def both(models: str = MODELS[0]) -> AppTest:
 
 def rows(at: AppTest) -> list[str]:
     """Return the names of the lines of the table."""
-    return re.findall(r'<th scope="row">([^<]*)', page(at))
+    return re.findall(r'<th scope="row">([^<]*)', "".join(h.value for h in at.html if 'class="rx-table"' in h.value))
 
 
 def test_several_attacks_on_one_model():
@@ -275,6 +278,106 @@ def test_several_attacks_on_several_models():
     assert len(rows(settle(at))) == 4
     at = replayed(at)
     assert len(at.selectbox(key="replay.card").options) == 4
+
+
+def cells(at: AppTest, title: str) -> list[str]:
+    """Return what the cells of a table of cards say, line by line."""
+    table = "".join(h.value for h in at.html if f'aria-label="{title}"' in h.value)
+    return [" ".join(re.sub(r"<[^>]+>", " ", cell).replace("\u00a0", " ").split())
+            for cell in re.findall(r"<td>(.*?)</td>", table)]
+
+
+def test_a_table_of_cards_leads_to_each():
+    at = both(",".join(MODELS[:2]))
+    # good 2 + clever 1.5 + bias 0 or 4, doubled: with bad for good 27 % and 95 %, with fine 98 % and more.
+    assert cells(at, "Attacks and models") == [
+        "✗ flipped 1 word, 27 % 2 queries", "✓ held 1 word, 95 % 2 queries",
+        "✓ held 1 word, 98 % 2 queries", "✓ held 1 word, > 99.9 % 2 queries"]
+    shown = page(at)
+    targets = re.findall(r'href="#([^"]+)"', shown)
+    assert len(targets) == 4 and all(shown.count(f'id="{target}"') == 1 for target in targets)
+    assert 'aria-label="Planted words on CNN · base: flipped, 1 word changed, 2 queries, probability of Positive ' \
+        '27\u00a0% afterwards. Go to the card."' in "".join(h.value for h in at.html)
+
+
+def test_one_card_needs_no_table():
+    assert 'aria-label="Attacks and models"' not in page(click(app(models=MODELS[0]), "Attack"))
+
+
+def test_transfer_says_whom_else_a_text_fools():
+    at = attacked()
+    # "a bad clever movie" flips the first; the second leans to positive; the third reads "a bad clever" alike.
+    assert cells(at, "Transfer between models") == [
+        "itself 1 text", "✓ 0 of 1 not fooled", "✗ 1 of 1 fooled",
+        "✗ 1 of 1 fooled", "✓ 0 of 1 not fooled", "itself 1 text"]
+    assert page(at).count("Also fools MiniLM · base. Does not fool LSTM · base.") == 1
+    assert page(at).count("Also fools CNN · base. Does not fool LSTM · base.") == 1
+
+
+def test_a_model_that_was_wrong_before_is_not_fooled():
+    at = app(models=",".join(MODELS[:2]))
+    at.selectbox(key="label").set_value(0)
+    assert 'aria-label="Transfer between models"' not in page(click(at, "Attack"))
+
+
+def test_fluency_is_shown_and_explained_once():
+    shown = page(attacked())
+    # The double finds "bad" ten times as surprising and more: 1 against 11.
+    assert shown.count("11 × less fluent (pseudo-perplexity 1 → 11)") == 3
+    assert shown.count("Fluency: how much more surprising") == 1
+
+
+def test_without_the_masked_model_everything_else_works(monkeypatch):
+    def load(name="minilm", device="auto"):
+        raise MissingResource("The packaged masked language model", "Restore checkpoints/masked.")
+
+    monkeypatch.setattr(masked, "load", load)
+    shown = page(attacked())
+    assert "the prediction flips" in shown and "Also fools MiniLM · base." in shown and "less fluent" not in shown
+    assert shown.count("Fluency is left out. The packaged masked language model is missing. Restore") == 1
+
+
+@pytest.mark.parametrize("where", ["loading", "attacking"])
+def test_a_model_with_a_bug_leaves_the_others(monkeypatch, where):
+    good = checkpoint.load
+
+    class Broken(BagOfWords):
+        @property
+        def separable(self):
+            raise RuntimeError("secret inside")
+
+    def load(model_id, device="auto"):
+        if model_id == MODELS[1] and where == "loading":
+            raise RuntimeError("secret inside")
+        return Broken(id=model_id) if model_id == MODELS[1] else good(model_id)
+
+    monkeypatch.setattr(checkpoint, "load", load)
+    shown = page(click(app(attack="planted,milder"), "Attack"))
+    # Of the three models' two cards each, only those of the broken one are errors.
+    assert shown.count('rx-badge error') == 2 and "secret inside" not in shown
+    assert shown.count('rx-badge succeeded') == 2 and shown.count('rx-badge failed') == 2
+
+
+def test_a_link_keeps_the_step_of_the_replay():
+    at = click(replayed(both()), "Next")
+    at = click(at, "Link")
+    st.cache_resource.clear()
+    new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    new.query_params["view"] = query(at)["view"]
+    new = settle(new)
+    assert new.slider[0].value == 1 and "kept “bad”" in page(new)
+
+
+def test_downloads_name_fluency_and_transfer():
+    at = attacked()
+    outcome = of_document(at.session_state["outcome"])
+    found = {pair: Afterwards({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
+    lines = list(csv.DictReader(io.StringIO(
+        report.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6, found))))
+    assert [(r["perplexity_before"], r["perplexity_after"], r["also_fools"]) for r in lines] == [
+        ("2.00", "5.00", MODELS[2]), ("", "", ""), ("", "", "")]
+    made = report.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, after=found)
+    assert "2.5 × less fluent" in made and 'aria-label="Transfer between models"' in made
 
 
 def test_a_link_brings_several_attacks_back():

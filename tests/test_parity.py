@@ -1,4 +1,4 @@
-"""TextFooler and BAE as TextAttack's own search runs them and as the engine does: the same adversarial texts.
+"""TextFooler, PWWS and BAE as TextAttack's own search runs them and as the engine does: the same adversarial texts.
 
 TextAttack runs in a process of its own, cut off from every network.
 """
@@ -26,9 +26,9 @@ def compared(own_runs: Path, *options: str) -> list[dict]:
     return json.loads(done.stdout)["results"]
 
 
-@pytest.mark.skipif(not (ROOT / "checkpoints" / "masked").is_dir(), reason="checkpoints/masked is not made yet")
-def test_bae_ends_where_textattack_does(own_runs):
-    rows = compared(own_runs, "--attack", "bae", "--n", "5", "--victim", "sst2/cnn/base", "--victim", "sst2/lstm/base")
+@pytest.mark.parametrize("attack", ["pwws", "bae"])
+def test_other_greedy_searches_end_where_textattack_does(attack, own_runs):
+    rows = compared(own_runs, "--attack", attack, "--n", "5", "--victim", "sst2/cnn/base", "--victim", "sst2/lstm/base")
     assert [row["victim"] for row in rows] == ["sst2/cnn/base", "sst2/lstm/base"]
     assert all(row["sentences"] >= 5 and row["flipped"] == row["flipped_theirs"] for row in rows)
     assert all(row["same"] == row["sentences"] for row in rows), rows

@@ -8,11 +8,12 @@ import sys
 
 import pytest
 
-from robust_core import ATTACKS, DEFENCES, EXPLAINERS
+from robust_core import ATTACKS, DEFENCES, EMBEDDING_ATTACKS, EXPLAINERS
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
 from robust_core.registry import Registry, check_parameters, from_record, param, parameters, to_record
 
-REGISTRIES = {"attack": ATTACKS, "explainer": EXPLAINERS, "defence": DEFENCES}
+REGISTRIES = {"attack": ATTACKS, "explainer": EXPLAINERS, "defence": DEFENCES,
+              "embedding attack": EMBEDDING_ATTACKS}
 MEMBERS = [pytest.param(registry, name, id=f"{kind}-{name}")
            for kind, registry in REGISTRIES.items() for name in registry]
 

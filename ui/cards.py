@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -112,9 +113,10 @@ def sentence(result: AttackResult, names: Sequence[str]) -> str:
         "No allowed change of words lowers its confidence."
 
 
-def head(name: str, state: str) -> str:
-    """Return the head of a card: what it is of and how that stands."""
-    return (f'<div class="rx-head"><span class="name">{html.escape(name)}</span>'
+def head(name: str, state: str, anchor: str = "") -> str:
+    """Return the head of a card: what it is of and how that stands; `anchor` is what links lead to."""
+    place = f' id="{html.escape(anchor)}"' if anchor else ""
+    return (f'<div class="rx-head"{place}><span class="name">{html.escape(name)}</span>'
             f'<span class="rx-badge {state}">{WORDS[state]}</span></div>')
 
 
@@ -126,20 +128,26 @@ def queue(place: int) -> str:
     return f"Waiting: {place}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')} in the queue"
 
 
-def card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str]) -> str:
-    """Return a card without its curve: head, text as it stands, what happened, figures."""
+def anchor(pair: Pair) -> str:
+    """Return the id of a card in the page."""
+    return "card-" + re.sub(r"[^\w-]+", "-", f"{pair.model}-{pair.attack}")
+
+
+def card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str] = ()) -> str:
+    """Return a card without its curve: head, text as it stands, what happened, figures, remarks."""
     state = status(outcome, pair)
+    top = head(name, state, anchor(pair))
     if pair in outcome.results:
-        return head(name, state) + _ended(outcome.results[pair], names)
+        return top + _ended(outcome.results[pair], names) + "".join(_small(remark) for remark in remarks)
     if state == "error":
-        return head(name, state) + _line(outcome.errors.get(pair) or outcome.trouble)
+        return top + _line(outcome.errors.get(pair) or outcome.trouble)
     if state == "stopped":
-        return head(name, state) + _line("Stopped before it began.")
+        return top + _line("Stopped before it began.")
     if state == "waiting":
-        return head(name, state) + _line("Waiting for its turn.")
+        return top + _line("Waiting for its turn.")
     if state == "loading":
-        return head(name, state) + _line("loading the model …")
-    return head(name, state) + _running(outcome, outcome.latest[pair].data)
+        return top + _line("loading the model …")
+    return top + _running(outcome, outcome.latest[pair].data)
 
 
 def _running(outcome: Outcome, data: Mapping[str, Any]) -> str:

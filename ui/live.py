@@ -1,15 +1,21 @@
 """The moving parts of the Attack page: fragments that redraw themselves while something is running."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from robust_core import fluency
 from robust_core.errors import RobustError
 from robust_core.text import check_typed
-from ui import cards, charts, running, state
+from ui import afterwards, cards, charts, matrix, running, state
+from ui.afterwards import Afterwards
 from ui.outcome import Outcome, Pair, titles
 
 _EVERY = 0.2
+# Beyond this many cards their table comes first, and a line of cards breaks where the page ends.
+_ABREAST = 4
+# Beyond this many cards, drawing the curves several times a second would slow the attacks down.
+MOST_CURVES = 12
 
 
 def fragment(draw: Callable[[], bool], running: bool) -> None:
@@ -54,22 +60,51 @@ def predictions() -> None:
 
 
 def attack(now: Outcome | None) -> None:
-    """Show a card for each model under each attack, moving while they run."""
+    """Show a card for each model under each attack, moving while they run, and tables of all cards."""
     if now is None:
         return
-    named = titles(now)
+    named, names = titles(now), {model: state.labels(model) for model in now.models}
     # With several of both, a line of cards is a model wherever there is room for it.
-    columns = len(now.attacks) if len(now.attacks) > 1 < len(now.models) else "auto"
+    columns = len(now.attacks) if 1 < len(now.attacks) <= _ABREAST and len(now.models) > 1 else "auto"
 
     def draw() -> bool:
         latest = running.present() or now
+        after = afterwards.of(latest)
         summary(latest)
+        many = len(latest.pairs) > _ABREAST
+        if many:
+            _tables(latest, after, named, names)
         with st.grid(columns=columns, min_column_width=245, border=True):
             for pair in latest.pairs:
-                _card(latest, pair, named[pair])
-        return latest.running
+                _card(latest, pair, named[pair], names[pair.model], matrix.remarks(after.get(pair), named))
+        if not many:
+            _tables(latest, after, named, names)
+        _say(latest, after)
+        return latest.running or any(found.waiting for found in after.values())
 
-    fragment(draw, now.running)
+    fragment(draw, now.running or any(found.waiting for found in afterwards.of(now).values()))
+
+
+def _tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str],
+            names: dict[str, tuple[str, ...]]) -> None:
+    """Show all cards at a glance, and whose texts fool whom."""
+    tables = [matrix.attacks(now, named, names) if len(now.pairs) > 1 else "", matrix.transfer(now, after, named)]
+    for table in filter(None, tables):
+        st.html(table)
+
+
+def _say(now: Outcome, after: dict[Pair, Afterwards]) -> None:
+    """Say what the figures that were worked out afterwards mean, or why there are none."""
+    if not after:
+        return
+    trouble = next((found.trouble for found in after.values() if found.trouble), "")
+    if trouble:
+        st.caption(f"Fluency is left out. {trouble}")
+    else:
+        st.caption("Fluency: how much more surprising a text has become to a masked language model.",
+                   help=fluency.MEANING)
+    if len(now.pairs) > MOST_CURVES:
+        st.caption("With so many cards, the curve of each is in its replay below.")
 
 
 def summary(now: Outcome) -> None:
@@ -85,12 +120,11 @@ def summary(now: Outcome) -> None:
                f"device {state.device_of(now.asked['models'], now.asked['device'])}")
 
 
-def _card(now: Outcome, pair: Pair, name: str) -> None:
-    names = state.labels(pair.model)
+def _card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str]) -> None:
     result = now.results.get(pair)
-    points, target, asked = _points(now, pair)
+    points, target, asked = _points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
     with st.container():
-        st.html(cards.card(now, pair, name, names))
+        st.html(cards.card(now, pair, name, names, remarks))
         if points and (result is None or result.status != "skipped"):
             figure = charts.curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, asked=asked)
             st.plotly_chart(figure, key=f"curve.{pair.model}.{pair.attack}", config=charts.CONFIG,

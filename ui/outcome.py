@@ -10,7 +10,7 @@ from robust_core.store import result_of, result_record
 from robust_core.types import AttackResult, Attribution, Event
 from ui import state
 
-VERSION = 2
+VERSION = 3
 
 
 class Pair(NamedTuple):

@@ -13,7 +13,7 @@ from robust_core.errors import BadInput, RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from robust_core.types import Attribution, Span
-from ui import compare, forms, state
+from ui import afterwards, compare, forms, replay, state
 from ui.outcome import VERSION, Outcome, Pair, of_document, to_document
 
 # Figures of an attribution that may be NaN, which strict JSON lacks.
@@ -30,6 +30,15 @@ def view(outcome: Outcome) -> dict[str, Any]:
     probabilities = [
         {"model": row.pair.model, "fingerprint": state.fingerprint(row.pair.model), "text": text, "proba": proba}
         for row in lines for text, proba in ((row.original, row.before), (row.other, row.after)) if proba]
+    worked_out = afterwards.of(outcome)
+    probabilities += [
+        {"model": model, "fingerprint": state.fingerprint(model), "text": text, "proba": proba}
+        for pair, found in worked_out.items() for model in found.fools
+        for text in (outcome.text, outcome.results[pair].perturbed)
+        for proba, _ in [state.judge(model, outcome.asked["device"], text)] if proba]
+    perplexities = {text: value for pair, found in worked_out.items() if found.perplexity is not None
+                    for text, value in zip((outcome.text, outcome.results[pair].perturbed), found.perplexity,
+                                           strict=True) if math.isfinite(value)}
     return {
         "text": chosen.text, "models": list(chosen.models), "seed": chosen.seed,
         "label": state.NO_LABEL if chosen.label is None else chosen.label,
@@ -37,7 +46,8 @@ def view(outcome: Outcome) -> dict[str, Any]:
         "tau_at_least": chosen.tau_at_least, "top5_at_least": chosen.top5_at_least,
         "source": compare.source(outcome), "found_on": st.session_state.get("found_on"),
         "adversarial": st.session_state.get("adversarial"), "outcome": to_document(outcome),
-        "attributions": attributions, "probabilities": probabilities,
+        "attributions": attributions, "probabilities": probabilities, "perplexities": perplexities,
+        "replay": replay.place(outcome),
     }
 
 
@@ -66,6 +76,9 @@ def restore(token: str) -> None:
             state.explanations().put(attribution, model_id, print_, device, *key)
         for kept in document["probabilities"]:
             state.remember(tuple(kept["proba"]), kept["model"], kept["fingerprint"], device, kept["text"])
+        for text, value in document["perplexities"].items():
+            state.perplexities().put(float(value), device, text)
+        replay.restore(outcome, document["replay"])
         for key in ("text", "models", "label", "seed", "tau_at_least", "top5_at_least"):
             st.session_state[key] = document[key]
         st.session_state[compare.source_key(outcome)] = document["source"]

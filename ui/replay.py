@@ -1,15 +1,15 @@
 """A finished search, step by step: the text as it stood, where the probability was, what was tried."""
 
 import html
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Step
 from ui import cards, charts, state, strips
-from ui.outcome import Outcome, titles
+from ui.outcome import Outcome, Pair, titles
 
 _OPEN, _CARD = "replay.open", "replay.card"
 
@@ -106,7 +106,7 @@ def _replay(now: Outcome) -> None:
                    "There are no steps to show: nothing was asked after the first look at the text.")
         return
     found = frames(result, names)
-    key = f"replay.{now.id}.{pair.model}.{pair.attack}"
+    key = _step_key(now, pair)
     at = _slider(key, len(found) - 1)
     text, figure = st.columns([3, 2], gap="medium")
     with text:
@@ -117,6 +117,31 @@ def _replay(now: Outcome) -> None:
                              at=(found[at].queries, found[at].proba))
         st.plotly_chart(drawn, key=f"curve.{key}", config=charts.CONFIG,
                         alt=f"{label} {cards.percent(found[at].proba)} after {found[at].queries} queries, step {at}")
+
+
+def _step_key(now: Outcome, pair: Pair) -> str:
+    return f"replay.{now.id}.{pair.model}.{pair.attack}"
+
+
+def place(now: Outcome) -> dict[str, Any] | None:
+    """Return which step of which search is shown, as plain data; None while the replay is closed."""
+    if not st.session_state.get(_OPEN):
+        return None
+    pairs = list(now.results)
+    pair = next((p for p in pairs if p == st.session_state.get(_CARD)), pairs[0])
+    return {"pair": list(pair), "step": int(st.session_state.get(_step_key(now, pair), 0))}
+
+
+def restore(now: Outcome, shown: Mapping[str, Any] | None) -> None:
+    """Open the replay at what `place` returned; a step that the search does not have is left out."""
+    if shown is None:
+        return
+    pair, step = Pair(*shown["pair"]), int(shown["step"])
+    if pair not in now.results:
+        return
+    st.session_state[_OPEN], st.session_state[_CARD] = True, pair
+    if 0 < step < len(frames(now.results[pair], state.labels(pair.model))):
+        st.session_state[_step_key(now, pair)] = step
 
 
 def _slider(key: str, last: int) -> int:

@@ -4,13 +4,15 @@ import csv
 import html
 import io
 import json
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robust_core import __version__
+from robust_core import __version__, fluency
 from robust_core.registry import Registry
 from robust_core.store import finite
-from ui import cards, strips
+from ui import cards, matrix, strips
+from ui.afterwards import Afterwards
 from ui.outcome import Outcome, Pair, Row
 
 _PAGE = """<!doctype html>
@@ -25,7 +27,7 @@ h1, h2 {{ font-family: Georgia, serif; }}
   padding: 0.8rem; }}
 {style}</style></head><body>
 <h1>{title}</h1><p>{lead}</p><blockquote>{text}</blockquote>
-<div class="cards">{cards}</div>
+{matrix}<div class="cards">{cards}</div>{transfer}<p class="rx-small">{fluency}</p>
 <h2>Why?</h2>{legend}{table}<p class="rx-small">{rule}</p>
 </body></html>
 """
@@ -37,14 +39,14 @@ def to_json(view: Mapping[str, Any]) -> str:
 
 
 def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_least: float,
-           top5_at_least: float) -> str:
+           top5_at_least: float, after: Mapping[Pair, Afterwards] = types.MappingProxyType({})) -> str:
     """Return a table with a line for each model under each attack."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["model", "attack", "seed", "status", "original", "perturbed", "reference_label",
                      "perturbed_label", "probability_before", "probability_after", "queries", "forward_passes",
                      "similarity", "seconds", "swaps", "compared_text", "prediction_kept", "kendall_tau", "top5",
-                     "interpretation_kept", "error"])
+                     "interpretation_kept", "perplexity_before", "perplexity_after", "also_fools", "error"])
     table = {row.pair: row for row in rows}
     for pair in outcome.pairs:
         result, row = outcome.results.get(pair), table.get(pair) or table.get(Pair(pair.model, ""))
@@ -62,8 +64,17 @@ def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_l
         else:
             cells += [row.other, row.kept, f"{row.agreement['kendall_tau']:.4f}", f"{row.agreement['top_k'][5]:.2f}",
                       row.interpretation(tau_at_least, top5_at_least)]
+        cells += _after(after.get(pair))
         writer.writerow([_harmless(cell) for cell in [*cells, outcome.errors.get(pair, "")]])
     return buffer.getvalue()
+
+
+def _after(found: Afterwards | None) -> list[str]:
+    """Return pseudo-perplexities and the models that are fooled as well."""
+    if found is None:
+        return ["", "", ""]
+    figures = [f"{value:.2f}" for value in found.perplexity] if found.perplexity else ["", ""]
+    return [*figures, " ".join(model for model, fooled in found.fools.items() if fooled)]
 
 
 def _harmless(cell: Any) -> Any:  # noqa: ANN401 (a cell may be of any plain type)
@@ -72,7 +83,8 @@ def _harmless(cell: Any) -> Any:  # noqa: ANN401 (a cell may be of any plain typ
 
 
 def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str],
-            tau_at_least: float, top5_at_least: float, attacks: Registry, heading: str = "Model") -> str:
+            tau_at_least: float, top5_at_least: float, attacks: Registry, heading: str = "Model",
+            after: Mapping[Pair, Afterwards] = types.MappingProxyType({})) -> str:
     """Return one page that needs nothing from outside; everything typed is escaped."""
     settings = [f"{attacks[record['name']].title}: {', '.join(f'{k} {v}' for k, v in record.items() if k != 'name')}"
                 for record in outcome.asked["attacks"]]
@@ -82,8 +94,13 @@ def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], n
         title=html.escape(title),
         lead=html.escape(f"Seed {outcome.asked['seed']}. {'; '.join(settings)}. Code version {__version__}."),
         text=html.escape(outcome.text),
-        style=strips.style() + cards.STYLE,
-        cards="".join(f"<div>{cards.card(outcome, p, titles[p], names)}</div>" for p in outcome.pairs),
+        style=strips.style() + cards.STYLE + matrix.STYLE,
+        matrix=matrix.attacks(outcome, titles, dict.fromkeys(outcome.models, names)) if len(outcome.pairs) > 1 else "",
+        cards="".join(
+            f"<div>{cards.card(outcome, p, titles[p], names, matrix.remarks(after.get(p), titles))}</div>"
+            for p in outcome.pairs),
+        transfer=matrix.transfer(outcome, after, titles),
+        fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",
         legend=strips.legend(),
         table=cards.table(rows, titles, names, tau_at_least, top5_at_least, heading),
         rule=html.escape(cards.rule(tau_at_least, top5_at_least)),

@@ -1,22 +1,25 @@
 """The attack of this session: begun, stopped, looked at."""
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import streamlit as st
 
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import check_label
 from robust_core.errors import BadInput, RobustError
-from robust_core.jobs import QUEUED, Job
+from robust_core.jobs import BROKEN, QUEUED, Job
 from robust_core.registry import from_record, to_record
 from robust_core.text import check_typed
 from robust_core.types import Event, Example
 from ui import state
 from ui.outcome import Outcome, Pair, of_document, to_document
 
+_LOG = logging.getLogger(__name__)
 UID = "typed"
-MOST_CARDS = 12
+MOST_CARDS = 40
 _POLL = 0.1
 
 
@@ -77,8 +80,8 @@ def _events(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN40
         for model_id in [m for m, future in loading.items() if future.done()]:
             try:
                 victims.append(loading.pop(model_id).result())
-            except RobustError as error:
-                yield Event("error", UID, model_id, {"message": str(error)})
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is this model's card that shows it)
+                yield Event("error", UID, model_id, {"message": _line(error, f"loading {model_id}")})
         yield from _attack(victims, asked, stop)
         if loading and stop.wait(_POLL):
             return
@@ -86,16 +89,45 @@ def _events(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN40
 
 def _attack(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401
     """Run one attack after the other, so that the seconds of each are its own; its name goes into its events."""
-    for record in asked["attacks"] if victims else ():
+    example = Example(asked["text"], asked["label"], UID)
+    able = []
+    for victim in victims:
+        try:
+            check_label(example, victim)
+            able.append(victim)
+        except RobustError as error:
+            yield Event("error", UID, victim.id, {"message": str(error)})
+    for record in asked["attacks"] if able else ():
         if stop.is_set():
             return
-        name = {"attack": record["name"]}
-        try:
-            for event in from_record(ATTACKS, record).run(
-                    victims, [Example(asked["text"], asked["label"], UID)], seed=asked["seed"], stop=stop):
-                yield dataclasses.replace(event, data={**event.data, **name})
-        except RobustError as error:
-            yield from (Event("error", UID, victim.id, {"message": str(error), **name}) for victim in victims)
+        for event in _run(record, able, example, asked["seed"], stop):
+            yield dataclasses.replace(event, data={**event.data, "attack": record["name"]})
+
+
+def _run(record: dict[str, Any], victims: Sequence[Any], example: Example, seed: int,
+         stop: Any) -> Iterator[Event]:  # noqa: ANN401
+    """Run an attack; when it breaks, the models that had not ended go on alone, so that only one at fault fails."""
+    open_ = {victim.id: victim for victim in victims}
+    try:
+        for event in from_record(ATTACKS, record).run(victims, [example], seed=seed, stop=stop):
+            if event.kind in ("result", "error"):
+                open_.pop(event.victim, None)
+            yield event
+    except Exception as error:  # noqa: BLE001 (as above)
+        if len(victims) > 1 and not isinstance(error, RobustError):
+            for victim in open_.values():
+                yield from _run(record, [victim], example, seed, stop)
+            return
+        line = _line(error, f"{record['name']} on {', '.join(open_)}")
+        yield from (Event("error", UID, name, {"message": line}) for name in open_)
+
+
+def _line(error: Exception, what: str) -> str:
+    """Return what people see of an error; what nobody foresaw goes into the log with its traceback."""
+    if isinstance(error, RobustError):
+        return str(error)
+    _LOG.error("%s failed", what, exc_info=error)
+    return BROKEN
 
 
 def present() -> Outcome | None:

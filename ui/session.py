@@ -11,7 +11,7 @@ from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
-from ui import cards, forms, permalink, running, state, strips
+from ui import cards, forms, matrix, permalink, running, state, strips
 
 LONGEST_LINK = 600
 
@@ -38,7 +38,7 @@ def pages(folder: Path) -> list[PageFile]:
 
 def style() -> None:
     """Put the style sheet of strips and cards into the page."""
-    st.html(f"<style>{strips.style()}{cards.STYLE}</style>")
+    st.html(f"<style>{strips.style()}{cards.STYLE}{matrix.STYLE}</style>")
 
 
 def open_session() -> None:

@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from robust_core.errors import RobustError
+from robust_core.jobs import BROKEN
 
 log = logging.getLogger(__name__)
-_BROKEN = "Something went wrong inside the program; its log tells more."
 _RETRY = 20.0
 
 
@@ -52,6 +52,11 @@ class Shelf:
         with self._lock:
             return self._kept.get(key)
 
+    def busy(self) -> bool:
+        """Return whether something is being made."""
+        with self._lock:
+            return any(not future.done() for future in self._kept.values())
+
     def put(self, value: Any, *key: Hashable) -> None:  # noqa: ANN401
         """Keep a value made elsewhere."""
         future: Future = Future()
@@ -67,7 +72,7 @@ class Shelf:
             return None, ""
         error = future.exception()
         if error is not None:
-            return None, str(error) if isinstance(error, RobustError) else _BROKEN
+            return None, str(error) if isinstance(error, RobustError) else BROKEN
         return future.result(), ""
 
     def _serve(self) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ NO_LABEL = -1
 _ROOM_BYTES = 1_000_000_000
 _ROOM_EXPLANATIONS = 4000
 _ROOM_PREDICTIONS = 20_000
+# Most naps of the measuring of fluency while explanations are being made.
+_PATIENCE, _NAP = 200, 0.1
 
 
 class Selection(NamedTuple):
@@ -219,6 +222,50 @@ def predict(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | 
     proba = tuple(float(p) for p in loaded.predict_proba([text])[0])
     remember(proba, *key)
     return proba, ""
+
+
+def judge(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | None, str]:
+    """Return what `predict` does, but ask the model in the background."""
+    lock, known = _predictions()
+    key = (model_id, fingerprint(model_id), device, text)
+    with lock:
+        if key in known:
+            return known[key], ""
+    return _judgements().peek(*key)
+
+
+@st.cache_resource(show_spinner=False)
+def _judgements() -> Shelf:
+    return Shelf(_judge, _ROOM_PREDICTIONS)
+
+
+def _judge(model_id: str, print_: str, device: str, text: str) -> tuple[float, ...]:
+    model = models().ask(model_id, print_, device).result()
+    proba = tuple(float(p) for p in model.predict_proba([text])[0])
+    remember(proba, model_id, print_, device, text)
+    return proba
+
+
+def perplexity(device: str, text: str) -> tuple[float | None, str]:
+    """Return (pseudo-perplexity of a text, error): (None, "") while it is being measured."""
+    return perplexities().peek(device, text)
+
+
+@st.cache_resource(show_spinner=False)
+def perplexities() -> Shelf:
+    """Return the pseudo-perplexities under the packaged masked language model, by (device, text)."""
+    return Shelf(_perplexity, _ROOM_PREDICTIONS)
+
+
+def _perplexity(device: str, text: str) -> float:
+    from robust_core.models import masked
+
+    # What explains an attack is looked at first; this is a remark on it.
+    for _ in range(_PATIENCE):
+        if not explanations().busy():
+            break
+        time.sleep(_NAP)
+    return float(masked.load("minilm", device).pseudo_perplexity([text])[0])
 
 
 def remember(proba: tuple[float, ...], *key: str) -> None:

@@ -8,7 +8,7 @@ from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
 from robust_core.registry import to_record
 from robust_core.text import check_typed
-from ui import cards, compare, live, permalink, report, session, state, strips
+from ui import afterwards, cards, compare, live, permalink, report, session, state, strips
 from ui.compare import OWN, SHARED
 from ui.outcome import Outcome, Pair, titles
 
@@ -102,10 +102,11 @@ def _downloads(now: Outcome, named: dict[Pair, str], names: Sequence[str]) -> No
         # Made when pressed, so that what was still being explained when the page was drawn is inside.
         st.download_button("JSON", lambda: report.to_json(permalink.view(now)), "attack.json", "application/json",
                            on_click="ignore", icon=":material/download:")
-        st.download_button("CSV", lambda: report.to_csv(now, compare.rows(now), names, *limits), "attack.csv",
+        st.download_button("CSV", lambda: report.to_csv(now, compare.rows(now), names, *limits, afterwards.of(now)),
+                           "attack.csv",
                            "text/csv", on_click="ignore", icon=":material/download:")
         st.download_button("HTML", lambda: report.to_html(now, compare.rows(now), named, names, *limits, ATTACKS,
-                                                   compare.heading(now)),
+                                                   compare.heading(now), afterwards.of(now)),
                            "attack.html", "text/html", on_click="ignore", icon=":material/download:")
     if st.session_state.get("view"):
         st.caption("Whoever opens this link on this machine sees what you see now:")

@@ -10,6 +10,7 @@ import numpy as np
 
 from robust_core.attacks.requests import Candidate, Judge, Request, Search, Similarity, Target
 from robust_core.attacks.settle import rounded
+from robust_core.errors import BadInput
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision
@@ -45,7 +46,7 @@ class Attack:
     @final
     def run(self, victims: Sequence[Classifier], examples: Iterable[Example], *, seed: int = 0,
             stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None,
-            precision: Precision = "exact", masked: Filler | None = None) -> Iterator[Event]:
+            precision: Precision = "exact", masked: Filler | None = None, similarity: bool = True) -> Iterator[Event]:
         """Attack every example on every victim.
 
         Args:
@@ -59,16 +60,23 @@ class Attack:
             precision: "exact" runs in fp32; "screened" looks in bf16 first, where that is faster, and again in fp32
                 wherever that could change a choice.
             masked: Masked language model; None takes the one that the attack names.
+            similarity: Whether results tell how similar both texts are; NaN otherwise, which saves two encodings.
 
         Yields:
             Events; the last of each (example, victim) is a "result" or an "error".
+
+        Raises:
+            BadInput: Two victims have the same id, or an example's label is none of a victim's classes.
         """
         from robust_core.attacks.scheduler import Scheduler
 
+        if len({victim.id for victim in victims}) < len(victims):
+            raise BadInput("Two victims have the same id, so that their results could not be told apart.")
         yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,
-                             masked=masked or getattr(self, "masked_model", "minilm")).run(examples)
+                             masked=masked or getattr(self, "masked_model", "minilm"), similarity=similarity).run(
+                                 _checked(examples, victims))
 
-    def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int
+    def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int, *, compared: bool = True
                 ) -> Generator[Request, Any, AttackResult]:
         """Judge, search, judge again: the frame around `search` that no attack can change."""
         draft = Draft.of(example.text)
@@ -97,7 +105,9 @@ class Attack:
             outcome = "succeeded"
         elif outcome == "failed" and tally.over:
             outcome = "exhausted"
-        similarity = (yield from _similarity(example.text, best.text)) if changed else 1.0
+        similarity = 1.0
+        if changed:
+            similarity = (yield from _similarity(example.text, best.text)) if compared else float("nan")
         notes = (yield from _unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
         tally.point(float(after[reference]))
         return AttackResult(
@@ -110,6 +120,21 @@ class Attack:
 
     def _reached(self, text: str, perturbed: str, flipped: bool) -> bool:
         return flipped if self.goal == "flip" else not flipped and len(perturbed) < len(text)
+
+
+def check_label(example: Example, victim: Classifier) -> None:
+    """Raise BadInput when an example's label is none of a victim's classes."""
+    if example.label is not None and not 0 <= example.label < len(victim.labels):
+        where = f" of example {example.uid!r}" if example.uid else ""
+        raise BadInput(f"The label {example.label}{where} is none of the {len(victim.labels)} classes of {victim.id} "
+                       f"({', '.join(victim.labels)}).")
+
+
+def _checked(examples: Iterable[Example], victims: Sequence[Classifier]) -> Iterator[Example]:
+    for example in examples:
+        for victim in victims:
+            check_label(example, victim)
+        yield example
 
 
 def generator(seed: int, uid: str) -> np.random.Generator:

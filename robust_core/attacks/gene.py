@@ -2,17 +2,21 @@
 
 import dataclasses
 import math
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import numpy as np
 
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.bae import MASKED, blank
 from robust_core.attacks.base import Attack
 from robust_core.attacks.genetic import Breed, evolve
 from robust_core.attacks.population import Field, Member
-from robust_core.attacks.requests import Search, Target
+from robust_core.attacks.requests import Fill, Request, Search, Target
+from robust_core.attacks.settle import likely_words
 from robust_core.attacks.textfooler import cased_substitutes
-from robust_core.errors import MissingResource
 from robust_core.registry import param
+from robust_core.resources import stop_words
 
 
 @ATTACKS.register("gene", title="Gene", source="https://arxiv.org/abs/1804.07998")
@@ -20,9 +24,10 @@ from robust_core.registry import param
 class Gene(Attack):
     """Let texts with swapped words have children, the fittest most, each word from either parent.
 
-    Differs from the paper: neighbours come from the packed table. As in TextAttack, a word is swapped once, a member
-    tries word after word until one swap raises its score (the paper's code tries one), and at most 20 % of the words
-    change. See `genetic.evolve` for where TextAttack errs.
+    Differs from the paper: neighbours come from the packed table, and the language model is a masked one that rates
+    them once, in the original text (the paper's reads a few words on either side, of the text as it stands). As in
+    TextAttack, a word is swapped once, a member tries word after word until one swap raises its score (the paper's
+    code tries one), and at most 20 % of the words change. See `genetic.evolve` for where TextAttack errs.
     """
 
     population: int = param(60, "Members of a population (paper: 60)", low=2, high=1000)
@@ -35,24 +40,36 @@ class Gene(Attack):
         low=0.5, high=1.0)
     max_share: float = param(0.2, "Largest share of words that change (paper's experiments: 0.2)", low=0.0, high=1.0)
     keep_likeliest: int = param(
-        0, "Of a word's neighbours keep the ones a language model likes best (paper: 4); 0 keeps all, as no language "
-           "model is there yet", low=0, high=50)
+        4, "Of a word's neighbours keep those that a language model likes best (paper: 4); 0 keeps all", low=0, high=50)
+    masked_model: str = param("minilm", "Masked language model; all but minilm come from Hugging Face", choices=MASKED)
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Start from the text with one word swapped, drawn by how many neighbours it has."""
-        if self.keep_likeliest:
-            raise MissingResource("the language model that ranks neighbours", "Leave keep_likeliest at 0.")
-
-        def near(position: int, word: str) -> tuple[str, ...]:
-            del position
-            return cased_substitutes(word, self.max_candidates, self.min_word_similarity)
+        kept = yield from self._neighbours(target)
 
         def choice(member: Member, i: int) -> float:
             del member
-            return len(near(i, target.draft.words[i]))
+            return len(kept[i])
 
-        field = Field(target, near, math.ceil(self.max_share * target.reach))
+        field = Field(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach))
         breed = Breed(field, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
                       self.temperature)
         places = dict.fromkeys(range(self.population), field.open(Member()))
         return (yield from evolve(breed, places, self.population, rng))
+
+    def _neighbours(self, target: Target) -> Generator[Request, Any, list[Sequence[str]]]:
+        """Return for each position the neighbours that fit there; a word is swapped once, so the text is the original.
+
+        Stop words keep theirs unrated: they are never swapped.
+        """
+        draft, stops = target.draft, stop_words()
+        found: list[Sequence[str]] = [cased_substitutes(word, self.max_candidates, self.min_word_similarity)
+                                      for word in draft.words[: target.reach]]
+        most = self.keep_likeliest
+        many = [i for i, words in enumerate(found) if 0 < most < len(words) and draft.words[i].lower() not in stops]
+        if many:
+            filled = yield Fill([blank(draft, i, i + 1)._replace(among=tuple(found[i])) for i in many], most)
+            rated = yield from likely_words(filled)
+            for i, words in zip(many, rated, strict=True):
+                found[i] = words
+        return found

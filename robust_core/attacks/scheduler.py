@@ -125,12 +125,13 @@ class Scheduler:
         encoder: Sentence encoder; None takes the packaged one, loaded when first needed.
         precision: Whether figures may be screened in bf16 first.
         masked: Masked language model, or its name, loaded when first needed.
+        similarity: Whether results tell how similar both texts are.
     """
 
     def __init__(self, attack: "Attack", victims: Sequence[Classifier], *, seed: int, stop: threading.Event | None,
                  width: int, encoder: Encoder | None, precision: Precision = "exact",
-                 masked: Filler | str = "minilm") -> None:
-        self._attack = attack
+                 masked: Filler | str = "minilm", similarity: bool = True) -> None:
+        self._attack, self._similarity = attack, similarity
         self._victims = list(victims)
         self._seed = seed
         self._stop = stop or threading.Event()
@@ -181,7 +182,8 @@ class Scheduler:
     def _start(self, example: Example, v: int, running: set[Running]) -> Running:
         victim = self._victims[v]
         tally = Tally(time.perf_counter(), self._attack.max_queries)
-        search = Running(example, v, self._attack.attempt(example, victim, tally, self._seed), tally)
+        steps = self._attack.attempt(example, victim, tally, self._seed, compared=self._similarity)
+        search = Running(example, v, steps, tally)
         running.add(search)
         self._emit(search, "started", text=example.text)
         self._resume(search, None, running)

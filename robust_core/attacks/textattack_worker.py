@@ -201,6 +201,28 @@ def _neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # 
     return _swap(lambda word: cased_substitutes(word, max_candidates, min_word_similarity))
 
 
+def _likely_swap(most: int, least: float, kept: int) -> Any:  # noqa: ANN401
+    """Return the swap by neighbours of which a language model likes the best ones, in the text as it stands.
+
+    TextAttack has the language model as a constraint, which keeps as many of each position's candidates.
+    """
+    from textattack.transformations import WordSwap
+
+    fill = filler(kept)
+
+    class LikelySwap(WordSwap):
+        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+            draft, found = Draft.of(current_text.text), []
+            for i in sorted(indices_to_modify):
+                words = cased_substitutes(draft.words[i], most, least)
+                if 0 < kept < len(words):
+                    words = fill(blank(draft, i, i + 1)._replace(among=tuple(words)), 0.0)
+                found += [current_text.replace_word_at_index(i, word) for word in words]
+            return found
+
+    return LikelySwap()
+
+
 def _masked_swap(fill: Words) -> Any:  # noqa: ANN401
     """Return WordSwapMaskedLM with our masked language model: words for a blank in the text as it stands."""
     from textattack.transformations import WordSwap
@@ -285,17 +307,15 @@ def _pwws(victim: Any, alike: Alike, *, max_candidates: int = 0) -> Any:  # noqa
 
 
 def _gene(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, temperature: float = 0.3,  # noqa: ANN401
-          max_candidates: int = 8, min_word_similarity: float = 0.75, max_share: float = 0.2, keep_likeliest: int = 0
+          max_candidates: int = 8, min_word_similarity: float = 0.75, max_share: float = 0.2, keep_likeliest: int = 4
           ) -> Any:  # noqa: ANN401
-    """GeneticAlgorithmAlzantot2018 with our neighbours and no language model; children keep to the limit on words."""
-    if keep_likeliest:
-        raise MissingResource("the language model that ranks neighbours", "Leave keep_likeliest at 0.")
+    """GeneticAlgorithmAlzantot2018 with our neighbours and language model; children keep to the limit on words."""
     from textattack.constraints.overlap import MaxWordsPerturbed
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import AlzantotGeneticAlgorithm
 
     return _plain(victim, [RepeatModification(), MaxWordsPerturbed(max_percent=max_share)],
-                  _neighbour_swap(max_candidates, min_word_similarity),
+                  _likely_swap(max_candidates, min_word_similarity, keep_likeliest),
                   AlzantotGeneticAlgorithm(population, generations, temperature))
 
 

@@ -2,4 +2,5 @@
 
 from robust_core.registry import Registry
 
-DEFENCES = Registry("defence", ("robust_core.defences.base",))
+DEFENCES = Registry("defence", tuple(f"robust_core.defences.{name}" for name in (
+    "base", "adversarial", "flat", "freelb", "carl", "rar")))

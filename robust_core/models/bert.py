@@ -6,6 +6,7 @@ a test compares both on the same weights.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
 from robust_core.models import packed
+
+Gate = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 class _Embeddings(nn.Module):
@@ -125,26 +128,34 @@ class Bert(nn.Module):
         model.load_state_dict(wanted, strict=True, assign=True)
         return model.eval()
 
-    def forward(self, rows: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def forward(self, rows: torch.Tensor, mask: torch.Tensor, gate: Gate | None = None) -> torch.Tensor:
         """Return the last hidden states.
 
         Args:
             rows: (n, t, d) word-embedding rows.
             mask: (n, t) bool, True at real tokens.
+            gate: Changes the output of the embedding layer, such as by word masks: from rows, output and mask to the
+                new output and the tokens that may be attended to.
 
         Returns:
             (n, t, d) hidden states.
         """
-        # Without pads no mask is needed, and the attention kernel is faster.
-        keep = None if bool(mask.all()) else mask[:, None, None, :]
         if packed.usable(rows) and (layers := self._packed()):
             with torch.autocast("cpu", enabled=False):
-                return layers(self.embeddings(rows.float()), keep)
-        hidden = self.embeddings(rows)
+                return layers(*self._begin(rows.float(), mask, gate))
+        hidden, keep = self._begin(rows, mask, gate)
         for layer in self.encoder.layer:
             hidden = layer(hidden, keep)
         return hidden
 
+    def _begin(self, rows: torch.Tensor, mask: torch.Tensor, gate: Gate | None
+               ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the output of the embedding layer, and (n, 1, 1, t) which tokens may be attended to."""
+        hidden = self.embeddings(rows)
+        if gate is not None:
+            hidden, mask = gate(rows, hidden, mask)
+        # Without pads no mask is needed, and the attention kernel is faster.
+        return hidden, None if bool(mask.all()) else mask[:, None, None, :]
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy lays its weights out anew: the layouts can be neither copied nor pickled.

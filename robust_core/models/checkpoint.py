@@ -5,10 +5,12 @@ one embedding table and vocabulary per data set and architecture, in the folder 
 every file is checked against the SHA-256 in its card before it is used.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
 _ELSEWHERE = "It is neither a checkpoint nor a Hugging Face model that can be reached from here; give a folder."
 ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
+WORD_MODELS = ("cnn", "lstm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,10 +148,7 @@ def check_files(card: Card) -> None:
     Raises:
         BadInput: A file is absent or differs.
     """
-    needed = ["model.safetensors"]
-    if card.architecture in ("cnn", "lstm"):
-        needed += ["../embedding.safetensors", "../vocabulary.txt"]
-    if not set(needed) <= set(card.files):
+    if "model.safetensors" not in card.files or card.architecture in WORD_MODELS and None in _word_files(card):
         raise BadInput(f"The card of {card.id} does not vouch for all its files; restore card.json.")
     for name, expected in card.files.items():
         path = card.folder / name
@@ -156,6 +156,18 @@ def check_files(card: Card) -> None:
             raise BadInput(f"{card.id}: {path.name} is missing; restore the checkpoint.")
         if sha256(path) != expected:
             raise BadInput(f"{card.id}: {path.name} does not match its card; restore the checkpoint.")
+
+
+def _word_files(card: Card) -> list[str | None]:
+    """Return the names of the table of word vectors and the vocabulary: shared, in the folder above, or its own."""
+    return [next((name for name in (f"../{file}", file) if name in card.files), None)
+            for file in ("embedding.safetensors", "vocabulary.txt")]
+
+
+def folder_name(architecture: str) -> str:
+    """Return the name of an architecture in model ids: letters, digits, dots and dashes."""
+    plain = Path(architecture).name if Path(architecture).is_dir() else architecture
+    return re.sub(r"[^\w.]+", "-", plain)
 
 
 def load(model_id: str, device: str = "auto") -> "TextClassifier":
@@ -222,15 +234,31 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     Returns:
         (network, tokenizer).
     """
-    from robust_core.models.tokens import WordVocabulary
-    from robust_core.models.words import WordCNN, WordLSTM
+    from robust_core.models.masks import GroupedEmbedding, MaskConfig
 
     sizes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    length = int(sizes.pop("length"))
-    if architecture in ("cnn", "lstm"):
+    length, masks, groups = int(sizes.pop("length")), sizes.pop("masks", None), int(sizes.pop("groups", 0))
+    reconstructs = bool(sizes.pop("reconstruction", False))
+    network, tokens = _plain(architecture, sizes, length, labels, vocabulary)
+    if groups:
+        network.embedding = GroupedEmbedding(
+            network.embedding.num_embeddings, network.embedding.embedding_dim, groups)
+    if masks is not None:
+        network.add_masks(MaskConfig(**masks))
+    if reconstructs:
+        network.add_reconstruction()
+    return network, tokens
+
+
+def _plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[str, ...],
+           vocabulary: tuple[str, ...]) -> "tuple[Network, WordVocabulary | Subwords]":
+    from robust_core.models.tokens import WordVocabulary
+
+    if architecture in WORD_MODELS:
+        from robust_core.models.words import WordCNN, WordLSTM
+
         tokens = WordVocabulary(vocabulary, length)
-        network = WordCNN if architecture == "cnn" else WordLSTM
-        return network(len(tokens), len(labels), **sizes), tokens
+        return (WordCNN if architecture == "cnn" else WordLSTM)(len(tokens), len(labels), **sizes), tokens
     if architecture == "minilm":
         from robust_core.models.bert import Bert
         from robust_core.models.transformer import EncoderClassifier
@@ -238,7 +266,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
         folder = minilm_folder()
         return EncoderClassifier(Bert.from_folder(folder), len(labels), **sizes), subwords(folder, length)
     classifier = _load_hugging_face(architecture, pick_device("cpu"), labels=labels, length=length)
-    return classifier.net, classifier.tokens
+    return classifier.net.requires_grad_(True), classifier.tokens
 
 
 def subwords(folder: Path, length: int) -> "Subwords":
@@ -252,37 +280,54 @@ def subwords(folder: Path, length: int) -> "Subwords":
 
 
 def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str, bytes | Mapping[str, "torch.Tensor"]],
-         root: Path) -> Card:
+         root: Path, more: "Mapping[str, Mapping[str, torch.Tensor]] | None" = None) -> Card:
     """Write a checkpoint: files first, the card last, each renamed into place when it is complete.
 
     Args:
         card: The card; its files, bytes and folder are filled in here.
         weights: Tensors of model.safetensors.
-        shared: Files of the folder above, by name: bytes, or the tensors of a safetensors file.
+        shared: Files of the folder above, by name: bytes, or the tensors of a safetensors file. Where a neighbour uses
+            another file of that name, the checkpoint gets its own.
         root: Folder of all checkpoints.
+        more: Further safetensors files, by name without the ending.
 
     Returns:
         The finished card.
     """
     from safetensors.torch import save as to_bytes
 
-    dataset, architecture, defence = card.id.split("/")
-    folder = root / dataset / architecture / defence
+    folder = root.joinpath(*card.id.split("/"))
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     size = 0
-    for name, content in [("model.safetensors", weights), *((f"../{name}", value) for name, value in shared.items())]:
+    contents = {"model.safetensors": weights} | {
+        f"{name.removesuffix('.safetensors')}.safetensors": tensors for name, tensors in (more or {}).items()}
+    for name, content in [*contents.items(), *shared.items()]:
         data = content if isinstance(content, bytes) else to_bytes({k: v.contiguous() for k, v in content.items()})
-        _write(folder / name, data)
-        files[name] = hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256(data).hexdigest()
+        if name in shared and _may_share(folder, name, digest):
+            name = f"../{name}"
+        write_file(folder / name, data)
+        files[name] = digest
         size += len(data)
     done = dataclasses.replace(card, files=files, bytes=size, folder=folder)
     values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
-    _write(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
     return done
 
 
-def _write(path: Path, data: bytes) -> None:
+def _may_share(folder: Path, name: str, digest: str) -> bool:
+    """Return whether a file can lie in the folder above without changing what another checkpoint there reads."""
+    others = [path for path in folder.parent.glob("*/card.json") if path.parent != folder]
+    for path in others:
+        with contextlib.suppress(BadInput):
+            if read_card(path.parent).files.get(f"../{name}", digest) != digest:
+                return False
+    return True
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
@@ -298,19 +343,23 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     from robust_core.models.classifier import TextClassifier
 
     check_files(card)
-    if card.parent and encoder_hash() != card.parent:
+    if card.parent and card.architecture in ARCHITECTURES and encoder_hash() != card.parent:
         raise BadInput(f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     try:
-        vocabulary = card.folder / "../vocabulary.txt"
         words: tuple[str, ...] = ()
-        if card.architecture in ("cnn", "lstm"):
-            words = tuple(vocabulary.read_text(encoding="utf-8").split("\n"))
+        if card.architecture in WORD_MODELS:
+            table_name, words_name = map(str, _word_files(card))
+            words = tuple((card.folder / words_name).read_text(encoding="utf-8").split("\n"))
         network, tokens = build(card.architecture, card.config["network"], card.labels, words)
-        state = {name: value.float() for name, value in load_file(card.folder / "model.safetensors").items()}
+        state = {name: value.float() if value.is_floating_point() else value
+                 for name, value in load_file(card.folder / "model.safetensors").items()}
         if words:
-            table = load_file(card.folder / "../embedding.safetensors")["weight"].float()
+            table = load_file(card.folder / table_name)["weight"].float()
             network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)
         else:
+            own = card.architecture in ARCHITECTURES
+            if card.parent and not own and parent_hash(card.architecture, network) != card.parent:
+                raise BadInput(f"{card.id} adapts another encoder than the one called {card.architecture} here.")
             merge(network, state, card.config)
     except (KeyError, RuntimeError, OSError, TypeError, ValueError, SafetensorError) as error:
         raise BadInput(f"{card.id} cannot be read: {str(error).splitlines()[0]}.") from None
@@ -324,6 +373,21 @@ def encoder_hash() -> str:
     if own.is_file():
         return str(json.loads(own.read_text(encoding="utf-8"))["parent_sha256"])
     return sha256(folder / "model.safetensors")
+
+
+def parent_hash(architecture: str, network: "Network") -> str:
+    """Return the SHA-256 of the encoder that an untrained network was made from; empty for word models."""
+    if architecture in ARCHITECTURES:
+        return "" if architecture in WORD_MODELS else encoder_hash()
+    import torch
+
+    digest = hashlib.sha256()
+    fresh = getattr(network, "fresh", frozenset())
+    for name, value in sorted(network.state_dict().items()):
+        if name not in fresh and not name.startswith("masks."):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str, Any]) -> None:  # noqa: ANN401
@@ -385,7 +449,9 @@ def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] |
     tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
     given = config.id2label or {}
     names = labels or tuple(str(given.get(i, f"label_{i}")).lower() for i in range(config.num_labels))
-    return TextClassifier(model_id, names, HuggingFaceClassifier(model), tokens, device)
+    network = HuggingFaceClassifier(model)
+    network.fresh = frozenset(f"model.{name}" for name in found["missing_keys"])
+    return TextClassifier(model_id, names, network, tokens, device)
 
 
 def reachable(model_id: str) -> bool:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from robust_core.errors import Incompatible
 from robust_core.models import precision
+from robust_core.models.network import mean_norm
 from robust_core.models.rows import batches, padded
 from robust_core.text import clean, word_spans
 from robust_core.types import Encoded, Noise
@@ -176,6 +178,24 @@ class TextClassifier:
         spans = [word_spans(text)[: c.read] for text, c in zip(cleaned, coded, strict=True)]
         return Encoded(rows, mask, owner, spans, pad)
 
+    @property
+    def unit(self) -> float:
+        """Mean norm of its token embeddings, pads left out: the unit in which perturbations are measured."""
+        return mean_norm(self.net.embedding.weight, self.tokens.pad_id)
+
+    def word_importance(self, words: Sequence[str]) -> np.ndarray:
+        """Return the (n,) learnt importance phi of words in 0..1, each read alone; 1 without word masks.
+
+        A word of several pieces counts as its most important one, a word without any as the pad.
+        """
+        coded = [self.tokens.encode(clean(word)) for word in words]
+        with self._lock, torch.no_grad():
+            ids, _ = padded([c.ids for c in coded], self.tokens.pad_id, self.device)
+            phi = self.net.importance(self.net.embedding(ids)).cpu().numpy()
+        return np.array([max((float(phi[i, j]) for j, owner in enumerate(c.owner) if owner >= 0),
+                             default=float(phi[i, 0]))
+                         for i, c in enumerate(coded)], dtype=np.float32)
+
     def logits(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax, differentiable in the embeddings."""
         with self._lock:
@@ -185,3 +205,16 @@ class TextClassifier:
         """Return the (n, d) vector that the head reads, differentiable in the embeddings."""
         with self._lock:
             return self.net.represent(embeddings, mask)
+
+    def read_back(self, embeddings: torch.Tensor, mask: torch.Tensor) -> list[str]:
+        """Return the texts that a model trained with RAR reads in (n, t, d) embeddings, perturbed or not.
+
+        Raises:
+            Incompatible: The model was not trained to read its tokens back.
+        """
+        with self._lock, torch.no_grad():
+            states = self.net.reading(embeddings, mask).states
+            if states is None or self.net.reconstruction is None:
+                raise Incompatible(f"{self.id} cannot read tokens back from embeddings; a model trained with RAR can.")
+            ids = self.net.reconstruct(states).argmax(-1).cpu()
+        return [self.tokens.decode(row[real].tolist()) for row, real in zip(ids, mask.cpu(), strict=True)]

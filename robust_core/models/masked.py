@@ -101,18 +101,44 @@ class MaskedModel:
 
         Returns:
             For each blank at most `most` whole words with their log-probabilities, likeliest first, in the capitals of
-            the word that stood there; of words that differ in capitals only the likelier one.
+            the word that stood there; of words that differ in capitals only the likelier one. A blank that names the
+            words to choose from gets these: of several pieces each stands for itself, given the text around them.
         """
         result: list[list[tuple[str, float]]] = [[] for _ in blanks]
+        open_ = [i for i, blank in enumerate(blanks) if not blank.among]
         # Words that become one by their capitals leave room for others.
         k = min(most + 16, len(self._words))
-        for at, values, places in self._guess([self._row(blank) for blank in blanks], k):
+        for at, values, places in self._guess([self._row(blanks[i]) for i in open_], k):
             found: dict[str, float] = {}
+            like = blanks[open_[at]].like
             for value, place in zip(values.tolist(), places.tolist(), strict=True):
                 word = self._words[place]
-                found.setdefault(match_case(word, blanks[at].like) if blanks[at].like else word, value)
-            result[at] = list(found.items())[:most]
+                found.setdefault(match_case(word, like) if like else word, value)
+            result[open_[at]] = list(found.items())[:most]
+        for i, rated in self._rate({i: blank for i, blank in enumerate(blanks) if blank.among}).items():
+            result[i] = sorted(rated.items(), key=lambda item: (-item[1], item[0]))[:most]
         return result
+
+    def _rate(self, blanks: Mapping[int, Blank]) -> dict[int, dict[str, float]]:
+        """Return the log-probability of each word that a blank names: one row for each number of pieces."""
+        rows, asked = [], []
+        for i, blank in blanks.items():
+            pieces = {word: self._tokens.unit_ids(" " + word) for word in blank.among}
+            for size in sorted({len(ids) for ids in pieces.values()}):
+                rows.append(self._row(blank, size))
+                asked.append((i, {word: ids for word, ids in pieces.items() if len(ids) == size}))
+        found: dict[int, dict[str, float]] = {i: {} for i in blanks}
+        for group in batches(rows, self._budget):
+            scores = self._run([rows[k] for k in group]).log_softmax(-1)
+            place = 0
+            for k in group:
+                i, words = asked[k]
+                size = len(next(iter(words.values())))
+                ids = torch.tensor(list(words.values()), device=self._device)
+                sums = scores[torch.arange(place, place + size, device=self._device), ids].sum(-1)
+                found[i] |= dict(zip(words, sums.tolist(), strict=True))
+                place += size
+        return found
 
     def _guess(self, rows: Sequence[tuple[int, ...]], k: int) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
         """Yield for each row its position, its k highest log-probabilities of whole words, and which words."""
@@ -145,18 +171,18 @@ class MaskedModel:
         counts = np.bincount(owner, minlength=len(texts)) if rows else np.zeros(len(texts))
         return np.array([np.exp(-s / n) if n else np.nan for s, n in zip(sums, counts, strict=True)])
 
-    def _row(self, blank: Blank) -> tuple[int, ...]:
-        return self._window(self._tokens.unit_ids(blank.before.rstrip()), self._tokens.unit_ids(blank.after))
+    def _row(self, blank: Blank, size: int = 1) -> tuple[int, ...]:
+        return self._window(self._tokens.unit_ids(blank.before.rstrip()), self._tokens.unit_ids(blank.after), size)
 
-    def _window(self, before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+    def _window(self, before: tuple[int, ...], after: tuple[int, ...], size: int = 1) -> tuple[int, ...]:
         """Return the input around a blank: half of the room on each side, and what one side leaves to the other."""
         prefix, suffix = self._tokens.prefix, self._tokens.suffix
-        room = self._tokens.length - len(prefix) - len(suffix) - 1
+        room = max(self._tokens.length - len(prefix) - len(suffix) - size, 0)
         left = min(len(before), max(room // 2, room - len(after)))
-        return (*prefix, *before[len(before) - left:], self._mask, *after[: room - left], *suffix)
+        return (*prefix, *before[len(before) - left:], *[self._mask] * size, *after[: room - left], *suffix)
 
     def _run(self, rows: Sequence[tuple[int, ...]]) -> torch.Tensor:
-        """Return (n, vocabulary) float32 scores of the blank in each row; memory running out halves the batch."""
+        """Return (m, vocabulary) float32 scores of the m blanks of all rows; memory running out halves the batch."""
         try:
             with self._lock, torch.inference_mode():
                 ids, mask = padded(rows, self._tokens.pad_id, self._device)

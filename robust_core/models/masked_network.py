@@ -14,19 +14,22 @@ class MaskedHead(nn.Module):
         width: Size of a hidden state.
         vocabulary: Number of pieces.
         eps: Of the layer norm.
+        inner: Size of the table's rows, where it is not that of a hidden state (ALBERT).
+        approximate: Kind of GELU: "none", or "tanh" (ALBERT's).
 
     Source: Devlin et al. 2019, arXiv:1810.04805, as released (a dense layer, GELU and a norm before the decoder).
     """
 
-    def __init__(self, width: int, vocabulary: int, eps: float) -> None:
+    def __init__(self, width: int, vocabulary: int, eps: float, inner: int = 0, approximate: str = "none") -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width, eps=eps)
+        self.approximate = approximate
+        self.dense = nn.Linear(width, inner or width)
+        self.norm = nn.LayerNorm(inner or width, eps=eps)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
     def forward(self, hidden: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-        """Return the (m, vocabulary) scores of (m, d) hidden states."""
-        return F.linear(self.norm(F.gelu(self.dense(hidden))), table, self.bias)
+        """Return the (…, vocabulary) scores of (…, d) hidden states."""
+        return F.linear(self.norm(F.gelu(self.dense(hidden), approximate=self.approximate)), table, self.bias)
 
 
 class MaskedNetwork(nn.Module):

@@ -88,6 +88,10 @@ class WordVocabulary:
         """Return the ids of one word, or of the characters between two words (none)."""
         return () if unit == " " else self._units(unit)
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return ids as words with blanks between them; pads are left out."""
+        return " ".join("<unk>" if i == self.unknown_id else self.words[i - 2] for i in ids if i != self.pad_id)
+
     def encode(self, text: str) -> Tokens:
         """Return the ids of a whole text, cut at `length`."""
         ids: list[int] = []
@@ -146,6 +150,10 @@ class Subwords:
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the ids of one word, or of the characters between two words."""
         return () if unit == " " else self._units(unit)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return ids as text; special tokens are left out."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Return the ids of a whole text with its special tokens, cut at `length`."""

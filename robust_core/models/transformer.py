@@ -5,8 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from robust_core.errors import Incompatible
 from robust_core.models.bert import Bert, mean_pool
-from robust_core.models.network import Network
+from robust_core.models.masked_network import MaskedHead
+from robust_core.models.network import Network, Reading
 
 
 class EncoderClassifier(Network):
@@ -33,7 +35,31 @@ class EncoderClassifier(Network):
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, d) mean of the last hidden states over real tokens."""
-        return mean_pool(self.body(embeddings, mask), mask)
+        return mean_pool(self._states(embeddings, mask), mask)
+
+    def _states(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.body(embeddings, mask, None if self.masks is None else self.masks.gate)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The encoder."""
+        return self.body
+
+    def seen(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return what the masks are made from, (n, t, d)."""
+        by_word = self.masks is None or self.masks.config.source == "word"
+        return embeddings if by_word else self.body.embeddings(embeddings)
+
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores, the mean of the last hidden states, and these."""
+        states = self._states(embeddings, mask)
+        mean = mean_pool(states, mask)
+        return Reading(self.head(self.dropout(mean)), mean, states)
+
+    def add_reconstruction(self) -> None:
+        """Add an untrained head that reads pieces back, shaped as BERT's head for masked pieces."""
+        config = self.body.config
+        self.reconstruction = MaskedHead(config["hidden_size"], config["vocab_size"], config["layer_norm_eps"])
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
@@ -45,6 +71,9 @@ class HuggingFaceClassifier(Network):
 
     Args:
         model: A model made by AutoModelForSequenceClassification.
+
+    Attributes:
+        fresh: Names of weights that were drawn, since the model had none: the head, and often the pooler.
     """
 
     screens = True
@@ -52,17 +81,65 @@ class HuggingFaceClassifier(Network):
     def __init__(self, model: Any) -> None:  # noqa: ANN401 (the library's classes share no narrower type)
         super().__init__()
         self.model = model
+        self.fresh: frozenset[str] = frozenset()
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
         """The table of word-embedding rows."""
         return self.model.get_input_embeddings()
 
+    @property
+    def backbone(self) -> nn.Module:
+        """The encoder without the classification head."""
+        return self.model.base_model
+
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the (n, d) last hidden state of the first token."""
-        output = self.model(inputs_embeds=embeddings, attention_mask=mask.long(), output_hidden_states=True)
-        return output.hidden_states[-1][:, 0]
+        """Return the (n, d) pooled vector of BERT and ALBERT; elsewhere the last hidden state of the first token."""
+        return self.reading(embeddings, mask).representation
+
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores, the vector they are read from and the last hidden states."""
+        body, head = self.backbone, getattr(self.model, "classifier", None)
+        if getattr(body, "pooler", None) is None or not isinstance(head, nn.Linear):
+            output = self._run(self.model, embeddings, mask, output_hidden_states=True)
+            states = output.hidden_states[-1]
+            return Reading(output.logits, states[:, 0], states)
+        output = self._run(body, embeddings, mask)
+        return Reading(head(self.model.dropout(output.pooler_output)), output.pooler_output, output.last_hidden_state)
+
+    def add_reconstruction(self) -> None:
+        """Add an untrained head that reads pieces back, shaped as the library's own for masked pieces."""
+        config = self.model.config
+        rows, inner = self.embedding.weight.shape
+        approximate = "tanh" if getattr(config, "hidden_act", "gelu") == "gelu_new" else "none"
+        self.reconstruction = MaskedHead(config.hidden_size, rows, getattr(config, "layer_norm_eps", 1e-12), inner,
+                                         approximate)
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
-        return self.model(inputs_embeds=embeddings, attention_mask=mask.long()).logits
+        return self._run(self.model, embeddings, mask).logits
+
+    def seen(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return what the masks are made from, (n, t, d)."""
+        by_word = self.masks is None or self.masks.config.source == "word"
+        return embeddings if by_word else self._layer()(inputs_embeds=embeddings)
+
+    def _layer(self) -> nn.Module:
+        """Return the embedding layer, whose output the masks multiply."""
+        layer = getattr(self.backbone, "embeddings", None)
+        if not isinstance(layer, nn.Module):
+            raise Incompatible("Word masks need an encoder with an embedding layer of its own, such as BERT's.")
+        return layer
+
+    def _run(self, model: Any, embeddings: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
+             **options: bool) -> Any:  # noqa: ANN401
+        if self.masks is None:
+            return model(inputs_embeds=embeddings, attention_mask=mask.long(), **options)
+        gate = self.masks.gate
+        # The library offers no other door behind its embedding layer; the hook lives as long as this call.
+        hook = self._layer().register_forward_hook(
+            lambda layer, inputs, hidden: gate(embeddings, hidden, mask)[0])
+        try:
+            return model(inputs_embeds=embeddings, attention_mask=mask.long(), **options)
+        finally:
+            hook.remove()

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from robust_core.models.network import Network
+from robust_core.models.masked_network import MaskedHead
+from robust_core.models.network import Network, Reading
 
 # Texts of a batch from which on it pays to multiply each distinct word only once.
 _FEW = 4
@@ -38,7 +39,7 @@ class WordCNN(Network):
         A window counts when its first word is real; what it reads behind the last word are zeros. So the features of
         a text do not depend on how far its batch is padded.
         """
-        rows = (self.embedding_dropout(embeddings) * mask.unsqueeze(-1)).transpose(1, 2)
+        rows = (self.embedding_dropout(self.masked(embeddings, mask)) * mask.unsqueeze(-1)).transpose(1, 2)
         features = []
         for convolution, size in zip(self.convolutions, self.sizes, strict=True):
             padded = nn.functional.pad(rows, (0, size - 1))
@@ -59,7 +60,9 @@ class WordCNN(Network):
         nothing = len(words)
         place = nn.functional.pad(place.masked_fill(~mask, nothing), (0, max(self.sizes) - 1), value=nothing)
         kernels = torch.cat([layer.weight.permute(1, 2, 0).flatten(1) for layer in layers], dim=1)
-        parts = nn.functional.pad(self.embedding(words) @ kernels, (0, 0, 0, 1)).split(
+        rows = self.embedding(words)
+        rows = rows if self.masks is None else rows * self.masks(rows).unsqueeze(-1)
+        parts = nn.functional.pad(rows @ kernels, (0, 0, 0, 1)).split(
             [layer.out_channels * size for layer, size in zip(layers, self.sizes, strict=True)], dim=1)
         n, t = ids.shape
         features = []
@@ -70,6 +73,11 @@ class WordCNN(Network):
             sums.masked_fill_(~mask.unsqueeze(-1), -torch.inf)
             features.append(torch.relu(sums.amax(dim=1) + torch.as_tensor(layer.bias)))
         return self.head(torch.cat(features, dim=1))
+
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores and features; words have no states of their own."""
+        features = self.represent(embeddings, mask)
+        return Reading(self.head(self.dropout(features)), features)
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
@@ -99,9 +107,34 @@ class WordLSTM(Network):
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, hidden) features of (n, t, d) embeddings; states at pads do not count."""
-        states, _ = self.lstm(self.embedding_dropout(embeddings))
-        states = torch.tanh(states).masked_fill(~mask.unsqueeze(-1), -1.0)
-        return torch.tanh(states.amax(dim=1))
+        return self._largest(self._states(self.embedding_dropout(self.masked(embeddings, mask))), mask)
+
+    def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the (n, classes) scores of (n, t) token ids; the importance of each distinct word is made once."""
+        if self.training or self.masks is None:
+            return super().read(ids, mask)
+        words, place = ids.unique(return_inverse=True)
+        rows = self.embedding(words)
+        return self.head(self._largest(self._states((rows * self.masks(rows).unsqueeze(-1))[place]), mask))
+
+    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
+        """Return scores, features and the (n, t, hidden) states."""
+        states = self._states(self.embedding_dropout(self.masked(embeddings, mask)))
+        features = self._largest(states, mask)
+        return Reading(self.head(self.dropout(features)), features, states)
+
+    def add_reconstruction(self) -> None:
+        """Add an untrained head that reads each word back from the state behind it."""
+        rows, width = self.embedding.weight.shape
+        self.reconstruction = MaskedHead(self.lstm.hidden_size, rows, 1e-5, inner=width)
+
+    def _states(self, rows: torch.Tensor) -> torch.Tensor:
+        # cuDNN's kernel has no gradients outside of training.
+        with torch.backends.cudnn.flags(enabled=self.training or not torch.is_grad_enabled()):
+            return torch.tanh(self.lstm(rows)[0])
+
+    def _largest(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(states.masked_fill(~mask.unsqueeze(-1), -1.0).amax(dim=1))
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""

@@ -238,3 +238,24 @@ def test_no_page_is_wider_than_the_screen(new_page, path, width):
         explained(page)
     over = page.locator("[data-testid=stMain], html").evaluate_all("es => es.map(e => e.scrollWidth - e.clientWidth)")
     assert max(over) <= 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_cell_of_the_table_leads_to_its_card(new_page, width):
+    page = ready(new_page("/?attack=textfooler,pwws&models=sst2/cnn/base,sst2/lstm/base", width=width), 2)
+    type_review(page, REVIEW)
+    expect(page.locator(".rx-chip b").first).to_contain_text("Positive")
+    attack(page)
+    cells = finished(page).locator("a.rx-cell")
+    expect(cells).to_have_count(4)
+    assert re.search(r"^PWWS on LSTM · base: (flipped|held)", cells.last.get_attribute("aria-label"))
+    cells.last.focus()
+    page.keyboard.press("Enter")
+    chosen = page.locator(".rx-head:target")
+    expect(chosen).to_contain_text("LSTM · base, PWWS")
+    expect(chosen).to_be_in_viewport()
+    # Fluency comes after the result, on each card whose text has changed, and so does transfer.
+    expect(page.get_by_text(re.compile("pseudo-perplexity [0-9,]+ → [0-9,]+")).first).to_be_visible()
+    expect(page.get_by_role("region", name="Transfer between models")).to_be_visible()
+    expect(page.get_by_text(re.compile("Measuring fluency|Judging by"))).to_have_count(0)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")

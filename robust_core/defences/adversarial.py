@@ -1,0 +1,170 @@
+"""Adversarial training: attack the newest weights now and then, and train on what came out as well."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from robust_core.attacks import ATTACKS
+from robust_core.defences import DEFENCES
+from robust_core.defences.base import Course, Defence
+from robust_core.registry import param
+
+if TYPE_CHECKING:
+    from robust_core.defences.base import Rows
+    from robust_core.train import Recipe, Row, Setup
+    from robust_core.types import AttackResult
+
+# Attacks whose texts keep their label and change the prediction.
+FLIPPING = tuple(name for name, attack in ATTACKS.items() if attack.goal == "flip")
+_EVERY = 0.4
+# What the authors' code does otherwise than their paper says (and the cures that are the default here).
+_RELEASED = {"texts": "all", "double_softmax": True, "training_mode": True, "select_all": True, "fixed_schedule": True}
+
+
+class AdversarialCourse(Course):
+    """One adversarial training.
+
+    Args:
+        setup: The training.
+        defence: Its parameters.
+    """
+
+    def __init__(self, setup: "Setup", defence: "Adversarial") -> None:
+        super().__init__(setup)
+        self.defence = defence
+        self.grows = not defence.fixed_schedule
+        self._training_mode = defence.training_mode and setup.word_model
+        self._round = 0
+        self._chosen: list[int] = []
+        # What became of the examples attacked in this round so far: the new text, or None for one that is left out.
+        self._found: dict[int, str | None] = {}
+
+    def rows(self, epoch: int) -> "Rows":
+        """Attack before the first epoch of each round; the adversarial rows of earlier rounds are dropped."""
+        due = self.defence.round_of(epoch)
+        if due > self._round:
+            self._round, self._found = due, {}
+            self._chosen = self._choose()
+        if due:
+            yield from self._attack()
+        return [*self.setup.rows, *self._made()]
+
+    def _choose(self) -> list[int]:
+        total, most = len(self.setup.rows), self.defence.attacked
+        if not most or most >= total:
+            return list(range(total))
+        return sorted(self.setup.random.choice.choice(total, most, replace=False).tolist())
+
+    def _attack(self) -> Iterator[dict[str, Any]]:
+        """Attack the chosen examples that have not been attacked in this round."""
+        from robust_core.train.live import live_classifier
+
+        setup = self.setup
+        left = setup.together.share([i for i in self._chosen if i not in self._found])
+        number = {setup.examples[i].uid: i for i in left}
+        began, shown, done, flipped = time.perf_counter(), 0.0, 0, 0
+        if left:
+            with live_classifier(setup, training=self._training_mode) as victim:
+                for event in self._method().run([victim], [setup.examples[i] for i in left],
+                                                seed=setup.seed * 1000 + self._round, precision=self._precision(),
+                                                similarity=False):
+                    if event.kind not in ("result", "error"):
+                        continue
+                    self._found[number[event.uid]] = self._text(event.result)
+                    done, flipped = done + 1, flipped + (event.result is not None
+                                                         and event.result.status == "succeeded")
+                    seconds = time.perf_counter() - began
+                    if seconds - shown > _EVERY or done == len(left):
+                        shown = seconds
+                        yield {"kind": "attack", "round": self._round, "rounds": self.defence.rounds,
+                               "attack": self.defence.attack, "done": len(self._found), "total": len(self._chosen),
+                               "succeeded": flipped, "eta": seconds / done * (len(left) - done)}
+        self._found = {i: text for part in setup.together.gather(self._found) for i, text in part.items()}
+
+    def _method(self) -> Any:  # noqa: ANN401 (an attack)
+        return ATTACKS[self.defence.attack](max_queries=self.defence.max_queries)
+
+    def _precision(self) -> Any:  # noqa: ANN401 (one of PRECISIONS)
+        # With dropout on, two looks at a text differ by more than precisions do.
+        return "exact" if self._training_mode else "screened"
+
+    def _text(self, result: "AttackResult | None") -> str | None:
+        if result is None:
+            return None
+        changed = result.perturbed != result.example.text
+        wanted = {"all": True, "changed": changed, "successes": result.status == "succeeded"}
+        return result.perturbed if wanted[self.defence.texts] else None
+
+    def _made(self) -> list["Row"]:
+        from robust_core.train import Row
+
+        rows = []
+        for i in self._chosen:
+            text = self._found.get(i)
+            if text is not None:
+                clean, coded = self.setup.rows[i], self.setup.tokens.encode(text)
+                rows.append(Row(coded.ids, clean.label, i, coded.owner, clean))
+        return rows
+
+    def scores(self, embeddings: Any, mask: Any) -> Any:  # noqa: ANN401 (tensors, as in Course)
+        """Return the network's scores; with `double_softmax` their probabilities, which the loss takes for scores."""
+        scores = super().scores(embeddings, mask)
+        return scores.softmax(-1) if self.defence.double_softmax and self.setup.word_model else scores
+
+    def counts(self, epoch: int) -> bool:
+        """Return whether an epoch comes after the first attack, if there is one."""
+        every = not self.defence.rounds or self.defence.select_all and not self.setup.word_model
+        return every or epoch > self.defence.clean_epochs
+
+    def state(self) -> dict[str, Any]:
+        """Return the adversarial texts of the round so far."""
+        return {"round": self._round, "chosen": self._chosen,
+                "found": [[i, text] for i, text in self._found.items()]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back the adversarial texts."""
+        self._round, self._chosen = state["round"], state["chosen"]
+        self._found = {i: text for i, text in state["found"]}
+
+
+@DEFENCES.register("adversarial", title="Adversarial training", source="https://arxiv.org/abs/2203.12709")
+@dataclasses.dataclass(frozen=True)
+class Adversarial(Defence):
+    """Attack the newest weights every few epochs; train on the clean texts and on the adversarial ones."""
+
+    attack: str = param("textfooler", "Attack that makes the adversarial texts", choices=FLIPPING)
+    rounds: int = param(2, "How often the newest weights are attacked", low=0, high=100)
+    attacked: int = param(10_000, "Training texts attacked in a round; 0: all", low=0, high=10_000_000)
+    clean_epochs: int = param(10, "Epochs on clean texts alone, before the first round", low=0, high=200)
+    round_epochs: int = param(10, "Epochs after each round", low=1, high=200)
+    texts: str = param("changed", "Attacked texts to train on: all, those the attack changed, or its successes",
+                       choices=("all", "changed", "successes"))
+    max_queries: int = param(0, "Most queries of the attack for a text; 0: no limit", low=0)
+    double_softmax: bool = param(False, "As released: the loss takes probabilities for scores (word models)")
+    training_mode: bool = param(False, "As released: attack with dropout and sampled masks on (word models)")
+    select_all: bool = param(False, "As released: select on dev among the epochs before the first round as well "
+                             "(transformers)")
+    fixed_schedule: bool = param(False, "As released: plan the learning rate for the clean texts alone")
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}, "as-released": _RELEASED}
+    from_base: ClassVar[bool] = True
+
+    @property
+    def variant(self) -> str:
+        """Last part of a model id, such as adversarial-textfooler."""
+        return f"{self.name}-{self.attack}"
+
+    def fit(self, recipe: "Recipe") -> "Recipe":
+        """Set the number of epochs."""
+        return dataclasses.replace(recipe, epochs=max(self.clean_epochs + self.rounds * self.round_epochs, 1))
+
+    def round_of(self, epoch: int) -> int:
+        """Return the newest round before the end of an epoch, 0 while there was none."""
+        since = epoch - self.clean_epochs
+        return 0 if since < 1 or not self.rounds else min((since - 1) // self.round_epochs + 1, self.rounds)
+
+    def course(self, setup: "Setup") -> Course:
+        """Begin a training."""
+        return AdversarialCourse(setup, self)
+

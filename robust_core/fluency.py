@@ -1,0 +1,79 @@
+"""Fluency: how much more surprising a text has become, by the pseudo-perplexity of a masked language model."""
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from robust_core.metrics import mean_and_error
+from robust_core.types import AttackResult, Event
+
+# Within this factor nobody would call one text the more fluent one.
+_ALIKE = 1.05
+_EVERY = 16
+
+MEANING = ("Fluency compares how surprising both texts are to a masked language model: each piece of a text is hidden "
+           "in turn, and the model says how probable it is there, given all others (pseudo-perplexity, Salazar et al. "
+           "2020). Twice the pseudo-perplexity is called 2 × less fluent. Rare names and slang surprise the model as "
+           "well: compare the two texts of a card, not different reviews.")
+
+
+class Reader(Protocol):
+    """A masked language model that can say how surprising texts are."""
+
+    def pseudo_perplexity(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n,) pseudo-perplexities, at least 1; lower is more fluent."""
+        ...
+
+
+def perplexities(model: Reader, results: Sequence[AttackResult]) -> list[tuple[float, float]]:
+    """Return the pseudo-perplexity of the original and the perturbed text of each result; each text is read once."""
+    texts = list(dict.fromkeys(text for r in results for text in (r.example.text, r.perturbed)))
+    found = dict(zip(texts, map(float, model.pseudo_perplexity(texts)), strict=True))
+    return [(found[r.example.text], found[r.perturbed]) for r in results]
+
+
+def ratio(before: float, after: float) -> str:
+    """Say how two pseudo-perplexities compare, such as `2.3 × less fluent`; empty where one is undefined."""
+    if not (math.isfinite(before) and math.isfinite(after)):
+        return ""
+    factor = after / before
+    if 1 / _ALIKE < factor < _ALIKE:
+        return "as fluent as before"
+    return f"{_times(factor)} × less fluent" if factor > 1 else f"{_times(1 / factor)} × more fluent"
+
+
+def _times(factor: float) -> str:
+    return f"{factor:,.0f}" if factor >= 10 else f"{max(factor, 1.1):.1f}"
+
+
+def measured(model: Reader, results: Sequence[AttackResult], victim: str, part: str, stop: threading.Event
+             ) -> Iterator[Event | dict[str, Any]]:
+    """Measure how much fluency the successes of an attack cost.
+
+    Args:
+        model: Masked language model.
+        results: What the attack did.
+        victim: Id of the attacked model.
+        part: What progress is reported under.
+        stop: Ends the measuring; there are no columns then.
+
+    Yields:
+        "progress" events with part, done and total; at the end a row of columns: fluency_compared (successes behind
+        the figure) and perplexity_ratio, the mean over them of the perturbed text's pseudo-perplexity over the
+        original's, with its standard error `perplexity_ratio_se`; NaN without any.
+    """
+    succeeded = [r for r in results if r.status == "succeeded"]
+    progress = {"part": part, "total": len(succeeded)}
+    ratios: list[float] = []
+    for start in range(0, len(succeeded), _EVERY):
+        if stop.is_set():
+            return
+        yield Event("progress", succeeded[start].example.uid, victim, progress | {"done": start})
+        pairs = perplexities(model, succeeded[start: start + _EVERY])
+        ratios += [after / before for before, after in pairs]
+    yield Event("progress", "", victim, progress | {"done": len(succeeded)})
+    mean, error = mean_and_error(ratios)
+    yield {"fluency_compared": sum(map(math.isfinite, ratios)), "perplexity_ratio": mean, "perplexity_ratio_se": error}

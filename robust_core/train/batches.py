@@ -1,0 +1,76 @@
+"""Rows into batches, the course of the learning rate, accuracy."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from robust_core.models.network import Network
+from robust_core.models.rows import padded
+from robust_core.train.recipe import Recipe
+from robust_core.train.setup import Batch, Pair, Row
+
+
+def rate(step: float, steps: float, recipe: Recipe) -> float:
+    """Return the share of the learning rate to use at a step."""
+    rising = recipe.warmup * steps
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    if recipe.decay == "linear":
+        return max(0.0, (steps - step) / max(1.0, steps - rising))
+    return 1.0
+
+
+def shuffled(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
+    """Yield batches in random order; texts of like length share a batch so that few pads are run."""
+    order = rng.permutation(len(rows))
+    batches = []
+    for start in range(0, len(order), size * 16):
+        pool = sorted(order[start: start + size * 16].tolist(), key=lambda i: len(rows[i]))
+        batches += [pool[i: i + size] for i in range(0, len(pool), size)]
+    for i in rng.permutation(len(batches)):
+        yield batches[i]
+
+
+def make_batch(rows: Sequence[Row], tokens: Any, device: torch.device) -> Batch:  # noqa: ANN401 (either tokenizer)
+    """Pad rows to their longest, and their originals to theirs."""
+    ids, mask = padded([row.ids for row in rows], tokens.pad_id, device)
+    labels, index = (torch.tensor(column, device=device) for column in zip(*((r.label, r.index) for r in rows),
+                                                                           strict=True))
+    return Batch(ids, mask, labels, index, _pair(rows, ids, tokens, device))
+
+
+def _pair(rows: Sequence[Row], own: torch.Tensor, tokens: Any, device: torch.device) -> Pair | None:  # noqa: ANN401
+    if all(row.original is None for row in rows):
+        return None
+    originals = [row.original or row for row in rows]
+    ids, mask = padded([row.ids for row in originals], tokens.pad_id, device)
+    made = torch.tensor([row.original is not None for row in rows], device=device)
+    return Pair(ids, mask, _owners(originals, ids.shape[1], device), _owners(rows, own.shape[1], device), made, own)
+
+
+def _owners(rows: Sequence[Row], width: int, device: torch.device) -> torch.Tensor:
+    owner = np.full((len(rows), width), -1, dtype=np.int64)
+    for i, row in enumerate(rows):
+        owner[i, : len(row.owner)] = row.owner
+    return torch.from_numpy(owner).to(device)
+
+
+def hide_words(batch: Batch, share: float) -> Batch:
+    """Turn a random share of the words into the unknown word, so that its vector is learnt."""
+    hidden = (torch.rand(batch.ids.shape, device=batch.ids.device) < share) & (batch.ids > 1)
+    return batch._replace(ids=batch.ids.masked_fill(hidden, 1))
+
+
+@torch.no_grad()
+def accuracy_of(network: Network, rows: Sequence[Row], tokens: Any, device: torch.device) -> float:  # noqa: ANN401
+    """Return the share of rows that a network classifies correctly, in eval mode; NaN of none."""
+    network.eval()
+    right = torch.zeros((), dtype=torch.int64, device=device)
+    order = sorted(rows, key=lambda row: len(row.ids))
+    for start in range(0, len(order), 128):
+        batch = make_batch(order[start: start + 128], tokens, device)
+        right += (network(network.embedding(batch.ids), batch.mask).argmax(-1) == batch.labels).sum()
+    return int(right) / len(rows) if rows else math.nan

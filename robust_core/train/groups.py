@@ -1,0 +1,38 @@
+"""Groups of similar words, by their vectors in the counter-fitted space: FLAT's control (Table 10)."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from robust_core.models.masks import GroupedEmbedding
+from robust_core.train.setup import Setup
+
+
+def add_groups(setup: Setup, groups: int) -> None:
+    """Let the words of each of some groups share one factor, which is learnt, 1 at the start.
+
+    Differs: the paper clusters the published counter-fitted vectors; here it is the graph of packaged neighbours,
+    which come from counter-fitted vectors too, embedded by the vectors of each word and of its neighbours.
+    """
+    table = setup.network.embedding
+    embedding = GroupedEmbedding(table.num_embeddings, table.embedding_dim, groups)
+    embedding.weight = nn.Parameter(table.weight.detach(), requires_grad=table.weight.requires_grad)
+    found = clusters(setup.tokens.words, groups, setup.seed)
+    embedding.group[2:] = torch.from_numpy(found.astype(np.int16))  # type: ignore[index]
+    setup.network.embedding = embedding
+
+
+def clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
+    """Return the (words,) group of each word: k-means of the mean of its vector and its neighbours' vectors."""
+    from sklearn.cluster import KMeans
+
+    from robust_core.resources import neighbours, word_vectors
+
+    close = [[other for other, cosine in neighbours(word)[:10]] for word in words]
+    every = tuple(dict.fromkeys([*words, *(other for others in close for other in others)]))
+    place = {word: i for i, word in enumerate(every)}
+    vectors = word_vectors(every, 200)
+    mean = np.stack([vectors[[place[word], *(place[o] for o in others)]].mean(0)
+                     for word, others in zip(words, close, strict=True)])
+    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
+    return KMeans(min(groups, len(words)), random_state=seed).fit_predict(mean)

@@ -1,0 +1,48 @@
+"""How long and how fast to train."""
+
+import dataclasses
+from typing import Any
+
+from robust_core import datasets
+from robust_core.registry import check_parameters, param
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train; `recipe_for` gives each architecture its defaults."""
+
+    epochs: int = param(10, "Passes over the training texts", low=1, high=200)
+    learning_rate: float = param(1e-3, "Largest step of the optimiser", low=0.0, high=1.0)
+    batch_size: int = param(64, "Texts per step", low=1, high=4096)
+    weight_decay: float = param(0.0, "Decoupled weight decay", low=0.0, high=1.0)
+    warmup: float = param(0.0, "Share of the steps in which the rate rises", low=0.0, high=1.0)
+    decay: str = param("constant", "Course of the rate after the warm-up", choices=("constant", "linear"))
+    clip: float = param(1.0, "Largest gradient norm; 0 switches clipping off", low=0.0)
+    dropout: float = param(0.2, "Share of features dropped in training", low=0.0, high=0.9)
+    embedding_dropout: float = param(
+        0.0, "Share of the word vectors' coordinates dropped in training (word models)", low=0.0, high=0.9)
+    word_dropout: float = param(0.0, "Share of words read as unknown in training (word models)", low=0.0, high=0.9)
+    length: int = param(50, "Longest input, in tokens", low=1, high=512)
+    rank: int = param(8, "Rank of the low-rank weights of a transformer; 0 trains all its weights", low=0, high=64)
+    mixed: bool = param(True, "Run matrix products in bf16 where the processor has it (transformers)")
+    lora_targets: str = param("attention", "Which layers get low-rank weights", choices=("attention", "all"))
+
+    patience: int = param(0, "Epochs without a better accuracy on dev after which to stop; 0: never", low=0)
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+
+def recipe_for(architecture: str, dataset: str, **changes: Any) -> Recipe:  # noqa: ANN401 (fields of Recipe)
+    """Return the recipe chosen on dev for an architecture, with `changes` applied."""
+    if architecture in ("cnn", "lstm"):
+        defaults: dict[str, Any] = {"epochs": 10, "learning_rate": 5e-4, "batch_size": 32, "dropout": 0.5,
+                                    "embedding_dropout": 0.3, "word_dropout": 0.05,
+                                    "length": datasets.describe(dataset).length}
+        if architecture == "lstm":
+            defaults |= {"learning_rate": 1e-3, "batch_size": 64, "dropout": 0.4, "embedding_dropout": 0.4,
+                         "word_dropout": 0.15}
+    else:
+        defaults = {"epochs": 4, "learning_rate": 5e-4, "batch_size": 32, "weight_decay": 0.01, "warmup": 0.06,
+                    "decay": "linear", "dropout": 0.1, "length": 128, "rank": 16, "lora_targets": "all"}
+    return Recipe(**(defaults | changes))

@@ -1,0 +1,126 @@
+"""What a training leaves behind: the state it can go on from, and the finished checkpoint."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from robust_core.errors import BadInput
+from robust_core.models import checkpoint
+from robust_core.models.network import Network
+
+_NAME = "state.safetensors"
+
+
+class Trained(NamedTuple):
+    """Outcome of a training: the best epoch's network, its tokenizer, its card, and modules stored beside it."""
+
+    network: Network
+    tokens: Any
+    card: checkpoint.Card
+    modules: dict[str, nn.Module]
+
+
+def save(trained: Trained, root: Path | str) -> checkpoint.Card:
+    """Write a trained model as a checkpoint (fp16 tables and low-rank weights); returns the finished card."""
+    state = trained.network.state_dict()
+    more = {name: {key: value.cpu() for key, value in module.state_dict().items()}
+            for name, module in trained.modules.items()}
+    if trained.card.architecture in checkpoint.WORD_MODELS:
+        weights = {name: value.half() if value.is_floating_point() else value
+                   for name, value in state.items() if name != "embedding.weight"}
+        shared = {"embedding.safetensors": {"weight": state["embedding.weight"].half()},
+                  "vocabulary.txt": "\n".join(trained.tokens.words).encode()}
+        return checkpoint.save(trained.card, _on_cpu(weights), shared, Path(root), more)
+    return checkpoint.save(trained.card, _on_cpu(_encoder_weights(trained, state)), {}, Path(root), more)
+
+
+def _encoder_weights(trained: Trained, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    fresh = getattr(trained.network, "fresh", frozenset())
+    kept = {}
+    for name, value in state.items():
+        if ".lora_" in name:
+            kept[name.replace(".default.weight", "")] = value.half()
+        elif name.startswith(("head.", "masks.")) or name in fresh:
+            kept[name] = value
+        elif name.startswith("reconstruction.") or not trained.card.recipe["rank"]:
+            kept[name] = value.half() if value.is_floating_point() else value
+    return kept
+
+
+def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.cpu() for name, value in state.items()}
+
+
+def write_state(folder: Path, values: dict[str, Any]) -> None:
+    """Write nested plain values and tensors as one safetensors file, renamed into place when it is complete.
+
+    One file, so that weights and figures never come from different moments.
+    """
+    from safetensors.torch import save as to_bytes
+
+    tensors: dict[str, torch.Tensor] = {}
+    text = json.dumps(_without_tensors(values, "", tensors))
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+    with os.fdopen(handle, "wb") as file:
+        file.write(to_bytes(tensors, {"values": text}))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, folder / _NAME)
+
+
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """Read what `write_state` wrote, tensors on the CPU; None where there is nothing.
+
+    Raises:
+        BadInput: The file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / _NAME
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return _with_tensors(json.loads(file.metadata()["values"]), tensors)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise BadInput(f"The state of the training in {folder.name} cannot be read: {error}.") from None
+
+
+def forget_state(folder: Path) -> None:
+    """Remove the state of a training, and what an interrupted writing left."""
+    for path in [*folder.glob("*.part"), folder / _NAME]:
+        path.unlink(missing_ok=True)
+
+
+def _without_tensors(value: Any, path: str, found: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401 (nested values)
+    if isinstance(value, torch.Tensor):
+        # A copy: safetensors refuses tensors that share memory.
+        found[path] = value.detach().cpu().clone().contiguous()
+        return {"tensor": path}
+    if isinstance(value, dict):
+        return {"items": [[key, _without_tensors(v, f"{path}/{key}", found)] for key, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_without_tensors(v, f"{path}/{i}", found) for i, v in enumerate(value)]
+    return value
+
+
+def _with_tensors(value: Any, tensors: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        if "tensor" in value:
+            return tensors[value["tensor"]]
+        return {key: _with_tensors(v, tensors) for key, v in value["items"]}
+    if isinstance(value, list):
+        return [_with_tensors(v, tensors) for v in value]
+    return value
+
+
+def fingerprint(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return plain values that two trainings share exactly when one may go on from the other's state."""
+    return json.loads(json.dumps(parts))

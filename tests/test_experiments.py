@@ -1,0 +1,150 @@
+"""Experiments of the papers: what is measured, what is resumed, and the table beside the paper's figures."""
+
+import dataclasses
+import json
+import sys
+import threading
+import types
+from pathlib import Path
+
+import pytest
+from doubles import BagOfWords, Counting, Planted, WordEncoder
+from test_pages import card
+
+from robust_core import reproduce
+from robust_core.attacks import ATTACKS
+from robust_core.errors import BadInput, MissingResource
+from robust_core.experiments import EXPERIMENTS, Experiment, Options, flat_table4, pooled
+from robust_core.models import checkpoint
+from robust_core.registry import param
+from robust_core.store import ResultStore, export_claim
+
+MODELS = ("sst2/cnn/base", "sst2/minilm/base")
+TEXTS = [("a good movie", 1), ("a bad movie", 0), ("a clever and good movie", 1), ("a fine movie", 1)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Greedy(Planted):
+    """Put a weak word in the place of a strong one."""
+
+    name, title, source = "pwws", "PWWS", "https://example.org/pwws"
+
+    new: str = param("dull", "Word that takes its place")
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counting]:
+    """Put doubles in the place of two checkpoints, two attacks and the data."""
+    for name in MODELS:
+        folder = tmp_path / "checkpoints" / name
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(json.dumps(card(name)))
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    (tmp_path / "data" / "sst2").mkdir(parents=True)
+    lines = ["text\tlabel", *(f"{text}\t{label}" for text, label in TEXTS)]
+    (tmp_path / "data" / "sst2" / "test.tsv").write_text("\n".join(lines) + "\n")
+    built = {MODELS[0]: Counting(BagOfWords(id=MODELS[0])),
+             MODELS[1]: Counting(BagOfWords(id=MODELS[1], bias=(0.0, 4.0)))}
+    monkeypatch.setattr(checkpoint, "load", lambda name, device="auto": built[name])
+    list(ATTACKS)
+    monkeypatch.setitem(ATTACKS._members, "textfooler", Planted)
+    monkeypatch.setitem(ATTACKS._members, "gene", Greedy)
+    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
+        default=lambda device="auto": WordEncoder()))
+    return built
+
+
+def claims(tmp_path: Path, *attacks: str, stop: threading.Event | None = None, **changes) -> list[dict]:
+    """Run flat/table4 and return its claims."""
+    options = Options(attacks=attacks, data_dir=str(tmp_path / "data"), **changes)
+    events = EXPERIMENTS["flat/table4"]().run(options, ResultStore(tmp_path / "runs"), stop or threading.Event())
+    return [dict(event.data) for event in events if event.kind == "claim"]
+
+
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
+def test_every_experiment_describes_itself(name):
+    cls = EXPERIMENTS[name]
+    assert issubclass(cls, Experiment) and cls.__doc__ and cls.title and cls.source.startswith("https://")
+    assert cls().table([]) == ""
+
+
+def test_the_plan_spends_less_on_costly_attacks(models):
+    cells = {(c.model, c.attack): (c.n, c.max_queries) for c in flat_table4.FlatTable4().cells(Options())}
+    assert len(cells) == 14
+    assert cells[MODELS[0], "textfooler"] == cells[MODELS[1], "bae"] == (None, 0)
+    assert cells[MODELS[0], "clare"] == (300, 5000) and cells[MODELS[1], "clare"] == (100, 5000)
+
+
+def test_the_papers_figures_are_whole():
+    assert all(len(figures) == len(flat_table4.ATTACKED) for figures in flat_table4.PAPER.values())
+    assert flat_table4._paper("sst2/cnn/flat-textfooler", "gene") == 55.02
+    assert flat_table4._paper("sst2/lstm/base", "bae") == 36.52
+    assert flat_table4._paper("sst2/lstm/flat-pwws", "bae") is None
+
+
+def test_claims_and_table(models, tmp_path):
+    made = claims(tmp_path, "textfooler", "gene")
+    assert [(c["details"]["model"], c["details"]["attack"]) for c in made] == [
+        (m, a) for a in ("textfooler", "gene") for m in MODELS]
+    # Bad for good: the first model holds two of four texts (those without "good"), the one that leans to positive
+    # is wrong about "a bad movie" only where 2 x -2 + 4 > 0, which is a tie it loses to none.
+    first = made[0]
+    assert (first["value"], first["n"], first["seeds"]) == (0.5, 4, [0])
+    assert first["value_se"] == pytest.approx(0.25)
+    assert first["thresholds"]["new"] == "bad" and made[2]["thresholds"]["max_queries"] == 5000
+    for claim in made:
+        export_claim(tmp_path / "claims" / EXPERIMENTS["flat/table4"]().file(claim), **claim)
+    found = reproduce.claims(tmp_path / "claims")
+    assert len(found) == 4
+    table = reproduce.TABLES["attacks"](found)
+    assert "| `sst2/cnn/base` | 50.0 ± 25.0<br>n 4, " in table and "Gene (≤ 5,000 queries)" in table
+    assert "| *FLAT paper, BERT-base* | *4.72* | *11.70* |" in table
+    assert reproduce.accuracy_table(found).count("sst2/cnn/base") == 0
+
+
+def test_what_is_stored_is_not_asked_again(models, tmp_path):
+    made = claims(tmp_path, "textfooler")
+    asked = {name: model.asked for name, model in models.items()}
+    again = claims(tmp_path, "textfooler")
+    assert {name: model.asked for name, model in models.items()} == asked
+    assert [c["value"] for c in again] == [c["value"] for c in made]
+
+
+def test_a_stopped_run_claims_nothing(models, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    assert claims(tmp_path, "textfooler", stop=stop) == []
+
+
+def test_an_attack_that_cannot_run_leaves_the_others(models, tmp_path, monkeypatch):
+    def search(self, target, rng):
+        raise MissingResource("the table of synonyms", "Build it.")
+        yield
+
+    monkeypatch.setattr(Greedy, "search", search)
+    made = claims(tmp_path, "textfooler", "gene")
+    assert {c["details"]["attack"] for c in made} == {"textfooler"}
+
+
+def test_trainings_that_are_not_here_are_named(models, tmp_path):
+    events = list(EXPERIMENTS["flat/table4"]().run(
+        Options(2, MODELS[:1], ("textfooler",), 2, str(tmp_path / "data")), ResultStore(tmp_path / "runs"),
+        threading.Event()))
+    assert [e.data["message"] for e in events if e.kind == "note"] == [
+        "sst2/cnn/base@1 is not here and is left out; train it with python -m robust_core train."]
+    claim, = (e.data for e in events if e.kind == "claim")
+    assert claim["n"] == 2 and claim["command"].endswith("--attack textfooler --seeds 2 --n 2")
+
+
+def test_several_seeds_are_pooled():
+    rows = [{"a": value, "a_se": 0.5} for value in (0.1, 0.2, 0.6)]
+    assert pooled(rows[:1], "a") == (0.1, 0.5)
+    # Variance (0.04 + 0.01 + 0.09) / 2 = 0.07, over three.
+    assert pooled(rows, "a") == pytest.approx((0.3, (0.07 / 3) ** 0.5))
+
+
+def test_what_it_does_not_have_is_refused(models, tmp_path):
+    with pytest.raises(BadInput, match="no attack 'none'"):
+        claims(tmp_path, "none")
+    with pytest.raises(BadInput, match="no model 'none'"):
+        claims(tmp_path, models=("none",))
