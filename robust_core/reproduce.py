@@ -81,18 +81,22 @@ def _is(claim: Claim, dataset: str, attack: str | None) -> bool:
     row = claim["details"]
     wanted = (dataset, "test", attack)
     plain = "explain" not in row and "adversarial_from" not in row
-    return (row.get("dataset"), row.get("split"), row.get("attack")) == wanted and plain
+    measured = claim["metric"] in ("accuracy", "accuracy_under_attack")
+    return (row.get("dataset"), row.get("split"), row.get("attack")) == wanted and plain and measured
 
 
 def methods_table(found: list[Claim]) -> str:
     """Return the registered attacks, explainers and defences."""
     del found
     from robust_core.attacks import ATTACKS
+    from robust_core.certify import SMOOTHERS
     from robust_core.defences import DEFENCES
+    from robust_core.embedding_attacks import EMBEDDING_ATTACKS
     from robust_core.explainers import EXPLAINERS
 
     rows = [[registry.kind, f"`{name}`", (cls.__doc__ or "").split("\n")[0], f"[{cls.title}]({cls.source})"]
-            for registry in (ATTACKS, DEFENCES, EXPLAINERS) for name, cls in registry.items()]
+            for registry in (ATTACKS, EMBEDDING_ATTACKS, DEFENCES, EXPLAINERS, SMOOTHERS)
+            for name, cls in registry.items()]
     return markdown(["Kind", "Name", "What it does", "Source"], rows)
 
 
