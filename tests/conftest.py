@@ -1,12 +1,15 @@
 """Every test: no network but this machine's own, no textattack, own folder of runs."""
 
 import importlib.abc
+import os
 import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+# Tests run in one process a core: threads of their own would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 REAL_CONNECT = socket.socket.connect
 LOCAL = ("127.0.0.1", "::1", "localhost")
 

@@ -11,7 +11,7 @@ from test_models import BAD, GOOD, tiny_data
 from robust_core import datasets, train
 from robust_core.defences import DEFENCES
 from robust_core.defences.flat import word_gaps
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput
 from robust_core.models import checkpoint
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.masks import MaskConfig, WordMasks
@@ -73,7 +73,7 @@ def test_every_defence_describes_itself(name):
 
 
 def test_parameters_have_limits():
-    with pytest.raises(UnknownName, match="attack 'nosuch'"):
+    with pytest.raises(BadInput, match="attack must be one of"):
         DEFENCES["adversarial"](attack="nosuch")
     with pytest.raises(BadInput, match="beta must"):
         DEFENCES["flat"](beta=-1.0)
