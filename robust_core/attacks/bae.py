@@ -13,7 +13,6 @@ from robust_core.attacks.greedy import greedy_fills, rank_by_deletion
 from robust_core.attacks.requests import Candidate, Fill, Request, Search, Target
 from robust_core.attacks.settle import likely_words
 from robust_core.registry import param
-from robust_core.resources import stop_words
 from robust_core.text import Draft
 from robust_core.types import Blank
 
@@ -44,11 +43,8 @@ class Bae(Attack):
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Rank the words by deletion, then swap greedily."""
         del rng
-        draft, stops = target.draft, stop_words()
-        positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
-        if not positions:
-            return Candidate(draft)
-        order, over = yield from rank_by_deletion(target, positions)
+        draft = target.draft
+        order, over = yield from rank_by_deletion(target)
         if over:
             return Candidate(draft)
         speech = PartOfSpeech(draft) if self.same_part_of_speech else None

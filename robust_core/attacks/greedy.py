@@ -25,16 +25,20 @@ from robust_core.attacks.requests import (
     Target,
 )
 from robust_core.attacks.settle import at_least, beats, confirmed, highest, ranking
+from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit
 
 
-def rank_by_deletion(target: Target, positions: Sequence[int]) -> Generator[Request, Any, tuple[list[int], bool]]:
-    """Order positions by how much deleting the word there raises the loss.
+def rank_by_deletion(target: Target) -> Generator[Request, Any, tuple[list[int], bool]]:
+    """Order the positions of words other than stop words by how much deleting the word there raises the loss.
 
     Returns:
         (positions, whether the budget is spent); the positions that the budget left unscored are missing.
     """
-    draft = target.draft
+    draft, stops = target.draft, stop_words()
+    positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
+    if not positions:
+        return [], False
     deletions = [Candidate(draft, (Edit(i, i + 1, ()),)) for i in positions]
     # Most deletions change little, so that nearly all of them would have to be told apart again after a screening.
     scores: Scores = yield Score(deletions, trying="ranking words", precise=True)

@@ -11,7 +11,7 @@ from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.greedy import greedy_swaps, rank_by_deletion
 from robust_core.attacks.requests import Candidate, Search, Target
 from robust_core.registry import param
-from robust_core.resources import neighbours, stop_words
+from robust_core.resources import neighbours
 from robust_core.text import match_case
 
 
@@ -36,11 +36,8 @@ class TextFooler(Attack):
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Rank the words by deletion, then swap greedily."""
         del rng
-        draft, stops = target.draft, stop_words()
-        positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
-        if not positions:
-            return Candidate(draft)
-        order, over = yield from rank_by_deletion(target, positions)
+        draft = target.draft
+        order, over = yield from rank_by_deletion(target)
         if over:
             return Candidate(draft)
         speech = PartOfSpeech(draft) if self.same_part_of_speech else None
