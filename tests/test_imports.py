@@ -16,7 +16,7 @@ ROOT = Path(robust_core.__file__).parents[1]
 ORDER = (("errors", "types", "registry"), ("text", "metrics"), ("resources",), ("datasets",), ("models", "encoders"),
          ("perturb",), ("attacks", "explainers", "embedding_attacks", "certify"), ("train",), ("defences",),
          ("meaning", "checks", "store"),
-         ("stability", "transfer", "fluency", "evaluate", "reproduce", "experiments", "trainings"),
+         ("stability", "transfer", "fluency", "evaluate", "reproduce", "trainings", "experiments"),
          ("jobs", "progress", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: (g, i) for g, group in enumerate(ORDER) for i, part in enumerate(group)}
 HEAVY = ("torch", "transformers", "sentence_transformers", "peft", "captum", "lime", "textattack")
