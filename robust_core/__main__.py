@@ -325,6 +325,9 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
               n: Annotated[int | None, typer.Option("--n", min=1, help="At most so many examples a cell.")] = None,
               data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
               precision: Exactness = "exact",
+              train: Annotated[bool, typer.Option("--train", help="Train the models that are not here.")] = False,
+              plan: Annotated[bool, typer.Option(
+                  "--plan", help="Print the trainings it needs, for train --plan, and end.")] = False,
               out: Annotated[str | None, typer.Option("--out", help="Folder for the claims: results, say.")] = None,
               device: Device = "auto", as_json: Json = False) -> None:
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
@@ -335,15 +338,22 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
 
     with _stdout_kept(), _interruptible() as stop:
         experiment = EXPERIMENTS[name]()
-        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, _precision(precision), device)
+        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, _precision(precision), device,
+                          train)
+        wanted = experiment.plan(options) if plan else []
         made: list[Row] = []
         with progress.watch(Console(stderr=True)) as show:
-            for event in experiment.run(options, ResultStore(), stop):
+            for event in () if plan else experiment.run(options, ResultStore(), stop):
                 if event.kind == "claim":
                     made.append(dict(event.data))
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
+                elif event.kind == "training":
+                    _tell(event.victim, event.data)
                 show(event)
+    if plan:
+        typer.echo(json.dumps(wanted, indent=1))
+        raise typer.Exit(0)
     if out is not None and not stop.is_set():
         for claim in made:
             export_claim(Path(out) / experiment.file(claim), **claim)
