@@ -206,8 +206,8 @@ def test_a_defence_beside_its_base(models, tmp_path, monkeypatch):
     for claim, base in ((clean, 1.0), (attacked, 0.5)):
         assert claim["details"]["difference"]["value"] == claim["value"] - base
     table = EXPERIMENTS["flat/table2"]().table(list(made.values()))
-    assert "| `sst2/cnn/base` | 100.0 ± 0.0 | *84.18* CNN | – | TextFooler | 50.0 ± 25.0 | *1.98* CNN | – | 4 / 4 | 0 |" \
-        in table
+    assert ("| `sst2/cnn/base` | 100.0 ± 0.0 | *84.18* CNN | – | TextFooler | 50.0 ± 25.0 | *1.98* CNN | – | 4 / 4 "
+            "| 0 |") in table
     assert "attacked 10 (planned: 3460)" in table
 
 

@@ -66,7 +66,8 @@ class Experiment:
 
         Yields:
             "progress" events with part, done and total; "note" events with a message where something had to be left
-            out; "training" events with the data of `trainings.run`; "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
+            out; "training" events with the data of `trainings.run`;
+            "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
             hold experiment, the name.
 
         Raises:
@@ -159,11 +160,10 @@ def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, 
             yield note(f"{same[0].attack or 'accuracy'} is left out. {error}")
         if stop.is_set():
             return
-        for name, row in rows.items():
-            if same[0].attack:
-                right[name] = _held(store, row["run"], examples)
-            elif also is not None:
-                row |= also(loaded[name], examples)
+        if same[0].attack:
+            right = {name: _held(store, row["run"], examples) for name, row in rows.items()}
+        elif also is not None:
+            rows = {name: row | also(loaded[name], examples) for name, row in rows.items()}
         for cell in same:
             found = [name for name in ids[cell.model] if name in rows]
             if found:

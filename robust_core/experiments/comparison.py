@@ -301,9 +301,8 @@ def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
     yield ("The figures in italics are the paper's, which rests on other word vectors, encoders and training sets.")
     drawn = {c["details"]["model"]: c["details"]["trained_on"] for c in cells if "drawn_from" in
              c["details"]["trained_on"]}
-    for text in sorted({f"{name.split('/')[0]}: trained on a fixed draw of {data['n']:,} of "
-                        f"{data['drawn_from']:,} texts." for name, data in drawn.items()}):
-        yield text
+    yield from sorted({f"{name.split('/')[0]}: trained on a fixed draw of {data['n']:,} of "
+                       f"{data['drawn_from']:,} texts." for name, data in drawn.items()})
     for model, differs in {c["details"]["model"]: c["details"]["differs"] for c in cells}.items():
         if differs:
             yield f"`{model}` was trained with " + ", ".join(

@@ -6,7 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets
-from robust_core.experiments import EXPERIMENTS, Cell, Claim, Experiment, Options, chosen, measured, note, pooled, seeded
+from robust_core.experiments import (
+    EXPERIMENTS,
+    Cell,
+    Claim,
+    Experiment,
+    Options,
+    chosen,
+    measured,
+    note,
+    pooled,
+    seeded,
+)
 from robust_core.reproduce import markdown, percent
 from robust_core.store import ResultStore
 from robust_core.types import Event
