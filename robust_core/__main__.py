@@ -247,6 +247,8 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
           preset: Annotated[str, typer.Option("--preset", help="Named parameters: paper, as-released, …")] = "",
           name: Annotated[str, typer.Option("--name", help="Last part of the model's id.")] = "",
           seed: Seed = 0,
+          rows: Annotated[int | None, typer.Option(
+              "--rows", min=1, help="Training texts to draw, the same for every seed; all by default.")] = None,
           settings: Annotated[list[str] | None, typer.Option(
               "--set", help="Parameter of the defence or part of the recipe: name=value; repeatable.")] = None,
           plan: Annotated[str | None, typer.Option(
@@ -260,31 +262,32 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
     from robust_core import trainings
 
     with _stdout_kept():
-        if plan is not None and (dataset or architecture):
-            raise BadInput("A plan says itself what to train; leave --dataset and --architecture out.")
+        if plan is not None and (dataset or architecture or rows):
+            raise BadInput("A plan says itself what to train; leave --dataset, --architecture and --rows out.")
         values = {"dataset": dataset, "architecture": architecture, "defence": defence, "attack": attack,
                   "preset": preset, "name": name, "seed": seed}
+        settings = [*(settings or ()), *([f"rows={rows}"] if rows is not None else [])]
         orders = (trainings.plan(Path(plan)) if plan is not None else
                   [trainings.order(values | {"set": _training_settings(defence, settings)})])
         root = Path(out) if out else runs_folder() / "checkpoints"
         for wanted in orders:
             datasets.find(wanted.dataset, "train", data_dir)
-        rows = []
+        made = []
         for wanted in orders:
             row = trainings.done(wanted, root) if plan is not None else None
             if row is not None:
                 typer.echo(f"{wanted.id}: is there already", err=True)
-                rows.append(row)
+                made.append(row)
                 continue
             for event in trainings.run(wanted, root, device=device, data_dir=data_dir, resume=resume or bool(plan)):
                 _tell(wanted.id, event)
                 if event["kind"] == "stored":
-                    rows.append(event["row"])
+                    made.append(event["row"])
                     if claims is not None:
                         trainings.claim(event["card"], Path(claims))
         first = trainings.first_process()
     if first:
-        _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
+        _show(made, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
                               "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
 
 
@@ -322,6 +325,9 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
               n: Annotated[int | None, typer.Option("--n", min=1, help="At most so many examples a cell.")] = None,
               data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
               precision: Exactness = "exact",
+              train: Annotated[bool, typer.Option("--train", help="Train the models that are not here.")] = False,
+              plan: Annotated[bool, typer.Option(
+                  "--plan", help="Print the trainings it needs, for train --plan, and end.")] = False,
               out: Annotated[str | None, typer.Option("--out", help="Folder for the claims: results, say.")] = None,
               device: Device = "auto", as_json: Json = False) -> None:
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
@@ -332,15 +338,22 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
 
     with _stdout_kept(), _interruptible() as stop:
         experiment = EXPERIMENTS[name]()
-        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, _precision(precision), device)
+        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, _precision(precision), device,
+                          train)
+        wanted = experiment.plan(options) if plan else []
         made: list[Row] = []
         with progress.watch(Console(stderr=True)) as show:
-            for event in experiment.run(options, ResultStore(), stop):
+            for event in () if plan else experiment.run(options, ResultStore(), stop):
                 if event.kind == "claim":
                     made.append(dict(event.data))
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
+                elif event.kind == "training":
+                    _tell(event.victim, event.data)
                 show(event)
+    if plan:
+        typer.echo(json.dumps(wanted, indent=1))
+        raise typer.Exit(0)
     if out is not None and not stop.is_set():
         for claim in made:
             export_claim(Path(out) / experiment.file(claim), **claim)

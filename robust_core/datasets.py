@@ -10,7 +10,10 @@ import gzip
 import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.text import clean
@@ -120,6 +123,22 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
     if not examples:
         raise BadInput(f"{name}/{path.name} holds no texts.")
     return examples
+
+
+def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Example, ...]:
+    """Draw n examples without replacement, in the order of the data set; all of them when n is None or too large.
+
+    A larger n with the same seed adds examples to those of a smaller one, so that stored results are used again.
+
+    Raises:
+        BadInput: n is below 1.
+    """
+    if n is None:
+        return tuple(examples)
+    if n < 1:
+        raise BadInput(f"The number of examples must be at least 1, not {n}.")
+    drawn = np.random.default_rng(seed).permutation(len(examples))[:n]
+    return tuple(examples[i] for i in sorted(drawn))
 
 
 def fingerprint(examples: list[Example]) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from robust_core import checks, datasets, fluency, meaning, metrics
+from robust_core.datasets import choose
 from robust_core.errors import BadInput, Incompatible
 from robust_core.registry import to_record
 from robust_core.stability import compared
@@ -40,22 +39,6 @@ class Setting:
     precision: Precision = "exact"
 
 
-def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Example, ...]:
-    """Draw n examples without replacement, in the order of the data set; all of them when n is None or too large.
-
-    A larger n with the same seed adds examples to those of a smaller one, so that stored results are used again.
-
-    Raises:
-        BadInput: n is below 1.
-    """
-    if n is None:
-        return tuple(examples)
-    if n < 1:
-        raise BadInput(f"The number of examples must be at least 1, not {n}.")
-    drawn = np.random.default_rng(seed).permutation(len(examples))[:n]
-    return tuple(examples[i] for i in sorted(drawn))
-
-
 def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: Sequence[Any] = (), *,
              n: int | None = None, seed: int = 0, data_dir: str | Path | None = None,
              store: ResultStore | None = None, max_queries: int | None = None, time_limit: float | None = None,
@@ -81,7 +64,8 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
         reader: Masked language model that says how fluent the texts are; None leaves that out, since it takes time.
 
     Yields:
-        The events of the attacks; "progress" with data part (what is being done), done and total, also at the start of
+        The events of the attacks; without attacks "judged" with data right, whether the model is right about each
+        example, by uid; "progress" with data part (what is being done), done and total, also at the start of
         a part, when results of an earlier run count as done; at the end of each part "row" events with the row as
         data: `metrics.summary` and `meaning.summary` with model, dataset, split, attack, seed, run, device, parameters
         (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also the columns
@@ -150,8 +134,9 @@ def _clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Even
             break
         chunk = setting.examples[start: start + _CHUNK]
         predicted = model.predict_proba([example.text for example in chunk]).argmax(1)
-        hits += sum(int(p) == example.label for p, example in zip(predicted, chunk, strict=True))
-        done += len(chunk)
+        right = {example.uid: int(p) == example.label for p, example in zip(predicted, chunk, strict=True)}
+        hits, done = hits + sum(right.values()), done + len(chunk)
+        yield Event("judged", "", model.id, {"right": right})
         yield Event("progress", chunk[-1].uid, model.id, progress | {"done": done})
     accuracy, error = metrics.proportion_and_error(hits, done)
     yield _row(model, setting, None, {"n": done, "accuracy": accuracy, "accuracy_se": error, "warnings": []})

@@ -1,7 +1,7 @@
 """Pure functions of results: attack figures with standard errors, Kendall's tau, top-k intersection."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,25 @@ def ratio_and_error(parts: Sequence[float], wholes: Sequence[float]) -> tuple[fl
     ratio, n = float(x.sum() / m.sum()), len(x)
     spread = float(((x - ratio * m) ** 2).sum())
     return ratio, math.sqrt(n / (n - 1) * spread) / float(m.sum()) if n > 1 else math.nan
+
+
+def paired_difference(mine: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[float, float, int]:
+    """Return the mean difference of two models on the examples that both have, its standard error, and how many.
+
+    Args:
+        mine: A figure of each example, by uid: 1 where the model is right, 0 where it is wrong, or the mean over seeds.
+        theirs: The same of the other model.
+
+    Source: paired t statistic; both models meet the same examples, so what makes an example hard cancels out.
+    """
+    both = [uid for uid in mine if uid in theirs]
+    return *mean_and_error(float(mine[uid]) - float(theirs[uid]) for uid in both), len(both)
+
+
+def held(results: Sequence[AttackResult]) -> dict[str, bool]:
+    """Return whether a model was right about each example, by uid, after the attack; stopped examples are left out."""
+    return {r.example.uid: r.status != "skipped" and r.perturbed_label == r.reference_label
+            for r in results if r.status != "stopped"}
 
 
 def summary(results: Sequence[AttackResult]) -> dict[str, Any]:

@@ -191,14 +191,18 @@ TABLES: dict[str, Callable[[list[Claim]], str]] = {
 
 
 def render(text: str, found: list[Claim]) -> str:
-    """Fill every block `<!-- table:NAME -->` of a text.
+    """Fill every block `<!-- table:NAME -->` of a text; names are those of TABLES and of the experiments.
 
     Raises:
         BadInput: A block names no table.
     """
     def fill(match: re.Match[str]) -> str:
+        from robust_core.experiments import EXPERIMENTS
+
+        if match["name"] in EXPERIMENTS:
+            return match[1] + EXPERIMENTS[match["name"]]().table(found) + match[3]
         if match["name"] not in TABLES:
-            raise BadInput(f"There is no table {match['name']!r}; known are {', '.join(TABLES)}.")
+            raise BadInput(f"There is no table {match['name']!r}; known are {', '.join([*TABLES, *EXPERIMENTS])}.")
         return match[1] + TABLES[match["name"]](found) + match[3]
 
     return _BLOCK.sub(fill, text)

@@ -129,15 +129,33 @@ def done(wanted: Order, root: Path) -> dict[str, Any] | None:
     from robust_core.models import checkpoint
     from robust_core.reproduce import claims
 
-    found = [(card.defence, _row(card)) for folder in (root, *checkpoint.roots())
+    found = [(card.defence, card.recipe, _row(card)) for folder in (root, *checkpoint.roots())
              if (card := _card(folder / wanted.id)) is not None]
-    found += [(claim["thresholds"]["defence"], claim["details"]) for claim in claims()
+    found += [(claim["thresholds"]["defence"], claim["thresholds"].get("recipe", {}), claim["details"])
+              for claim in claims()
               if claim.get("metric") == "dev_accuracy" and claim["details"].get("model") == wanted.id]
-    for record, row in found:
-        if dict(record) != to_record(wanted.defence):
+    for record, recipe, row in found:
+        if differences(wanted, record, recipe):
             raise BadInput(f"{wanted.id} is there with other parameters; give this training a name, or another --out.")
         return row
     return None
+
+
+def differences(wanted: Order, record: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Compare a training with the record of another one.
+
+    Args:
+        wanted: The training; of its recipe only what it sets counts, and the number of training texts.
+        record: Record of the other's defence.
+        recipe: The other's recipe.
+
+    Returns:
+        (theirs, wanted) of each parameter that differs, None where there is no such parameter.
+    """
+    pairs = [(dict(record), to_record(wanted.defence)),
+             ({"rows": 0} | dict(recipe), {"rows": 0} | dict(wanted.recipe))]
+    return {name: (theirs.get(name), mine.get(name)) for i, (theirs, mine) in enumerate(pairs)
+            for name in dict.fromkeys([*mine, *(() if i else theirs)]) if theirs.get(name) != mine.get(name)}
 
 
 def _card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
@@ -188,6 +206,7 @@ def claim(card: Any, folder: Path) -> Path:  # noqa: ANN401 (a card)
              "--defence", card.defence_name, "--seed", str(card.seed)]
     for name, value in card.defence.items():
         words += ["--set", f"{name}={value}"] if name != "name" else []
+    words += ["--rows", str(card.recipe["rows"])] if card.recipe.get("rows") else []
     n = card.data["dev"]["n"]
     row = {name: value for name, value in _row(card).items() if name != "path"}
     return export_claim(

@@ -11,13 +11,15 @@ import pytest
 from doubles import BagOfWords, Counting, Planted, WordEncoder
 from test_pages import card
 
-from robust_core import reproduce
+from robust_core import reproduce, trainings
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
-from robust_core.experiments import EXPERIMENTS, Experiment, Options, flat_table4, pooled
+from robust_core.experiments import EXPERIMENTS, Experiment, Options, comparison, flat_table4, pooled
+from robust_core.experiments.flat_table5 import mean_importance
 from robust_core.models import checkpoint
 from robust_core.registry import param
 from robust_core.store import ResultStore, export_claim
+from robust_core.types import Example
 
 MODELS = ("sst2/cnn/base", "sst2/minilm/base")
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("a clever and good movie", 1), ("a fine movie", 1)]
@@ -148,3 +150,78 @@ def test_what_it_does_not_have_is_refused(models, tmp_path):
         claims(tmp_path, "none")
     with pytest.raises(BadInput, match="no model 'none'"):
         claims(tmp_path, models=("none",))
+
+
+# --- Defences beside their base models -------------------------------------------------------------
+
+PLANS = sorted((Path(__file__).parents[1] / "bench" / "plans").glob("*.json"))
+PLANNED = ("flat/table2", "flat/table5", "flat/table10", "carl-rar/table2")
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_plans_of_the_repository_are_those_of_the_experiments(path):
+    mine = {wanted.id: wanted for wanted in trainings.plan(path)}
+    known = {wanted.id: wanted for name in PLANNED
+             for wanted in map(trainings.order, EXPERIMENTS[name]().plan(Options(seeds=3)))}
+    assert mine and all(known[name] == wanted for name, wanted in mine.items())
+    places = list(mine)
+    for name, wanted in mine.items():
+        base = "/".join([*name.split("/")[:2], "base"]) + f"@{wanted.seed}" * bool(wanted.seed)
+        assert places.index(base) <= places.index(name)
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_every_training_of_an_experiment_is_in_a_plan(name):
+    planned = {wanted.id for path in PLANS for wanted in trainings.plan(path)}
+    assert {trainings.order(entry).id for entry in EXPERIMENTS[name]().plan(Options())} <= planned
+
+
+def test_differences_are_paired_over_sentences():
+    # Differences 1, 0, 0, -1 of seed 0 and 1, 1, 0, 0 of seed 1; a sentence: 1, 0.5, 0, -0.5 with mean 0.25.
+    mine = {0: dict(zip("abcd", (1, 1, 0, 0), strict=True)), 1: dict(zip("abcd", (1, 1, 1, 0), strict=True))}
+    base = {0: dict(zip("abcd", (0, 1, 0, 1), strict=True)), 1: dict(zip("abcd", (0, 0, 1, 0), strict=True))}
+    found = comparison.difference(mine, base)
+    # Squared deviations 0.5625 + 0.0625 + 0.0625 + 0.5625 = 1.25, over three, over four.
+    assert found["value"] == 0.25 and found["value_se"] == pytest.approx((1.25 / 3 / 4) ** 0.5)
+    # Seeds: 0 and 0.5.
+    assert found["seeds_se"] == pytest.approx(0.25) and (found["n"], found["seeds"]) == (4, [0, 1])
+    assert comparison.difference(mine, {7: {}}) is None
+    assert comparison.difference({0: mine[0]}, base)["seeds_se"] is None
+
+
+def test_a_defence_beside_its_base(models, tmp_path, monkeypatch):
+    name = "sst2/cnn/flat-textfooler"
+    folder = tmp_path / "checkpoints" / name
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps(card(name) | {"defence": {"name": "flat", "attacked": 10}}))
+    models[name] = Counting(BagOfWords(id=name, bias=(0.0, 4.0)))
+    options = Options(models=(name,), attacks=("clean", "textfooler"), data_dir=str(tmp_path / "data"))
+    events = list(EXPERIMENTS["flat/table2"]().run(options, ResultStore(tmp_path / "runs"), threading.Event()))
+    assert not [e for e in events if e.kind == "note"]
+    made = {(c["details"]["model"], c["details"]["attack"]): c for c in (e.data for e in events if e.kind == "claim")}
+    # Of four texts the base is right about all, and holds "a bad movie" and "a fine movie".
+    assert made[MODELS[0], "clean"]["value"] == 1.0 and made[MODELS[0], "textfooler"]["value"] == 0.5
+    clean, attacked = made[name, "clean"], made[name, "textfooler"]
+    assert clean["details"]["paper"] == 83.09 and attacked["details"]["paper"] == 37.07
+    for claim, base in ((clean, 1.0), (attacked, 0.5)):
+        assert claim["details"]["difference"]["value"] == claim["value"] - base
+    table = EXPERIMENTS["flat/table2"]().table(list(made.values()))
+    assert ("| `sst2/cnn/base` | 100.0 ± 0.0 | *84.18* CNN | – | TextFooler | 50.0 ± 25.0 | *1.98* CNN | – | 4 / 4 "
+            "| 0 |") in table
+    assert "attacked 10 (planned: 3460)" in table
+
+
+def test_what_is_missing_is_one_line(models, tmp_path):
+    options = Options(attacks=("clean",), data_dir=str(tmp_path / "data"))
+    events = EXPERIMENTS["carl-rar/table2"]().run(options, ResultStore(tmp_path / "runs"), threading.Event())
+    first, *_ = [e.data["message"] for e in events if e.kind == "note"]
+    assert first.startswith("Not here and left out: sst2/minilm/freelb, sst2/minilm/carl, ")
+    assert first.endswith("train with python -m robust_core reproduce carl-rar/table2 --train.")
+
+
+def test_mean_importance_counts_every_occurrence():
+    model = types.SimpleNamespace(net=types.SimpleNamespace(masks=True), word_importance=lambda words: [
+        {"good": 1.0, "film": 0.25}[word] for word in words])
+    examples = [Example("good good film", 1, "a"), Example("film", 0, "b")]
+    assert mean_importance(model, examples) == {"phi": 0.625}
+    assert mean_importance(BagOfWords(), examples) == {}

@@ -17,7 +17,7 @@ ORDER = (("errors", "types", "registry"), ("text", "metrics"), ("resources",), (
          ("models", "encoders"), ("perturb",), ("attacks", "explainers", "embedding_attacks", "certify"),
          ("train", "smoothing"), ("defences",), ("meaning", "checks", "store"),
          ("stability", "transfer", "fluency", "evaluate", "certified", "interpretation", "importance", "reproduce",
-          "experiments", "trainings"),
+          "trainings", "experiments"),
          ("jobs", "progress", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: (g, i) for g, group in enumerate(ORDER) for i, part in enumerate(group)}
 HEAVY = ("torch", "transformers", "sentence_transformers", "peft", "captum", "lime", "textattack")

@@ -4,15 +4,17 @@ import dataclasses
 import math
 import statistics
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from robust_core import datasets, metrics
 from robust_core.errors import BadInput, MissingResource, RobustError
 from robust_core.registry import Registry
 from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
 
-EXPERIMENTS = Registry("experiment", ("robust_core.experiments.flat_table4",))
+EXPERIMENTS = Registry("experiment", tuple(f"robust_core.experiments.{name}" for name in (
+    "flat_table2", "flat_table4", "flat_table5", "flat_table10", "carl_rar_table2")))
 
 Claim = dict[str, Any]
 
@@ -29,6 +31,7 @@ class Options:
         data_dir: Folder of data sets.
         precision: Precision of the attacks.
         device: Where models run.
+        train: Whether to train the models that are not here.
     """
 
     seeds: int = 1
@@ -38,6 +41,7 @@ class Options:
     data_dir: str | None = None
     precision: Precision = "exact"
     device: str = "auto"
+    train: bool = False
 
 
 class Experiment:
@@ -47,12 +51,23 @@ class Experiment:
     title: ClassVar[str]
     source: ClassVar[str]
 
+    def subjects(self) -> Sequence[Any]:
+        """Return the models that the experiment knows, as `comparison.Subject`; none where it takes what is here."""
+        return ()
+
+    def plan(self, options: Options) -> list[dict[str, Any]]:
+        """Return the trainings it needs, as `train --plan` reads them; empty where it takes what is here."""
+        from robust_core.experiments.comparison import picked, plan_of
+
+        return plan_of(picked(self.subjects(), options), options.seeds) if self.subjects() else []
+
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Compute what is not stored yet.
 
         Yields:
             "progress" events with part, done and total; "note" events with a message where something had to be left
-            out; "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
+            out; "training" events with the data of `trainings.run`;
+            "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
             hold experiment, the name.
 
         Raises:
@@ -81,7 +96,7 @@ class Cell:
 
     Args:
         model: Id of the model of seed 0.
-        attack: Name of the attack.
+        attack: Name of the attack; empty for clean accuracy.
         n: Examples, drawn with seed 0; None for the whole split.
         max_queries: Most queries an example; 0 sets no limit.
     """
@@ -102,43 +117,71 @@ def seeded(model: str, seeds: int) -> tuple[list[str], list[str]]:
 
 
 def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
-             stop: threading.Event) -> Iterator[Event]:
-    """Evaluate cells; those that share attack, examples and limit run in step.
+             stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+             ) -> Iterator[Event]:
+    """Evaluate cells; those that share attack, examples and limit run in step. Seeds that are not here are left out.
+
+    Args:
+        cells: What to measure.
+        dataset: Name of the data set.
+        split: Its split.
+        options: What a person changed.
+        store: Where results go and come from.
+        stop: Set to end early.
+        also: Further figures of a model on the examples, added to its clean row.
 
     Yields:
-        "progress" and "note" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`) and
-        rows (those of `evaluate`, one a seed).
+        "progress" and "note" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`),
+        rows (those of `evaluate`, one a seed) and right (for each row whether the model is right, by uid).
     """
     from robust_core.models import checkpoint
 
     groups: dict[tuple[str, int | None, int], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.attack, cell.n, cell.max_queries), []).append(cell)
-    ids: dict[str, list[str]] = {}
-    for model in dict.fromkeys(cell.model for cell in cells):
-        ids[model], missing = seeded(model, options.seeds)
-        for name in missing:
-            yield _note(f"{name} is not here and is left out; train it with python -m robust_core train.")
+    ids = {cell.model: seeded(cell.model, options.seeds)[0] for cell in cells}
     loaded = {name: checkpoint.load(name, options.device) for names in ids.values() for name in names}
     for same in groups.values():
         victims = [loaded[name] for cell in same for name in ids[cell.model]]
         rows: dict[str, dict[str, Any]] = {}
+        right: dict[str, dict[str, bool]] = {victim.id: {} for victim in victims}
         if not victims or stop.is_set():
             continue
+        examples = _examples(same[0], dataset, split, options)
         try:
             for event in _evaluated(victims, same[0], dataset, split, options, store, stop):
                 if event.kind == "row":
                     rows[event.victim] = dict(event.data)
+                elif event.kind == "judged":
+                    right[event.victim] |= event.data["right"]
                 elif event.kind == "progress":
                     yield event
         except RobustError as error:
-            yield _note(f"{same[0].attack} is left out. {error}")
+            yield note(f"{same[0].attack or 'accuracy'} is left out. {error}")
         if stop.is_set():
             return
+        if same[0].attack:
+            right = {name: _held(store, row["run"], examples) for name, row in rows.items()}
+        elif also is not None:
+            rows = {name: row | also(loaded[name], examples) for name, row in rows.items()}
         for cell in same:
-            found = [rows[name] for name in ids[cell.model] if name in rows]
+            found = [name for name in ids[cell.model] if name in rows]
             if found:
-                yield Event("cell", "", cell.model, {"cell": cell, "rows": found})
+                yield Event("cell", "", cell.model, {"cell": cell, "rows": [rows[name] for name in found],
+                                                     "right": [right[name] for name in found]})
+
+
+def _examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Any, ...]:
+    return datasets.choose(datasets.load(dataset, split, options.data_dir), _count(cell, options), 0)
+
+
+def _held(store: ResultStore, run: str, examples: Sequence[Any]) -> dict[str, bool]:
+    wanted = {example.uid for example in examples}
+    return metrics.held([result for result in store.each(run) if result.example.uid in wanted])
+
+
+def _count(cell: Cell, options: Options) -> int | None:
+    return cell.n if options.n is None else options.n if cell.n is None else min(cell.n, options.n)
 
 
 def _evaluated(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
@@ -146,12 +189,13 @@ def _evaluated(victims: Sequence[Any], cell: Cell, dataset: str, split: str, opt
     from robust_core.attacks import ATTACKS
     from robust_core.evaluate import evaluate
 
-    n = cell.n if options.n is None else options.n if cell.n is None else min(cell.n, options.n)
-    yield from evaluate(victims, dataset, split, [ATTACKS[cell.attack](max_queries=cell.max_queries)], n=n,
-                        data_dir=options.data_dir, store=store, stop=stop, precision=options.precision)
+    attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
+    yield from evaluate(victims, dataset, split, attacks, n=_count(cell, options), data_dir=options.data_dir,
+                        store=store, stop=stop, precision=options.precision)
 
 
-def _note(message: str) -> Event:
+def note(message: str) -> Event:
+    """Return a "note" event."""
     return Event("note", "", "", {"message": message})
 
 

@@ -6,7 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets
-from robust_core.experiments import EXPERIMENTS, Cell, Claim, Experiment, Options, chosen, measured, pooled
+from robust_core.experiments import (
+    EXPERIMENTS,
+    Cell,
+    Claim,
+    Experiment,
+    Options,
+    chosen,
+    measured,
+    note,
+    pooled,
+    seeded,
+)
 from robust_core.reproduce import markdown, percent
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -60,6 +71,9 @@ class FlatTable4(Experiment):
         """Attack the models, each with the same sentences."""
         cells = self.cells(options)
         datasets.find("sst2", "test", options.data_dir)
+        for model in dict.fromkeys(cell.model for cell in cells):
+            for name in seeded(model, options.seeds)[1]:
+                yield note(f"{name} is not here and is left out; train it with python -m robust_core train.")
         for event in measured(cells, "sst2", "test", options, store, stop):
             if event.kind == "cell":
                 yield Event("claim", "", event.victim, self._claim(event.data["cell"], event.data["rows"], options))

@@ -56,7 +56,7 @@ class Card:
         parameters: Trained and frozen parameters of the whole network.
         bytes: Size of the files in `files`.
         files: SHA-256 of each file, by path from the card's folder.
-        data: Rows and SHA-256 of each split used.
+        data: Rows and SHA-256 of each split used; drawn_from, the rows there are, where only a part was used.
         parent: SHA-256 of the encoder the weights adapt, if there is one.
         version: Version of the code.
         folder: Where the card was read.

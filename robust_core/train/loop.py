@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from robust_core.train.parallel import Together
 from robust_core.train.recipe import Recipe
 from robust_core.train.saving import Trained, fingerprint, forget_state, read_state, write_state
 from robust_core.train.setup import Randomness, Row, Setup
+from robust_core.types import Example
 
 if TYPE_CHECKING:
     from robust_core.defences.base import Course, Defence
@@ -64,6 +65,8 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     check_architecture(architecture)
     recipe = defence.fit(recipe)
     splits = {split: datasets.load(dataset, split, data_dir) for split in ("train", "dev")}
+    total = len(splits["train"])
+    splits["train"] = list(datasets.choose(splits["train"], recipe.rows or None, seed=0))
     together, device = Together.join(device)
     where = checkpoint.pick_device(device)
     random = Randomness(seed, where, together.part)
@@ -93,12 +96,21 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         config=config_of(begun) | course.notes(), recipe=dataclasses.asdict(recipe), dev_accuracy=loop.best_accuracy,
         epochs=loop.best_epoch, seconds=round(loop.seconds(), 1), device=where.type,
         parameters=sum(p.numel() for p in network.parameters()), bytes=0, files={},
-        data={name: {"n": len(split), "sha256": datasets.fingerprint(split)} for name, split in splits.items()},
+        data=_data_of(splits, total),
         parent=begun.parent, version=__version__, folder=checkpoint.SHIPPED)
     kept = {name: course.modules[name].eval() for name in course.kept}
     yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
     if folder is not None and not together.part:
         forget_state(folder)
+
+
+def _data_of(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
+    """Return the card's word on the data: rows and fingerprint of each split, and how many rows there were to draw."""
+    data: dict[str, Any] = {name: {"n": len(split), "sha256": datasets.fingerprint(split)}
+                            for name, split in splits.items()}
+    if len(splits["train"]) < total:
+        data["train"]["drawn_from"] = total
+    return data
 
 
 def model_id(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:

@@ -23,6 +23,7 @@ class Recipe:
         0.0, "Share of the word vectors' coordinates dropped in training (word models)", low=0.0, high=0.9)
     word_dropout: float = param(0.0, "Share of words read as unknown in training (word models)", low=0.0, high=0.9)
     length: int = param(50, "Longest input, in tokens", low=1, high=512)
+    rows: int = param(0, "Training texts to use, drawn once and the same for every seed; 0: all", low=0)
     rank: int = param(8, "Rank of the low-rank weights of a transformer; 0 trains all its weights", low=0, high=64)
     mixed: bool = param(True, "Run matrix products in bf16 where the processor has it (transformers)")
     lora_targets: str = param("attention", "Which layers get low-rank weights", choices=("attention", "all"))

@@ -1,0 +1,314 @@
+"""What experiments about defences share: trainings they need, accuracy clean and attacked, differences to base."""
+
+import dataclasses
+import shlex
+import statistics
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from robust_core import datasets, metrics, trainings
+from robust_core.errors import MissingResource, RobustError
+from robust_core.experiments import Cell, Claim, Experiment, Options, chosen, measured, note, pooled, seeded
+from robust_core.reproduce import markdown, percent
+from robust_core.store import ResultStore, runs_folder
+from robust_core.types import Event
+
+CLEAN = "clean"
+TITLES = {CLEAN: "none", "textfooler": "TextFooler", "pwws": "PWWS"}
+# The compute of a training: what a round attacks, the epochs before and after it, the texts of AG News.
+ATTACKED = {"cnn": 3_460, "lstm": 3_460, "minilm": 2_000}
+EPOCHS = {"cnn": {"clean_epochs": 6, "round_epochs": 6}, "lstm": {"clean_epochs": 6, "round_epochs": 6},
+          "minilm": {"clean_epochs": 3, "round_epochs": 2}}
+EPOCHS_ON_EMBEDDINGS = 5
+ROWS = {"ag_news": 8_000}
+# Attacks on the whole test set, but on so many texts of AG News.
+TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}}
+
+Entry = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A model to measure.
+
+    Args:
+        training: Its training with seed 0, as a plan names it.
+        attacks: Attacks to measure it under.
+        paper: The paper's figures, percent, by attack; "clean" is its clean accuracy.
+    """
+
+    training: Mapping[str, Any]
+    attacks: tuple[str, ...]
+    paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Id of the model of seed 0."""
+        return trainings.order(self.training).id
+
+    @property
+    def base(self) -> str:
+        """Id of the model that it is compared with."""
+        return "/".join([*self.id.split("/")[:2], "base"])
+
+
+def training(dataset: str, architecture: str, defence: str = "base", **values: Any) -> Entry:  # noqa: ANN401
+    """Return a training as a plan names it, with the compute that all trainings of its kind get.
+
+    Args:
+        dataset: Name of the data set.
+        architecture: cnn, lstm or minilm.
+        defence: Name of the defence.
+        values: attack, preset and name as in a plan; anything else is a parameter.
+    """
+    entry: Entry = {"dataset": dataset, "architecture": architecture, "defence": defence}
+    entry |= {key: values.pop(key) for key in ("attack", "preset", "name") if key in values}
+    settings: dict[str, Any] = {"rows": ROWS[dataset]} if dataset in ROWS else {}
+    if defence in ("adversarial", "flat") and "preset" not in entry:
+        settings |= {"rounds": 2, "attacked": ATTACKED[architecture]} | EPOCHS[architecture]
+    elif defence in ("freelb", "carl", "rar"):
+        settings |= {"epochs": EPOCHS_ON_EMBEDDINGS} | ({"after": 3.0} if defence == "carl" else {})
+    settings |= values
+    return entry | ({"set": settings} if settings else {})
+
+
+def plan_of(subjects: Sequence[Subject], seeds: int) -> list[Entry]:
+    """Return the trainings of some models, those of seed 0 first; every base model stands before its defences."""
+    return [{**subject.training} | ({"seed": seed} if seed else {}) for seed in range(seeds) for subject in subjects]
+
+
+def picked(subjects: Sequence[Subject], options: Options) -> list[Subject]:
+    """Return the models asked for, and the base models they are compared with."""
+    wanted = chosen([subject.id for subject in subjects], options.models, "model")
+    bases = {subject.base for subject in subjects if subject.id in wanted}
+    return [subject for subject in subjects if subject.id in wanted or subject.id in bases]
+
+
+def prepared(experiment: Experiment, options: Options, stop: threading.Event) -> Iterator[Event]:
+    """Train what is not here, if that is asked for; else say in one line what is missing.
+
+    Yields:
+        "training" events whose data are those of `trainings.run`; "note" events.
+    """
+    from robust_core.models.checkpoint import cards
+
+    here = {card.id for card in cards()}
+    missing = [wanted for wanted in map(trainings.order, experiment.plan(options)) if wanted.id not in here]
+    if missing and not options.train:
+        words = ["python", "-m", "robust_core", "reproduce", experiment.name]
+        words += [word for name in options.models for word in ("--model", name)]
+        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+        yield note(f"Not here and left out: {', '.join(wanted.id for wanted in missing)}; "
+                   f"train with {shlex.join([*words, '--train'])}.")
+        return
+    for wanted in missing:
+        try:
+            for event in trainings.run(wanted, runs_folder() / "checkpoints", device=options.device,
+                                       data_dir=options.data_dir, resume=True):
+                yield Event("training", "", wanted.id, event)
+                if stop.is_set():
+                    return
+        except RobustError as error:
+            yield note(f"{wanted.id} is left out. {error}")
+
+
+def compared(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
+             stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+             ) -> Iterator[Event]:
+    """Measure models on the test sets, clean and attacked, with the difference to their base on the same sentences.
+
+    Args:
+        experiment: Whose claims they are.
+        subjects: The models; a base model stands before those that are compared with it.
+        options: What a person changed.
+        store: Where results go and come from.
+        stop: Set to end early.
+        also: Further figures of a model on the clean texts, added to its row.
+
+    Yields:
+        What `Experiment.run` yields.
+
+    Raises:
+        MissingResource: None of the data sets is here, or none of the models.
+    """
+    attacks = chosen([CLEAN, *dict.fromkeys(a for s in subjects for a in s.attacks)], options.attacks, "attack")
+    subjects = picked(subjects, options)
+    yield from prepared(experiment, options, stop)
+    here = {subject.id: subject for subject in subjects if seeded(subject.id, options.seeds)[0]}
+    if not here:
+        raise MissingResource(f"Every model of {experiment.title}",
+                              f"Train them with python -m robust_core reproduce {experiment.name} --train.")
+    found, last = 0, None
+    for dataset in dict.fromkeys(str(subject.training["dataset"]) for subject in here.values()):
+        try:
+            datasets.find(dataset, "test", options.data_dir)
+        except MissingResource as error:
+            last = error
+            yield note(f"{dataset} is left out. {error}")
+            continue
+        found += 1
+        cells = [Cell(name, "" if attack == CLEAN else attack, _texts(name, attack), 0) for attack in attacks
+                 for name, subject in here.items() if subject.training["dataset"] == dataset
+                 and attack in (CLEAN, *subject.attacks)]
+        yield from _claims(experiment, here, cells, dataset, options, store, stop, also)
+    if last is not None and not found:
+        raise last
+
+
+def _texts(model: str, attack: str) -> int | None:
+    dataset, architecture, _ = model.split("/")
+    return None if attack == CLEAN else TEXTS.get(dataset, {}).get(architecture)
+
+
+def _claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequence[Cell], dataset: str,
+            options: Options, store: ResultStore, stop: threading.Event, also: Any) -> Iterator[Event]:  # noqa: ANN401
+    right: dict[tuple[str, str], dict[int, Mapping[str, bool]]] = {}
+    for event in measured(cells, dataset, "test", options, store, stop, also):
+        if event.kind != "cell":
+            yield event
+            continue
+        cell, rows = event.data["cell"], event.data["rows"]
+        mine = right[cell.model, cell.attack] = {_seed(row["model"]): judged for row, judged
+                                                 in zip(rows, event.data["right"], strict=True)}
+        subject = subjects[cell.model]
+        theirs = right.get((subject.base, cell.attack), {}) if subject.base != cell.model else {}
+        claim = _claim(experiment, subject, cell, rows, difference(mine, theirs), options)
+        yield Event("claim", "", cell.model, claim)
+
+
+def _seed(model: str) -> int:
+    return int(model.rpartition("@")[2]) if "@" in model else 0
+
+
+def difference(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, Mapping[str, bool]]
+               ) -> dict[str, Any] | None:
+    """Compare two models, seed by seed, on the same sentences.
+
+    Args:
+        mine: Whether a model was right about each sentence, by seed and uid.
+        theirs: The same of the other model.
+
+    Returns:
+        value (mean over seeds and sentences), value_se (paired over sentences, each seed's mean), seeds_se (between
+        seeds; None with one), n and seeds; None where no seed has both.
+    """
+    seeds = [seed for seed in mine if seed in theirs]
+    if not seeds:
+        return None
+
+    def mean(side: Mapping[int, Mapping[str, bool]]) -> dict[str, float]:
+        every = set.intersection(*(set(side[seed]) for seed in seeds))
+        return {uid: statistics.fmean(side[seed][uid] for seed in seeds) for uid in side[seeds[0]] if uid in every}
+
+    value, error, n = metrics.paired_difference(mean(mine), mean(theirs))
+    each = [metrics.paired_difference(mine[seed], theirs[seed])[0] for seed in seeds]
+    return {"value": value, "value_se": error, "n": n, "seeds": seeds,
+            "seeds_se": metrics.mean_and_error(each)[1] if len(seeds) > 1 else None}
+
+
+def _claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[Mapping[str, Any]],
+           gap: dict[str, Any] | None, options: Options) -> Claim:
+    attack, metric = cell.attack or CLEAN, "accuracy_under_attack" if cell.attack else "accuracy"
+    words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", cell.model, "--attack", attack]
+    words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+    words += ["--n", str(options.n)] if options.n is not None else []
+    words += ["--precision", options.precision] if options.precision != "exact" else []
+    value, error = pooled(rows, metric)
+    return {
+        "claim": f"{metric} of {cell.model} on {rows[0]['dataset']}/test"
+                 + (f" with {attack}" if cell.attack else "") + f", for {experiment.title}",
+        "command": shlex.join(words), "run": rows[0]["run"], "n": rows[0]["n"],
+        "seeds": [_seed(row["model"]) for row in rows], "metric": metric, "value": value, "value_se": error,
+        "thresholds": rows[0]["parameters"],
+        "details": {"experiment": experiment.name, "model": cell.model, "attack": attack,
+                    "paper": subject.paper.get(attack), "difference": gap, "rows": list(rows)} | _training(subject),
+    }
+
+
+def _training(subject: Subject) -> dict[str, Any]:
+    """Return what a model of seed 0 learnt from, and where its training differs from the one planned."""
+    from robust_core.models.checkpoint import cards
+
+    card = next((card for card in cards() if card.id == subject.id), None)
+    if card is None:
+        return {"trained_on": {}, "differs": {}}
+    differs = trainings.differences(trainings.order(subject.training), card.defence, card.recipe)
+    return {"trained_on": dict(card.data.get("train", {})),
+            "differs": {name: list(pair) for name, pair in differs.items()}}
+
+
+def comparison_table(experiment: Experiment, found: Sequence[Claim], paper: str, stands: Mapping[str, str],
+                     more: Mapping[str, str] | None = None) -> str:
+    """Return a line a model and attack: ours, the paper's and the difference to base.
+
+    Args:
+        experiment: Whose claims to show.
+        found: Claims.
+        paper: What the paper's columns are called.
+        stands: What the paper used where an architecture of ours stands, by architecture.
+        more: Further columns: name in a clean row, and title.
+    """
+    cells = {(c["details"]["model"], c["details"]["attack"]): c for c in experiment.mine(found)}
+    if not cells:
+        return ""
+    models = [s.id for s in experiment.subjects() if any(model == s.id for model, _ in cells)]
+    head = ["Model", "Clean %", f"{paper} %", "To base", *(more or {}).values(), "Attack", "Under attack %",
+            f"{paper} %", "To base", "n", "Seeds"]
+    lines = []
+    for model in models:
+        clean = cells.get((model, CLEAN))
+        attacked = [c for (name, attack), c in cells.items() if name == model and attack != CLEAN]
+        for claim in attacked or [None]:
+            one = clean or claim
+            assert one is not None
+            lines.append([f"`{model}`", *_columns(clean, stands), *_further(clean, more),
+                          "–" if claim is None else TITLES.get(claim["details"]["attack"], "?"),
+                          *_columns(claim, stands), " / ".join(f"{c['n']:,}" for c in (clean, claim) if c),
+                          ", ".join(map(str, one["seeds"]))])
+    return markdown(head, lines) + "".join(f"\n{text}\n" for text in _notes(experiment, list(cells.values())))
+
+
+def _columns(claim: Claim | None, stands: Mapping[str, str]) -> list[str]:
+    if claim is None:
+        return ["–"] * 3
+    theirs, gap = claim["details"]["paper"], claim["details"]["difference"]
+    other = stands.get(claim["details"]["model"].split("/")[1], "")
+    return [percent(claim["value"], claim["value_se"]), "–" if theirs is None else f"*{theirs:.2f}* {other}".rstrip(),
+            _signed(gap)]
+
+
+def _signed(gap: Mapping[str, Any] | None) -> str:
+    if gap is None or gap["value"] is None:
+        return "–"
+    error = "" if gap["value_se"] is None else f" ± {100 * gap['value_se']:.1f}"
+    between = "" if gap["seeds_se"] is None else f" (seeds ± {100 * gap['seeds_se']:.1f})"
+    return f"{100 * gap['value']:+.1f}{error}{between}"
+
+
+def _further(clean: Claim | None, more: Mapping[str, str] | None) -> list[str]:
+    rows = [] if clean is None else clean["details"]["rows"]
+    return [f"{statistics.fmean(row[name] for row in rows):.3f}" if rows and name in rows[0] else "–"
+            for name in more or {}]
+
+
+def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
+    rows = [row for claim in cells for row in claim["details"]["rows"]]
+    settings = [", ".join(sorted({row[key] for row in rows})) for key in ("precision", "device")]
+    yield ("Percent ± standard error: binomial with one seed, between seeds with more; n is clean / attacked. To base: "
+           "points above the base model, paired over the same sentences (mean of the seeds both have), positive is "
+           f"better. Precision {settings[0]}, device {settings[1]}.")
+    yield ("The figures in italics are the paper's, which rests on other word vectors, encoders and training sets.")
+    drawn = {c["details"]["model"]: c["details"]["trained_on"] for c in cells if "drawn_from" in
+             c["details"]["trained_on"]}
+    yield from sorted({f"{name.split('/')[0]}: trained on a fixed draw of {data['n']:,} of "
+                       f"{data['drawn_from']:,} texts." for name, data in drawn.items()})
+    for model, differs in {c["details"]["model"]: c["details"]["differs"] for c in cells}.items():
+        if differs:
+            yield f"`{model}` was trained with " + ", ".join(
+                f"{name} {theirs} (planned: {ours})" for name, (theirs, ours) in differs.items()) + "."
+    for attack in dict.fromkeys(c["details"]["attack"] for c in cells if c["thresholds"]):
+        values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
+        shown = {k: v for k, v in values.items() if k not in ("name", "max_queries", "time_limit")}
+        yield f"{TITLES.get(attack, attack)}: {', '.join(f'{k} {v}' for k, v in shown.items())}."
+    yield f"`python -m robust_core reproduce {experiment.name} --out results`"
