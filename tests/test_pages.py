@@ -122,7 +122,7 @@ def query(at: AppTest) -> dict:
 
 
 def test_pages_describe_themselves():
-    assert [p.title for p in PAGES] == ["Attack", "Models", "About"]
+    assert [p.title for p in PAGES] == ["Attack", "Train", "Models", "About"]
     assert all(p.subtitle.endswith(".") and p.icon.startswith(":material/") for p in PAGES)
     for path in [ROOT / "app.py", *(p.path for p in PAGES)]:
         assert len(path.read_text().splitlines()) <= (60 if path.name == "app.py" else 80)

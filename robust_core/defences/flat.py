@@ -117,6 +117,9 @@ class Flat(Adversarial):
         "group-masks": {"groups": 50, "rounds": 0, "beta": 0.0, "gamma": 0.0},
     }
 
+    # Masks that drop half of the words leave too little of a few hundred texts to learn from.
+    FOR_SMALL: ClassVar[dict[str, Any]] = Adversarial.FOR_SMALL | {"keep": 0.9}
+
     @property
     def variant(self) -> str:
         """Last part of a model id, such as flat-textfooler."""

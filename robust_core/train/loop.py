@@ -45,8 +45,8 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         device: auto, cpu, cuda, mps.
         data_dir: Folder of the data sets.
         variant: Last part of the model's id, without the seed; empty takes the defence's own.
-        folder: Where the state is saved after each epoch and every `save_every` steps; None saves none. It is removed
-            when the training is over and whoever iterates has come to the end.
+        folder: Where the state is saved after each epoch, every `save_every` steps, and when whoever iterates closes
+            the training; None saves none. It is removed when the training is over and has come to its end.
         resume: Go on from the state in `folder`, if there is one; the weights at the end are the same bit for bit.
         save_every: Steps between two saved states.
 
@@ -154,10 +154,16 @@ class Loop:
     def run(self) -> Iterator[dict[str, Any]]:
         """Train to the end and leave the best weights in the network."""
         yield from self._history
-        while not self._over:
-            yield from self._run_epoch()
-            self._save()
-            yield self._history[-1]
+        try:
+            while not self._over:
+                yield from self._run_epoch()
+                self._save()
+                yield self._history[-1]
+        except GeneratorExit:
+            # Events come between two steps, or two attacked texts: what is there then is whole.
+            if self._setup.together.parts == 1:
+                self._save()
+            raise
         if self._best:
             self._load_weights(self._best)
 
