@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from test_own_data import csv_file
 
 from robust_core import processes, trainings
 from robust_core.errors import BadInput
@@ -26,10 +27,11 @@ ATTACK = {"kind": "attack", "round": 1, "rounds": 1, "attack": "textfooler", "do
 
 def card(model_id: str) -> dict:
     dataset, architecture, defence = model_id.split("/")
-    return {"id": model_id, "dataset": dataset, "architecture": architecture, "defence": {"name": defence.split("-")[0]},
-            "seed": 0, "labels": ["negative", "positive"], "config": {"network": {"length": 50}}, "recipe": {"epochs": 3},
-            "dev_accuracy": 0.8, "epochs": 3, "seconds": 40.0, "device": "cpu", "parameters": 1000, "bytes": 1000,
-            "files": {"model.safetensors": "ab" * 32}, "data": {}, "parent": "", "version": "0.1.0"}
+    return {"id": model_id, "dataset": dataset, "architecture": architecture, "recipe": {"epochs": 3},
+            "defence": {"name": defence.split("-")[0]}, "seed": 0, "labels": ["negative", "positive"],
+            "config": {"network": {"length": 50}}, "dev_accuracy": 0.8, "epochs": 3, "seconds": 40.0, "device": "cpu",
+            "parameters": 1000, "bytes": 1000, "files": {"model.safetensors": "ab" * 32}, "data": {}, "parent": "",
+            "version": "0.1.0"}
 
 
 class Trainer:
@@ -179,6 +181,27 @@ def test_data_that_are_not_here_are_one_line(trainer, tmp_path):
     run(at)
     assert [w.value for w in at.warning][0].startswith("The train split of Yelp polarity is missing.")
     assert button(at, "Train").disabled
+
+
+def test_a_file_becomes_a_data_set(trainer):
+    at = opened()
+    at.segmented_control(key="train.data").set_value("Your own file")
+    assert "15 % are held out" in page(run(at)) and button(at, "Train").disabled
+    at.file_uploader(key="train.file").upload("films.csv", csv_file(), "text/csv")
+    run(at)
+    assert [s.value for s in at.selectbox if s.label in ("Texts", "Labels")] == ["review", "stars"]
+    next(t for t in at.text_input if t.label == "Name of label 1").set_value("liked")
+    run(at)
+    button(at, "Use these texts").click()
+    assert "36 texts to train on, 7 (dev)" in page(run(at)) and "classes: 0, liked" in page(at)
+    assert "`films/cnn/flat-textfooler`" in page(at) and not button(at, "Train").disabled
+
+
+def test_a_file_that_cannot_be_used_is_one_line(trainer):
+    at = opened()
+    at.segmented_control(key="train.data").set_value("Your own file")
+    run(at).file_uploader(key="train.file").upload("films.csv", b"text\nonly\n", "text/csv")
+    assert any("needs a column of texts" in w.value for w in run(at).warning)
 
 
 def test_presets_and_data_fill_in_the_fields(trainer):

@@ -45,6 +45,8 @@ def progress(values: Sequence[dict[str, Any]]) -> Progress:
 def start(wish: Wish, resume: bool = False) -> None:
     """Begin a training, or go on with it; what cannot be begun is said in one plain line."""
     order = wish.order
+    if any(job.label == order.id and not job.over for job in state.trainings().jobs()):
+        return
     words = ["train", *order.words, "--name", order.name, "--device", wish.device, "--events"]
     words += ["--data-dir", wish.data_dir] if wish.data_dir else []
     words += ["--resume"] if resume else []
@@ -54,7 +56,6 @@ def start(wish: Wish, resume: bool = False) -> None:
         state.say(str(error))
         return
     st.session_state["train.job"] = job_id
-    st.session_state.setdefault("train.wishes", {})[job_id] = wish
 
 
 def go_on(found: trainings.Unfinished) -> None:
@@ -166,8 +167,6 @@ def _time(seconds: float) -> str:
 
 
 def _curves(job: Job, now: Progress) -> None:
-    wish = st.session_state.get("train.wishes", {}).get(job.id)
-    name = wish.order.dataset if wish else job.label.split("/")[0]
     left, right = st.columns(2)
     with left:
         st.markdown("**Loss terms**", help="Each part of what is minimised. Lines: means over an epoch; dots: single "
@@ -177,7 +176,7 @@ def _curves(job: Job, now: Progress) -> None:
         st.markdown("**Accuracy on dev**", help="Share of the held-out dev split that is classified correctly after "
                                                 "each epoch. The ring marks the epoch whose weights are kept.")
         if now.epochs:
-            chance = 1 / len(datasets.describe(name).labels)
+            chance = 1 / len(datasets.describe(job.label.split("/")[0]).labels)
             st.plotly_chart(charts.dev_accuracy(now.epochs, chance), config=charts.CONFIG, key=f"train.dev.{job.id}")
         else:
             st.caption("It is measured after each epoch.")

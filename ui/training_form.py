@@ -69,11 +69,11 @@ def _described(name: str, folder: str | None) -> str:
 
 def _own() -> str:
     kept = list(datasets.own())
-    chosen = None
+    chosen = ""
     if kept:
-        chosen = st.selectbox("Data set", [None, *kept], key="train.own", persist_state="session",
-                              format_func=lambda name: "a new file" if name is None else state.dataset_title(name))
-    if chosen is not None:
+        chosen = st.selectbox("Data set", ["", *kept], key="train.own", persist_state="session",
+                              format_func=lambda name: state.dataset_title(name) if name else "a new file")
+    if chosen:
         return _described(chosen, None)
     file = st.file_uploader("File with a text and a label in each row", own_data.KINDS, key="train.file",
                             help="CSV and TSV with a header line, or an object a line (JSONL); UTF-8. It stays on this "
@@ -83,14 +83,14 @@ def _own() -> str:
                    "are held out as dev, and as many as test.")
         return ""
     try:
-        return _uploaded(file.name, file.getvalue())
+        _columns(file.name, file.getvalue())
     except RobustError as error:
         st.warning(str(error))
-        return ""
+    return ""
 
 
-def _uploaded(file_name: str, content: bytes) -> str:
-    """Draw the choice of columns and label names; return the name of the data set once it is stored."""
+def _columns(file_name: str, content: bytes) -> None:
+    """Draw the choice of columns and label names of an uploaded file, and a button that makes a data set of it."""
     table = own_data.read(file_name, content)
     text, label = table.guess()
     left, middle, right = st.columns(3)
@@ -110,7 +110,15 @@ def _uploaded(file_name: str, content: bytes) -> str:
                      for value in classes}
     st.dataframe([{"Text": row[text], "Label": names.get(row[label].strip(), row[label])} for row in table.rows[:3]],
                  hide_index=True)
-    return _described(own_data.add(name, table, text, label, names).name, None)
+    st.button("Use these texts", key="train.use", on_click=_take, args=(name, table, text, label, names),
+              icon=":material/check:")
+
+
+def _take(name: str, *parts: Any) -> None:  # noqa: ANN401 (what own_data.add takes)
+    try:
+        st.session_state["train.own"] = own_data.add(name, *parts).name
+    except RobustError as error:
+        state.say(str(error))
 
 
 def architecture() -> str:
@@ -199,9 +207,10 @@ def wish() -> Wish | None:
 
 def _free(wanted: trainings.Order) -> trainings.Order:
     """Name a training so that its model takes no other one's place."""
-    stem, taken = wanted.defence.variant, set(state.cards()) | {u.order.id for u in trainings.unfinished()}
+    taken = {*state.cards(), *(one.order.id for one in trainings.unfinished()),
+             *(job.label for job in state.trainings().jobs() if not job.over)}
     for i in range(1, 1000):
-        named = dataclasses.replace(wanted, name="" if i == 1 else f"{stem}-{i}")
+        named = dataclasses.replace(wanted, name="" if i == 1 else f"{wanted.defence.variant}-{i}")
         if named.id not in taken:
             return named
     raise BadInput(f"There are too many models called {wanted.id}.")
