@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from robust_core import datasets
+from robust_core import datasets, own_data
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.registry import Registry, check_parameters, from_record, parameters, to_record
 from robust_core.store import ResultStore, export_claim, finite, runs_folder
@@ -239,7 +239,8 @@ def evaluate(model: Models,
 
 
 @app.command()
-def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")] = "",
+def train(dataset: Annotated[str, typer.Option(
+              "--dataset", help="Name of the data set, or a CSV, TSV or JSONL file of your own.")] = "",
           architecture: Annotated[str, typer.Option(
               "--architecture", help="cnn, lstm, minilm, or a Hugging Face id or folder.")] = "",
           defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
@@ -264,7 +265,7 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
     with _stdout_kept(), _interruptible() as stop:
         if plan is not None and (dataset or architecture):
             raise BadInput("A plan says itself what to train; leave --dataset and --architecture out.")
-        values = {"dataset": dataset, "architecture": architecture, "defence": defence, "attack": attack,
+        values = {"dataset": _dataset(dataset), "architecture": architecture, "defence": defence, "attack": attack,
                   "preset": preset, "name": name, "seed": seed}
         orders = (trainings.plan(Path(plan), data_dir) if plan is not None else
                   [trainings.order(values | {"set": _training_settings(defence, settings)}, data_dir)])
@@ -292,6 +293,18 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
     if trainings.first_process() and not events:
         _show(rows, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
                               "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
+
+
+def _dataset(given: str) -> str:
+    """Return the name of a data set; a file becomes one, by the columns that look like texts and labels."""
+    path = Path(given)
+    if path.suffix[1:].lower() not in own_data.KINDS or not path.is_file():
+        return given
+    table = own_data.read(path.name, path.read_bytes())
+    text, label = table.guess()
+    name = own_data.add(own_data.plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}).name
+    typer.echo(f"{path.name}: texts from {text}, labels from {label}; stored as the data set {name}", err=True)
+    return name
 
 
 def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from robust_core import datasets, own_data, trainings
+from robust_core.__main__ import app
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import checkpoint
-from robust_core.train import SMALL, recipe_for
 
 GOOD = [f"a good film number {i}, with a comma and a \"quote\"" for i in range(30)]
 BAD = [f"a bad film number {i}" for i in range(20)]
@@ -50,8 +51,6 @@ def test_a_data_set_of_ones_own_is_like_any_other():
     assert all((e.label == 1) == ("good" in e.text) for examples in splits.values() for e in examples)
     assert {e.label for e in splits["dev"]} == {0, 1}
     assert 10 <= what.length <= 20 and datasets.count("mine", "train") == len(splits["train"])
-    wanted = trainings.order({"dataset": "mine", "architecture": "cnn", "defence": "flat"})
-    assert wanted.id == "mine/cnn/flat-textfooler" and recipe_for("cnn", "mine").length == what.length
 
 
 def test_the_same_file_is_stored_once_and_another_takes_no_ones_place():
@@ -109,9 +108,12 @@ def test_names_come_from_files():
 
 
 def test_small_data_sets_get_recipes_and_defences_of_their_own():
+    from robust_core.train import SMALL, recipe_for
+
     few, many = recipe_for("cnn", "sst2", SMALL - 1), recipe_for("cnn", "sst2", SMALL)
     assert many == recipe_for("cnn", "sst2") and few.batch_size < many.batch_size and few.epochs > many.epochs
     assert recipe_for("cnn", "sst2", 10, epochs=3).epochs == 3
+    assert recipe_for("cnn", "mine").length == added().length
     values = {"dataset": "reviews", "architecture": "cnn", "defence": "flat"}
     small = trainings.order(values).defence
     assert small.keep == 0.9 and small.attacked == 40
@@ -119,10 +121,13 @@ def test_small_data_sets_get_recipes_and_defences_of_their_own():
     assert trainings.order(values | {"preset": "paper"}).defence.keep == 0.5, "a preset is what it says"
 
 
-def test_a_model_of_an_own_data_set_is_listed():
-    added()
-    wanted = trainings.order({"dataset": "mine", "architecture": "cnn", "set": {"epochs": 1}})
-    *_, last = trainings.run(wanted, checkpoint.roots()[1], device="cpu")
-    assert last["kind"] == "stored" and last["row"]["model"] in {card.id for card in checkpoint.cards()}
-    loaded = checkpoint.load("mine/cnn/base", "cpu")
-    assert loaded.labels == ("thumbs down", "thumbs up") and loaded.predict_proba(["a good film"]).shape == (1, 2)
+def test_the_command_line_trains_on_a_file(tmp_path):
+    (tmp_path / "films.csv").write_bytes(csv_file())
+    done = CliRunner().invoke(app, ["train", "--dataset", str(tmp_path / "films.csv"), "--architecture", "cnn",
+                                    "--set", "epochs=1", "--device", "cpu", "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert "texts from review, labels from stars" in done.stderr
+    assert json.loads(done.stdout)["results"][0]["model"] == "films/cnn/base"
+    assert "films/cnn/base" in {card.id for card in checkpoint.cards()}
+    loaded = checkpoint.load("films/cnn/base", "cpu")
+    assert loaded.labels == ("0", "1") and loaded.predict_proba(["a good film"]).shape == (1, 2)
