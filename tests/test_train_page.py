@@ -81,8 +81,8 @@ def run(at: AppTest) -> AppTest:
 
 
 def page(at: AppTest) -> str:
-    return "\n".join(str(e.value) for e in [*at.subheader, *at.caption, *at.markdown, *at.warning, *at.info, *at.error,
-                                            *at.success])
+    shown = [*at.subheader, *at.caption, *at.markdown, *at.warning, *at.info, *at.error, *at.success]
+    return "\n".join([*(str(e.value) for e in shown), *(e.text for e in at.progress)])
 
 
 def button(at: AppTest, label: str):
@@ -92,7 +92,7 @@ def button(at: AppTest, label: str):
 def until(at: AppTest, text: str) -> AppTest:
     """Look again and again, as a browser does, until something is shown."""
     for _ in range(200):
-        if text in page(run(at)) + str(at.main):
+        if text in page(run(at)):
             return at
         time.sleep(0.05)
     raise AssertionError(page(at))
