@@ -132,7 +132,8 @@ def _ended(job: Job, now: Progress) -> None:
 
 
 def _choose(model_id: str) -> None:
-    st.session_state["models"] = [*st.session_state.get("models", state.default_models()), model_id]
+    chosen = [*st.session_state.get("models", state.default_models()), model_id]
+    st.session_state["models"] = list(dict.fromkeys(chosen))
 
 
 def _share(now: Progress) -> float:
