@@ -12,12 +12,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
-from robust_core import datasets
+from robust_core import datasets, own_data
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.registry import Registry, check_parameters, from_record, parameters, to_record
 from robust_core.store import ResultStore, export_claim, finite, runs_folder
@@ -239,7 +239,8 @@ def evaluate(model: Models,
 
 
 @app.command()
-def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")] = "",
+def train(dataset: Annotated[str, typer.Option(
+              "--dataset", help="Name of the data set, or a CSV, TSV or JSONL file of your own.")] = "",
           architecture: Annotated[str, typer.Option(
               "--architecture", help="cnn, lstm, minilm, or a Hugging Face id or folder.")] = "",
           defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
@@ -257,18 +258,20 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
           data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
           out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints; runs/checkpoints.")] = None,
           claims: Annotated[str | None, typer.Option("--claims", help="Write a claim a training to a folder.")] = None,
+          events: Annotated[bool, typer.Option("--events", help="Print each event as a line of JSON.")] = False,
           device: Device = "auto", as_json: Json = False) -> None:
-    """Train classifiers, select the best epoch on dev, and store them as checkpoints."""
+    """Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."""
     from robust_core import trainings
 
-    with _stdout_kept():
+    tell = _teller(sys.stdout) if events else _tell
+    with _stdout_kept(), _interruptible() as stop:
         if plan is not None and (dataset or architecture or rows):
             raise BadInput("A plan says itself what to train; leave --dataset, --architecture and --rows out.")
-        values = {"dataset": dataset, "architecture": architecture, "defence": defence, "attack": attack,
+        values = {"dataset": _dataset(dataset), "architecture": architecture, "defence": defence, "attack": attack,
                   "preset": preset, "name": name, "seed": seed}
         settings = [*(settings or ()), *([f"rows={rows}"] if rows is not None else [])]
-        orders = (trainings.plan(Path(plan)) if plan is not None else
-                  [trainings.order(values | {"set": _training_settings(defence, settings)})])
+        orders = (trainings.plan(Path(plan), data_dir) if plan is not None else
+                  [trainings.order(values | {"set": _training_settings(defence, settings)}, data_dir)])
         root = Path(out) if out else runs_folder() / "checkpoints"
         for wanted in orders:
             datasets.find(wanted.dataset, "train", data_dir)
@@ -279,16 +282,32 @@ def train(dataset: Annotated[str, typer.Option("--dataset", help="Name of the da
                 typer.echo(f"{wanted.id}: is there already", err=True)
                 made.append(row)
                 continue
-            for event in trainings.run(wanted, root, device=device, data_dir=data_dir, resume=resume or bool(plan)):
-                _tell(wanted.id, event)
-                if event["kind"] == "stored":
-                    made.append(event["row"])
-                    if claims is not None:
-                        trainings.claim(event["card"], Path(claims))
-        first = trainings.first_process()
-    if first:
+            with contextlib.closing(trainings.run(wanted, root, device=device, data_dir=data_dir,
+                                                  resume=resume or bool(plan))) as running:
+                for event in running:
+                    tell(wanted.id, event)
+                    if event["kind"] == "stored":
+                        made.append(event["row"])
+                        if claims is not None:
+                            trainings.claim(event["card"], Path(claims))
+                    elif stop.is_set():
+                        typer.echo(f"{wanted.id}: stopped; --resume goes on from here", err=True)
+                        raise typer.Exit(_INTERRUPTED)
+    if trainings.first_process() and not events:
         _show(made, as_json, {"Model": _key("model"), "Accuracy on dev": _percent("dev_accuracy"),
                               "Epoch": _key("epochs"), "Seconds": _key("seconds"), "Stored in": _key("path")})
+
+
+def _dataset(given: str) -> str:
+    """Return the name of a data set; a file becomes one, by the columns that look like texts and labels."""
+    path = Path(given)
+    if path.suffix[1:].lower() not in own_data.KINDS or not path.is_file():
+        return given
+    table = own_data.read(path.name, path.read_bytes())
+    text, label = table.guess()
+    name = own_data.add(own_data.plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}).name
+    typer.echo(f"{path.name}: texts from {text}, labels from {label}; stored as the data set {name}", err=True)
+    return name
 
 
 def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
@@ -298,6 +317,15 @@ def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str
 
     known = {p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}
     return {name: _parsed(known.get(name, str), name, value) for name, value in _pairs(settings).items()}
+
+
+def _teller(out: TextIO) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return a function that writes an event as a line of JSON, for a program that watches."""
+    def tell(model: str, event: Mapping[str, Any]) -> None:
+        plain = {name: value for name, value in event.items() if name != "card"}
+        print(json.dumps(finite(plain | {"model": model})), file=out, flush=True)  # noqa: T201 (the command's answer)
+
+    return tell
 
 
 def _tell(model: str, event: Mapping[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 A data set is a folder `<name>/{train,dev,test}.tsv[.gz]` with a header line and the columns `text` and `label`.
 `reviews` comes with the project; the others are looked for in `--data-dir`, then in the folder named by the
-environment variable ROBUST_DATA, then in ../shared/data and ./data.
+environment variable ROBUST_DATA, then in ../shared/data and ./data. Data sets that people bring themselves lie in the
+folder of runs (`own_data`), each with an `about.json` that says what is known of it.
 """
 
 import dataclasses
 import gzip
 import hashlib
+import json
 import os
 import zlib
 from collections.abc import Sequence
@@ -64,10 +66,28 @@ def describe(name: str) -> DataSet:
     Raises:
         UnknownName: There is no such data set.
     """
-    try:
-        return DATASETS[name]
-    except KeyError:
-        raise UnknownName("data set", name, list(DATASETS)) from None
+    known = DATASETS.get(name) or own().get(name)
+    if known is None:
+        raise UnknownName("data set", name, [*DATASETS, *own()])
+    return known
+
+
+def own_folder() -> Path:
+    """Return the folder of the data sets that people brought themselves."""
+    return Path(os.environ.get("ROBUST_RUNS", "").strip() or "runs") / "data"
+
+
+def own() -> dict[str, DataSet]:
+    """Return the data sets that people brought themselves, by name; one whose description is damaged is left out."""
+    found = {}
+    for path in sorted(own_folder().glob("*/about.json")):
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            found[path.parent.name] = DataSet(path.parent.name, about["title"], tuple(about["labels"]),
+                                              about["source"], about["length"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return {name: found[name] for name in found if name not in DATASETS and name[0] != "."}
 
 
 def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
@@ -86,7 +106,7 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
         folders = [Path(os.environ["ROBUST_DATA"])]
     else:
         folders = [Path("../shared/data"), Path("data")]
-    for folder in ([_SHIPPED] if name == "reviews" else folders):
+    for folder in ([_SHIPPED] if name == "reviews" else folders if name in DATASETS else [own_folder()]):
         for suffix in (".tsv.gz", ".tsv"):
             path = folder / name / f"{split}{suffix}"
             if path.is_file():
@@ -139,6 +159,17 @@ def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Examp
         raise BadInput(f"The number of examples must be at least 1, not {n}.")
     drawn = np.random.default_rng(seed).permutation(len(examples))[:n]
     return tuple(examples[i] for i in sorted(drawn))
+
+
+def count(name: str, split: str, data_dir: str | Path | None = None) -> int:
+    """Return the number of rows of a split without making examples of them.
+
+    Raises:
+        UnknownName: There is no such data set or split.
+        MissingResource: The data are not here.
+        BadInput: The file cannot be read.
+    """
+    return len(_lines(find(name, split, data_dir))) - 1
 
 
 def fingerprint(examples: list[Example]) -> str:

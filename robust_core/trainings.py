@@ -1,20 +1,23 @@
 """Trainings as plain values, one by one or from a plan; what is there already is not trained again."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from robust_core import datasets
 from robust_core.defences import DEFENCES
 from robust_core.defences.base import Defence
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
 from robust_core.registry import from_record, parameters, to_record
 from robust_core.store import export_claim, runs_folder
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
+_ASKED = "order.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,15 +50,37 @@ class Order:
     @property
     def state(self) -> Path:
         """Folder of the state that a killed training goes on from."""
-        return runs_folder() / "training" / self.id.replace("/", "-")
+        return _states() / self.id.replace("/", "-")
+
+    @property
+    def words(self) -> list[str]:
+        """Options of `python -m robust_core train` that order the same training, but for its name."""
+        words = ["--dataset", self.dataset, "--architecture", self.architecture, "--defence", self.defence.name,
+                 "--seed", str(self.seed)]
+        for name, value in (to_record(self.defence) | dict(self.recipe)).items():
+            words += ["--set", f"{name}={value}"] if name != "name" else []
+        return words
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Plain values from which `order` makes the same training."""
+        settings = to_record(self.defence) | dict(self.recipe)
+        settings.pop("name")
+        return {"dataset": self.dataset, "architecture": self.architecture, "defence": self.defence.name,
+                "seed": self.seed, "name": self.name, "set": settings}
 
 
-def order(values: Mapping[str, Any]) -> Order:
+def _states() -> Path:
+    return runs_folder() / "training"
+
+
+def order(values: Mapping[str, Any], data_dir: str | None = None) -> Order:
     """Read a training from plain values.
 
     Args:
         values: dataset and architecture; defence, attack, preset, seed and name, if wanted; and "set", a dictionary of
             parameters of the defence or parts of the recipe.
+        data_dir: Folder of the data sets, whose size decides on some of the defence's parameters.
 
     Raises:
         UnknownName: There is no such defence, preset, attack or data set.
@@ -83,7 +108,7 @@ def order(values: Mapping[str, Any]) -> Order:
             raise BadInput(f"{cls.title} has no parameter {name!r}, nor has the recipe. "
                            f"Known: {', '.join(sorted(known | parts))}.")
     record = {name: value for name, value in settings.items() if name in known}
-    given = cls.BY_DATASET.get(texts["dataset"], {}) | _preset(cls, texts["preset"])
+    given = suggested(cls, texts["dataset"], texts["preset"], data_dir)
     defence = from_record(DEFENCES, {"name": cls.name} | given | record)
     recipe = {name: value for name, value in settings.items() if name not in known}
     if "epochs" in recipe and defence.fit(Recipe()) != Recipe():
@@ -92,15 +117,39 @@ def order(values: Mapping[str, Any]) -> Order:
     return Order(texts["dataset"], texts["architecture"], defence, recipe, seed, texts["name"])
 
 
-def _preset(cls: type[Defence], name: str) -> dict[str, Any]:
-    if not name:
-        return {}
-    if name not in cls.PRESETS:
-        raise UnknownName("preset", name, list(cls.PRESETS))
-    return cls.PRESETS[name]
+def suggested(cls: type[Defence], dataset: str, preset: str = "", data_dir: str | None = None) -> dict[str, Any]:
+    """Return the parameters of a defence that differ from its defaults: chosen for a data set, or for small ones.
+
+    Args:
+        cls: The defence.
+        dataset: Name of the data set.
+        preset: Named parameters, which the size of the data set does not change.
+        data_dir: Folder of the data sets.
+
+    Raises:
+        UnknownName: There is no such preset or data set.
+    """
+    from robust_core.train import SMALL
+
+    if preset and preset not in cls.PRESETS:
+        raise UnknownName("preset", preset, list(cls.PRESETS))
+    given = cls.BY_DATASET.get(dataset, {}) | cls.PRESETS.get(preset, {})
+    return given if preset or not cls.FOR_SMALL or size(dataset, data_dir) >= SMALL else cls.FOR_SMALL | given
 
 
-def plan(path: Path) -> list[Order]:
+def size(dataset: str, data_dir: str | None = None) -> float:
+    """Return the number of training texts of a data set, infinity where it is not here.
+
+    Raises:
+        UnknownName: There is no such data set.
+    """
+    try:
+        return datasets.count(dataset, "train", data_dir)
+    except MissingResource:
+        return float("inf")
+
+
+def plan(path: Path, data_dir: str | None = None) -> list[Order]:
     """Read a plan: a JSON list of trainings.
 
     Raises:
@@ -112,7 +161,7 @@ def plan(path: Path) -> list[Order]:
         raise BadInput(f"The plan {path.name} cannot be read: {error}.") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadInput(f"The plan {path.name} is no list of trainings.")
-    orders = [order(entry) for entry in entries]
+    orders = [order(entry, data_dir) for entry in entries]
     ids = [wanted.id for wanted in orders]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
@@ -165,7 +214,7 @@ def _card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
 
 
 def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
-        ) -> Iterator[dict[str, Any]]:
+        ) -> Generator[dict[str, Any], None, None]:
     """Train, store the checkpoint and hand on the events; the last is {"kind": "stored", "row": …, "card": Card}.
 
     Of several processes only the first stores.
@@ -179,15 +228,60 @@ def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None
     """
     from robust_core import train
 
-    recipe = train.recipe_for(wanted.architecture, wanted.dataset, **wanted.recipe)
-    for event in train.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed,
-                             device=device, data_dir=data_dir, variant=wanted.name, folder=wanted.state,
-                             resume=resume):
-        if event["kind"] != "trained":
-            yield event
-        elif first_process():
-            card = train.save(event["trained"], root)
-            yield {"kind": "stored", "row": _row(card), "card": card}
+    recipe = train.recipe_for(wanted.architecture, wanted.dataset, size(wanted.dataset, data_dir), **wanted.recipe)
+    events = train.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,
+                         data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume)
+    if first_process():
+        asked = {"order": wanted.values, "device": device, "data_dir": data_dir}
+        wanted.state.mkdir(parents=True, exist_ok=True)
+        (wanted.state / _ASKED).write_text(json.dumps(asked), encoding="utf-8")
+    with contextlib.closing(events):
+        for event in events:
+            if event["kind"] != "trained":
+                yield event
+            elif first_process():
+                card = train.save(event["trained"], root)
+                yield {"kind": "stored", "row": _row(card), "card": card}
+    (wanted.state / _ASKED).unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unfinished:
+    """A training that was stopped or killed and can go on.
+
+    Args:
+        order: What is trained.
+        device: Device it was begun on.
+        data_dir: Folder of the data sets, None for the usual ones.
+        saved: When its state was saved, in seconds since the epoch.
+    """
+
+    order: Order
+    device: str
+    data_dir: str | None
+    saved: float
+
+
+def unfinished() -> list[Unfinished]:
+    """Return the trainings that have a saved state, newest first; one whose order cannot be read is left out."""
+    found = []
+    for path in _states().glob(f"*/{_ASKED}"):
+        try:
+            asked = json.loads(path.read_text(encoding="utf-8"))
+            saved = (path.parent / "state.safetensors").stat().st_mtime
+            wanted = order(asked["order"], asked["data_dir"])
+            found.append(Unfinished(wanted, asked["device"], asked["data_dir"], saved))
+        except (OSError, ValueError, KeyError, TypeError, RobustError):
+            continue
+    return sorted(found, key=lambda u: -u.saved)
+
+
+def forget(wanted: Order) -> None:
+    """Remove the saved state of a training that shall not go on."""
+    from robust_core.train.saving import forget_state
+
+    forget_state(wanted.state)
+    (wanted.state / _ASKED).unlink(missing_ok=True)
 
 
 def first_process() -> bool:
@@ -202,11 +296,9 @@ def _row(card: Any) -> dict[str, Any]:  # noqa: ANN401 (a card)
 
 def claim(card: Any, folder: Path) -> Path:  # noqa: ANN401 (a card)
     """Write the accuracy on dev of a finished training as a claim, so that plans skip it from now on."""
-    words = ["python", "-m", "robust_core", "train", "--dataset", card.dataset, "--architecture", card.architecture,
-             "--defence", card.defence_name, "--seed", str(card.seed)]
-    for name, value in card.defence.items():
-        words += ["--set", f"{name}={value}"] if name != "name" else []
-    words += ["--rows", str(card.recipe["rows"])] if card.recipe.get("rows") else []
+    drawn = {"rows": card.recipe["rows"]} if card.recipe.get("rows") else {}
+    made = Order(card.dataset, card.architecture, from_record(DEFENCES, dict(card.defence)), drawn, card.seed)
+    words = ["python", "-m", "robust_core", "train", *made.words]
     n = card.data["dev"]["n"]
     row = {name: value for name, value in _row(card).items() if name != "path"}
     return export_claim(

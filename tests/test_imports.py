@@ -13,12 +13,13 @@ import robust_core
 
 ROOT = Path(robust_core.__file__).parents[1]
 # Groups in order; within a group the order holds at the top of modules, but not inside functions.
-ORDER = (("errors", "types", "registry"), ("text", "metrics"), ("resources",), ("quantised", "datasets", "images"),
-         ("models", "encoders"), ("perturb",), ("attacks", "explainers", "embedding_attacks", "certify"),
-         ("train", "smoothing"), ("defences",), ("meaning", "checks", "store"),
+ORDER = (("errors", "types", "registry"), ("text", "metrics"), ("resources",),
+         ("quantised", "datasets", "own_data", "images"), ("models", "encoders"), ("perturb",),
+         ("attacks", "explainers", "embedding_attacks", "certify"), ("train", "smoothing"), ("defences",),
+         ("meaning", "checks", "store"),
          ("stability", "transfer", "fluency", "evaluate", "certified", "interpretation", "importance", "reproduce",
           "trainings", "experiments"),
-         ("jobs", "progress", "__main__"), ("ui",), ("pages",), ("app",))
+         ("jobs", "progress", "processes", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: (g, i) for g, group in enumerate(ORDER) for i, part in enumerate(group)}
 HEAVY = ("torch", "transformers", "sentence_transformers", "peft", "captum", "lime", "textattack")
 SCREEN = ("ui", "pages", "app")

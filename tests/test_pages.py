@@ -122,7 +122,8 @@ def query(at: AppTest) -> dict:
 
 
 def test_pages_describe_themselves():
-    assert [p.title for p in PAGES] == ["Attack", "Saliency", "Word importance", "Certified", "Models", "About"]
+    titles = [p.title for p in PAGES]
+    assert titles == ["Attack", "Saliency", "Word importance", "Certified", "Train", "Models", "About"]
     assert all(p.subtitle.endswith(".") and p.icon.startswith(":material/") for p in PAGES)
     for path in [ROOT / "app.py", *(p.path for p in PAGES)]:
         assert len(path.read_text().splitlines()) <= (60 if path.name == "app.py" else 80)

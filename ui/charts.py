@@ -185,3 +185,70 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
     if log_x:
         layout["xaxis"] |= {"type": "log", "dtick": 1}
     return go.Figure(traces, layout)
+
+
+def losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> "Figure":
+    """Draw each loss term of a training: means of epochs as lines, single steps as faint dots.
+
+    Args:
+        epochs: Its "epoch" events.
+        steps: Its "step" events.
+        height: Height in pixels.
+    """
+    import plotly.graph_objects as go
+
+    names = list(dict.fromkeys(name for event in [*epochs, *steps] for name in event["terms"]))
+    traces: list[dict] = []
+    for i, name in enumerate(names):
+        label, tone = name.replace("_", " "), _COLOURS[i % 8]
+        look = {"name": label, "legendgroup": name, "hovertemplate": f"epoch %{{x:.3~g}}<br>{label} %{{y:.4f}}"
+                                                                      "<extra></extra>"}
+        dots = [(e["epoch"] - 1 + e["step"] / e["steps"], e["terms"][name]) for e in steps if name in e["terms"]]
+        traces.append(look | {
+            "type": "scatter", "mode": "markers", "x": [x for x, _ in dots], "y": [y for _, y in dots], "opacity": 0.35,
+            "showlegend": False, "marker": {"size": 4, "color": tone, "symbol": _SYMBOLS[i % 8]}})
+        means = [(e["epoch"], e["terms"][name]) for e in epochs if name in e["terms"]]
+        traces.append(look | {
+            "type": "scatter", "mode": "lines+markers", "x": [x for x, _ in means], "y": [y for _, y in means],
+            "line": {"color": tone, "width": 2.5, "dash": _DASHES[i % 6]},
+            "marker": {"size": 7, "color": tone, "symbol": _SYMBOLS[i % 8]}})
+    return go.Figure(traces, _training_layout(height, epochs, "mean over the epoch"))
+
+
+def dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "Figure":
+    """Draw the accuracy on dev after each epoch; the best epoch that counts is ringed, guessing is a dashed line.
+
+    Args:
+        epochs: "epoch" events of a training.
+        chance: Accuracy of guessing, 0..1.
+        height: Height in pixels.
+    """
+    import plotly.graph_objects as go
+
+    x, y = [e["epoch"] for e in epochs], [100 * e["dev_accuracy"] for e in epochs]
+    traces: list[dict] = [{
+        "type": "scatter", "mode": "lines+markers", "x": x, "y": y, "name": "accuracy on dev", "showlegend": False,
+        "line": {"color": FOR, "width": 2.5}, "marker": {"size": 7, "color": FOR},
+        "hovertemplate": "epoch %{x}<br>%{y:.1f} % of dev<extra></extra>"}]
+    counted = [e for e in epochs if e["counts"]]
+    if counted:
+        best = max(counted, key=lambda e: e["dev_accuracy"])
+        traces.append({
+            "type": "scatter", "mode": "markers", "x": [best["epoch"]], "y": [100 * best["dev_accuracy"]],
+            "name": "weights that are kept", "cliponaxis": False, "hoverinfo": "skip",
+            "marker": {"size": 17, "symbol": "circle-open", "color": AGAINST, "line": {"width": 3}}})
+    layout = _training_layout(height, epochs, "% of dev classified correctly")
+    layout["yaxis"] |= {"range": [0, 104], "tickvals": [0, 25, 50, 75, 100]}
+    layout["shapes"] = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 100 * chance, "y1": 100 * chance,
+                         "opacity": 0.6, "line": {"width": 1, "dash": "dash"}}]
+    layout["annotations"] = [{"xref": "paper", "x": 1, "xanchor": "right", "y": 100 * chance, "yanchor": "top",
+                              "text": "guessing", "showarrow": False}]
+    return go.Figure(traces, layout)
+
+
+def _training_layout(height: int, epochs: Sequence[dict], label: str) -> dict:
+    last = epochs[-1]["epochs"] if epochs else 1
+    return {"height": height, "margin": {"l": 4, "r": 12, "t": 30, "b": 4}, "uirevision": "keep",
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "xaxis": {"title": {"text": "epoch", "standoff": 4}, "range": [0, last + 0.3], "automargin": True},
+            "yaxis": {"title": {"text": label, "standoff": 4}, "automargin": True}}

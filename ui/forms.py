@@ -50,11 +50,22 @@ def several(registry: Registry, key: str, label: str, help_: str) -> list[Any]:
     return [] if None in methods else methods
 
 
+def fields(cls: type, key: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+    """Draw one widget for each parameter of a class and return their values by name.
+
+    Args:
+        cls: A dataclass with parameters.
+        key: Prefix of the widgets' keys.
+        leave_out: Parameters without a widget.
+    """
+    return {p.name: _widget(p, f"{key}.{p.name}") for p in parameters(cls) if p.name not in leave_out}
+
+
 def _method(cls: type, key: str) -> Any:  # noqa: ANN401
     """Draw the form of one method; return the method, or None where its parameters do not fit together."""
     about = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
     with st.expander(f"Settings of {cls.title}", icon=":material/tune:"):
-        values = {p.name: _widget(p, f"{key}.{cls.name}.{p.name}") for p in parameters(cls)}
+        values = fields(cls, f"{key}.{cls.name}")
         st.caption(f"{about} [Source]({cls.source})")
     try:
         return cls(**values)

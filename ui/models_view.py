@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from robust_core import datasets
 from robust_core.models.checkpoint import ARCHITECTURES, Card
 from ui import state
 
@@ -50,9 +49,8 @@ def overview(cards: Sequence[Card], claims: dict[str, list[dict[str, Any]]]) -> 
         test, test_se = _claim(known, "accuracy", card.dataset, "test")
         under, under_se = _claim(known, "accuracy_under_attack", card.dataset, "test")
         rows.append({
-            "Model": card.title, "Data": datasets.DATASETS[card.dataset].title if card.dataset in datasets.DATASETS
-            else card.dataset, "Dev": 100 * card.dev_accuracy, "Test": _blank(100 * test),
-            "Test ±": _blank(100 * test_se), "Under attack": _blank(100 * under),
+            "Model": card.title, "Data": state.dataset_title(card.dataset), "Dev": 100 * card.dev_accuracy,
+            "Test": _blank(100 * test), "Test ±": _blank(100 * test_se), "Under attack": _blank(100 * under),
             "Under attack ±": _blank(100 * under_se),
             "Parameters": card.parameters, "Size": card.bytes / 1e6, "Trained": card.seconds / 60, "Seed": card.seed,
         })

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import hashlib
 import json
+import math
 import os
 import threading
 import time
@@ -95,9 +96,19 @@ def default_models() -> list[str]:
 
 
 def title(model_id: str) -> str:
-    """Return a model's short name."""
-    card = cards().get(model_id)
-    return card.title if card else model_id
+    """Return a model's short name, with its data set where another model has the same name."""
+    known = cards()
+    if model_id not in known:
+        return model_id
+    card = known[model_id]
+    alike = sum(other.title == card.title for other in known.values()) > 1
+    return f"{card.title} ({dataset_title(card.dataset)})" if alike else card.title
+
+
+def dataset_title(name: str) -> str:
+    """Return the name of a data set as people write it."""
+    known = datasets.DATASETS.get(name) or datasets.own().get(name)
+    return known.title if known else name
 
 
 def labels(model_id: str) -> tuple[str, ...]:
@@ -116,6 +127,12 @@ def fingerprint(model_id: str) -> str:
 def jobs() -> JobManager:
     """Return the process's job manager."""
     return JobManager()
+
+
+@st.cache_resource(show_spinner=False)
+def trainings() -> JobManager:
+    """Return the manager of trainings: one at a time, watched or not, each a subprocess."""
+    return JobManager(1, idle=math.inf, keep=24 * 3600.0, grace=60.0)
 
 
 @st.cache_resource(show_spinner=False)

@@ -95,6 +95,7 @@ class Defence:
     Attributes:
         PRESETS: Named values of the fields.
         BY_DATASET: Values that the paper chose for a data set, taken there before a preset.
+        FOR_SMALL: Values that take the place of the defaults on data sets of fewer than `train.SMALL` texts.
         tunes_words: Whether a word model's table of vectors is trained; else it is the base model's, frozen.
         from_base: Whether a transformer starts from the base model instead of from the encoder.
     """
@@ -102,6 +103,7 @@ class Defence:
     name: ClassVar[str]
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     BY_DATASET: ClassVar[dict[str, dict[str, Any]]] = {}
+    FOR_SMALL: ClassVar[dict[str, Any]] = {}
     tunes_words: ClassVar[bool] = False
     from_base: ClassVar[bool] = False
 

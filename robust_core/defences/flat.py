@@ -117,6 +117,9 @@ class Flat(Adversarial):
         "group-masks": {"groups": 50, "rounds": 0, "beta": 0.0, "gamma": 0.0},
     }
 
+    # Masks that drop half of the words leave too little of a few hundred texts to learn from.
+    FOR_SMALL: ClassVar[dict[str, Any]] = Adversarial.FOR_SMALL | {"keep": 0.9}
+
     @property
     def variant(self) -> str:
         """Last part of a model id, such as flat-textfooler."""
@@ -132,8 +135,10 @@ class Flat(Adversarial):
             return
         if not setup.word_model:
             network.embedding.weight.requires_grad_(False)
-        network.add_masks(MaskConfig(self.hidden, "word" if setup.word_model else self.phi_source, self.mask_specials,
-                                     self.drop_keys, len(tokens.prefix), len(tokens.suffix)), self.keep)
+        source = "word" if setup.word_model else self.phi_source
+        unit = 1.0 if setup.word_model or source != "word" else float(network.embedding.weight.square().mean().sqrt())
+        network.add_masks(MaskConfig(self.hidden, source, self.mask_specials, self.drop_keys, len(tokens.prefix),
+                                     len(tokens.suffix), unit), self.keep)
         assert network.masks is not None
         generator, device = setup.random.masks, setup.device
         # A function, not a generator: a copy of the network shares it.

@@ -27,6 +27,8 @@ class MaskConfig:
         drop_keys: Whether a transformer in training attends to no word that is masked out.
         first: Special tokens before each text.
         last: Special tokens behind it.
+        unit: What the mask network sees is divided by it. Word vectors of a transformer are small (root mean square
+            0.06 in MiniLM, 0.5 in the word models); undivided the masks hardly leave their first values.
     """
 
     hidden: int = 400
@@ -35,6 +37,7 @@ class MaskConfig:
     drop_keys: bool = False
     first: int = 0
     last: int = 0
+    unit: float = 1.0
 
 
 class WordMasks(nn.Module):
@@ -60,7 +63,7 @@ class WordMasks(nn.Module):
 
     def odds(self, seen: torch.Tensor) -> torch.Tensor:
         """Return the log-odds of keeping words, (…) from (…, d) embeddings."""
-        scores = self.out(torch.tanh(self.hidden(seen)))
+        scores = self.out(torch.tanh(self.hidden(seen if self.config.unit == 1 else seen / self.config.unit)))
         return scores[..., 1] - scores[..., 0]
 
     def forward(self, seen: torch.Tensor) -> torch.Tensor:

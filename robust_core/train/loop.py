@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ _EVERY, _SAVE_ROWS = 0.4, 20.0
 
 def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *, seed: int = 0, device: str = "auto",
           data_dir: str | None = None, variant: str = "", folder: Path | None = None, resume: bool = False,
-          save_every: int = 500) -> Iterator[dict[str, Any]]:
+          save_every: int = 500) -> Generator[dict[str, Any], None, None]:
     """Train a classifier and select its best epoch on the dev split.
 
     Started by `accelerate launch` with several processes, each takes a part of every batch.
@@ -46,8 +46,8 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         device: auto, cpu, cuda, mps.
         data_dir: Folder of the data sets.
         variant: Last part of the model's id, without the seed; empty takes the defence's own.
-        folder: Where the state is saved after each epoch and every `save_every` steps; None saves none. It is removed
-            when the training is over and whoever iterates has come to the end.
+        folder: Where the state is saved after each epoch, every `save_every` steps, and when whoever iterates closes
+            the training; None saves none. It is removed when the training is over and has come to its end.
         resume: Go on from the state in `folder`, if there is one; the weights at the end are the same bit for bit.
         save_every: Steps between two saved states.
 
@@ -166,10 +166,16 @@ class Loop:
     def run(self) -> Iterator[dict[str, Any]]:
         """Train to the end and leave the best weights in the network."""
         yield from self._history
-        while not self._over:
-            yield from self._run_epoch()
-            self._save()
-            yield self._history[-1]
+        try:
+            while not self._over:
+                yield from self._run_epoch()
+                self._save()
+                yield self._history[-1]
+        except GeneratorExit:
+            # Events come between two steps, or two attacked texts: what is there then is whole.
+            if self._setup.together.parts == 1:
+                self._save()
+            raise
         if self._best:
             self._load_weights(self._best)
 

@@ -1,10 +1,14 @@
 """How long and how fast to train."""
 
 import dataclasses
+import math
 from typing import Any
 
 from robust_core import datasets
 from robust_core.registry import check_parameters, param
+
+# Training texts below which a data set is small: an epoch of usual batches would be a handful of steps.
+SMALL = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +38,16 @@ class Recipe:
         check_parameters(self)
 
 
-def recipe_for(architecture: str, dataset: str, **changes: Any) -> Recipe:  # noqa: ANN401 (fields of Recipe)
-    """Return the recipe chosen on dev for an architecture, with `changes` applied."""
+def recipe_for(architecture: str, dataset: str, texts: float = math.inf, **changes: Any  # noqa: ANN401 (fields)
+               ) -> Recipe:
+    """Return the recipe chosen on dev for an architecture, with `changes` applied.
+
+    Args:
+        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        dataset: Name of the data set.
+        texts: Number of training texts; fewer than `SMALL` take smaller batches and more epochs.
+        changes: Fields of the recipe.
+    """
     if architecture in ("cnn", "lstm"):
         defaults: dict[str, Any] = {"epochs": 10, "learning_rate": 5e-4, "batch_size": 32, "dropout": 0.5,
                                     "embedding_dropout": 0.3, "word_dropout": 0.05,
@@ -43,7 +55,11 @@ def recipe_for(architecture: str, dataset: str, **changes: Any) -> Recipe:  # no
         if architecture == "lstm":
             defaults |= {"learning_rate": 1e-3, "batch_size": 64, "dropout": 0.4, "embedding_dropout": 0.4,
                          "word_dropout": 0.15}
+        if texts < SMALL:
+            defaults |= {"epochs": 20, "learning_rate": 1e-3, "batch_size": 8}
     else:
         defaults = {"epochs": 4, "learning_rate": 5e-4, "batch_size": 32, "weight_decay": 0.01, "warmup": 0.06,
                     "decay": "linear", "dropout": 0.1, "length": 128, "rank": 16, "lora_targets": "all"}
+        if texts < SMALL:
+            defaults |= {"epochs": 8, "batch_size": 8}
     return Recipe(**(defaults | changes))

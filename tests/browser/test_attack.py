@@ -228,7 +228,7 @@ def test_odd_text_is_attacked_like_any_other(new_page, text):
     assert page.title() != "gone" and len(badges(page)) == 3
 
 
-@pytest.mark.parametrize("path", ["/", "/models", "/about"])
+@pytest.mark.parametrize("path", ["/", "/train", "/models", "/about"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_page_is_wider_than_the_screen(new_page, path, width):
     page = new_page(path, width=width, scheme="dark")

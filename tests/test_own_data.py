@@ -1,0 +1,134 @@
+"""Data sets of one's own: files as people have them, read, split, stored, and refused in one line."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from robust_core import datasets, own_data, trainings
+from robust_core.__main__ import app
+from robust_core.errors import BadInput, UnknownName
+from robust_core.models import checkpoint
+
+GOOD = [f"a good film number {i}, with a comma and a \"quote\"" for i in range(30)]
+BAD = [f"a bad film number {i}" for i in range(20)]
+
+
+def csv_file(header: str = "id,review,stars") -> bytes:
+    quoted = ['"' + text.replace('"', '""') + '"' for text in [*GOOD, *BAD]]
+    rows = [f"{i},{text},{1 if i < 30 else 0}" for i, text in enumerate(quoted)]
+    return ("\ufeff" + "\r\n".join([header, *rows]) + "\r\n").encode()
+
+
+def added(name: str = "mine", content: bytes | None = None) -> datasets.DataSet:
+    table = own_data.read("mine.csv", content or csv_file())
+    return own_data.add(name, table, "review", "stars", {"0": "thumbs down", "1": "thumbs up"})
+
+
+def test_every_kind_of_file_gives_the_same_table():
+    as_csv = own_data.read("a.csv", csv_file())
+    lines = [json.dumps({"id": i, "review": text, "stars": int(i < 30)}) for i, text in enumerate([*GOOD, *BAD])]
+    as_jsonl = own_data.read("a.jsonl", "\n".join(lines).encode())
+    rows = [f"{i}\t{text}\t{int(i < 30)}" for i, text in enumerate([*GOOD, *BAD])]
+    as_tsv = own_data.read("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
+    assert as_csv == as_jsonl == as_tsv
+    assert as_csv.columns == ("id", "review", "stars") and as_csv.rows[0]["review"] == GOOD[0]
+    assert as_csv.guess() == ("review", "stars") and as_csv.classes("stars") == ["0", "1"]
+
+
+def test_columns_are_guessed_by_what_is_in_them():
+    rows = "\n".join(f"{i},some words that are long {i},{'ab'[i % 2]}" for i in range(4))
+    assert own_data.read("a.csv", f"x,y,z\n{rows}\n".encode()).guess() == ("y", "z")
+
+
+def test_a_data_set_of_ones_own_is_like_any_other():
+    what = added()
+    assert what.labels == ("thumbs down", "thumbs up") and datasets.describe("mine") == what
+    splits = {split: datasets.load("mine", split) for split in datasets.SPLITS}
+    assert {split: len(examples) for split, examples in splits.items()} == {"train": 36, "dev": 7, "test": 7}
+    texts = [e.text for examples in splits.values() for e in examples]
+    assert len(set(texts)) == len(texts) == 50 and set(texts) == {*GOOD, *BAD}
+    assert all((e.label == 1) == ("good" in e.text) for examples in splits.values() for e in examples)
+    assert {e.label for e in splits["dev"]} == {0, 1}
+    assert 10 <= what.length <= 20 and datasets.count("mine", "train") == len(splits["train"])
+
+
+def test_the_same_file_is_stored_once_and_another_takes_no_ones_place():
+    assert added() == added()
+    with pytest.raises(BadInput, match="is there already"):
+        added(content=csv_file().replace(b"good", b"fine"))
+    assert len(datasets.load("mine", "train")) > 30
+    with pytest.raises(UnknownName, match="nosuch"):
+        datasets.describe("nosuch")
+
+
+def test_repeated_and_empty_rows_count_once_or_not_at_all():
+    more = b"98,a bad film number 3,0\r\n99,,1\r\n100,a film without a label,\r\n"
+    assert added(content=csv_file() + more) and sum(datasets.count("mine", split) for split in datasets.SPLITS) == 50
+
+
+@pytest.mark.parametrize(("file_name", "content", "line"), [
+    ("a.xlsx", b"", "is no csv, tsv or jsonl file"), ("a.csv", b"\xff\xfe\x00", "not UTF-8"),
+    ("a.csv", b"", "needs a column of texts"), ("a.csv", b"text\nonly one column\n", "needs a column of texts"),
+    ("a.csv", b"text,label\n", "needs a column of texts"), ("a.csv", b"text,label\na,1,2\n", "Row 2 of a.csv has 3"),
+    ("a.jsonl", b'{"text": 1}\n[1]\n', "Line 2 of a.jsonl"), ("a.jsonl", b"{", "Line 1 of a.jsonl"),
+])
+def test_a_file_that_cannot_be_read_is_one_line(file_name, content, line):
+    with pytest.raises(BadInput, match=line):
+        own_data.read(file_name, content)
+
+
+@pytest.mark.parametrize(("name", "column", "names", "line"), [
+    ("sst2", "stars", {}, "name of a known one"), ("../up", "stars", {}, "small letters"),
+    ("mine", "id", {}, "51 different values; labels have 2 to"), ("mine", "review", {}, "different"),
+    ("mine", "stars", {"0": "same", "1": "same"}, "two at least"), ("mine", "stars", {"0": " "}, "needs a name"),
+])
+def test_a_table_that_cannot_be_used_is_one_line(own_runs, name, column, names, line):
+    table = own_data.read("a.csv", csv_file() + b"51,one more,1\r\n")
+    with pytest.raises(BadInput, match=line):
+        own_data.add(name, table, "review", column, {v: v for v in set(table.values(column))} | names)
+    assert not (own_runs / "data").exists()
+
+
+def test_too_few_texts_are_refused():
+    table = own_data.read("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
+    with pytest.raises(BadInput, match="The class 1 has 1 texts"):
+        own_data.add("few", table, "text", "label", {"0": "0", "1": "1"})
+
+
+def test_a_damaged_description_is_left_out(own_runs):
+    added()
+    (own_runs / "data" / "mine" / "about.json").write_text("{")
+    assert datasets.own() == {}
+
+
+def test_names_come_from_files():
+    assert own_data.plain_name("My Reviews (2).csv") == "my_reviews_2"
+    assert own_data.plain_name("sst2.tsv") == "own_sst2" and own_data.plain_name("÷.csv") == "own"
+
+
+def test_small_data_sets_get_recipes_and_defences_of_their_own():
+    from robust_core.train import SMALL, recipe_for
+
+    few, many = recipe_for("cnn", "sst2", SMALL - 1), recipe_for("cnn", "sst2", SMALL)
+    assert many == recipe_for("cnn", "sst2") and few.batch_size < many.batch_size and few.epochs > many.epochs
+    assert recipe_for("cnn", "sst2", 10, epochs=3).epochs == 3
+    mine = added()
+    assert recipe_for("cnn", mine.name).length == mine.length
+    values = {"dataset": "reviews", "architecture": "cnn", "defence": "flat"}
+    small = trainings.order(values).defence
+    assert small.keep == 0.9 and small.attacked == 40
+    assert trainings.order(values | {"set": {"keep": 0.7}}).defence.keep == 0.7
+    assert trainings.order(values | {"preset": "paper"}).defence.keep == 0.5, "a preset is what it says"
+
+
+def test_the_command_line_trains_on_a_file(tmp_path):
+    (tmp_path / "films.csv").write_bytes(csv_file())
+    done = CliRunner().invoke(app, ["train", "--dataset", str(tmp_path / "films.csv"), "--architecture", "cnn",
+                                    "--set", "epochs=1", "--device", "cpu", "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert "texts from review, labels from stars" in done.stderr
+    assert json.loads(done.stdout)["results"][0]["model"] == "films/cnn/base"
+    assert "films/cnn/base" in {card.id for card in checkpoint.cards()}
+    loaded = checkpoint.load("films/cnn/base", "cpu")
+    assert loaded.labels == ("0", "1") and loaded.predict_proba(["a good film"]).shape == (1, 2)

@@ -1,0 +1,86 @@
+"""Trainings as subprocesses: events, Stop, a killed process, resuming, errors in one line."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from robust_core import processes, trainings
+from robust_core.errors import BadInput
+from robust_core.jobs import DONE, FAILED, STOPPED, JobManager
+from robust_core.models import checkpoint
+
+LONG = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 200, "learning_rate": 0.0}}
+
+
+def words(values: dict, *more: str) -> list[str]:
+    return ["train", *trainings.order(values).words, "--device", "cpu", "--events", *more]
+
+
+def until(events, kind: str) -> list[dict]:
+    found = []
+    for event in events:
+        found.append(event)
+        if event["kind"] == kind:
+            return found
+    raise AssertionError(found)
+
+
+def test_a_training_hands_on_its_events_and_its_model_is_there():
+    short = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 1}}
+    events = list(processes.command(words(short), threading.Event()))
+    assert events[-1]["kind"] == "stored" and events[-1]["row"]["model"] == "reviews/cnn/base"
+    assert [e["dev_accuracy"] for e in events if e["kind"] == "epoch"] == [events[-1]["row"]["dev_accuracy"]]
+    assert "reviews/cnn/base" in {card.id for card in checkpoint.cards()} and trainings.unfinished() == []
+
+
+def test_a_stopped_training_goes_on_where_it_was():
+    stop = threading.Event()
+    events = processes.command(words(LONG), stop)
+    first = until(events, "epoch")[-1]
+    stop.set()
+    began = time.monotonic()
+    list(events)
+    assert time.monotonic() - began < 60
+    found, = trainings.unfinished()
+    assert found.order == trainings.order(LONG) and found.device == "cpu"
+    again = processes.command(words(found.order.values, "--resume"), threading.Event())
+    assert until(again, "epoch")[0]["dev_accuracy"] == first["dev_accuracy"], "told once more, then gone on with"
+    again.close()
+    trainings.forget(found.order)
+    assert trainings.unfinished() == []
+
+
+def test_a_killed_training_is_told_in_one_line(monkeypatch):
+    started = []
+    popen = processes.subprocess.Popen
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    events = processes.command(words(LONG), threading.Event())
+    until(events, "epoch")
+    os.kill(started[0].pid, signal.SIGKILL)
+    with pytest.raises(BadInput, match=r"^The training was ended from outside \(SIGKILL\)"):
+        list(events)
+    assert len(trainings.unfinished()) == 1
+
+
+def test_an_error_of_the_command_is_its_own_line():
+    with pytest.raises(BadInput, match="^Unknown data set 'nosuch'"):
+        list(processes.command(["train", "--dataset", "nosuch", "--architecture", "cnn"], threading.Event()))
+
+
+def test_the_manager_of_trainings_runs_stops_and_tells_of_them():
+    manager = JobManager(1, grace=60.0)
+    job = manager.submit("training", lambda stop: processes.command(words(LONG), stop), "long")
+    bad = manager.submit("training", lambda stop: processes.command(["train", "--device", "cpu"], stop), "bad")
+    assert manager.queue_position(bad) == 1 and manager.wait(job, 300)
+    manager.touch(job)
+    manager.stop(job)
+    for _ in range(3000):
+        manager.touch(bad)
+        if manager.get(bad).over:
+            break
+        time.sleep(0.1)
+    assert manager.get(job).status == STOPPED and manager.get(job).status != DONE
+    assert manager.get(bad).status == FAILED and "needs a data set" in manager.get(bad).error
