@@ -148,7 +148,7 @@ class Adversarial(Defence):
     fixed_schedule: bool = param(False, "As released: plan the learning rate for the clean texts alone")
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}, "as-released": _RELEASED}
-    FOR_SMALL: ClassVar[dict[str, Any]] = {"rounds": 1, "attacked": 40, "clean_epochs": 12, "round_epochs": 8}
+    FOR_SMALL: ClassVar[dict[str, Any]] = {"rounds": 1, "attacked": 40, "clean_epochs": 24, "round_epochs": 8}
     from_base: ClassVar[bool] = True
 
     @property
