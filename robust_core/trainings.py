@@ -201,7 +201,10 @@ def differences(wanted: Order, record: Mapping[str, Any], recipe: Mapping[str, A
     Returns:
         (theirs, wanted) of each parameter that differs, None where there is no such parameter.
     """
-    pairs = [(dict(record), to_record(wanted.defence)),
+    # A parameter that is younger than the record had its default then.
+    same = record["name"] == wanted.defence.name
+    usual = {p.name: p.default for p in parameters(type(wanted.defence))} if same else {}
+    pairs = [(usual | dict(record), to_record(wanted.defence)),
              ({"rows": 0} | dict(recipe), {"rows": 0} | dict(wanted.recipe))]
     return {name: (theirs.get(name), mine.get(name)) for i, (theirs, mine) in enumerate(pairs)
             for name in dict.fromkeys([*mine, *(() if i else theirs)]) if theirs.get(name) != mine.get(name)}

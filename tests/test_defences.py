@@ -303,3 +303,14 @@ def test_groups_of_words_share_a_factor(data, tmp_path, monkeypatch):
     loaded = checkpoint.load("sst2/cnn/flat-groups3", "cpu")
     original = TextClassifier("x", loaded.labels, trained.network, trained.tokens, CPU)
     assert loaded.predict_proba(["a lovely end"]) == pytest.approx(original.predict_proba(["a lovely end"]), abs=5e-3)
+
+
+def test_as_released_clips_nothing_and_disturbs_the_gap(data):
+    released = DEFENCES["flat"](**DEFENCES["flat"].PRESETS["as-released"])
+    setup = setup_of(data, released, architecture="lstm")
+    assert setup.recipe.clip > 0
+    course, text = released.course(setup), setup.examples[0].text
+    assert setup.recipe.clip == 0 and setup_of(data, released, architecture="minilm").recipe.clip > 0
+    setup.network.train()
+    same = train.make_batch([made(setup, text)], setup.tokens, CPU)
+    assert course.importance_gap(same).item() > 0, "the same text under two draws of dropout"

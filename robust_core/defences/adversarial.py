@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 FLIPPING = tuple(name for name, attack in ATTACKS.items() if attack.goal == "flip")
 _EVERY = 0.4
 # What the authors' code does otherwise than their paper says (and the cures that are the default here).
-_RELEASED = {"texts": "all", "double_softmax": True, "training_mode": True, "select_all": True, "fixed_schedule": True}
+_RELEASED = {"texts": "all", "double_softmax": True, "training_mode": True, "select_all": True, "fixed_schedule": True,
+             "no_clipping": True}
 
 
 class AdversarialCourse(Course):
@@ -35,6 +36,8 @@ class AdversarialCourse(Course):
         self.defence = defence
         self.grows = not defence.fixed_schedule
         self._training_mode = defence.training_mode and setup.word_model
+        if defence.no_clipping and setup.word_model:
+            setup.recipe = dataclasses.replace(setup.recipe, clip=0.0)
         self._round = 0
         self._chosen: list[int] = []
         # What became of the examples attacked in this round so far: the new text, or None for one that is left out.
@@ -146,6 +149,8 @@ class Adversarial(Defence):
     select_all: bool = param(False, "As released: select on dev among the epochs before the first round as well "
                              "(transformers)")
     fixed_schedule: bool = param(False, "As released: plan the learning rate for the clean texts alone")
+
+    no_clipping: bool = param(False, "As released: gradients are not clipped, whatever the recipe says (word models)")
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}, "as-released": _RELEASED}
     FOR_SMALL: ClassVar[dict[str, Any]] = {"rounds": 1, "attacked": 40, "clean_epochs": 24, "round_epochs": 8}

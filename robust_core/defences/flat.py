@@ -58,12 +58,19 @@ class FlatCourse(AdversarialCourse):
         if pair is None:
             return batch.ids.new_zeros((), dtype=network.embedding.weight.dtype)
         # A word that was hidden from the network is no word that an attack replaced.
-        mine = network.importance(network.embedding(pair.rows))
-        theirs = network.importance(network.embedding(pair.ids))
+        mine = network.importance(self._seen(network.embedding(pair.rows)))
+        theirs = network.importance(self._seen(network.embedding(pair.ids)))
         if self.defence.detached_importance and not self.setup.word_model:
             mine, theirs = mine.detach(), theirs.detach()
         gaps = word_gaps(mine, theirs, pair)
         return gaps.mean() if self.defence.mean_of_all_rows else gaps.sum() / pair.made.sum()
+
+    def _seen(self, rows: "torch.Tensor") -> "torch.Tensor":
+        if not self.defence.noisy_importance or self.setup.architecture != "lstm":
+            return rows
+        from torch.nn.functional import dropout
+
+        return dropout(rows, self.setup.recipe.embedding_dropout)
 
 
 def word_gaps(mine: "torch.Tensor", theirs: "torch.Tensor", pair: "Pair") -> "torch.Tensor":
@@ -106,6 +113,7 @@ class Flat(Adversarial):
     entropy_of_pads: bool = param(False, "As released: count pads in the mean entropy")
     mean_of_all_rows: bool = param(False, "As released: average the importance gap over clean rows as well")
     detached_importance: bool = param(False, "As released: the importance gap has no gradient (transformers)")
+    noisy_importance: bool = param(False, "As released: dropout disturbs the embeddings of the importance gap (LSTM)")
     groups: int = param(0, "Control: words of a cluster share one learnt factor instead of masks; 0: masks", low=0,
                         high=1000)
 
@@ -113,7 +121,7 @@ class Flat(Adversarial):
         "paper": {},
         "as-released": _RELEASED | {
             "phi_source": "output", "mask_specials": True, "drop_keys": True, "entropy_of_pads": True,
-            "mean_of_all_rows": True, "detached_importance": True},
+            "mean_of_all_rows": True, "detached_importance": True, "noisy_importance": True},
         "group-masks": {"groups": 50, "rounds": 0, "beta": 0.0, "gamma": 0.0},
     }
 
