@@ -145,12 +145,12 @@ def attack_part(card: "SmoothedCard", method: str, scale: float) -> None:
 
 @st.cache_data(show_spinner=False)
 def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
-    """Return the stored claims on certified accuracy by data set; files that cannot be read are left out."""
+    """Return the stored claims on certified accuracy by model; files that cannot be read are left out."""
     found = {}
     for path, _ in stamp:
         try:
             claim = json.loads(Path(path).read_text(encoding="utf-8"))
-            found[claim["details"]["dataset"]] = claim | {"details": dict(claim["details"])}
+            found[claim["details"]["model"]] = claim | {"details": dict(claim["details"])}
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found
@@ -158,17 +158,20 @@ def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
 
 def curves_part() -> None:
     """Show certified accuracy against the radius, best over Lambda."""
-    paths = sorted(RESULTS.glob("certified-accuracy-*.json"))
+    paths = sorted(RESULTS.glob("dssn-certified-accuracy-*.json"))
     known = claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
     if not known:
-        st.caption("Nothing measured yet: `python -m bench.certified accuracy --dataset digits --out results`")
+        st.caption("Nothing measured yet: `python -m robust_core reproduce dssn/certified-accuracy --out results`")
         return
     chosen = st.segmented_control("Test set", list(known), default=next(iter(known)), key="certified.data",
-                                  format_func=lambda name: str(TITLES.get(name, name)), label_visibility="collapsed")
+                                  format_func=lambda name: str(known[name]["details"]["title"]),
+                                  label_visibility="collapsed")
     claim = known[chosen or next(iter(known))]
+    samples = claim["thresholds"].get("samples")
+    votes = f"; the randomised ones count {samples:,} votes" if samples else " and count the same number of votes"
     st.plotly_chart(curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
     st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
-               f"one standard error. The three methods train the same network and count the same number of votes. "
+               f"one standard error. The three methods train networks of one size{votes}. "
                "Where a curve runs flat near chance, wide cells leave one answer for everything. "
                f"`{claim['command']}`")
 
