@@ -337,7 +337,7 @@ def model_of(dataset: str, seed: int, data_dir: str | None = None, stability: fl
     name = smoothing.model_id(dataset, seed, stability)
     if name not in {card.id for card in smoothed.cards()}:
         settings = dataclasses.replace(smoothing.recommended(dataset), stability=stability)
-        *_, last = smoothing.train(dataset, seed=seed, data_dir=data_dir, settings=settings,
+        *_, last = smoothing.train(dataset, scales=smoothing.SCALES, seed=seed, data_dir=data_dir, settings=settings,
                                    ready=ready() if ready else None)
         smoothed.save(last["model"], runs_folder() / "checkpoints")
     return smoothed.load(name)

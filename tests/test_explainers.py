@@ -266,6 +266,17 @@ def test_no_variant_is_asked_about_twice():
     assert len(model.rows) == len(set(model.rows)) <= 8
 
 
+@pytest.mark.parametrize("name", ["lime", "shapley"])
+def test_a_pair_is_asked_once_where_its_swapped_words_are_gone(name):
+    pair, model = ["good old movie dull", "fine old movie dull"], Counting(BagOfWords())
+    found = EXPLAINERS[name]().explain(model, pair, [1, 1])
+    together = len(model.rows)
+    alone = [EXPLAINERS[name]().explain(model, [text], [1])[0] for text in pair]
+    # Sixteen variants of each text; in eight of them the first word is gone.
+    assert together <= 24 < len(model.rows) - together
+    assert [a.scores for a in found] == [a.scores for a in alone]
+
+
 @pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])
 def test_removed_words_become_the_mask_or_the_unknown_id(models, name):
     model = models[name]
