@@ -137,8 +137,9 @@ def test_the_search_stays_within_its_budget_and_finds_what_is_there():
 
 def test_the_best_lambda_is_taken_at_each_radius():
     def row(scale, seed, near, far):
-        return {"dataset": "d", "method": "dssn", "scale": scale, "seed": seed, "n": 10, "clean_accuracy": near, "seconds": 0.5,
-                "evaluations": 7, "certified_accuracy": {"0.1": near, "1": far}, "certified_accuracy_se": {"0.1": 0.1, "1": 0.1}}
+        return {"dataset": "d", "method": "dssn", "scale": scale, "seed": seed, "n": 10, "clean_accuracy": near,
+                "seconds": 0.5, "evaluations": 7, "certified_accuracy": {"0.1": near, "1": far},
+                "certified_accuracy_se": {"0.1": 0.1, "1": 0.1}}
 
     near, far = certified.best([row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4),
                                 row(4.0, 1, 0.5, 0.2)])

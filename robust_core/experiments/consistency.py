@@ -1,4 +1,4 @@
-"""What experiments about explanations share: both versions of each text explained, models compared on the same texts."""
+"""What experiments about explanations share: both versions of a text explained, models compared on the same texts."""
 
 import dataclasses
 import math
