@@ -287,7 +287,8 @@ def test_no_variant_is_asked_about_twice():
 
 @pytest.mark.parametrize("name", ["lime", "shapley"])
 def test_a_pair_is_asked_once_where_its_swapped_words_are_gone(name):
-    pair, model = ["good old movie dull", "fine old movie dull"], Counting(BagOfWords())
+    words = {"good": 1.0, "fine": 0.5, "old": -0.2, "movie": 0.1, "dull": -1.0}
+    pair, model = ["good old movie dull", "fine old movie dull"], Counting(BagOfWords(words))
     found = EXPLAINERS[name]().explain(model, pair, [1, 1])
     together = len(model.rows)
     alone = [EXPLAINERS[name]().explain(model, [text], [1])[0] for text in pair]

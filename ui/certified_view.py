@@ -99,18 +99,25 @@ def _name(label: str | None) -> str:
 
 
 def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Draw the share of votes of each class at each Lambda."""
+    """Draw the share of votes of each class at each Lambda, the classes named in the bars where there is room."""
     labels = list(rows[0]["votes"])
     names = [f"Λ {row['scale']:g}" for row in rows]
-    traces = [{"type": "bar", "orientation": "h", "name": _name(label), "y": names,
-               "x": [100 * row["votes"][label] / max(1, row["evaluations"]) for row in rows],
-               "marker": {"color": _COLOURS[i % len(_COLOURS)]},
-               "customdata": [row["votes"][label] for row in rows],
-               "hovertemplate": f"%{{y}}<br>{_name(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"}
-              for i, label in enumerate(labels)]
+    traces = []
+    for i, label in enumerate(labels):
+        shares = [100 * row["votes"][label] / max(1, row["evaluations"]) for row in rows]
+        traces.append({
+            "type": "bar", "orientation": "h", "name": _name(label), "y": names, "x": shares,
+            "marker": {"color": _COLOURS[i % len(_COLOURS)]},
+            "text": [_name(label) if share >= max(5, 2.3 * len(label)) else "" for share in shares],
+            "textposition": "inside", "insidetextanchor": "middle", "textangle": 0,
+            "insidetextfont": {"color": "#ffffff"}, "customdata": [row["votes"][label] for row in rows],
+            "hovertemplate": f"%{{y}}<br>{_name(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"})
+    # Many classes take a legend of several lines, which Plotly lays over a low chart.
+    few = len(labels) <= 4
     return charts.figure(traces, {
-        "barmode": "stack", "height": 70 + 34 * len(rows), "margin": {"l": 4, "r": 8, "t": 6, "b": 4},
-        "xaxis": {"title": {"text": "votes (%)", "standoff": 2}, "range": [0, 100], "automargin": True},
+        "barmode": "stack", "height": 70 + 34 * len(rows), "margin": {"l": 4, "r": 22, "t": 6, "b": 4},
+        "showlegend": few,
+        "xaxis": {"title": {"text": "votes (%)", "standoff": 4}, "range": [0, 100], "automargin": True, "dtick": 20},
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}})
 
