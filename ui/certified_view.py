@@ -117,7 +117,7 @@ def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     return charts.figure(traces, {
         "barmode": "stack", "height": 70 + 34 * len(rows), "margin": {"l": 4, "r": 22, "t": 6, "b": 4},
         "showlegend": few,
-        "xaxis": {"title": {"text": "votes (%)", "standoff": 4}, "range": [0, 100], "automargin": True, "dtick": 20},
+        "xaxis": {"title": {"text": "votes (%)", "standoff": 8}, "range": [0, 100], "automargin": True, "dtick": 20},
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}})
 
@@ -163,7 +163,8 @@ def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
 
 def curves_part() -> None:
     """Show certified accuracy against the radius, best over Lambda."""
-    paths = sorted(RESULTS.glob("dssn-certified-accuracy-*.json"))
+    # Plain trainings stand before their variants.
+    paths = sorted(RESULTS.glob("dssn-certified-accuracy-*.json"), key=lambda path: (path.stem.count("-"), path.stem))
     known = claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
     if not known:
         st.caption("Nothing measured yet: `python -m robust_core reproduce dssn/certified-accuracy --out results`")
@@ -198,7 +199,7 @@ def curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
         "height": 320, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest",
         "xaxis": {"title": {"text": "L1 radius (coordinates from 0 to 1)", "standoff": 4}, "automargin": True,
                   "rangemode": "tozero"},
-        "yaxis": {"title": {"text": "right and certified (%)", "standoff": 2}, "range": [0, 100], "automargin": True},
+        "yaxis": {"title": {"text": "right and certified (%)", "standoff": 12}, "range": [0, 100], "automargin": True},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}})
 
 
