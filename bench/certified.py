@@ -1,9 +1,10 @@
-"""Certified L1 robustness, measured: python -m bench.certified WHAT --dataset D [--out results].
+"""Certified L1 radii, put to the test: python -m bench.certified WHAT --dataset D [--out results].
 
-accuracy: certified accuracy of DSSN, SSN and uniform noise, same network and votes, best over Lambda, over seeds.
 search: an L1 search for flips just inside and just outside the certified radius of every test input.
 attacks: how far word substitution attacks moved the quantised vector, against the certified radius.
 speed: seconds to certify a typed review at five Lambdas, encoder included.
+
+Certified accuracy itself: python -m robust_core reproduce dssn/certified-accuracy.
 """
 
 import argparse
@@ -22,24 +23,6 @@ from robust_core.models import checkpoint
 from robust_core.store import ResultStore, export_claim
 
 LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
-
-
-def accuracy(args: argparse.Namespace) -> dict[str, Any]:
-    """Measure certified accuracy and return the claim."""
-    rows = []
-    for row in certified.experiment(args.dataset, args.seed, scales=args.scale, n=args.n, data_dir=args.data_dir):
-        rows.append(row)
-        shown = " ".join(f"{r}:{100 * p:.1f}" for r, p in row["certified_accuracy"].items() if p)
-        print(f"{row['method']} Lambda {row['scale']:g} seed {row['seed']} n {row['n']} "
-              f"votes {row['evaluations']} {1000 * row['seconds']:.2f} ms | {shown}", flush=True)
-    best = list(certified.best(rows))
-    value = {(b["method"], b["radius"]): b for b in best}
-    at = args.radius
-    return {"claim": f"Certified accuracy on {args.dataset}/test against L1 radius, best over Lambda",
-            "metric": "certified_accuracy", "n": rows[0]["n"], "seeds": args.seed,
-            "value": value["dssn", at]["value"], "value_se": value["dssn", at]["value_se"],
-            "thresholds": {"radius": at, "alpha": 0.001},
-            "details": {"dataset": args.dataset, "split": "test", "best": best, "rows": rows}}
 
 
 def search(args: argparse.Namespace) -> dict[str, Any]:
@@ -105,22 +88,20 @@ def speed(args: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Measure one thing, print it and export it as a claim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "search", "attacks", "speed"))
+    parser.add_argument("what", choices=("search", "attacks", "speed"))
     parser.add_argument("--dataset", default="sst2")
     parser.add_argument("--scale", type=float, action="append", default=[])
-    parser.add_argument("--seed", type=int, action="append", default=[])
     parser.add_argument("--victim", action="append", choices=("cnn", "lstm", "minilm"), help="attacks: what to attack")
     parser.add_argument("--attack", action="append", choices=list(ATTACKS), help="attacks: by which attack")
     parser.add_argument("--n", type=int)
-    parser.add_argument("--radius", type=float, default=0.2, help="radius of the headline figure")
     parser.add_argument("--data-dir")
     parser.add_argument("--out", help="folder for the claim")
     args = parser.parse_args()
-    given = [word for name in ("scale", "seed", "victim", "attack") for value in getattr(args, name) or ()
+    given = [word for name in ("scale", "victim", "attack") for value in getattr(args, name) or ()
              for word in (f"--{name}", f"{value:g}" if name == "scale" else str(value))]
     given += ["--n", str(args.n)] if args.n else []
     name = "-".join(["certified", args.what, args.dataset, *(args.attack or ()), *(args.victim or ())])
-    args.seed, args.victim = args.seed or [0, 1, 2], args.victim or ["cnn", "minilm"]
+    args.victim = args.victim or ["cnn", "minilm"]
     args.attack = args.attack or ["textfooler", "pwws"]
     claim = globals()[args.what](args)
     if args.out:

@@ -1,5 +1,7 @@
 """Certificates on texts and data sets: certified accuracy, the search for a flip, and what attacks moved."""
 
+import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +14,7 @@ from robust_core.errors import BadInput
 from robust_core.types import AttackResult, Certificate
 
 if TYPE_CHECKING:
+    from robust_core import smoothing
     from robust_core.models.smoothed import SmoothedModel
     from robust_core.smoothing import Split
 
@@ -99,7 +102,8 @@ def certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, 
         (row, certificates). The row: dataset, method, scale, effective_scale, levels, evaluations, alpha, n,
         clean_accuracy (of the smoothed classifier; abstaining counts as wrong), certified_accuracy {radius: share of
         inputs whose class is right and stays at least that far}, each with its standard error, median_radius (of the
-        inputs whose class is right), seconds an input, and seed (of the model).
+        inputs whose class is right), largest_class (its share of the inputs: what one answer to everything gets),
+        seconds an input, and seed (of the model).
     """
     judge = model.judge(method.name, method.scale)
     started = time.perf_counter()
@@ -118,6 +122,7 @@ def certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, 
             "certified_accuracy": {r: value for r, (value, _) in kept.items()},
             "certified_accuracy_se": {r: value for r, (_, value) in kept.items()},
             "median_radius": float(np.median(reach[right])) if right.any() else 0.0,
+            "largest_class": float(np.bincount(data.labels).max() / n),
             "seconds": seconds / n, "seed": model.card.seed}, found
 
 
@@ -260,7 +265,8 @@ def best(rows: Sequence[Row]) -> Iterator[Row]:
 
     Yields:
         {dataset, method, radius, value, value_se (standard error of the mean over seeds, or of the share with a single
-        seed), scale, clean_accuracy, seeds, n}, by method and rising radius.
+        seed), scale, clean_accuracy, evaluations and seconds (an input), seeds, n}, by method and rising radius. Of
+        Lambdas that are equally good the first is taken.
     """
     groups: dict[tuple[str, float], list[Row]] = {}
     for row in rows:
@@ -274,15 +280,17 @@ def best(rows: Sequence[Row]) -> Iterator[Row]:
                     value, error = metrics.mean_and_error(row["certified_accuracy"][radius] for row in group)
                     if len(group) == 1:
                         error = group[0]["certified_accuracy_se"][radius]
-                    clean = float(np.mean([row["clean_accuracy"] for row in group]))
-                    choices.append((value, error, scale, clean, sorted(row["seed"] for row in group), group[0]["n"]))
-            value, error, scale, clean, seeds, n = max(choices, key=lambda c: c[0])
+                    choices.append((value, error, scale, group))
+            value, error, scale, group = max(choices, key=lambda c: c[0])
             yield {"dataset": rows[0]["dataset"], "method": method, "radius": float(radius), "value": value,
-                   "value_se": error, "scale": scale, "clean_accuracy": clean, "seeds": seeds, "n": n}
+                   "value_se": error, "scale": scale,
+                   **{name: float(np.mean([row[name] for row in group])) for name in ("clean_accuracy", "seconds")},
+                   "evaluations": group[0]["evaluations"], "seeds": sorted(row["seed"] for row in group),
+                   "n": group[0]["n"]}
 
 
 def experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequence[float] = (), n: int | None = None,
-               data_dir: str | None = None) -> Iterator[Row]:
+               data_dir: str | None = None, stability: float = 0.0, samples: int | None = None) -> Iterator[Row]:
     """Measure certified accuracy of every method and Lambda on a test split, with the same networks' sizes and budget.
 
     Seed 0 is the stored model; others are taken from the folder of own trainings, or trained and put there.
@@ -293,29 +301,43 @@ def experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequen
         scales: Lambdas; all that are stored by default.
         n: Test inputs to draw; all by default.
         data_dir: Folder of the data sets.
+        stability: Weight of the stability term in training.
+        samples: Votes of the randomised methods; as many as DSSN counts by default.
 
     Yields:
         Rows of `certified_accuracy`, as they come.
     """
     from robust_core import smoothing
 
-    data = None
+    data, ready = None, functools.cache(lambda: smoothing.prepare(dataset, data_dir=data_dir))
     for seed in seeds:
-        model = model_of(dataset, seed, data_dir)
+        model = model_of(dataset, seed, data_dir, stability, ready)
         data = data or smoothing.read(dataset, "test", model.space, data_dir, n=n)
-        for method in SMOOTHERS:
+        for method, cls in SMOOTHERS.items():
+            settings = {} if samples is None or cls.deterministic else {"samples": samples}
             for scale in scales or model.scales(method):
-                yield certified_accuracy(model, data, smoother(method, scale, model.levels), seed=seed)[0]
+                yield certified_accuracy(model, data, smoother(method, scale, model.levels, **settings), seed=seed)[0]
 
 
-def model_of(dataset: str, seed: int, data_dir: str | None = None) -> "SmoothedModel":
-    """Load a stored model, or train it and store it in the folder of own trainings."""
+def model_of(dataset: str, seed: int, data_dir: str | None = None, stability: float = 0.0,
+             ready: "Callable[[], smoothing.Prepared] | None" = None) -> "SmoothedModel":
+    """Load a stored model, or train it and store it in the folder of own trainings.
+
+    Args:
+        dataset: Name of a text or an image set.
+        seed: Seed of the training.
+        data_dir: Folder of the data sets.
+        stability: Weight of the stability term in training.
+        ready: Returns what `smoothing.prepare` does for these data, where several trainings share it.
+    """
     from robust_core import smoothing
     from robust_core.models import smoothed
     from robust_core.store import runs_folder
 
-    name = f"{dataset}@{seed}" if seed else dataset
+    name = smoothing.model_id(dataset, seed, stability)
     if name not in {card.id for card in smoothed.cards()}:
-        *_, last = smoothing.train(dataset, seed=seed, data_dir=data_dir)
+        settings = dataclasses.replace(smoothing.recommended(dataset), stability=stability)
+        *_, last = smoothing.train(dataset, scales=smoothing.SCALES, seed=seed, data_dir=data_dir, settings=settings,
+                                   ready=ready() if ready else None)
         smoothed.save(last["model"], runs_folder() / "checkpoints")
     return smoothed.load(name)

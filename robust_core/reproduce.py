@@ -109,6 +109,21 @@ def completeness_table(found: list[Claim]) -> str:
     return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen[-1:])
 
 
+def explain_table(found: list[Claim]) -> str:
+    """Return how long explanations of a pair of texts take."""
+    claim = next((c for c in found if c["metric"] == "explanation_seconds"), None)
+    if claim is None:
+        return ""
+    rows = [[what, f"{seconds['wall']:.2f}", f"{seconds['cpu']:.2f}"]
+            for what, seconds in claim["details"]["seconds"].items()]
+    before, after = claim["details"]["load"]
+    return (markdown(["A pair of texts", "Seconds", "of which computing"], rows)
+            + f"\n`{claim['command']}`: medians over {claim['n']} pairs of 18 to 22 words, "
+              f"{claim['details']['threads']} thread(s) on {claim['details']['cores']} cores, with {before:.0f} to "
+              f"{after:.0f} processes at work on the machine; the target is {claim['thresholds']['target']:g} s on 2 "
+              "cores of one's own.\n")
+
+
 def app_table(found: list[Claim]) -> str:
     """Return how long a person waits in the app."""
     claim = next((c for c in found if c["claim"] == "How long a person waits in the app"), None)
@@ -185,7 +200,8 @@ def attacks_table(found: list[Claim]) -> str:
 
 
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
-    "accuracy": accuracy_table, "attacks": attacks_table, "completeness": completeness_table, "app": app_table,
+    "accuracy": accuracy_table, "attacks": attacks_table, "completeness": completeness_table,
+    "explain": explain_table, "app": app_table,
     "speed": speed_table, "parity": parity_table, "success": success_table, "masked": masked_table,
     "methods": methods_table}
 

@@ -13,7 +13,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -205,7 +205,8 @@ def drawn(count: int, n: int | None, seed: int) -> list[int]:
 
 def train(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), scales: Sequence[float] = SCALES, *,
           settings: Settings | None = None, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
-          seed: int = 0, data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
+          seed: int = 0, data_dir: str | Path | None = None, ready: "Prepared | None" = None
+          ) -> Iterator[dict[str, Any]]:
     """Train a base classifier for each method and Lambda on one data set.
 
     Args:
@@ -218,6 +219,7 @@ def train(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), sca
         covered: Share of training coordinates inside the range, as in `learn_space`.
         seed: Seed of the trainings; the space does not depend on it.
         data_dir: Folder of the data sets.
+        ready: What `prepare` returned for these data, where several trainings share it.
 
     Yields:
         {"kind": "network", method, scale, dev_accuracy, seconds} after each network, and at last {"kind": "trained",
@@ -231,7 +233,7 @@ def train(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), sca
 
     smoothers = [SMOOTHERS[method](scale=float(scale)) for method in methods for scale in scales]
     settings = settings or recommended(dataset)
-    space, splits, data = _prepared(dataset, dimensions, projection, covered, data_dir)
+    space, splits, data = ready or prepare(dataset, dimensions, projection, covered, data_dir)
     about = images.IMAGES[dataset] if dataset in images.IMAGES else datasets.describe(dataset)
     levels = about.levels if isinstance(about, images.ImageSet) else smoothed.LEVELS
     networks, entries = {}, []
@@ -247,7 +249,7 @@ def train(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), sca
     described = {} if space is None else {"projection": projection, "dimensions": dimensions, "covered": covered,
                                           "half": space.half}
     card = smoothed.SmoothedCard(
-        id=f"{dataset}@{seed}" if seed else dataset, kind="image" if space is None else "text", dataset=dataset,
+        id=model_id(dataset, seed, settings.stability), kind="image" if space is None else "text", dataset=dataset,
         labels=about.labels,
         shape=splits["train"].vectors.shape[1:], levels=levels, seed=seed, networks=entries,
         settings=dataclasses.asdict(settings), space=described, data=data, files={}, bytes=0,
@@ -262,13 +264,32 @@ def recommended(dataset: str) -> Settings:
     return Settings(epochs=40, batch_size=64, learning_rate=1e-3, hidden=32) if dataset in images.IMAGES else Settings()
 
 
-def _prepared(dataset: str, dimensions: int, projection: str, covered: float, data_dir: str | Path | None
-              ) -> "tuple[Space | None, dict[str, Split], dict[str, Any]]":
-    """Return the space, the train and dev splits, and what the card says of them."""
+def model_id(dataset: str, seed: int = 0, stability: float = 0.0) -> str:
+    """Return the name of stored base classifiers: the data set, whether they are stabilised, the seed if not 0."""
+    return dataset + "-stable" * bool(stability) + f"@{seed}" * bool(seed)
+
+
+class Prepared(NamedTuple):
+    """Data that base classifiers are trained on.
+
+    Attributes:
+        space: Where texts are put; None for images.
+        splits: Quantised inputs, train and dev.
+        data: What a card says of them.
+    """
+
+    space: "Space | None"
+    splits: dict[str, Split]
+    data: dict[str, Any]
+
+
+def prepare(dataset: str, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
+            data_dir: str | Path | None = None) -> Prepared:
+    """Read the splits to train on and learn the space that texts are put into; arguments as of `train`."""
     if dataset in images.IMAGES:
         splits = {split: read(dataset, split, None, data_dir) for split in ("train", "dev")}
-        return None, splits, {name: {"n": len(s.labels), "sha256": images.fingerprint(s.vectors, s.labels)}
-                              for name, s in splits.items()}
+        return Prepared(None, splits, {name: {"n": len(s.labels), "sha256": images.fingerprint(s.vectors, s.labels)}
+                                       for name, s in splits.items()})
     from robust_core import encoders
 
     found, data = {}, {}
@@ -281,6 +302,6 @@ def _prepared(dataset: str, dimensions: int, projection: str, covered: float, da
             data[split]["note"] = f"a fixed draw of the {len(everything)} texts"
     labels = {split: np.array([e.label for e in examples]) for split, (_, examples) in found.items()}
     space = learn_space(found["train"][0], labels["train"], dimensions, projection, covered)
-    return space, {split: Split(space.vectors(embeddings), labels[split], tuple(e.uid for e in examples),
-                                tuple(e.text for e in examples))
-                   for split, (embeddings, examples) in found.items()}, data
+    return Prepared(space, {split: Split(space.vectors(embeddings), labels[split], tuple(e.uid for e in examples),
+                                         tuple(e.text for e in examples))
+                            for split, (embeddings, examples) in found.items()}, data)

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from robust_core import checks, metrics
@@ -153,3 +153,36 @@ def pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, dict[st
     result_of = [r for r in store.each(of.run_id) if r.status != "stopped"]
     return [(r, found[r.example.uid]["reference"] if r.example.uid in found else _identical(r)) for r in result_of
             if r.example.uid in found or r.perturbed == r.example.text]
+
+
+GROUPS = ("all", "changed", "fooled")
+
+
+def by_group(store: ResultStore, run: str, method: Mapping[str, Any], uids: Collection[str],
+             ) -> dict[str, dict[str, dict[str, float]]]:
+    """Return how alike the explanations of each text's two versions are, for comparisons between models.
+
+    Args:
+        store: The store.
+        run: An attack on one model.
+        method: Record of the explainer.
+        uids: The examples to take.
+
+    Returns:
+        {group: {"kendall_tau": {uid: tau}, "top_5": {uid: share}}}, both averaged over the classes, undefined ones left
+        out. Groups: "all" texts, an unchanged one compared with itself; those that the attack "changed"; and those on
+        which it succeeded, "fooled".
+    """
+    known = store.comparisons(run, method)
+    found: dict[str, dict[str, dict[str, float]]] = {group: {"kendall_tau": {}, "top_5": {}} for group in GROUPS}
+    for result in store.each(run):
+        uid, changed = result.example.uid, result.perturbed != result.example.text
+        if result.status == "stopped" or uid not in uids or (changed and uid not in known):
+            continue
+        values = known[uid] if changed else _identical(result)
+        member = {"all": True, "changed": changed, "fooled": changed and result.status == "succeeded"}
+        for name, value in (("kendall_tau", values["kendall_tau"]), ("top_5", values["top_k"]["5"])):
+            for group in GROUPS:
+                if member[group] and value is not None and math.isfinite(value):
+                    found[group][name][uid] = value
+    return found

@@ -1,6 +1,7 @@
 """Base classifiers under noise, stored and loaded; certified data sets, searches, commands, the page."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from robust_core import certified, images, smoothing
 from robust_core.__main__ import app
 from robust_core.certify import SMOOTHERS
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.experiments import EXPERIMENTS, Options
 from robust_core.models import smoothed
 from robust_core.smoothing import Settings, fit
+from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example
 from ui import certified_view
 
@@ -135,13 +138,44 @@ def test_the_search_stays_within_its_budget_and_finds_what_is_there():
 def test_the_best_lambda_is_taken_at_each_radius():
     def row(scale, seed, near, far):
         return {"dataset": "d", "method": "dssn", "scale": scale, "seed": seed, "n": 10, "clean_accuracy": near,
-                "certified_accuracy": {"0.1": near, "1": far}, "certified_accuracy_se": {"0.1": 0.1, "1": 0.1}}
+                "seconds": 0.5, "evaluations": 7, "certified_accuracy": {"0.1": near, "1": far},
+                "certified_accuracy_se": {"0.1": 0.1, "1": 0.1}}
 
     near, far = certified.best([row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4),
                                 row(4.0, 1, 0.5, 0.2)])
     assert (near["scale"], near["radius"], near["seeds"]) == (0.5, 0.1, [0, 1])
     assert near["value"] == pytest.approx(0.8) and near["value_se"] == pytest.approx(0.1)
-    assert (far["scale"], far["value"]) == (4.0, pytest.approx(0.3))
+    assert (far["scale"], far["value"], far["evaluations"], far["seconds"]) == (4.0, pytest.approx(0.3), 7, 0.5)
+
+
+def test_the_experiment_trains_seeds_once_and_makes_its_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
+    name, few = "dssn/certified-accuracy", smoothing.Settings(epochs=1, hidden=4)
+    monkeypatch.setattr(smoothing, "recommended", lambda dataset: few)
+    monkeypatch.setattr(smoothing, "SCALES", (0.5, 1.0))
+
+    def claims(stop=None, **changes):
+        options = Options(models=("digits-stable",), seeds=2, n=20, **changes)
+        events = list(EXPERIMENTS[name]().run(options, ResultStore(tmp_path / "runs"), stop or threading.Event()))
+        return [dict(e.data) for e in events if e.kind == "claim"]
+
+    claim, = claims()
+    assert (claim["n"], claim["seeds"], claim["thresholds"]["stability"]) == (20, [0, 1], 6.0)
+    assert len(claim["details"]["rows"]) == 2 * 3 * 2
+    known = {card.id: card for card in smoothed.cards()}
+    assert known["digits-stable"].settings["stability"] == known["digits-stable@1"].settings["stability"] == 6.0
+    table = EXPERIMENTS[name]().table([claim])
+    assert table.count("| Digits, stabilised | ") >= 2 and "votes" in table
+    monkeypatch.setattr(smoothing, "train", None)
+    again, = claims()
+    assert again["value"] == claim["value"], "trained models are used again"
+    stop = threading.Event()
+    stop.set()
+    assert claims(stop) == []
+    with pytest.raises(BadInput, match="attacks nothing"):
+        claims(attacks=("pwws",))
+    with pytest.raises(BadInput, match="no model 'mnist'"):
+        list(EXPERIMENTS[name]().run(Options(models=("mnist",)), ResultStore(tmp_path / "runs"), stop))
 
 
 def test_images(tmp_path):

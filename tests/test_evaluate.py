@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder, WordReader
 
-from robust_core import interpretation, metrics, stability
+from robust_core import metrics, stability
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
 from robust_core.evaluate import check_labels, choose, evaluate
 from robust_core.explainers.base import Explainer
@@ -352,8 +352,7 @@ def test_a_stopped_evaluation_has_no_transfer_rows(data: Path) -> None:
     assert len(rows(found)) == 2
 
 
-def test_stored_explanations_are_used_again_and_make_the_tables(data: Path, tmp_path: Path,
-                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_explanations_are_used_again(data: Path, tmp_path: Path) -> None:
     store, first, again = ResultStore(tmp_path / "runs"), Counted(), Counted()
 
     def measure(explainer: Counted, n: int | None) -> list[dict[str, Any]]:
@@ -366,21 +365,6 @@ def test_stored_explanations_are_used_again_and_make_the_tables(data: Path, tmp_
     assert 0 < len(again.asked) and done + len(again.asked) == 4 * 2 * 2, "four changed pairs, two classes, each once"
     third = Counted()
     assert measure(third, None)[1:] == everything and not third.asked
-    # The same figures from the store alone.
-    monkeypatch.setattr(interpretation, "TABLE_3", interpretation.Experiment(("planted",), ("counted",)))
-    monkeypatch.setattr(interpretation, "FIGURE_6", interpretation.Experiment(("planted",), ("counted",)))
-    found = interpretation.table3(store, dataset="sst2")
-    for mine, theirs in zip(found, everything, strict=True):
-        for name in ("model", "attack", "explain", "pairs", "n", "compared", "kendall_tau", "kendall_tau_se",
-                     "top_k", "top_k_se", "top_k_random", "accuracy_under_attack", "accuracy_under_attack_se", "run"):
-            exact = isinstance(mine[name], str)
-            assert mine[name] == (theirs[name] if exact else pytest.approx(theirs[name], nan_ok=True)), name
-    assert found[0]["explainer"] == {"name": "counted", "gap": 0.0}
-    curve = interpretation.figure6(store, models=["double/bag-of-words"])
-    assert [row["k"] for row in curve] == [*range(1, 11)] * 2
-    assert curve[4]["top_k"] == everything[0]["top_k"]["5"] and curve[4]["top_k_random"] > 0
-    assert interpretation.table3(store, dataset="trec") == [] == interpretation.table3(store, models=["other"])
-    assert interpretation.table8(store) == []
     # The pages' view: towards the reference label alone, unchanged texts compared with themselves.
     of, = stability.stored(store)
     assert (of.model, of.compared, of.method["name"]) == ("double/bag-of-words", 4, "counted")
@@ -389,16 +373,12 @@ def test_stored_explanations_are_used_again_and_make_the_tables(data: Path, tmp_
     assert all(values["kendall_tau"] == 1.0 for r, values in pairs if r.perturbed == r.example.text)
 
 
-def test_texts_that_wait_for_their_explanation_are_said(data: Path, tmp_path: Path,
-                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_that_wait_for_their_explanation_are_left_out(data: Path, tmp_path: Path) -> None:
     store = ResultStore(tmp_path / "runs")
     both = {"data_dir": data, "store": store}
     list(evaluate([BagOfWords()], "sst2", "test", [Planted()], n=4, explain=[Counted()], **both))
     list(evaluate([BagOfWords()], "sst2", "test", [Planted()], **both))
-    monkeypatch.setattr(interpretation, "TABLE_3", interpretation.Experiment(("planted",), ("counted",)))
-    everything, changed = interpretation.table3(store)
-    assert "still wait" in everything["warnings"][0] and everything["n"] < 8
-    assert len(stability.pairs(store, stability.stored(store)[0])) == everything["n"] == everything["compared"]
+    assert 0 < len(stability.pairs(store, stability.stored(store)[0])) < 8
 
 
 def test_one_pair_by_hand(data: Path) -> None:

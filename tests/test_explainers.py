@@ -15,12 +15,13 @@ from robust_core import EXPLAINERS
 from robust_core.errors import BadInput, Incompatible
 from robust_core.explainers.base import allowed_gap
 from robust_core.explainers.faithfulness import faithfulness, repeatability
-from robust_core.explainers.gradients import baseline_of
+from robust_core.explainers.gradients import _along, _by_captum, baseline_of
 from robust_core.explainers.masking import lime_masks
 from robust_core.metrics import consistency
 from robust_core.models import checkpoint
 from robust_core.models.bert import Bert
 from robust_core.models.classifier import TextClassifier
+from robust_core.models.masks import MaskConfig
 from robust_core.models.transformer import EncoderClassifier
 from robust_core.models.words import WordCNN, WordLSTM
 from robust_core.resources import minilm_folder
@@ -117,6 +118,24 @@ def test_integrated_gradients_are_those_of_a_slow_version(models, name):
     [found] = EXPLAINERS["ig"](steps=20, max_steps=20).explain(model, [text], [1])
     assert found.scores == pytest.approx(slow_gradients(model, text, 1, 20), abs=1e-5)
     assert any(abs(score) > 1e-4 for score in found.scores)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_short_way_along_a_straight_line_is_captums(masked):
+    model = word_model(WordCNN)
+    if masked:
+        torch.manual_seed(5)
+        model.net.add_masks(MaskConfig(hidden=6, unit=0.7))
+        model.net.eval().requires_grad_(False)
+    assert model.straight
+    encoded = model.embed(TEXTS)
+    start, end = baseline_of(encoded)[3], encoded.embeddings[3]
+    halfway = model.along(start, end, torch.full((1, len(end)), 0.3))
+    rows = (start + 0.3 * (end - start)).unsqueeze(0)
+    assert torch.allclose(halfway, model.logits(rows, encoded.mask[3:]), atol=1e-5)
+    for ours, theirs in zip(_along(model, encoded, [1, 0, 1, 1], 20), _by_captum(model, encoded, [1, 0, 1, 1], 20),
+                            strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])
@@ -264,6 +283,18 @@ def test_no_variant_is_asked_about_twice():
     model = Counting(BagOfWords())
     EXPLAINERS["lime"](samples=500).explain(model, ["good bad movie", "good bad movie"], [0, 1])
     assert len(model.rows) == len(set(model.rows)) <= 8
+
+
+@pytest.mark.parametrize("name", ["lime", "shapley"])
+def test_a_pair_is_asked_once_where_its_swapped_words_are_gone(name):
+    words = {"good": 1.0, "fine": 0.5, "old": -0.2, "movie": 0.1, "dull": -1.0}
+    pair, model = ["good old movie dull", "fine old movie dull"], Counting(BagOfWords(words))
+    found = EXPLAINERS[name]().explain(model, pair, [1, 1])
+    together = len(model.rows)
+    alone = [EXPLAINERS[name]().explain(model, [text], [1])[0] for text in pair]
+    # Sixteen variants of each text; in eight of them the first word is gone.
+    assert together <= 24 < len(model.rows) - together
+    assert [a.scores for a in found] == [a.scores for a in alone]
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])

@@ -17,7 +17,7 @@ ORDER = (("errors", "types", "registry"), ("text", "metrics"), ("resources",),
          ("quantised", "datasets", "own_data", "images"), ("models", "encoders"), ("perturb",),
          ("attacks", "explainers", "embedding_attacks", "certify"), ("train", "smoothing"), ("defences",),
          ("meaning", "checks", "store"),
-         ("stability", "transfer", "fluency", "evaluate", "certified", "interpretation", "importance", "reproduce",
+         ("stability", "transfer", "fluency", "evaluate", "certified", "importance", "reproduce",
           "trainings", "experiments"),
          ("jobs", "progress", "processes", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: (g, i) for g, group in enumerate(ORDER) for i, part in enumerate(group)}

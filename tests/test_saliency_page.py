@@ -182,7 +182,7 @@ def test_words_of_a_model_without_masks(small):
     assert "no word masks" in shown and "Pearson's r" in shown and "8 texts" in shown or "30 texts" in shown
     first = at.dataframe[0].value
     assert first["Word"][0] in ("good", "bad", "clever") and list(first["Rank"][:3]) == [1, 2, 3]
-    assert first.loc[first["Word"] == "good", "Substituted"].iloc[0] > 0, "the planted attack swaps good"
+    assert first.loc[first["Word"] == "good", "Swapped"].iloc[0] > 0, "the planted attack swaps good"
     at.text_input(key="words.find").set_value("mov")
     ready(at)
     assert list(at.dataframe[-1].value["Word"]) == ["movie"]

@@ -99,18 +99,25 @@ def _name(label: str | None) -> str:
 
 
 def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Draw the share of votes of each class at each Lambda."""
+    """Draw the share of votes of each class at each Lambda, the classes named in the bars where there is room."""
     labels = list(rows[0]["votes"])
     names = [f"Λ {row['scale']:g}" for row in rows]
-    traces = [{"type": "bar", "orientation": "h", "name": _name(label), "y": names,
-               "x": [100 * row["votes"][label] / max(1, row["evaluations"]) for row in rows],
-               "marker": {"color": _COLOURS[i % len(_COLOURS)]},
-               "customdata": [row["votes"][label] for row in rows],
-               "hovertemplate": f"%{{y}}<br>{_name(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"}
-              for i, label in enumerate(labels)]
+    traces = []
+    for i, label in enumerate(labels):
+        shares = [100 * row["votes"][label] / max(1, row["evaluations"]) for row in rows]
+        traces.append({
+            "type": "bar", "orientation": "h", "name": _name(label), "y": names, "x": shares,
+            "marker": {"color": _COLOURS[i % len(_COLOURS)]},
+            "text": [_name(label) if share >= max(5, 2.3 * len(label)) else "" for share in shares],
+            "textposition": "inside", "insidetextanchor": "middle", "textangle": 0,
+            "insidetextfont": {"color": "#ffffff"}, "customdata": [row["votes"][label] for row in rows],
+            "hovertemplate": f"%{{y}}<br>{_name(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"})
+    # Many classes take a legend of several lines, which Plotly lays over a low chart.
+    few = len(labels) <= 4
     return charts.figure(traces, {
-        "barmode": "stack", "height": 70 + 34 * len(rows), "margin": {"l": 4, "r": 8, "t": 6, "b": 4},
-        "xaxis": {"title": {"text": "votes (%)", "standoff": 2}, "range": [0, 100], "automargin": True},
+        "barmode": "stack", "height": 70 + 34 * len(rows), "margin": {"l": 4, "r": 22, "t": 6, "b": 4},
+        "showlegend": few,
+        "xaxis": {"title": {"text": "votes (%)", "standoff": 8}, "range": [0, 100], "automargin": True, "dtick": 20},
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}})
 
@@ -143,12 +150,12 @@ def attack_part(card: "SmoothedCard", method: str, scale: float) -> None:
 
 @st.cache_data(show_spinner=False)
 def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
-    """Return the stored claims on certified accuracy by data set; files that cannot be read are left out."""
+    """Return the stored claims on certified accuracy by model; files that cannot be read are left out."""
     found = {}
     for path, _ in stamp:
         try:
             claim = json.loads(Path(path).read_text(encoding="utf-8"))
-            found[claim["details"]["dataset"]] = claim | {"details": dict(claim["details"])}
+            found[claim["details"]["model"]] = claim | {"details": dict(claim["details"])}
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found
@@ -156,17 +163,21 @@ def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
 
 def curves_part() -> None:
     """Show certified accuracy against the radius, best over Lambda."""
-    paths = sorted(RESULTS.glob("certified-accuracy-*.json"))
+    # Plain trainings stand before their variants.
+    paths = sorted(RESULTS.glob("dssn-certified-accuracy-*.json"), key=lambda path: (path.stem.count("-"), path.stem))
     known = claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
     if not known:
-        st.caption("Nothing measured yet: `python -m bench.certified accuracy --dataset digits --out results`")
+        st.caption("Nothing measured yet: `python -m robust_core reproduce dssn/certified-accuracy --out results`")
         return
     chosen = st.segmented_control("Test set", list(known), default=next(iter(known)), key="certified.data",
-                                  format_func=lambda name: str(TITLES.get(name, name)), label_visibility="collapsed")
+                                  format_func=lambda name: str(known[name]["details"]["title"]),
+                                  label_visibility="collapsed")
     claim = known[chosen or next(iter(known))]
+    samples = claim["thresholds"].get("samples")
+    votes = f"; the randomised ones count {samples:,} votes" if samples else " and count the same number of votes"
     st.plotly_chart(curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
     st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
-               f"one standard error. The three methods train the same network and count the same number of votes. "
+               f"one standard error. The three methods train networks of one size{votes}. "
                "Where a curve runs flat near chance, wide cells leave one answer for everything. "
                f"`{claim['command']}`")
 
@@ -188,7 +199,7 @@ def curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
         "height": 320, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest",
         "xaxis": {"title": {"text": "L1 radius (coordinates from 0 to 1)", "standoff": 4}, "automargin": True,
                   "rangemode": "tozero"},
-        "yaxis": {"title": {"text": "right and certified (%)", "standoff": 2}, "range": [0, 100], "automargin": True},
+        "yaxis": {"title": {"text": "right and certified (%)", "standoff": 12}, "range": [0, 100], "automargin": True},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}})
 
 

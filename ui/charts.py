@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 # The two colours of the strips, in tones that stand out from both a light and a dark page.
 FOR, AGAINST = "#7e5cd6", "#d9660a"
+# Lines that guide the eye: seen on a light page and on a dark one.
+GUIDE = "#85838c"
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
@@ -48,7 +50,7 @@ def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.
                        "marker": {"size": 16, "symbol": "circle-open", "color": AGAINST, "line": {"width": 3}},
                        "cliponaxis": False, "hoverinfo": "skip"})
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 100 * border, "y1": 100 * border, "opacity": 0.6,
-            "line": {"width": 1, "dash": "dash"}}
+            "line": {"width": 1, "dash": "dash", "color": GUIDE}}
     # One call instead of many updates: this is drawn several times a second while an attack runs.
     return figure(traces, {
         "height": height, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest", "uirevision": "keep",
@@ -70,7 +72,8 @@ def _layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa
     return {"height": height, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
             "legend": {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
             "xaxis": {"title": {"text": x, "standoff": 4}, "automargin": True},
-            "yaxis": {"title": {"text": y, "standoff": 4}, "automargin": True}} | more
+            # Room for labels that turn out wider than Plotly thought when it placed the title.
+            "yaxis": {"title": {"text": y, "standoff": 12}, "automargin": True}} | more
 
 
 def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mapping[int, float]],
@@ -89,7 +92,7 @@ def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mappin
               for i, (name, values) in enumerate(curves.items())]
     traces += [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "mode": "lines",
                 "name": "by chance" if len(chance) == 1 else f"by chance, {words} words",
-                "line": {"color": "#85838c", "dash": "dot", "width": 1.5},
+                "line": {"color": GUIDE, "dash": "dot", "width": 1.5},
                 "hovertemplate": "random orders<br>top %{x}: %{y:.0f} %<extra></extra>"}
                for words, values in sorted(chance.items())]
     layout = _layout("k", "kept (%)", height)
@@ -115,14 +118,14 @@ def words(points: Sequence[tuple[str, str, str, float, float]], height: int = 32
             "text": [p[2] if changed else "" for p, changed in zip(own, swapped, strict=True)],
             "marker": {"color": _COLOURS[i % 8], "symbol": _SYMBOLS[i % 8],
                        "size": [13 if changed else 8 for changed in swapped],
-                       "line": {"width": [2.5 if changed else 0 for changed in swapped], "color": "#85838c"}},
+                       "line": {"width": [2.5 if changed else 0 for changed in swapped], "color": GUIDE}},
             "customdata": [f"{p[1]} → {p[2]}" if changed else p[1] for p, changed in zip(own, swapped, strict=True)],
             "hovertemplate": f"{name}<br>%{{customdata}}<br>original %{{x:+.3f}}, adversarial %{{y:+.3f}}"
                              "<extra></extra>"})
     values = [v for p in points for v in p[3:]]
     low, high = min(values, default=0.0), max(values, default=1.0)
     diagonal = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "opacity": 0.6,
-                "line": {"width": 1, "dash": "dash"}}
+                "line": {"width": 1, "dash": "dash", "color": GUIDE}}
     return figure(traces, _layout("importance in the original", "in the adversarial text", height,
                                      shapes=[diagonal]))
 
@@ -148,7 +151,7 @@ def boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | N
     layout["margin"] = layout["margin"] | {"t": 40 if marks else 8}
     layout["yaxis"] |= {"autorange": "reversed"}
     layout["shapes"] = [{"type": "line", "x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "paper", "opacity": 0.7,
-                         "line": {"width": 1.5, "dash": dash}} for value, dash, _ in marks]
+                         "line": {"width": 1.5, "dash": dash, "color": GUIDE}} for value, dash, _ in marks]
     layout["annotations"] = [{"x": value, "y": 1, "yref": "paper", "text": text, "showarrow": False,
                               "yanchor": "bottom", "yshift": 16 * i} for i, (value, _, text) in enumerate(marks)]
     return figure(traces, layout)
@@ -170,7 +173,7 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
     named = {*marked, *found}
     rest = [p for p in points if p[0] not in named]
     rest = rest[:: -(-len(rest) // _MOST_POINTS) or 1]
-    series = [("all words", rest, "#85838c", "circle", 5, "markers"),
+    series = [("all words", rest, GUIDE, "circle", 5, "markers"),
               ("your text", [p for p in points if p[0] in marked], AGAINST, "diamond", 11, "markers+text"),
               ("search", [p for p in points if p[0] in found and p[0] not in marked], FOR, "square", 11,
                "markers+text")]
@@ -182,7 +185,8 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
               for name, own, colour, symbol, size, mode in series if own]
     layout = _layout(x, y, height)
     if log_x:
-        layout["xaxis"] |= {"type": "log", "dtick": 1}
+        # Less than two decades: 2 and 5 have marks too.
+        layout["xaxis"] |= {"type": "log", "dtick": 1 if max((p[1] for p in points), default=1) >= 100 else "D2"}
     return figure(traces, layout)
 
 
@@ -235,7 +239,7 @@ def dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "F
     layout = _training_layout(height, epochs, "% of dev classified correctly")
     layout["yaxis"] |= {"range": [0, 104], "tickvals": [0, 25, 50, 75, 100]}
     layout["shapes"] = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 100 * chance, "y1": 100 * chance,
-                         "opacity": 0.6, "line": {"width": 1, "dash": "dash"}}]
+                         "opacity": 0.6, "line": {"width": 1, "dash": "dash", "color": GUIDE}}]
     layout["annotations"] = [{"xref": "paper", "x": 1, "xanchor": "right", "y": 100 * chance, "yanchor": "top",
                               "text": "guessing", "showarrow": False}]
     return figure(traces, layout)

@@ -111,8 +111,10 @@ def _known(value: float) -> float | None:
 def _frame(rows: list[dict[str, Any]]) -> "DataFrame":
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=["Model", "Explanation", "How", *_FIGURES])
-    return frame.astype(dict.fromkeys(_FIGURES, float))
+    # What no explanation here has is no column: the table is wide enough.
+    shown = [name for name in _FIGURES if any(row.get(name) is not None for row in rows)] or list(_FIGURES)
+    frame = pd.DataFrame(rows, columns=["Model", "Explanation", "How", *shown])
+    return frame.astype(dict.fromkeys(shown, float))
 
 
 _FIGURES = {

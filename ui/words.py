@@ -197,7 +197,12 @@ def ranking(found: Words, searched: set[str]) -> None:
         with column:
             st.markdown(f"##### {title}")
             st.dataframe(_listing(found, words, ordered), hide_index=True, placeholder="–",
-                         column_config={"Importance": st.column_config.NumberColumn(format="%.4f")})
+                         column_config={
+                             "Word": st.column_config.TextColumn(width=105),
+                             "Importance": st.column_config.NumberColumn(format="%.4f", width=88),
+                             "Rank": st.column_config.NumberColumn(width=52),
+                             "Frequency": st.column_config.NumberColumn(width=80),
+                             "Swapped": st.column_config.NumberColumn(width=74, help="How often attacks replaced it")})
 
 
 def _listing(found: Words, words: list[str], ordered: list[str]) -> "DataFrame":
@@ -205,8 +210,8 @@ def _listing(found: Words, words: list[str], ordered: list[str]) -> "DataFrame":
 
     place = {word: i for i, word in enumerate(ordered, 1)}
     return pd.DataFrame([{"Word": w, "Importance": found.values[w], "Rank": place[w],
-                          "Frequency": found.frequency.get(w, 0), "Substituted": found.substituted.get(w, 0)}
-                         for w in words], columns=["Word", "Importance", "Rank", "Frequency", "Substituted"])
+                          "Frequency": found.frequency.get(w, 0), "Swapped": found.substituted.get(w, 0)}
+                         for w in words], columns=["Word", "Importance", "Rank", "Frequency", "Swapped"])
 
 
 def matching(found: Words, text: str) -> set[str]:

@@ -169,7 +169,7 @@ def _claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequ
             yield event
             continue
         cell, rows = event.data["cell"], event.data["rows"]
-        mine = right[cell.model, cell.attack] = {_seed(row["model"]): judged for row, judged
+        mine = right[cell.model, cell.attack] = {seed_of(row["model"]): judged for row, judged
                                                  in zip(rows, event.data["right"], strict=True)}
         subject = subjects[cell.model]
         theirs = right.get((subject.base, cell.attack), {}) if subject.base != cell.model else {}
@@ -177,7 +177,8 @@ def _claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequ
         yield Event("claim", "", cell.model, claim)
 
 
-def _seed(model: str) -> int:
+def seed_of(model: str) -> int:
+    """Return the seed that a model's id ends with; 0 without one."""
     return int(model.rpartition("@")[2]) if "@" in model else 0
 
 
@@ -219,7 +220,7 @@ def _claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[
         "claim": f"{metric} of {cell.model} on {rows[0]['dataset']}/test"
                  + (f" with {attack}" if cell.attack else "") + f", for {experiment.title}",
         "command": shlex.join(words), "run": rows[0]["run"], "n": rows[0]["n"],
-        "seeds": [_seed(row["model"]) for row in rows], "metric": metric, "value": value, "value_se": error,
+        "seeds": [seed_of(row["model"]) for row in rows], "metric": metric, "value": value, "value_se": error,
         "thresholds": rows[0]["parameters"],
         "details": {"experiment": experiment.name, "model": cell.model, "attack": attack,
                     "paper": subject.paper.get(attack), "difference": gap, "rows": list(rows)} | _training(subject),

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer, allowed_gap
 from robust_core.registry import param
@@ -49,22 +51,13 @@ class IntegratedGradients(Explainer):
             open_, steps = again, steps * 2
         return [results[i] for i in range(len(texts))]
 
-    def _attribute(self, model: WhiteBox, texts: list[str], targets: list[int], steps: int) -> list[Attribution]:
-        import torch
-        from captum.attr import IntegratedGradients as Captum
-
+    def _attribute(self, model: Any, texts: list[str], targets: list[int], steps: int) -> list[Attribution]:  # noqa: ANN401
         encoded = model.embed(texts)
-        wanted = torch.tensor(targets, device=encoded.embeddings.device)
-        with torch.enable_grad():
-            scores, delta = Captum(_proba(model)).attribute(
-                encoded.embeddings, baselines=baseline_of(encoded), target=wanted,
-                additional_forward_args=(encoded.mask,), n_steps=steps, method="gausslegendre",
-                return_convergence_delta=True, internal_batch_size=max(len(texts), _rows(model, encoded)))
-        tokens = scores.sum(-1).detach().cpu()
-        totals = tokens.sum(-1) - delta.cpu()
-        return [self.attribution(text, encoded.spans[i], of_words(encoded, tokens, i), targets[i],
-                                 gap=abs(float(delta[i])), steps=steps, total=float(totals[i]))
-                for i, text in enumerate(texts)]
+        way = _along if getattr(model, "straight", False) else _by_captum
+        tokens, totals = way(model, encoded, targets, steps)
+        gaps = (tokens.sum(-1) - totals).abs().tolist()
+        return [self.attribution(text, encoded.spans[i], of_words(encoded, tokens, i), targets[i], gap=gaps[i],
+                                 steps=steps, total=float(totals[i])) for i, text in enumerate(texts)]
 
 
 @EXPLAINERS.register("ixg", title="Input x gradient", source="https://arxiv.org/abs/1605.01713")
@@ -97,6 +90,48 @@ class InputXGradient(Explainer):
                 results[i] = self.attribution(texts[i], encoded.spans[place], of_words(encoded, tokens, place),
                                               targets[i])
         return [results[i] for i in range(len(texts))]
+
+
+def _by_captum(model: WhiteBox, encoded: Encoded, targets: list[int], steps: int
+               ) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Return the (n, t) score of each token, and the (n,) change in probability they should add up to."""
+    import torch
+    from captum.attr import IntegratedGradients as Captum
+
+    wanted = torch.tensor(targets, device=encoded.embeddings.device)
+    with torch.enable_grad():
+        scores, delta = Captum(_proba(model)).attribute(
+            encoded.embeddings, baselines=baseline_of(encoded), target=wanted,
+            additional_forward_args=(encoded.mask,), n_steps=steps, method="gausslegendre",
+            return_convergence_delta=True, internal_batch_size=max(len(targets), _rows(model, encoded)))
+    tokens = scores.sum(-1).detach().cpu()
+    return tokens, tokens.sum(-1) - delta.cpu()
+
+
+def _along(model: Any, encoded: Encoded, targets: list[int], steps: int) -> "tuple[torch.Tensor, torch.Tensor]":  # noqa: ANN401
+    """Return what `_by_captum` does, of a model that knows its scores along a straight line.
+
+    The score of a token is the derivative with respect to its own way from the baseline, summed over the steps: the
+    same sum as over its coordinates.
+    """
+    import torch
+
+    start, device = baseline_of(encoded), encoded.embeddings.device
+    nodes, weights = (torch.from_numpy(values / 2).to(device, torch.float32)
+                      for values in np.polynomial.legendre.leggauss(steps))
+    tokens, totals = torch.zeros(encoded.mask.shape), torch.zeros(len(targets))
+    for i, target in enumerate(targets):
+        real = encoded.mask[i]
+        ends = start[i][real], encoded.embeddings[i][real]
+        reached = (nodes + 0.5).unsqueeze(1).repeat(1, len(ends[0])).requires_grad_()
+        with torch.enable_grad():
+            proba = model.along(*ends, reached).softmax(-1)[:, target]
+            slopes, = torch.autograd.grad(weights @ proba, reached)
+        tokens[i, real.cpu()] = slopes.sum(0).cpu()
+        with torch.no_grad():
+            first, last = model.along(*ends, reached.new_tensor([[0.0], [1.0]]).expand(2, len(ends[0]))).softmax(-1)
+        totals[i] = (last - first)[target]
+    return tokens, totals
 
 
 def _proba(model: WhiteBox) -> "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]":

@@ -25,13 +25,17 @@ class Asked:
         model: The classifier.
         text: A cleaned text.
         low: Run in bf16 where that is faster.
+        shared: What other texts have asked this model in the same precision, by token ids; added to. Where the words
+            in which two texts differ are gone, both ask the same.
 
     Attributes:
         words: How many words the model reads.
     """
 
-    def __init__(self, model: Any, text: str, low: bool = False) -> None:  # noqa: ANN401 (any classifier)
+    def __init__(self, model: Any, text: str, low: bool = False,  # noqa: ANN401 (any classifier)
+                 shared: dict[bytes, np.ndarray] | None = None) -> None:
         self._model, self._draft = model, Draft.of(text)
+        self._shared = {} if shared is None else shared
         self._screened = low and bool(getattr(model, "screens", False))
         self._known: dict[bytes, np.ndarray] = {}
         self.spans = self._draft.spans
@@ -55,7 +59,12 @@ class Asked:
         if not hasattr(self._model, "blanked"):
             return self._model.predict_proba([self._without(row) for row in keep])
         rows = self._model.blanked(self._draft.text, keep)
-        return self._model.proba_from_ids(rows, screened=True) if self._screened else self._model.proba_from_ids(rows)
+        keys = [np.asarray(row, dtype=np.int64).tobytes() for row in rows]
+        new = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._shared}
+        if new:
+            options = {"screened": True} if self._screened else {}
+            self._shared |= dict(zip(new, self._model.proba_from_ids(list(new.values()), **options), strict=True))
+        return np.stack([self._shared[key] for key in keys])
 
     def _without(self, keep: np.ndarray) -> str:
         draft = self._draft
@@ -65,8 +74,12 @@ class Asked:
 
 
 def _asked(model: Classifier, texts: list[str], low: bool) -> dict[str, Asked]:
-    """Return each distinct text once, so that a text explained towards several classes is asked about once."""
-    return {text: Asked(model, text, low) for text in texts}
+    """Return each distinct text once, so that a text explained towards several classes is asked about once.
+
+    They share their answers: a perturbed text without its swapped words is the original without them.
+    """
+    shared: dict[bytes, np.ndarray] = {}
+    return {text: Asked(model, text, low, shared) for text in texts}
 
 
 @EXPLAINERS.register("lime", title="LIME", source="https://arxiv.org/abs/1602.04938")

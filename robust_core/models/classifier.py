@@ -201,6 +201,16 @@ class TextClassifier:
         with self._lock:
             return self.net(embeddings, mask)
 
+    @property
+    def straight(self) -> bool:
+        """Whether it offers `along`."""
+        return self.net.straight
+
+    def along(self, start: torch.Tensor, end: torch.Tensor, reached: torch.Tensor) -> torch.Tensor:
+        """Return (s, classes) scores of a text at s places between (t, d) rows, differentiable in the (s, t) shares."""
+        with self._lock:
+            return self.net.along(start, end, reached)  # type: ignore[operator]
+
     def representation(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, d) vector that the head reads, differentiable in the embeddings."""
         with self._lock:

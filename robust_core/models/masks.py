@@ -70,6 +70,12 @@ class WordMasks(nn.Module):
         """Return the importance phi of words, (…) in 0..1, from (…, d) embeddings."""
         return torch.sigmoid(self.odds(seen).float())
 
+    def along(self, start: torch.Tensor, end: torch.Tensor, reached: torch.Tensor) -> torch.Tensor:
+        """Return phi of words on the way from one row to another: (s, t), from (t, d) rows and (s, t) shares of it."""
+        ends = self.hidden(torch.stack([start, end]) / self.config.unit)
+        scores = self.out(torch.tanh(torch.lerp(ends[0], ends[1], reached.unsqueeze(-1))))
+        return torch.sigmoid((scores[..., 1] - scores[..., 0]).float())
+
     def weights(self, seen: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return what the words are multiplied with: a sample of 0 and 1 in training, else phi.
 

@@ -31,12 +31,14 @@ class Network(nn.Module):
         embedding: The table of word-embedding rows.
         masks: Word masks that its words go through; None reads them whole.
         screens: Whether bf16 makes it faster where the processor has it.
+        straight: Whether it has `along`, a faster way to the scores on the straight line between two texts.
         reconstruction: Head that reads tokens back from their hidden states; only models trained with RAR have one.
     """
 
     embedding: nn.Embedding
     masks: WordMasks | None
     screens = False
+    straight = False
     reconstruction: MaskedHead | None
 
     def __init__(self) -> None:

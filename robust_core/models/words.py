@@ -23,6 +23,8 @@ class WordCNN(Network):
         embedding_dropout: Share of the word vectors' coordinates dropped in training.
     """
 
+    straight = True
+
     def __init__(self, vocabulary: int, classes: int, width: int = 200, kernels: int = 150,
                  sizes: tuple[int, ...] = (3, 4, 5), dropout: float = 0.2, embedding_dropout: float = 0.0) -> None:
         super().__init__()
@@ -72,6 +74,33 @@ class WordCNN(Network):
                                                mode="sum").view(n, t, -1)
             sums.masked_fill_(~mask.unsqueeze(-1), -torch.inf)
             features.append(torch.relu(sums.amax(dim=1) + torch.as_tensor(layer.bias)))
+        return self.head(torch.cat(features, dim=1))
+
+    def along(self, start: torch.Tensor, end: torch.Tensor, reached: torch.Tensor) -> torch.Tensor:
+        """Return the scores of texts on the way from one to another, as `forward` of the rows there would.
+
+        What a kernel sees of a word is linear in its row, so both ends are multiplied with the kernels once, whatever
+        the number of steps.
+
+        Args:
+            start: (t, d) rows of one text, no pads.
+            end: (t, d) rows of the other one.
+            reached: (s, t) how far each word has gone at each step, from 0 to 1; differentiable in it.
+
+        Returns:
+            (s, classes) scores before softmax.
+        """
+        phi = reached.new_ones(()) if self.masks is None else self.masks.along(start, end, reached)
+        shares, features = torch.stack([phi * (1 - reached), phi * reached]), []
+        for convolution, size in zip(self.convolutions, self.sizes, strict=True):
+            kernels = torch.as_tensor(convolution.weight).permute(1, 2, 0).flatten(1)
+            parts = (torch.stack([start, end]) @ kernels).view(2, len(start), size, -1)
+            parts = nn.functional.pad(parts, (0, 0, 0, 0, 0, size - 1))
+            # (2, t, size, kernels): what the words of each window give, by their place in it.
+            windows = torch.stack([parts[:, place: place + len(start), place] for place in range(size)], dim=2)
+            weights = nn.functional.pad(shares, (0, size - 1)).unfold(2, size, 1)
+            sums = torch.einsum("estz,etzk->tsk", weights, windows)
+            features.append(torch.relu(sums.amax(dim=0) + torch.as_tensor(convolution.bias)))
         return self.head(torch.cat(features, dim=1))
 
     def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:

@@ -1,0 +1,253 @@
+"""What experiments about explanations share: both versions of a text explained, models compared on the same texts."""
+
+import dataclasses
+import math
+import shlex
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from robust_core import datasets, stability
+from robust_core.errors import MissingResource, RobustError
+from robust_core.experiments import Claim, Experiment, Options, chosen, note, pooled, seeded
+from robust_core.experiments.comparison import TITLES, Subject, difference, picked, prepared, seed_of
+from robust_core.registry import to_record
+from robust_core.reproduce import markdown
+from robust_core.store import ResultStore
+from robust_core.types import Event
+
+METRICS = ("kendall_tau", "top_5")
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What to explain.
+
+    Args:
+        explain: Name of the explainer.
+        attacks: Names of the attacks.
+        texts: Texts of a test set to attack and explain, by data set and architecture; None for all.
+        headline: The figure that a claim states: "kendall_tau" or "top_5".
+    """
+
+    explain: str
+    attacks: tuple[str, ...]
+    texts: Mapping[tuple[str, str], int | None]
+    headline: str = "kendall_tau"
+
+
+def explained(experiment: Experiment, question: Question, options: Options, store: ResultStore, stop: threading.Event,
+              paper: Callable[[str, str], Any] = lambda model, attack: None) -> Iterator[Event]:
+    """Attack the models that are here, compare the explanations of both versions of each text, and state claims.
+
+    Each model has adversarial texts of its own, as in the paper. Models are compared on the originals that both have,
+    three ways (`stability.by_group`).
+
+    Args:
+        experiment: Whose subjects to measure.
+        question: What to explain.
+        options: What a person changed.
+        store: Where results and comparisons go and come from.
+        stop: Set to end early.
+        paper: The paper's figures of a model under an attack, to be stored beside ours.
+
+    Yields:
+        What `Experiment.run` yields.
+
+    Raises:
+        MissingResource: None of the data sets is here, or none of the models.
+    """
+    attacks = chosen(question.attacks, options.attacks, "attack")
+    subjects = [s for s in picked(experiment.subjects(), options) if set(s.attacks) & set(attacks)]
+    yield from prepared(experiment, options, stop)
+    here = [subject for subject in subjects if seeded(subject.id, options.seeds)[0]]
+    if not here:
+        raise MissingResource(f"Every model of {experiment.title}",
+                              f"Train them with python -m robust_core reproduce {experiment.name} --train.")
+    found, last = 0, None
+    for dataset in dict.fromkeys(str(subject.training["dataset"]) for subject in here):
+        try:
+            datasets.find(dataset, "test", options.data_dir)
+        except MissingResource as error:
+            last = error
+            yield note(f"{dataset} is left out. {error}")
+            continue
+        found += 1
+        for attack in attacks:
+            same = [s for s in here if s.training["dataset"] == dataset and attack in s.attacks]
+            for n in dict.fromkeys(_count(question, s, options) for s in same):
+                if not stop.is_set():
+                    yield from _group(experiment, question, [s for s in same if _count(question, s, options) == n],
+                                      attack, n, options, store, stop, paper)
+    if last is not None and not found:
+        raise last
+
+
+def _count(question: Question, subject: Subject, options: Options) -> int | None:
+    planned = question.texts[str(subject.training["dataset"]), str(subject.training["architecture"])]
+    return planned if options.n is None else options.n if planned is None else min(planned, options.n)
+
+
+def _group(experiment: Experiment, question: Question, subjects: Sequence[Subject], attack: str, n: int | None,
+           options: Options, store: ResultStore, stop: threading.Event, paper: Callable[[str, str], Any]
+           ) -> Iterator[Event]:
+    """Measure models that read the same texts, in step, and state a claim of each."""
+    from robust_core.attacks import ATTACKS
+    from robust_core.evaluate import evaluate
+    from robust_core.explainers import EXPLAINERS
+    from robust_core.models import checkpoint
+
+    dataset, explainer = str(subjects[0].training["dataset"]), EXPLAINERS[question.explain]()
+    ids = {subject.id: seeded(subject.id, options.seeds)[0] for subject in subjects}
+    models = [checkpoint.load(name, options.device) for names in ids.values() for name in names]
+    rows: dict[str, list[dict[str, Any]]] = {model.id: [] for model in models}
+    try:
+        for event in evaluate(models, dataset, "test", [ATTACKS[attack](max_queries=0)], n=n, data_dir=options.data_dir,
+                              store=store, stop=stop, precision=options.precision, explain=[explainer]):
+            if event.kind == "row" and "pairs" in event.data:
+                rows[event.victim].append(dict(event.data))
+            elif event.kind == "progress":
+                yield event
+    except RobustError as error:
+        yield note(f"{attack} on {dataset} is left out. {error}")
+        return
+    if stop.is_set():
+        return
+    uids = {e.uid for e in datasets.choose(datasets.load(dataset, "test", options.data_dir), n, 0)}
+    figures = {name: {seed_of(model): stability.by_group(store, rows[model][0]["run"], to_record(explainer), uids)
+                      for model in seeds if rows[model]} for name, seeds in ids.items()}
+    for subject in subjects:
+        mine = [row for model in ids[subject.id] for row in rows[model]]
+        if mine:
+            base = figures.get(subject.base, {}) if subject.base != subject.id else {}
+            yield Event("claim", "", subject.id, _claim(
+                experiment, question, subject, attack, mine, differences(figures[subject.id], base),
+                paper(subject.id, attack), options))
+
+
+def differences(mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Compare a model with its base, seed by seed, on the texts that both have.
+
+    Args:
+        mine: What `stability.by_group` returns, by seed.
+        base: The same of the base model.
+
+    Returns:
+        {group: {metric: `comparison.difference`}}; None where no seed has both.
+    """
+    found = {group: {metric: difference({seed: values[group][metric] for seed, values in mine.items()},
+                                        {seed: values[group][metric] for seed, values in base.items()})
+                     for metric in METRICS} for group in stability.GROUPS}
+    return None if found["all"]["kendall_tau"] is None else found
+
+
+def _claim(experiment: Experiment, question: Question, subject: Subject, attack: str, rows: Sequence[dict[str, Any]],
+           gaps: dict[str, Any] | None, theirs: Any, options: Options) -> Claim:  # noqa: ANN401 (plain data)
+    words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", subject.id, "--attack", attack]
+    words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+    words += ["--n", str(options.n)] if options.n is not None else []
+    words += ["--precision", options.precision] if options.precision != "exact" else []
+    every = [row for row in rows if row["pairs"] == "all"]
+    value, error = figure(rows, "all", question.headline)
+    what = "Kendall's tau" if question.headline == "kendall_tau" else "Top-5 intersection"
+    return {
+        "claim": f"{what} of {question.explain} on originals and texts of {attack}, {subject.id}, "
+                 f"{rows[0]['dataset']}/test, for {experiment.title}",
+        "command": shlex.join(words), "run": rows[0]["run"], "n": every[0]["compared"],
+        "seeds": [seed_of(row["model"]) for row in every], "metric": question.headline, "value": value,
+        "value_se": error, "thresholds": rows[0]["parameters"],
+        "details": {"experiment": experiment.name, "model": subject.id, "attack": attack, "explain": question.explain,
+                    "paper": theirs, "difference": gaps, "rows": list(rows)},
+    }
+
+
+def figure(rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: bool = False) -> tuple[float, float]:
+    """Return a figure of a claim's rows and its standard error, pooled over seeds.
+
+    Args:
+        rows: The rows of a claim.
+        pairs: "all" or "changed".
+        metric: "kendall_tau", or "top_K" for the intersection of the K first words.
+        random: Whether to return what a random order of the words would give; of Kendall's tau that is 0.
+    """
+    chosen_rows = [row for row in rows if row["pairs"] == pairs]
+    if metric == "kendall_tau":
+        return pooled(chosen_rows, metric)
+    name, k = "top_k_random" if random else "top_k", metric.rpartition("_")[2]
+    return pooled([{"share": row[name][k], "share_se": row[f"{name}_se"][k]} for row in chosen_rows], "share")
+
+
+def consistency_table(experiment: Experiment, found: Sequence[Claim], stands: Mapping[str, str]) -> str:
+    """Return a line a model and attack: tau and top-5 intersection beside the paper's, and differences to base.
+
+    Args:
+        experiment: Whose claims to show.
+        found: Claims.
+        stands: What the paper used where an architecture of ours stands, by architecture.
+    """
+    cells = {(c["details"]["attack"], c["details"]["model"]): c for c in experiment.mine(found)}
+    if not cells:
+        return ""
+    head = ["Model", "Attack", "KT", "*FLAT paper*", "TI@5 (by chance)", "*FLAT paper*", "KT to base", "KT, changed",
+            "TI@5, changed (by chance)", "KT to base, both fooled", "n: all / changed / both fooled", "Seeds"]
+    lines = []
+    for subject in experiment.subjects():
+        for attack in subject.attacks:
+            claim = cells.get((attack, subject.id))
+            if claim is not None:
+                lines.append(_line(claim, stands.get(subject.id.split("/")[1], "")))
+    return markdown(head, lines) + "".join(f"\n{text}\n" for text in _notes(experiment, list(cells.values())))
+
+
+def _line(claim: Claim, stands: str) -> list[str]:
+    rows, details = claim["details"]["rows"], claim["details"]
+    theirs = [f"*{value:.2f}* {stands}".rstrip() for value in details["paper"] or ()] or ["–", "–"]
+    changed = next(row for row in rows if row["pairs"] == "changed")
+    fooled = (details["difference"] or {}).get("fooled", {}).get("kendall_tau")
+    gaps = [_signed((details["difference"] or {}).get(group, {}).get("kendall_tau")) for group in ("all", "fooled")]
+    return [f"`{details['model']}`", TITLES[details["attack"]], decimal(*figure(rows, "all", "kendall_tau")), theirs[0],
+            _with_chance(rows, "all"), theirs[1], gaps[0], decimal(*figure(rows, "changed", "kendall_tau")),
+            _with_chance(rows, "changed"), gaps[1],
+            " / ".join(f"{count:,}" if count is not None else "–" for count in (
+                claim["n"], changed["compared"], None if fooled is None else fooled["n"])),
+            ", ".join(map(str, claim["seeds"]))]
+
+
+def decimal(value: float | None, error: float | None = None) -> str:
+    """Write a figure between -1 and 1 with its standard error, such as `0.58 ± 0.006`; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    known = error is not None and not math.isnan(error)
+    return f"{value:.2f}" + (f" ± {error:.3f}" if known else "")
+
+
+def _with_chance(rows: Sequence[Mapping[str, Any]], pairs: str) -> str:
+    return f"{decimal(*figure(rows, pairs, 'top_5'))} ({decimal(figure(rows, pairs, 'top_5', random=True)[0])})"
+
+
+def _signed(gap: Mapping[str, Any] | None) -> str:
+    if gap is None or gap["value"] is None:
+        return "–"
+    error = "" if gap["value_se"] is None else f" ± {gap['value_se']:.3f}"
+    between = "" if gap["seeds_se"] is None else f" (seeds ± {gap['seeds_se']:.3f})"
+    return f"{gap['value']:+.3f}{error}{between}"
+
+
+def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
+    rows = [row for claim in cells for row in claim["details"]["rows"]]
+    settings = [", ".join(sorted({row[key] for row in rows})) for key in ("precision", "device")]
+    yield ("KT is Kendall's τ-b of the attributions of a text's two versions, TI@5 the share of the five first words "
+           "that both have, each towards every class, averaged over classes, then over texts, ± standard error. Over "
+           "all texts, as in the paper, one that the attack left unchanged counts as 1; *changed* leaves these out. In "
+           f"brackets: what a random order of the words gives; for KT that is 0. Precision {settings[0]}, device "
+           f"{settings[1]}.")
+    yield ("An attack writes other texts for each model, so models are compared on the same originals with a perturbed "
+           "text each: paired differences, positive is better. Over all texts a model that resists the attack, or errs "
+           "from the start, gains without steadier explanations; *both fooled* takes only the originals on which the "
+           "attack succeeded against both, where only explanations can make the difference.")
+    yield "The paper's figures, in italics, rest on other word vectors, encoders and training sets."
+    for attack in dict.fromkeys(c["details"]["attack"] for c in cells):
+        values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
+        shown = {k: v for k, v in values.items() if k not in ("name", "max_queries", "time_limit")}
+        yield f"{TITLES[attack]}: {', '.join(f'{k} {v}' for k, v in shown.items())}."
+    yield f"`python -m robust_core reproduce {experiment.name} --out results`"
