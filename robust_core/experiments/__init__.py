@@ -14,7 +14,8 @@ from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
 
 EXPERIMENTS = Registry("experiment", tuple(f"robust_core.experiments.{name}" for name in (
-    "flat_table2", "flat_table4", "flat_table5", "flat_table10", "carl_rar_table2")))
+    "flat_table2", "flat_table4", "flat_table5", "flat_table10", "carl_rar_table2",
+    "carl_rar_embeddings", "carl_rar_table6", "rse", "rse_ablation")))
 
 Claim = dict[str, Any]
 

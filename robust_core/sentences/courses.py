@@ -9,8 +9,6 @@ from torch import nn
 
 from robust_core.errors import Incompatible
 from robust_core.models import masked
-from robust_core.models.bert import Bert
-from robust_core.resources import minilm_folder
 from robust_core.sentences.losses import contrast, info_nce, replaced_loss
 from robust_core.sentences.network import Discriminator, SentenceBatch, Training
 from robust_core.sentences.perturbed import Mixed, TokenTable, released
@@ -87,7 +85,7 @@ class RobustCourse(Course):
             raise Incompatible("The generator's pieces are not the encoder's; set detection=0.")
         special = tuple({*training.tokens.prefix, *training.tokens.suffix, training.tokens.pad_id})
         self._special = Special(special, self._generator.mask_id, len(known))
-        discriminator = Discriminator(Bert.from_folder(minilm_folder()))
+        discriminator = Discriminator(training.second())
         add_low_rank(discriminator, Recipe(rank=training.rank, lora_targets=training.lora_targets))
         self.modules["discriminator"] = discriminator.to(training.device)
 

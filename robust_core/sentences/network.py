@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -103,6 +104,7 @@ class Training:
         mixed: Whether matrix products run in bf16.
         rank: Rank of low-rank weights, also of further encoders.
         lora_targets: Layers that get them.
+        second: Makes another copy of the encoder as it was before the training.
     """
 
     network: SentenceNetwork
@@ -112,6 +114,7 @@ class Training:
     mixed: bool
     rank: int
     lora_targets: str
+    second: Callable[[], Bert]
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return the context for forward passes."""

@@ -64,7 +64,7 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
         add_low_rank(network, Recipe(rank=schedule.rank, lora_targets=schedule.lora_targets))
         network.to(where)
         training = Training(network, tokens, where, random, schedule.mixed and fast_bf16(where), schedule.rank,
-                            schedule.lora_targets)
+                            schedule.lora_targets, lambda: Bert.from_folder(minilm_folder()))
         course = method.course(training)
     loop = _Loop(training, course, schedule, given, dev)
     yield {"kind": "ready", "sentences": len(given.rows), "steps": loop.steps}
