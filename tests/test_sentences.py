@@ -24,7 +24,6 @@ from robust_core.sentences.network import Discriminator, SentenceBatch, Sentence
 from robust_core.sentences.perturbed import Mixed, TokenTable, released
 from robust_core.sentences.replaced import Special, hidden, replace
 from robust_core.train import Randomness, Recipe, add_low_rank
-from robust_core.types import Example
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -235,7 +234,7 @@ def test_special_pieces_and_pads_are_never_replaced(everywhere):
     assert not changed[:, 0].any() and not changed[~given.mask].any() and torch.equal(changed, ids != given.ids)
     shown, wanted = hidden(given, 0.3, special, torch.Generator().manual_seed(0))
     assert not torch.isin(given.ids[wanted], torch.tensor([PAD, START, END])).any()
-    assert 0.2 < float(wanted.sum()) / float((given.mask.sum() - 80)) < 0.4
+    assert 0.2 < float(wanted.sum()) / float(given.mask.sum() - 80) < 0.4
     assert 0.6 < float((shown[wanted] == MASK).float().mean()) < 0.95 and torch.equal(shown[~wanted],
                                                                                         given.ids[~wanted])
 
@@ -427,4 +426,3 @@ def test_tasks_are_found_by_kind_and_by_name():
         evaluation.tasks(["mrpc"])
     with pytest.raises(UnknownName, match="attack on encoders"):
         list(evaluation.evaluated([WordEncoder()], [], attacks=("bae",)))
-    assert Example("x").label is None
