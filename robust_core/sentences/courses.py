@@ -69,9 +69,9 @@ class RobustCourse(Course):
 
     def __init__(self, training: Training, method: "RobustSentEmbed") -> None:
         super().__init__(training, method)
-        weight, unit = training.network.embedding.weight, training.unit
+        (pieces, width), unit = training.network.embedding.weight.shape, training.unit
         self._noise = training.random.noise
-        self._table = TokenTable(*weight.shape, unit, method.token_step, method.updates, self._noise)
+        self._table = TokenTable(pieces, width, unit, method.token_step, method.updates, self._noise)
         self._sentence = Mixed(method.sentence_radius * unit, method.sentence_step * unit,
                                min(method.sentence_start, method.sentence_radius) * unit, method.mix, method.updates)
         if method.detection:

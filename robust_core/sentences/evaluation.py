@@ -133,9 +133,11 @@ def _on_words(victims: Sequence[Any], task: str, name: str, examples: Sequence[A
     attack = ATTACKS[name]()
     found: dict[str, dict[str, Any]] = {model.id: {} for model in victims}
     runs = {model.id: _run(model, attack, task, examples, precision) for model in victims}
-    opened = {name: store.open_run(run) for name, run in runs.items()} if store is not None else {}
-    for model in victims if store is not None else ():
-        found[model.id] = {r.example.uid: r for r in store.each(opened[model.id]) if r.status != "stopped"}
+    opened: dict[str, str] = {}
+    if store is not None:
+        opened = {name: store.open_run(run) for name, run in runs.items()}
+        for name, run in opened.items():
+            found[name] = {r.example.uid: r for r in store.each(run) if r.status != "stopped"}
     total = len(victims) * len(examples)
     for model in victims:
         missing = [example for example in examples if example.uid not in found[model.id]]
@@ -145,7 +147,7 @@ def _on_words(victims: Sequence[Any], task: str, name: str, examples: Sequence[A
                 if store is not None:
                     store.append(opened[model.id], event.result)
                 yield Event("progress", event.uid, model.id, {
-                    "part": f"{name} on {task}", "done": sum(map(len, found.values())), "total": total})
+                    "part": f"{attack.name} on {task}", "done": sum(map(len, found.values())), "total": total})
             elif event.kind == "error" and not found[model.id]:
                 raise BadInput(event.data["message"])
         if stop.is_set():
