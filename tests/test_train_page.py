@@ -190,7 +190,8 @@ def test_a_file_becomes_a_data_set(trainer):
     assert "15 % are held out" in page(run(at)) and button(at, "Train").disabled
     at.file_uploader(key="train.file").upload("films.csv", csv_file(), "text/csv")
     run(at)
-    assert [at.selectbox(key=f"train.columns.films.csv.{part}").value for part in ("text", "label")] == ["review", "stars"]
+    chosen = [at.selectbox(key=f"train.columns.films.csv.{part}").value for part in ("text", "label")]
+    assert chosen == ["review", "stars"]
     next(t for t in at.text_input if t.label == "Name of label 1").set_value("liked")
     run(at)
     button(at, "Use these texts").click()

@@ -100,8 +100,6 @@ def _name(label: str | None) -> str:
 
 def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw the share of votes of each class at each Lambda."""
-    import plotly.graph_objects as go
-
     labels = list(rows[0]["votes"])
     names = [f"Λ {row['scale']:g}" for row in rows]
     traces = [{"type": "bar", "orientation": "h", "name": _name(label), "y": names,
@@ -110,7 +108,7 @@ def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
                "customdata": [row["votes"][label] for row in rows],
                "hovertemplate": f"%{{y}}<br>{_name(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"}
               for i, label in enumerate(labels)]
-    return go.Figure(traces, {
+    return charts.figure(traces, {
         "barmode": "stack", "height": 70 + 34 * len(rows), "margin": {"l": 4, "r": 8, "t": 6, "b": 4},
         "xaxis": {"title": {"text": "votes (%)", "standoff": 2}, "range": [0, 100], "automargin": True},
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
@@ -175,8 +173,6 @@ def curves_part() -> None:
 
 def curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw certified accuracy against the radius, a line a method."""
-    import plotly.graph_objects as go
-
     traces = []
     for method, colour in zip(_DASHES, (charts.FOR, charts.AGAINST, "#2b8a8a"), strict=True):
         rows = [row for row in best if row["method"] == method]
@@ -188,7 +184,7 @@ def curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
             "customdata": [[row["scale"], 100 * row["clean_accuracy"]] for row in rows],
             "hovertemplate": "radius %{x:g}: %{y:.1f} %<br>Λ %{customdata[0]:g}, right without a radius "
                              "%{customdata[1]:.1f} %"})
-    return go.Figure(traces, {
+    return charts.figure(traces, {
         "height": 320, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest",
         "xaxis": {"title": {"text": "L1 radius (coordinates from 0 to 1)", "standoff": 4}, "automargin": True,
                   "rangemode": "tozero"},

@@ -11,6 +11,15 @@ FOR, AGAINST = "#7e5cd6", "#d9660a"
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
+def figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "Figure":
+    """Make a figure of plain traces and a plain layout."""
+    # Plotly takes a pandas that another thread is still importing for a whole one; an import waits for its end.
+    import pandas  # noqa: F401
+    import plotly.graph_objects as go
+
+    return go.Figure(traces, layout)
+
+
 def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, asked: int = 0,
           at: tuple[int, float] | None = None, height: int = 150) -> "Figure":
     """Draw how the probability of a class falls while an attack asks the model.
@@ -23,8 +32,6 @@ def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.
         at: (queries, probability) to ring, such as a step of a replay.
         height: Height in pixels.
     """
-    import plotly.graph_objects as go
-
     x = [queries for queries, _ in points]
     y = [100 * proba for _, proba in points]
     traces = [{
@@ -43,7 +50,7 @@ def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 100 * border, "y1": 100 * border, "opacity": 0.6,
             "line": {"width": 1, "dash": "dash"}}
     # One call instead of many updates: this is drawn several times a second while an attack runs.
-    return go.Figure(traces, {
+    return figure(traces, {
         "height": height, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest", "uirevision": "keep",
         "xaxis": {"title": {"text": "queries", "standoff": 2}, "rangemode": "tozero", "automargin": True, "nticks": 5},
         "yaxis": {"title": {"text": f"{label} (%)", "standoff": 2}, "range": [-5, 105], "tickvals": [0, 50, 100],
@@ -75,8 +82,6 @@ def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mappin
         chance: For each number of words the share that random orders keep, by k.
         height: Height in pixels.
     """
-    import plotly.graph_objects as go
-
     traces = [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "name": name,
                "mode": "lines+markers", "line": {"color": _COLOURS[i % 8], "dash": _DASHES[i % 6], "width": 2.5},
                "marker": {"symbol": _SYMBOLS[i % 8], "size": 9},
@@ -90,7 +95,7 @@ def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mappin
     layout = _layout("k", "kept (%)", height)
     layout["xaxis"] |= {"dtick": 1}
     layout["yaxis"] |= {"range": [-4, 104]}
-    return go.Figure(traces, layout)
+    return figure(traces, layout)
 
 
 def words(points: Sequence[tuple[str, str, str, float, float]], height: int = 320) -> "Figure":
@@ -100,8 +105,6 @@ def words(points: Sequence[tuple[str, str, str, float, float]], height: int = 32
         points: (series, word, word in the other text, score, score in the other text).
         height: Height in pixels.
     """
-    import plotly.graph_objects as go
-
     traces = []
     for i, name in enumerate(dict.fromkeys(point[0] for point in points)):
         own = [point for point in points if point[0] == name]
@@ -120,7 +123,7 @@ def words(points: Sequence[tuple[str, str, str, float, float]], height: int = 32
     low, high = min(values, default=0.0), max(values, default=1.0)
     diagonal = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "opacity": 0.6,
                 "line": {"width": 1, "dash": "dash"}}
-    return go.Figure(traces, _layout("importance in the original", "in the adversarial text", height,
+    return figure(traces, _layout("importance in the original", "in the adversarial text", height,
                                      shapes=[diagonal]))
 
 
@@ -135,8 +138,6 @@ def boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | N
         chance: Value that chance gives, to mark.
         points: Whether every value is drawn beside its box.
     """
-    import plotly.graph_objects as go
-
     traces = [{"type": "box", "x": [v for v in values if v == v], "name": name, "orientation": "h", "boxmean": True,
                "marker": {"color": _COLOURS[i % 8], "size": 4}, "line": {"width": 2}, "showlegend": False,
                "boxpoints": "all" if points else "outliers"} for i, (name, values) in enumerate(groups.items())]
@@ -150,7 +151,7 @@ def boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | N
                          "line": {"width": 1.5, "dash": dash}} for value, dash, _ in marks]
     layout["annotations"] = [{"x": value, "y": 1, "yref": "paper", "text": text, "showarrow": False,
                               "yanchor": "bottom", "yshift": 16 * i} for i, (value, _, text) in enumerate(marks)]
-    return go.Figure(traces, layout)
+    return figure(traces, layout)
 
 
 def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Collection[str] = (),
@@ -166,8 +167,6 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
         height: Height in pixels.
         log_x: Whether the x axis is logarithmic.
     """
-    import plotly.graph_objects as go
-
     named = {*marked, *found}
     rest = [p for p in points if p[0] not in named]
     rest = rest[:: -(-len(rest) // _MOST_POINTS) or 1]
@@ -184,7 +183,7 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
     layout = _layout(x, y, height)
     if log_x:
         layout["xaxis"] |= {"type": "log", "dtick": 1}
-    return go.Figure(traces, layout)
+    return figure(traces, layout)
 
 
 def losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> "Figure":
@@ -195,8 +194,6 @@ def losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> 
         steps: Its "step" events.
         height: Height in pixels.
     """
-    import plotly.graph_objects as go
-
     names = list(dict.fromkeys(name for event in [*epochs, *steps] for name in event["terms"]))
     traces: list[dict] = []
     for i, name in enumerate(names):
@@ -212,7 +209,7 @@ def losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> 
             "type": "scatter", "mode": "lines+markers", "x": [x for x, _ in means], "y": [y for _, y in means],
             "line": {"color": tone, "width": 2.5, "dash": _DASHES[i % 6]},
             "marker": {"size": 7, "color": tone, "symbol": _SYMBOLS[i % 8]}})
-    return go.Figure(traces, _training_layout(height, epochs, "mean over the epoch"))
+    return figure(traces, _training_layout(height, epochs, "mean over the epoch"))
 
 
 def dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "Figure":
@@ -223,8 +220,6 @@ def dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "F
         chance: Accuracy of guessing, 0..1.
         height: Height in pixels.
     """
-    import plotly.graph_objects as go
-
     x, y = [e["epoch"] for e in epochs], [100 * e["dev_accuracy"] for e in epochs]
     traces: list[dict] = [{
         "type": "scatter", "mode": "lines+markers", "x": x, "y": y, "name": "accuracy on dev", "showlegend": False,
@@ -243,7 +238,7 @@ def dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "F
                          "opacity": 0.6, "line": {"width": 1, "dash": "dash"}}]
     layout["annotations"] = [{"xref": "paper", "x": 1, "xanchor": "right", "y": 100 * chance, "yanchor": "top",
                               "text": "guessing", "showarrow": False}]
-    return go.Figure(traces, layout)
+    return figure(traces, layout)
 
 
 def _training_layout(height: int, epochs: Sequence[dict], label: str) -> dict:

@@ -22,8 +22,8 @@ EPOCHS = {"cnn": {"clean_epochs": 6, "round_epochs": 6}, "lstm": {"clean_epochs"
           "minilm": {"clean_epochs": 3, "round_epochs": 2}}
 EPOCHS_ON_EMBEDDINGS = 5
 ROWS = {"ag_news": 8_000}
-# Attacks on the whole test set, but on so many texts of AG News.
-TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}}
+# Attacks on the whole test set, but on so many texts of AG News, and of SST-2 for a transformer.
+TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}, "sst2": {"minilm": 600}}
 
 Entry = dict[str, Any]
 
