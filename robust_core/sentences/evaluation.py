@@ -20,9 +20,9 @@ KINDS = ("sts", "transfer", "attacks")
 # Attacked sentences of each set, drawn with seed 0, the same for every encoder.
 ATTACKED, SENTENCES = ("sst2", "mr"), 200
 ON_WORDS = ("textfooler", "pwws", "deepwordbug")
-# Radii, in mean token-embedding norms: at these about half of the answers of plain MiniLM's classifier flip (SST-2
-# dev). Chosen once and frozen for every encoder.
-ON_EMBEDDINGS: dict[str, dict[str, Any]] = {"fgsm": {"radius": 0.01}, "pgd": {"radius": 0.3}}
+# Radii, in mean token-embedding norms, chosen once on plain MiniLM and frozen for every encoder. On 40 dev sentences of
+# SST-2 FGSM of 0.003 flips 66 % and of 0.01 all; k-PGD of 0.1 flips 31 % and of 0.3 94 %: these lie between.
+ON_EMBEDDINGS: dict[str, dict[str, Any]] = {"fgsm": {"radius": 0.002}, "pgd": {"radius": 0.15}}
 ATTACK_NAMES = (*ON_WORDS, *ON_EMBEDDINGS)
 
 
