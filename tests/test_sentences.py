@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from doubles import WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
 from robust_core.models import adapters
@@ -18,6 +20,7 @@ from robust_core.models.bert import Bert
 from robust_core.perturb import slope_of
 from robust_core.registry import parameters, to_record
 from robust_core.sentences import METHODS, corpus, courses, evaluation, orders, probes, similarity, victims
+from robust_core.sentences import training as loop
 from robust_core.sentences.losses import contrast, info_nce, replaced_loss, stacked
 from robust_core.sentences.methods import RobustSentEmbed, Schedule, SimCSE, method
 from robust_core.sentences.network import Discriminator, SentenceBatch, SentenceNetwork, Training
@@ -271,6 +274,7 @@ def folder(tmp_path):
             ("a very held out sentence", "a very held sentence", 4), ("slow", "fast cars", 1)]
     (data / "sts" / "stsb_test.tsv").write_text("genre\tfile\tscore\tsentence1\tsentence2\n" + "\n".join(
         f"g\tf\t{score}\t{a}\t{b}" for a, b, score in rows) + "\n")
+    (data / "sts" / "stsb_dev.tsv").write_text((data / "sts" / "stsb_test.tsv").read_text())
     (data / "sts" / "sts12.tsv").write_text("subset\tsplit\tscore\tsentence1\tsentence2\n" + "\n".join(
         f"s\t{'train' if i == 4 else 'test'}\t{score}\t{a}\t{b}" for i, (a, b, score) in enumerate(rows)) + "\n")
     return data
@@ -279,10 +283,16 @@ def folder(tmp_path):
 class Words:
     """A tokenizer of one piece a word."""
 
-    prefix, suffix = (1,), (2,)
+    prefix, suffix, pad_id = (START,), (END,), PAD
 
     def unit_ids(self, text):
-        return tuple(10 + len(word) for word in text.split())
+        return tuple(5 + zlib.crc32(word.encode()) % (PIECES - 5) for word in text.split())
+
+    def ids(self, text):
+        return (START, *self.unit_ids(text)[:14], END)
+
+    def vocabulary(self):
+        return Tokens().vocabulary()
 
 
 def test_the_corpus_is_short_new_and_the_same_for_every_seed(folder):
@@ -385,6 +395,43 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
     (done.folder / "card.json").write_text("{}")
     with pytest.raises(BadInput, match="is damaged"):
         adapters.cards()
+
+
+# The training.
+
+@pytest.fixture
+def tiny(guesser, monkeypatch):
+    """Let a training begin from a tiny encoder, read by words."""
+    monkeypatch.setattr(loop.Bert, "from_folder", lambda folder: body())
+    monkeypatch.setattr(loop.checkpoint, "subwords", lambda folder, length: Words())
+    monkeypatch.setattr(loop.checkpoint, "encoder_hash", lambda: "p")
+
+
+def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(tiny, folder, tmp_path):
+    chosen = {"batch_size": 8, "checks": 3, "rank": 4, "learning_rate": 0.01}
+    wanted = orders.order("robustsentembed", "", chosen, "", 1, 30)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    events = [list(orders.run(wanted, tmp_path / str(i), "cpu", str(folder))) for i in range(2)]
+    assert torch.equal(torch.rand(3), expected)
+    kinds = [e["kind"] for e in events[0]]
+    assert kinds[:2] == ["ready", "check"] and kinds[-2:] == ["check", "stored"] and kinds.count("check") == 4
+    assert events[0][0] == {"kind": "ready", "sentences": 30, "steps": 3}
+    card, again = (made[-1]["card"] for made in events)
+    assert card.id == "robustsentembed@1" and card.files == again.files, "the same seed gives the same weights"
+    after = {step: value for step, value in card.dev["checks"] if step}
+    assert card.dev["after"] == max(after.values()) == after[card.dev["step"]]
+    assert card.corpus["n"] == 30 and card.corpus["drawn_from"] == 68 and card.device == "cpu"
+    assert set(load_file(card.folder / "model.safetensors")) == {
+        f"encoder.layer.{i}.{name}.lora_{side}" for i in range(2) for side in "AB" for name in (
+            "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+            "intermediate.dense", "output.dense")}
+
+
+def test_too_few_sentences_are_refused(tiny, folder):
+    with pytest.raises(BadInput, match="There are only 5 sentences"):
+        list(loop.train(SimCSE(), Schedule(), sentences=5, device="cpu", data_dir=str(folder)))
 
 
 # Orders.
