@@ -99,6 +99,11 @@ def _names() -> list[str]:
     return encoders.names()
 
 
+def _title(name: str) -> str:
+    """Return an encoder's name as people write it."""
+    return TITLES.get(name, name)
+
+
 def similarity(way: Way) -> None:
     """Draw how alike the original and each text on the way are, for every encoder and every chosen model."""
     from robust_core.sentences.views import cosines
@@ -106,7 +111,7 @@ def similarity(way: Way) -> None:
     st.subheader("How far the words moved the text")
     device, lines = state.selection().device, {}
     for name in _names():
-        lines[TITLES.get(name, name)] = cosines(_encoded(name, device, way.texts))[0]
+        lines[_title(name)] = cosines(_encoded(name, device, way.texts))[0]
     for model in state.selection().models:
         try:
             lines[state.title(model)] = cosines(_represented(model, state.fingerprint(model), device, way.texts))[0]
@@ -140,7 +145,7 @@ def world(way: Way) -> None:
     st.subheader("A map of reviews")
     names, device = _names(), state.selection().device
     encoder = st.selectbox("Encoder", names, key="embeddings.encoder", width=260,
-                           format_func=lambda name: TITLES.get(name, name))
+                           format_func=_title)
     examples = datasets.load("reviews", "train")[:_CORPUS]
     corpus, points = (_encoded(encoder, device, tuple(texts)) for texts in ([e.text for e in examples], way.texts))
     plane = Plane.of(corpus)
@@ -217,7 +222,7 @@ def matrix() -> None:
     typed = st.text_area("One sentence a line", key="embeddings.lines", height="content", persist_state="session")
     names = _names()
     encoder = st.selectbox("Under", names, key="embeddings.matrix", width=260,
-                           format_func=lambda name: TITLES.get(name, name))
+                           format_func=_title)
     try:
         texts = tuple(check_typed(line) for line in typed.splitlines() if line.strip())[:_MOST_TYPED]
     except RobustError as error:
