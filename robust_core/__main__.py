@@ -315,7 +315,11 @@ def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str
     from robust_core.defences import DEFENCES
     from robust_core.train.recipe import Recipe
 
-    known = {p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}
+    return _typed_settings({p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}, settings)
+
+
+def _typed_settings(known: Mapping[str, type], settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings by the types of what is known; the engine refuses the rest."""
     return {name: _parsed(known.get(name, str), name, value) for name, value in _pairs(settings).items()}
 
 
@@ -343,6 +347,99 @@ def _tell(model: str, event: Mapping[str, Any]) -> None:
     elif event["kind"] == "contrastive":
         typer.echo(f"{model}: the contrastive loss begins at step {event['step']}, against {event['negatives']} "
                    "texts of other labels", err=True)
+
+
+@app.command()
+def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse or robustsentembed.")],
+                  preset: Annotated[str, typer.Option("--preset", help="paper or as-released.")] = "",
+                  sentences: Annotated[int | None, typer.Option(
+                      "--sentences", min=0, help="Sentences to learn from; 0: all; 6,000 on a CPU.")] = None,
+                  name: Annotated[str, typer.Option("--name", help="Name of the encoder; the method's.")] = "",
+                  seed: Seed = 0,
+                  settings: Annotated[list[str] | None, typer.Option(
+                      "--set", help="Parameter of the method or the schedule: name=value; repeatable.")] = None,
+                  data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+                  out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
+                  device: Device = "auto", as_json: Json = False) -> None:
+    """Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights."""
+    from robust_core.sentences import orders as trainings
+
+    with _stdout_kept(), _interruptible() as stop:
+        order = trainings.order(method, preset, _typed_settings(trainings.parameters_of(method), settings), name, seed,
+                                sentences)
+        rows: list[Row] = []
+        for event in trainings.run(order, Path(out) if out else runs_folder() / "checkpoints", device, data_dir):
+            _tell_encoder(order.id, event)
+            if event["kind"] == "stored":
+                rows.append(event["row"])
+            elif stop.is_set():
+                raise typer.Exit(_INTERRUPTED)
+    _show(rows, as_json, {"Encoder": _key("encoder"), "Spearman on STS-B dev": _number("dev_spearman"),
+                          "Before": _number("before"), "Sentences": _key("sentences"), "Step": _key("step"),
+                          "Seconds": _number("seconds"), "Stored in": _key("path")})
+
+
+def _tell_encoder(name: str, event: Mapping[str, Any]) -> None:
+    """Say on stderr how the training of an encoder goes on."""
+    if event["kind"] == "ready":
+        typer.echo(f"{name}: {event['sentences']:,} sentences, {event['steps']} steps", err=True)
+    elif event["kind"] == "check":
+        typer.echo(f"{name}: step {event['step']} of {event['steps']}: Spearman on STS-B dev {event['spearman']:.4f}",
+                   err=True)
+    elif event["kind"] == "step" and event["step"] % 10 == 1:
+        terms = ", ".join(f"{term} {value:.4f}" for term, value in event["terms"].items())
+        typer.echo(f"{name}: step {event['step']} of {event['steps']}: {terms}, {event['eta']:.0f} s to go", err=True)
+
+
+@app.command()
+def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
+                         "--encoder", help="Name, folder or Hugging Face id; repeatable; all that are here.")] = None,
+                     task: Annotated[list[str] | None, typer.Option(
+                         "--task", help="sts, transfer, attacks, or one task such as sts12; repeatable; all.")] = None,
+                     attack: Annotated[list[str] | None, typer.Option(
+                         "--attack", help="Only this attack; repeatable.")] = None,
+                     n: Annotated[int | None, typer.Option("--n", min=1, help="Attacked sentences a set; 200.")] = None,
+                     data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+                     precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
+    """Measure sentence encoders: similarity, classifiers on their vectors, and how easily these are fooled."""
+    from rich.console import Console
+
+    from robust_core import encoders, progress
+    from robust_core.sentences import evaluation
+
+    rows: list[Row] = []
+    with _stdout_kept(), _interruptible() as stop:
+        wanted = [encoders.load(name, device) for name in dict.fromkeys(encoder or encoders.names())]
+        events = evaluation.evaluated(wanted, evaluation.tasks(task or ()), attacks=tuple(attack or ()), n=n,
+                                      data_dir=data_dir, store=ResultStore(), stop=stop,
+                                      precision=_precision(precision))
+        with progress.watch(Console(stderr=True)) as show:
+            for event in events:
+                if event.kind == "row":
+                    rows.append(dict(event.data))
+                elif event.kind == "note":
+                    typer.echo(event.data["message"], err=True)
+                show(event)
+    _show(rows, as_json, {"Encoder": _key("encoder"), "Task": _key("task"), "Figure": _key("metric"),
+                          "Value": _number("value"), "±": _number("value_se"), "n": _key("n")})
+    raise typer.Exit(_INTERRUPTED if stop.is_set() else 0)
+
+
+@app.command()
+def similarity(text: Text, against: Annotated[str, typer.Argument(help="The other text.")],
+               encoder: Annotated[list[str] | None, typer.Option(
+                   "--encoder", help="Name, folder or Hugging Face id; repeatable; all that are here.")] = None,
+               device: Device = "auto", as_json: Json = False) -> None:
+    """Show how alike sentence encoders find two texts."""
+    from robust_core import encoders
+
+    with _stdout_kept():
+        texts = [_typed(text), _typed(against)]
+        rows = []
+        for name in dict.fromkeys(encoder or encoders.names()):
+            first, second = encoders.load(name, device).encode(texts)
+            rows.append({"encoder": name, "cosine": float(first @ second)})
+    _show(rows, as_json, {"Encoder": _key("encoder"), "Cosine": _number("cosine")})
 
 
 @app.command()

@@ -100,12 +100,7 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
     describe(name)
     if split not in SPLITS:
         raise UnknownName("split", split, list(SPLITS))
-    if data_dir:
-        folders = [Path(data_dir)]
-    elif os.environ.get("ROBUST_DATA"):
-        folders = [Path(os.environ["ROBUST_DATA"])]
-    else:
-        folders = [Path("../shared/data"), Path("data")]
+    folders = _folders(data_dir)
     for folder in ([_SHIPPED] if name == "reviews" else folders if name in DATASETS else [own_folder()]):
         for suffix in (".tsv.gz", ".tsv"):
             path = folder / name / f"{split}{suffix}"
@@ -115,6 +110,38 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
         f"The {split} split of {describe(name).title}",
         f"Put {name}/{split}.tsv (columns text and label) into a folder and name it with --data-dir or ROBUST_DATA.",
     )
+
+
+def table(name: str, data_dir: str | Path | None = None) -> list[dict[str, str]]:
+    """Read a table of public data that is no labelled split, such as `sts/sts12` or `transfer/mr`.
+
+    Args:
+        name: Its path below the folder of data sets, without the ending.
+        data_dir: Folder of data sets.
+
+    Returns:
+        A dictionary a row, by the columns of the header; rows with fewer columns are left out.
+
+    Raises:
+        MissingResource: It is in none of the known places.
+        BadInput: It cannot be read.
+    """
+    for folder in _folders(data_dir):
+        for suffix in (".tsv.gz", ".tsv"):
+            path = folder / f"{name}{suffix}"
+            if path.is_file():
+                head, *lines = (line.split("\t") for line in _lines(path))
+                return [dict(zip(head, line, strict=False)) for line in lines if len(line) >= len(head)]
+    raise MissingResource(f"The table {name}", f"Put {name}.tsv into a folder and name it with --data-dir or "
+                          "ROBUST_DATA.")
+
+
+def _folders(data_dir: str | Path | None) -> list[Path]:
+    if data_dir:
+        return [Path(data_dir)]
+    if os.environ.get("ROBUST_DATA"):
+        return [Path(os.environ["ROBUST_DATA"])]
+    return [Path("../shared/data"), Path("data")]
 
 
 def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Example]:

@@ -1,21 +1,25 @@
 """Sentence encoders: texts to unit vectors.
 
 The packaged MiniLM runs on our own forward pass, since it is asked in the inner loop of attacks and opens in a
-fraction of the time; any other goes through sentence-transformers.
+fraction of the time; so do the encoders trained here, which are low-rank weights on it. Any other goes through
+sentence-transformers.
 """
 
 import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.resources import minilm_folder
 from robust_core.text import clean
 from robust_core.types import Encoder, Noise
+
+if TYPE_CHECKING:
+    from robust_core.models.adapters import EncoderCard
 
 
 class MiniLM:
@@ -23,19 +27,29 @@ class MiniLM:
 
     Args:
         device: auto, cpu, cuda, mps.
+        card: An encoder that was trained from it; None for the encoder itself.
+
+    Attributes:
+        body: Its network, frozen and in eval mode.
+        tokens: Its tokenizer.
     """
 
     id = "minilm"
     length = 256
 
-    def __init__(self, device: str = "auto") -> None:
+    def __init__(self, device: str = "auto", card: "EncoderCard | None" = None) -> None:
+        from robust_core.models import adapters
         from robust_core.models.bert import Bert
         from robust_core.models.checkpoint import pick_device, subwords
 
         folder = minilm_folder()
         self._device = pick_device(device)
-        self._body = Bert.from_folder(folder).to(self._device).requires_grad_(False)
-        self._tokens = subwords(folder, self.length)
+        self.body = Bert.from_folder(folder)
+        if card is not None:
+            adapters.apply(card, self.body)
+            self.id, self.length = card.id, int(card.config["length"])
+        self.body.to(self._device).requires_grad_(False)
+        self.tokens = subwords(folder, self.length)
         self._lock = threading.Lock()
         self._noise: Noise | None = None
         self.batch = 512 if self._device.type == "cuda" else 48
@@ -69,8 +83,8 @@ class MiniLM:
         """
         from robust_core.models.rows import batches
 
-        rows = [self._tokens.ids(clean(text)) for text in texts]
-        result = np.zeros((len(rows), self._body.config["hidden_size"]), dtype=np.float32)
+        rows = [self.tokens.ids(clean(text)) for text in texts]
+        result = np.zeros((len(rows), self.body.config["hidden_size"]), dtype=np.float32)
         for chosen in batches(rows, self._budget):
             result[chosen] = self._run([rows[i] for i in chosen], screened)
         return result
@@ -82,9 +96,9 @@ class MiniLM:
         from robust_core.models.bert import mean_pool
         from robust_core.models.rows import padded
 
-        ids, mask = padded(rows, self._tokens.pad_id, self._device)
+        ids, mask = padded(rows, self.tokens.pad_id, self._device)
         with self._lock, torch.inference_mode(), precision.low(self._device, screened):
-            hidden = self._body(self._body.embeddings.word_embeddings(ids), mask)
+            hidden = self.body(self.body.embeddings.word_embeddings(ids), mask)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()
 
 
@@ -127,6 +141,13 @@ def _minilm(device: str) -> MiniLM:
     return MiniLM(device)
 
 
+@functools.lru_cache(maxsize=8)
+def _adapted(folder: Path, sha256: str, device: str) -> MiniLM:
+    from robust_core.models import adapters
+
+    return MiniLM(device, adapters.read(folder))
+
+
 def default(device: str = "auto") -> MiniLM:
     """Return the packaged encoder, loaded once per process and device."""
     from robust_core.models.checkpoint import pick_device
@@ -135,6 +156,36 @@ def default(device: str = "auto") -> MiniLM:
         return _minilm(str(pick_device(device)))
 
 
+def names() -> list[str]:
+    """Return the names of the encoders that are here: the packaged one first, then those trained from it."""
+    from robust_core.models import adapters
+
+    return ["minilm", *(card.id for card in adapters.cards())]
+
+
 def load(name: str, device: str = "auto") -> Encoder:
-    """Load an encoder: `minilm`, a folder, or a Hugging Face id."""
-    return default(device) if name == "minilm" else SentenceTransformerEncoder(name, device)
+    """Load an encoder, one of ours once per process and device.
+
+    Args:
+        name: One of `names`, a folder with one of ours or one for sentence-transformers, or a Hugging Face id.
+        device: auto, cpu, cuda, mps.
+
+    Raises:
+        UnknownName: There is no such encoder.
+        BadInput: Its files are damaged.
+        MissingResource: It cannot be reached.
+    """
+    from robust_core.models import adapters
+    from robust_core.models.checkpoint import pick_device
+
+    if name == "minilm":
+        return default(device)
+    card = next((card for card in adapters.cards() if card.id == name), None)
+    if card is None and (Path(name) / "card.json").is_file():
+        card = adapters.read(Path(name))
+    if card is not None:
+        with _LOADING:
+            return _adapted(card.folder.resolve(), card.files["model.safetensors"], str(pick_device(device)))
+    if "/" not in name and not Path(name).is_dir():
+        raise UnknownName("encoder", name, names())
+    return SentenceTransformerEncoder(name, device)

@@ -86,16 +86,17 @@ def _is(claim: Claim, dataset: str, attack: str | None) -> bool:
 
 
 def methods_table(found: list[Claim]) -> str:
-    """Return the registered attacks, explainers and defences."""
+    """Return the registered attacks, defences, sentence methods, explainers and smoothers."""
     del found
     from robust_core.attacks import ATTACKS
     from robust_core.certify import SMOOTHERS
     from robust_core.defences import DEFENCES
     from robust_core.embedding_attacks import EMBEDDING_ATTACKS
     from robust_core.explainers import EXPLAINERS
+    from robust_core.sentences import METHODS
 
     rows = [[registry.kind, f"`{name}`", (cls.__doc__ or "").split("\n")[0], f"[{cls.title}]({cls.source})"]
-            for registry in (ATTACKS, EMBEDDING_ATTACKS, DEFENCES, EXPLAINERS, SMOOTHERS)
+            for registry in (ATTACKS, EMBEDDING_ATTACKS, DEFENCES, METHODS, EXPLAINERS, SMOOTHERS)
             for name, cls in registry.items()]
     return markdown(["Kind", "Name", "What it does", "Source"], rows)
 

@@ -73,7 +73,8 @@ def doubles(tmp_path, monkeypatch):
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
     monkeypatch.setitem(ATTACKS._members, "milder", Milder)
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
-        default=lambda device="auto": WordEncoder()))
+        default=lambda device="auto": WordEncoder(), names=lambda: ["minilm"],
+        load=lambda name, device="auto": WordEncoder()))
     monkeypatch.setattr(masked, "load", lambda name="minilm", device="auto": WordReader())
     monkeypatch.setattr(state, "warm_up", lambda: None)
     monkeypatch.setitem(SLOW, "slow", 0.0)
@@ -123,7 +124,7 @@ def query(at: AppTest) -> dict:
 
 def test_pages_describe_themselves():
     titles = [p.title for p in PAGES]
-    assert titles == ["Attack", "Saliency", "Word importance", "Certified", "Train", "Models", "About"]
+    assert titles == ["Attack", "Saliency", "Word importance", "Embeddings", "Certified", "Train", "Models", "About"]
     assert all(p.subtitle.endswith(".") and p.icon.startswith(":material/") for p in PAGES)
     for path in [ROOT / "app.py", *(p.path for p in PAGES)]:
         assert len(path.read_text().splitlines()) <= (60 if path.name == "app.py" else 80)

@@ -15,7 +15,7 @@ from robust_core.types import Event, Precision
 
 EXPERIMENTS = Registry("experiment", tuple(f"robust_core.experiments.{name}" for name in (
     "flat_table2", "flat_table3", "flat_table4", "flat_table5", "flat_table8", "flat_table10", "flat_figure6",
-    "carl_rar_table2", "dssn_certified_accuracy")))
+    "carl_rar_table2", "carl_rar_embeddings", "carl_rar_table6", "rse", "rse_ablation", "dssn_certified_accuracy")))
 
 Claim = dict[str, Any]
 

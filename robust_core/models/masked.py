@@ -119,6 +119,29 @@ class MaskedModel:
             result[i] = sorted(rated.items(), key=lambda item: (-item[1], item[0]))[:most]
         return result
 
+    def likeliest(self, ids: torch.Tensor, mask: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Return the piece that fits best at each of some places; memory running out is the caller's business.
+
+        Args:
+            ids: (n, t) piece ids, with the mask at what is hidden.
+            mask: (n, t) bool, True at real pieces.
+            places: (n, t) bool with m places set.
+
+        Returns:
+            (m,) piece ids; a guess may be any piece, special ones too.
+        """
+        with self._lock, torch.no_grad():
+            return self._network(ids, mask, places).argmax(-1)
+
+    def vocabulary(self) -> dict[str, int]:
+        """Return the ids of all its pieces."""
+        return self._tokens.vocabulary()
+
+    @property
+    def mask_id(self) -> int:
+        """The piece that stands for a blank."""
+        return self._mask
+
     def _rate(self, blanks: Mapping[int, Blank]) -> dict[int, dict[str, float]]:
         """Return the log-probability of each word that a blank names: one row for each number of pieces."""
         rows, asked = [], []

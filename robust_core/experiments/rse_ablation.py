@@ -1,0 +1,89 @@
+"""RobustSentEmbed without each term of its loss."""
+
+import statistics
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from robust_core import encoders
+from robust_core.experiments import EXPERIMENTS, Claim, Options, chosen
+from robust_core.experiments.rse import SOURCE, EncoderTable, learnt, mean_of, ordered, present, seed_of, trained_on
+from robust_core.models import adapters
+from robust_core.reproduce import markdown, percent
+from robust_core.sentences import evaluation, orders
+from robust_core.store import ResultStore
+from robust_core.types import Event
+
+# (name, title, what is switched off); the first is the whole loss, the last is all that SimCSE has.
+SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("robustsentembed", "whole loss", {}),
+    ("robustsentembed-no-positive", "no adversarial positives", {"positive": False}),
+    ("robustsentembed-no-regulariser", "no regulariser", {"regulariser": 0.0}),
+    ("robustsentembed-no-detection", "no replaced-token detection", {"detection": 0.0}),
+    ("simcse", "none of them (SimCSE)", {}))
+ATTACKS = ("textfooler", "fgsm", "pgd")
+
+
+@EXPERIMENTS.register("rse/ablation", title="RobustSentEmbed, ablation", source=SOURCE)
+class Ablation(EncoderTable):
+    """What each term of RobustSentEmbed's loss does: STS average, and attack success on classifiers.
+
+    Every setting learns from the sentences and by the schedule of the `robustsentembed` that is here.
+    """
+
+    kind, metric, tasks = "sts", "spearman", {}
+
+    def wanted(self) -> dict[str, orders.Order | None]:
+        """Return the encoders by name, each with its training."""
+        card = next((card for card in adapters.cards() if card.id == "robustsentembed"), None)
+        given = {} if card is None else {name: value for name, value in card.schedule.items()}
+        sentences = None if card is None else int(card.corpus["n"])
+        return {name: orders.order(name.partition("-")[0], "", given | off, name if "-" in name else "", 0, sentences)
+                for name, _, off in SETTINGS}
+
+    def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+        """Measure the encoders that are here."""
+        names = chosen(list(self.wanted()), options.models, "encoder")
+        attacks = tuple(chosen(list(ATTACKS), options.attacks, "attack"))
+        found = yield from present(self, names, options, stop)
+        for name, ids in found.items():
+            rows: list[dict[str, Any]] = []
+            loaded = [encoders.load(i, options.device) for i in ids]
+            for event in evaluation.evaluated(loaded, evaluation.tasks(["sts", "attacks"]), attacks=attacks,
+                                              n=options.n, data_dir=options.data_dir, store=store, stop=stop,
+                                              precision=options.precision):
+                if event.kind == "row":
+                    rows.append(dict(event.data))
+                else:
+                    yield event
+            if stop.is_set():
+                return
+            yield Event("claim", "", name, self._claim(name, ids, rows, options))
+
+    def _claim(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
+        similar = [row for row in rows if row["metric"] == "spearman"]
+        value, error = mean_of(similar, ids)
+        words = f"python -m robust_core reproduce {self.name} --model {name}"
+        words += f" --seeds {options.seeds}" if options.seeds > 1 else ""
+        words += f" --n {options.n}" if options.n is not None else ""
+        return {"claim": f"mean spearman of {name}, for {self.title}", "command": words, "run": "",
+                "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]), "seeds": [seed_of(i) for i in ids],
+                "metric": "spearman", "value": value, "value_se": error, "thresholds": {},
+                "details": {"experiment": self.name, "model": name, "rows": list(rows), "trained": trained_on(ids[0])}}
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line a setting."""
+        mine = self.mine(found)
+        if not mine:
+            return ""
+        titles = {name: title for name, title, _ in SETTINGS}
+        lines = [[titles[c["details"]["model"]], percent(c["value"], c["value_se"]),
+                  *(_success(c["details"]["rows"], attack) for attack in ATTACKS), learnt(c),
+                  ", ".join(map(str, c["seeds"]))] for c in ordered(mine, list(titles))]
+        head = ["Loss", "STS mean", *(f"{name} success %" for name in ATTACKS), "Sentences", "Seeds"]
+        return markdown(head, lines) + f"\n{self.__doc__}\n\n`python -m robust_core reproduce {self.name} --train`\n"
+
+
+def _success(rows: Sequence[Mapping[str, Any]], attack: str) -> str:
+    values = [row["value"] for row in rows if row.get("attack") == attack and row["value"] is not None]
+    return percent(statistics.fmean(values), None) if values else "–"

@@ -1,0 +1,157 @@
+"""Logistic regression on frozen sentence vectors: transfer accuracy, and the classifiers that are attacked."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robust_core import datasets
+from robust_core.errors import BadInput
+from robust_core.metrics import proportion_and_error
+from robust_core.text import clean
+from robust_core.types import Encoder, Example
+
+# MR, CR, SUBJ and MPQA have no test set: ten folds, as in SentEval. The others have their own splits.
+FOLDED = {"mr": "transfer/mr", "cr": "transfer/cr", "subj": "transfer/subj", "mpqa": "transfer/mpqa"}
+SPLIT = ("sst2", "trec")
+TASKS = ("mr", "cr", "subj", "mpqa", "sst2", "trec")
+TITLES = {"mr": "MR", "cr": "CR", "subj": "SUBJ", "mpqa": "MPQA", "sst2": "SST-2", "trec": "TREC"}
+FOLDS = 10
+# Unit vectors need weak regularisation; the strength is chosen on dev, or on the ninth of a fold's training texts.
+STRENGTHS = (1.0, 4.0, 16.0, 64.0)
+_MR_TEST = 1066
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """A logistic regression on unit vectors.
+
+    Args:
+        weight: (classes, d) float32; with two classes the first row is zero.
+        bias: (classes,) float32.
+        strength: Inverse of the regularisation, chosen on dev.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    strength: float
+
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the (n,) classes of (n, d) vectors."""
+        return (vectors @ self.weight.T + self.bias).argmax(1)
+
+
+def fit(vectors: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np.ndarray]) -> Probe:
+    """Fit a probe with the strength that is best on dev; on equality the stronger regularisation.
+
+    Args:
+        vectors: (n, d) unit rows.
+        labels: (n,) classes.
+        dev: Vectors and labels to choose the strength on.
+    """
+    made = [_fit(vectors, labels, strength) for strength in STRENGTHS]
+    return max(made, key=lambda probe: (float((probe.predict(dev[0]) == dev[1]).mean()), -probe.strength))
+
+
+def _fit(vectors: np.ndarray, labels: np.ndarray, strength: float) -> Probe:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=strength, max_iter=1000, tol=1e-4).fit(vectors, labels)
+    weight, bias = model.coef_, model.intercept_
+    if len(weight) == 1:
+        weight, bias = np.vstack([np.zeros_like(weight), weight]), np.concatenate([np.zeros_like(bias), bias])
+    return Probe(weight.astype(np.float32), bias.astype(np.float32), strength)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Labelled texts for a probe.
+
+    Args:
+        name: Name of the task.
+        labels: Label names.
+        train: Texts to learn from; with folds all texts there are.
+        dev: Texts to choose the strength on; empty with folds.
+        test: Texts to measure on; empty with folds.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    train: Sequence[Example]
+    dev: Sequence[Example] = ()
+    test: Sequence[Example] = ()
+
+
+def read(name: str, data_dir: str | Path | None = None) -> Task:
+    """Read a task.
+
+    Raises:
+        MissingResource: Its data are not here.
+        BadInput: A row has no label.
+    """
+    if name in SPLIT:
+        train, dev, test = (datasets.load(name, split, data_dir) for split in datasets.SPLITS)
+        return Task(name, datasets.describe(name).labels, train, dev, test)
+    labels = ("subjective", "objective") if name == "subj" else ("negative", "positive")
+    return Task(name, labels, _folded(name, data_dir))
+
+
+def _folded(name: str, data_dir: str | Path | None) -> list[Example]:
+    try:
+        found = [Example(clean(row["text"]), int(row["label"]), f"{name}/all/{i}")
+                 for i, row in enumerate(datasets.table(FOLDED[name], data_dir))]
+    except (KeyError, ValueError):
+        raise BadInput(f"{FOLDED[name]} needs the columns text and label, a number.") from None
+    return [example for example in found if example.text]
+
+
+def attacked(name: str, data_dir: str | Path | None = None) -> Task:
+    """Return SST-2, or MR with a fixed tenth of it as dev and another as test, for a classifier to be attacked."""
+    whole = read(name, data_dir)
+    if whole.test:
+        return whole
+    order = np.random.default_rng(0).permutation(len(whole.train))
+    held = min(_MR_TEST, len(order) // 10)
+    parts = [[whole.train[i] for i in sorted(part)] for part in np.split(order, [held, 2 * held])]
+    return dataclasses.replace(whole, test=parts[0], dev=parts[1], train=parts[2])
+
+
+Encode = Callable[[Sequence[str]], np.ndarray]
+
+
+def trained(encode: Encode, task: Task) -> Probe:
+    """Fit a probe on a task's train texts, its strength chosen on dev."""
+    return fit(*_coded(encode, task.train), _coded(encode, task.dev))
+
+
+def _coded(encode: Encode, examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
+    return encode([example.text for example in examples]), np.array([int(example.label or 0) for example in examples])
+
+
+def accuracy(encode: Encode, task: Task) -> tuple[float, float, int]:
+    """Return the accuracy of probes on a task's test texts or over ten folds, its standard error, and the texts."""
+    if task.test:
+        vectors, labels = _coded(encode, task.test)
+        hits = int((trained(encode, task).predict(vectors) == labels).sum())
+        return *proportion_and_error(hits, len(labels)), len(labels)
+    vectors, labels = _coded(encode, task.train)
+    folds = np.random.default_rng(0).permutation(len(labels)) % FOLDS
+    hits = 0
+    for fold in range(FOLDS):
+        test, dev = folds == fold, folds == (fold + 1) % FOLDS
+        probe = fit(vectors[~test & ~dev], labels[~test & ~dev], (vectors[dev], labels[dev]))
+        hits += int((probe.predict(vectors[test]) == labels[test]).sum())
+    return *proportion_and_error(hits, len(labels)), len(labels)
+
+
+def measured(encoder: Encoder, names: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    """Measure an encoder on transfer tasks.
+
+    Yields:
+        A row a task: encoder, task, metric, value, value_se, n.
+    """
+    for name in names:
+        value, error, n = accuracy(encoder.encode, read(name, data_dir))
+        yield {"encoder": encoder.id, "task": name, "metric": "accuracy", "value": value, "value_se": error, "n": n}

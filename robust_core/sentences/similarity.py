@@ -1,0 +1,97 @@
+"""Semantic textual similarity: how well cosines of sentence vectors follow what people say."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robust_core import datasets
+from robust_core.errors import BadInput, MissingResource
+from robust_core.text import clean
+from robust_core.types import Encoder
+
+# Where the pairs of each task lie; of a set with a column `split` only test rows count.
+TASKS = {"sts12": "sts/sts12", "sts13": "sts/sts13", "sts14": "sts/sts14", "sts15": "sts/sts15", "sts16": "sts/sts16",
+         "stsb": "sts/stsb_test", "sickr": "sts/sickr_test"}
+TITLES = {"sts12": "STS12", "sts13": "STS13", "sts14": "STS14", "sts15": "STS15", "sts16": "STS16", "stsb": "STS-B",
+          "sickr": "SICK-R"}
+DEV = "sts/stsb_dev"
+_OTHERS = ("sts/stsb_train", "sts/sickr_train", "sts/sickr_dev")
+
+
+class Pairs(NamedTuple):
+    """Pairs of sentences, and how alike people find them."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    scores: np.ndarray
+
+
+def pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
+    """Read the pairs of a table, all its subsets together (SentEval's setting "all").
+
+    Raises:
+        MissingResource: The table is not here.
+        BadInput: It holds no pairs, or a score that is no number.
+    """
+    rows = [row for row in datasets.table(table, data_dir) if row.get("split", "test") == "test"]
+    try:
+        found = [(clean(row["sentence1"]), clean(row["sentence2"]), float(row["score"])) for row in rows]
+    except (KeyError, ValueError):
+        raise BadInput(f"{table} needs the columns sentence1, sentence2 and score, a number.") from None
+    if len(found) < 3:
+        raise BadInput(f"{table} holds too few pairs.")
+    first, second, scores = zip(*found, strict=True)
+    return Pairs(first, second, np.array(scores))
+
+
+def every_sentence(data_dir: str | Path | None = None) -> set[str]:
+    """Return the sentences of all tables that are here: nothing may be learnt from them."""
+    texts: set[str] = set()
+    for table in (*TASKS.values(), DEV, *_OTHERS):
+        try:
+            for row in datasets.table(table, data_dir):
+                texts |= {clean(row.get("sentence1", "")), clean(row.get("sentence2", ""))}
+        except MissingResource:
+            continue
+    return texts
+
+
+def spearman(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Return Spearman's rank correlation and its standard error; NaN where one side is constant.
+
+    Source: Bonett and Wright 2000, Psychometrika 65(1): the variance of the Fisher transform is
+    (1 + rho^2 / 2) / (n - 3), brought back by the delta method.
+    """
+    from scipy.stats import rankdata
+
+    x, y = (rankdata(side) - (len(side) + 1) / 2 for side in (a, b))
+    norm = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
+    if not norm or len(x) < 4:
+        return math.nan, math.nan
+    rho = float((x * y).sum()) / norm
+    return rho, (1 - rho * rho) * math.sqrt((1 + rho * rho / 2) / (len(x) - 3))
+
+
+def correlation(encoder: Encoder, given: Pairs) -> tuple[float, float]:
+    """Return Spearman's correlation of an encoder's cosines with people's scores, and its standard error."""
+    texts = list(dict.fromkeys([*given.first, *given.second]))
+    place = {text: i for i, text in enumerate(texts)}
+    vectors = encoder.encode(texts)
+    cosines = [float(vectors[place[a]] @ vectors[place[b]]) for a, b in zip(given.first, given.second, strict=True)]
+    return spearman(cosines, given.scores)
+
+
+def measured(encoder: Encoder, tasks: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    """Measure an encoder on tasks.
+
+    Yields:
+        A row a task: encoder, task, metric, value, value_se, n.
+    """
+    for task in tasks:
+        given = pairs(TASKS[task], data_dir)
+        value, error = correlation(encoder, given)
+        yield {"encoder": encoder.id, "task": task, "metric": "spearman", "value": value, "value_se": error,
+               "n": len(given.scores)}

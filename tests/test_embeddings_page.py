@@ -1,0 +1,71 @@
+"""The Embeddings page on doubles: what a person does, what the page then shows, and the figures behind it."""
+
+import numpy as np
+import pytest
+from doubles import BagOfWords
+from streamlit.testing.v1 import AppTest
+from test_pages import MODELS, ROOT, attacked, doubles, page, settle  # noqa: F401 (a fixture)
+
+from robust_core.sentences import views
+from robust_core.types import Example
+from ui import state
+
+
+def opened() -> AppTest:
+    at = AppTest.from_file(str(ROOT / "pages" / "4_Embeddings.py"), default_timeout=30)
+    return settle(at)
+
+
+def test_it_shows_something_real_at_once():
+    at = opened()
+    assert not at.exception and not at.warning
+    assert [s.value for s in at.subheader] == ["How far the words moved the text", "A map of reviews",
+                                               "The text moved where no words are", "Any sentences"]
+    table = at.dataframe[0].value
+    assert list(table["Reads the text"]) == ["MiniLM", *(state.title(m) for m in MODELS)]
+    assert table["Similarity"].between(-1, 1).all()
+    assert len(at.get("plotly_chart")) == 3
+
+
+def test_a_larger_ball_costs_certainty():
+    at = opened()
+    at.get_by_key("embeddings.radius").set_value(2.0)
+    at = settle(at)
+    rows = next(d.value for d in at.dataframe if "Distance" in d.value)
+    assert (rows["Is sure of the same %"] < rows["Was sure %"]).all() and (rows["Distance"] > 0).all()
+    assert (rows["RAR reads"] == "–").all()
+
+
+def test_bad_text_is_one_plain_line():
+    at = opened()
+    at.get_by_key("embeddings.second").set_value("  ")
+    at = settle(at)
+    assert [w.value for w in at.warning] == ["The text is empty: type a sentence."]
+    at.get_by_key("embeddings.lines").set_value("alone")
+    assert "Type at least two sentences." in page(settle(at))
+
+
+def test_the_way_goes_word_by_word():
+    assert views.way("a good old film", "a bad new film") == ["a good old film", "a bad old film", "a bad new film"]
+    assert views.way("a film", "a film") == ["a film"]
+    assert views.way("a good film", "a very good film") == ["a good film", "a very good film"]
+
+
+def test_a_plane_keeps_what_varies_most():
+    rng = np.random.default_rng(0)
+    corpus = rng.standard_normal((200, 5)) * np.array([0.1, 5.0, 0.1, 2.0, 0.1])
+    plane = views.Plane.of(corpus)
+    assert abs(plane.axes[0][1]) > 0.99 and abs(plane.axes[1][3]) > 0.99 and plane.share > 0.98
+    assert plane.at(corpus).mean(0) == pytest.approx([0, 0], abs=1e-9)
+    unit = corpus / np.linalg.norm(corpus, axis=1, keepdims=True)
+    assert views.nearest(unit, unit[7], 1) == [7]
+
+
+def test_the_curve_begins_at_the_text_itself():
+    model = BagOfWords()
+    rows = views.under_pgd(model, Example("good movie").text, (0.0, 0.5, 1.0))
+    assert rows[0]["proba"] == pytest.approx(model.predict_proba(["good movie"])[0].tolist())
+    assert rows[0]["distance"] == 0 and rows[0]["read"] is None
+    assert rows[0]["proba"][1] > rows[1]["proba"][1] > rows[2]["proba"][1]
+    cosine = views.cosines(views.representations(model, ["good movie", "good movie", "bad movie"]))
+    assert cosine[0] == pytest.approx([1, 1, -1])

@@ -1,0 +1,475 @@
+"""SimCSE and RobustSentEmbed on tiny encoders: what must hold of perturbations and losses, corpus, tasks, storage."""
+
+import dataclasses
+import gzip
+import json
+import math
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from doubles import WordEncoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
+from robust_core.models import adapters
+from robust_core.models.bert import Bert
+from robust_core.perturb import slope_of
+from robust_core.registry import parameters, to_record
+from robust_core.sentences import METHODS, corpus, courses, evaluation, orders, probes, similarity, victims
+from robust_core.sentences import training as loop
+from robust_core.sentences.losses import contrast, info_nce, replaced_loss, stacked
+from robust_core.sentences.methods import RobustSentEmbed, Schedule, SimCSE, method
+from robust_core.sentences.network import Discriminator, SentenceBatch, SentenceNetwork, Training
+from robust_core.sentences.perturbed import Mixed, TokenTable, released
+from robust_core.sentences.replaced import Special, hidden, replace
+from robust_core.train import Randomness, Recipe, add_low_rank
+
+torch.set_num_threads(1)
+CPU = torch.device("cpu")
+PIECES, WIDTH, PAD, START, END, MASK = 40, 16, 0, 1, 2, 3
+CONFIG = {"model_type": "bert", "hidden_act": "gelu", "hidden_size": WIDTH, "num_attention_heads": 2,
+          "num_hidden_layers": 2, "intermediate_size": 32, "vocab_size": PIECES, "max_position_embeddings": 16,
+          "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1,
+          "attention_probs_dropout_prob": 0.1}
+
+
+class Tokens:
+    """As much of a tokenizer as a training asks for."""
+
+    prefix, suffix, pad_id = (START,), (END,), PAD
+
+    def vocabulary(self):
+        return {str(i): i for i in range(PIECES)}
+
+
+class Guesser:
+    """A generator that is always right, or always says one piece."""
+
+    mask_id = MASK
+
+    def __init__(self, truth: torch.Tensor | None = None) -> None:
+        self.truth = truth
+
+    def vocabulary(self):
+        return Tokens().vocabulary()
+
+    def likeliest(self, ids, mask, places):
+        return torch.full((int(places.sum()),), 7) if self.truth is None else self.truth[places]
+
+
+def body(seed: int = 0) -> Bert:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = Bert(CONFIG)
+        for p in made.parameters():
+            p.data.mul_(3.0 if p.dim() > 1 else 1.0)
+        return made
+
+
+def training(projection: bool = False, seed: int = 0) -> Training:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = SentenceNetwork(body(), projection)
+        add_low_rank(network, Recipe(rank=4, lora_targets="all"))
+        for name, p in network.named_parameters():
+            if "lora_B" in name:
+                p.data.normal_(0, 0.05)
+    return Training(network.train(), Tokens(), CPU, Randomness(seed, CPU), False, 4, "all", body)
+
+
+def batch(seed: int = 0, n: int = 6) -> SentenceBatch:
+    rng = np.random.default_rng(seed)
+    rows = [[START, *rng.integers(5, PIECES, rng.integers(3, 8)), END] for _ in range(n)]
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows])
+    return SentenceBatch(ids, ids != PAD)
+
+
+@pytest.fixture
+def guesser(monkeypatch):
+    monkeypatch.setattr(courses.masked, "load", lambda name, device: Guesser())
+
+
+def terms(course, given: SentenceBatch) -> dict[str, torch.Tensor]:
+    with course.training.random.dropout:
+        return course.terms(given)
+
+
+# Losses.
+
+def test_the_contrast_is_what_one_counts_by_hand():
+    a, b = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [1.0, 1.0]])
+    first = math.log(1 + math.exp(2 * (math.sqrt(0.5) - 1)))
+    second = math.log(1 + math.exp(2 * (0 - math.sqrt(0.5))))
+    assert float(info_nce(a, b, 0.5)) == pytest.approx((first + second) / 2)
+    assert float(info_nce(a, b, 0.5, reduction="sum")) == pytest.approx(first + second)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_an_adversarial_view_is_a_positive_and_never_a_negative(seed):
+    a, b, c = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(seed))
+    assert stacked(a, [b, c], 0.05).shape == (10, 5)
+    assert torch.allclose(contrast(a, [b, b], 0.05), info_nce(a, b, 0.05))
+    assert torch.allclose(contrast(a, [b, c], 0.05), (info_nce(a, b, 0.05) + info_nce(a, c, 0.05)) / 2)
+
+
+# Perturbations.
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sentence_level_perturbation_raises_the_loss_inside_its_ball(seed):
+    course, given = RobustSentEmbed(detection=0.0).course(training(seed=seed)), batch(seed)
+    rows = course.training.network.embedding(given.ids).detach()
+    with course._measuring():
+        clean = course._view(rows, given).detach()
+        delta = course._perturbed(rows, clean, given) - rows
+        assert course._climbed(rows + delta, clean, given) > course._climbed(rows, clean, given)
+    assert delta.abs().max() <= 0.01 * course.training.unit * (1 + 1e-4) and delta.abs().max() > 0
+    assert not delta[~given.mask].any()
+
+
+def test_the_first_step_along_signs_agrees_with_the_gradient():
+    course, given = RobustSentEmbed(detection=0.0).course(training()), batch()
+    rows = course.training.network.embedding(given.ids).detach()
+    with course._measuring():
+        clean = course._view(rows, given).detach()
+        start = (torch.randn(rows.shape) * 1e-3 * given.mask[..., None]).requires_grad_()
+        slope = slope_of(course._climbed(rows + start, clean, given), start)
+    moved = Mixed(1.0, 0.1, 0.0, 1.0, 1).climbed(torch.zeros_like(rows), slope, given.mask)
+    agree = (moved.sign() == slope.sign())[given.mask]
+    assert agree.float().mean() > 0.9
+
+
+def test_the_released_perturbation_does_not_depend_on_the_gradient():
+    x = torch.randn(4, 5, 64, generator=torch.Generator().manual_seed(0))
+    up, down = (released(lambda y, s=s: (s * y).sum(), x, 4) for s in (1.0, -1.0))
+    assert (up == down).float().mean() > 0.99 and (up - x).abs().max() <= 2e-6
+    assert ((up - x).sign() == -x.sign()).float().mean() > 0.98
+
+
+def test_the_token_table_remembers_and_climbs():
+    given = batch()
+    table = TokenTable(PIECES, WIDTH, 1.0, 0.05, 4, torch.Generator().manual_seed(0))
+    before = table.table.clone()
+    aim = torch.randn(*given.ids.shape, WIDTH)
+    delta = table.find(lambda d: (d * aim).sum(), given.ids, given.mask)
+    assert not delta[~given.mask].any()
+    cosine = torch.nn.functional.cosine_similarity(delta[given.mask], aim[given.mask], dim=-1)
+    assert (cosine > 0).float().mean() > 0.9
+    untouched = [i for i in range(PIECES) if i not in set(given.ids.flatten().tolist()) | {PAD}]
+    assert torch.equal(table.table[untouched], before[untouched]) and torch.equal(table.table[PAD], before[PAD])
+    # A piece that stands twice gets both, as the sum.
+    wanted = before.clone()
+    for i, j in given.mask.nonzero().tolist():
+        wanted[given.ids[i, j]] += delta[i, j]
+    assert torch.allclose(table.table, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["paper", "as-released"])
+def test_perturbations_leave_no_gradient_and_no_mode_behind(guesser, preset):
+    course = method("robustsentembed", preset, projection=True).course(training(projection=True))
+    given, network = batch(), course.training.network
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    rows = network.embedding(given.ids)
+    with course._measuring():
+        clean = course._view(rows, given).detach()
+        course._tokens(rows, clean, given)
+        course._perturbed(rows, clean, given)
+    assert all(p.grad is None for p in network.parameters()) and network.training
+    assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
+
+
+# Courses.
+
+def test_without_its_terms_it_is_simcse():
+    plain, robust = (terms(made.course(training()), batch())["contrast"].detach() for made in (
+        SimCSE(), RobustSentEmbed(positive=False, regulariser=0.0, detection=0.0)))
+    assert float(robust) == pytest.approx(float(plain), abs=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["paper", "as-released"])
+def test_every_term_reaches_the_weights_and_none_the_generator(guesser, preset):
+    course = method("robustsentembed", preset, token_contrast=0.1).course(training(projection=preset != "paper"))
+    found = terms(course, batch())
+    assert set(found) == {"contrast", "regulariser", "token_contrast", "detection"}
+    assert all(math.isfinite(float(term.detach())) for term in found.values())
+    low = [p for name, p in course.training.network.named_parameters() if "lora_" in name]
+    for term in found.values():
+        slopes = torch.autograd.grad(term, low, retain_graph=True, allow_unused=True)
+        assert any(slope is not None and slope.abs().sum() > 0 for slope in slopes)
+    assert not course.training.network.embedding.weight.requires_grad
+
+
+def test_the_same_seed_gives_the_same_terms(guesser):
+    both = []
+    for _ in range(2):
+        given = training()
+        with given.random.first:
+            course = RobustSentEmbed().course(given)
+        both.append({name: float(term.detach()) for name, term in terms(course, batch()).items()})
+    assert both[0] == both[1]
+
+
+def test_a_generator_with_other_pieces_is_refused(monkeypatch):
+    other = Guesser()
+    other.vocabulary = lambda: {"other": 0}  # type: ignore[method-assign]
+    monkeypatch.setattr(courses.masked, "load", lambda name, device: other)
+    with pytest.raises(Incompatible, match="set detection=0"):
+        RobustSentEmbed().course(training())
+
+
+# Replaced pieces.
+
+def test_a_perfect_generator_replaces_nothing():
+    given, special = batch(), Special((PAD, START, END), MASK, PIECES)
+    ids, changed = replace(given, 0.5, special, Guesser(given.ids).likeliest, torch.Generator().manual_seed(0))
+    assert torch.equal(ids, given.ids) and not changed.any()
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_special_pieces_and_pads_are_never_replaced(everywhere):
+    given, special = batch(n=40), Special((PAD, START, END), MASK, PIECES)
+    ids, changed = replace(given, 0.3, special, Guesser().likeliest, torch.Generator().manual_seed(0), everywhere)
+    assert not changed[:, 0].any() and not changed[~given.mask].any() and torch.equal(changed, ids != given.ids)
+    shown, wanted = hidden(given, 0.3, special, torch.Generator().manual_seed(0))
+    assert not torch.isin(given.ids[wanted], torch.tensor([PAD, START, END])).any()
+    assert 0.2 < float(wanted.sum()) / float(given.mask.sum() - 80) < 0.4
+    assert 0.6 < float((shown[wanted] == MASK).float().mean()) < 0.95 and torch.equal(shown[~wanted],
+                                                                                        given.ids[~wanted])
+
+
+def test_what_a_sentence_means_changes_every_score_and_pads_do_not_count():
+    given, judge = batch(), Discriminator(body()).eval()
+    rows = judge.body.embeddings.word_embeddings(given.ids).detach()
+    one, other = (judge(rows, given.mask, torch.full((6, WIDTH), v)).detach() for v in (0.0, 2.0))
+    assert ((one - other).abs().amax(-1) > 0)[given.mask].all()
+    changed = torch.zeros_like(given.mask)
+    spoilt = one.clone()
+    spoilt[~given.mask] = 99.0
+    assert float(replaced_loss(one, changed, given.mask)) == float(replaced_loss(spoilt, changed, given.mask))
+
+
+# Corpus, tasks, storage.
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of small data: sentences, reviews, pairs."""
+    data = tmp_path / "data"
+    for name in ("text", "sts", "sst2", "transfer"):
+        (data / name).mkdir(parents=True)
+    with gzip.open(data / "text" / "wiki_sentences.tsv.gz", "wt") as file:
+        file.write("text\n" + "\n".join([f"sentence number {i} here" for i in range(50)]
+                                        + ["a very held out sentence", "long " * 60]) + "\n")
+    words = ["good", "fine", "clever", "bad", "dull", "slow"]
+    for split, size in (("train", 30), ("dev", 12), ("test", 12)):
+        lines = [f"a {words[i % 6]} film {i % 5}\t{int(i % 6 < 3)}" for i in range(size)]
+        (data / "sst2" / f"{split}.tsv").write_text("text\tlabel\n" + "\n".join(lines) + "\n")
+    (data / "transfer" / "mr.tsv").write_text("text\tlabel\n" + "\n".join(
+        f"the {words[i % 6]} plot {i}\t{int(i % 6 < 3)}" for i in range(60)) + "\n")
+    rows = [("a good film", "a good film", 5), ("a good film", "a fine film", 3), ("a good film", "no cars here", 0),
+            ("a very held out sentence", "a very held sentence", 4), ("slow", "fast cars", 1)]
+    (data / "sts" / "stsb_test.tsv").write_text("genre\tfile\tscore\tsentence1\tsentence2\n" + "\n".join(
+        f"g\tf\t{score}\t{a}\t{b}" for a, b, score in rows) + "\n")
+    (data / "sts" / "stsb_dev.tsv").write_text((data / "sts" / "stsb_test.tsv").read_text())
+    (data / "sts" / "sts12.tsv").write_text("subset\tsplit\tscore\tsentence1\tsentence2\n" + "\n".join(
+        f"s\t{'train' if i == 4 else 'test'}\t{score}\t{a}\t{b}" for i, (a, b, score) in enumerate(rows)) + "\n")
+    return data
+
+
+class Words:
+    """A tokenizer of one piece a word."""
+
+    prefix, suffix, pad_id = (START,), (END,), PAD
+
+    def unit_ids(self, text):
+        return tuple(5 + zlib.crc32(word.encode()) % (PIECES - 5) for word in text.split())
+
+    def ids(self, text):
+        return (START, *self.unit_ids(text)[:14], END)
+
+    def vocabulary(self):
+        return Tokens().vocabulary()
+
+
+def test_the_corpus_is_short_new_and_the_same_for_every_seed(folder):
+    found = corpus.read(Words(), 0, 12, folder)  # type: ignore[arg-type]
+    assert found.drawn_from == len(found.rows) and max(map(len, found.rows)) <= 12
+    assert found.sources["text/wiki_sentences"] == 50, "no long one, none that stands in an STS set"
+    # Twelve of the thirty training texts of the small SST-2 stand in dev and test as well.
+    assert found.sources["sst2"] == 18 and found.drawn_from == 68
+    drawn = corpus.read(Words(), 20, 12, folder)  # type: ignore[arg-type]
+    assert len(drawn.rows) == 20 and drawn.drawn_from == 68 and drawn == corpus.read(Words(), 20, 12, folder)
+    with pytest.raises(MissingResource, match="wiki_sentences"):
+        corpus.read(Words(), 0, 12, folder / "nothing")  # type: ignore[arg-type]
+
+
+def test_spearman_is_scipys_and_its_error_is_near_what_draws_show():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(200):
+        x = rng.standard_normal(100)
+        y = x + rng.standard_normal(100)
+        rho, error = similarity.spearman(x, y)
+        assert rho == pytest.approx(spearmanr(x, y).statistic)
+        draws.append((rho, error))
+    assert np.std([rho for rho, _ in draws]) == pytest.approx(np.mean([e for _, e in draws]), rel=0.2)
+    assert math.isnan(similarity.spearman([1.0] * 5, range(5))[0])
+
+
+def test_similarity_reads_only_test_rows(folder):
+    assert len(similarity.pairs("sts/sts12", folder).scores) == 4
+    row, = similarity.measured(WordEncoder(), ["stsb"], folder)
+    assert row["n"] == 5 and row["value"] > 0.5 and row["metric"] == "spearman" and row["value_se"] > 0
+    (folder / "sts" / "sts13.tsv").write_text("score\tsentence1\tsentence2\nx\ta\tb\n")
+    with pytest.raises(BadInput, match="needs the columns"):
+        similarity.pairs("sts/sts13", folder)
+    with pytest.raises(MissingResource, match="sts/sts14"):
+        similarity.pairs("sts/sts14", folder)
+
+
+def test_probes_learn_what_the_words_say(folder):
+    row, other = probes.measured(WordEncoder(), ["sst2", "mr"], folder)
+    assert row["value"] == 1.0 and row["n"] == 12 and other["value"] > 0.9 and other["n"] == 60
+    given = probes.attacked("mr", folder)
+    assert (len(given.test), len(given.dev), len(given.train)) == (6, 6, 48)
+    assert not {e.uid for e in given.test} & {e.uid for e in given.train}
+
+
+def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):
+    events = list(evaluation.evaluated([WordEncoder()], [("attacks", "sst2")], attacks=("fgsm", "pwws"), n=4,
+                                       data_dir=folder))
+    row, = (e.data for e in events if e.kind == "row")
+    assert row["attack"] == "pwws" and row["encoder"] == "double/words" and row["n"] == 4
+    message, = (e.data["message"] for e in events if e.kind == "note")
+    assert "shows no gradients" in message
+
+
+def test_a_probe_is_the_head_of_its_victim():
+    rng = np.random.default_rng(0)
+    probe = probes.fit(rng.standard_normal((60, WIDTH)), np.arange(60) % 3,
+                       (rng.standard_normal((9, WIDTH)), np.arange(9) % 3))
+    given, network = batch(), victims.UnitClassifier(body().eval(), probe).eval()
+    rows = network.embedding(given.ids)
+    with torch.no_grad():
+        unit, reading = network.represent(rows, given.mask), network.reading(rows, given.mask)
+        scores = network(rows, given.mask)
+    assert torch.allclose(unit.norm(dim=-1), torch.ones(6)) and torch.allclose(reading.representation, unit, atol=1e-6)
+    assert torch.allclose(scores, reading.logits, atol=1e-6)
+    assert scores.argmax(-1).tolist() == probe.predict(unit.numpy()).tolist()
+
+
+def card(**changes) -> adapters.EncoderCard:
+    values = {"id": "tiny", "method": to_record(SimCSE()), "schedule": dataclasses.asdict(Schedule()), "seed": 0,
+              "config": {"lora_scale": 2.0, "length": 16}, "corpus": {"n": 1, "sha256": ""},
+              "dev": {"after": 0.5, "before": 0.4, "step": 1}, "steps": 1, "seconds": 0.0, "device": "cpu", "bytes": 0,
+              "files": {}, "parent": "p", "version": "0", "folder": adapters.Path()}
+    return adapters.EncoderCard(**values | changes)
+
+
+def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(adapters.checkpoint, "encoder_hash", lambda: "p")
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
+    trained = training()
+    weights = {name.removeprefix("body.").replace(".default.weight", ""): p.detach().half()
+               for name, p in trained.network.named_parameters() if ".lora_" in name}
+    done = adapters.save(card(), weights, tmp_path)
+    assert [c.id for c in adapters.cards()] == ["tiny"] and adapters.read(done.folder) == done
+    fresh, given = body().eval(), batch()
+    adapters.apply(done, fresh)
+    trained.network.eval()
+    with torch.no_grad():
+        wanted = trained.network.represent(trained.network.embedding(given.ids), given.mask)
+        found = SentenceNetwork(fresh).eval().represent(fresh.embeddings.word_embeddings(given.ids), given.mask)
+    assert torch.allclose(found, wanted, atol=0.01)
+    with pytest.raises(BadInput, match="another encoder"):
+        adapters.apply(dataclasses.replace(done, parent="q"), body())
+    (done.folder / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(BadInput, match="does not match its card"):
+        adapters.apply(done, body())
+    (done.folder / "card.json").write_text("{}")
+    with pytest.raises(BadInput, match="is damaged"):
+        adapters.cards()
+
+
+# The training.
+
+@pytest.fixture
+def tiny(guesser, monkeypatch):
+    """Let a training begin from a tiny encoder, read by words."""
+    monkeypatch.setattr(loop.Bert, "from_folder", lambda folder: body())
+    monkeypatch.setattr(loop.checkpoint, "subwords", lambda folder, length: Words())
+    monkeypatch.setattr(loop.checkpoint, "encoder_hash", lambda: "p")
+
+
+def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(tiny, folder, tmp_path):
+    chosen = {"batch_size": 8, "checks": 3, "rank": 4, "learning_rate": 0.01}
+    wanted = orders.order("robustsentembed", "", chosen, "", 1, 30)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    events = [list(orders.run(wanted, tmp_path / str(i), "cpu", str(folder))) for i in range(2)]
+    assert torch.equal(torch.rand(3), expected)
+    kinds = [e["kind"] for e in events[0]]
+    assert kinds[:2] == ["ready", "check"] and kinds[-2:] == ["check", "stored"] and kinds.count("check") == 4
+    assert events[0][0] == {"kind": "ready", "sentences": 30, "steps": 3}
+    card, again = (made[-1]["card"] for made in events)
+    assert card.id == "robustsentembed@1" and card.files == again.files, "the same seed gives the same weights"
+    after = {step: value for step, value in card.dev["checks"] if step}
+    assert card.dev["after"] == max(after.values()) == after[card.dev["step"]]
+    assert card.corpus["n"] == 30 and card.corpus["drawn_from"] == 68 and card.device == "cpu"
+    assert set(load_file(card.folder / "model.safetensors")) == {
+        f"encoder.layer.{i}.{name}.lora_{side}" for i in range(2) for side in "AB" for name in (
+            "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+            "intermediate.dense", "output.dense")}
+
+
+def test_too_few_sentences_are_refused(tiny, folder):
+    with pytest.raises(BadInput, match="There are only 5 sentences"):
+        list(loop.train(SimCSE(), Schedule(), sentences=5, device="cpu", data_dir=str(folder)))
+
+
+# Orders.
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_method_describes_itself(name):
+    cls = METHODS[name]
+    assert cls.__doc__ and cls.title and cls.source.startswith("https://")
+    for p in parameters(cls):
+        assert p.help and (p.type in (bool, str) or p.low is not None)
+    assert {"paper", "as-released"} <= set(cls.PRESETS) and cls() == method(name)
+    assert json.loads(json.dumps(to_record(cls())))["name"] == name
+
+
+def test_an_order_says_how_to_ask_for_it():
+    order = orders.order("robustsentembed", "", {"regulariser": 0.0, "checks": 2}, "mine", 3, 500)
+    assert order.id == "mine@3" and order.schedule.checks == 2
+    assert order.words == ["--method", "robustsentembed", "--set", "regulariser=0.0", "--set", "checks=2", "--name",
+                           "mine", "--seed", "3", "--sentences", "500"]
+    assert orders.order("simcse", "as-released").id == "simcse-as-released"
+
+
+@pytest.mark.parametrize(("asked", "message"), [
+    ({"name": "bert"}, "Unknown sentence method"), ({"preset": "best"}, "Unknown preset"),
+    ({"settings": {"gamma": 1.0}}, "no parameter 'gamma', nor has the schedule"),
+    ({"settings": {"mix": 2.0}}, "mix must lie between"), ({"encoder": "../x"}, "An encoder's name"),
+    ({"encoder": "minilm"}, "is not minilm")])
+def test_bad_orders_are_clear(asked, message):
+    with pytest.raises((BadInput, UnknownName), match=message):
+        orders.order(**{"name": "robustsentembed"} | asked)
+
+
+def test_tasks_are_found_by_kind_and_by_name():
+    assert len(evaluation.tasks()) == 7 + 6 + 2
+    assert evaluation.tasks(["transfer"]) == [("transfer", name) for name in probes.TASKS]
+    assert evaluation.tasks(["sst2", "stsb"]) == [("sts", "stsb"), ("transfer", "sst2")]
+    assert evaluation.tasks(["attacks"]) == [("attacks", "sst2"), ("attacks", "mr")]
+    with pytest.raises(UnknownName, match="Unknown task 'mrpc'"):
+        evaluation.tasks(["mrpc"])
+    with pytest.raises(UnknownName, match="attack on encoders"):
+        list(evaluation.evaluated([WordEncoder()], [], attacks=("bae",)))

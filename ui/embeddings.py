@@ -1,0 +1,242 @@
+"""The Embeddings page's parts: similarity under encoders and models, a map, k-PGD on a slider, a matrix."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from robust_core import datasets
+from robust_core.errors import BadInput, RobustError
+from robust_core.text import check_typed
+from robust_core.types import AttackResult
+from ui import charts, running, state
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+LAST, PAIR = "Last attack", "Two texts"
+TITLES = {"minilm": "MiniLM", "simcse": "SimCSE", "robustsentembed": "RobustSentEmbed"}
+RADII = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
+OTHER_TEXT = "an astonishingly proficient piece of film"
+_CORPUS, _MOST_TYPED, _NEAR = 200, 12, 5
+
+
+class Way(NamedTuple):
+    """Texts from an original to an adversarial one, both included."""
+
+    texts: tuple[str, ...]
+
+
+def ask() -> Way | None:
+    """Ask which two texts to look at; None where they cannot be used."""
+    from robust_core.sentences.views import way
+
+    result = _last()
+    choices = [LAST, PAIR] if result is not None else [PAIR]
+    if st.session_state.get("embeddings.source") not in choices:
+        st.session_state["embeddings.source"] = choices[0]
+    source = st.segmented_control("Texts", choices, key="embeddings.source", required=True, persist_state="session")
+    if source == LAST and result is not None:
+        return Way(tuple(way(result.example.text, result.perturbed, result)))
+    st.session_state.setdefault("embeddings.first", state.DEFAULT_TEXT)
+    st.session_state.setdefault("embeddings.second", OTHER_TEXT)
+    left, right = st.columns(2)
+    first = left.text_area("Original", key="embeddings.first", height="content", persist_state="session")
+    second = right.text_area("Adversarial", key="embeddings.second", height="content", persist_state="session")
+    try:
+        return Way(tuple(way(check_typed(first), check_typed(second))))
+    except RobustError as error:
+        st.warning(str(error))
+        return None
+
+
+def _last() -> AttackResult | None:
+    present = running.present()
+    donors = present.donors() if present is not None and not present.running else []
+    return present.results[donors[0]] if present is not None and donors else None
+
+
+def _encoded(encoder: str, device: str, texts: tuple[str, ...]) -> np.ndarray:
+    """Return the vectors of texts; an encoder that was trained anew is asked again."""
+    from robust_core.models import adapters
+
+    stamp = next((card.files["model.safetensors"] for card in adapters.cards() if card.id == encoder), "")
+    return _vectors(encoder, stamp, device, texts)
+
+
+@st.cache_data(show_spinner="Encoding …", max_entries=200)
+def _vectors(encoder: str, stamp: str, device: str, texts: tuple[str, ...]) -> np.ndarray:
+    from robust_core import encoders
+
+    return encoders.load(encoder, device).encode(texts)
+
+
+@st.cache_data(show_spinner="Reading …", max_entries=200)
+def _represented(model: str, stamp: str, device: str, texts: tuple[str, ...]) -> np.ndarray:
+    from robust_core.sentences.views import representations
+
+    return representations(_model(model, device), texts)
+
+
+@st.cache_data(show_spinner="Attacking the embedding …", max_entries=100)
+def _curve(model: str, stamp: str, device: str, text: str) -> list[dict[str, Any]]:
+    from robust_core.sentences.views import under_pgd
+
+    return under_pgd(_model(model, device), text, RADII)
+
+
+def _model(model: str, device: str) -> Any:  # noqa: ANN401 (any classifier)
+    found = state.models().ask(model, state.fingerprint(model), device).result()
+    if not hasattr(found, "embed"):
+        raise BadInput(f"{model} shows no embeddings.")
+    return found
+
+
+def _names() -> list[str]:
+    from robust_core import encoders
+
+    return encoders.names()
+
+
+def _title(name: str) -> str:
+    """Return an encoder's name as people write it."""
+    return TITLES.get(name, name)
+
+
+def similarity(way: Way) -> None:
+    """Draw how alike the original and each text on the way are, for every encoder and every chosen model."""
+    from robust_core.sentences.views import cosines
+
+    st.subheader("How far the words moved the text")
+    device, lines = state.selection().device, {}
+    for name in _names():
+        lines[_title(name)] = cosines(_encoded(name, device, way.texts))[0]
+    for model in state.selection().models:
+        try:
+            lines[state.title(model)] = cosines(_represented(model, state.fingerprint(model), device, way.texts))[0]
+        except RobustError as error:
+            st.caption(str(error))
+    st.dataframe([{"Reads the text": name, "Similarity": float(line[-1])} for name, line in lines.items()],
+                 hide_index=True, column_config={"Similarity": st.column_config.ProgressColumn(
+                     help="Cosine of the original and the adversarial text: 1 is the same direction", format="%.3f",
+                     min_value=0.0, max_value=1.0)})
+    if len(way.texts) > 2:
+        st.plotly_chart(_steps(way.texts, lines), config=charts.CONFIG, key="embeddings.steps")
+    st.caption("Encoders are made for comparing sentences; a model's own representation is what its last layer reads, "
+               "and a robust one moves little.")
+
+
+def _steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
+    import plotly.graph_objects as go
+
+    return go.Figure(
+        [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(len(line))), "y": line.tolist(),
+          "text": [text.replace("<", "&lt;") for text in texts],
+          "hovertemplate": f"{name}<br>%{{text}}<br>cosine %{{y:.3f}}<extra></extra>"} for name, line in lines.items()],
+        {"height": 320, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "legend": {"orientation": "h", "y": -0.25},
+         "xaxis": {"title": {"text": "words changed so far"}, "dtick": 1}, "yaxis": {"title": {"text": "cosine"}}})
+
+
+def world(way: Way) -> None:
+    """Draw a map of packaged reviews with the way of the attack and its nearest neighbours."""
+    from robust_core.sentences.views import Plane, nearest
+
+    st.subheader("A map of reviews")
+    names, device = _names(), state.selection().device
+    encoder = st.selectbox("Encoder", names, key="embeddings.encoder", width=260,
+                           format_func=_title)
+    examples = datasets.load("reviews", "train")[:_CORPUS]
+    corpus, points = (_encoded(encoder, device, tuple(texts)) for texts in ([e.text for e in examples], way.texts))
+    plane = Plane.of(corpus)
+    labels = datasets.describe("reviews").labels
+    st.plotly_chart(_map(plane, corpus, points, [e.text for e in examples],
+                         [labels[e.label or 0] for e in examples], way.texts),
+                    config=charts.CONFIG, key="embeddings.map")
+    st.caption(f"Two principal components of {len(examples)} reviews; they show {100 * plane.share:.0f} % of the "
+               "variance, so what is near here may be far in truth.")
+    columns = st.columns(2)
+    for column, title, vector in zip(columns, ("original", "adversarial text"), (points[0], points[-1]), strict=True):
+        column.dataframe([{"Nearest to the " + title: examples[i].text, "Cosine": float(corpus[i] @ vector)}
+                          for i in nearest(corpus, vector, _NEAR)], hide_index=True)
+
+
+def _map(plane: Any, corpus: np.ndarray, points: np.ndarray, texts: Sequence[str],  # noqa: ANN401 (a `views.Plane`)
+         labels: Sequence[str], way: Sequence[str]) -> "Figure":
+    import plotly.graph_objects as go
+
+    traces = []
+    for label, colour in ((labels_, c) for labels_, c in zip(dict.fromkeys(labels), (charts.AGAINST, charts.FOR),
+                                                             strict=False)):
+        chosen = [i for i, own in enumerate(labels) if own == label]
+        at = plane.at(corpus[chosen])
+        traces.append({"type": "scatter", "mode": "markers", "name": label, "x": at[:, 0], "y": at[:, 1],
+                       "marker": {"color": colour, "size": 6, "opacity": 0.5},
+                       "text": [texts[i].replace("<", "&lt;") for i in chosen],
+                       "hovertemplate": "%{text}<extra></extra>"})
+    at = plane.at(points)
+    traces.append({"type": "scatter", "mode": "lines+markers", "name": "way of the attack", "x": at[:, 0],
+                   "y": at[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
+                   "marker": {"size": [13, *[7] * (len(at) - 2), 13][: len(at)], "symbol": "diamond"},
+                   "text": [text.replace("<", "&lt;") for text in way], "hovertemplate": "%{text}<extra></extra>"})
+    return go.Figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
+                              "legend": {"orientation": "h", "y": -0.1}})
+
+
+def slider(way: Way) -> None:
+    """Let a person move the embeddings of the original by k-PGD, and show what becomes of the prediction."""
+    st.subheader("The text moved where no words are")
+    chosen = state.selection()
+    if not chosen.models:
+        st.info("Choose at least one model in the sidebar.")
+        return
+    radius = st.select_slider("ε, in mean token-embedding norms", RADII, value=0.1, key="embeddings.radius",
+                              help="Largest L2 norm of the perturbation over the whole text, found by ten steps of PGD")
+    rows = []
+    for model in chosen.models:
+        try:
+            curve = _curve(model, state.fingerprint(model), chosen.device, way.texts[0])
+        except RobustError as error:
+            st.caption(str(error))
+            continue
+        row = next(row for row in curve if row["radius"] == radius)
+        label = int(np.argmax(curve[0]["proba"]))
+        rows.append({"Model": state.title(model), "Says": state.labels(model)[int(np.argmax(row["proba"]))],
+                     "Was sure %": 100 * curve[0]["proba"][label], "Is sure of the same %": 100 * row["proba"][label],
+                     "Cosine": row["cosine"], "Distance": row["distance"],
+                     "From 0 to 2": [100 * r["proba"][label] for r in curve], "RAR reads": row["read"] or "–"})
+    if rows:
+        number = st.column_config.NumberColumn(format="%.1f")
+        st.dataframe(rows, hide_index=True, column_config={
+            "Was sure %": number, "Is sure of the same %": number,
+            "From 0 to 2": st.column_config.LineChartColumn(help="Probability of the first prediction against ε",
+                                                            y_min=0, y_max=100)})
+
+
+def matrix() -> None:
+    """Show the similarity of any typed sentences, a line each."""
+    from robust_core.sentences.views import cosines
+
+    st.subheader("Any sentences")
+    st.session_state.setdefault("embeddings.lines", "A clever film.\nA shrewd film.\nA dull film.\nThe train is late.")
+    typed = st.text_area("One sentence a line", key="embeddings.lines", height="content", persist_state="session")
+    names = _names()
+    encoder = st.selectbox("Under", names, key="embeddings.matrix", width=260,
+                           format_func=_title)
+    try:
+        texts = tuple(check_typed(line) for line in typed.splitlines() if line.strip())[:_MOST_TYPED]
+    except RobustError as error:
+        st.warning(str(error))
+        return
+    if len(texts) < 2:
+        st.info("Type at least two sentences.")
+        return
+    import plotly.graph_objects as go
+
+    values = cosines(_encoded(encoder, state.selection().device, texts))
+    short = [f"{i + 1}. {text[:30].replace('<', '&lt;')}" for i, text in enumerate(texts)]
+    st.plotly_chart(go.Figure(
+        [{"type": "heatmap", "z": values, "x": short, "y": short, "zmin": 0, "zmax": 1, "colorscale": "Purples",
+          "texttemplate": "%{z:.2f}", "hovertemplate": "%{y}<br>%{x}<br>cosine %{z:.3f}<extra></extra>"}],
+        {"height": 120 + 40 * len(texts), "margin": {"l": 4, "r": 8, "t": 8, "b": 4},
+         "yaxis": {"autorange": "reversed"}}), config=charts.CONFIG, key="embeddings.heat")
