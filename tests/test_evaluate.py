@@ -77,7 +77,9 @@ def test_clean_accuracy_without_an_attack(data: Path) -> None:
     assert row["accuracy_se"] == pytest.approx(math.sqrt(7 / 8 * 1 / 8 / 8))
     assert (row["model"], row["dataset"], row["split"], row["attack"]) == ("double/bag-of-words", "sst2", "test", None)
     part = {"part": "accuracy of double/bag-of-words", "total": 8}
-    assert [event.data for event in events[:-1]] == [part | {"done": 0}, part | {"done": 8}]
+    assert [event.data for event in events if event.kind == "progress"] == [part | {"done": 0}, part | {"done": 8}]
+    judged, = (event.data["right"] for event in events if event.kind == "judged")
+    assert judged == {f"sst2/test/{i}": i != 4 for i in range(8)}
 
 
 def test_attack_rows_agree_with_a_count_by_hand(data: Path, tmp_path: Path) -> None:
