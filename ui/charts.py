@@ -76,6 +76,12 @@ def _layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa
             "yaxis": {"title": {"text": y, "standoff": 12}, "automargin": True}} | more
 
 
+def look(i: int) -> dict[str, Any]:
+    """Return dash, mark and colour of the i-th curve, which can be told apart without colour as well."""
+    return {"line": {"color": _COLOURS[i % 8], "dash": _DASHES[i % 6], "width": 2.5},
+            "marker": {"symbol": _SYMBOLS[i % 8], "size": 9}}
+
+
 def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mapping[int, float]],
           height: int = 320) -> "Figure":
     """Draw top-k intersection for k from 1 to 10.
@@ -86,8 +92,7 @@ def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mappin
         height: Height in pixels.
     """
     traces = [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "name": name,
-               "mode": "lines+markers", "line": {"color": _COLOURS[i % 8], "dash": _DASHES[i % 6], "width": 2.5},
-               "marker": {"symbol": _SYMBOLS[i % 8], "size": 9},
+               "mode": "lines+markers", **look(i),
                "hovertemplate": f"{name}<br>top %{{x}}: %{{y:.0f}} %<extra></extra>"}
               for i, (name, values) in enumerate(curves.items())]
     traces += [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "mode": "lines",

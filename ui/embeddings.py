@@ -128,12 +128,11 @@ def similarity(way: Way) -> None:
 
 
 def _steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
-    import plotly.graph_objects as go
-
-    return go.Figure(
+    return charts.figure(
         [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(len(line))), "y": line.tolist(),
           "text": [text.replace("<", "&lt;") for text in texts],
-          "hovertemplate": f"{name}<br>%{{text}}<br>cosine %{{y:.3f}}<extra></extra>"} for name, line in lines.items()],
+          "hovertemplate": f"{name}<br>%{{text}}<br>cosine %{{y:.3f}}<extra></extra>", **charts.look(i)}
+         for i, (name, line) in enumerate(lines.items())],
         {"height": 320, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "legend": {"orientation": "h", "y": -0.25},
          "xaxis": {"title": {"text": "words changed so far"}, "dtick": 1}, "yaxis": {"title": {"text": "cosine"}}})
 
@@ -163,8 +162,6 @@ def world(way: Way) -> None:
 
 def _map(plane: Any, corpus: np.ndarray, points: np.ndarray, texts: Sequence[str],  # noqa: ANN401 (a `views.Plane`)
          labels: Sequence[str], way: Sequence[str]) -> "Figure":
-    import plotly.graph_objects as go
-
     traces = []
     for label, colour in ((labels_, c) for labels_, c in zip(dict.fromkeys(labels), (charts.AGAINST, charts.FOR),
                                                              strict=False)):
@@ -179,7 +176,7 @@ def _map(plane: Any, corpus: np.ndarray, points: np.ndarray, texts: Sequence[str
                    "y": at[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
                    "marker": {"size": [13, *[7] * (len(at) - 2), 13][: len(at)], "symbol": "diamond"},
                    "text": [text.replace("<", "&lt;") for text in way], "hovertemplate": "%{text}<extra></extra>"})
-    return go.Figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
+    return charts.figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
                               "legend": {"orientation": "h", "y": -0.1}})
 
 
@@ -231,11 +228,9 @@ def matrix() -> None:
     if len(texts) < 2:
         st.info("Type at least two sentences.")
         return
-    import plotly.graph_objects as go
-
     values = cosines(_encoded(encoder, state.selection().device, texts))
     short = [f"{i + 1}. {text[:30].replace('<', '&lt;')}" for i, text in enumerate(texts)]
-    st.plotly_chart(go.Figure(
+    st.plotly_chart(charts.figure(
         [{"type": "heatmap", "z": values, "x": short, "y": short, "zmin": 0, "zmax": 1, "colorscale": "Purples",
           "texttemplate": "%{z:.2f}", "hovertemplate": "%{y}<br>%{x}<br>cosine %{z:.3f}<extra></extra>"}],
         {"height": 120 + 40 * len(texts), "margin": {"l": 4, "r": 8, "t": 8, "b": 4},
