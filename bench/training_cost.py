@@ -22,7 +22,7 @@ from robust_core.store import export_claim
 _TRAIN = 6_920
 # What each is trained with; CARL's second term comes in after its first epoch, as its bank must be full.
 DEFENCES: dict[str, dict[str, Any]] = {
-    "base": {}, "adversarial": {"rounds": 0}, "flat": {"rounds": 0}, "synonyms": {"rounds": 0}, "freelb": {},
+    "base": {}, "adversarial": {"rounds": 0}, "flat": {"rounds": 0}, "freelb": {},
     "carl": {"after": 1.0}, "rar": {}}
 
 

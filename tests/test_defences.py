@@ -314,3 +314,13 @@ def test_as_released_clips_nothing_and_disturbs_the_gap(data):
     setup.network.train()
     same = train.make_batch([made(setup, text)], setup.tokens, CPU)
     assert course.importance_gap(same).item() > 0, "the same text under two draws of dropout"
+
+
+def test_a_transformer_s_masks_see_words_in_their_own_unit(data):
+    masks = setup_of(data, DEFENCES["flat"](), architecture="minilm").network.masks
+    table = setup_of(data, DEFENCES["flat"](), architecture="minilm").network.embedding.weight
+    assert masks.config.unit == pytest.approx(table.square().mean().sqrt().item())
+    with torch.no_grad():
+        seen = table[1000:1200]
+        assert masks.odds(seen).std() > 5 * masks.odds(seen * masks.config.unit).std()
+    assert setup_of(data, DEFENCES["flat"]()).network.masks.config.unit == 1.0

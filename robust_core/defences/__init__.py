@@ -3,4 +3,4 @@
 from robust_core.registry import Registry
 
 DEFENCES = Registry("defence", tuple(f"robust_core.defences.{name}" for name in (
-    "base", "adversarial", "flat", "synonyms", "freelb", "carl", "rar")))
+    "base", "adversarial", "flat", "freelb", "carl", "rar")))
