@@ -117,6 +117,11 @@ def seeded(model: str, seeds: int) -> tuple[list[str], list[str]]:
     return [name for name in wanted if name in known], [name for name in wanted if name not in known]
 
 
+def seed_of(model: str) -> int:
+    """Return the seed in the id of a model or an encoder."""
+    return int(model.rpartition("@")[2]) if "@" in model else 0
+
+
 def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
              stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
              ) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from robust_core import datasets, metrics
 from robust_core.embedding_attacks import PGD
 from robust_core.errors import MissingResource
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seeded
+from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of, seeded
 from robust_core.experiments.comparison import Subject, picked, prepared, training
 from robust_core.registry import to_record
 from robust_core.reproduce import markdown, percent
@@ -72,7 +72,7 @@ class UnderPGD(Experiment):
         words += ["--n", str(options.n)] if options.n is not None else []
         return {"claim": f"{self.metric} of {name} under k-PGD of radius {self.shown}, for {self.title}",
                 "command": shlex.join(words), "run": "", "n": rows[0]["n"],
-                "seeds": [int(c["model"].rpartition("@")[2]) if "@" in c["model"] else 0 for c in curves],
+                "seeds": [seed_of(c["model"]) for c in curves],
                 "metric": self.metric, "value": value, "value_se": error,
                 "thresholds": {k: v for k, v in to_record(pgd(self.shown)).items() if k != "radius"},
                 "details": {"experiment": self.name, "model": name, "radii": list(self.radii), "rows": list(curves)}}

@@ -7,7 +7,7 @@ from typing import Any
 
 from robust_core import datasets, encoders, metrics
 from robust_core.errors import MissingResource
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seeded
+from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of, seeded
 from robust_core.experiments.carl_rar_embeddings import SOURCE, STEPS, STRIDE, pgd
 from robust_core.experiments.comparison import Subject, picked, prepared, training
 from robust_core.registry import to_record
@@ -122,7 +122,7 @@ def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example
     rate, error = metrics.proportion_and_error(len(fooled), right)
     texts = [{"original": a, "read": b, "similarity": alike[k], "edits": edits(a, b)} for k, (a, b) in enumerate(pairs)]
     texts.sort(key=lambda text: (text["edits"], -text["similarity"]))
-    return {"model": reader.id, "seed": int(reader.id.rpartition("@")[2]) if "@" in reader.id else 0,
+    return {"model": reader.id, "seed": seed_of(reader.id),
             "n": len(examples), "right": right, "fooled": len(fooled), "rate": rate, "rate_se": error,
             "changed": sum(c != read[e.uid] for c, e in zip(clean, examples, strict=True)) / len(examples),
             "flipped": flipped / len(examples),

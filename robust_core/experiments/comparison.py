@@ -4,12 +4,12 @@ import dataclasses
 import shlex
 import statistics
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets, metrics, trainings
 from robust_core.errors import MissingResource, RobustError
-from robust_core.experiments import Cell, Claim, Experiment, Options, chosen, measured, note, pooled, seeded
+from robust_core.experiments import Cell, Claim, Experiment, Options, chosen, measured, note, pooled, seed_of, seeded
 from robust_core.reproduce import markdown, percent
 from robust_core.store import ResultStore, runs_folder
 from robust_core.types import Event
@@ -113,6 +113,35 @@ def prepared(experiment: Experiment, options: Options, stop: threading.Event) ->
             yield note(f"{wanted.id} is left out. {error}")
 
 
+def available(experiment: Experiment, subjects: Sequence[Subject], options: Options, stop: threading.Event
+              ) -> Generator[Event, None, dict[str, list[Subject]]]:
+    """Train what is not here, if that is asked for; return the models that are here, by data set that is here.
+
+    Yields:
+        Those of `prepared`; "note" events about data sets that are left out.
+
+    Raises:
+        MissingResource: None of the data sets is here, or none of the models.
+    """
+    yield from prepared(experiment, options, stop)
+    found: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        if seeded(subject.id, options.seeds)[0]:
+            found.setdefault(str(subject.training["dataset"]), []).append(subject)
+    if not found:
+        raise MissingResource(f"Every model of {experiment.title}",
+                              f"Train them with python -m robust_core reproduce {experiment.name} --train.")
+    for dataset in list(found):
+        try:
+            datasets.find(dataset, "test", options.data_dir)
+        except MissingResource as error:
+            del found[dataset]
+            yield note(f"{dataset} is left out. {error}")
+            if not found:
+                raise
+    return found
+
+
 def compared(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
              stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
              ) -> Iterator[Event]:
@@ -133,27 +162,12 @@ def compared(experiment: Experiment, subjects: Sequence[Subject], options: Optio
         MissingResource: None of the data sets is here, or none of the models.
     """
     attacks = chosen([CLEAN, *dict.fromkeys(a for s in subjects for a in s.attacks)], options.attacks, "attack")
-    subjects = picked(subjects, options)
-    yield from prepared(experiment, options, stop)
-    here = {subject.id: subject for subject in subjects if seeded(subject.id, options.seeds)[0]}
-    if not here:
-        raise MissingResource(f"Every model of {experiment.title}",
-                              f"Train them with python -m robust_core reproduce {experiment.name} --train.")
-    found, last = 0, None
-    for dataset in dict.fromkeys(str(subject.training["dataset"]) for subject in here.values()):
-        try:
-            datasets.find(dataset, "test", options.data_dir)
-        except MissingResource as error:
-            last = error
-            yield note(f"{dataset} is left out. {error}")
-            continue
-        found += 1
-        cells = [Cell(name, "" if attack == CLEAN else attack, _texts(name, attack), 0) for attack in attacks
-                 for name, subject in here.items() if subject.training["dataset"] == dataset
-                 and attack in (CLEAN, *subject.attacks)]
-        yield from _claims(experiment, here, cells, dataset, options, store, stop, also)
-    if last is not None and not found:
-        raise last
+    found = yield from available(experiment, picked(subjects, options), options, stop)
+    for dataset, here in found.items():
+        cells = [Cell(subject.id, "" if attack == CLEAN else attack, _texts(subject.id, attack), 0)
+                 for attack in attacks for subject in here if attack in (CLEAN, *subject.attacks)]
+        yield from _claims(experiment, {subject.id: subject for subject in here}, cells, dataset, options, store, stop,
+                           also)
 
 
 def _texts(model: str, attack: str) -> int | None:
@@ -176,10 +190,6 @@ def _claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequ
         claim = _claim(experiment, subject, cell, rows, difference(mine, theirs), options)
         yield Event("claim", "", cell.model, claim)
 
-
-def seed_of(model: str) -> int:
-    """Return the seed that a model's id ends with; 0 without one."""
-    return int(model.rpartition("@")[2]) if "@" in model else 0
 
 
 def difference(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, Mapping[str, bool]]

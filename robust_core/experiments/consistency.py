@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets, stability
-from robust_core.errors import MissingResource, RobustError
-from robust_core.experiments import Claim, Experiment, Options, chosen, note, pooled, seeded
-from robust_core.experiments.comparison import TITLES, Subject, difference, picked, prepared, seed_of
+from robust_core.errors import RobustError
+from robust_core.experiments import Claim, Experiment, Options, chosen, note, pooled, seed_of, seeded
+from robust_core.experiments.comparison import TITLES, Subject, available, difference, picked
 from robust_core.registry import to_record
 from robust_core.reproduce import markdown
 from robust_core.store import ResultStore
@@ -59,28 +59,14 @@ def explained(experiment: Experiment, question: Question, options: Options, stor
     """
     attacks = chosen(question.attacks, options.attacks, "attack")
     subjects = [s for s in picked(experiment.subjects(), options) if set(s.attacks) & set(attacks)]
-    yield from prepared(experiment, options, stop)
-    here = [subject for subject in subjects if seeded(subject.id, options.seeds)[0]]
-    if not here:
-        raise MissingResource(f"Every model of {experiment.title}",
-                              f"Train them with python -m robust_core reproduce {experiment.name} --train.")
-    found, last = 0, None
-    for dataset in dict.fromkeys(str(subject.training["dataset"]) for subject in here):
-        try:
-            datasets.find(dataset, "test", options.data_dir)
-        except MissingResource as error:
-            last = error
-            yield note(f"{dataset} is left out. {error}")
-            continue
-        found += 1
+    found = yield from available(experiment, subjects, options, stop)
+    for here in found.values():
         for attack in attacks:
-            same = [s for s in here if s.training["dataset"] == dataset and attack in s.attacks]
+            same = [s for s in here if attack in s.attacks]
             for n in dict.fromkeys(_count(question, s, options) for s in same):
                 if not stop.is_set():
                     yield from _group(experiment, question, [s for s in same if _count(question, s, options) == n],
                                       attack, n, options, store, stop, paper)
-    if last is not None and not found:
-        raise last
 
 
 def _count(question: Question, subject: Subject, options: Options) -> int | None:

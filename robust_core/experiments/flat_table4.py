@@ -16,6 +16,7 @@ from robust_core.experiments import (
     measured,
     note,
     pooled,
+    seed_of,
     seeded,
 )
 from robust_core.reproduce import markdown, percent
@@ -89,7 +90,7 @@ class FlatTable4(Experiment):
         return {
             "claim": f"accuracy_under_attack of {cell.model} on sst2/test with {cell.attack}, for {self.title}",
             "command": shlex.join(words), "run": rows[0]["run"], "n": rows[0]["n"],
-            "seeds": [int(row["model"].rpartition("@")[2]) if "@" in row["model"] else 0 for row in rows],
+            "seeds": [seed_of(row["model"]) for row in rows],
             "metric": "accuracy_under_attack", "value": value, "value_se": error, "thresholds": rows[0]["parameters"],
             "details": {"experiment": self.name, "model": cell.model, "attack": cell.attack,
                         "max_queries": cell.max_queries, "paper": _paper(cell.model, cell.attack), "rows": list(rows)},

@@ -5,12 +5,12 @@ import math
 import shlex
 import statistics
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import encoders
 from robust_core.errors import MissingResource, RobustError
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note
+from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of
 from robust_core.models import adapters
 from robust_core.reproduce import markdown, percent
 from robust_core.sentences import evaluation, orders, probes, similarity
@@ -45,15 +45,7 @@ class EncoderTable(Experiment):
         for name, ids in found.items():
             if stop.is_set():
                 return
-            rows: list[dict[str, Any]] = []
-            loaded = [encoders.load(i, options.device) for i in ids]
-            for event in evaluation.evaluated(loaded, evaluation.tasks([self.kind]), attacks=options.attacks,
-                                              n=options.n, data_dir=options.data_dir, store=store, stop=stop,
-                                              precision=options.precision):
-                if event.kind == "row":
-                    rows.append(dict(event.data))
-                else:
-                    yield event
+            rows = yield from rows_of(ids, [self.kind], options.attacks, options, store, stop)
             if not stop.is_set():
                 for claim in self.claims(name, ids, rows, options):
                     yield Event("claim", "", name, claim)
@@ -125,6 +117,20 @@ def present(experiment: EncoderTable, names: Sequence[str], options: Options, st
     return found
 
 
+def rows_of(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
+            stop: threading.Event) -> Generator[Event, None, list[dict[str, Any]]]:
+    """Evaluate encoders on kinds of tasks; hand on the events and return the rows."""
+    rows: list[dict[str, Any]] = []
+    loaded = [encoders.load(i, options.device) for i in ids]
+    for event in evaluation.evaluated(loaded, evaluation.tasks(kinds), attacks=attacks, n=options.n,
+                                      data_dir=options.data_dir, store=store, stop=stop, precision=options.precision):
+        if event.kind == "row":
+            rows.append(dict(event.data))
+        else:
+            yield event
+    return rows
+
+
 def _trained(asked: Sequence[tuple[orders.Order, int]], options: Options, stop: threading.Event) -> Iterator[Event]:
     for order, seed in asked:
         order = dataclasses.replace(order, seed=seed)
@@ -148,11 +154,6 @@ def mean_of(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> tuple[floa
     if len(means) > 1:
         return statistics.fmean(means), statistics.stdev(means) / math.sqrt(len(means))
     return means[0], math.sqrt(sum(row["value_se"] ** 2 for row in each[0])) / len(each[0])
-
-
-def seed_of(name: str) -> int:
-    """Return the seed in an encoder's name."""
-    return int(name.rpartition("@")[2]) if "@" in name else 0
 
 
 def trained_on(name: str) -> dict[str, Any]:

@@ -5,12 +5,20 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from robust_core import encoders
-from robust_core.experiments import EXPERIMENTS, Claim, Options, chosen
-from robust_core.experiments.rse import SOURCE, EncoderTable, learnt, mean_of, ordered, present, seed_of, trained_on
+from robust_core.experiments import EXPERIMENTS, Claim, Options, chosen, seed_of
+from robust_core.experiments.rse import (
+    SOURCE,
+    EncoderTable,
+    learnt,
+    mean_of,
+    ordered,
+    present,
+    rows_of,
+    trained_on,
+)
 from robust_core.models import adapters
 from robust_core.reproduce import markdown, percent
-from robust_core.sentences import evaluation, orders
+from robust_core.sentences import orders
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -36,7 +44,7 @@ class Ablation(EncoderTable):
     def wanted(self) -> dict[str, orders.Order | None]:
         """Return the encoders by name, each with its training."""
         card = next((card for card in adapters.cards() if card.id == "robustsentembed"), None)
-        given = {} if card is None else {name: value for name, value in card.schedule.items()}
+        given = {} if card is None else dict(card.schedule)
         sentences = None if card is None else int(card.corpus["n"])
         return {name: orders.order(name.partition("-")[0], "", given | off, name if "-" in name else "", 0, sentences)
                 for name, _, off in SETTINGS}
@@ -47,15 +55,7 @@ class Ablation(EncoderTable):
         attacks = tuple(chosen(list(ATTACKS), options.attacks, "attack"))
         found = yield from present(self, names, options, stop)
         for name, ids in found.items():
-            rows: list[dict[str, Any]] = []
-            loaded = [encoders.load(i, options.device) for i in ids]
-            for event in evaluation.evaluated(loaded, evaluation.tasks(["sts", "attacks"]), attacks=attacks,
-                                              n=options.n, data_dir=options.data_dir, store=store, stop=stop,
-                                              precision=options.precision):
-                if event.kind == "row":
-                    rows.append(dict(event.data))
-                else:
-                    yield event
+            rows = yield from rows_of(ids, ["sts", "attacks"], attacks, options, store, stop)
             if stop.is_set():
                 return
             yield Event("claim", "", name, self._claim(name, ids, rows, options))
