@@ -31,6 +31,8 @@ def attack(page: Page) -> None:
 
 def finished(page: Page) -> Page:
     expect(page.get_by_text("Finished ·")).to_be_visible(timeout=240_000)
+    # The line above the cards is drawn before the cards are.
+    expect(page.locator(".rx-head .rx-badge", has_text="attacking")).to_have_count(0)
     return page
 
 
