@@ -354,6 +354,8 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
                   preset: Annotated[str, typer.Option("--preset", help="paper or as-released.")] = "",
                   sentences: Annotated[int | None, typer.Option(
                       "--sentences", min=0, help="Sentences to learn from; 0: all; 6,000 on a CPU.")] = None,
+                  start: Annotated[str, typer.Option(
+                      "--start", help="Encoder to start from: folder or Hugging Face id; the packaged one.")] = "",
                   name: Annotated[str, typer.Option("--name", help="Name of the encoder; the method's.")] = "",
                   seed: Seed = 0,
                   settings: Annotated[list[str] | None, typer.Option(
@@ -366,7 +368,7 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
 
     with _stdout_kept(), _interruptible() as stop:
         order = trainings.order(method, preset, _typed_settings(trainings.parameters_of(method), settings), name, seed,
-                                sentences)
+                                sentences, start)
         rows: list[Row] = []
         for event in trainings.run(order, Path(out) if out else runs_folder() / "checkpoints", device, data_dir):
             _tell_encoder(order.id, event)

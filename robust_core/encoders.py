@@ -1,8 +1,8 @@
 """Sentence encoders: texts to unit vectors.
 
 The packaged MiniLM runs on our own forward pass, since it is asked in the inner loop of attacks and opens in a
-fraction of the time; so do the encoders trained here, which are low-rank weights on it. Any other goes through
-sentence-transformers.
+fraction of the time; so do the encoders trained here, which are low-rank weights on it or on an encoder of the
+`transformers` library. Any other goes through sentence-transformers.
 """
 
 import functools
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.resources import minilm_folder
 from robust_core.text import clean
 from robust_core.types import Encoder, Noise
 
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
     from robust_core.models.adapters import EncoderCard
 
 
-class MiniLM:
-    """all-MiniLM-L6-v2: mean of the last hidden states over real tokens, scaled to length one.
+class MeanPooled:
+    """The packaged all-MiniLM-L6-v2, or an encoder that was trained here: means of last hidden states, of length one.
 
     Args:
         device: auto, cpu, cuda, mps.
-        card: An encoder that was trained from it; None for the encoder itself.
+        card: The encoder that was trained here; None for the packaged one.
 
     Attributes:
         body: Its network, frozen and in eval mode.
@@ -39,17 +38,15 @@ class MiniLM:
 
     def __init__(self, device: str = "auto", card: "EncoderCard | None" = None) -> None:
         from robust_core.models import adapters
-        from robust_core.models.bert import Bert
-        from robust_core.models.checkpoint import pick_device, subwords
+        from robust_core.models.body import parent
+        from robust_core.models.checkpoint import pick_device
 
-        folder = minilm_folder()
         self._device = pick_device(device)
-        self.body = Bert.from_folder(folder)
+        given = parent("", self.length) if card is None else adapters.adapted(card)
         if card is not None:
-            adapters.apply(card, self.body)
-            self.id, self.length = card.id, int(card.config["length"])
-        self.body.to(self._device).requires_grad_(False)
-        self.tokens = subwords(folder, self.length)
+            self.id, self.length = card.id, given.tokens.length
+        self.body = given.body.to(self._device).requires_grad_(False)
+        self.tokens = given.tokens
         self._lock = threading.Lock()
         self._noise: Noise | None = None
         self.batch = 512 if self._device.type == "cuda" else 48
@@ -84,7 +81,7 @@ class MiniLM:
         from robust_core.models.rows import batches
 
         rows = [self.tokens.ids(clean(text)) for text in texts]
-        result = np.zeros((len(rows), self.body.config["hidden_size"]), dtype=np.float32)
+        result = np.zeros((len(rows), self.body.width), dtype=np.float32)
         for chosen in batches(rows, self._budget):
             result[chosen] = self._run([rows[i] for i in chosen], screened)
         return result
@@ -98,7 +95,7 @@ class MiniLM:
 
         ids, mask = padded(rows, self.tokens.pad_id, self._device)
         with self._lock, torch.inference_mode(), precision.low(self._device, screened):
-            hidden = self.body(self.body.embeddings.word_embeddings(ids), mask)
+            hidden = self.body(self.body.table(ids), mask)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()
 
 
@@ -137,18 +134,18 @@ _LOADING = threading.Lock()
 
 
 @functools.lru_cache(maxsize=2)
-def _minilm(device: str) -> MiniLM:
-    return MiniLM(device)
+def _minilm(device: str) -> MeanPooled:
+    return MeanPooled(device)
 
 
 @functools.lru_cache(maxsize=8)
-def _adapted(folder: Path, sha256: str, device: str) -> MiniLM:
+def _adapted(folder: Path, sha256: str, device: str) -> MeanPooled:
     from robust_core.models import adapters
 
-    return MiniLM(device, adapters.read(folder))
+    return MeanPooled(device, adapters.read(folder))
 
 
-def default(device: str = "auto") -> MiniLM:
+def default(device: str = "auto") -> MeanPooled:
     """Return the packaged encoder, loaded once per process and device."""
     from robust_core.models.checkpoint import pick_device
 

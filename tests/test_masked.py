@@ -163,7 +163,7 @@ def test_pseudo_perplexity_is_that_of_each_piece_alone(model):
 def test_what_is_not_here_is_one_line(monkeypatch, tmp_path):
     masked._loaded.cache_clear()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(masked.checkpoint, "reachable", lambda name: False)
+    monkeypatch.setattr(masked.hub, "reachable", lambda name: False)
     with pytest.raises(MissingResource, match="^The masked language model bert-base-uncased is missing"):
         masked.load("bert-base-uncased", "cpu")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))

@@ -242,7 +242,7 @@ def compare_bert(folder: Path) -> None:
     with torch.no_grad():
         for keep in (mask, torch.ones_like(mask)):
             wanted = theirs(input_ids=ids, attention_mask=keep.long()).last_hidden_state
-            found = ours(ours.embeddings.word_embeddings(ids), keep)
+            found = ours(ours.table(ids), keep)
             assert torch.allclose(found[keep], wanted[keep], atol=2e-5)
             assert torch.allclose(mean_pool(found, keep)[2 if keep is mask else 0],
                                   wanted[2, 0] if keep is mask else wanted[0].mean(0), atol=2e-5)
@@ -615,7 +615,7 @@ def test_a_model_that_cannot_be_fetched_says_so(shelf, monkeypatch):
     monkeypatch.setattr(transformers.utils.hub, "_is_offline_mode", True)
     with pytest.raises(UnknownName, match="Unknown model 'nosuch'. Known: sst2/cnn/base"):
         checkpoint.load("nosuch", "cpu")
-    with pytest.raises(MissingResource, match="The model nobody/nosuch is missing") as caught:
+    with pytest.raises(MissingResource, match="The classifier nobody/nosuch is missing") as caught:
         checkpoint.load("nobody/nosuch", "cpu")
     assert "\n" not in str(caught.value)
 
@@ -647,11 +647,11 @@ def test_the_packed_encoder_computes_what_the_plain_one_does():
     for chosen in (rows[:1], rows, rows[::-1] * 7):
         ids, mask = padded(chosen, model.tokens.pad_id, CPU)
         with torch.no_grad():
-            plain = mean_pool(body(body.embeddings.word_embeddings(ids), mask), mask)
+            plain = mean_pool(body(body.table(ids), mask), mask)
         with torch.inference_mode():
-            packed = mean_pool(body(body.embeddings.word_embeddings(ids), mask), mask)
+            packed = mean_pool(body(body.table(ids), mask), mask)
             with torch.autocast("cpu", torch.bfloat16):
-                low = mean_pool(body(body.embeddings.word_embeddings(ids), mask).float(), mask)
+                low = mean_pool(body(body.table(ids), mask).float(), mask)
         assert (packed - plain).abs().max() <= 2e-5
         assert 0 < (low - plain).abs().max() <= 0.1
 
@@ -663,13 +663,13 @@ def test_a_packed_encoder_follows_its_weights_and_copies():
 
     def packed(one: Bert) -> torch.Tensor:
         with torch.inference_mode():
-            return one(one.embeddings.word_embeddings(ids), mask).clone()
+            return one(one.table(ids), mask).clone()
 
     before = packed(body)
     assert torch.equal(packed(copy.deepcopy(body)), before)
     with torch.no_grad():
         body.encoder.layer[3].output.dense.weight.mul_(1.5)
-        changed = body(body.embeddings.word_embeddings(ids), mask)
+        changed = body(body.table(ids), mask)
     assert (packed(body) - changed).abs().max() <= 2e-5 < (before - changed).abs().max()
 
 

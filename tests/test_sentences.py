@@ -13,10 +13,13 @@ from doubles import WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from test_models import write_hugging_face
 
+from robust_core import encoders
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
 from robust_core.models import adapters
-from robust_core.models.bert import Bert
+from robust_core.models.bert import Bert, mean_pool
+from robust_core.models.body import Parent, parent
 from robust_core.perturb import slope_of
 from robust_core.registry import parameters, to_record
 from robust_core.sentences import METHODS, corpus, courses, evaluation, orders, probes, similarity, victims
@@ -244,7 +247,7 @@ def test_special_pieces_and_pads_are_never_replaced(everywhere):
 
 def test_what_a_sentence_means_changes_every_score_and_pads_do_not_count():
     given, judge = batch(), Discriminator(body()).eval()
-    rows = judge.body.embeddings.word_embeddings(given.ids).detach()
+    rows = judge.body.table(given.ids).detach()
     one, other = (judge(rows, given.mask, torch.full((6, WIDTH), v)).detach() for v in (0.0, 2.0))
     assert ((one - other).abs().amax(-1) > 0)[given.mask].all()
     changed = torch.zeros_like(given.mask)
@@ -283,7 +286,10 @@ def folder(tmp_path):
 class Words:
     """A tokenizer of one piece a word."""
 
-    prefix, suffix, pad_id = (START,), (END,), PAD
+    prefix, suffix, pad_id, length = (START,), (END,), PAD, 16
+
+    def until(self, length):
+        return self
 
     def unit_ids(self, text):
         return tuple(5 + zlib.crc32(word.encode()) % (PIECES - 5) for word in text.split())
@@ -381,17 +387,17 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
     done = adapters.save(card(), weights, tmp_path)
     assert [c.id for c in adapters.cards()] == ["tiny"] and adapters.read(done.folder) == done
     fresh, given = body().eval(), batch()
-    adapters.apply(done, fresh)
+    adapters.apply(done, Parent(fresh, Words(), "p"))
     trained.network.eval()
     with torch.no_grad():
         wanted = trained.network.represent(trained.network.embedding(given.ids), given.mask)
-        found = SentenceNetwork(fresh).eval().represent(fresh.embeddings.word_embeddings(given.ids), given.mask)
+        found = SentenceNetwork(fresh).eval().represent(fresh.table(given.ids), given.mask)
     assert torch.allclose(found, wanted, atol=0.01)
     with pytest.raises(BadInput, match="another encoder"):
-        adapters.apply(dataclasses.replace(done, parent="q"), body())
+        adapters.apply(dataclasses.replace(done, parent="q"), Parent(body(), Words(), "p"))
     (done.folder / "model.safetensors").write_bytes(b"x")
     with pytest.raises(BadInput, match="does not match its card"):
-        adapters.apply(done, body())
+        adapters.apply(done, Parent(body(), Words(), "p"))
     (done.folder / "card.json").write_text("{}")
     with pytest.raises(BadInput, match="is damaged"):
         adapters.cards()
@@ -402,7 +408,7 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
 @pytest.fixture
 def tiny(guesser, monkeypatch):
     """Let a training begin from a tiny encoder, read by words."""
-    monkeypatch.setattr(loop.Bert, "from_folder", lambda folder: body())
+    monkeypatch.setattr(Bert, "from_folder", lambda folder: body())
     monkeypatch.setattr(loop.checkpoint, "subwords", lambda folder, length: Words())
     monkeypatch.setattr(loop.checkpoint, "encoder_hash", lambda: "p")
 
@@ -432,6 +438,49 @@ def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(t
 def test_too_few_sentences_are_refused(tiny, folder):
     with pytest.raises(BadInput, match="There are only 5 sentences"):
         list(loop.train(SimCSE(), Schedule(), sentences=5, device="cpu", data_dir=str(folder)))
+
+
+@pytest.mark.parametrize("family", ["bert", "albert", "roberta"])
+def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeypatch):
+    start = str(write_hugging_face(tmp_path / f"tiny_{family}", family))
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
+    wanted = orders.order("simcse", "", {"batch_size": 8, "checks": 1, "rank": 4, "learning_rate": 0.01}, "", 0, 24,
+                          start)
+    assert wanted.id == f"simcse-tiny-{family}" and wanted.words[-4:] == ["--start", start, "--sentences", "24"]
+    stored = list(orders.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))[-1]
+    assert stored["card"].config["start"] == start and stored["row"]["step"] == 3
+    found = encoders.load(wanted.id, "cpu")
+    before = parent(start, 256)
+    text = "a good film"
+    ids = torch.tensor([before.tokens.ids(text)])
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    with torch.no_grad():
+        plain = mean_pool(before.body(before.body.table(ids), mask), mask)[0].numpy()
+    vector = found.encode([text])[0]
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5) and 1e-4 < 1 - vector @ plain / np.linalg.norm(plain)
+    with torch.no_grad():
+        learnt = mean_pool(found.body(found.body.table(ids), mask), mask)[0].numpy()
+    assert vector == pytest.approx(learnt / np.linalg.norm(learnt), abs=1e-5)
+    # A victim on it shows gradients, as one on the packaged encoder does.
+    row, = (e.data for e in evaluation.evaluated([found], [("attacks", "sst2")], attacks=("fgsm",), n=4,
+                                                 data_dir=folder) if e.kind == "row")
+    assert row["n"] == 4 and row["encoder"] == wanted.id
+    with pytest.raises(Incompatible, match="pieces are not the encoder's; set detection=0"):
+        list(loop.train(RobustSentEmbed(), Schedule(batch_size=8, rank=4), sentences=24, device="cpu",
+                        data_dir=str(folder), start=start))
+
+
+def test_an_encoder_that_changed_since_is_refused(folder, tmp_path, monkeypatch):
+    start = write_hugging_face(tmp_path / "tiny", "bert")
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
+    wanted = orders.order("simcse", "", {"batch_size": 8, "rank": 4}, "mine", 0, 24, str(start))
+    list(orders.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
+    write_hugging_face(start, "roberta")
+    with pytest.raises(BadInput, match="mine adapts another encoder than the one in"):
+        encoders.load("mine", "cpu")
+    (start / "config.json").unlink()
+    with pytest.raises(BadInput, match="tiny cannot be read as an encoder"):
+        next(orders.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
 
 
 # Orders.

@@ -1,4 +1,4 @@
-"""Stored sentence encoders: low-rank weights on the packaged one, with a card; `encoders/<name>` below a root."""
+"""Stored sentence encoders: low-rank weights on another encoder, with a card; `encoders/<name>` below a root."""
 
 import dataclasses
 import json
@@ -13,6 +13,8 @@ from robust_core.resources.encoder import sha256
 if TYPE_CHECKING:
     import torch
 
+    from robust_core.models.body import Parent
+
 FOLDER = "encoders"
 _WEIGHTS = "model.safetensors"
 
@@ -26,7 +28,8 @@ class EncoderCard:
         method: Record of the method it was trained by.
         schedule: How long and how fast.
         seed: Seed of the training.
-        config: lora_scale, and length, the longest input in pieces.
+        config: lora_scale; length, the longest input in pieces; start, the folder or Hugging Face id of the encoder
+            that it adapts, where that is not the packaged one.
         corpus: n (sentences), longest (pieces), sources, drawn_from and sha256.
         dev: What the weights were selected on: task, metric, n, before, after, step, checks.
         steps: Steps of the training.
@@ -99,8 +102,22 @@ def save(card: EncoderCard, weights: "Mapping[str, torch.Tensor]", root: Path) -
     return done
 
 
-def apply(card: EncoderCard, body: Any) -> None:  # noqa: ANN401 (a `models.bert.Bert`)
-    """Add an encoder's low-rank weights to the packaged one.
+def adapted(card: EncoderCard) -> "Parent":
+    """Load the encoder that a stored one adapts, and make it the stored one.
+
+    Raises:
+        BadInput: The file differs from its card, or was made for another encoder.
+        MissingResource: The encoder it adapts is not here.
+    """
+    from robust_core.models.body import parent
+
+    given = parent(str(card.config.get("start", "")), int(card.config["length"]))
+    apply(card, given)
+    return given
+
+
+def apply(card: EncoderCard, given: "Parent") -> None:
+    """Add an encoder's low-rank weights to the one that it adapts.
 
     Raises:
         BadInput: The file differs from its card, or was made for another encoder.
@@ -108,13 +125,14 @@ def apply(card: EncoderCard, body: Any) -> None:  # noqa: ANN401 (a `models.bert
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = card.folder / _WEIGHTS
+    path, start = card.folder / _WEIGHTS, card.config.get("start")
     try:
         if sha256(path) != card.files[_WEIGHTS]:
             raise BadInput(f"{_WEIGHTS} of the encoder {card.id} does not match its card; restore it.")
-        if checkpoint.encoder_hash() != card.parent:
-            raise BadInput(f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
+        if given.sha256 != card.parent:
+            where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
+            raise BadInput(f"{card.id} adapts another encoder than {where}")
         state = {name: value.float() for name, value in load_file(path).items()}
-        checkpoint.merge(body, state, card.config)
+        checkpoint.merge(given.body, state, card.config)
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None

@@ -128,6 +128,25 @@ class Bert(nn.Module):
         model.load_state_dict(wanted, strict=True, assign=True)
         return model.eval()
 
+    @property
+    def table(self) -> nn.Embedding:
+        """The table of word-embedding rows."""
+        return self.embeddings.word_embeddings
+
+    @property
+    def width(self) -> int:
+        """Coordinates of a hidden state."""
+        return int(self.config["hidden_size"])
+
+    @property
+    def epsilon(self) -> float:
+        """Added to variances where layers are normed."""
+        return float(self.config["layer_norm_eps"])
+
+    def embedded(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the output of the embedding layer, (n, t, d), of word-embedding rows."""
+        return self.embeddings(rows)
+
     def forward(self, rows: torch.Tensor, mask: torch.Tensor, gate: Gate | None = None) -> torch.Tensor:
         """Return the last hidden states.
 

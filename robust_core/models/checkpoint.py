@@ -12,26 +12,25 @@ import json
 import os
 import re
 import shutil
-import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from robust_core import datasets
-from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.errors import BadInput, UnknownName
+from robust_core.models import hub
 from robust_core.resources.encoder import minilm_folder, sha256
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from robust_core.models.classifier import TextClassifier
     from robust_core.models.network import Network
     from robust_core.models.tokens import Subwords, WordVocabulary
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
-_ELSEWHERE = "It is neither a checkpoint nor a Hugging Face model that can be reached from here; give a folder."
 ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
 WORD_MODELS = ("cnn", "lstm")
 
@@ -115,7 +114,7 @@ def read_card(folder: Path) -> Card:
     except FileNotFoundError:
         raise BadInput(f"{folder.name} has no card.json.") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise BadInput(f"The card of {_name(folder)} is damaged; restore card.json.") from None
+        raise BadInput(f"The card of {short_name(folder)} is damaged; restore card.json.") from None
 
 
 def _check_card(card: Card) -> None:
@@ -192,14 +191,14 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
     if model_id.strip() and folder.is_dir():
         if not (folder / "config.json").is_file():
             # A shipped checkpoint whose card is damaged ends here as well as a folder that is none.
-            raise BadInput(f"The folder {_name(folder)} holds neither a card.json nor a Hugging Face config.json.")
-        return _load_hugging_face(model_id, pick_device(device))
+            raise BadInput(f"The folder {short_name(folder)} holds neither a card.json nor a Hugging Face config.json.")
+        return hub.classifier(model_id, pick_device(device))
     for root in roots():
         if (root / model_id / "card.json").is_file():
             read_card(root / model_id)
     if model_id.split("/")[0] in datasets.DATASETS or model_id.count("/") > 1 or not model_id.strip():
         raise UnknownName("model", model_id, list(known))
-    return _load_hugging_face(model_id, pick_device(device), list(known))
+    return hub.classifier(model_id, pick_device(device), list(known))
 
 
 def pick_device(device: str) -> "torch.device":
@@ -265,7 +264,7 @@ def _plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[
 
         folder = minilm_folder()
         return EncoderClassifier(Bert.from_folder(folder), len(labels), **sizes), subwords(folder, length)
-    classifier = _load_hugging_face(architecture, pick_device("cpu"), labels=labels, length=length)
+    classifier = hub.classifier(architecture, pick_device("cpu"), labels=labels, length=length)
     return classifier.net.requires_grad_(True), classifier.tokens
 
 
@@ -379,12 +378,16 @@ def parent_hash(architecture: str, network: "Network") -> str:
     """Return the SHA-256 of the encoder that an untrained network was made from; empty for word models."""
     if architecture in ARCHITECTURES:
         return "" if architecture in WORD_MODELS else encoder_hash()
+    return weights_hash(network, getattr(network, "fresh", frozenset()))
+
+
+def weights_hash(network: "nn.Module", without: Collection[str] = ()) -> str:
+    """Return the SHA-256 of a network's weights but for masks and some by name."""
     import torch
 
     digest = hashlib.sha256()
-    fresh = getattr(network, "fresh", frozenset())
     for name, value in sorted(network.state_dict().items()):
-        if name not in fresh and not name.startswith("masks."):
+        if name not in without and not name.startswith("masks."):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
@@ -410,70 +413,6 @@ def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str
                 own[name].copy_(value)
 
 
-def _load_hugging_face(model_id: str, device: "torch.device", known: list[str] | None = None,
-                       labels: tuple[str, ...] | None = None, length: int = 128) -> "TextClassifier":
-    if not Path(model_id).is_dir() and not reachable(model_id):
-        if known is not None and "/" not in model_id:
-            raise UnknownName("model", model_id, known)
-        raise MissingResource(f"The model {model_id}", _ELSEWHERE)
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-    from transformers.utils import logging
-
-    from robust_core.models.classifier import TextClassifier
-    from robust_core.models.tokens import Subwords
-    from robust_core.models.transformer import HuggingFaceClassifier
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        sizes: dict[str, int] = {} if labels is None else {"num_labels": len(labels)}
-        config = AutoConfig.from_pretrained(model_id, trust_remote_code=False, **sizes)
-        tokenizer = AutoTokenizer.from_pretrained(model_id, trust_remote_code=False, use_fast=True)
-        model, found = AutoModelForSequenceClassification.from_pretrained(
-            model_id, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True)
-    except (OSError, ValueError, KeyError) as error:
-        if Path(model_id).is_dir():
-            raise BadInput(f"{_name(Path(model_id))} cannot be read as a classifier with safetensors weights: "
-                           f"{str(error).splitlines()[0]}") from None
-        if known is not None and "/" not in model_id:
-            raise UnknownName("model", model_id, known) from None
-        raise MissingResource(f"The model {model_id}", _ELSEWHERE) from None
-    finally:
-        logging.set_verbosity(verbosity)
-    if labels is None and found and found["missing_keys"]:
-        raise BadInput(f"{_name(Path(model_id))} is no classifier: it has no weights for "
-                       f"{', '.join(sorted(found['missing_keys'])[:3])}.")
-    if not tokenizer.is_fast:
-        raise BadInput(f"{model_id} has no fast tokenizer (tokenizer.json).")
-    longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2 if length else length)
-    tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
-    given = config.id2label or {}
-    names = labels or tuple(str(given.get(i, f"label_{i}")).lower() for i in range(config.num_labels))
-    network = HuggingFaceClassifier(model)
-    network.fresh = frozenset(f"model.{name}" for name in found["missing_keys"])
-    return TextClassifier(model_id, names, network, tokens, device)
-
-
-def reachable(model_id: str) -> bool:
-    """Return whether a model lies in the library's cache or its hub can be reached; asked before a slow import."""
-    from huggingface_hub import constants, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        if isinstance(try_to_load_from_cache(model_id, "config.json"), str):
-            return True
-    except HFValidationError:
-        return False
-    if constants.HF_HUB_OFFLINE:
-        return False
-    hub = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((hub.hostname or "", hub.port or 443), timeout=3).close()
-    except OSError:
-        return False
-    return True
-
-
-def _name(folder: Path) -> str:
+def short_name(folder: Path) -> str:
     """Name a folder by its last parts, without the machine's own path."""
     return "/".join(folder.parts[-3:])

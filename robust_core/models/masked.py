@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from robust_core.errors import BadInput, MissingResource
-from robust_core.models import checkpoint
+from robust_core.models import checkpoint, hub
 from robust_core.models.bert import Bert
 from robust_core.models.masked_network import MaskedNetwork
 from robust_core.models.rows import batches, padded
@@ -275,21 +275,8 @@ def masked_folder() -> Path:
 
 
 def _hugging_face(name: str, device: torch.device) -> MaskedModel:
-    if not Path(name).is_dir() and not checkpoint.reachable(name):
-        raise MissingResource(f"The masked language model {name}", "It cannot be reached from here; give a folder.")
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
-        model = AutoModelForMaskedLM.from_pretrained(name, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError, KeyError) as error:
-        if Path(name).is_dir():
-            raise BadInput(f"{Path(name).name} cannot be read as a masked language model with safetensors weights: "
-                           f"{str(error).splitlines()[0]}") from None
-        raise MissingResource(f"The masked language model {name}", "Give a folder that holds it.") from None
-    if not tokenizer.is_fast or tokenizer.mask_token_id is None:
-        raise BadInput(f"{Path(name).name} has no fast tokenizer with a mask.")
-    longest = min(128, int(getattr(model.config, "max_position_embeddings", 128)) - 2)
-    tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
-    return MaskedModel(name, HuggingFaceMasked(model), tokens, tokenizer.mask_token_id, Words.of(tokenizer.get_vocab()),
-                       device)
+    found = hub.opened(name, "AutoModelForMaskedLM", "masked language model", 128)
+    if found.tokenizer.mask_token_id is None:
+        raise BadInput(f"{Path(name).name} has no mask.")
+    return MaskedModel(name, HuggingFaceMasked(found.model), found.tokens, found.tokenizer.mask_token_id,
+                       Words.of(found.tokenizer.get_vocab()), device)

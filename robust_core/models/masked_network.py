@@ -56,5 +56,5 @@ class MaskedNetwork(nn.Module):
         Returns:
             (m, vocabulary) scores before softmax.
         """
-        table = self.body.embeddings.word_embeddings
+        table = self.body.table
         return self.head(self.body(table(ids), mask)[wanted], table.weight)

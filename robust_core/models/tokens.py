@@ -1,5 +1,6 @@
 """From words to token ids: one interface for word vocabularies and for the tokenizers of transformers."""
 
+import copy
 import dataclasses
 import functools
 import re
@@ -142,6 +143,12 @@ class Subwords:
 
     def _typed(self, ids: Sequence[int]) -> tuple[int, ...]:
         return tuple(self._plain if self._plain is not None and i in self._special else i for i in ids)
+
+    def until(self, length: int) -> "Subwords":
+        """Return the same tokenizer with shorter inputs."""
+        other = copy.copy(self)
+        other.length = min(length, self.length)
+        return other
 
     def vocabulary(self) -> dict[str, int]:
         """Return the ids of all pieces."""

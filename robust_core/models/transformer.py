@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust_core.errors import Incompatible
-from robust_core.models.bert import Bert, mean_pool
+from robust_core.models.bert import mean_pool
+from robust_core.models.body import Body, embedding_layer, gated
 from robust_core.models.masked_network import MaskedHead
 from robust_core.models.network import Network, Reading
 
@@ -22,16 +22,16 @@ class EncoderClassifier(Network):
 
     screens = True
 
-    def __init__(self, body: Bert, classes: int, dropout: float = 0.1) -> None:
+    def __init__(self, body: Body, classes: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.body = body
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(body.config["hidden_size"], classes)
+        self.head = nn.Linear(body.width, classes)
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
         """The table of word-embedding rows."""
-        return self.body.embeddings.word_embeddings
+        return self.body.table
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, d) mean of the last hidden states over real tokens."""
@@ -48,7 +48,7 @@ class EncoderClassifier(Network):
     def seen(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return what the masks are made from, (n, t, d)."""
         by_word = self.masks is None or self.masks.config.source == "word"
-        return embeddings if by_word else self.body.embeddings(embeddings)
+        return embeddings if by_word else self.body.embedded(embeddings)
 
     def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
         """Return scores, the mean of the last hidden states, and these."""
@@ -58,8 +58,7 @@ class EncoderClassifier(Network):
 
     def add_reconstruction(self) -> None:
         """Add an untrained head that reads pieces back, shaped as BERT's head for masked pieces."""
-        config = self.body.config
-        self.reconstruction = MaskedHead(config["hidden_size"], config["vocab_size"], config["layer_norm_eps"])
+        self.reconstruction = MaskedHead(self.body.width, self.embedding.num_embeddings, self.body.epsilon)
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
@@ -122,24 +121,9 @@ class HuggingFaceClassifier(Network):
     def seen(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return what the masks are made from, (n, t, d)."""
         by_word = self.masks is None or self.masks.config.source == "word"
-        return embeddings if by_word else self._layer()(inputs_embeds=embeddings)
-
-    def _layer(self) -> nn.Module:
-        """Return the embedding layer, whose output the masks multiply."""
-        layer = getattr(self.backbone, "embeddings", None)
-        if not isinstance(layer, nn.Module):
-            raise Incompatible("Word masks need an encoder with an embedding layer of its own, such as BERT's.")
-        return layer
+        return embeddings if by_word else embedding_layer(self.backbone)(inputs_embeds=embeddings)
 
     def _run(self, model: Any, embeddings: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
              **options: bool) -> Any:  # noqa: ANN401
-        if self.masks is None:
-            return model(inputs_embeds=embeddings, attention_mask=mask.long(), **options)
-        gate = self.masks.gate
-        # The library offers no other door behind its embedding layer; the hook lives as long as this call.
-        hook = self._layer().register_forward_hook(
-            lambda layer, inputs, hidden: gate(embeddings, hidden, mask)[0])
-        try:
-            return model(inputs_embeds=embeddings, attention_mask=mask.long(), **options)
-        finally:
-            hook.remove()
+        gate = None if self.masks is None else self.masks.gate
+        return gated(model, self.backbone, embeddings, mask, gate, **options)

@@ -147,7 +147,7 @@ class RobustCourse(Course):
 
     def _doubled(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the output of the embedding layer, which the released code feeds to that layer once more."""
-        return self.training.network.body.embeddings(rows)
+        return self.training.network.body.embedded(rows)
 
     def _detection(self, batch: SentenceBatch, delta: torch.Tensor, meaning: torch.Tensor) -> torch.Tensor:
         method, network = self.method, self.training.network

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from robust_core.models.bert import Bert, mean_pool
+from robust_core.models.bert import mean_pool
+from robust_core.models.body import Body
 from robust_core.models.network import Network, mean_norm
 from robust_core.train import Randomness
 
@@ -21,10 +22,10 @@ class SentenceNetwork(Network):
         projection: Whether to add two linear layers with batch norms (SimCSE's and DiffCSE's head).
     """
 
-    def __init__(self, body: Bert, projection: bool = False) -> None:
+    def __init__(self, body: Body, projection: bool = False) -> None:
         super().__init__()
         self.body = body
-        width = int(body.config["hidden_size"])
+        width = body.width
         self.projection = nn.Sequential(
             nn.Linear(width, 2 * width, bias=False), nn.BatchNorm1d(2 * width), nn.ReLU(),
             nn.Linear(2 * width, width, bias=False), nn.BatchNorm1d(width, affine=False)) if projection else None
@@ -33,7 +34,7 @@ class SentenceNetwork(Network):
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
         """The table of word-embedding rows."""
-        return self.body.embeddings.word_embeddings
+        return self.body.table
 
     @property
     def backbone(self) -> nn.Module:
@@ -59,10 +60,10 @@ class Discriminator(Network):
 
     fresh = frozenset({"head.weight", "head.bias"})
 
-    def __init__(self, body: Bert) -> None:
+    def __init__(self, body: Body) -> None:
         super().__init__()
         self.body = body
-        self.head = nn.Linear(int(body.config["hidden_size"]), 2)
+        self.head = nn.Linear(body.width, 2)
 
     @property
     def backbone(self) -> nn.Module:
@@ -114,7 +115,7 @@ class Training:
     mixed: bool
     rank: int
     lora_targets: str
-    second: Callable[[], Bert]
+    second: Callable[[], Body]
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return the context for forward passes."""

@@ -1,6 +1,7 @@
 """What encoder is to be trained, checked before anything is loaded, and the training that stores it."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Order:
         name: Name of the encoder without its seed; the method's by default.
         seed: Seed.
         sentences: Sentences to learn from; None as `training.train` has it.
+        start: Folder or Hugging Face id of the encoder to start from; the packaged one if empty.
     """
 
     method: SimCSE
@@ -28,6 +30,7 @@ class Order:
     name: str = ""
     seed: int = 0
     sentences: int | None = None
+    start: str = ""
 
     @property
     def id(self) -> str:
@@ -43,6 +46,7 @@ class Order:
         words += [word for name, value in changed.items() for word in ("--set", f"{name}={value}")]
         words += ["--name", self.name] if self.name else []
         words += ["--seed", str(self.seed)] if self.seed else []
+        words += ["--start", self.start] if self.start else []
         return words + (["--sentences", str(self.sentences)] if self.sentences is not None else [])
 
 
@@ -52,16 +56,18 @@ def parameters_of(name: str) -> dict[str, type]:
 
 
 def order(name: str, preset: str = "", settings: Mapping[str, Any] | None = None, encoder: str = "", seed: int = 0,
-          sentences: int | None = None) -> Order:
+          sentences: int | None = None, start: str = "") -> Order:
     """Return a training from its settings.
 
     Args:
         name: Name of the method.
         preset: Named parameters.
         settings: Parameters of the method or of the schedule.
-        encoder: Name of the encoder; with a preset other than the paper's it has that in it.
+        encoder: Name of the encoder; by default the method's, with the preset, if it is not the paper's, and with what
+            it starts from, if it is not the packaged encoder.
         seed: Seed.
         sentences: Sentences to learn from.
+        start: Folder or Hugging Face id of the encoder to start from; the packaged one if empty.
 
     Raises:
         UnknownName: There is no such method or preset.
@@ -73,11 +79,13 @@ def order(name: str, preset: str = "", settings: Mapping[str, Any] | None = None
         if key not in own | times:
             raise BadInput(f"{cls.title} has no parameter {key!r}, nor has the schedule. "  # type: ignore[attr-defined]
                            f"Known: {', '.join(sorted(own | times))}.")
-    encoder = encoder or (f"{name}-{preset}" if preset not in ("", "paper") else "")
+    origin = re.sub(r"[^A-Za-z0-9]+", "-", Path(start).name).strip("-")
+    parts = [preset] * (preset not in ("", "paper")) + [origin] * bool(start)
+    encoder = encoder or ("-".join([name, *parts]) if parts else "")
     if encoder and (not encoder.replace("-", "").replace("_", "").isalnum() or encoder == "minilm"):
         raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not {encoder!r}.")
     return Order(method(name, preset, **{k: v for k, v in given.items() if k in own}),
-                 Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences)
+                 Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)
 
 
 def run(wanted: Order, root: Path, device: str = "auto", data_dir: str | None = None) -> Iterator[dict[str, Any]]:
@@ -86,7 +94,7 @@ def run(wanted: Order, root: Path, device: str = "auto", data_dir: str | None = 
     from robust_core.sentences.training import train
 
     for event in train(wanted.method, wanted.schedule, sentences=wanted.sentences, seed=wanted.seed, device=device,
-                       data_dir=data_dir, name=wanted.name):
+                       data_dir=data_dir, name=wanted.name, start=wanted.start):
         if event["kind"] != "trained":
             yield event
             continue

@@ -13,11 +13,10 @@ import torch
 from robust_core import __version__
 from robust_core.errors import BadInput
 from robust_core.models import adapters, checkpoint
-from robust_core.models.bert import Bert
+from robust_core.models.body import parent
 from robust_core.models.precision import fast_bf16
 from robust_core.models.rows import batches, padded
 from robust_core.registry import to_record
-from robust_core.resources import minilm_folder
 from robust_core.sentences import corpus, similarity
 from robust_core.sentences.methods import Schedule, SimCSE
 from robust_core.sentences.network import SentenceBatch, SentenceNetwork, Training
@@ -26,11 +25,13 @@ from robust_core.train import Randomness, Recipe, add_low_rank, rate, shuffled
 
 _EVERY = 0.5
 _LORA_SCALE = 2.0
+# Longest input of a finished encoder in pieces, as all-MiniLM-L6-v2 has it.
+_LONGEST = 256
 
 
 def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, seed: int = 0, device: str = "auto",
-          data_dir: str | None = None, name: str = "") -> Iterator[dict[str, Any]]:
-    """Train the packaged encoder and keep the weights that do best on STS-B dev.
+          data_dir: str | None = None, name: str = "", start: str = "") -> Iterator[dict[str, Any]]:
+    """Train an encoder and keep the weights that do best on STS-B dev.
 
     Args:
         method: Member of METHODS.
@@ -40,6 +41,7 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
         device: auto, cpu, cuda, mps.
         data_dir: Folder of data sets.
         name: Name of the encoder; its method's by default.
+        start: Folder or Hugging Face id of the encoder to start from; the packaged one if empty.
 
     Yields:
         {"kind": "ready", sentences, steps}; {"kind": "step", step, steps, terms, loss, seconds, eta} at least each half
@@ -47,37 +49,40 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
         was; at last {"kind": "trained", "card": EncoderCard, "weights": …}, for `adapters.save`.
 
     Raises:
-        MissingResource: Sentences or STS-B dev are not here.
-        BadInput: The loss is not finite, or there are fewer sentences than a batch.
+        MissingResource: Sentences, STS-B dev or the encoder are not here.
+        BadInput: The loss is not finite, there are fewer sentences than a batch, or the encoder cannot be read.
+        Incompatible: The method does not work on this encoder.
     """
     where = checkpoint.pick_device(device)
     random = Randomness(seed, where)
-    tokens = checkpoint.subwords(minilm_folder(), schedule.length)
-    given = corpus.read(tokens, sentences if sentences is not None else 0 if where.type == "cuda" else corpus.ON_CPU,
-                        schedule.length, data_dir)
+    body, tokens, sha256 = parent(start, _LONGEST)
+    if sentences is None:
+        sentences = 0 if where.type == "cuda" else corpus.ON_CPU
+    given = corpus.read(tokens.until(schedule.length), sentences, schedule.length, data_dir)
     if len(given.rows) < schedule.batch_size:
         raise BadInput(f"There are only {len(given.rows)} sentences of at most {schedule.length} pieces; a batch has "
                        f"{schedule.batch_size}.")
     dev = similarity.pairs(similarity.DEV, data_dir)
     with random.first:
-        network = SentenceNetwork(Bert.from_folder(minilm_folder()), method.projection)
+        network = SentenceNetwork(body, method.projection)
         add_low_rank(network, Recipe(rank=schedule.rank, lora_targets=schedule.lora_targets))
         network.to(where)
         training = Training(network, tokens, where, random, schedule.mixed and fast_bf16(where), schedule.rank,
-                            schedule.lora_targets, lambda: Bert.from_folder(minilm_folder()))
+                            schedule.lora_targets, lambda: parent(start, _LONGEST).body)
         course = method.course(training)
     loop = _Loop(training, course, schedule, given, dev)
     yield {"kind": "ready", "sentences": len(given.rows), "steps": loop.steps}
     yield from loop.run()
     card = adapters.EncoderCard(
         id=(name or to_record(method)["name"]) + f"@{seed}" * bool(seed), method=to_record(method),
-        schedule=dataclasses.asdict(schedule), seed=seed, config={"lora_scale": _LORA_SCALE, "length": 256},
+        schedule=dataclasses.asdict(schedule), seed=seed,
+        config={"lora_scale": _LORA_SCALE, "length": tokens.length} | ({"start": start} if start else {}),
         corpus={"n": len(given.rows), "longest": given.length, "sources": dict(given.sources),
                 "drawn_from": given.drawn_from, "sha256": given.sha256},
         dev={"task": "stsb dev", "metric": "spearman", "n": len(dev.scores), "before": loop.checks[0][1],
              "after": loop.best, "step": loop.best_step, "checks": [list(check) for check in loop.checks]},
         steps=loop.steps, seconds=round(loop.seconds, 1), device=where.type, bytes=0, files={},
-        parent=checkpoint.encoder_hash(), version=__version__, folder=Path())
+        parent=sha256, version=__version__, folder=Path())
     yield {"kind": "trained", "card": card, "weights": loop.weights}
 
 
@@ -161,13 +166,13 @@ class _Asked:
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        self._tokens = checkpoint.subwords(minilm_folder(), 128)
+        self._tokens = training.tokens.until(128)
 
     def encode(self, texts: Any) -> np.ndarray:  # noqa: ANN401 (a sequence of texts)
         """Return (n, d) float32 rows of length one."""
         network, device = self._training.network, self._training.device
         rows = [self._tokens.ids(clean(text)) for text in texts]
-        found = np.zeros((len(rows), network.embedding.embedding_dim), dtype=np.float32)
+        found = np.zeros((len(rows), network.body.width), dtype=np.float32)
         network.eval()
         for chosen in batches(rows, 32_768 if device.type == "cuda" else 2048):
             ids, mask = padded([rows[i] for i in chosen], self._tokens.pad_id, device)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
-from robust_core.encoders import MiniLM
-from robust_core.models.bert import Bert, mean_pool
+from robust_core.encoders import MeanPooled
+from robust_core.models.bert import mean_pool
+from robust_core.models.body import Body
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.network import Reading
 from robust_core.models.transformer import EncoderClassifier
@@ -24,7 +25,7 @@ class UnitClassifier(EncoderClassifier):
         probe: The head.
     """
 
-    def __init__(self, body: Bert, probe: Probe) -> None:
+    def __init__(self, body: Body, probe: Probe) -> None:
         super().__init__(body, len(probe.bias), dropout=0.0)
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(probe.weight))
@@ -74,7 +75,7 @@ def victim(encoder: Encoder, probe: Probe, labels: tuple[str, ...], task: str) -
         task: Name of what it was fitted on.
     """
     name = f"encoders/{encoder.id}/{task}"
-    if not isinstance(encoder, MiniLM):
+    if not isinstance(encoder, MeanPooled):
         return Closed(name, labels, encoder, probe)
-    device = encoder.body.embeddings.word_embeddings.weight.device
+    device = encoder.body.table.weight.device
     return TextClassifier(name, labels, UnitClassifier(encoder.body, probe), encoder.tokens, device)

@@ -317,8 +317,8 @@ class Loop:
             return
         if state["who"] != self._who:
             other = [name for name in self._who if state["who"].get(name) != self._who[name]]
-            raise BadInput(f"The saved training differs in {', '.join(other)}; to begin anew, train without --resume, or "
-                           f"delete {self._folder}.")
+            raise BadInput(f"The saved training differs in {', '.join(other)}; to begin anew, train without --resume, "
+                           f"or delete {self._folder}.")
         self._load_weights(state["weights"])
         device = self._setup.device
         self._best = {name: value.to(device) for name, value in state["best"].items()}
