@@ -11,8 +11,11 @@ from ui import embeddings
 way = embeddings.ask()
 try:
     if way is not None:
-        embeddings.similarity(way)
+        above = st.container()
+        # The map needs one encoder, the similarity all of them and the models: what is ready first is shown first.
         embeddings.world(way)
+        with above:
+            embeddings.similarity(way)
         embeddings.slider(way)
     embeddings.matrix()
 except RobustError as error:

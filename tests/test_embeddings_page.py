@@ -1,5 +1,8 @@
 """The Embeddings page on doubles: what a person does, what the page then shows, and the figures behind it."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from doubles import BagOfWords
@@ -24,7 +27,7 @@ def test_it_shows_something_real_at_once():
     table = at.dataframe[0].value
     assert list(table["Reads the text"]) == ["MiniLM", *(state.title(m) for m in MODELS)]
     assert table["Similarity"].between(-1, 1).all()
-    assert len(at.get("plotly_chart")) == 3
+    assert len(at.get("plotly_chart")) == 5
 
 
 def test_a_larger_ball_costs_certainty():
@@ -34,6 +37,29 @@ def test_a_larger_ball_costs_certainty():
     rows = next(d.value for d in at.dataframe if "Distance" in d.value)
     assert (rows["Is sure of the same %"] < rows["Was sure %"]).all() and (rows["Distance"] > 0).all()
     assert (rows["RAR reads"] == "–").all()
+
+
+def test_the_map_is_drawn_by_umap_where_that_is_installed(monkeypatch):
+    class Double:
+        """Takes the first two coordinates, and remembers how it was asked."""
+
+        def __init__(self, **asked):
+            assert asked == {"metric": "cosine", "random_state": 0, "n_jobs": 1}
+
+        def fit(self, corpus):
+            self.embedding_ = corpus[:, :2]
+            return self
+
+        def transform(self, points):
+            return points[:, :2]
+
+    monkeypatch.setattr(views, "maps", lambda: ["pca", "umap"])
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Double))
+    at = opened()
+    assert "principal components" in page(at)
+    at.get_by_key("embeddings.how").set_value("umap")
+    at = settle(at)
+    assert not at.exception and "by UMAP" in page(at) and "principal components" not in page(at)
 
 
 def test_bad_text_is_one_plain_line():

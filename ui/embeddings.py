@@ -19,7 +19,7 @@ LAST, PAIR = "Last attack", "Two texts"
 TITLES = {"minilm": "MiniLM", "simcse": "SimCSE", "robustsentembed": "RobustSentEmbed"}
 RADII = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
 OTHER_TEXT = "an astonishingly proficient piece of film"
-_CORPUS, _MOST_TYPED, _NEAR = 200, 12, 5
+_CORPUS, _MOST_TYPED, _NEAR = 120, 12, 5
 
 
 class Way(NamedTuple):
@@ -139,47 +139,57 @@ def _steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
 
 def world(way: Way) -> None:
     """Draw a map of packaged reviews with the way of the attack and its nearest neighbours."""
-    from robust_core.sentences.views import Plane, nearest
+    from robust_core.sentences.views import MAPS, maps, nearest
 
     st.subheader("A map of reviews")
-    names, device = _names(), state.selection().device
-    encoder = st.selectbox("Encoder", names, key="embeddings.encoder", width=260,
-                           format_func=_title)
+    names, device, known = _names(), state.selection().device, maps()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        encoder = st.selectbox("Encoder", names, key="embeddings.encoder", width=260, format_func=_title)
+        how = known[0] if len(known) == 1 else st.segmented_control(
+            "Map", known, default=known[0], required=True, key="embeddings.how", format_func=lambda name: MAPS[name])
     examples = datasets.load("reviews", "train")[:_CORPUS]
     corpus, points = (_encoded(encoder, device, tuple(texts)) for texts in ([e.text for e in examples], way.texts))
-    plane = Plane.of(corpus)
+    drawn, found, share = _places(corpus, points, how)
     labels = datasets.describe("reviews").labels
-    st.plotly_chart(_map(plane, corpus, points, [e.text for e in examples],
-                         [labels[e.label or 0] for e in examples], way.texts),
-                    config=charts.CONFIG, key="embeddings.map")
-    st.caption(f"Two principal components of {len(examples)} reviews; they show {100 * plane.share:.0f} % of the "
-               "variance, so what is near here may be far in truth.")
+    st.plotly_chart(_map(drawn, found, [e.text for e in examples], [labels[e.label or 0] for e in examples],
+                         way.texts), config=charts.CONFIG, key="embeddings.map")
+    st.caption((f"Two principal components of {len(examples)} reviews; they show {100 * share:.0f} % of the variance"
+                if share is not None else f"{len(examples)} reviews by UMAP, which keeps neighbours and bends the rest")
+               + ", so what is near here may be far in truth.")
     columns = st.columns(2)
     for column, title, vector in zip(columns, ("original", "adversarial text"), (points[0], points[-1]), strict=True):
         column.dataframe([{"Nearest to the " + title: examples[i].text, "Cosine": float(corpus[i] @ vector)}
                           for i in nearest(corpus, vector, _NEAR)], hide_index=True)
 
 
-def _map(plane: Any, corpus: np.ndarray, points: np.ndarray, texts: Sequence[str],  # noqa: ANN401 (a `views.Plane`)
-         labels: Sequence[str], way: Sequence[str]) -> "Figure":
+@st.cache_data(show_spinner="Drawing the map …", max_entries=50)
+def _places(corpus: np.ndarray, points: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray, float | None]:
+    from robust_core.sentences.views import places
+
+    return places(corpus, points, how)
+
+
+def _map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels: Sequence[str],
+         way: Sequence[str]) -> "Figure":
     traces = []
-    for label, colour in ((labels_, c) for labels_, c in zip(dict.fromkeys(labels), (charts.AGAINST, charts.FOR),
-                                                             strict=False)):
+    # The marks differ as well as the colours, for grey scale.
+    for label, colour, mark in zip(dict.fromkeys(labels), (charts.AGAINST, charts.FOR), ("circle", "triangle-up"),
+                                   strict=False):
         chosen = [i for i, own in enumerate(labels) if own == label]
-        at = plane.at(corpus[chosen])
+        at = drawn[chosen]
         traces.append({"type": "scatter", "mode": "markers", "name": label, "x": at[:, 0], "y": at[:, 1],
-                       "marker": {"color": colour, "size": 6, "opacity": 0.5},
+                       "marker": {"color": colour, "size": 6, "opacity": 0.5, "symbol": mark},
                        "text": [texts[i].replace("<", "&lt;") for i in chosen],
                        "hovertemplate": "%{text}<extra></extra>"})
-    at = plane.at(points)
-    traces.append({"type": "scatter", "mode": "lines+markers", "name": "way of the attack", "x": at[:, 0],
-                   "y": at[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
-                   "marker": {"size": [13, *[7] * (len(at) - 2), 13][: len(at)], "symbol": "diamond"},
+    traces.append({"type": "scatter", "mode": "lines+markers", "name": "way of the attack", "x": found[:, 0],
+                   "y": found[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
+                   "marker": {"size": [13, *[7] * (len(found) - 2), 13][: len(found)], "symbol": "diamond"},
                    "text": [text.replace("<", "&lt;") for text in way], "hovertemplate": "%{text}<extra></extra>"})
     return charts.figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
                               "legend": {"orientation": "h", "y": -0.1}})
 
 
+@st.fragment
 def slider(way: Way) -> None:
     """Let a person move the embeddings of the original by k-PGD, and show what becomes of the prediction."""
     st.subheader("The text moved where no words are")
@@ -189,7 +199,7 @@ def slider(way: Way) -> None:
         return
     radius = st.select_slider("ε, in mean token-embedding norms", RADII, value=0.1, key="embeddings.radius",
                               help="Largest L2 norm of the perturbation over the whole text, found by ten steps of PGD")
-    rows = []
+    rows, curves = [], {}
     for model in chosen.models:
         try:
             curve = _curve(model, state.fingerprint(model), chosen.device, way.texts[0])
@@ -198,16 +208,32 @@ def slider(way: Way) -> None:
             continue
         row = next(row for row in curve if row["radius"] == radius)
         label = int(np.argmax(curve[0]["proba"]))
+        curves[state.title(model)] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
         rows.append({"Model": state.title(model), "Says": state.labels(model)[int(np.argmax(row["proba"]))],
                      "Was sure %": 100 * curve[0]["proba"][label], "Is sure of the same %": 100 * row["proba"][label],
                      "Cosine": row["cosine"], "Distance": row["distance"],
-                     "From 0 to 2": [100 * r["proba"][label] for r in curve], "RAR reads": row["read"] or "–"})
-    if rows:
-        number = st.column_config.NumberColumn(format="%.1f")
-        st.dataframe(rows, hide_index=True, column_config={
-            "Was sure %": number, "Is sure of the same %": number,
-            "From 0 to 2": st.column_config.LineChartColumn(help="Probability of the first prediction against ε",
-                                                            y_min=0, y_max=100)})
+                     "RAR reads": row["read"] or "–"})
+    if not rows:
+        return
+    number, exact = st.column_config.NumberColumn(format="%.1f"), st.column_config.NumberColumn(format="%.3f")
+    st.dataframe(rows, hide_index=True, column_config={
+        "Was sure %": number, "Is sure of the same %": number, "Cosine": exact, "Distance": exact})
+    for place, (column, title) in enumerate(zip(st.columns(2), ("sure of the first answer, %",
+                                                                "distance of the representation"), strict=True)):
+        column.plotly_chart(_against_radius({name: lines[place] for name, lines in curves.items()}, title, radius),
+                            config=charts.CONFIG, key=f"embeddings.curve{place}")
+
+
+def _against_radius(lines: dict[str, list[float]], title: str, radius: float) -> "Figure":
+    """Return lines over ε, with a mark where the slider stands."""
+    return charts.figure(
+        [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(RADII), "y": line,
+          "hovertemplate": f"{name}<br>ε %{{x}}<br>%{{y:.2f}}<extra></extra>", **charts.look(i)}
+         for i, (name, line) in enumerate(lines.items())],
+        {"height": 300, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "legend": {"orientation": "h", "y": -0.3},
+         "xaxis": {"title": {"text": "ε"}}, "yaxis": {"title": {"text": title}, "rangemode": "tozero"},
+         "shapes": [{"type": "line", "x0": radius, "x1": radius, "y0": 0, "y1": 1, "yref": "paper",
+                     "line": {"dash": "dot", "width": 1.5, "color": charts.GUIDE}}]})
 
 
 def matrix() -> None:

@@ -22,6 +22,7 @@ from robust_core.models import checkpoint
 from robust_core.registry import from_record, to_record
 from robust_core.store import ResultStore
 from robust_core.types import Attribution, Example
+from ui import charts
 from ui.shelf import Shelf
 
 DEFAULT_TEXT = "an exceedingly clever piece of cinema"
@@ -188,6 +189,8 @@ def warm_up() -> None:
                 collections.deque(first(ATTACKS).run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
         for model_id, _ in ready:
             explanations().ask(model_id, fingerprint(model_id), device, DEFAULT_TEXT, 1, record)
+        # The first chart loads pandas and Plotly, for more than a second.
+        charts.figure([], {}).to_json()
 
     threading.Thread(target=work, name="warm-up", daemon=True).start()
 

@@ -1,6 +1,7 @@
 """What the Embeddings page shows, as plain numbers: the way of an attack, a plane of vectors, k-PGD's curve."""
 
 import dataclasses
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,6 +82,35 @@ class Plane:
     def at(self, vectors: np.ndarray) -> np.ndarray:
         """Return the (n, 2) places of (n, d) rows."""
         return (vectors - self.mean) @ self.axes.T
+
+
+MAPS = {"pca": "PCA", "umap": "UMAP"}
+
+
+def maps() -> list[str]:
+    """Return the ways to draw a map that are installed, of MAPS; UMAP comes with the package umap-learn."""
+    return [name for name in MAPS if name != "umap" or importlib.util.find_spec("umap") is not None]
+
+
+def places(corpus: np.ndarray, points: np.ndarray, how: str = "pca") -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Lay vectors out on a map of a corpus.
+
+    Args:
+        corpus: (n, d) rows, which alone decide on the map.
+        points: (m, d) rows to be found on it.
+        how: pca (principal components), or umap (McInnes et al. 2018, cosine distance, its own defaults otherwise).
+
+    Returns:
+        The (n, 2) places of the corpus, the (m, 2) places of the points, and the share of the corpus' variance that is
+        seen, None for umap.
+    """
+    if how == "pca":
+        plane = Plane.of(corpus)
+        return plane.at(corpus), plane.at(points), plane.share
+    import umap
+
+    reducer = umap.UMAP(metric="cosine", random_state=0, n_jobs=1).fit(corpus)
+    return np.asarray(reducer.embedding_), np.asarray(reducer.transform(points)), None
 
 
 def nearest(corpus: np.ndarray, vector: np.ndarray, k: int) -> list[int]:
