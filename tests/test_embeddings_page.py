@@ -32,7 +32,7 @@ def test_it_shows_something_real_at_once():
 
 def test_a_larger_ball_costs_certainty():
     at = opened()
-    at.get_by_key("embeddings.radius").set_value(2.0)
+    at.get_by_key("embeddings.radius").set_value(1.0)
     at = settle(at)
     rows = next(d.value for d in at.dataframe if "Distance" in d.value)
     assert (rows["Is sure of the same %"] < rows["Was sure %"]).all() and (rows["Distance"] > 0).all()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LAST, PAIR = "Last attack", "Two texts"
 TITLES = {"minilm": "MiniLM", "simcse": "SimCSE", "robustsentembed": "RobustSentEmbed"}
-RADII = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
+RADII = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 OTHER_TEXT = "an astonishingly proficient piece of film"
 _CORPUS, _MOST_TYPED, _NEAR = 120, 12, 5
 
@@ -158,8 +158,9 @@ def world(way: Way) -> None:
                + ", so what is near here may be far in truth.")
     columns = st.columns(2)
     for column, title, vector in zip(columns, ("original", "adversarial text"), (points[0], points[-1]), strict=True):
-        column.dataframe([{"Nearest to the " + title: examples[i].text, "Cosine": float(corpus[i] @ vector)}
-                          for i in nearest(corpus, vector, _NEAR)], hide_index=True)
+        column.dataframe([{"Cosine": float(corpus[i] @ vector), "Nearest to the " + title: examples[i].text}
+                          for i in nearest(corpus, vector, _NEAR)], hide_index=True,
+                         column_config={"Cosine": st.column_config.NumberColumn(format="%.3f", width=70)})
 
 
 @st.cache_data(show_spinner="Drawing the map …", max_entries=50)
@@ -178,7 +179,7 @@ def _map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels: Seq
         chosen = [i for i, own in enumerate(labels) if own == label]
         at = drawn[chosen]
         traces.append({"type": "scatter", "mode": "markers", "name": label, "x": at[:, 0], "y": at[:, 1],
-                       "marker": {"color": colour, "size": 6, "opacity": 0.5, "symbol": mark},
+                       "marker": {"color": colour, "size": 7, "opacity": 0.7, "symbol": mark},
                        "text": [texts[i].replace("<", "&lt;") for i in chosen],
                        "hovertemplate": "%{text}<extra></extra>"})
     traces.append({"type": "scatter", "mode": "lines+markers", "name": "way of the attack", "x": found[:, 0],
