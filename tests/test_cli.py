@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 from robust_core import __main__ as cli
 from robust_core import progress
 from robust_core.attacks import ATTACKS
+from robust_core.cli import attacking
 from robust_core.errors import MissingResource, UnknownName
 from robust_core.models import checkpoint, masked
 from robust_core.store import FILE, ResultStore
@@ -510,7 +511,7 @@ def test_help_and_lists_import_nothing_heavy(arguments: list[str]) -> None:
 
 def test_the_attribution_row_names_words_by_their_spans() -> None:
     found = Attribution("It's <b> fine", ((0, 4), (9, 13)), (0.25, -0.5), 0, {"name": "ig"}, 0.0)
-    row = cli._explain_row(BagOfWords(), [found])
+    row = attacking._explain_row(BagOfWords(), [found])
     assert (row["words"], row["scores"]) == (["It's", "fine"], [0.25, -0.5])
 
 

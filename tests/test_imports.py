@@ -19,7 +19,7 @@ ORDER = (("errors", "types", "registry"), ("text", "metrics"), ("resources",),
          ("meaning", "checks", "store"),
          ("stability", "transfer", "fluency", "evaluate", "sentences", "certified", "importance", "reproduce",
           "trainings", "experiments"),
-         ("jobs", "progress", "processes", "__main__"), ("ui",), ("pages",), ("app",))
+         ("jobs", "progress", "processes", "cli", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: (g, i) for g, group in enumerate(ORDER) for i, part in enumerate(group)}
 HEAVY = ("torch", "transformers", "sentence_transformers", "peft", "captum", "lime", "textattack")
 SCREEN = ("ui", "pages", "app")

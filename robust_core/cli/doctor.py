@@ -1,0 +1,131 @@
+"""What is here: models and doctor."""
+
+import importlib.util
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import typer
+
+from robust_core import datasets
+from robust_core.cli.options import Device, Json, app, stdout_kept
+from robust_core.cli.show import key, percent, show_rows
+from robust_core.errors import BadInput, RobustError
+from robust_core.store import ResultStore
+
+PYTHON = (3, 11)
+
+NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "captum", "typer", "rich",
+          "streamlit", "plotly", "pandas")
+
+OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "lemminflect")
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models that are here."""
+    from robust_core.models.checkpoint import cards
+
+    rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
+             "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
+             "bytes": c.bytes} for c in cards()]
+    show_rows(rows, as_json, {"Model": key("model"), "Accuracy on dev": percent("dev_accuracy"),
+                          "Parameters": lambda r: f"{r['parameters']:,}",
+                          "Size": lambda r: f"{r['bytes'] / 2**20:.1f} MiB",
+                          "Labels": lambda r: ", ".join(r["labels"])})
+
+
+@app.command()
+def doctor(device: Device = "auto", as_json: Json = False) -> None:
+    """Check that everything needed is here; exit code 1 when something is not."""
+    with stdout_kept():
+        rows, healthy = [], True
+        for name, needed, check in _checks(device):
+            try:
+                ok, detail = True, check()
+            except RobustError as error:
+                ok, detail = not needed, str(error) if needed else f"not needed: {error}"
+            rows.append({"check": name, "ok": ok, "detail": detail})
+            healthy &= ok
+    show_rows(rows, as_json, {"Check": key("check"), "": lambda r: "ok" if r["ok"] else "NOT OK",
+                          "Detail": key("detail")})
+    raise typer.Exit(0 if healthy else 1)
+
+
+def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
+    from robust_core.models import checkpoint, smoothed
+
+    yield "python", True, _python
+    yield "packages", True, lambda: _packages(NEEDED)
+    yield "optional packages", False, lambda: _packages(OPTIONAL)
+    yield "encoder", True, _encoder
+    yield "tables", True, _tables
+    cards = checkpoint.cards()
+    yield "checkpoints", True, lambda: _checkpoints(len(cards))
+    for card in cards:
+        yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
+    for card in smoothed.cards():
+        yield f"smoothed {card.id}", True, lambda card=card: smoothed.check_files(card) or "files as recorded"
+    yield "runs folder", True, _runs
+    yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
+    yield "device", True, lambda: str(checkpoint.pick_device(device))
+
+
+def _python() -> str:
+    if sys.version_info < PYTHON:
+        raise BadInput(f"Python {platform.python_version()} is too old; {PYTHON[0]}.{PYTHON[1]} is needed.")
+    return platform.python_version()
+
+
+def _packages(names: Sequence[str]) -> str:
+    missing = [name for name in names if not _installed(name)]
+    if missing:
+        raise BadInput(f"{', '.join(missing)} missing: pip install -r requirements.txt")
+    return f"{len(names)} found"
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _encoder() -> str:
+    from robust_core.resources import minilm_folder
+
+    return f"{minilm_folder().name}: files as recorded"
+
+
+def _tables() -> str:
+    from robust_core import resources
+
+    if not (resources.neighbours("good") and resources.tag(["good"]) and resources.stop_words()):
+        raise BadInput("A table is empty; restore robust_core/resources/tables.")
+    return "neighbours, parts of speech, stop words"
+
+
+def _checkpoints(count: int) -> str:
+    from robust_core.models import checkpoint
+
+    for root in checkpoint.roots():
+        for path in sorted(root.glob("*/*/*/card.json")):
+            checkpoint.read_card(path.parent)
+    if not count:
+        raise BadInput("There are no checkpoints; restore the folder checkpoints.")
+    return f"{count} found"
+
+
+def _checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
+    from robust_core.models import checkpoint
+
+    checkpoint.check_files(card)
+    return f"{len(card.files)} files as recorded"
+
+
+def _runs() -> str:
+    store = ResultStore()
+    found = len(store.runs())
+    store.close()
+    return f"{store.folder} can be written, {found} runs"

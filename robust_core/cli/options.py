@@ -1,0 +1,190 @@
+"""The program, options that commands share, and how they read what a person typed."""
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from robust_core.errors import BadInput, RobustError, UnknownName
+from robust_core.registry import Registry, check_parameters, from_record, parameters
+from robust_core.text import check_typed
+from robust_core.types import PRECISIONS, Precision
+
+_MOST_STDIN = 1_000_000
+
+INTERRUPTED = 130
+
+
+class _Group(TyperGroup):
+    """The commands, with every error that a user may see as one line on stderr and exit code 2."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> None:  # noqa: ANN401
+        """Run a command and leave the program with its exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character gets a question mark, not a traceback.
+            with contextlib.suppress(AttributeError, ValueError):
+                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        try:
+            code = super().main(*args, standalone_mode=False, **options)
+        except (RobustError, typer.TyperException) as error:
+            message = str(error) if isinstance(error, RobustError) else error.format_message()
+            typer.echo(" ".join(message.split()), err=True)
+            code = 2
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+        sys.exit(code or 0)
+
+
+app = typer.Typer(cls=_Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Attack, explain and evaluate text classifiers.")
+
+Text = Annotated[str, typer.Argument(help="The text, in quotes; - reads it from standard input.")]
+
+Models = Annotated[list[str], typer.Option("--model", help="Model id, such as sst2/cnn/base; may be repeated.")]
+
+Device = Annotated[str, typer.Option("--device", envvar="ROBUST_DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+
+MaxQueries = Annotated[int | None, typer.Option("--max-queries", min=0, help="Most queries an example; 0: no limit.")]
+
+TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds an example; 0 = no limit.")]
+
+Exactness = Annotated[str, typer.Option(
+    "--precision", help="exact (fp32), or screened (bf16 first, fp32 wherever that could change a choice).")]
+
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
+
+
+def typed_settings(known: Mapping[str, type], settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings by the types of what is known; the engine refuses the rest."""
+    return {name: _parsed(known.get(name, str), name, value) for name, value in _pairs(settings).items()}
+
+
+def typed_text(text: str) -> str:
+    """Return a typed text cleaned, or standard input for `-`."""
+    if text != "-":
+        return check_typed(text)
+    content = sys.stdin.buffer.read(_MOST_STDIN + 1)
+    if len(content) > _MOST_STDIN:
+        raise BadInput(f"Standard input is too long: {_MOST_STDIN:,} bytes are the limit.")
+    try:
+        return check_typed(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise BadInput("Standard input is not UTF-8 text.") from None
+
+
+def precision_of(name: str) -> Precision:
+    """Read a level of precision."""
+    for known in PRECISIONS:
+        if known == name:
+            return known
+    raise UnknownName("precision", name, list(PRECISIONS))
+
+
+def load_models(model_ids: Sequence[str], device: str) -> list[Any]:
+    """Load classifiers, each once; two names of one model are refused."""
+    from robust_core.models import checkpoint
+
+    loaded = {name: checkpoint.load(name, device) for name in dict.fromkeys(model_ids)}
+    names: dict[str, str] = {}
+    for name, classifier in loaded.items():
+        if names.setdefault(classifier.id, name) != name:
+            raise BadInput(f"{names[classifier.id]} and {name} are the same model.")
+    return list(loaded.values())
+
+
+def reader_of(device: str) -> Any:  # noqa: ANN401 (its module is imported when it is needed)
+    """Return the packaged masked language model, which tells how fluent texts are."""
+    from robust_core.models import masked
+
+    return masked.load("minilm", device)
+
+
+def _pairs(settings: Sequence[str] | None) -> dict[str, str]:
+    """Split `name=value` settings."""
+    values = {}
+    for setting in settings or ():
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set takes name=value, not {setting!r}.")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def settings_of(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings as the parameters of a class."""
+    known = {p.name: p for p in parameters(cls)}
+    values = {}
+    for name, value in _pairs(settings).items():
+        if name not in known:
+            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
+        values[name] = _parsed(known[name].type, name, value)
+    return values
+
+
+def methods_of(registry: Registry, names: Sequence[str], settings: Sequence[str] | None,
+             **common: float | None) -> list[Any]:
+    """Make methods from their names, `name=value` settings and options that were given."""
+    classes = [registry[name] for name in dict.fromkeys(names)]
+    values: dict[str, Any] = {**_pairs(settings)}
+    values |= {name: value for name, value in common.items() if value is not None}
+    known = {p.name for cls in classes for p in parameters(cls)}
+    if values and not classes:
+        raise BadInput("There is no attack to set: choose one with --attack.")
+    for name in values:
+        if name not in known:
+            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
+    made = []
+    for cls in classes:
+        record = {p.name: _parsed(p.type, p.name, values[p.name]) for p in parameters(cls) if p.name in values}
+        method = from_record(registry, {"name": cls.name} | record)
+        check_parameters(method)
+        made.append(method)
+    return made
+
+
+def _parsed(kind: type, name: str, value: Any) -> Any:  # noqa: ANN401 (text, or a number already)
+    if not isinstance(value, str):
+        return value
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+        return kind(value)
+    except (ValueError, KeyError):
+        words = {int: "a whole number", float: "a number", bool: "true or false"}
+        raise BadInput(f"{name} must be {words.get(kind, kind.__name__)}, not {value!r}.") from None
+
+
+@contextlib.contextmanager
+def stdout_kept() -> Iterator[None]:
+    """Send what libraries print to stderr: stdout carries the answer alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C sets; the second one ends the program at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def interrupt(number: int, frame: Any) -> None:  # noqa: ANN401 (a signal handler's arguments)
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

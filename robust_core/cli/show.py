@@ -1,0 +1,146 @@
+"""Rows on the screen: one JSON document, a table, or a line a figure where the window is narrow."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from typing import Any
+
+import typer
+
+from robust_core.store import finite
+
+Row = dict[str, Any]
+
+
+def show_rows(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable[[Row], str]],
+          notes: Sequence[str] = ()) -> None:
+    """Print rows as one JSON document, or as a table with notes below it."""
+    if as_json:
+        typer.echo(json.dumps({"results": finite(rows)}, allow_nan=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text as Plain
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    # Plain text, so that brackets somebody typed are no mark-up.
+    cells = {title: [Plain(cell(row)) for row in rows] for title, cell in columns.items()}
+    cells = {title: column for title, column in cells.items() if any(len(text) for text in column)}
+    widths = [max(len(title), *(len(text) for text in column)) + 3 for title, column in cells.items()]
+    if sum(widths) < console.width:
+        table = Table(*cells)
+        for row in zip(*cells.values(), strict=True):
+            table.add_row(*row)
+        console.print(table if rows else "Nothing to show.")
+    else:
+        room = console.width - max(map(len, cells))
+        for first, last in _side_by_side(cells.values(), room):
+            table = Table.grid(padding=(0, 2))
+            for title, column in cells.items():
+                table.add_row(title, *column[first:last])
+            console.print(table, "")
+    for note in notes:
+        console.print(Plain(note))
+
+
+def _side_by_side(columns: Iterable[Sequence[Sized]], room: int) -> Iterator[tuple[int, int]]:
+    """Split rows that are printed upright into half-open ranges that fit side by side, one row a range at least."""
+    widths = [max(map(len, row)) + 2 for row in zip(*columns, strict=True)]
+    first = 0
+    while first < len(widths):
+        last = first + 1
+        while last < len(widths) and sum(widths[first: last + 1]) <= room:
+            last += 1
+        yield first, last
+        first = last
+
+
+def key(name: str) -> Callable[[Row], str]:
+    """Make a cell of what stands under a name, empty without it."""
+    return lambda row: "" if row.get(name) is None else str(row[name])
+
+
+def _figure(value: float | None, spec: str) -> str:
+    return "" if value is None else "undefined" if math.isnan(value) else format(value, spec)
+
+
+def number(name: str) -> Callable[[Row], str]:
+    """Make a cell of a number, with its standard error where there is one."""
+    def cell(row: Row) -> str:
+        error = row.get(f"{name}_se")
+        plus = "" if error is None or math.isnan(error) else f" ± {error:.2g}"
+        return _figure(row.get(name), ".3g") + plus
+
+    return cell
+
+
+def _top(k: str) -> Callable[[Row], str]:
+    return lambda row: " ± ".join(_figure(row[name][k], ".2g") for name in ("top_k", "top_k_se"))
+
+
+def percent(name: str) -> Callable[[Row], str]:
+    """Make a cell of a share in percent, with its standard error where there is one."""
+    def cell(row: Row) -> str:
+        error = row.get(f"{name}_se")
+        plus = "" if error is None or math.isnan(error) else f" ± {100 * error:.1f}"
+        return _figure(None if row.get(name) is None else 100 * row[name], ".1f") + plus
+
+    return cell
+
+
+def labelled(name: str) -> Callable[[Row], str]:
+    """Make a cell of each label with its probability in percent."""
+    return lambda row: ", ".join(f"{label} {100 * p:.1f} %" for label, p in row[name].items())
+
+
+def scored(words: Sequence[str], scores: Sequence[float]) -> str:
+    """Return words, each with its score."""
+    return " ".join(f"{word} {score:+.3f}" for word, score in zip(words, scores, strict=True))
+
+
+def parameters_text(record: Mapping[str, Any]) -> str:
+    """Return the record of a method in words."""
+    return f"{record['name']}: " + ", ".join(f"{name} {value}" for name, value in record.items() if name != "name")
+
+
+def show_evaluation(rows: Sequence[Row], as_json: bool, notes: Sequence[str]) -> None:
+    """Print the rows of an evaluation: a table of the models, one of explanations, one of transfer."""
+    if as_json or not rows:
+        show_rows(rows, as_json, _FIGURES, notes)
+        return
+    kinds: list[tuple[Columns, list[Row]]] = [(_FIGURES, []), (_EXPLANATIONS, []), (_TRANSFER, [])]
+    for row in rows:
+        kinds[2 if "adversarial_from" in row else 1 if "explain" in row else 0][1].append(row)
+    kinds = [(columns, chosen) for columns, chosen in kinds if chosen]
+    for i, (columns, chosen) in enumerate(kinds, 1):
+        show_rows(chosen, False, columns, notes if i == len(kinds) else ())
+
+
+Columns = dict[str, Callable[[Row], str]]
+
+_FIGURES: Columns = {
+    "Model": key("model"), "Attack": key("attack"), "Examples": key("n"), "Skipped": key("skipped"),
+    "Failed": key("failed"), "Exhausted": key("exhausted"), "Succeeded": key("succeeded"),
+    "Stopped": key("stopped"), "Errors": key("errors"), "Accuracy %": percent("accuracy"),
+    "Under attack %": percent("accuracy_under_attack"), "Attack success %": percent("attack_success_rate"),
+    "Swaps": number("swaps"), "Words swapped %": percent("swap_rate"), "Similarity": number("similarity"),
+    "Times less fluent": number("perplexity_ratio"),
+    "Queries": number("queries"), "Forward passes": number("forward_passes"), "Eligible": number("eligible"),
+    "Seconds": number("seconds"), "Antonyms among swaps %": percent("antonym_swaps"),
+    "Successes with antonyms %": percent("antonym_successes"), "Numbers among swaps %": percent("number_swaps"),
+    "Successes with numbers %": percent("number_successes"), "Run": key("run"),
+}
+
+_EXPLANATIONS: Columns = {
+    "Model": key("model"), "Attack": key("attack"), "Explained": key("explain"), "Pairs": key("pairs"),
+    "Compared": key("compared"), "Kendall's tau": number("kendall_tau"), "Top 5": _top("5"),
+    "By chance": lambda row: _figure(row["top_k_random"]["5"], ".2g"), "Gap": number("gap"), "Run": key("run"),
+}
+
+_TRANSFER: Columns = {
+    "Model": key("model"), "Attack": key("attack"), "Adversarial from": key("adversarial_from"),
+    "Examples": key("n"), "Accuracy %": percent("accuracy"), "Under transfer %": percent("accuracy_under_transfer"),
+    "Transferable": key("transferable"), "Transfer success %": percent("transfer_success_rate"), "Run": key("run"),
+}
