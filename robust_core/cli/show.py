@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def show_rows(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable[[Row], str]],
-          notes: Sequence[str] = ()) -> None:
+              notes: Sequence[str] = ()) -> None:
     """Print rows as one JSON document, or as a table with notes below it."""
     if as_json:
         typer.echo(json.dumps({"results": finite(rows)}, allow_nan=False))
