@@ -36,9 +36,13 @@ def pages(folder: Path) -> list[PageFile]:
     return found
 
 
+# The links of the sidebar show no focus of their own.
+_FOCUS = '[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }'
+
+
 def style() -> None:
     """Put the style sheet of strips and cards into the page."""
-    st.html(f"<style>{strips.style()}{cards.STYLE}{matrix.STYLE}</style>")
+    st.html(f"<style>{strips.style()}{cards.STYLE}{matrix.STYLE}{_FOCUS}</style>")
 
 
 def open_session() -> None:

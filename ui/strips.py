@@ -31,6 +31,11 @@ _STYLE = """
 .rx-strip .swapped:hover::before, .rx-strip .swapped:focus::before { content: attr(data-tip); position: absolute;
   left: 0; bottom: 100%; z-index: 9; padding: 0.1em 0.5em; border-radius: 0.3em; font-size: 0.82em; font-weight: 400;
   line-height: 1.5; white-space: nowrap; background: var(--rx-tip); color: var(--rx-tip-text); pointer-events: none; }
+.rx-table td:last-child .swapped::before { left: auto; right: 0; }
+@media (max-width: 760px) {
+  .rx-strip { position: relative; } .rx-strip .w { position: static; }
+  .rx-table td:last-child .swapped::before { left: 0; right: auto; }
+}
 .rx-legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1rem; font-size: 0.86rem; align-items: baseline; }
 .rx-legend .rx-strip { line-height: 1.6; }
 """
