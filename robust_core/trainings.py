@@ -233,7 +233,7 @@ def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None
 
     recipe = train.recipe_for(wanted.architecture, wanted.dataset, size(wanted.dataset, data_dir), **wanted.recipe)
     events = train.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,
-                         data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume)
+                         data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume, root=root)
     if first_process():
         asked = {"order": wanted.values, "device": device, "data_dir": data_dir}
         wanted.state.mkdir(parents=True, exist_ok=True)

@@ -119,6 +119,21 @@ def test_a_plan_trains_what_is_not_there(data, tmp_path, monkeypatch):
     assert other.exit_code == 2 and "there with other parameters" in other.stderr
 
 
+def test_a_plan_into_a_folder_of_its_own_finds_its_base_model_there(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "shipped"))
+    small = {"dataset": "sst2", "architecture": "cnn", "set": {"batch_size": 8, "length": 12}}
+    base = small | {"set": small["set"] | {"epochs": 1}}
+    flat = small | {"defence": "flat", "attack": "pwws", "set": small["set"] | {
+        "rounds": 1, "clean_epochs": 1, "round_epochs": 1, "attacked": 4}}
+    path, out = tmp_path / "plan.json", tmp_path / "elsewhere"
+    path.write_text(json.dumps([base, flat]))
+    done = invoke("train", "--plan", str(path), "--data-dir", data, "--device", "cpu", "--out", str(out), "--json")
+    assert done.exit_code == 0, done.stderr
+    folder = out / "sst2" / "cnn" / "flat-pwws"
+    assert checkpoint.read_card(folder).config["start"] == "sst2/cnn/base"
+    assert not (folder / "embedding.safetensors").exists(), "the base model's table is shared"
+
+
 @pytest.mark.parametrize(("values", "message"), [
     ({"architecture": "cnn"}, "needs a data set"), ({"nonsense": 1}, "nonsense does not fit"),
     ({"dataset": "sst2", "architecture": "cnn", "set": {"betta": 1.0}}, "no parameter 'betta'"),

@@ -125,10 +125,14 @@ def _check_card(card: Card) -> None:
         raise ValueError("a field of the card has another type")
 
 
-def cards() -> list[Card]:
-    """Return the cards of all checkpoints, by data set, architecture, defence and seed; damaged ones are left out."""
+def cards(first: Path | None = None) -> list[Card]:
+    """Return the cards of all checkpoints, by data set, architecture, defence and seed; damaged ones are left out.
+
+    Args:
+        first: Another folder of checkpoints, whose cards count before those of the same id in `roots`.
+    """
     found: dict[str, Card] = {}
-    for root in roots():
+    for root in ([first] if first else []) + roots():
         for path in sorted(root.glob("*/*/*/card.json")):
             try:
                 card = read_card(path.parent)

@@ -32,7 +32,7 @@ _EVERY, _SAVE_ROWS = 0.4, 20.0
 
 def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *, seed: int = 0, device: str = "auto",
           data_dir: str | None = None, variant: str = "", folder: Path | None = None, resume: bool = False,
-          save_every: int = 500) -> Generator[dict[str, Any], None, None]:
+          save_every: int = 500, root: Path | None = None) -> Generator[dict[str, Any], None, None]:
     """Train a classifier and select its best epoch on the dev split.
 
     Started by `accelerate launch` with several processes, each takes a part of every batch.
@@ -50,6 +50,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
             the training; None saves none. It is removed when the training is over and has come to its end.
         resume: Go on from the state in `folder`, if there is one; the weights at the end are the same bit for bit.
         save_every: Steps between two saved states.
+        root: Folder of checkpoints in which the base model is looked for first.
 
     Yields:
         {"kind": "step", epoch, step, steps, terms, loss, rate, seconds, eta} at least each half second;
@@ -71,7 +72,8 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     where = checkpoint.pick_device(device)
     random = Randomness(seed, where, together.part)
     with random.first:
-        begun = start(defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed)
+        begun = start(defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed,
+                      root)
         network, tokens = begun.network.to(where), begun.tokens
         coded = {name: [tokens.encode(example.text) for example in split] for name, split in splits.items()}
         rows = {name: [Row(c.ids, int(example.label or 0), i, c.owner) for i, (c, example)

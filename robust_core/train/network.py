@@ -46,7 +46,7 @@ def check_architecture(name: str) -> None:
 
 
 def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
-          examples: Sequence[Example], seed: int) -> Start:
+          examples: Sequence[Example], seed: int, root: Path | None = None) -> Start:
     """Build the network that a training starts from; draws from torch's global random numbers.
 
     Word models: the base model learns its table of word vectors, every defence takes the base model's and leaves it as
@@ -57,7 +57,7 @@ def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, l
         MissingResource: An encoder is not here.
     """
     sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
-    base = None if defence.tunes_words else base_card(dataset, architecture, seed, examples)
+    base = None if defence.tunes_words else base_card(dataset, architecture, seed, examples, root)
     if architecture in checkpoint.WORD_MODELS:
         sizes["embedding_dropout"] = recipe.embedding_dropout
         return _word_model(architecture, sizes, labels, examples, base)
@@ -74,11 +74,20 @@ def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, l
     return Start(network, tokens, config, parent)
 
 
-def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Example]) -> checkpoint.Card | None:
-    """Return the card of the base model of the same texts: of the same seed, else of seed 0; None if there is none."""
+def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Example], root: Path | None = None
+              ) -> checkpoint.Card | None:
+    """Return the card of the base model of the same texts: of the same seed, else of seed 0; None if there is none.
+
+    Args:
+        dataset: Name of the data set.
+        architecture: Name of the architecture.
+        seed: Seed of the training.
+        examples: Its training texts.
+        root: Folder of checkpoints to look into first.
+    """
     from robust_core import datasets
 
-    known = {card.id: card for card in checkpoint.cards()}
+    known = {card.id: card for card in checkpoint.cards(root)}
     stem = f"{dataset}/{checkpoint.folder_name(architecture)}/base"
     print_of = datasets.fingerprint(list(examples))
     for name in ([f"{stem}@{seed}"] if seed else []) + [stem]:
@@ -96,7 +105,7 @@ def _word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...
         network, tokens = checkpoint.build(architecture, sizes, labels, vocabulary)
         _set_word_vectors(network, vocabulary)
         return Start(network, tokens, config, "")
-    given = checkpoint.load(base.id, "cpu")
+    given = checkpoint.load(str(base.folder), "cpu")
     network, tokens = checkpoint.build(architecture, sizes, labels, given.tokens.words)  # type: ignore[union-attr]
     network.embedding.weight = nn.Parameter(given.net.embedding.weight.detach().clone(), requires_grad=False)
     return Start(network, tokens, config | {"start": base.id}, "")
