@@ -85,7 +85,7 @@ def measure(texts: list[str], models: list[str], runs: Path) -> dict[str, Any]:
         attack = page.get_by_test_id("stBaseButton-primary")
         attack.wait_for(timeout=120_000)
         found["page open"] = time.perf_counter() - opened
-        for name in ("cnn", "lstm", "minilm"):
+        for name in ("cnn", "minilm"):
             page.wait_for_function(SEEN, arg=name, timeout=120_000)
             found[f"first {name} prediction"] = time.perf_counter() - opened
         again = time.perf_counter()

@@ -26,7 +26,8 @@ from ui import charts
 from ui.shelf import Shelf
 
 DEFAULT_TEXT = "an exceedingly clever piece of cinema"
-DEFAULT_MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
+# Two of one architecture, one of them defended, so that an attack may flip one and fail on the other.
+DEFAULT_MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/minilm/base")
 # Interpretation is kept when both hold: the medians over 500 dev pairs of the base models (results/verdict.json).
 TAU_AT_LEAST, TOP5_AT_LEAST = 0.44, 0.6
 NO_LABEL = -1
@@ -91,7 +92,7 @@ def _cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, checkpoint.Card]:
 
 
 def default_models() -> list[str]:
-    """Return the base models that are here, or else the first three models."""
+    """Return those of DEFAULT_MODELS that are here, or else the first three models."""
     known = list(cards())
     return [m for m in DEFAULT_MODELS if m in known] or known[:3]
 

@@ -9,11 +9,13 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+# Those that the app begins with.
+MODELS = 3
 REVIEW = "a smart and funny film with a wonderful cast"
 LONG = " ".join(["The acting is wonderful and the story is touching, funny and wise, a delight from start to end."] * 8)
 
 
-def ready(page: Page, models: int = 3) -> Page:
+def ready(page: Page, models: int = MODELS) -> Page:
     """Wait until every chosen model has said what it thinks."""
     expect(page.locator(".rx-chip b")).to_have_count(models, timeout=240_000)
     return page
@@ -37,7 +39,7 @@ def finished(page: Page) -> Page:
 
 
 def explained(page: Page) -> Page:
-    expect(finished(page).locator(".rx-table td", has_text="τ")).to_have_count(3, timeout=240_000)
+    expect(finished(page).locator(".rx-table td", has_text="τ")).to_have_count(MODELS, timeout=240_000)
     return page
 
 
@@ -55,16 +57,16 @@ def attacked(new_page) -> Page:
 
 
 def test_a_review_is_flipped_and_explained(attacked):
-    assert len(badges(attacked)) == 3 and "flipped" in badges(attacked)
-    expect(attacked.locator(".stPlotlyChart")).to_have_count(3)
-    expect(attacked.locator(".rx-table tbody tr")).to_have_count(3)
+    assert len(badges(attacked)) == MODELS and "flipped" in badges(attacked)
+    expect(attacked.locator(".stPlotlyChart")).to_have_count(MODELS)
+    expect(attacked.locator(".rx-table tbody tr")).to_have_count(MODELS)
     swapped = attacked.locator(".rx-table tbody tr").first.locator("td").nth(1).locator(".swapped").first
     assert swapped.get_attribute("data-tip").startswith("was ")
     swapped.hover()
     shown = swapped.evaluate("e => getComputedStyle(e, '::before').content")
     assert shown.startswith('"was ')
     colours = attacked.locator(".rx-table .w.for, .rx-table .w.against").count()
-    assert colours >= 3 * len(REVIEW.split())
+    assert colours >= MODELS * len(REVIEW.split())
 
 
 CONTRASTS = """words => {
@@ -165,8 +167,8 @@ def test_downloads(attacked):
         with attacked.expect_download() as download:
             attacked.get_by_role("button", name=name, exact=True).click()
         saved[name] = open(download.value.path(), encoding="utf-8").read()
-    assert len(json.loads(saved["JSON"])["outcome"]["results"]) == 3
-    assert len(list(csv.DictReader(io.StringIO(saved["CSV"])))) == 3
+    assert len(json.loads(saved["JSON"])["outcome"]["results"]) == MODELS
+    assert len(list(csv.DictReader(io.StringIO(saved["CSV"])))) == MODELS
     assert not re.search(r"src\s*=|href\s*=(?!\s*.#)|<script", saved["HTML"]) and "wonderful" in saved["HTML"]
 
 
@@ -180,7 +182,7 @@ def test_a_permalink_opens_in_another_browser(attacked, new_page):
     expect(other.get_by_role("textbox", name="Type a review")).to_have_value(REVIEW)
     explained(other)
     assert other.locator(".rx-table").inner_text() == table
-    expect(other.locator(".rx-head .rx-badge")).to_have_count(3)
+    expect(other.locator(".rx-head .rx-badge")).to_have_count(MODELS)
     assert badges(other) == badges(attacked)
 
 
@@ -227,7 +229,7 @@ def test_odd_text_is_attacked_like_any_other(new_page, text):
     attack(page)
     finished(page)
     expect(page.locator("[data-testid=stException], [data-testid=stAlert]")).to_have_count(0)
-    assert page.title() != "gone" and len(badges(page)) == 3
+    assert page.title() != "gone" and len(badges(page)) == MODELS
 
 
 @pytest.mark.parametrize("path", ["/", "/train", "/models", "/about"])
