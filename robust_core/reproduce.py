@@ -131,8 +131,26 @@ def app_table(found: list[Claim]) -> str:
     if claim is None:
         return ""
     rows = [[name, f"{value:.2f}"] for name, value in claim["details"]["seconds"].items()]
-    return (markdown(["Seconds, as the browser sees them", f"on {claim['details']['cores']} cores"], rows)
-            + f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n")
+    words = f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n"
+    other = next((c for c in found if c["claim"] == "How long a person waits on the Embeddings page"), None)
+    if other is not None:
+        rows += [[f"Embeddings page: {name}", f"{value:.2f}"] for name, value in other["details"]["seconds"].items()]
+        words += f"\n`{other['command']}`: {other['n']} steps of the slider.\n"
+    return markdown(["Seconds, as the browser sees them", f"on {claim['details']['cores']} cores"], rows) + words
+
+
+def cost_table(found: list[Claim]) -> str:
+    """Return what an epoch of each defence costs, and the attack's share of a round of FLAT."""
+    chosen = [c for c in found if c["metric"] == "flat_over_base"]
+    names = list(dict.fromkeys(name for c in chosen for name in c["details"]["over_base"]))
+    rows = []
+    for claim in chosen:
+        details, share = claim["details"], claim["details"]["round_of_flat"]["attack_share"]
+        rows.append([claim["claim"].split(", ")[1], f"{details['seconds']['base']:.1f} s",
+                     *(f"{details['over_base'][name]:.2f} ×" if name in details["over_base"] else "–"
+                       for name in names if name != "base"), f"{100 * share:.0f}"])
+    head = ["Architecture", "Base", *(name for name in names if name != "base"), "Attack's share of a FLAT round %"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
 
 
 def speed_table(found: list[Claim]) -> str:
@@ -202,7 +220,7 @@ def attacks_table(found: list[Claim]) -> str:
 
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
     "accuracy": accuracy_table, "attacks": attacks_table, "completeness": completeness_table,
-    "explain": explain_table, "app": app_table,
+    "explain": explain_table, "app": app_table, "cost": cost_table,
     "speed": speed_table, "parity": parity_table, "success": success_table, "masked": masked_table,
     "methods": methods_table}
 
