@@ -15,7 +15,6 @@ entries = [st.Page(page.path, title=page.title, icon=page.icon, default=not i,
                    url_path=page.title.lower().replace(" ", "-")) for i, page in enumerate(found)]
 session.open_session()
 current = st.navigation(entries)
-state.warm_up()
 session.style()
 session.sidebar()
 here = next(page for page, entry in zip(found, entries, strict=True) if entry.title == current.title)
@@ -26,3 +25,5 @@ st.caption(here.subtitle)
 session.said()
 current.run()
 session.write_link()
+# After the page: the imports of a warm-up would hold up its first drawing.
+state.warm_up()
