@@ -77,6 +77,7 @@ def doubles(tmp_path, monkeypatch):
         load=lambda name, device="auto": WordEncoder()))
     monkeypatch.setattr(masked, "load", lambda name="minilm", device="auto": WordReader())
     monkeypatch.setattr(state, "warm_up", lambda: None)
+    monkeypatch.setattr(state, "DEFAULT_MODELS", MODELS)
     monkeypatch.setitem(SLOW, "slow", 0.0)
     st.cache_resource.clear()
     st.cache_data.clear()
