@@ -88,7 +88,7 @@ class Parent(NamedTuple):
     """An encoder that another is made from.
 
     Attributes:
-        body: Its network, frozen nowhere, in eval mode.
+        body: Its network, no weight of it frozen, in eval mode.
         tokens: Its tokenizer.
         sha256: Hash of its weights.
     """
@@ -107,7 +107,7 @@ def parent(name: str, length: int) -> Parent:
 
     Raises:
         BadInput: The folder holds no encoder, or some of its weights are missing.
-        Incompatible: It has no layer that embeds words.
+        Incompatible: It does not say how wide its hidden states are.
         MissingResource: It cannot be reached.
     """
     if not name:
