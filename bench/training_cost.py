@@ -92,7 +92,8 @@ def main() -> None:
             export_claim(
                 Path(args.out) / f"training-cost-{architecture}.json",
                 claim=f"seconds of an epoch of each defence over a base epoch, {architecture}, SST-2",
-                command=f"python -m bench.training_cost --architecture {architecture} --rows {args.rows}", run="",
+                command=f"python -m bench.training_cost --architecture {architecture} --rows {args.rows} "
+                        f"--repeats {args.repeats}", run="",
                 n=args.rows, seeds=[0], metric="flat_over_base", value=over["flat"],
                 value_se=statistics.stdev(found["flat"]) / len(found["flat"]) ** 0.5 / seconds["base"],
                 thresholds={},

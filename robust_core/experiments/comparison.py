@@ -322,4 +322,6 @@ def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
         values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
         shown = {k: v for k, v in values.items() if k not in ("name", "max_queries", "time_limit")}
         yield f"{TITLES.get(attack, attack)}: {', '.join(f'{k} {v}' for k, v in shown.items())}."
-    yield f"`python -m robust_core reproduce {experiment.name} --out results`"
+    seeds = max((len(c["seeds"]) for c in cells), default=1)
+    asked = f" --seeds {seeds}" * (seeds > 1) + " --precision screened" * (settings[0] == "screened")
+    yield f"`python -m robust_core reproduce {experiment.name}{asked} --out results`"
