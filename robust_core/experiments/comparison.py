@@ -323,5 +323,12 @@ def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
         shown = {k: v for k, v in values.items() if k not in ("name", "max_queries", "time_limit")}
         yield f"{TITLES.get(attack, attack)}: {', '.join(f'{k} {v}' for k, v in shown.items())}."
     seeds = max((len(c["seeds"]) for c in cells), default=1)
-    asked = f" --seeds {seeds}" * (seeds > 1) + " --precision screened" * (settings[0] == "screened")
-    yield f"`python -m robust_core reproduce {experiment.name}{asked} --out results`"
+    screened = sorted({c["details"]["model"] for c in cells for row in c["details"]["rows"]
+                       if row["precision"] == "screened"})
+    again = f"python -m robust_core reproduce {experiment.name}" + f" --seeds {seeds}" * (seeds > 1)
+    if settings[0] != "screened":
+        yield f"`{again} --out results`"
+    if screened:
+        yield f"`{again} --precision screened --out results`" + (
+            f", with `--model` for each of {', '.join(f'`{name}`' for name in screened)}"
+            if settings[0] != "screened" else "")
