@@ -15,7 +15,7 @@ from robust_core import datasets
 from robust_core.metrics import consistency
 from robust_core.text import align
 from robust_core.types import Attribution, Example
-from ui import compare, grid, quadrants, saliency, state, strips, words
+from ui import charts, compare, grid, quadrants, saliency, state, strips, words
 from ui.outcome import Pair, Row
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good", 1), ("a clever and good movie", 1),
@@ -209,6 +209,26 @@ def test_masks_are_shown_as_they_are(small, monkeypatch):
     key = words.key_of(MODELS[0], at.selectbox(key="words.dataset").value, 30)
     found = words._kept().get(key)
     assert found is None or found.masks
+
+
+def test_words_begin_with_a_model_that_has_masks_beside_its_base(monkeypatch):
+    import types
+
+    plain, masked = (types.SimpleNamespace(config={"network": c}) for c in ({}, {"masks": {"source": "word"}}))
+    monkeypatch.setattr(state, "cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
+    assert words._first(["a/cnn/base", "a/lstm/flat", "a/lstm/base"]) == ("a/lstm/flat", "a/lstm/base")
+    assert words._first(["a/cnn/base", "a/lstm/flat"]) == ("a/lstm/flat", "a/cnn/base")
+    assert words._first(["a/lstm/flat"]) == ("a/lstm/flat", "a/lstm/flat")
+    assert words._first(["a/cnn/base", "own"]) == ("a/cnn/base", "own")
+
+
+def test_words_in_one_place_share_a_label():
+    points = [("the", 100.0, 0.9), ("warm", 1.0, 0.31), ("dull", 1.0, 0.30), ("odd", 1.0, 0.29), ("wry", 1.0, 0.28),
+              ("rest", 3.0, 0.0)]
+    figure = charts.cloud(points, "frequency", "importance", marked=[p[0] for p in points[:5]], log_x=True)
+    rest, mine = figure.data
+    assert list(mine.text) == ["the", "warm<br>dull<br>odd<br>+ 1", "", "", ""]
+    assert list(mine.customdata) == ["the", "warm", "dull", "odd", "wry"] and list(rest.customdata) == ["rest"]
 
 
 def test_own_texts_of_several_attacks_are_named():

@@ -1,5 +1,6 @@
 """Plotly figures, drawn from results; colours follow the theme, percent exists only here."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 # Tones that differ in lightness too, for grey-scale print; every series has its own mark or dash besides.
 _COLOURS = (FOR, AGAINST, "#3f8f8a", "#c2478d", "#8a7a1f", "#5b7fd1", "#a0522d", "#6f6f78")
 _MOST_POINTS = 4000
+# Points nearer than these shares of the axes share a label, of so many words at most.
+_CLOSE, _MOST_NAMES = (0.25, 0.2), 3
 
 
 def _layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (any part of a layout)
@@ -182,17 +185,43 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
               ("your text", [p for p in points if p[0] in marked], AGAINST, "diamond", 11, "markers+text"),
               ("search", [p for p in points if p[0] in found and p[0] not in marked], FOR, "square", 11,
                "markers+text")]
-    traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own], "text": [p[0] for p in own],
-               "name": name, "mode": mode, "textposition": "top center", "cliponaxis": False,
+    spans = [_span([p[axis] for p in points], log_x and axis == 1) for axis in (1, 2)]
+    traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own],
+               "text": _labels(own, spans, log_x) if symbol != "circle" else None, "customdata": [p[0] for p in own],
+               "name": name, "mode": mode, "textposition": "middle right", "cliponaxis": False,
                "marker": {"color": colour, "symbol": symbol, "size": size,
                           "opacity": 0.45 if name == "all words" else 1},
-               "hovertemplate": f"%{{text}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
+               "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
               for name, own, colour, symbol, size, mode in series if own]
     layout = _layout(x, y, height)
     if log_x:
         # Less than two decades: 2 and 5 have marks too.
         layout["xaxis"] |= {"type": "log", "dtick": 1 if max((p[1] for p in points), default=1) >= 100 else "D2"}
     return figure(traces, layout)
+
+
+def _span(values: Sequence[float], log: bool) -> float:
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    return (math.log10(max(high, 1)) if log else high - low) or 1.0
+
+
+def _labels(points: Sequence[tuple[str, float, float]], spans: Sequence[float], log_x: bool) -> list[str]:
+    """Return a label for each point; where several stand close together one carries the names of all of them."""
+    places = [(math.log10(max(x, 1)) if log_x else x, y) for _, x, y in points]
+    groups: list[list[int]] = []
+    for i in sorted(range(len(points)), key=lambda i: -points[i][2]):
+        group = next((g for g in groups if all(abs(places[i][axis] - places[g[0]][axis]) < _CLOSE[axis] * spans[axis]
+                                               for axis in (0, 1))), None)
+        if group is None:
+            groups.append([i])
+        else:
+            group.append(i)
+    labels = [""] * len(points)
+    for first, *others in groups:
+        words = [points[i][0] for i in (first, *others)]
+        more = [f"+ {len(words) - _MOST_NAMES}"] if len(words) > _MOST_NAMES else []
+        labels[first] = "<br>".join(words[:_MOST_NAMES] + more)
+    return labels
 
 
 def losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> "Figure":

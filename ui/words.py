@@ -121,9 +121,9 @@ def controls() -> tuple[str, str, str, int] | None:
     if not models:
         st.info("Choose at least one model in the sidebar.")
         return None
-    for key, place in (("words.model", 0), ("words.other", -1)):
+    for key, first in zip(("words.model", "words.other"), _first(models), strict=True):
         if st.session_state.get(key) not in models:
-            st.session_state[key] = models[place]
+            st.session_state[key] = first
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model = st.selectbox("Model", models, key="words.model", format_func=state.title, persist_state="session",
                              width=220)
@@ -137,6 +137,16 @@ def controls() -> tuple[str, str, str, int] | None:
                   help="Attacks the texts with the sidebar's attacks, so that it is known which words get replaced, "
                        "and gives every word its importance. What is stored already is used again.")
     return model, other, dataset, n
+
+
+def _first(models: list[str]) -> tuple[str, str]:
+    """Return the models to begin with: one with word masks, if any is chosen, beside the base of its architecture."""
+    cards = state.cards()
+    masked = [m for m in models if m in cards and cards[m].config.get("network", {}).get("masks")]
+    if not masked:
+        return models[0], models[-1]
+    base = masked[0].rpartition("/")[0] + "/base"
+    return masked[0], base if base in models else next((m for m in models if m != masked[0]), masked[0])
 
 
 def label(found: Words) -> str:

@@ -191,7 +191,6 @@ def _claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequ
         yield Event("claim", "", cell.model, claim)
 
 
-
 def difference(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, Mapping[str, bool]]
                ) -> dict[str, Any] | None:
     """Compare two models, seed by seed, on the same sentences.

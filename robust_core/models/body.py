@@ -20,7 +20,7 @@ def embedding_layer(body: nn.Module) -> nn.Module:
     """
     layer = getattr(body, "embeddings", None)
     if not isinstance(layer, nn.Module):
-        raise Incompatible("Word masks need an encoder with an embedding layer of its own, such as BERT's.")
+        raise Incompatible("This needs an encoder with an embedding layer of its own, such as BERT's.")
     return layer
 
 
