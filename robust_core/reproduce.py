@@ -1,16 +1,16 @@
-"""Tables made from `results/`: every figure that the README shows is read from a claim, and names its command."""
+"""Tables made from `results/`: every figure that the README and docs/results.md show is read from a claim."""
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from robust_core.errors import BadInput
 
 RESULTS = Path(__file__).parents[1] / "results"
-README = Path(__file__).parents[1] / "README.md"
+PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/results.md"))
 _BLOCK = re.compile(r"(<!-- table:(?P<name>[\w/-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 Claim = dict[str, Any]
@@ -211,17 +211,9 @@ def masked_table(found: list[Claim]) -> str:
                      "Pseudo-perplexity before / after"], rows)
 
 
-def attacks_table(found: list[Claim]) -> str:
-    """Return accuracy under all the attacks of the FLAT paper."""
-    from robust_core.experiments import EXPERIMENTS
-
-    return EXPERIMENTS["flat/table4"]().table(found)
-
-
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
-    "accuracy": accuracy_table, "attacks": attacks_table, "completeness": completeness_table,
-    "explain": explain_table, "app": app_table, "cost": cost_table,
-    "speed": speed_table, "parity": parity_table, "success": success_table, "masked": masked_table,
+    "accuracy": accuracy_table, "completeness": completeness_table, "explain": explain_table, "app": app_table,
+    "cost": cost_table, "speed": speed_table, "parity": parity_table, "success": success_table, "masked": masked_table,
     "methods": methods_table}
 
 
@@ -243,21 +235,15 @@ def render(text: str, found: list[Claim]) -> str:
     return _BLOCK.sub(fill, text)
 
 
-def write(readme: Path = README) -> bool:
-    """Bring the tables of the README up to date; return whether anything changed."""
-    before = readme.read_text(encoding="utf-8")
-    after = render(before, claims())
-    if after != before:
-        readme.write_text(after, encoding="utf-8")
-    return after != before
+def write(pages: Sequence[Path] = PAGES) -> list[Path]:
+    """Bring the tables of some pages up to date; return the pages that changed."""
+    changed = stale(pages)
+    for page in changed:
+        page.write_text(render(page.read_text(encoding="utf-8"), claims()), encoding="utf-8")
+    return changed
 
 
-def check(readme: Path = README) -> None:
-    """Compare the tables of the README with `results/`.
-
-    Raises:
-        BadInput: They differ.
-    """
-    before = readme.read_text(encoding="utf-8")
-    if render(before, claims()) != before:
-        raise BadInput("The README's tables are out of date: run python -m robust_core table --write.")
+def stale(pages: Sequence[Path] = PAGES) -> list[Path]:
+    """Return the pages whose tables differ from `results/`."""
+    found = claims()
+    return [page for page in pages if (text := page.read_text(encoding="utf-8")) != render(text, found)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from doubles import BagOfWords
 
-from robust_core import ATTACKS, Example
+from robust_core import ATTACKS, Example, reproduce
 from robust_core.registry import to_record
 
 ROOT = Path(__file__).parents[1]
@@ -43,11 +43,23 @@ def test_the_readme_runs(capsys):
     assert status in ("succeeded", "failed") and text
 
 
-def test_the_readme_shows_commands_that_exist():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/speed.md", "docs/adding.md"])
+def test_a_page_shows_commands_that_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
     main = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "robust_core" / "cli").glob("*.py"))
     for command in set(re.findall(r"python -m robust_core (\w+)", text)):
         assert f"def {command}(" in main
+    for module in set(re.findall(r"python -m ((?:bench|robust_core)\.[\w.]+)", text)):
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
     for path in re.findall(r"^\| (`[^|]+`) \|", text, re.MULTILINE):
         for name in re.findall(r"`([\w./]+\.\w+|[\w./]+/)`", path):
             assert (ROOT / name).exists() or (ROOT / "robust_core" / name).exists(), name
+
+
+def test_a_table_that_differs_is_named_and_mended(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("Before\n<!-- table:methods -->\nold\n<!-- /table -->\nafter\n", encoding="utf-8")
+    assert reproduce.stale([page]) == [page] == reproduce.write([page])
+    text = page.read_text(encoding="utf-8")
+    assert "| attack | `textfooler` |" in text and text.startswith("Before\n") and text.endswith("-->\nafter\n")
+    assert reproduce.stale([page]) == [] == reproduce.write([page])

@@ -98,7 +98,7 @@ def test_claims_and_table(models, tmp_path):
         export_claim(tmp_path / "claims" / EXPERIMENTS["flat/table4"]().file(claim), **claim)
     found = reproduce.claims(tmp_path / "claims")
     assert len(found) == 4
-    table = reproduce.TABLES["attacks"](found)
+    table = EXPERIMENTS["flat/table4"]().table(found)
     assert "| `sst2/cnn/base` | 50.0 ± 25.0<br>n 4, " in table and "Gene (≤ 5,000 queries)" in table
     assert "| *FLAT paper, BERT-base* | *4.72* | *11.70* |" in table
     assert reproduce.accuracy_table(found).count("sst2/cnn/base") == 0

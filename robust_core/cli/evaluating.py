@@ -135,18 +135,17 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
 
 
 @app.command()
-def table(write: Annotated[bool, typer.Option("--write", help="Bring the README up to date.")] = False,
-          check: Annotated[bool, typer.Option("--check", help="Fail if the README is out of date.")] = False) -> None:
-    """Make the README's tables from results/, or check them."""
+def table(write: Annotated[bool, typer.Option("--write", help="Bring both pages up to date.")] = False,
+          check: Annotated[bool, typer.Option("--check", help="Fail if one is out of date.")] = False) -> None:
+    """Make the tables of README.md and docs/results.md from results/, or check them."""
     from robust_core import reproduce as tables
 
     if write == check:
         raise BadInput("Choose one of --write and --check.")
-    if check:
-        tables.check()
-        typer.echo("The README's tables agree with results/.")
-    else:
-        typer.echo("README.md was brought up to date." if tables.write() else "README.md was up to date.")
+    names = [page.name for page in (tables.write() if write else tables.stale())]
+    if check and names:
+        raise BadInput(f"Out of date: {', '.join(names)}. Run python -m robust_core table --write.")
+    typer.echo(f"Brought up to date: {', '.join(names)}." if names else "The tables agree with results/.")
 
 
 def _claim_name(row: Row) -> str:
