@@ -321,13 +321,11 @@ def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
         values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
         shown = {k: v for k, v in values.items() if k not in ("name", "max_queries", "time_limit")}
         yield f"{TITLES.get(attack, attack)}: {', '.join(f'{k} {v}' for k, v in shown.items())}."
-    seeds = max((len(c["seeds"]) for c in cells), default=1)
-    screened = sorted({c["details"]["model"] for c in cells for row in c["details"]["rows"]
-                       if row["precision"] == "screened"})
-    again = f"python -m robust_core reproduce {experiment.name}" + f" --seeds {seeds}" * (seeds > 1)
-    if settings[0] != "screened":
-        yield f"`{again} --out results`"
-    if screened:
-        yield f"`{again} --precision screened --out results`" + (
-            f", with `--model` for each of {', '.join(f'`{name}`' for name in screened)}"
-            if settings[0] != "screened" else "")
+    for precision in ("exact", "screened"):
+        own = [c for c in cells if any(row["precision"] == precision for row in c["details"]["rows"])]
+        seeds = max((len(c["seeds"]) for c in own), default=0)
+        words = f" --seeds {seeds}" * (seeds > 1) + " --precision screened" * (precision == "screened")
+        places = sorted({c["details"]["model"].rpartition("/")[0] for c in own if c["details"]["attack"] != CLEAN})
+        only = f", with `--model` for each line of {' and '.join(places)}" * (precision != settings[0])
+        if own and (precision == "exact" or places):
+            yield f"`python -m robust_core reproduce {experiment.name}{words} --out results`{only}"
