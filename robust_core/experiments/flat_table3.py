@@ -64,8 +64,10 @@ class FlatTable3(Experiment):
 def figures(paper: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]]):  # noqa: ANN201 (a function)
     """Return a function from a model's id and an attack to the paper's (tau, intersection), if it has them."""
     def of(model: str, attack: str) -> tuple[float, float] | None:
-        dataset, architecture, defence = model.split("/")
-        found = paper.get((architecture, defence.partition("-")[0], attack))
+        dataset, architecture, name = model.split("/")
+        defence, _, against = name.partition("-")
+        # The paper attacks a defended model with the attack that it has learnt from.
+        found = paper.get((architecture, defence, attack)) if against in ("", attack) else None
         return None if found is None else found[DATA.index(dataset)]
 
     return of
