@@ -185,7 +185,7 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
               ("your text", [p for p in points if p[0] in marked], AGAINST, "diamond", 11, "markers+text"),
               ("search", [p for p in points if p[0] in found and p[0] not in marked], FOR, "square", 11,
                "markers+text")]
-    spans = [_span([p[axis] for p in points], log_x and axis == 1) for axis in (1, 2)]
+    spans = _span([p[1] for p in points], log_x), _span([p[2] for p in points], False)
     traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own],
                "text": _labels(own, spans, log_x) if symbol != "circle" else None, "customdata": [p[0] for p in own],
                "name": name, "mode": mode, "textposition": "middle right", "cliponaxis": False,
