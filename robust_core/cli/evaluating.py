@@ -98,7 +98,8 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
               train: Annotated[bool, typer.Option("--train", help="Train the models that are not here.")] = False,
               plan: Annotated[bool, typer.Option(
                   "--plan", help="Print the trainings it needs, for train --plan, and end.")] = False,
-              out: Annotated[str | None, typer.Option("--out", help="Folder for the claims: results, say.")] = None,
+              out: Annotated[str | None, typer.Option(
+                  "--out", help="Folder for the claims, each written once it is measured: results, say.")] = None,
               device: Device = "auto", as_json: Json = False) -> None:
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
     from rich.console import Console
@@ -116,6 +117,8 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
             for event in () if plan else experiment.run(options, ResultStore(), stop):
                 if event.kind == "claim":
                     made.append(dict(event.data))
+                    if out is not None:
+                        export_claim(Path(out) / experiment.file(made[-1]), **made[-1])
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
                 elif event.kind == "training":
@@ -124,9 +127,6 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
     if plan:
         typer.echo(json.dumps(wanted, indent=1))
         raise typer.Exit(0)
-    if out is not None and not stop.is_set():
-        for claim in made:
-            export_claim(Path(out) / experiment.file(claim), **claim)
     if as_json:
         typer.echo(json.dumps({"results": finite([claim["details"] for claim in made])}, allow_nan=False))
     else:

@@ -69,7 +69,7 @@ class Experiment:
             "progress" events with part, done and total; "note" events with a message where something had to be left
             out; "training" events with the data of `trainings.run`;
             "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
-            hold experiment, the name.
+            hold experiment, the name of the experiment whose table shows the claim, in most cases this one.
 
         Raises:
             BadInput, UnknownName: The options ask for what the experiment does not have.
@@ -83,7 +83,7 @@ class Experiment:
 
     def file(self, claim: Claim) -> str:
         """Return the name of a claim's file."""
-        parts = [self.name, *(str(claim["details"][key]) for key in ("model", "attack") if key in claim["details"])]
+        parts = [str(claim["details"][key]) for key in ("experiment", "model", "attack") if key in claim["details"]]
         return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts) + ".json"
 
     def mine(self, found: Sequence[Claim]) -> list[Claim]:
