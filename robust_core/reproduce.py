@@ -237,13 +237,18 @@ def render(text: str, found: list[Claim]) -> str:
 
 def write(pages: Sequence[Path] = PAGES) -> list[Path]:
     """Bring the tables of some pages up to date; return the pages that changed."""
-    changed = stale(pages)
-    for page in changed:
-        page.write_text(render(page.read_text(encoding="utf-8"), claims()), encoding="utf-8")
-    return changed
+    changed = _changed(pages)
+    for page, text in changed.items():
+        page.write_text(text, encoding="utf-8")
+    return list(changed)
 
 
 def stale(pages: Sequence[Path] = PAGES) -> list[Path]:
     """Return the pages whose tables differ from `results/`."""
+    return list(_changed(pages))
+
+
+def _changed(pages: Sequence[Path]) -> dict[Path, str]:
     found = claims()
-    return [page for page in pages if (text := page.read_text(encoding="utf-8")) != render(text, found)]
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    return {page: new for page, text in texts.items() if (new := render(text, found)) != text}
