@@ -30,14 +30,31 @@ def test_the_keyboard_reaches_every_swapped_word(new_page):
     assert seen[0].startswith("became ") and all(tip.startswith(("became ", "was ")) for tip in seen)
 
 
-def test_words_are_measured_while_the_page_stays_alive(new_page):
+def reach(page, name: str) -> None:
+    """Press Tab until the element of that name, or that text, has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        here = page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.innerText")
+        if name in (here or ""):
+            return
+    raise AssertionError(f"Tab does not reach {name!r}")
+
+
+def test_words_are_measured_by_keyboard_while_the_page_stays_alive(new_page):
     page = new_page("/word-importance?models=sst2/cnn/base")
-    count = page.get_by_label("Texts", exact=True)
-    count.fill("4")
-    count.press("Enter")
-    page.get_by_role("button", name="Measure").click()
+    expect(page.get_by_role("button", name="Measure")).to_be_visible(timeout=LONG)
+    reach(page, "Texts")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    reach(page, "Measure")
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Do synonyms count alike?")).to_be_visible(timeout=LONG)
     expect(page.locator(".stPlotlyChart")).to_have_count(4)
+    reach(page, "Find words")
+    page.keyboard.type("film")
+    page.keyboard.press("Enter")
     page.get_by_role("link", name="Models").click()
     page.get_by_role("link", name="Word importance").click()
     expect(page.locator(".stPlotlyChart")).to_have_count(4, timeout=LONG)
+    expect(page.get_by_label("Find words")).to_have_value("film")
