@@ -375,6 +375,33 @@ def test_stored_explanations_are_used_again(data: Path, tmp_path: Path) -> None:
     assert all(values["kendall_tau"] == 1.0 for r, values in pairs if r.perturbed == r.example.text)
 
 
+def test_originals_are_explained_once_for_all_attacks(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Alone(Counted):
+        alone = True
+
+    def measured(explainer: Counted, model: BagOfWords) -> list[dict[str, Any]]:
+        monkeypatch.setattr(stability, "_ORIGINALS", stability._Originals(3))
+        events = evaluate([model], "sst2", "test", [Planted(), Planted(max_queries=50)], data_dir=data,
+                          explain=[explainer])
+        return [_figures([row])[0] for row in rows(list(events)) if "explain" in row]
+
+    class Weighed(BagOfWords):
+        """Known by its weights, as a network is; a model known by its id alone may have learnt in between."""
+
+        net = None
+
+    monkeypatch.setattr(stability, "model_fingerprint", lambda model: "weights of " + model.id)
+    every, once, unknown = Counted(), Alone(), Alone()
+    model = Weighed()
+    model.net = object()
+    expected = measured(every, Weighed())
+    assert len(expected) == 4
+    assert measured(once, model) == expected == measured(unknown, Weighed())
+    # Two attacks change four texts each, to the same words; three originals are kept.
+    assert (len(every.asked), len(unknown.asked), len(once.asked)) == (32, 32, 26)
+
+
 def test_texts_that_wait_for_their_explanation_are_left_out(data: Path, tmp_path: Path) -> None:
     store = ResultStore(tmp_path / "runs")
     both = {"data_dir": data, "store": store}

@@ -19,11 +19,13 @@ class Explainer:
         white_box: Whether it needs gradients; otherwise it only asks for probabilities.
         opposed: Whether of two classes one's scores are the other's with the sign turned, as they are for whatever is
             linear in the class probabilities.
+        alone: Whether a text's scores are the same whatever other texts are explained along with it.
     """
 
     signed = True
     white_box = False
     opposed = True
+    alone = False
 
     def __post_init__(self) -> None:
         check_parameters(self)

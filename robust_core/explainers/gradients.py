@@ -30,6 +30,7 @@ class IntegratedGradients(Explainer):
     """
 
     white_box = True
+    alone = True
 
     steps: int = param(50, "Gauss-Legendre steps to begin with", low=2, high=400)
     max_steps: int = param(400, "Most steps", low=2, high=1600)
@@ -70,6 +71,7 @@ class InputXGradient(Explainer):
     """
 
     white_box = True
+    alone = True
 
     def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
         """Explain texts by input x gradient of the softmax probability."""
