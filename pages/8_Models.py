@@ -18,6 +18,6 @@ st.dataframe(models_view.overview(cards, claims), column_config=models_view.colu
 st.caption("Dev is the split on which the stored weights were chosen; test is looked at once. ± is the standard error. "
            "A dash means that no figure has been stored in results/ yet.")
 
-chosen = st.selectbox("Details of", [card.id for card in cards], format_func=state.title, key="models.detail",
+chosen = st.selectbox("Details of", [card.id for card in cards], format_func=state.option, key="models.detail",
                       persist_state="session")
 models_view.detail(next(card for card in cards if card.id == chosen), claims.get(chosen, []))

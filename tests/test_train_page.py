@@ -124,7 +124,7 @@ def test_a_training_from_click_to_picker(trainer):
     until(at, "80.0 % of dev, epoch 3")
     assert "reviews/cnn/flat-textfooler" in state.cards()
     frame = run(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120))
-    assert frame.multiselect(key="models").options == ["CNN · flat-textfooler"]
+    assert frame.multiselect(key="models").options == ["CNN · FLAT-TextFooler"]
     assert "`reviews/cnn/flat-textfooler-2`" in page(at), "the next one takes no one's place"
     button(at, "Try it on the Attack page").click()
     assert run(at).session_state["models"] == ["reviews/cnn/flat-textfooler"]
@@ -222,13 +222,22 @@ def test_presets_and_data_fill_in_the_fields(trainer):
     assert "epochs=7" in trainer.asked[0] and not any(w.startswith("batch_size") for w in trainer.asked[0])
 
 
-def test_models_of_one_name_are_told_apart():
-    for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base"):
+def test_models_of_one_name_are_told_apart(monkeypatch):
+    for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base", "sst2/lstm/flat-pwws-2"):
         folder = checkpoint.roots()[1] / name
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(name)))
     assert [state.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base")] == [
         "CNN · base (SST-2)", "CNN · base (Reviews)", "LSTM · base"]
+    assert state.title("sst2/lstm/flat-pwws-2") == "LSTM · FLAT-PWWS-2"
+    # Where all models picked read the same data, saying so on every line tells nothing; the picker goes on doing it.
+    monkeypatch.setattr(state.st, "session_state", {"models": ["sst2/cnn/base", "sst2/lstm/base"]})
+    assert [state.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base")] == [
+        "CNN · base", "CNN · base (Reviews)"]
+    assert state.option("sst2/cnn/base") == "CNN · base (SST-2)"
+    monkeypatch.setattr(state.st, "session_state", {"models": ["sst2/lstm/base", "reviews/cnn/base"]})
+    assert [state.title(name) for name in ("sst2/lstm/base", "reviews/cnn/base")] == [
+        "LSTM · base (SST-2)", "CNN · base (Reviews)"]
 
 
 def test_events_become_curves():

@@ -49,7 +49,7 @@ def overview(cards: Sequence[Card], claims: dict[str, list[dict[str, Any]]]) -> 
         test, test_se = _claim(known, "accuracy", card.dataset, "test")
         under, under_se = _claim(known, "accuracy_under_attack", card.dataset, "test")
         rows.append({
-            "Model": card.title, "Data": state.dataset_title(card.dataset), "Dev": 100 * card.dev_accuracy,
+            "Model": state.short(card), "Data": state.dataset_title(card.dataset), "Dev": 100 * card.dev_accuracy,
             "Test": _blank(100 * test), "Test ±": _blank(100 * test_se), "Under attack": _blank(100 * under),
             "Under attack ±": _blank(100 * under_se),
             "Parameters": card.parameters, "Size": card.bytes / 1e6, "Trained": card.seconds / 60, "Seed": card.seed,
@@ -83,7 +83,7 @@ def columns() -> dict[str, Any]:
 
 def detail(card: Card, known: Sequence[dict[str, Any]]) -> None:
     """Show how a model was made and every stored figure about it."""
-    st.subheader(card.title)
+    st.subheader(state.short(card))
     classes = ", ".join(state.labels(card.id))
     with st.grid(columns=4, min_column_width=150):
         st.metric("Dev accuracy", f"{card.dev_accuracy:.1%}".replace("%", " %"))

@@ -133,7 +133,7 @@ def sidebar() -> None:
     known = state.cards()
     with st.sidebar:
         st.session_state.setdefault("models", state.default_models())
-        st.multiselect("Models", list(known), key="models", format_func=state.title, persist_state="session",
+        st.multiselect("Models", list(known), key="models", format_func=state.option, persist_state="session",
                        help="The classifiers to try. Each was trained on real reviews; the Models page says how.")
         if not known:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "

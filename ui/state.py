@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -15,6 +16,7 @@ import streamlit as st
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
+from robust_core.defences import DEFENCES
 from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.jobs import Job, JobManager
@@ -98,13 +100,35 @@ def default_models() -> list[str]:
 
 
 def title(model_id: str) -> str:
-    """Return a model's short name, with its data set where another model has the same name."""
+    """Return a model's short name, with its data set where the models picked read several."""
+    known, picked = cards(), [m for m in st.session_state.get("models", ()) if m in cards()]
+    if model_id not in picked:
+        return option(model_id)
+    apart = len({known[m].dataset for m in picked}) > 1
+    return short(known[model_id]) + (f" ({dataset_title(known[model_id].dataset)})" if apart else "")
+
+
+def option(model_id: str) -> str:
+    """Return a model's short name, with its data set where any other model has the same name."""
     known = cards()
     if model_id not in known:
         return model_id
-    card = known[model_id]
-    alike = sum(other.title == card.title for other in known.values()) > 1
-    return f"{card.title} ({dataset_title(card.dataset)})" if alike else card.title
+    name = short(known[model_id])
+    alike = sum(short(other) == name for other in known.values()) > 1
+    return f"{name} ({dataset_title(known[model_id].dataset)})" if alike else name
+
+
+def short(card: checkpoint.Card) -> str:
+    """Return a card's title with defences and attacks as the papers write them: `CNN · FLAT-TextFooler`."""
+    architecture, _, name = card.title.partition(" · ")
+    return f"{architecture} · {'-'.join(_written().get(part, part) for part in name.split('-'))}"
+
+
+@functools.cache
+def _written() -> dict[str, str]:
+    """Return proper names by registered name; plain words such as `base` stay as they are."""
+    titles = {name: cls.title.partition(" (")[0] for registry in (ATTACKS, DEFENCES) for name, cls in registry.items()}
+    return {name: title for name, title in titles.items() if title.lower() == name and not title.istitle()}
 
 
 def dataset_title(name: str) -> str:

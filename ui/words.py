@@ -125,9 +125,9 @@ def controls() -> tuple[str, str, str, int] | None:
         if st.session_state.get(key) not in models:
             st.session_state[key] = first
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = st.selectbox("Model", models, key="words.model", format_func=state.title, persist_state="session",
+        model = st.selectbox("Model", models, key="words.model", format_func=state.option, persist_state="session",
                              width=220)
-        other = st.selectbox("Beside it", models, key="words.other", format_func=state.title, persist_state="session",
+        other = st.selectbox("Beside it", models, key="words.other", format_func=state.option, persist_state="session",
                              width=220, help="The second model of the synonym plot.")
         dataset, n = corpus.controls("words", state.cards().get(model), 30)
         both = list(dict.fromkeys([model, other]))

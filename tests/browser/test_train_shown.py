@@ -20,7 +20,7 @@ def test_the_demo_from_click_to_picker(new_page):
     expect(page.locator(".stPlotlyChart")).to_have_count(2)
     page.get_by_role("button", name="Try it on the Attack page").click()
     page.get_by_role("link", name="Attack").click()
-    expect(page.locator(".rx-chip", has_text="CNN · flat-textfooler").locator("b")).to_be_visible(timeout=240_000)
+    expect(page.locator(".rx-chip", has_text="CNN · FLAT-TextFooler").locator("b")).to_be_visible(timeout=240_000)
 
 
 def test_stop_and_resume(new_page):
