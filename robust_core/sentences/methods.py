@@ -22,7 +22,7 @@ class Schedule:
 
     epochs: int = param(1, "Passes over the sentences", low=1, high=100)
     batch_size: int = param(64, "Sentences a step", low=2, high=4096)
-    learning_rate: float = param(2e-4, "Largest step of the optimiser", low=0.0, high=1.0)
+    learning_rate: float = param(1e-4, "Largest step of the optimiser", low=0.0, high=1.0)
     decay: str = param("linear", "Course of the rate", choices=("constant", "linear"))
     warmup: float = param(0.0, "Share of the steps in which the rate rises", low=0.0, high=1.0)
     clip: float = param(1.0, "Largest gradient norm; 0 switches clipping off", low=0.0)
@@ -73,8 +73,8 @@ class RobustSentEmbed(SimCSE):
     no adversarial positives, a sentence-level perturbation that does not depend on the gradient (it moves the output
     of the embedding layer by 1e-6 against its own sign), pads counted in the detection, a projection.
 
-    Differs: sizes are multiples of the mean norm of the encoder's token embeddings; they were chosen on dev, where a
-    third of the radius leaves nothing to learn and three times of it costs similarity. The released formula scales the
+    Differs: sizes are multiples of the mean norm of the encoder's token embeddings; they were chosen on dev, where
+    half of the radius leaves little to learn and half as much again costs similarity. The released formula scales the
     perturbation itself to a largest coordinate of one, where every coordinate ends at its limit; here the gradient is
     scaled. Perturbations climb in eval mode and by `torch.autograd.grad`, so that no gradient leaks into the weights.
     The generator's guess takes the place of masked pieces only, in the released code of all pieces (`everywhere`).
@@ -89,9 +89,9 @@ class RobustSentEmbed(SimCSE):
     detection: float = param(0.005, "Weight of finding replaced words (lambda)", low=0.0, high=100.0)
     token_contrast: float = param(0.0, "Weight of the contrast of token-level perturbed sentences, which the released "
                                   "code adds by accident", low=0.0, high=100.0)
-    sentence_radius: float = param(0.03, "Largest coordinate of the sentence-level perturbation, in mean "
+    sentence_radius: float = param(0.02, "Largest coordinate of the sentence-level perturbation, in mean "
                                    "token-embedding norms (epsilon)", low=0.0, high=10.0)
-    sentence_step: float = param(0.015, "Size of one sentence-level step, in mean token-embedding norms", low=0.0,
+    sentence_step: float = param(0.01, "Size of one sentence-level step, in mean token-embedding norms", low=0.0,
                                  high=10.0)
     sentence_start: float = param(0.001, "Size of the random start, in mean token-embedding norms", low=0.0, high=10.0)
     mix: float = param(0.5, "Share of the step along signs (FGSM); the rest follows the gradient (PGD; rho)", low=0.0,
