@@ -15,7 +15,7 @@ from robust_core import EXPLAINERS
 from robust_core.errors import BadInput, Incompatible
 from robust_core.explainers.base import allowed_gap
 from robust_core.explainers.faithfulness import faithfulness, repeatability
-from robust_core.explainers.gradients import _along, _by_captum, baseline_of
+from robust_core.explainers.gradients import _along, _at_once, _by_captum, baseline_of
 from robust_core.explainers.masking import lime_masks
 from robust_core.metrics import consistency
 from robust_core.models import checkpoint
@@ -133,9 +133,34 @@ def test_the_short_way_along_a_straight_line_is_captums(masked):
     halfway = model.along(start, end, torch.full((1, len(end)), 0.3))
     rows = (start + 0.3 * (end - start)).unsqueeze(0)
     assert torch.allclose(halfway, model.logits(rows, encoded.mask[3:]), atol=1e-5)
-    for ours, theirs in zip(_along(model, encoded, [1, 0, 1, 1], 20), _by_captum(model, encoded, [1, 0, 1, 1], 20),
-                            strict=True):
-        assert torch.allclose(ours, theirs, atol=2e-6)
+    agrees(_along(model, encoded, [[1], [0, 1], [1, 0], [1]], 20), model, encoded)
+
+
+def agrees(found, model, encoded):
+    """Compare (tokens, totals) of texts, by class, with Captum's of one class after another."""
+    tokens, totals = found
+    for place in range(2):
+        targets = [of[place] if len(of) > place else of[0] for of in ([1], [0, 1], [1, 0], [1])]
+        expected, change = _by_captum(model, encoded, targets, 20)
+        for i, target in enumerate(targets):
+            k = place if len(tokens[i]) > place else 0
+            assert torch.allclose(tokens[i][k], expected[i], atol=2e-6), (i, target)
+            assert totals[i][k] == pytest.approx(float(change[i]), abs=2e-6)
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])
+def test_classes_that_share_passes_are_captums(models, monkeypatch, name):
+    model, passes = models[name], []
+    encoded, whole = model.embed(TEXTS), type(model).logits
+
+    def counted(self, rows, mask):
+        passes.append(len(rows))
+        return whole(self, rows, mask)
+
+    monkeypatch.setattr(type(model), "logits", counted)
+    found = _at_once(model, encoded, [[1], [0, 1], [1, 0], [1]], 20)
+    assert sum(passes) == len(TEXTS) * (20 + 2), "both classes take one pass a step"
+    agrees(found, model, encoded)
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])
