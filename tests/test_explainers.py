@@ -133,19 +133,8 @@ def test_the_short_way_along_a_straight_line_is_captums(masked):
     halfway = model.along(start, end, torch.full((1, len(end)), 0.3))
     rows = (start + 0.3 * (end - start)).unsqueeze(0)
     assert torch.allclose(halfway, model.logits(rows, encoded.mask[3:]), atol=1e-5)
-    agrees(_along(model, encoded, [[1], [0, 1], [1, 0], [1]], 20), model, encoded)
-
-
-def agrees(found, model, encoded):
-    """Compare (tokens, totals) of texts, by class, with Captum's of one class after another."""
-    tokens, totals = found
-    for place in range(2):
-        targets = [of[place] if len(of) > place else of[0] for of in ([1], [0, 1], [1, 0], [1])]
-        expected, change = _by_captum(model, encoded, targets, 20)
-        for i, target in enumerate(targets):
-            k = place if len(tokens[i]) > place else 0
-            assert torch.allclose(tokens[i][k], expected[i], atol=2e-6), (i, target)
-            assert totals[i][k] == pytest.approx(float(change[i]), abs=2e-6)
+    for ours, theirs in zip(_along(model, encoded, (1, 0), 20), _by_captum(model, encoded, (1, 0), 20), strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])
@@ -158,9 +147,10 @@ def test_classes_that_share_passes_are_captums(models, monkeypatch, name):
         return whole(self, rows, mask)
 
     monkeypatch.setattr(type(model), "logits", counted)
-    found = _at_once(model, encoded, [[1], [0, 1], [1, 0], [1]], 20)
+    found = _at_once(model, encoded, (1, 0), 20)
     assert sum(passes) == len(TEXTS) * (20 + 2), "both classes take one pass a step"
-    agrees(found, model, encoded)
+    for ours, theirs in zip(found, _by_captum(model, encoded, (1, 0), 20), strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm", "transformer"])

@@ -1,7 +1,7 @@
 """Explainers that look inside: gradients of the class probability with respect to the word embeddings."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,33 +40,30 @@ class IntegratedGradients(Explainer):
         results: dict[tuple[str, int], Attribution] = {}
         open_, steps = list(dict.fromkeys(zip(texts, targets, strict=True))), self.steps
         while open_:
-            asked: dict[str, list[int]] = {}
+            classes: dict[str, tuple[int, ...]] = {}
             for text, target in open_:
-                asked.setdefault(text, []).append(target)
-            order = sorted(asked, key=len)
-            for start in range(0, len(order), _CHUNK):
-                chosen = order[start: start + _CHUNK]
-                found = self._attribute(model, chosen, [asked[text] for text in chosen], steps)
-                results |= {(a.text, a.target): a for of in found for a in of}
+                classes[text] = (*classes.get(text, ()), target)
+            for asked in dict.fromkeys(classes.values()):
+                order = sorted((text for text, of in classes.items() if of == asked), key=len)
+                for start in range(0, len(order), _CHUNK):
+                    for found in self._attribute(model, order[start: start + _CHUNK], asked, steps):
+                        results[found.text, found.target] = found
             steps *= 2
             open_ = [pair for pair in open_ if steps <= self.max_steps
                      and results[pair].gap > allowed_gap(results[pair].total)]
         return [results[pair] for pair in zip(texts, targets, strict=True)]
 
-    def _attribute(self, model: Any, texts: list[str], targets: list[list[int]], steps: int  # noqa: ANN401
-                   ) -> list[list[Attribution]]:
-        """Explain different texts, each towards different classes."""
+    def _attribute(self, model: Any, texts: list[str], classes: Sequence[int], steps: int  # noqa: ANN401
+                   ) -> Iterator[Attribution]:
+        """Explain different texts, each towards the same classes."""
         encoded = model.embed(texts)
-        if getattr(model, "straight", False):
-            tokens, totals = _along(model, encoded, targets, steps)
-        elif max(map(len, targets)) == 1:
-            flat, ends = _by_captum(model, encoded, [of for of, in targets], steps)
-            tokens, totals = [[row] for row in flat], [[total] for total in ends.tolist()]
-        else:
-            tokens, totals = _at_once(model, encoded, targets, steps)
-        return [[self.attribution(text, encoded.spans[i], of_words(encoded, tokens[i][k], i), target,
-                                  gap=abs(float(tokens[i][k].sum()) - totals[i][k]), steps=steps, total=totals[i][k])
-                 for k, target in enumerate(targets[i])] for i, text in enumerate(texts)]
+        way = _along if getattr(model, "straight", False) else _by_captum if len(classes) == 1 else _at_once
+        tokens, totals = way(model, encoded, classes, steps)
+        gaps = (tokens.sum(-1) - totals).abs()
+        for k, target in enumerate(classes):
+            for i, text in enumerate(texts):
+                yield self.attribution(text, encoded.spans[i], of_words(encoded, tokens[k, i], i), target,
+                                       gap=float(gaps[k, i]), steps=steps, total=float(totals[k, i]))
 
 
 @EXPLAINERS.register("ixg", title="Input x gradient", source="https://arxiv.org/abs/1605.01713")
@@ -102,75 +99,70 @@ class InputXGradient(Explainer):
         return [results[i] for i in range(len(texts))]
 
 
-def _by_captum(model: WhiteBox, encoded: Encoded, targets: list[int], steps: int
+def _by_captum(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: int
                ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Return the (n, t) score of each token, and the (n,) change in probability they should add up to."""
+    """Return the (k, n, t) score of each token, and the (k, n) change in probability they should add up to."""
     import torch
     from captum.attr import IntegratedGradients as Captum
 
-    wanted = torch.tensor(targets, device=encoded.embeddings.device)
-    with torch.enable_grad():
-        scores, delta = Captum(_proba(model)).attribute(
-            encoded.embeddings, baselines=baseline_of(encoded), target=wanted,
-            additional_forward_args=(encoded.mask,), n_steps=steps, method="gausslegendre",
-            return_convergence_delta=True, internal_batch_size=max(len(targets), _rows(model, encoded)))
-    tokens = scores.sum(-1).detach().cpu()
-    return tokens, tokens.sum(-1) - delta.cpu()
+    tokens, totals = [], []
+    for target in classes:
+        with torch.enable_grad():
+            scores, delta = Captum(_proba(model)).attribute(
+                encoded.embeddings, baselines=baseline_of(encoded), target=target,
+                additional_forward_args=(encoded.mask,), n_steps=steps, method="gausslegendre",
+                return_convergence_delta=True, internal_batch_size=max(len(encoded.mask), _rows(model, encoded)))
+        tokens.append(scores.sum(-1).detach().cpu())
+        totals.append(tokens[-1].sum(-1) - delta.cpu())
+    return torch.stack(tokens), torch.stack(totals)
 
 
-def _at_once(model: WhiteBox, encoded: Encoded, targets: list[list[int]], steps: int
-             ) -> "tuple[list[list[torch.Tensor]], list[list[float]]]":
-    """Return what `_by_captum` does of each text and class: one forward pass serves all classes, which Captum's do not.
-
-    Returns:
-        For text i and the k-th of its classes, tokens[i][k] (t,) and totals[i][k].
-    """
+def _at_once(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: int
+             ) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Return what `_by_captum` does; one forward pass serves all classes, where Captum takes one for each."""
     import torch
 
-    start, whole = baseline_of(encoded), encoded.embeddings - baseline_of(encoded)
+    start, n = baseline_of(encoded), len(encoded.mask)
+    whole = encoded.embeddings - start
     nodes, weights = _nodes(steps, whole.device)
-    classes = sorted({target for of in targets for target in of})
-    tokens = {target: torch.zeros(encoded.mask.shape) for target in classes}
-    size = max(1, _rows(model, encoded) // len(targets))
+    tokens, size = torch.zeros(len(classes), *encoded.mask.shape), max(1, _rows(model, encoded) // n)
     for first in range(0, steps, size):
         at, weight = nodes[first: first + size, None, None, None], weights[first: first + size]
         rows = (start + at * whole).flatten(0, 1).requires_grad_()
         with torch.enable_grad():
             proba = model.logits(rows, encoded.mask.repeat(len(at), 1)).softmax(-1)
-            for target in classes:
-                slope, = torch.autograd.grad(weight.repeat_interleave(len(targets)) @ proba[:, target], rows,
-                                             retain_graph=target != classes[-1])
-                tokens[target] += (slope.view(len(at), *whole.shape) * whole).sum((0, 3)).cpu()
+            for k, target in enumerate(classes):
+                slope, = torch.autograd.grad(weight.repeat_interleave(n) @ proba[:, target], rows,
+                                             retain_graph=k + 1 < len(classes))
+                tokens[k] += (slope.view(len(at), *whole.shape) * whole).sum((0, 3)).cpu()
     with torch.no_grad():
         before, after = (model.logits(rows, encoded.mask).softmax(-1) for rows in (start, encoded.embeddings))
-    change = (after - before).tolist()
-    return ([[tokens[target][i] for target in of] for i, of in enumerate(targets)],
-            [[change[i][target] for target in of] for i, of in enumerate(targets)])
+    return tokens, (after - before).T[list(classes)].cpu()
 
 
-def _along(model: Any, encoded: Encoded, targets: list[list[int]], steps: int  # noqa: ANN401
-           ) -> "tuple[list[list[torch.Tensor]], list[list[float]]]":
-    """Return what `_at_once` does, of a model that knows its scores along a straight line.
+def _along(model: Any, encoded: Encoded, classes: Sequence[int], steps: int  # noqa: ANN401
+           ) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Return what `_by_captum` does, of a model that knows its scores along a straight line.
 
     The score of a token is the derivative with respect to its own way from the baseline, summed over the steps: the
     same sum as over its coordinates.
     """
     import torch
 
-    start, tokens, totals = baseline_of(encoded), [], []
+    start = baseline_of(encoded)
     nodes, weights = _nodes(steps, start.device)
-    for i, of in enumerate(targets):
-        real = encoded.mask[i]
+    tokens, totals = (torch.zeros(len(classes), *shape) for shape in (encoded.mask.shape, encoded.mask.shape[:1]))
+    for i, real in enumerate(encoded.mask):
         ends = start[i][real], encoded.embeddings[i][real]
         reached = nodes.unsqueeze(1).repeat(1, len(ends[0])).requires_grad_()
         with torch.enable_grad():
             proba = model.along(*ends, reached).softmax(-1)
-            slopes = [torch.autograd.grad(weights @ proba[:, target], reached, retain_graph=target != of[-1])[0]
-                      for target in of]
-        tokens.append([torch.zeros(len(real)).masked_scatter(real.cpu(), slope.sum(0).cpu()) for slope in slopes])
+            for k, target in enumerate(classes):
+                slopes, = torch.autograd.grad(weights @ proba[:, target], reached, retain_graph=k + 1 < len(classes))
+                tokens[k, i, real.cpu()] = slopes.sum(0).cpu()
         with torch.no_grad():
             first, last = model.along(*ends, reached.new_tensor([[0.0], [1.0]]).expand(2, len(ends[0]))).softmax(-1)
-        totals.append([float((last - first)[target]) for target in of])
+        totals[:, i] = (last - first)[list(classes)].cpu()
     return tokens, totals
 
 
