@@ -101,7 +101,8 @@ def default_models() -> list[str]:
 
 def title(model_id: str) -> str:
     """Return a model's short name, with its data set where the models picked read several."""
-    known, picked = cards(), [m for m in st.session_state.get("models", ()) if m in cards()]
+    known = cards()
+    picked = [m for m in st.session_state.get("models", ()) if m in known]
     if model_id not in picked:
         return option(model_id)
     apart = len({known[m].dataset for m in picked}) > 1
