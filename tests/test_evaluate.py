@@ -398,7 +398,7 @@ def test_originals_are_explained_once_for_all_attacks(data: Path, monkeypatch: p
     expected = measured(every, Weighed())
     assert len(expected) == 4
     assert measured(once, model) == expected == measured(unknown, Weighed())
-    # Two attacks change four texts each, to the same words; of 14 words under two classes, 11 are kept: three originals.
+    # Two attacks change four texts each, to the same words; there is room for 11 of their 14 words, three originals.
     assert (len(every.asked), len(unknown.asked), len(once.asked)) == (32, 32, 26)
 
 
