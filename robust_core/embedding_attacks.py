@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from robust_core.errors import Incompatible
 from robust_core.registry import Registry, check_parameters, param, to_record
-from robust_core.types import EmbeddingAttackResult, Encoded, Example, WhiteBox
+from robust_core.types import EmbeddingAttackResult, Encoded, Example, Precision, WhiteBox
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class EmbeddingAttack:
 
     @final
     def run(self, model: WhiteBox, examples: Sequence[Example], *, seed: int = 0,
-            batch: int = 32) -> Iterator[EmbeddingAttackResult]:
+            batch: int = 32, precision: Precision = "exact") -> Iterator[EmbeddingAttackResult]:
         """Attack examples, short texts first; misclassified ones too, since their representations are of interest.
 
         Args:
@@ -48,6 +48,7 @@ class EmbeddingAttack:
             examples: Texts; without a label the victim's own prediction is the class to leave.
             seed: Seed of a random start; each example has numbers of its own, so that batches do not matter.
             batch: Texts at once.
+            precision: "screened" climbs in bf16 where that is faster; what was found is judged in fp32 either way.
 
         Raises:
             Incompatible: The model shows no gradients.
@@ -56,12 +57,14 @@ class EmbeddingAttack:
             raise Incompatible(f"{model.id} shows no gradients; {self.name} needs a white box.")
         ordered = sorted(examples, key=lambda e: len(e.text))
         for start in range(0, len(ordered), batch):
-            yield from self._batch(model, ordered[start: start + batch], seed)
+            yield from self._batch(model, ordered[start: start + batch], seed, precision)
 
-    def _batch(self, model: WhiteBox, examples: Sequence[Example], seed: int) -> Iterator[EmbeddingAttackResult]:
+    def _batch(self, model: WhiteBox, examples: Sequence[Example], seed: int, precision: Precision
+               ) -> Iterator[EmbeddingAttackResult]:
         import torch
         from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
+        from robust_core.models.precision import climbing
         from robust_core.perturb import climb, length
 
         encoded, unit = model.embed([e.text for e in examples]), model.unit
@@ -74,7 +77,8 @@ class EmbeddingAttack:
         ascent, steps = self.ascent(unit)
 
         def loss(delta: torch.Tensor) -> torch.Tensor:
-            return F.cross_entropy(model.logits(rows + delta, mask).float(), labels, reduction="sum")
+            with climbing(model, mask.device, precision):
+                return F.cross_entropy(model.logits(rows + delta, mask).float(), labels, reduction="sum")
 
         first = _begin(ascent, encoded, where, [f"{seed}-{e.uid}" for e in examples])
         delta = climb(loss, first, where, ascent, steps)
@@ -141,7 +145,7 @@ class PGD(EmbeddingAttack):
 
 
 def sweep(model: WhiteBox, examples: Sequence[Example], attack: EmbeddingAttack, radii: Sequence[float], *,
-          seed: int = 0, batch: int = 32) -> Iterator[EmbeddingAttackResult]:
+          seed: int = 0, batch: int = 32, precision: Precision = "exact") -> Iterator[EmbeddingAttackResult]:
     """Attack the same examples at several radii; `metrics.embedding_summary` turns the results into a row each.
 
     Args:
@@ -151,6 +155,8 @@ def sweep(model: WhiteBox, examples: Sequence[Example], attack: EmbeddingAttack,
         radii: In mean token-embedding norms.
         seed: As in `EmbeddingAttack.run`.
         batch: Texts at once.
+        precision: As in `EmbeddingAttack.run`.
     """
     for radius in radii:
-        yield from dataclasses.replace(attack, radius=radius).run(model, examples, seed=seed, batch=batch)
+        yield from dataclasses.replace(attack, radius=radius).run(model, examples, seed=seed, batch=batch,
+                                                                  precision=precision)

@@ -9,6 +9,7 @@ from doubles import BagOfWords
 from robust_core import EMBEDDING_ATTACKS, metrics
 from robust_core.embedding_attacks import FGSM, PGD, sweep
 from robust_core.errors import BadInput, Incompatible
+from robust_core.models import checkpoint
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.tokens import WordVocabulary
 from robust_core.models.words import WordCNN, WordLSTM
@@ -81,6 +82,21 @@ def test_batches_and_order_do_not_matter(model, random_start):
             assert r.after == pytest.approx(together[r.example.uid].after, abs=1e-4)
     other = {r.example.uid: r for r in attack.run(model, EXAMPLES, seed=4)}
     assert random_start == any(r.after != other[uid].after for uid, r in together.items())
+
+
+def test_screened_climbs_in_bf16_and_is_judged_in_fp32(monkeypatch):
+    model = checkpoint.load("sst2/minilm/base", "cpu")
+    monkeypatch.setattr(TextClassifier, "screens", True)  # Whether or not this machine is faster so.
+    attack, low = PGD(radius=0.3, steps=4), []
+    logits = TextClassifier.logits
+    monkeypatch.setattr(TextClassifier, "logits", lambda self, *given: (low.append(torch.is_autocast_enabled("cpu")),
+                                                                        logits(self, *given))[1])
+    exact, screened = ([*attack.run(model, EXAMPLES[:4], precision=p)] for p in ("exact", "screened"))
+    # Clean, four steps, judged: only the steps are rough.
+    assert low == [False] * 6 + [False] + [True] * 4 + [False]
+    for a, b in zip(exact, screened, strict=True):
+        assert a.before == b.before and b.norm <= 0.3 * (1 + 1e-5)
+        assert b.after == pytest.approx(a.after, abs=0.02) and a.after != a.before
 
 
 def test_without_a_label_the_prediction_is_left(model):

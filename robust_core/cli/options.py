@@ -58,7 +58,8 @@ MaxQueries = Annotated[int | None, typer.Option("--max-queries", min=0, help="Mo
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=0.0, help="Seconds an example; 0 = no limit.")]
 
 Exactness = Annotated[str, typer.Option(
-    "--precision", help="exact (fp32), or screened (bf16 first, fp32 wherever that could change a choice).")]
+    "--precision", help="exact (fp32), or screened (bf16 first, fp32 wherever that could change a choice; attacks on "
+                        "embeddings climb in bf16, judged in fp32).")]
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
 

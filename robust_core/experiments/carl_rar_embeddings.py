@@ -13,7 +13,7 @@ from robust_core.experiments.comparison import Subject, picked, prepared, traini
 from robust_core.registry import to_record
 from robust_core.reproduce import markdown, percent
 from robust_core.store import ResultStore
-from robust_core.types import Event, Example
+from robust_core.types import Event, Example, Precision
 
 SOURCE = "https://aclanthology.org/2021.findings-acl.142"
 DEFENCES = ("base", "freelb", "carl", "rar")
@@ -58,7 +58,7 @@ class UnderPGD(Experiment):
                 continue
             curves = []
             for model in here:
-                curve = yield from curve_of(checkpoint.load(model, options.device), examples, stop)
+                curve = yield from curve_of(checkpoint.load(model, options.device), examples, options.precision, stop)
                 curves.append({"model": model, "curve": curve})
             if stop.is_set():
                 return
@@ -72,6 +72,7 @@ class UnderPGD(Experiment):
         words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
         words += ["--n", str(options.n)] if options.n is not None else []
+        words += ["--precision", options.precision] if options.precision != "exact" else []
         return {"claim": f"{self.metric} of {name} under k-PGD of radius {self.shown}, for {self.title}",
                 "command": shlex.join(words), "run": "", "n": rows[0]["n"],
                 "seeds": [seed_of(c["model"]) for c in curves],
@@ -106,10 +107,11 @@ def pgd(radius: float) -> PGD:
 
 
 def curve_of(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white box)
-             stop: threading.Event) -> Any:  # noqa: ANN401 (a generator of events that returns the rows)
+             precision: Precision, stop: threading.Event
+             ) -> Any:  # noqa: ANN401 (a generator of events that returns the rows)
     """Attack a model at all radii; returns rows of `metrics.robustness_curve`, and yields "progress" events."""
     results = []
-    for result in sweep(model, examples, pgd(0.0), RADII):
+    for result in sweep(model, examples, pgd(0.0), RADII, precision=precision):
         if stop.is_set():
             return []
         results.append(result)

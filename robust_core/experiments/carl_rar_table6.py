@@ -14,7 +14,7 @@ from robust_core.registry import to_record
 from robust_core.reproduce import markdown, percent
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
-from robust_core.types import Event, Example
+from robust_core.types import Event, Example, Precision
 
 RADII = (0.1, 0.3, 1.0, 3.0)
 # Examples kept with each radius, so that the table can be read.
@@ -51,7 +51,7 @@ class CarlRarTable6(Experiment):
             rows = []
             for name in here:
                 row = yield from _measured(checkpoint.load(name, options.device), victim, encoder, examples, radius,
-                                           stop)
+                                           options.precision, stop)
                 if stop.is_set():
                     return
                 rows.append(row)
@@ -63,6 +63,7 @@ class CarlRarTable6(Experiment):
         words = ["python", "-m", "robust_core", "reproduce", self.name]
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
         words += ["--n", str(options.n)] if options.n is not None else []
+        words += ["--precision", options.precision] if options.precision != "exact" else []
         value, error = (rows[0]["rate"], rows[0]["rate_se"]) if len(rows) == 1 else metrics.mean_and_error(
             row["rate"] for row in rows)
         return {"claim": f"share of texts read by {reader} at radius {radius} that fool the base model",
@@ -97,7 +98,7 @@ def _two(value: float | None) -> str:
 
 
 def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example],  # noqa: ANN401 (models)
-              radius: float, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
+              radius: float, precision: Precision, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
     """Attack a model that reads tokens back, and let another judge what it reads; yields "progress" events."""
     read: dict[str, str] = {}
     flipped = 0
@@ -106,7 +107,7 @@ def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example
         if stop.is_set():
             return {}
         chunk = ordered[start: start + _CHUNK]
-        moved, texts = read_under(reader, chunk, radius)
+        moved, texts = read_under(reader, chunk, radius, precision)
         read |= dict(zip((e.uid for e in chunk), texts, strict=True))
         flipped += sum(moved)
         yield Event("progress", "", reader.id, {"part": f"reading at radius {radius:g}", "done": len(read),
@@ -130,8 +131,8 @@ def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example
             "similarity": metrics.mean_and_error(alike)[0], "texts": texts[:_SHOWN]}
 
 
-def read_under(reader: Any, examples: Sequence[Example], radius: float  # noqa: ANN401 (a model trained with RAR)
-               ) -> tuple[list[bool], list[str]]:
+def read_under(reader: Any, examples: Sequence[Example], radius: float,  # noqa: ANN401 (a model trained with RAR)
+               precision: Precision = "exact") -> tuple[list[bool], list[str]]:
     """Return whether k-PGD flips each text's prediction, and what the model reads in the attacked embeddings.
 
     Raises:
@@ -139,6 +140,7 @@ def read_under(reader: Any, examples: Sequence[Example], radius: float  # noqa: 
     """
     import torch
 
+    from robust_core.models.precision import climbing
     from robust_core.perturb import climb
 
     encoded = reader.embed([e.text for e in examples])
@@ -146,7 +148,8 @@ def read_under(reader: Any, examples: Sequence[Example], radius: float  # noqa: 
     ascent, steps = pgd(radius).ascent(reader.unit)
 
     def loss(delta: torch.Tensor) -> torch.Tensor:
-        scores = reader.logits(encoded.embeddings + delta, encoded.mask).float()
+        with climbing(reader, encoded.mask.device, precision):
+            scores = reader.logits(encoded.embeddings + delta, encoded.mask).float()
         return torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
 
     delta = climb(loss, torch.zeros_like(encoded.embeddings), encoded.mask, ascent, steps)

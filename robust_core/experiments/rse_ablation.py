@@ -66,6 +66,7 @@ class Ablation(EncoderTable):
         words = f"python -m robust_core reproduce {self.name} --model {name}"
         words += f" --seeds {options.seeds}" if options.seeds > 1 else ""
         words += f" --n {options.n}" if options.n is not None else ""
+        words += f" --precision {options.precision}" if options.precision != "exact" else ""
         return {"claim": f"mean spearman of {name}, for {self.title}", "command": words, "run": "",
                 "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]), "seeds": [seed_of(i) for i in ids],
                 "metric": "spearman", "value": value, "value_se": error, "thresholds": {},

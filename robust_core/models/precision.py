@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from robust_core.text import Draft, Edit
-from robust_core.types import Noise
+from robust_core.types import Noise, Precision, WhiteBox
 
 _PROBES, _VARIANTS = 16, 12
 
@@ -26,6 +26,11 @@ def fast_bf16(device: torch.device) -> bool:
 def low(device: torch.device, screened: bool) -> contextlib.AbstractContextManager:
     """Return a context in which matrices are multiplied in bf16, if `screened`."""
     return torch.autocast(device.type, torch.bfloat16) if screened else contextlib.nullcontext()
+
+
+def climbing(model: WhiteBox, device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
+    """Return a context for the gradients of an attack: bf16 if screened is asked for and faster for this model."""
+    return low(device, precision == "screened" and getattr(model, "screens", False))
 
 
 @functools.cache

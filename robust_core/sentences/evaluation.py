@@ -57,7 +57,7 @@ def evaluated(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, str]], *,
         data_dir: Folder of data sets.
         store: Where the results of attacks on words go and come from; None keeps nothing.
         stop: Set by another thread to end early.
-        precision: Of attacks on words.
+        precision: Of the attacks.
 
     Yields:
         "progress" events with part, done and total; "note" events with a message where something is left out; "row"
@@ -106,7 +106,7 @@ def _attacked(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n:
             return
         try:
             if name in EMBEDDING_ATTACKS:
-                yield from _on_embeddings(victims, task, name, examples, stop)
+                yield from _on_embeddings(victims, task, name, examples, stop, precision)
             else:
                 yield from _on_words(victims, task, name, examples, store, stop, precision)
         except RobustError as error:
@@ -114,14 +114,14 @@ def _attacked(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n:
 
 
 def _on_embeddings(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any],
-                   stop: threading.Event) -> Iterator[Event]:
+                   stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = EMBEDDING_ATTACKS[name](**ON_EMBEDDINGS[name])
     for done, model in enumerate(victims):
         if stop.is_set():
             return
         yield Event("progress", "", model.id, {"part": f"{name} on {task}", "done": done, "total": len(victims)})
         try:
-            results = list(attack.run(model, examples))
+            results = list(attack.run(model, examples, precision=precision))
         except Incompatible as error:
             yield Event("note", "", model.id, {"message": f"{name} on {task} is left out for {model.id}. {error}"})
             continue
