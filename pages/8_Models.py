@@ -5,19 +5,19 @@ Icon: table_chart
 
 import streamlit as st
 
-from ui import models_view, state
+from ui import figures, models_view, state
 
 cards = list(state.cards().values())
 if not cards:
     st.info("No trained models are here. Train one: `python -m robust_core train --dataset sst2 --architecture cnn "
             "--defence base`")
     st.stop()
-claims = models_view.claims()
-st.dataframe(models_view.overview(cards, claims), column_config=models_view.columns(), hide_index=True,
+found = figures.stored()
+st.dataframe(models_view.overview(cards, found), column_config=models_view.columns(), hide_index=True,
              placeholder="–")
 st.caption("Dev is the split on which the stored weights were chosen; test is looked at once. ± is the standard error. "
            "A dash means that no figure has been stored in results/ yet.")
 
 chosen = st.selectbox("Details of", [card.id for card in cards], format_func=state.option, key="models.detail",
                       persist_state="session")
-models_view.detail(next(card for card in cards if card.id == chosen), claims.get(chosen, []))
+models_view.detail(next(card for card in cards if card.id == chosen), found.get(chosen, []))

@@ -667,9 +667,9 @@ def test_models_page(tmp_path, monkeypatch):
              {"model": MODELS[0], "dataset": "sst2", "split": "test"}, "versions": {}}
     (tmp_path / "claim.json").write_text(json.dumps(claim))
     (tmp_path / "broken.json").write_text("{")
-    from ui import models_view
-    found = models_view.claims(tmp_path)
-    monkeypatch.setattr(models_view, "claims", lambda: found)
+    from ui import figures
+    found = figures.stored(tmp_path)
+    monkeypatch.setattr(figures, "stored", lambda: found)
     at = app()
     at.switch_page("pages/8_Models.py").run()
     assert not at.exception

@@ -78,7 +78,8 @@ class UnderPGD(Experiment):
                 "seeds": [seed_of(c["model"]) for c in curves],
                 "metric": self.metric, "value": value, "value_se": error,
                 "thresholds": {k: v for k, v in to_record(pgd(self.shown)).items() if k != "radius"},
-                "details": {"experiment": self.name, "model": name, "radii": list(RADII), "rows": list(curves)}}
+                "details": {"experiment": self.name, "model": name, "dataset": name.split("/")[0], "split": "test",
+                            "attack": "pgd", "radius": self.shown, "radii": list(RADII), "rows": list(curves)}}
 
     def lines(self, found: Sequence[Claim], metric: str, digits: int) -> dict[str, list[str]]:
         """Return for each model its figures at all radii, written."""

@@ -69,7 +69,8 @@ class CarlRarTable6(Experiment):
         return {"claim": f"share of texts read by {reader} at radius {radius} that fool the base model",
                 "command": shlex.join(words), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
                 "metric": "rate", "value": value, "value_se": error, "thresholds": to_record(pgd(radius)),
-                "details": {"experiment": self.name, "model": reader, "attack": f"pgd-{radius:g}", "radius": radius,
+                "details": {"experiment": self.name, "model": reader, "dataset": "sst2", "split": "dev",
+                            "attack": f"pgd-{radius:g}", "radius": radius,
                             "rows": list(rows)}}
 
     def table(self, found: Sequence[Claim]) -> str:
