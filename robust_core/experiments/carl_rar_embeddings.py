@@ -79,7 +79,7 @@ class UnderPGD(Experiment):
                 "metric": self.metric, "value": value, "value_se": error,
                 "thresholds": {k: v for k, v in to_record(pgd(self.shown)).items() if k != "radius"},
                 "details": {"experiment": self.name, "model": name, "dataset": name.split("/")[0], "split": "test",
-                            "attack": "pgd", "radius": self.shown, "radii": list(RADII), "rows": list(curves)}}
+                            "attack": "pgd", "precision": options.precision, "radius": self.shown, "radii": list(RADII), "rows": list(curves)}}
 
     def lines(self, found: Sequence[Claim], metric: str, digits: int) -> dict[str, list[str]]:
         """Return for each model its figures at all radii, written."""
@@ -95,11 +95,23 @@ class UnderPGD(Experiment):
             lines[claim["details"]["model"]] = cells
         return lines
 
+    def texts(self, mine: Sequence[Claim]) -> dict[str, str]:
+        """Return for each model how many texts its figures rest on, written."""
+        return {claim["details"]["model"]: f"{claim['n']:,}" for claim in mine}
+
     def _notes(self, mine: Sequence[Claim]) -> str:
         unit = "Radii are L2 norms over a whole text, in mean token-embedding norms of the model"
-        return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first {mine[0]['n']:,} drawn test "
-                "texts. Mean ± standard error. In italics the paper's, of ALBERT on AG News, whose radii are in "
-                f"ALBERT's own unit.\n\n`python -m robust_core reproduce {self.name} --out results`\n")
+        said = {claim["details"].get("precision", "exact") for claim in mine}
+        rough = " Gradients in bf16 (`--precision screened`), what they found judged in fp32." if "screened" in said else ""
+        return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± standard "
+                f"error.{rough} In italics the paper's, of ALBERT on AG News, whose radii are in ALBERT's own unit."
+                f"\n\n`{self._command(mine)}`\n")
+
+    def _command(self, mine: Sequence[Claim]) -> str:
+        """Return what measures the whole table again; a line's own claim names the fewer texts that it may rest on."""
+        precision = {claim["details"].get("precision", "exact") for claim in mine}
+        return (f"python -m robust_core reproduce {self.name}"
+                + (" --precision screened" if precision == {"screened"} else "") + " --out results")
 
 
 def pgd(radius: float) -> PGD:
@@ -143,16 +155,16 @@ class Table4(UnderPGD):
         mine = self.mine(found)
         if not mine:
             return ""
-        cosines, distances = self.lines(found, "cosine", 3), self.lines(found, "distance", 3)
+        cosines, distances, texts = self.lines(found, "cosine", 3), self.lines(found, "distance", 3), self.texts(mine)
         lines = []
         for model, cells in cosines.items():
             theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
-            paper = ["–", "–"] if theirs is None else [f"*{theirs[0]:.3f} / {theirs[1]:.3f}*",
-                                                       f"*{theirs[2]:.3f} / {theirs[3]:.3f}*"]
-            lines.append([f"`{model}`", *cells, paper[0], *distances[model], paper[1]])
-        head = ["Model", *(f"Cosine at {r:g}" for r in RADII), "Paper, .075 / .1",
-                *(f"Distance at {r:g}" for r in RADII), "Paper, .075 / .1"]
-        return markdown(head, lines) + self._notes(mine)
+            paper = ["–", "–"] if theirs is None else [f"*{theirs[at]:.3f}*<br>*{theirs[at + 2]:.3f}*" for at in (0, 1)]
+            lines.append([f"`{model}`", *("<br>".join(two) for two in zip(cells, distances[model], strict=True)), *paper,
+                          texts[model]])
+        head = ["Model", *(f"At {r:g}" for r in RADII), "Paper at .075", "Paper at .1", "n"]
+        return (markdown(head, lines) + "\nCosine of the clean and the attacked representation, below it their distance."
+                "\n" + self._notes(mine))
 
 
 @EXPERIMENTS.register("carl-rar/table5", title="CARL and RAR, Table 5", source=SOURCE)
@@ -169,12 +181,13 @@ class Table5(UnderPGD):
         mine = self.mine(found)
         if not mine:
             return ""
+        texts = self.texts(mine)
         clean = {c["details"]["model"]: metrics.mean_and_error(
             r["curve"][0]["accuracy"] for r in c["details"]["rows"])[0] for c in mine}
         lines = []
         for model, cells in self.lines(found, "accuracy_under_attack", 0).items():
             theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
             paper = "–" if theirs is None else "*" + " / ".join(f"{v:.1f}" for v in theirs) + "*"
-            lines.append([f"`{model}`", percent(clean[model], None), *cells, paper])
-        head = ["Model", "Clean %", *(f"At {r:g}, %" for r in RADII), "Paper, .02 / .075 / .1"]
+            lines.append([f"`{model}`", percent(clean[model], None), *cells, paper, texts[model]])
+        head = ["Model", "Clean %", *(f"At {r:g}, %" for r in RADII), "Paper, .02 / .075 / .1", "n"]
         return markdown(head, lines) + self._notes(mine)
