@@ -79,7 +79,8 @@ class UnderPGD(Experiment):
                 "metric": self.metric, "value": value, "value_se": error,
                 "thresholds": {k: v for k, v in to_record(pgd(self.shown)).items() if k != "radius"},
                 "details": {"experiment": self.name, "model": name, "dataset": name.split("/")[0], "split": "test",
-                            "attack": "pgd", "precision": options.precision, "radius": self.shown, "radii": list(RADII), "rows": list(curves)}}
+                            "attack": "pgd", "precision": options.precision, "radius": self.shown, "radii": list(RADII),
+                            "rows": list(curves)}}
 
     def lines(self, found: Sequence[Claim], metric: str, digits: int) -> dict[str, list[str]]:
         """Return for each model its figures at all radii, written."""
@@ -102,9 +103,9 @@ class UnderPGD(Experiment):
     def _notes(self, mine: Sequence[Claim]) -> str:
         unit = "Radii are L2 norms over a whole text, in mean token-embedding norms of the model"
         said = {claim["details"].get("precision", "exact") for claim in mine}
-        rough = " Gradients in bf16 (`--precision screened`), what they found judged in fp32." if "screened" in said else ""
-        return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± standard "
-                f"error.{rough} In italics the paper's, of ALBERT on AG News, whose radii are in ALBERT's own unit."
+        rough = " Gradients in bf16 (`--precision screened`), what they found judged in fp32."
+        return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± "
+                f"standard error.{rough if 'screened' in said else ''} In italics the paper's, of ALBERT on AG News, whose radii are in ALBERT's own unit."
                 f"\n\n`{self._command(mine)}`\n")
 
     def _command(self, mine: Sequence[Claim]) -> str:
@@ -160,11 +161,11 @@ class Table4(UnderPGD):
         for model, cells in cosines.items():
             theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
             paper = ["–", "–"] if theirs is None else [f"*{theirs[at]:.3f}*<br>*{theirs[at + 2]:.3f}*" for at in (0, 1)]
-            lines.append([f"`{model}`", *("<br>".join(two) for two in zip(cells, distances[model], strict=True)), *paper,
-                          texts[model]])
+            both = ("<br>".join(two) for two in zip(cells, distances[model], strict=True))
+            lines.append([f"`{model}`", *both, *paper, texts[model]])
         head = ["Model", *(f"At {r:g}" for r in RADII), "Paper at .075", "Paper at .1", "n"]
-        return (markdown(head, lines) + "\nCosine of the clean and the attacked representation, below it their distance."
-                "\n" + self._notes(mine))
+        return (markdown(head, lines) + "\nCosine of the clean and the attacked representation; below it their "
+                "distance.\n" + self._notes(mine))
 
 
 @EXPERIMENTS.register("carl-rar/table5", title="CARL and RAR, Table 5", source=SOURCE)
