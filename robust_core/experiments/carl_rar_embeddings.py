@@ -105,7 +105,8 @@ class UnderPGD(Experiment):
         said = {claim["details"].get("precision", "exact") for claim in mine}
         rough = " Gradients in bf16 (`--precision screened`), what they found judged in fp32."
         return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± "
-                f"standard error.{rough if 'screened' in said else ''} In italics the paper's, of ALBERT on AG News, whose radii are in ALBERT's own unit."
+                f"standard error.{rough if 'screened' in said else ''} In italics the paper's, of "
+                "ALBERT on AG News, whose radii are in ALBERT's own unit."
                 f"\n\n`{self._command(mine)}`\n")
 
     def _command(self, mine: Sequence[Claim]) -> str:
