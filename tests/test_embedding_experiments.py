@@ -147,9 +147,22 @@ def test_the_ablation_learns_from_what_the_whole_loss_learnt(stored, tmp_path, m
     order = wanted["robustsentembed-no-detection"]
     assert order.id == "robustsentembed-no-detection" and order.method.detection == 0.0
     monkeypatch.setattr(rse.evaluation, "ATTACKED", ("mr",))
-    made, _ = ran("rse/ablation", tmp_path, n=2, attacks=("pgd",))
+    made, _ = ran("rse/ablation", tmp_path, n=2, attacks=("pgd",), models=("simcse",))
     assert [c["details"]["model"] for c in made] == ["simcse"]
     assert "none of them (SimCSE)" in EXPERIMENTS["rse/ablation"]().table(made)
+
+
+def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoders, "names", lambda: ["simcse", "robustsentembed-no-positive"])
+    made, notes = ran("rse/ablation", tmp_path, n=2, attacks=("pgd",))
+    assert [c["details"]["model"] for c in made] == ["robustsentembed-no-positive"] and "simcse" not in notes[0]
+    ablation = EXPERIMENTS["rse/ablation"]()
+    assert "SimCSE" not in ablation.table(made).partition("Every")[0]
+    similar, attacked = (ran(name, tmp_path, n=2, models=("simcse",), attacks=attacks)[0]
+                         for name, attacks in (("rse/sts", ()), ("rse/attacks", ("textfooler",))))
+    line = next(line for line in ablation.table(made + similar + attacked).splitlines() if "SimCSE" in line)
+    value = rse.percent(similar[0]["value"], similar[0]["value_se"])
+    assert line.startswith(f"| none of them (SimCSE) | {value} | {rse.percent(attacked[0]['value'], None)} | – | – |")
 
 
 def test_several_seeds_of_an_encoder_are_pooled():

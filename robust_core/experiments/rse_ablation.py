@@ -29,6 +29,7 @@ SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("robustsentembed-no-regulariser", "no regulariser", {"regulariser": 0.0}),
     ("robustsentembed-no-detection", "no replaced-token detection", {"detection": 0.0}),
     ("simcse", "none of them (SimCSE)", {}))
+_ELSEWHERE = ("robustsentembed", "simcse")
 ATTACKS = ("textfooler", "fgsm", "pgd")
 
 
@@ -36,7 +37,9 @@ ATTACKS = ("textfooler", "fgsm", "pgd")
 class Ablation(EncoderTable):
     """What each term of RobustSentEmbed's loss does: STS average, and attack success on classifiers.
 
-    Every setting learns from the sentences and by the schedule of the `robustsentembed` that is here.
+    Every setting learns from the sentences and by the schedule of the `robustsentembed` that is here. The whole loss
+    and SimCSE are measured by `rse/sts` and `rse/attacks`, whose claims the table takes; here only if --model names
+    them.
     """
 
     kind, metric, tasks = "sts", "spearman", {}
@@ -51,7 +54,8 @@ class Ablation(EncoderTable):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the encoders that are here."""
-        names = chosen(list(self.wanted()), options.models, "encoder")
+        names = chosen([name for name in self.wanted() if options.models or name not in _ELSEWHERE], options.models,
+                       "encoder")
         attacks = tuple(chosen(list(ATTACKS), options.attacks, "attack"))
         found = yield from present(self, names, options, stop)
         for name, ids in found.items():
@@ -77,12 +81,26 @@ class Ablation(EncoderTable):
         mine = self.mine(found)
         if not mine:
             return ""
+        mine += [claim for name in _ELSEWHERE if all(c["details"]["model"] != name for c in mine)
+                 if (claim := _elsewhere(found, name))]
         titles = {name: title for name, title, _ in SETTINGS}
         lines = [[titles[c["details"]["model"]], percent(c["value"], c["value_se"]),
                   *(_success(c["details"]["rows"], attack) for attack in ATTACKS), learnt(c),
                   ", ".join(map(str, c["seeds"]))] for c in ordered(mine, list(titles))]
         head = ["Loss", "STS mean", *(f"{name} success %" for name in ATTACKS), "Sentences", "Seeds"]
-        return markdown(head, lines) + f"\n{self.__doc__}\n\n`python -m robust_core reproduce {self.name} --train`\n"
+        command = f"python -m robust_core reproduce {self.name} --train --out results"
+        return markdown(head, lines) + f"\n{self.__doc__}\n\n`{command}`\n"
+
+
+def _elsewhere(found: Sequence[Claim], name: str) -> Claim | None:
+    """Return what the tables of similarity and of attacks state of an encoder as one claim; None without similarity."""
+    stated = {kind: [c for c in found if c["details"].get("experiment") == kind and c["details"]["model"] == name]
+              for kind in ("rse/sts", "rse/attacks")}
+    if not stated["rse/sts"]:
+        return None
+    claim, = stated["rse/sts"]
+    rows = [row for claims in stated.values() for c in claims for row in c["details"]["rows"]]
+    return claim | {"details": claim["details"] | {"rows": rows}}
 
 
 def _success(rows: Sequence[Mapping[str, Any]], attack: str) -> str:
