@@ -62,6 +62,7 @@ def test_tables_under_pgd(models, tmp_path, name):
     experiment = EXPERIMENTS[name]()
     # One attack serves both tables, so each run states the claims of both, under names of their own.
     assert len({experiment.file(c) for c in stated}) == len(stated) == 4
+    assert {c["details"]["model"] for c in ran(name, tmp_path, models=("sst2/minilm/rar",))[0]} == {"sst2/minilm/rar"}
     made = experiment.mine(stated)
     assert [c["details"]["model"] for c in made] == ["sst2/minilm/base", "sst2/minilm/rar"]
     assert all(f"reproduce {name} " in c["command"] for c in made)

@@ -9,7 +9,7 @@ from robust_core import datasets, metrics
 from robust_core.embedding_attacks import PGD, sweep
 from robust_core.errors import MissingResource
 from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of, seeded
-from robust_core.experiments.comparison import Subject, picked, prepared, training
+from robust_core.experiments.comparison import Subject, prepared, training
 from robust_core.registry import to_record
 from robust_core.reproduce import markdown, percent
 from robust_core.store import ResultStore
@@ -42,9 +42,10 @@ class UnderPGD(Experiment):
         from robust_core.models import checkpoint
 
         chosen(["pgd"], options.attacks, "attack")
-        subjects = picked(self.subjects(), options)
+        # No figure here is a difference to base, so a base model that is not asked for is not attacked.
+        names = chosen([subject.id for subject in self.subjects()], options.models, "model")
         yield from prepared(self, options, stop)
-        ids = {s.id: seeded(s.id, options.seeds)[0] for s in subjects}
+        ids = {name: seeded(name, options.seeds)[0] for name in names}
         if not any(ids.values()):
             raise MissingResource(f"Every model of {self.title}",
                                   f"Train them with python -m robust_core reproduce {self.name} --train.")
