@@ -1,5 +1,6 @@
 """The Embeddings page on doubles: what a person does, what the page then shows, and the figures behind it."""
 
+import json
 import sys
 from types import SimpleNamespace
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 from doubles import BagOfWords
 from streamlit.testing.v1 import AppTest
-from test_pages import MODELS, ROOT, attacked, doubles, page, settle  # noqa: F401 (a fixture)
+from test_pages import MODELS, ROOT, attacked, card, doubles, page, settle  # noqa: F401 (a fixture)
 
+from robust_core.models import checkpoint
 from robust_core.sentences import views
 from robust_core.types import Example
 from ui import state
@@ -36,7 +38,29 @@ def test_a_larger_ball_costs_certainty():
     at = settle(at)
     rows = next(d.value for d in at.dataframe if "Distance" in d.value)
     assert (rows["Is sure of the same %"] < rows["Was sure %"]).all() and (rows["Distance"] > 0).all()
-    assert (rows["RAR reads"] == "–").all()
+    assert not at.text, "no model here reads words back"
+
+
+def test_one_press_adds_the_models_trained_on_moved_embeddings(tmp_path, monkeypatch):
+    assert not any(b.key == "embeddings.add" for b in opened().button), "there are none"
+    rar, built = "sst2/minilm/rar", checkpoint.load
+    (tmp_path / "checkpoints" / rar).mkdir()
+    (tmp_path / "checkpoints" / rar / "card.json").write_text(json.dumps(card(rar)))
+    reader = BagOfWords(id=rar)
+    reader.net = SimpleNamespace(reconstruction=True)
+    reader.read_back = lambda rows, mask: [f"{int(mask.sum())} *words*"]
+    monkeypatch.setattr(checkpoint, "load", lambda model, device="auto": reader if model == rar else
+                        built(model, device))
+    at = opened()
+    at.session_state["models"] = [MODELS[0]]
+    at = settle(at)
+    at.get_by_key("embeddings.add").click()
+    at = settle(at)
+    # Those trained on embeddings, and the base model that they are to be compared with.
+    assert at.session_state["models"] == [MODELS[0], MODELS[2], rar]
+    assert list(at.dataframe[0].value["Reads the text"]) == ["MiniLM", "CNN · base", "MiniLM · base", "MiniLM · RAR"]
+    assert not any(b.key == "embeddings.add" for b in at.button)
+    assert [t.value for t in at.text] == ["MiniLM · RAR reads there: 6 *words*"]
 
 
 def test_the_map_is_drawn_by_umap_where_that_is_installed(monkeypatch):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LAST, PAIR = "Last attack", "Two texts"
 TITLES = {"minilm": "MiniLM", "simcse": "SimCSE", "robustsentembed": "RobustSentEmbed"}
+# Defences that learn from perturbed embeddings.
+ON_EMBEDDINGS = ("freelb", "carl", "rar")
 RADII = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 OTHER_TEXT = "an astonishingly proficient piece of film"
 _CORPUS, _MOST_TYPED, _NEAR = 120, 12, 5
@@ -121,10 +123,25 @@ def similarity(way: Way) -> None:
                  hide_index=True, column_config={"Similarity": st.column_config.ProgressColumn(
                      help="Cosine of the original and the adversarial text: 1 is the same direction", format="%.3f",
                      min_value=0.0, max_value=1.0)})
+    if trained := _trained_on_embeddings():
+        names = ", ".join(state.title(model) for model in trained)
+        st.button("Add the models trained on moved embeddings", key="embeddings.add", on_click=state.choose,
+                  args=trained, icon=":material/add:", help=f"Adds {names} to the models in the sidebar.")
     if len(way.texts) > 2:
         st.plotly_chart(_steps(way.texts, lines), config=charts.CONFIG, key="embeddings.steps")
     st.caption("Encoders are made for comparing sentences; a model's own representation is what its last layer reads, "
                "and a robust one moves little.")
+
+
+def _trained_on_embeddings() -> list[str]:
+    """Return base, FreeLB, CARL and RAR where they are not picked: of a picked model's architecture before others."""
+    known, picked = state.cards(), state.selection().models
+    cards = [known[model] for model in picked if model in known]
+    for card in [*cards, *(c for c in known.values() if cards and c.dataset == cards[0].dataset)]:
+        here = [m for name in ("base", *ON_EMBEDDINGS) if (m := f"{card.dataset}/{card.architecture}/{name}") in known]
+        if any(not model.endswith("/base") for model in here):
+            return [model for model in here if model not in picked]
+    return []
 
 
 def _steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
@@ -133,7 +150,7 @@ def _steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
           "text": [text.replace("<", "&lt;") for text in texts],
           "hovertemplate": f"{name}<br>%{{text}}<br>cosine %{{y:.3f}}<extra></extra>", **charts.look(i)}
          for i, (name, line) in enumerate(lines.items())],
-        {"height": 320, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "legend": {"orientation": "h", "y": -0.25},
+        {**_room(len(lines)),
          "xaxis": {"title": {"text": "words changed so far"}, "dtick": 1}, "yaxis": {"title": {"text": "cosine"}}})
 
 
@@ -200,7 +217,7 @@ def slider(way: Way) -> None:
         return
     radius = st.select_slider("ε, in mean token-embedding norms", RADII, value=0.1, key="embeddings.radius",
                               help="Largest L2 norm of the perturbation over the whole text, found by ten steps of PGD")
-    rows, curves = [], {}
+    rows, curves, read = [], {}, {}
     for model in chosen.models:
         try:
             curve = _curve(model, state.fingerprint(model), chosen.device, way.texts[0])
@@ -212,17 +229,26 @@ def slider(way: Way) -> None:
         curves[state.title(model)] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
         rows.append({"Model": state.title(model), "Says": state.labels(model)[int(np.argmax(row["proba"]))],
                      "Was sure %": 100 * curve[0]["proba"][label], "Is sure of the same %": 100 * row["proba"][label],
-                     "Cosine": row["cosine"], "Distance": row["distance"],
-                     "RAR reads": row["read"] or "–"})
+                     "Cosine": row["cosine"], "Distance": row["distance"]})
+        if row["read"]:
+            read[state.title(model)] = row["read"]
     if not rows:
         return
     number, exact = st.column_config.NumberColumn(format="%.1f"), st.column_config.NumberColumn(format="%.3f")
     st.dataframe(rows, hide_index=True, column_config={
         "Was sure %": number, "Is sure of the same %": number, "Cosine": exact, "Distance": exact})
-    for place, (column, title) in enumerate(zip(st.columns(2), ("sure of the first answer, %",
-                                                                "distance of the representation"), strict=True)):
+    for model, text in read.items():
+        st.text(f"{model} reads there: {text}", help="The words that a model trained with RAR reads in the moved "
+                "embeddings; the text itself has not changed.")
+    for place, (column, title) in enumerate(zip(st.columns(2), ("first answer, %", "distance"), strict=True)):
         column.plotly_chart(_against_radius({name: lines[place] for name, lines in curves.items()}, title, radius),
                             config=charts.CONFIG, key=f"embeddings.curve{place}")
+
+
+def _room(lines: int) -> dict[str, Any]:
+    """Return a layout in which the legend stands below the axis, even where it has a line for each entry."""
+    return {"height": 240 + 24 * lines, "margin": {"l": 4, "r": 8, "t": 8, "b": 4},
+            "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}}
 
 
 def _against_radius(lines: dict[str, list[float]], title: str, radius: float) -> "Figure":
@@ -231,8 +257,8 @@ def _against_radius(lines: dict[str, list[float]], title: str, radius: float) ->
         [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(RADII), "y": line,
           "hovertemplate": f"{name}<br>ε %{{x}}<br>%{{y:.2f}}<extra></extra>", **charts.look(i)}
          for i, (name, line) in enumerate(lines.items())],
-        {"height": 300, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "legend": {"orientation": "h", "y": -0.3},
-         "xaxis": {"title": {"text": "ε"}}, "yaxis": {"title": {"text": title}, "rangemode": "tozero"},
+        {**_room(len(lines)), "xaxis": {"title": {"text": "ε"}},
+         "yaxis": {"title": {"text": title}, "rangemode": "tozero"},
          "shapes": [{"type": "line", "x0": radius, "x1": radius, "y0": 0, "y1": 1, "yref": "paper",
                      "line": {"dash": "dot", "width": 1.5, "color": charts.GUIDE}}]})
 

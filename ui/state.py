@@ -99,6 +99,11 @@ def default_models() -> list[str]:
     return [m for m in DEFAULT_MODELS if m in known] or known[:3]
 
 
+def choose(*model_ids: str) -> None:
+    """Add models to those picked in the sidebar; for a button's `on_click`."""
+    st.session_state["models"] = list(dict.fromkeys([*st.session_state.get("models", default_models()), *model_ids]))
+
+
 def title(model_id: str) -> str:
     """Return a model's short name, with its data set where the models picked read several."""
     known = cards()

@@ -121,7 +121,7 @@ def _ended(job: Job, now: Progress) -> None:
         kept = f"{100 * card.dev_accuracy:.1f} % of dev, epoch {card.epochs}" if card else "stored"
         st.success(f"Finished in {_time(job.seconds(0.0))}: {kept}. The model is in all pickers now.",
                    icon=":material/check:")
-        st.button("Try it on the Attack page", key="train.try", on_click=_choose, args=(now.model,),
+        st.button("Try it on the Attack page", key="train.try", on_click=state.choose, args=(now.model,),
                   icon=":material/bolt:", disabled=now.model in st.session_state.get("models", ()),
                   help="Adds it to the models in the sidebar.")
     elif job.status == STOPPED:
@@ -129,11 +129,6 @@ def _ended(job: Job, now: Progress) -> None:
                                "It had not begun to learn yet."), icon=":material/stop:")
     else:
         st.error(job.error)
-
-
-def _choose(model_id: str) -> None:
-    chosen = [*st.session_state.get("models", state.default_models()), model_id]
-    st.session_state["models"] = list(dict.fromkeys(chosen))
 
 
 def _share(now: Progress) -> float:
