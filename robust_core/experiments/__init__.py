@@ -1,6 +1,7 @@
 """Experiments of the papers, by name: what to evaluate, and the table that shows ours beside theirs; one file each."""
 
 import dataclasses
+import inspect
 import math
 import statistics
 import threading
@@ -80,6 +81,11 @@ class Experiment:
     def table(self, found: Sequence[Claim]) -> str:
         """Return a Markdown table of this experiment's claims beside the paper's figures; empty without claims."""
         raise NotImplementedError
+
+    @property
+    def described(self) -> str:
+        """Its docstring, to stand below its table."""
+        return inspect.cleandoc(self.__doc__ or "")
 
     def file(self, claim: Claim) -> str:
         """Return the name of a claim's file."""

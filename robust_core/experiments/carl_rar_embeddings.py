@@ -35,7 +35,7 @@ class UnderPGD(Experiment):
     def subjects(self) -> Sequence[Subject]:
         """Return the four models of each data set."""
         return [Subject(training(dataset, "minilm", defence), ())
-                for dataset in ("sst2", "ag_news") for defence in DEFENCES]
+                for dataset in ("sst2", "trec", "ag_news") for defence in DEFENCES]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the models that are here, each at all radii."""

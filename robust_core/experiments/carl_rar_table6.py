@@ -84,14 +84,17 @@ class CarlRarTable6(Experiment):
             lines.append([f"{claim['details']['radius']:g}", percent(claim["value"], claim["value_se"]),
                           percent(row["changed"], None), percent(row["flipped"], None), _two(row["edits"]),
                           _two(row["similarity"]), str(claim["n"]), ", ".join(map(str, claim["seeds"]))])
-            shown += [[f"{claim['details']['radius']:g}", text["original"], text["read"]]
-                      for text in row["texts"][:2]]
+            known = {original for _, original, _ in shown}
+            others = sorted((text for text in row["texts"] if text["edits"] and text["original"] not in known),
+                            key=lambda text: len(text["original"]))
+            shown += [[f"{claim['details']['radius']:g}", text["original"], text["read"]] for text in others[:2]]
         head = ["Radius", "Fool the base model %", "Text changed %", "Flip RAR itself %", "Edits a text",
                 "Similarity", "n", "Seeds"]
         return (markdown(head, lines) + "\n" + markdown(["Radius", "Original", "Read by RAR"], shown)
-                + f"\n{self.__doc__} Radii in mean token-embedding norms, {STEPS} steps of {STRIDE} radius / {STEPS}; "
-                "edits (words replaced, added or dropped) and similarity (MiniLM cosine) are means over the texts that "
-                f"fool.\n\n`python -m robust_core reproduce {self.name} --out results`\n")
+                + f"\n{self.described}\n\nRadii in mean token-embedding norms, {STEPS} steps of {STRIDE} radius / "
+                f"{STEPS}; edits (words replaced, added or dropped) and similarity (MiniLM cosine) are means over the "
+                "texts that fool."
+                f"\n\n`{mine[0]['command']} --out results`\n")
 
 
 def _two(value: float | None) -> str:

@@ -83,7 +83,7 @@ class EncoderTable(Experiment):
 
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
         """Return remarks below the table."""
-        yield self.__doc__ or ""
+        yield self.described
         yield f"{ABSTRACT} `python -m robust_core reproduce {self.name} --out results`"
 
 

@@ -89,7 +89,7 @@ class Ablation(EncoderTable):
                   ", ".join(map(str, c["seeds"]))] for c in ordered(mine, list(titles))]
         head = ["Loss", "STS mean", *(f"{name} success %" for name in ATTACKS), "Sentences", "Seeds"]
         command = f"python -m robust_core reproduce {self.name} --train --out results"
-        return markdown(head, lines) + f"\n{self.__doc__}\n\n`{command}`\n"
+        return markdown(head, lines) + f"\n{self.described}\n\n`{command}`\n"
 
 
 def _elsewhere(found: Sequence[Claim], name: str) -> Claim | None:
