@@ -34,6 +34,13 @@ socket.socket.connect = local_only
 
 
 @pytest.fixture(autouse=True)
+def looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a page see at once what a test puts among the checkpoints."""
+    if "ui.state" in sys.modules:
+        monkeypatch.setattr(sys.modules["ui.state"], "_MOMENT", 0.0)
+
+
+@pytest.fixture(autouse=True)
 def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Send what a test stores to a folder of its own."""
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))

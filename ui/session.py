@@ -130,12 +130,12 @@ def said() -> None:
 
 def sidebar() -> None:
     """Draw the pickers that all pages share."""
-    known = state.cards()
+    names = state.options()
     with st.sidebar:
         st.session_state.setdefault("models", state.default_models())
-        st.multiselect("Models", list(known), key="models", format_func=state.option, persist_state="session",
+        st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
                        help="The classifiers to try. Each was trained on real reviews; the Models page says how.")
-        if not known:
+        if not names:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
         attacks = forms.several(ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model.")

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import functools
+import glob
 import hashlib
 import json
 import math
@@ -38,6 +39,9 @@ _ROOM_EXPLANATIONS = 4000
 _ROOM_PREDICTIONS = 20_000
 # Most naps of the measuring of fluency while explanations are being made.
 _PATIENCE, _NAP = 200, 0.1
+# Seconds for which a look at the folders of checkpoints is good enough, and the last look: when, where, what.
+_MOMENT = 0.25
+_seen: tuple[float, tuple[str, ...], tuple[tuple[str, int], ...]] = (-math.inf, (), ())
 
 
 class Selection(NamedTuple):
@@ -84,11 +88,24 @@ def default_device() -> str:
 
 def cards() -> dict[str, checkpoint.Card]:
     """Return the cards of all checkpoints by model id; they are read again when a file changed."""
-    paths = [path for root in checkpoint.roots() for path in sorted(root.glob("*/*/*/card.json"))]
-    return _cards(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
+    return _cards(_stamp())
 
 
-@st.cache_resource(show_spinner=False, max_entries=2)
+def _stamp() -> tuple[tuple[str, int], ...]:
+    """Return the files of all cards and when they changed, as they were at most a moment ago.
+
+    A redraw asks dozens of times: looking at the disk each time took most of its time.
+    """
+    global _seen
+    now, roots = time.monotonic(), tuple(map(str, checkpoint.roots()))
+    seen = _seen
+    if seen[1] != roots or now - seen[0] >= _MOMENT:
+        paths = [path for root in roots for path in sorted(glob.iglob(f"{glob.escape(root)}/*/*/*/card.json"))]
+        seen = _seen = (now, roots, tuple((path, os.stat(path).st_mtime_ns) for path in paths))
+    return seen[2]
+
+
+@functools.lru_cache(maxsize=2)
 def _cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, checkpoint.Card]:
     return {card.id: card for card in checkpoint.cards()}
 
@@ -116,12 +133,16 @@ def title(model_id: str) -> str:
 
 def option(model_id: str) -> str:
     """Return a model's short name, with its data set where any other model has the same name."""
+    return options().get(model_id, model_id)
+
+
+def options() -> dict[str, str]:
+    """Return what `option` does for every model, by id."""
     known = cards()
-    if model_id not in known:
-        return model_id
-    name = short(known[model_id])
-    alike = sum(short(other) == name for other in known.values()) > 1
-    return f"{name} ({dataset_title(known[model_id].dataset)})" if alike else name
+    names = {model_id: short(card) for model_id, card in known.items()}
+    counts = collections.Counter(names.values())
+    return {model_id: f"{name} ({dataset_title(known[model_id].dataset)})" if counts[name] > 1 else name
+            for model_id, name in names.items()}
 
 
 def short(card: checkpoint.Card) -> str:
