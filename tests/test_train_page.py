@@ -240,6 +240,24 @@ def test_models_of_one_name_are_told_apart(monkeypatch):
         "LSTM · base (SST-2)", "CNN · base (Reviews)"]
 
 
+def test_the_folders_are_looked_at_once_in_a_while(monkeypatch):
+    looked, iglob = [], state.glob.iglob
+    monkeypatch.setattr(state.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
+    monkeypatch.setattr(state, "_MOMENT", 60.0)
+    known = set(state.cards())
+    assert [state.option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(checkpoint.roots())
+    folder = checkpoint.roots()[1] / "sst2" / "cnn" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps(card("sst2/cnn/mine")))
+    assert set(state.cards()) == known, "a moment has not passed"
+    monkeypatch.setattr(state, "_MOMENT", 0.0)
+    assert set(state.cards()) == known | {"sst2/cnn/mine"}
+    # Another folder is another question, whenever it is asked.
+    monkeypatch.setattr(state, "_MOMENT", 60.0)
+    monkeypatch.setenv("ROBUST_RUNS", str(folder.parent))
+    assert set(state.cards()) == known
+
+
 def test_events_become_curves():
     now = training.progress([STEP, EPOCHS[0], STEP | {"step": 9}, *EPOCHS])
     assert [e["epoch"] for e in now.epochs] == [1, 2, 3, 4] and len(now.steps) == 2 and now.model == ""
