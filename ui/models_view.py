@@ -34,9 +34,7 @@ def overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> 
 def _percent(known: Sequence[Figure], metric: str, dataset: str, attack: str) -> tuple[float | None, float | None]:
     """Return a figure on the test split and its standard error; None where it is not known."""
     for figure in known:
-        # A claim of clean accuracy names its lack of an attack.
-        asked = (metric, dataset, "test")
-        if (figure.metric, figure.dataset, figure.split) == asked and figure.attack in (attack, attack or "clean"):
+        if (figure.metric, figure.dataset, figure.split, figure.attack) == (metric, dataset, "test", attack):
             return 100 * figure.value, None if math.isnan(figure.error) else 100 * figure.error
     return None, None
 

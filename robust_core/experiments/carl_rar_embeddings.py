@@ -103,18 +103,13 @@ class UnderPGD(Experiment):
 
     def _notes(self, mine: Sequence[Claim]) -> str:
         unit = "Radii are L2 norms over a whole text, in mean token-embedding norms of the model"
-        said = {claim["details"].get("precision", "exact") for claim in mine}
+        precisions = {claim["details"].get("precision", "exact") for claim in mine}
         rough = " Gradients in bf16 (`--precision screened`), what they found judged in fp32."
+        option = " --precision screened" if precisions == {"screened"} else ""
         return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± "
-                f"standard error.{rough if 'screened' in said else ''} In italics the paper's, of "
+                f"standard error.{rough if 'screened' in precisions else ''} In italics the paper's, of "
                 "ALBERT on AG News, whose radii are in ALBERT's own unit."
-                f"\n\n`{self._command(mine)}`\n")
-
-    def _command(self, mine: Sequence[Claim]) -> str:
-        """Return what measures the whole table again; a line's own claim names the fewer texts that it may rest on."""
-        precision = {claim["details"].get("precision", "exact") for claim in mine}
-        return (f"python -m robust_core reproduce {self.name}"
-                + (" --precision screened" if precision == {"screened"} else "") + " --out results")
+                f"\n\n`python -m robust_core reproduce {self.name}{option} --out results`\n")
 
 
 def pgd(radius: float) -> PGD:
