@@ -20,16 +20,18 @@ from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownN
 from robust_core.models import adapters
 from robust_core.models.bert import Bert, mean_pool
 from robust_core.models.body import Parent, parent
+from robust_core.models.unit import UnitClassifier
 from robust_core.perturb import slope_of
 from robust_core.registry import parameters, to_record
-from robust_core.sentences import METHODS, corpus, courses, evaluation, orders, probes, similarity, victims
-from robust_core.sentences import training as loop
-from robust_core.sentences.losses import contrast, info_nce, replaced_loss, stacked
+from robust_core.sentences import METHODS, corpus, evaluation, orders, probes, similarity
 from robust_core.sentences.methods import RobustSentEmbed, Schedule, SimCSE, method
-from robust_core.sentences.network import Discriminator, SentenceBatch, SentenceNetwork, Training
-from robust_core.sentences.perturbed import Mixed, TokenTable, released
-from robust_core.sentences.replaced import Special, hidden, replace
+from robust_core.sentences.training import train
 from robust_core.train import Randomness, Recipe, add_low_rank
+from robust_core.train.encoders import courses
+from robust_core.train.encoders.losses import contrast, info_nce, replaced_loss, stacked
+from robust_core.train.encoders.network import Discriminator, SentenceBatch, SentenceNetwork, Training
+from robust_core.train.encoders.perturbed import Mixed, TokenTable, released
+from robust_core.train.encoders.replaced import Special, hidden, replace
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -360,7 +362,7 @@ def test_a_probe_is_the_head_of_its_victim():
     rng = np.random.default_rng(0)
     probe = probes.fit(rng.standard_normal((60, WIDTH)), np.arange(60) % 3,
                        (rng.standard_normal((9, WIDTH)), np.arange(9) % 3))
-    given, network = batch(), victims.UnitClassifier(body().eval(), probe).eval()
+    given, network = batch(), UnitClassifier(body().eval(), probe.weight, probe.bias).eval()
     rows = network.embedding(given.ids)
     with torch.no_grad():
         unit, reading = network.represent(rows, given.mask), network.reading(rows, given.mask)
@@ -409,8 +411,8 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
 def tiny(guesser, monkeypatch):
     """Let a training begin from a tiny encoder, read by words."""
     monkeypatch.setattr(Bert, "from_folder", lambda folder: body())
-    monkeypatch.setattr(loop.checkpoint, "subwords", lambda folder, length: Words())
-    monkeypatch.setattr(loop.checkpoint, "encoder_hash", lambda: "p")
+    monkeypatch.setattr(adapters.checkpoint, "subwords", lambda folder, length: Words())
+    monkeypatch.setattr(adapters.checkpoint, "encoder_hash", lambda: "p")
 
 
 def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(tiny, folder, tmp_path):
@@ -437,7 +439,7 @@ def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(t
 
 def test_too_few_sentences_are_refused(tiny, folder):
     with pytest.raises(BadInput, match="There are only 5 sentences"):
-        list(loop.train(SimCSE(), Schedule(), sentences=5, device="cpu", data_dir=str(folder)))
+        list(train(SimCSE(), Schedule(), sentences=5, device="cpu", data_dir=str(folder)))
 
 
 @pytest.mark.parametrize("family", ["bert", "albert", "roberta"])
@@ -466,7 +468,7 @@ def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeyp
                                                  data_dir=folder) if e.kind == "row")
     assert row["n"] == 4 and row["encoder"] == wanted.id
     with pytest.raises(Incompatible, match="pieces are not the encoder's; set detection=0"):
-        list(loop.train(RobustSentEmbed(), Schedule(batch_size=8, rank=4), sentences=24, device="cpu",
+        list(train(RobustSentEmbed(), Schedule(batch_size=8, rank=4), sentences=24, device="cpu",
                         data_dir=str(folder), start=start))
 
 

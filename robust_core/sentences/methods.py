@@ -8,8 +8,8 @@ from robust_core.registry import check_parameters, param
 from robust_core.sentences import METHODS
 
 if TYPE_CHECKING:
-    from robust_core.sentences.courses import Course
-    from robust_core.sentences.network import Training
+    from robust_core.train.encoders.courses import Course
+    from robust_core.train.encoders.network import Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class SimCSE:
 
     def course(self, training: "Training") -> "Course":
         """Begin a training."""
-        from robust_core.sentences.courses import Course
+        from robust_core.train.encoders.courses import Course
 
         return Course(training, self)
 
@@ -106,7 +106,7 @@ class RobustSentEmbed(SimCSE):
 
     def course(self, training: "Training") -> "Course":
         """Begin a training."""
-        from robust_core.sentences.courses import RobustCourse
+        from robust_core.train.encoders.courses import RobustCourse
 
         return RobustCourse(training, self)
 

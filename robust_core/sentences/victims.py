@@ -4,42 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
 from robust_core.encoders import MeanPooled
-from robust_core.models.bert import mean_pool
-from robust_core.models.body import Body
-from robust_core.models.classifier import TextClassifier
-from robust_core.models.network import Reading
-from robust_core.models.transformer import EncoderClassifier
 from robust_core.sentences.probes import Probe
 from robust_core.types import Encoder
-
-
-class UnitClassifier(EncoderClassifier):
-    """An encoder whose unit vectors a linear head reads.
-
-    Args:
-        body: The encoder, shared and frozen.
-        probe: The head.
-    """
-
-    def __init__(self, body: Body, probe: Probe) -> None:
-        super().__init__(body, len(probe.bias), dropout=0.0)
-        with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(probe.weight))
-            self.head.bias.copy_(torch.from_numpy(probe.bias))
-
-    def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the (n, d) sentence vectors, of length one."""
-        return F.normalize(super().represent(embeddings, mask), dim=-1)
-
-    def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
-        """Return scores, the sentence vectors and the last hidden states."""
-        states = self._states(embeddings, mask)
-        unit = F.normalize(mean_pool(states, mask), dim=-1)
-        return Reading(self.head(unit), unit, states)
 
 
 class Closed:
@@ -54,7 +22,7 @@ class Closed:
 
     def __init__(self, id: str, labels: tuple[str, ...], encoder: Encoder, probe: Probe) -> None:
         self.id, self.labels, self._encoder, self._probe = id, labels, encoder, probe
-        self.device = torch.device("cpu")
+        self.device = "cpu"
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, classes) float32 probabilities."""
@@ -77,5 +45,8 @@ def victim(encoder: Encoder, probe: Probe, labels: tuple[str, ...], task: str) -
     name = f"encoders/{encoder.id}/{task}"
     if not isinstance(encoder, MeanPooled):
         return Closed(name, labels, encoder, probe)
-    device = encoder.body.table.weight.device
-    return TextClassifier(name, labels, UnitClassifier(encoder.body, probe), encoder.tokens, device)
+    from robust_core.models.classifier import TextClassifier
+    from robust_core.models.unit import UnitClassifier
+
+    network = UnitClassifier(encoder.body, probe.weight, probe.bias)
+    return TextClassifier(name, labels, network, encoder.tokens, encoder.body.table.weight.device)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from robust_core.sentences.network import SentenceBatch
+from robust_core.train.encoders.network import SentenceBatch
 
 # From (n, t) ids, mask and m wanted places to the (m,) likeliest pieces there.
 Generator = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]

@@ -9,11 +9,11 @@ from torch import nn
 
 from robust_core.errors import Incompatible
 from robust_core.models import masked
-from robust_core.sentences.losses import contrast, info_nce, replaced_loss
-from robust_core.sentences.network import Discriminator, SentenceBatch, Training
-from robust_core.sentences.perturbed import Mixed, TokenTable, released
-from robust_core.sentences.replaced import Special, replace
 from robust_core.train import Recipe, add_low_rank
+from robust_core.train.encoders.losses import contrast, info_nce, replaced_loss
+from robust_core.train.encoders.network import Discriminator, SentenceBatch, Training
+from robust_core.train.encoders.perturbed import Mixed, TokenTable, released
+from robust_core.train.encoders.replaced import Special, replace
 
 if TYPE_CHECKING:
     from robust_core.sentences.methods import RobustSentEmbed, SimCSE

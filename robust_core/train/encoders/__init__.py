@@ -1,0 +1,1 @@
+"""The training of sentence encoders: networks, losses, perturbations and their loop."""
