@@ -61,7 +61,7 @@ def accuracy_table(found: list[Claim]) -> str:
             f"`{model}`", percent(clean[model]["value"], clean[model]["value_se"]),
             percent(a["value"], a["value_se"]) if a else "–",
             percent(a["details"]["attack_success_rate"], a["details"]["attack_success_rate_se"]) if a else "–",
-            f"{a['details']['queries']:.0f}" if a else "–", str(clean[model]["n"]),
+            f"{a['details']['queries']:.0f}" if a else "–", f"{clean[model]['n']:,}",
             percent(r["value"], r["value_se"]) + f" (n = {r['n']})" if r else "–",
             f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
     table = markdown(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries", "n",
@@ -105,7 +105,7 @@ def completeness_table(found: list[Claim]) -> str:
     """Return on how many texts integrated gradients add up."""
     chosen = [c for c in found if c["metric"] == "completeness"]
     rows = [[f"`{c['details']['model']}`", percent(c["value"], c["value_se"]),
-             percent(c["details"]["within_gap_at_first_steps"], None), str(c["n"])] for c in chosen]
+             percent(c["details"]["within_gap_at_first_steps"], None), f"{c['n']:,}"] for c in chosen]
     head = ["Model", "Within the gap %", f"With {chosen[0]['thresholds']['steps']} steps %" if chosen else "", "n"]
     return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen[-1:])
 
@@ -158,7 +158,7 @@ def speed_table(found: list[Claim]) -> str:
     chosen = sorted((c for c in found if c["metric"] == "times_as_fast"), key=lambda c: not c["thresholds"])
     rows = [[f"{_title(row.get('attack', 'textfooler'))} on `{row['model']}`", f"{row['textattack_ms']:.0f}",
              *(f"{row[f'{side}_ms']:.0f} ({row[f'{side}_ratio']:.1f} ×)" for side in ("exact", "screened")),
-             *(f"{row[f'{side}_over_bare']:.2f}" for side in ("exact", "screened")), str(row["n"])]
+             *(f"{row[f'{side}_over_bare']:.2f}" for side in ("exact", "screened")), f"{row['n']:,}"]
             for claim in chosen for row in claim["details"]["rows"]]
     head = ["Attack and victim", "TextAttack ms", "`exact` ms", "`screened` ms", "Over bare passes, `exact`",
             "`screened`", "n"]
@@ -190,7 +190,7 @@ def success_table(found: list[Claim]) -> str:
     chosen = [c for c in found if c["metric"] == "success_difference"]
     rows = [[_title(row["attack"]), f"`{row['victim']}`", percent(row["ours"], None), percent(row["theirs"], None),
              f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f}", f"{row['queries']:.0f}",
-             f"{row['queries_theirs']:.0f}", f"{row['budget']:,}", str(row["n"])]
+             f"{row['queries_theirs']:.0f}", f"{row['budget']:,}", f"{row['n']:,}"]
             for row in (c["details"] for c in chosen)]
     head = ["Attack", "Victim", "Success %", "TextAttack's %", "Paired difference", "Queries", "TextAttack's", "Budget",
             "n"]

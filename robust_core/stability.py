@@ -45,9 +45,10 @@ def compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noq
     missing = [r for r in changed if r.example.uid not in found]
     progress = {"part": part, "total": len(changed)}
     yield Event("progress", "", model.id, progress | {"done": len(found)})
+    key = _key(model, explainer) if missing else None
     for start in range(0, len(missing), _CHUNK):
         chunk = missing[start: start + _CHUNK]
-        for result, record in _records(model, explainer, chunk):
+        for result, record in _records(model, explainer, chunk, key):
             found[result.example.uid] = record
             if store is not None:
                 store.compare(run, to_record(explainer), result.example.uid, record)
@@ -89,13 +90,24 @@ def columns(explain: str, results: Sequence[AttackResult], found: Mapping[str, M
         yield row | {"warnings": checks.warnings((), marks)}
 
 
-def _records(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401
+def _key(model: Any, explainer: Any) -> str | None:  # noqa: ANN401
+    """Return what explanations of originals are kept under; None where they cannot be kept.
+
+    A model of a hub has its weights hashed, so this is asked once a comparison and not once a batch of texts.
+    """
+    # Without card and network a model is known by its id alone, which does not change when it learns.
+    if not explainer.alone or all(getattr(model, name, None) is None for name in ("card", "net")):
+        return None
+    return model_fingerprint(model) + json.dumps(to_record(explainer), sort_keys=True)
+
+
+def _records(model: Any, explainer: Any, results: Sequence[AttackResult], key: str | None,  # noqa: ANN401
              ) -> Iterator[tuple[AttackResult, dict[str, Any]]]:
     """Compare both texts of each result, class by class, and average over the classes.
 
     Source: FLAT (Chen and Ji 2022): compared on corresponding labels, averaged over all classes.
     """
-    for result, both in zip(results, _ORIGINALS.pairs(model, explainer, results), strict=True):
+    for result, both in zip(results, _ORIGINALS.pairs(model, explainer, results, key), strict=True):
         words = align(Draft.of(result.example.text).words, Draft.of(result.perturbed).words)
         values = [_plain(metrics.consistency(a, b, words, _KS)) for a, b in both]
         record: dict[str, Any] = {"kendall_tau": metrics.mean_and_error(v["kendall_tau"] for v in values)[0]}
@@ -112,16 +124,14 @@ class _Originals:
         self._room, self._lock = room, threading.Lock()
         self._kept: OrderedDict[tuple[str, str], tuple[Attribution, ...]] = OrderedDict()
 
-    def pairs(self, model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401
+    def pairs(self, model: Any, explainer: Any, results: Sequence[AttackResult], key: str | None,  # noqa: ANN401
               ) -> list[list[tuple[Attribution, Attribution]]]:
         """Return for each result, and each class, the attributions of its original and of its perturbed text."""
         perturbed = [r.perturbed for r in results]
-        # Without card and network a model is known by its id alone, which does not change when it learns.
-        if not explainer.alone or all(getattr(model, name, None) is None for name in ("card", "net")):
+        if key is None:
             found = explainer.explain_classes(model, [r.example.text for r in results] + perturbed)
             n = len(results)
             return [[(of[i], of[i + n]) for of in found] for i in range(n)]
-        key = model_fingerprint(model) + json.dumps(to_record(explainer), sort_keys=True)
         with self._lock:
             known = {r.example.text: kept for r in results
                      if (kept := self._kept.get((key, r.example.text))) is not None}

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ def claim(metric: str = "accuracy", value: float = 0.8, rows: list | None = None
             "details": {"model": "sst2/cnn/base", **details} | ({"rows": rows} if rows else {})}
 
 
-def stored(folder: Path, *claims: Any) -> dict[str, list[figures.Figure]]:
+def stored(folder: Path, *claims: Any) -> Mapping[str, Sequence[figures.Figure]]:
     for i, one in enumerate(claims):
         (folder / f"{i}.json").write_text(one if isinstance(one, str) else json.dumps(one))
     return figures.stored(folder)
@@ -51,6 +53,15 @@ def test_radii_are_told_apart(tmp_path):
     found = stored(tmp_path, *(claim("rate", attack=f"pgd-{radius:g}", radius=radius) for radius in (0.1, 1.0)),
                    claim("accuracy_under_attack", attack="pgd", radius=0.1))["sst2/cnn/base"]
     assert [f.under for f in found] == ["k-PGD, radius 0.1", "k-PGD, radius 1", "k-PGD, radius 0.1"]
+
+
+def test_a_folder_is_read_again_once_a_claim_has_changed(tmp_path):
+    known = stored(tmp_path, claim())
+    assert figures.stored(tmp_path) is known
+    path = tmp_path / "0.json"
+    path.write_text(json.dumps(claim(value=0.9)))
+    os.utime(path, ns=(1, 1))
+    assert figures.stored(tmp_path)["sst2/cnn/base"][0].value == 0.9
 
 
 @pytest.mark.parametrize("bad", ["{", "[]", "3", json.dumps({"metric": "accuracy"}), json.dumps(

@@ -1,9 +1,10 @@
 """Figures about models, read from the claims in results/."""
 
 import dataclasses
+import functools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,19 @@ class Figure:
         return f"{factor * self.value:.{digits}f}{error}{unit}"
 
 
-def stored(folder: Path = RESULTS) -> dict[str, list[Figure]]:
+def stored(folder: Path = RESULTS) -> Mapping[str, Sequence[Figure]]:
     """Return the figures about each model, each question once; a file that cannot be read is left out.
 
-    Where several claims answer one question, the one with the most examples counts.
+    Where several claims answer one question, the one with the most examples counts. Files are read again once one of
+    them has changed.
     """
+    return _read(tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("**/*.json"))))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Sequence[Figure]]:
     found: dict[str, dict[tuple[str, ...], Figure]] = {}
-    for path in sorted(folder.glob("**/*.json")):
+    for path, _ in files:
         try:
             for model, figure in _of(json.loads(path.read_text(encoding="utf-8"))):
                 asked = (figure.metric, figure.dataset, figure.split, figure.under, figure.explain)
