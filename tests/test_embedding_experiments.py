@@ -164,6 +164,12 @@ def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatc
     line = next(line for line in ablation.table(made + similar + attacked).splitlines() if "SimCSE" in line)
     value = rse.percent(similar[0]["value"], similar[0]["value_se"])
     assert line.startswith(f"| none of them (SimCSE) | {value} | {rse.percent(attacked[0]['value'], None)} | – | – |")
+    # A seed that no setting of the ablation has stays out.
+    for claim in (*similar, *attacked):
+        details = claim["details"]
+        more = [row | {"encoder": "simcse@1", "value": 0.0} for row in details["rows"]]
+        claim |= {"value": 0.0, "seeds": [0, 1], "details": details | {"rows": [*details["rows"], *more]}}
+    assert line in ablation.table(made + similar + attacked).splitlines()
 
 
 def test_several_seeds_of_an_encoder_are_pooled():

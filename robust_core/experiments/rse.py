@@ -218,9 +218,11 @@ class Attacks(EncoderTable):
                 values = [c["value"] for c in own.values() if c["value"] is not None]
                 whole = len(values) == len(names)
                 mean = percent(statistics.fmean(values), None) if whole else "–"
-                lines.append([ENCODERS[model], *(_attack_cell(own.get(a)) for a in names), mean,
-                              learnt(next(iter(own.values())))])
-        return markdown(["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences"], lines) + "".join(
+                first = next(iter(own.values()))
+                seeds = sorted({seed for c in own.values() for seed in c["seeds"]})
+                lines.append([ENCODERS[model], *(_attack_cell(own.get(a)) for a in names), mean, learnt(first),
+                              ", ".join(map(str, seeds))])
+        return markdown(["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences", "Seeds"], lines) + "".join(
             f"\n{text}\n" for text in self.notes(mine))
 
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import statistics
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core.experiments import EXPERIMENTS, Claim, Options, chosen, seed_of
@@ -81,8 +81,9 @@ class Ablation(EncoderTable):
         mine = self.mine(found)
         if not mine:
             return ""
+        seeds = {seed for claim in mine for seed in claim["seeds"]}
         mine += [claim for name in _ELSEWHERE if all(c["details"]["model"] != name for c in mine)
-                 if (claim := _elsewhere(found, name))]
+                 if (claim := _elsewhere(found, name, seeds))]
         titles = {name: title for name, title, _ in SETTINGS}
         lines = [[titles[c["details"]["model"]], percent(c["value"], c["value_se"]),
                   *(_success(c["details"]["rows"], attack) for attack in ATTACKS), learnt(c),
@@ -92,15 +93,19 @@ class Ablation(EncoderTable):
         return markdown(head, lines) + f"\n{self.described}\n\n`{command}`\n"
 
 
-def _elsewhere(found: Sequence[Claim], name: str) -> Claim | None:
-    """Return what the tables of similarity and of attacks state of an encoder as one claim; None without similarity."""
+def _elsewhere(found: Sequence[Claim], name: str, seeds: Collection[int]) -> Claim | None:
+    """Return what the tables of similarity and of attacks state of an encoder's seeds as one claim, if they do."""
     stated = {kind: [c for c in found if c["details"].get("experiment") == kind and c["details"]["model"] == name]
               for kind in ("rse/sts", "rse/attacks")}
-    if not stated["rse/sts"]:
+    rows = [row for claims in stated.values() for c in claims for row in c["details"]["rows"]
+            if seed_of(row["encoder"]) in seeds]
+    similar = [row for row in rows if row["metric"] == "spearman"]
+    if not similar:
         return None
-    claim, = stated["rse/sts"]
-    rows = [row for claims in stated.values() for c in claims for row in c["details"]["rows"]]
-    return claim | {"details": claim["details"] | {"rows": rows}}
+    claim, ids = stated["rse/sts"][0], list(dict.fromkeys(row["encoder"] for row in similar))
+    value, error = mean_of(similar, ids)
+    return claim | {"value": value, "value_se": error, "seeds": [seed_of(i) for i in ids],
+                    "details": claim["details"] | {"rows": rows}}
 
 
 def _success(rows: Sequence[Mapping[str, Any]], attack: str) -> str:
