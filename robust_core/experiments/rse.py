@@ -148,12 +148,16 @@ def _trained(asked: Sequence[tuple[orders.Order, int]], options: Options, stop: 
 
 
 def mean_of(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> tuple[float, float]:
-    """Return the mean of a figure over tasks and its standard error: of one seed from the tasks' own, else between."""
+    """Return the mean of a figure over tasks and seeds, and its standard error.
+
+    All seeds meet the same texts, so what the choice of texts leaves open does not shrink with the number of seeds: its
+    variance, the mean over seeds, is added to that of the mean over seeds.
+    """
     each = [[row for row in rows if row["encoder"] == i] for i in ids]
     means = [statistics.fmean(row["value"] for row in mine) for mine in each]
-    if len(means) > 1:
-        return statistics.fmean(means), statistics.stdev(means) / math.sqrt(len(means))
-    return means[0], math.sqrt(sum(row["value_se"] ** 2 for row in each[0])) / len(each[0])
+    texts = statistics.fmean(sum(row["value_se"] ** 2 for row in mine) / len(mine) ** 2 for mine in each)
+    seeds = statistics.variance(means) / len(means) if len(means) > 1 else 0.0
+    return statistics.fmean(means), math.sqrt(texts + seeds)
 
 
 def trained_on(name: str) -> dict[str, Any]:
