@@ -84,7 +84,13 @@ class EncoderTable(Experiment):
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
         """Return remarks below the table."""
         yield self.described
-        yield f"{ABSTRACT} `python -m robust_core reproduce {self.name} --out results`"
+        yield f"{ABSTRACT} `{self.again(mine)}`"
+
+    def again(self, mine: Sequence[Claim]) -> str:
+        """Return the command that measures what a table shows; seed 0 alone is shipped."""
+        seeds = max(len(claim["seeds"]) for claim in mine)
+        more = f" --seeds {seeds} --train" if seeds > 1 else ""
+        return f"python -m robust_core reproduce {self.name}{more} --out results"
 
 
 def present(experiment: EncoderTable, names: Sequence[str], options: Options, stop: threading.Event
@@ -235,7 +241,7 @@ class Attacks(EncoderTable):
                f"{evaluation.SENTENCES} fixed test sentences a set; the victim is a logistic regression on frozen unit "
                "vectors. Radii in mean token-embedding norms, chosen on plain MiniLM: "
                + ", ".join(f"{ATTACKS[a]} {values['radius']}" for a, values in evaluation.ON_EMBEDDINGS.items()) + ".")
-        yield f"{ABSTRACT} `python -m robust_core reproduce {self.name} --out results`"
+        yield f"{ABSTRACT} `{self.again(mine)}`"
 
 
 def _attack_cell(claim: Claim | None) -> str:
