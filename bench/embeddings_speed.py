@@ -1,7 +1,7 @@
 """How long the Embeddings page takes: python -m bench.embeddings_speed [--steps N] [--out FILE.json].
 
 Starts the app, lets the Attack page give its first predictions, then goes to the Embeddings page and times in headless
-Chromium what is seen: the first map of reviews from the click on the page's name (nothing was encoded before), k-PGD's
+Chromium what is seen: the first map from the click on the page's name (nothing was encoded before), k-PGD's
 first curves on the app's models, and steps of the slider as medians. Targets: 3 s for the map, 0.5 s for a step.
 """
 

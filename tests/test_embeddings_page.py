@@ -24,7 +24,7 @@ def opened() -> AppTest:
 def test_it_shows_something_real_at_once():
     at = opened()
     assert not at.exception and not at.warning
-    assert [s.value for s in at.subheader] == ["How far the words moved the text", "A map of reviews",
+    assert [s.value for s in at.subheader] == ["How far the words moved the text", "A map of other texts",
                                                "The text moved where no words are", "Any sentences"]
     table = at.dataframe[0].value
     assert list(table["Reads the text"]) == ["MiniLM", *(state.title(m) for m in MODELS)]

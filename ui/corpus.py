@@ -20,13 +20,14 @@ KEY = "corpus.job"
 def available(card: Card | None) -> list[str]:
     """Return the data sets that are here and have a model's labels: its own first, then the packaged reviews."""
     labels = card.labels if card else ("negative", "positive")
-    names = [name for name in datasets.DATASETS if _here(name) and _fits(labels, name)]
+    names = [name for name in (*datasets.DATASETS, *datasets.own()) if here(name) and _fits(labels, name)]
     return sorted(names, key=lambda name: (card is None or name != card.dataset, name != "reviews"))
 
 
-def _here(name: str) -> bool:
+def here(name: str, split: str = "test") -> bool:
+    """Return whether a split of a data set is here."""
     try:
-        return bool(datasets.find(name, "test"))
+        return bool(datasets.find(name, split))
     except RobustError:
         return False
 
@@ -46,15 +47,21 @@ class _Labelled:
         self.labels = labels
 
 
-def controls(key: str, card: Card | None, n: int) -> tuple[str, int]:
+def controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None:
     """Draw the pickers of a data set and of a number of texts; return what was chosen.
 
     Args:
         key: Prefix of the widgets' keys.
         card: The model that must know the labels.
         n: Texts drawn at first.
+
+    Returns:
+        Name and number; None, with a line that says why, where no data set has the model's labels.
     """
     names = available(card)
+    if card is not None and not names:
+        st.info(_missing(card))
+        return None
     if st.session_state.get(f"{key}.dataset") not in names:
         st.session_state[f"{key}.dataset"] = names[0]
     st.session_state.setdefault(f"{key}.n", n)
@@ -64,6 +71,14 @@ def controls(key: str, card: Card | None, n: int) -> tuple[str, int]:
                             help="Drawn from the test split with the sidebar's seed. What was stored before is used "
                                  "again, so a larger number only adds to it.")
     return name, int(count)
+
+
+def _missing(card: Card) -> str:
+    try:
+        datasets.find(card.dataset, "test")
+    except RobustError as error:
+        return f"{state.title(card.id)} needs texts with its own labels. {error}"
+    return f"No data set here has the labels of {state.title(card.id)}: {', '.join(card.labels)}."
 
 
 def start(label: str, work: Callable[[threading.Event], Iterable[Any]]) -> None:

@@ -9,8 +9,9 @@ import streamlit as st
 from robust_core import datasets
 from robust_core.errors import BadInput, RobustError
 from robust_core.text import check_typed
-from robust_core.types import AttackResult
+from robust_core.types import AttackResult, Example
 from ui import charts, running, state
+from ui import corpus as corpora
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -155,29 +156,47 @@ def _steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
 
 
 def world(way: Way) -> None:
-    """Draw a map of packaged reviews with the way of the attack and its nearest neighbours."""
+    """Draw a map of a data set's texts with the way of the attack and its nearest neighbours."""
     from robust_core.sentences.views import MAPS, maps, nearest
 
-    st.subheader("A map of reviews")
-    names, device, known = _names(), state.selection().device, maps()
+    st.subheader("A map of other texts")
+    names, device, known, sets = _names(), state.selection().device, maps(), _sets()
+    if st.session_state.get("embeddings.dataset") not in sets:
+        st.session_state["embeddings.dataset"] = sets[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         encoder = st.selectbox("Encoder", names, key="embeddings.encoder", width=260, format_func=_title)
+        dataset = st.selectbox("Texts of", sets, key="embeddings.dataset", width=180,
+                               format_func=state.dataset_title) if len(sets) > 1 else sets[0]
         how = known[0] if len(known) == 1 else st.segmented_control(
             "Map", known, default=known[0], required=True, key="embeddings.how", format_func=lambda name: MAPS[name])
-    examples = datasets.load("reviews", "train")[:_CORPUS]
+    split = "train" if corpora.here(dataset, "train") else "test"
+    examples = _examples(dataset, split, datasets.find(dataset, split).stat().st_mtime_ns)
     corpus, points = (_encoded(encoder, device, tuple(texts)) for texts in ([e.text for e in examples], way.texts))
     drawn, found, share = _places(corpus, points, how)
-    labels = datasets.describe("reviews").labels
+    labels = datasets.describe(dataset).labels
     st.plotly_chart(_map(drawn, found, [e.text for e in examples], [labels[e.label or 0] for e in examples],
                          way.texts), config=charts.CONFIG, key="embeddings.map")
-    st.caption((f"Two principal components of {len(examples)} reviews; they show {100 * share:.0f} % of the variance"
-                if share is not None else f"{len(examples)} reviews by UMAP, which keeps neighbours and bends the rest")
+    these = f"{len(examples)} texts of {state.dataset_title(dataset)}"
+    st.caption((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
+                if share is not None else f"{these} by UMAP, which keeps neighbours and bends the rest")
                + ", so what is near here may be far in truth.")
     columns = st.columns(2)
     for column, title, vector in zip(columns, ("original", "adversarial text"), (points[0], points[-1]), strict=True):
         column.dataframe([{"Cosine": float(corpus[i] @ vector), "Nearest to the " + title: examples[i].text}
                           for i in nearest(corpus, vector, _NEAR)], hide_index=True,
                          column_config={"Cosine": st.column_config.NumberColumn(format="%.3f", width=70)})
+
+
+def _sets() -> list[str]:
+    """Return the data sets whose texts the map can show: those with the first model's labels, the packaged first."""
+    picked = state.selection().models
+    found = corpora.available(state.cards().get(picked[0]) if picked else None)
+    return sorted(found, key=lambda name: name != "reviews") or ["reviews"]
+
+
+@st.cache_data(show_spinner="Reading …", max_entries=20)
+def _examples(dataset: str, split: str, stamp: int) -> tuple[Example, ...]:
+    return datasets.choose(datasets.load(dataset, split), _CORPUS, 0)
 
 
 @st.cache_data(show_spinner="Drawing the map …", max_entries=50)
@@ -189,14 +208,12 @@ def _places(corpus: np.ndarray, points: np.ndarray, how: str) -> tuple[np.ndarra
 
 def _map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels: Sequence[str],
          way: Sequence[str]) -> "Figure":
-    traces = []
-    # The marks differ as well as the colours, for grey scale.
-    for label, colour, mark in zip(dict.fromkeys(labels), (charts.AGAINST, charts.FOR), ("circle", "triangle-up"),
-                                   strict=False):
+    traces, names = [], sorted(set(labels))
+    for number, label in enumerate(names):
         chosen = [i for i, own in enumerate(labels) if own == label]
         at = drawn[chosen]
         traces.append({"type": "scatter", "mode": "markers", "name": label, "x": at[:, 0], "y": at[:, 1],
-                       "marker": {"color": colour, "size": 7, "opacity": 0.7, "symbol": mark},
+                       "marker": {**_mark(number, len(names)), "size": 7, "opacity": 0.7},
                        "text": [texts[i].replace("<", "&lt;") for i in chosen],
                        "hovertemplate": "%{text}<extra></extra>"})
     traces.append({"type": "scatter", "mode": "lines+markers", "name": "way of the attack", "x": found[:, 0],
@@ -205,6 +222,15 @@ def _map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels: Seq
                    "text": [text.replace("<", "&lt;") for text in way], "hovertemplate": "%{text}<extra></extra>"})
     return charts.figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
                               "legend": {"orientation": "h", "y": -0.1}})
+
+
+def _mark(number: int, of: int) -> dict[str, Any]:
+    """Return colour and mark of a class on the map; the marks differ as well as the colours, for grey scale."""
+    if of == 2:
+        return {"color": (charts.AGAINST, charts.FOR)[number], "symbol": ("circle", "triangle-up")[number]}
+    # The third look is that of the attack's way.
+    look = charts.look(number + (number > 1))
+    return {"color": look["line"]["color"], "symbol": look["marker"]["symbol"]}
 
 
 @st.fragment

@@ -122,7 +122,10 @@ def _begin(empty: bool) -> None:
             st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
                        "both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            dataset, n = corpus.controls("stored.new", cards.get(chosen.models[0]) if chosen.models else None, 30)
+            texts = corpus.controls("stored.new", cards.get(chosen.models[0]) if chosen.models else None, 30)
+            if texts is None:
+                return
+            dataset, n = texts
             st.button("Run", type="primary", icon=":material/play_arrow:", key="stored.run",
                       disabled=corpus.running() or not (chosen.models and chosen.attacks),
                       on_click=corpus.start, args=("Attacking and explaining", _work(dataset, n)))

@@ -116,7 +116,7 @@ def _measured(model: Any, explainer: Any, examples: Any, store: Any, stop: threa
 
 
 def controls() -> tuple[str, str, str, int] | None:
-    """Draw the pickers; return the model, the one beside it, the data set and the number of texts."""
+    """Draw the pickers; return the model, the one beside it, the data set and the number of texts; None: one lacks."""
     models = list(state.selection().models)
     if not models:
         st.info("Choose at least one model in the sidebar.")
@@ -129,7 +129,10 @@ def controls() -> tuple[str, str, str, int] | None:
                              width=220)
         other = st.selectbox("Beside it", models, key="words.other", format_func=state.option, persist_state="session",
                              width=220, help="The second model of the synonym plot.")
-        dataset, n = corpus.controls("words", state.cards().get(model), 30)
+        texts = corpus.controls("words", state.cards().get(model), 30)
+        if texts is None:
+            return None
+        dataset, n = texts
         both = list(dict.fromkeys([model, other]))
         st.button("Measure", type="primary", icon=":material/play_arrow:", key="words.run",
                   disabled=corpus.running(), on_click=corpus.start,

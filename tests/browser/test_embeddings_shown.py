@@ -15,7 +15,7 @@ def test_the_page_draws_map_and_curves_and_fits_the_screen(new_page, width, sche
     expect(page.locator(".stPlotlyChart")).to_have_count(5, timeout=LONG)
     chart = page.locator(".stPlotlyChart", has_text="way of the attack")
     expect(chart.locator(".scatterlayer .trace")).to_have_count(3, timeout=LONG)
-    expect(page.get_by_text(re.compile(r"Two principal components of \d+ reviews"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Two principal components of \d+ texts of Reviews"))).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for drawn in page.locator(".stPlotlyChart").all():
         box = drawn.bounding_box()

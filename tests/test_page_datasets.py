@@ -1,0 +1,75 @@
+"""Pages with models of other data sets: where their texts are here, where they are not, and those of one's own file."""
+
+import json
+
+import pytest
+from doubles import BagOfWords
+from streamlit.testing.v1 import AppTest
+from test_own_data import added
+from test_pages import app, card, doubles, page, settle  # noqa: F401 (a fixture)
+
+from robust_core import datasets
+from robust_core.models import checkpoint
+from ui import charts, embeddings, saliency
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch):
+    """Put a double of another data set among the models; return what does so."""
+    def put(dataset: str, labels: tuple[str, ...]) -> str:
+        model = f"{dataset}/cnn/base"
+        folder = tmp_path / "checkpoints" / model
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(json.dumps(card(model) | {"dataset": dataset, "labels": list(labels)}))
+        monkeypatch.setattr(checkpoint, "load", lambda name, device="auto": BagOfWords(id=name, labels=labels))
+        return model
+
+    monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
+    return put
+
+
+def at(path: str, model: str) -> AppTest:
+    opened = app(models=model)
+    opened.switch_page(f"pages/{path}.py")
+    return settle(opened)
+
+
+def test_where_a_models_texts_are_missing_a_line_says_so(known, monkeypatch):
+    model = known("trec", datasets.describe("trec").labels[:2])
+    monkeypatch.setattr(datasets, "_folders", lambda data_dir: [])
+    words = at("3_Word_importance", model)
+    assert "needs texts with its own labels" in page(words) and "trec/test.tsv" in page(words)
+    assert not any(b.key == "words.run" for b in words.button)
+    stored = at("2_Saliency", model)
+    stored.button_group(key="saliency.source").set_value(saliency.STORED)
+    settle(stored)
+    assert "trec/test.tsv" in page(stored) and not any(b.key == "stored.run" for b in stored.button)
+    # The map has the packaged texts to show.
+    assert "120 texts of Reviews" in page(at("4_Embeddings", model))
+
+
+def test_labels_that_no_data_set_here_has_are_named(known):
+    model = known("reviews", ("bad", "good"))
+    assert "No data set here has the labels of CNN · base: bad, good." in page(at("3_Word_importance", model))
+
+
+def test_texts_of_ones_own_are_offered(known):
+    mine = added()
+    model = known("mine", mine.labels)
+    words = at("3_Word_importance", model)
+    assert words.selectbox(key="words.dataset").value == "mine" and any(b.key == "words.run" for b in words.button)
+    shown = at("4_Embeddings", model)
+    assert "36 texts of Mine" in page(shown)
+
+
+def test_on_the_map_no_two_classes_look_alike_nor_like_the_way():
+    import numpy as np
+
+    labels = list(datasets.describe("trec").labels)
+    figure = embeddings._map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
+    *classes, way = figure.data
+    assert [trace.name for trace in classes] == sorted(labels)
+    looks = {(trace.marker.color, trace.marker.symbol) for trace in classes}
+    assert len(looks) == 6 and way.marker.symbol not in {symbol for _, symbol in looks}
+    two = embeddings._map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
+    assert [(t.name, t.marker.color) for t in two[:2]] == [("negative", charts.AGAINST), ("positive", charts.FOR)]
