@@ -6,11 +6,11 @@ import pytest
 from doubles import BagOfWords
 from streamlit.testing.v1 import AppTest
 from test_own_data import added
-from test_pages import app, card, doubles, page, settle  # noqa: F401 (a fixture)
+from test_pages import MODELS, app, card, doubles, page, settle  # noqa: F401 (a fixture)
 
 from robust_core import datasets
 from robust_core.models import checkpoint
-from ui import charts, embeddings, saliency
+from ui import charts, embeddings, saliency, state
 
 
 @pytest.fixture
@@ -28,9 +28,15 @@ def known(tmp_path, monkeypatch):
     return put
 
 
-def at(path: str, model: str) -> AppTest:
-    opened = app(models=model)
+def at(path: str, *models: str) -> AppTest:
+    opened = app(models=",".join(models))
     opened.switch_page(f"pages/{path}.py")
+    return settle(opened)
+
+
+def stored_results(*models: str) -> AppTest:
+    opened = at("2_Saliency", *models)
+    opened.button_group(key="saliency.source").set_value(saliency.STORED)
     return settle(opened)
 
 
@@ -40,9 +46,7 @@ def test_where_a_models_texts_are_missing_a_line_says_so(known, monkeypatch):
     words = at("3_Word_importance", model)
     assert "needs texts with its own labels" in page(words) and "trec/test.tsv" in page(words)
     assert not any(b.key == "words.run" for b in words.button)
-    stored = at("2_Saliency", model)
-    stored.button_group(key="saliency.source").set_value(saliency.STORED)
-    settle(stored)
+    stored = stored_results(model)
     assert "trec/test.tsv" in page(stored) and not any(b.key == "stored.run" for b in stored.button)
     # The map has the packaged texts to show.
     assert "120 texts of Reviews" in page(at("4_Embeddings", model))
@@ -56,8 +60,16 @@ def test_labels_that_no_data_set_here_has_are_named(known):
 def test_texts_of_ones_own_are_offered(known):
     mine = added()
     model = known("mine", mine.labels)
-    words = at("3_Word_importance", model)
+    words = at("3_Word_importance", model, MODELS[0], MODELS[1])
     assert words.selectbox(key="words.dataset").value == "mine" and any(b.key == "words.run" for b in words.button)
+    assert words.selectbox(key="words.other").options == [state.option(model)], "others cannot read its texts"
+    words.selectbox(key="words.model").set_value(MODELS[1])
+    settle(words)
+    assert words.selectbox(key="words.other").value == MODELS[1]
+    assert words.selectbox(key="words.dataset").value != "mine"
+    stored = stored_results(model, MODELS[0])
+    assert f"--dataset mine --n 30 --seed 0 --model {model} --attack planted" in stored.code[0].value
+    assert "Left out, as their labels are others: " in page(stored)
     shown = at("4_Embeddings", model)
     assert "36 texts of Mine" in page(shown)
 

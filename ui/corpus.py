@@ -40,6 +40,12 @@ def _fits(labels: tuple[str, ...], name: str) -> bool:
     return True
 
 
+def alike(model: str, models: Iterable[str]) -> list[str]:
+    """Return the models that the same texts can be put to: those with the same labels, or with labels not known yet."""
+    mine = state.labels(model)
+    return [m for m in models if not mine or state.labels(m) in (mine, ())]
+
+
 class _Labelled:
     id = "model"
 

@@ -100,7 +100,8 @@ def pick() -> Example | None:
         method = st.selectbox("Explanation stored", methods, key="stored.method", persist_state="session", width=240,
                               format_func=lambda name: EXPLAINERS[name].title if name in EXPLAINERS else name)
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
-        dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180)
+        dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180,
+                                   format_func=state.dataset_title)
         which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
                                      required=True, persist_state="session",
                                      help="Texts that the attack left as they were agree with themselves.")
@@ -116,33 +117,35 @@ def pick() -> Example | None:
 
 def _begin(empty: bool) -> None:
     chosen = state.selection()
-    cards = state.cards()
+    models = corpus.alike(chosen.models[0], chosen.models) if chosen.models else []
     with st.expander("Attack and explain a data set", expanded=empty, icon=":material/play_arrow:"):
         if empty:
             st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
                        "both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            texts = corpus.controls("stored.new", cards.get(chosen.models[0]) if chosen.models else None, 30)
+            texts = corpus.controls("stored.new", state.cards().get(models[0]) if models else None, 30)
             if texts is None:
                 return
             dataset, n = texts
             st.button("Run", type="primary", icon=":material/play_arrow:", key="stored.run",
-                      disabled=corpus.running() or not (chosen.models and chosen.attacks),
-                      on_click=corpus.start, args=("Attacking and explaining", _work(dataset, n)))
-        words = [f"--model {model}" for model in chosen.models] + [f"--attack {a.name}" for a in chosen.attacks]
+                      disabled=corpus.running() or not (models and chosen.attacks),
+                      on_click=corpus.start, args=("Attacking and explaining", _work(models, dataset, n)))
+        if left := [state.title(model) for model in chosen.models if model not in models]:
+            st.caption(f"Left out, as their labels are others: {', '.join(left)}.")
+        words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
         st.caption("The same from the command line, where it goes on after any interruption:")
         st.code(f"python -m robust_core evaluate --dataset {dataset} --n {n} --seed {chosen.seed} {' '.join(words)} "
                 f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
 
 
-def _work(dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
+def _work(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
     chosen = state.selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
     def work(stop: threading.Event) -> Iterator[Any]:
         from robust_core.evaluate import evaluate
 
-        models = [state.models().ask(m, state.fingerprint(m), chosen.device).result() for m in chosen.models]
+        models = [state.models().ask(m, state.fingerprint(m), chosen.device).result() for m in asked]
         events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
                           store=state.store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
         for event in events:

@@ -121,13 +121,16 @@ def controls() -> tuple[str, str, str, int] | None:
     if not models:
         st.info("Choose at least one model in the sidebar.")
         return None
-    for key, first in zip(("words.model", "words.other"), _first(models), strict=True):
-        if st.session_state.get(key) not in models:
-            st.session_state[key] = first
+    first, beside = _first(models)
+    if st.session_state.get("words.model") not in models:
+        st.session_state["words.model"] = first
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model = st.selectbox("Model", models, key="words.model", format_func=state.option, persist_state="session",
                              width=220)
-        other = st.selectbox("Beside it", models, key="words.other", format_func=state.option, persist_state="session",
+        alike = corpus.alike(model, models)
+        if st.session_state.get("words.other") not in alike:
+            st.session_state["words.other"] = beside if beside in alike else alike[-1]
+        other = st.selectbox("Beside it", alike, key="words.other", format_func=state.option, persist_state="session",
                              width=220, help="The second model of the synonym plot.")
         texts = corpus.controls("words", state.cards().get(model), 30)
         if texts is None:
