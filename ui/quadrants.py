@@ -101,7 +101,7 @@ def pick() -> Example | None:
                               format_func=lambda name: EXPLAINERS[name].title if name in EXPLAINERS else name)
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
         dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180,
-                                   format_func=state.dataset_title)
+                               format_func=state.dataset_title)
         which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
                                      required=True, persist_state="session",
                                      help="Texts that the attack left as they were agree with themselves.")
