@@ -1,14 +1,16 @@
 """Build `neighbours.npz`: features -> a learnt map -> counter-fitting -> the 50 nearest words of each word."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from robust_core.resources._tables import pack_words
 from robust_core.resources.build_space import Vocabulary, features, read_vocabulary
 from robust_core.resources.build_words import Pairs, affix_opposites, listed_antonyms, listed_synonyms, read_wordnet
+
+if TYPE_CHECKING:
+    import torch
 
 DIMENSIONS = 300
 MOST = 50
@@ -44,6 +46,8 @@ def build_neighbours(data: Path, wordnet: Path, out: Path) -> Path:
 
 def fit(given: np.ndarray, words: list[str], synonyms: Pairs, antonyms: Pairs) -> np.ndarray:
     """Return the final space (words, 300), rows of unit length, from features and pairs."""
+    import torch
+
     number = {word: i for i, word in enumerate(words)}
 
     def rows(pairs: Pairs) -> torch.Tensor:
@@ -53,8 +57,8 @@ def fit(given: np.ndarray, words: list[str], synonyms: Pairs, antonyms: Pairs) -
     return counter_fit(learn_map(torch.from_numpy(given), attract, repel), attract, repel).numpy()
 
 
-def learn_map(given: torch.Tensor, attract: torch.Tensor, repel: torch.Tensor, *, epochs: int = 10, batch: int = 1024,
-              temperature: float = 0.07, dropout: float = 0.2, seed: int = 0) -> torch.Tensor:
+def learn_map(given: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Tensor", *, epochs: int = 10,
+              batch: int = 1024, temperature: float = 0.07, dropout: float = 0.2, seed: int = 0) -> "torch.Tensor":
     """Learn a linear map under which a synonym is nearer than other words and than antonyms (InfoNCE).
 
     Counter-fitting moves only words that stand in a list; the map carries what the lists teach to all others.
@@ -72,6 +76,9 @@ def learn_map(given: torch.Tensor, attract: torch.Tensor, repel: torch.Tensor, *
     Returns:
         Rows of unit length (words, 300).
     """
+    import torch
+    from torch.nn import functional as F
+
     torch.manual_seed(seed)
     _, directions = torch.linalg.eigh(given.T @ given)
     weight = directions.flip(1)[:, :DIMENSIONS].clone().requires_grad_()  # start: principal components
@@ -98,8 +105,10 @@ def learn_map(given: torch.Tensor, attract: torch.Tensor, repel: torch.Tensor, *
     return F.normalize((given @ weight).detach(), dim=1)
 
 
-def _other_friends(asked: list[int], keys: torch.Tensor, friends: dict[int, set[int]]) -> torch.Tensor:
+def _other_friends(asked: list[int], keys: "torch.Tensor", friends: dict[int, set[int]]) -> "torch.Tensor":
     """Mark keys that are synonyms of the asked word too, or the word itself: they are no negatives."""
+    import torch
+
     columns: dict[int, list[int]] = {}
     for column, key in enumerate(keys.tolist()):
         columns.setdefault(key, []).append(column)
@@ -111,7 +120,7 @@ def _other_friends(asked: list[int], keys: torch.Tensor, friends: dict[int, set[
     return mask
 
 
-def _partners(pairs: torch.Tensor) -> dict[int, set[int]]:
+def _partners(pairs: "torch.Tensor") -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     for a, b in pairs.tolist():
         found.setdefault(a, set()).add(b)
@@ -119,8 +128,8 @@ def _partners(pairs: torch.Tensor) -> dict[int, set[int]]:
     return found
 
 
-def counter_fit(space: torch.Tensor, attract: torch.Tensor, repel: torch.Tensor, *, epochs: int = 15, rate: float = 0.1,
-                apart: float = 1.0, close: float = 0.2, kept: float = 0.6) -> torch.Tensor:
+def counter_fit(space: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Tensor", *, epochs: int = 15,
+                rate: float = 0.1, apart: float = 1.0, close: float = 0.2, kept: float = 0.6) -> "torch.Tensor":
     """Counter-fit vectors (Mrkšić et al. 2016, https://arxiv.org/abs/1603.00892, equations 1 to 3).
 
     All three hinge losses are on the distance 1 - cosine; a word's gradient is the mean over its active pairs.
@@ -138,6 +147,9 @@ def counter_fit(space: torch.Tensor, attract: torch.Tensor, repel: torch.Tensor,
     Returns:
         New unit rows (words, 300).
     """
+    import torch
+    from torch.nn import functional as F
+
     moved = torch.cat([attract, repel]).unique()
     preserved, before = _near_pairs(space, moved, kept)
     for _ in range(epochs):
@@ -154,8 +166,10 @@ def counter_fit(space: torch.Tensor, attract: torch.Tensor, repel: torch.Tensor,
     return space
 
 
-def _near_pairs(space: torch.Tensor, rows: torch.Tensor, least: float,
-                k: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+def _near_pairs(space: "torch.Tensor", rows: "torch.Tensor", least: float,
+                k: int = 10) -> "tuple[torch.Tensor, torch.Tensor]":
+    import torch
+
     pairs, cosines = [], []
     for some in rows.split(1024):
         scores = space[some] @ space.T
@@ -173,6 +187,8 @@ def nearest(space: np.ndarray, vocabulary: Vocabulary, antonyms: Pairs) -> list[
     Antonyms go, rare words are no targets, and a name is replaced by a name only, a common word by a common
     one: otherwise the encoder offers "goodall" for "good".
     """
+    import torch
+
     vectors, words = torch.from_numpy(space), vocabulary.words
     opposite = antonyms | {(b, a) for a, b in antonyms}
     target = torch.tensor([word in vocabulary.targets for word in words])

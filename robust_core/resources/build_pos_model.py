@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from robust_core.resources.pos import EDGE, OFFSETS, ROUNDS, TAGS, features
+
+if TYPE_CHECKING:
+    import torch
 
 OWN_WORDS = 24_000   # words with votes for their own tag
 NEAR_WORDS = 4_000   # words with votes for the tags around them
@@ -21,13 +23,15 @@ class Corpus:
     """Sentences as numbers: types are distinct written words, with two edge types around each sentence."""
 
     types: list[str]
-    token: torch.Tensor   # (tokens + edges,) type of each place
-    tag: torch.Tensor     # (tokens + edges,) index into TAGS, EDGE at the edges
-    places: torch.Tensor  # (tokens,) positions that are words
+    token: "torch.Tensor"   # (tokens + edges,) type of each place
+    tag: "torch.Tensor"     # (tokens + edges,) index into TAGS, EDGE at the edges
+    places: "torch.Tensor"  # (tokens,) positions that are words
 
 
 def as_corpus(sentences: Tagged) -> Corpus:
     """Number the words and tags of sentences, two edges on either side of each."""
+    import torch
+
     types = ["", *sorted({word for sentence in sentences for word, _ in sentence})]
     number, tag_number = {word: i for i, word in enumerate(types)}, {name: i for i, name in enumerate(TAGS)}
     token, tag = [0, 0], [EDGE, EDGE]
@@ -50,6 +54,9 @@ def learn(corpus: Corpus, epochs: int = 4, batch: int = 4096, seed: int = 0) -> 
     Returns:
         Arrays in fp32 as `pos.py` reads them, and the lists words (by falling frequency) and features.
     """
+    import torch
+    from torch.nn import functional as F
+
     generator = torch.Generator().manual_seed(seed)
     words, names, columns = _design(corpus)  # (2 types, most features of a type)
     width = len(OFFSETS) * len(TAGS)
@@ -86,14 +93,16 @@ def learn(corpus: Corpus, epochs: int = 4, batch: int = 4096, seed: int = 0) -> 
             "votes": final[len(words):-1], "before": before, "after": after, "between": between}
 
 
-def _around(context: list[torch.Tensor], guess: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+def _around(context: "list[torch.Tensor]", guess: "torch.Tensor", at: "torch.Tensor") -> "torch.Tensor":
     before, after, between = context
     left, right = guess[at - 1], guess[at + 1]
     return before[guess[at - 2], left] + after[right, guess[at + 2]] + between[left, right]
 
 
-def _design(corpus: Corpus) -> tuple[list[str], list[str], torch.Tensor]:
+def _design(corpus: Corpus) -> "tuple[list[str], list[str], torch.Tensor]":
     """Return words, features, and the rows of each type (2 types, widest); the second half lacks the words."""
+    import torch
+
     seen = Counter(corpus.types[i].lower() for i in corpus.token[corpus.places].tolist())
     words = [word for word, n in sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:OWN_WORDS] if n >= 3]
     named = [["shape:edge"] if not word else features(word) for word in corpus.types]
