@@ -116,11 +116,16 @@ def _check_question(models: Sequence[Any], attacks: Sequence[Any], explain: Sequ
         raise BadInput("Transfer is from one model to another: name at least two models.")
 
 
+def same_labels(mine: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Return whether a model's labels are those of a data set or of another model; LABEL_0 and such pass by number."""
+    unnamed = all(label.lower().startswith("label_") for label in mine)
+    same = [label.lower() for label in mine] == [label.lower() for label in theirs]
+    return same or (unnamed and len(mine) == len(theirs))
+
+
 def check_labels(model: Any, data: datasets.DataSet) -> None:  # noqa: ANN401 (any classifier)
-    """Raise Incompatible when a model's labels are not those of a data set; names like LABEL_0 pass by number."""
-    unnamed = all(label.lower().startswith("label_") for label in model.labels)
-    same = tuple(label.lower() for label in model.labels) == tuple(label.lower() for label in data.labels)
-    if not (same or (unnamed and len(model.labels) == len(data.labels))):
+    """Raise Incompatible when a model's labels are not those of a data set."""
+    if not same_labels(model.labels, data.labels):
         raise Incompatible(f"{model.id} predicts {', '.join(model.labels)}; {data.title} has the labels "
                            f"{', '.join(data.labels)}.")
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from doubles import BagOfWords
 from streamlit.testing.v1 import AppTest
@@ -75,8 +76,6 @@ def test_texts_of_ones_own_are_offered(known):
 
 
 def test_on_the_map_no_two_classes_look_alike_nor_like_the_way():
-    import numpy as np
-
     labels = list(datasets.describe("trec").labels)
     figure = embeddings._map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
     *classes, way = figure.data

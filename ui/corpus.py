@@ -8,7 +8,7 @@ import streamlit as st
 
 from robust_core import datasets, progress
 from robust_core.errors import RobustError
-from robust_core.evaluate import check_labels
+from robust_core.evaluate import same_labels
 from robust_core.jobs import Job
 from robust_core.models.checkpoint import Card
 from robust_core.types import Event
@@ -20,7 +20,8 @@ KEY = "corpus.job"
 def available(card: Card | None) -> list[str]:
     """Return the data sets that are here and have a model's labels: its own first, then the packaged reviews."""
     labels = card.labels if card else ("negative", "positive")
-    names = [name for name in (*datasets.DATASETS, *datasets.own()) if here(name) and _fits(labels, name)]
+    known = {**datasets.DATASETS, **datasets.own()}
+    names = [name for name, data in known.items() if same_labels(labels, data.labels) and here(name)]
     return sorted(names, key=lambda name: (card is None or name != card.dataset, name != "reviews"))
 
 
@@ -32,25 +33,11 @@ def here(name: str, split: str = "test") -> bool:
         return False
 
 
-def _fits(labels: tuple[str, ...], name: str) -> bool:
-    try:
-        check_labels(_Labelled(labels), datasets.describe(name))
-    except RobustError:
-        return False
-    return True
-
-
 def alike(model: str, models: Iterable[str]) -> list[str]:
     """Return the models that the same texts can be put to: those with the same labels, or with labels not known yet."""
-    mine = state.labels(model)
-    return [m for m in models if not mine or state.labels(m) in (mine, ())]
-
-
-class _Labelled:
-    id = "model"
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self.labels = labels
+    cards = state.cards()
+    mine = cards.get(model)
+    return [m for m in models if mine is None or m not in cards or same_labels(mine.labels, cards[m].labels)]
 
 
 def controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None:

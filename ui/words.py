@@ -116,7 +116,7 @@ def _measured(model: Any, explainer: Any, examples: Any, store: Any, stop: threa
 
 
 def controls() -> tuple[str, str, str, int] | None:
-    """Draw the pickers; return the model, the one beside it, the data set and the number of texts; None: one lacks."""
+    """Draw the pickers; return the model, the one beside it, the data set and the number of texts, or None."""
     models = list(state.selection().models)
     if not models:
         st.info("Choose at least one model in the sidebar.")

@@ -24,7 +24,8 @@ ROWS = {"ag_news": 8_000}
 # Epochs of a defence on embeddings, and the one from which CARL contrasts.
 ON_EMBEDDINGS = {"epochs": 5, "after": 3.0}
 # MiniLM on AG News, whose texts are twice as long: fewer epochs, for its base model too, and low-rank weights that the
-# folder of checkpoints has room for. The paper's perturbations for AG News (steps of 0.01 from none) hardly change it.
+# folder of checkpoints has room for. The paper's perturbations for AG News (steps of 0.01 from none) hardly change it;
+# LARGE are its for SST-2.
 SHORT, NARROW = {"epochs": 2, "after": 1.0}, {"rank": 4, "learning_rate": 1e-3}
 LARGE = {"start": 0.6, "step": 0.1, "passes": 2}
 # Attacks on the whole test set, but on so many texts of AG News, and of SST-2 for a transformer.
