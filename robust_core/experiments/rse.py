@@ -90,6 +90,7 @@ class EncoderTable(Experiment):
         """Return the command that measures what a table shows; seed 0 alone is shipped."""
         seeds = max(len(claim["seeds"]) for claim in mine)
         more = f" --seeds {seeds} --train" if seeds > 1 else ""
+        more += " --precision screened" * all("--precision screened" in claim["command"] for claim in mine)
         return f"python -m robust_core reproduce {self.name}{more} --out results"
 
 
