@@ -4,26 +4,28 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import corpus, session, state
+from ui import frame
+from ui.shared import loaded
+from ui.widgets import dataset_job
 
 ROOT = Path(__file__).parent
 st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
-found = session.pages(ROOT / "pages")
+found = frame.pages(ROOT / "pages")
 # Lower-case addresses differ from those that Streamlit itself would give to files in `pages/`: its own handling of that
 # folder, which precedes the first `st.navigation` of a process, then never takes a page for its own.
 entries = [st.Page(page.path, title=page.title, icon=page.icon, default=not i,
                    url_path=page.title.lower().replace(" ", "-")) for i, page in enumerate(found)]
-session.open_session()
+frame.open_session()
 current = st.navigation(entries)
-session.style()
-session.sidebar()
+frame.style()
+frame.sidebar()
 here = next(page for page, entry in zip(found, entries, strict=True) if entry.title == current.title)
-session.watch(entries[0], here is found[0])
-corpus.sign()
+frame.watch(entries[0], here is found[0])
+dataset_job.sign()
 st.title(here.title)
 st.caption(here.subtitle)
-session.said()
+frame.said()
 current.run()
-session.write_link()
+frame.write_link()
 # After the page: the imports of a warm-up would hold up its first drawing.
-state.warm_up()
+loaded.warm_up()

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, textattack_worker
-from robust_core.models import checkpoint
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.textattack import worker
+from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import export_claim
 from robust_core.text import Draft
@@ -29,8 +30,8 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
     """Return for each result of ours whether TextAttack flips the same sentence, and its queries."""
     import torch
 
-    search = textattack_worker.recipe(attack.name, textattack_worker.wrapper(model.predict_proba),
-                                      textattack_worker.cosines(encoder.encode))
+    search = worker.recipe(attack.name, worker.wrapper(model.predict_proba),
+                                      worker.cosines(encoder.encode))
     search.goal_function.query_budget = attack.max_queries
     found = []
     for k, result in enumerate(results):
@@ -76,7 +77,7 @@ def main() -> None:
     pool = [e for e in datasets.load(args.data, "test", args.data_dir)
             if not args.most_words or len(Draft.of(e.text).words) <= args.most_words]
     random.Random(0).shuffle(pool)
-    model = checkpoint.load(args.victim)
+    model = loading.load(args.victim)
     rows = []
     for name in args.attack or SEARCHES:
         rows.append(compare(name, model, pool[: args.n], args.budget, args.seed))

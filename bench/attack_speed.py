@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, pwws, textattack_worker, textfooler
-from robust_core.models import checkpoint, masked
+from robust_core.attacks import ATTACKS, pwws, textfooler
+from robust_core.attacks.textattack import worker
+from robust_core.models import loading, masked_lm
 from robust_core.registry import to_record
 from robust_core.resources import pos
 from robust_core.store import export_claim, versions
@@ -82,7 +83,7 @@ class Sides:
         self.model, self.encoder, self._ours = model, encoder, attack
         self.watches = {"victim": Watch(model, "run"), "encoder": Watch(encoder, "_run")}
         if hasattr(attack, "masked_model"):
-            self.watches["masked"] = Watch(masked.load(attack.masked_model, str(model.device)), "_run")
+            self.watches["masked"] = Watch(masked_lm.load(attack.masked_model, str(model.device)), "_run")
 
     def _theirs(self) -> Any:  # noqa: ANN401
         """TextAttack's attack, made anew for each turn: it remembers what its masked language model said."""
@@ -90,7 +91,7 @@ class Sides:
             a, b = np.split(self.encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
             return (a * b).sum(axis=1)
 
-        theirs = textattack_worker.recipe(self._ours.name, textattack_worker.wrapper(self.model.predict_proba), alike)
+        theirs = worker.recipe(self._ours.name, worker.wrapper(self.model.predict_proba), alike)
         if self._ours.max_queries:
             theirs.goal_function.query_budget = self._ours.max_queries
         return theirs
@@ -131,7 +132,7 @@ class Sides:
 def measure(model_id: str, attack: Any, examples: Sequence[Example], rounds: int,  # noqa: ANN401
             sides: Sequence[str]) -> dict[str, Any]:
     """Run all rounds of some sides on one victim and return the figures."""
-    model = checkpoint.load(model_id)
+    model = loading.load(model_id)
     encoder = encoders.default(str(model.device))
     right = model.predict_proba([e.text for e in examples]).argmax(1)
     chosen = [e for e, label in zip(examples, right, strict=True) if e.label == label]
@@ -215,7 +216,7 @@ def main() -> None:
     if options.alone and options.out:
         parser.error("A claim compares with TextAttack: --out goes without --alone.")
     if not options.alone:
-        textattack_worker.prepare()
+        worker.prepare()
     examples = [e for e in datasets.load("sst2", "test")
                 if not options.most_words or len(Draft.of(e.text).words) <= options.most_words]
     drawn = np.random.default_rng(0).permutation(len(examples))[: options.n]

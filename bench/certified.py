@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from robust_core import certified, datasets, smoothing
+from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.certify import SMOOTHERS
-from robust_core.evaluate import choose, evaluate
-from robust_core.models import checkpoint
+from robust_core.certify import certified_accuracy, training
+from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.evaluation.evaluate import choose, evaluate
+from robust_core.models import loading
 from robust_core.store import ResultStore, export_claim
 
 LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -27,13 +28,13 @@ LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 def search(args: argparse.Namespace) -> dict[str, Any]:
     """Search for flips around every input and return the claim."""
-    model = certified.model_of(args.dataset, 0, args.data_dir)
-    data = smoothing.read(args.dataset, "test", model.space, args.data_dir, n=args.n)
+    model = certified_accuracy.model_of(args.dataset, 0, args.data_dir)
+    data = training.read(args.dataset, "test", model.space, args.data_dir, n=args.n)
     rows = []
     for scale in args.scale or (0.5,):
         method = SMOOTHERS["dssn"](scale=scale)
-        _, found = certified.certified_accuracy(model, data, method)
-        rows.append({"scale": scale, **certified.searched(model, data, method, found)})
+        _, found = certified_accuracy.certified_accuracy(model, data, method)
+        rows.append({"scale": scale, **certified_accuracy.searched(model, data, method, found)})
         print(rows[-1], flush=True)
     first = rows[0]
     outside = first["outside"]["one_step_outside"]
@@ -46,8 +47,8 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
 
 def attacks(args: argparse.Namespace) -> dict[str, Any]:
     """Attack classifiers (stored results are used again), compare with the radii, and return the claim."""
-    model, store, rows = certified.model_of(args.dataset, 0, args.data_dir), ResultStore(), []
-    victims = [checkpoint.load(f"{args.dataset}/{architecture}/base") for architecture in args.victim]
+    model, store, rows = certified_accuracy.model_of(args.dataset, 0, args.data_dir), ResultStore(), []
+    victims = [loading.load(f"{args.dataset}/{architecture}/base") for architecture in args.victim]
     wanted = {e.uid for e in choose(datasets.load(args.dataset, "test", args.data_dir), args.n, 0)}
     methods = [ATTACKS[name]() for name in args.attack]
     for event in evaluate(victims, args.dataset, "test", methods, n=args.n, data_dir=args.data_dir, store=store):
@@ -56,7 +57,7 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
         results = [r for r in store.each(event.data["run"]) if r.example.uid in wanted]
         for scale in args.scale or LAMBDAS[:3]:
             rows.append({"victim": event.victim, "attack": event.data["attack"], "run": event.data["run"],
-                         "scale": scale, **certified.moved_by(model, results, SMOOTHERS["dssn"](scale=scale))})
+                         "scale": scale, **certified_accuracy.moved_by(model, results, SMOOTHERS["dssn"](scale=scale))})
             print(rows[-1], flush=True)
     chosen = [r for r in rows if r["scale"] == rows[0]["scale"]]
     inside, changed = sum(r["inside"] for r in chosen), sum(r["changed"] for r in chosen)
@@ -70,13 +71,13 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
 
 def speed(args: argparse.Namespace) -> dict[str, Any]:
     """Time a typed review at five Lambdas and return the claim."""
-    model = certified.model_of(args.dataset, 0, args.data_dir)
+    model = certified_accuracy.model_of(args.dataset, 0, args.data_dir)
     texts = [e.text for e in choose(datasets.load("reviews", "test"), args.n or 20, 0)]
-    certified.certify_texts(model, ["warm"], "dssn", LAMBDAS)
+    certified_accuracy.certify_texts(model, ["warm"], "dssn", LAMBDAS)
     seconds = []
     for text in texts:
         started = time.perf_counter()
-        certified.certify_texts(model, [text], "dssn", LAMBDAS)
+        certified_accuracy.certify_texts(model, [text], "dssn", LAMBDAS)
         seconds.append(time.perf_counter() - started)
     middle, slowest = statistics.median(seconds), max(seconds)
     print(f"median {middle:.3f} s, slowest {slowest:.3f} s of {len(texts)} reviews")

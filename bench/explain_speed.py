@@ -21,7 +21,7 @@ import torch
 from robust_core import datasets, resources
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import kendall_tau
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.store import export_claim
 from robust_core.text import Draft, Edit
 
@@ -104,7 +104,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     reviews = [e.text for e in datasets.load("reviews", "train") if 18 <= len(Draft.of(e.text).words) <= 22]
     pairs = [(text, perturbed(text)) for text in reviews[: args.pairs + 1]]
-    cnn, lstm, minilm = (checkpoint.load(f"sst2/{name}/base") for name in ("cnn", "lstm", "minilm"))
+    cnn, lstm, minilm = (loading.load(f"sst2/{name}/base") for name in ("cnn", "lstm", "minilm"))
     models = [cnn, second(cnn), lstm, minilm]
     times(models, pairs[:1])
     found = times(models, pairs[1:])

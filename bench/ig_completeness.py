@@ -11,11 +11,11 @@ import sys
 import time
 
 from robust_core import datasets
-from robust_core.evaluate import choose
+from robust_core.evaluation.evaluate import choose
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import allowed_gap
 from robust_core.metrics import proportion_and_error
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import export_claim
 
@@ -34,7 +34,7 @@ def main() -> None:
     examples = choose(datasets.load(args.dataset, args.split, args.data_dir), args.n, 0)
     explainer = EXPLAINERS["ig"]()
     for model_id in models:
-        model = checkpoint.load(model_id)
+        model = loading.load(model_id)
         started, found = time.perf_counter(), []
         for start in range(0, len(examples), 64):
             texts = [e.text for e in examples[start: start + 64]]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from robust_core import metrics
 from robust_core.attacks import ATTACKS
-from robust_core.evaluate import evaluate
-from robust_core.models import checkpoint
+from robust_core.evaluation.evaluate import evaluate
+from robust_core.models import loading
 from robust_core.store import ResultStore, export_claim
 
 # Threads that come and go leave pages behind in the first readings of a pass.
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--out", help="file for the claim")
     args = parser.parse_args()
-    model = checkpoint.load(args.model, "cpu")
+    model = loading.load(args.model, "cpu")
     with tempfile.TemporaryDirectory() as folder:
         first, second = (attack(model, ResultStore(folder), seed, args) for seed in range(2))
     settled = [(a, b) for a, b in zip(first, second, strict=True) if a.ended >= _SETTLED * first[-1].ended]

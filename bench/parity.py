@@ -20,9 +20,10 @@ from unittest import mock
 import numpy as np
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, bae, pwws, textattack_worker, textfooler
+from robust_core.attacks import ATTACKS, bae, pwws, textfooler
+from robust_core.attacks.textattack import worker
 from robust_core.metrics import proportion_and_error
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import export_claim
 from robust_core.text import Draft, Edit, clean
@@ -96,8 +97,8 @@ class Watched:
 
     def __init__(self, name: str, model: Any, encoder: Any) -> None:  # noqa: ANN401
         # Batches of other sizes give other last bits, and TextAttack would decide exact ties by these.
-        victim = textattack_worker.wrapper(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
-        self._attack = textattack_worker.recipe(name, victim, textattack_worker.cosines(encoder.encode))
+        victim = worker.wrapper(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
+        self._attack = worker.recipe(name, victim, worker.cosines(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
         ranked, asked = getattr(search, "_get_index_order", None), goal.get_results
         moved = search.get_transformations
@@ -219,7 +220,7 @@ def _size(gap: float) -> str:
 
 def compare(attack: str, name: str, pool: Sequence[Example], n: int, long: int, several: int) -> dict[str, Any]:
     """Compare on sentences of a pool, in order, until all three counts are reached; return a row of the table."""
-    model: Any = FourClasses() if name == FOUR else checkpoint.load(name)
+    model: Any = FourClasses() if name == FOUR else loading.load(name)
     if name == FOUR:
         pool = [dataclasses.replace(example, label=None) for example in pool]
     encoder, found = encoders.default(), []

@@ -11,7 +11,7 @@ from collections import Counter
 
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS
-from robust_core.models import checkpoint
+from robust_core.models import loading
 
 # The first group that matches the place of a function takes its time.
 GROUPS = {
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--precision", default="exact", choices=("exact", "screened"))
     options = parser.parse_args()
-    model, encoder = checkpoint.load(options.model, "cpu"), encoders.default("cpu")
+    model, encoder = loading.load(options.model, "cpu"), encoders.default("cpu")
     examples = datasets.load("sst2", "dev")
     attack = ATTACKS["textfooler"]()
     list(attack.run([model], examples[-20:], encoder=encoder, precision=options.precision))

@@ -16,7 +16,7 @@ from typing import Any
 from robust_core import train, trainings
 from robust_core.errors import Incompatible
 from robust_core.experiments.comparison import ATTACKED, EPOCHS
-from robust_core.models.checkpoint import pick_device
+from robust_core.models.loading import pick_device
 from robust_core.store import export_claim
 
 _TRAIN = 6_920

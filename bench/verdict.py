@@ -11,10 +11,10 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.evaluate import choose
+from robust_core.evaluation.evaluate import choose
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency, mean_and_error
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import export_claim
 from robust_core.text import Draft, align
@@ -43,7 +43,7 @@ def main() -> None:
     everything: list[dict[str, Any]] = []
     rows = {}
     for architecture in ("cnn", "lstm", "minilm"):
-        found = pairs(checkpoint.load(f"sst2/{architecture}/base"), examples)
+        found = pairs(loading.load(f"sst2/{architecture}/base"), examples)
         everything += found
         rows[architecture] = medians(found)
         print(f"{architecture}: {rows[architecture]}")

@@ -7,9 +7,11 @@ import random
 
 import streamlit as st
 
-from ui import gallery, live, replay, running, state, why
+from ui.attack import comparison_table, examples, live, replay
+from ui.session import attack
+from ui.shared import loaded
 
-st.session_state.setdefault("text", state.DEFAULT_TEXT)
+st.session_state.setdefault("text", loaded.DEFAULT_TEXT)
 
 
 def take_example() -> None:
@@ -20,27 +22,27 @@ def take_example() -> None:
 
 def surprise() -> None:
     """Put any example into the text box."""
-    st.session_state["text"] = random.choice([t for t in gallery.everything() if t != st.session_state["text"]])
+    st.session_state["text"] = random.choice([t for t in examples.everything() if t != st.session_state["text"]])
 
 
 st.text_area("Type a review", key="text", height=100, persist_state="session",
              placeholder="A sentence or two about a film, in English")
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.selectbox("Examples", gallery.examples(), index=None, key="example", placeholder="Examples",
+    st.selectbox("Examples", examples.examples(), index=None, key="example", placeholder="Examples",
                  on_change=take_example, label_visibility="collapsed", width=200)
     st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
 live.predictions()
 
-present = running.present()
+present = attack.present()
 busy = present is not None and present.running
-names = state.dataset_labels()
+names = loaded.dataset_labels()
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.button("Attack", on_click=running.start, type="primary", icon=":material/bolt:", disabled=busy)
-    st.button("Stop", on_click=running.stop, icon=":material/stop:", disabled=not busy)
-    st.selectbox("True label", [state.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
-                 format_func=lambda i: "not given" if i == state.NO_LABEL else names[i],
+    st.button("Attack", on_click=attack.start, type="primary", icon=":material/bolt:", disabled=busy)
+    st.button("Stop", on_click=attack.stop, icon=":material/stop:", disabled=not busy)
+    st.selectbox("True label", [loaded.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
+                 format_func=lambda i: "not given" if i == loaded.NO_LABEL else names[i],
                  help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
                       "tries to change whatever the model says first.")
 live.attack(present)
 replay.show(present)
-why.show(present)
+comparison_table.show(present)

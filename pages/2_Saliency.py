@@ -5,13 +5,14 @@ Icon: stacked_bar_chart
 
 import streamlit as st
 
-from ui import running, saliency, trust
+from ui.saliency import faithfulness, page
+from ui.session import attack
 
-make = saliency.ask(running.present())
+make = page.ask(attack.present())
 if make is not None and not make():
     st.info("Choose at least one model in the sidebar.")
 elif make is not None:
-    lines = saliency.show(make)
+    lines = page.show(make)
     if lines:
-        saliency.figures(lines)
-        trust.show(lines, saliency.names_of(lines))
+        page.figures(lines)
+        faithfulness.show(lines, page.names_of(lines))

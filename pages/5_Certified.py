@@ -5,12 +5,13 @@ Icon: verified_user
 
 import streamlit as st
 
-from robust_core.certify import SMOOTHERS
+from robust_core.certify.smoothers import SMOOTHERS
 from robust_core.errors import RobustError
 from robust_core.text import check_typed
-from ui import certified_view, state
+from ui.certified import text
+from ui.shared import loaded
 
-st.session_state.setdefault("text", state.DEFAULT_TEXT)
+st.session_state.setdefault("text", loaded.DEFAULT_TEXT)
 st.markdown("""
 A *smoothed* classifier does not read the input itself: it blurs it in many ways, lets a small network judge every copy,
 and takes the majority. A small move changes few copies, so a clear majority cannot be overturned: that is the
@@ -19,31 +20,31 @@ sentence embedding. **It is not a statement about words.** One swapped word may 
 radius, and then nothing is promised; nor is it about the classifiers of the Attack page.
 """)
 
-found = {card.id: card for card in certified_view.cards("text")}
+found = {card.id: card for card in text.cards("text")}
 if not found:
     st.info("No smoothed classifiers are here. Train them: `python -m robust_core train-smoothed --dataset sst2`")
 else:
     st.text_area("Type a review", key="text", height=80, persist_state="session")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         card = found[st.selectbox("Trained on", list(found), key="certified.model", width=180,
-                                  format_func=lambda name: certified_view.TITLES.get(name, name))]
+                                  format_func=lambda name: text.TITLES.get(name, name))]
         method = st.selectbox("Noise", list(SMOOTHERS), key="certified.method", width=220,
                               format_func=lambda name: SMOOTHERS[name].title,
                               help="DSSN goes through every split and needs no luck; the other two draw their votes.")
-        scale = st.select_slider("Λ", certified_view.LAMBDAS, value=0.5, key="certified.scale", width=220,
+        scale = st.select_slider("Λ", text.LAMBDAS, value=0.5, key="certified.scale", width=220,
                                  help="Half the width of a cell, where every coordinate reaches from 0 to 1")
     try:
-        certified_view.text_part(card, check_typed(st.session_state["text"]), method, scale)
+        text.text_part(card, check_typed(st.session_state["text"]), method, scale)
         st.subheader("What attacks moved")
-        certified_view.attack_part(card, method, scale)
+        text.attack_part(card, method, scale)
     except RobustError as error:
         st.warning(str(error))
 
 st.subheader("Certified accuracy")
-certified_view.curves_part()
+text.curves_part()
 
 st.subheader("A digit")
 try:
-    certified_view.digit_part()
+    text.digit_part()
 except RobustError as error:
     st.warning(str(error))

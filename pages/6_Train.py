@@ -6,26 +6,26 @@ Icon: model_training
 import streamlit as st
 
 from robust_core.errors import RobustError
-from ui import training, training_form
+from ui.train import form, progress
 
-job = training.present()
+job = progress.present()
 if job is not None:
-    training.show(job)
+    progress.show(job)
     st.divider()
-training.unfinished()
+progress.unfinished()
 
 st.subheader("Train a new model", anchor=False)
 if job is None:
     st.caption("As it stands, this trains a CNN with FLAT on the sample reviews that come with the program: about a "
                "minute.")
 try:
-    wish = training_form.wish()
+    wish = form.wish()
 except RobustError as error:
     st.warning(str(error))
     wish = None
 with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Train", type="primary", icon=":material/model_training:", disabled=wish is None,
-              on_click=training.start, args=(wish,))
+              on_click=progress.start, args=(wish,))
     if wish is not None:
         st.caption(f"The model will be called `{wish.order.id}`"
                    + (", and waits until the present training has ended." if job is not None and not job.over else "."))

@@ -5,19 +5,20 @@ Icon: table_chart
 
 import streamlit as st
 
-from ui import figures, models_view, state
+from ui.models import figures, tables
+from ui.shared import loaded
 
-cards = list(state.cards().values())
+cards = list(loaded.cards().values())
 if not cards:
     st.info("No trained models are here. Train one: `python -m robust_core train --dataset sst2 --architecture cnn "
             "--defence base`")
     st.stop()
 found = figures.stored()
-st.dataframe(models_view.overview(cards, found), column_config=models_view.columns(), hide_index=True,
+st.dataframe(tables.overview(cards, found), column_config=tables.columns(), hide_index=True,
              placeholder="–")
 st.caption("Dev is the split on which the stored weights were chosen; test is looked at once. ± is the standard error. "
            "A dash means that no figure has been stored in results/ yet.")
 
-chosen = st.selectbox("Details of", [card.id for card in cards], format_func=state.option, key="models.detail",
+chosen = st.selectbox("Details of", [card.id for card in cards], format_func=loaded.option, key="models.detail",
                       persist_state="session")
-models_view.detail(next(card for card in cards if card.id == chosen), found.get(chosen, []))
+tables.detail(next(card for card in cards if card.id == chosen), found.get(chosen, []))

@@ -11,13 +11,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "ATTACKS": "robust_core.attacks",
     "DEFENCES": "robust_core.defences",
-    "EMBEDDING_ATTACKS": "robust_core.embedding_attacks",
+    "EMBEDDING_ATTACKS": "robust_core.attacks.embeddings",
     "EXPLAINERS": "robust_core.explainers",
-    "SMOOTHERS": "robust_core.certify",
+    "SMOOTHERS": "robust_core.certify.smoothers",
     "Example": "robust_core.types",
     "clean": "robust_core.text",
-    "cards": "robust_core.models.checkpoint",
-    "load": "robust_core.models.checkpoint",
+    "cards": "robust_core.models.loading",
+    "load": "robust_core.models.loading",
     "summary": "robust_core.metrics",
 }
 

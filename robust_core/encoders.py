@@ -18,7 +18,7 @@ from robust_core.text import clean
 from robust_core.types import Encoder, Noise
 
 if TYPE_CHECKING:
-    from robust_core.models.adapters import EncoderCard
+    from robust_core.models.encoder_cards import EncoderCard
 
 
 class MeanPooled:
@@ -37,12 +37,12 @@ class MeanPooled:
     length = 256
 
     def __init__(self, device: str = "auto", card: "EncoderCard | None" = None) -> None:
-        from robust_core.models import adapters
-        from robust_core.models.body import parent
-        from robust_core.models.checkpoint import pick_device
+        from robust_core.models import encoder_cards
+        from robust_core.models.loading import pick_device
+        from robust_core.models.networks.encoder_body import parent
 
         self._device = pick_device(device)
-        given = parent("", self.length) if card is None else adapters.adapted(card)
+        given = parent("", self.length) if card is None else encoder_cards.adapted(card)
         if card is not None:
             self.id, self.length = card.id, given.tokens.length
         self.body = given.body.to(self._device).requires_grad_(False)
@@ -55,13 +55,13 @@ class MeanPooled:
     @property
     def screens(self) -> bool:
         """Whether running in bf16 is faster here."""
-        from robust_core.models.precision import fast_bf16
+        from robust_core.models.screening import fast_bf16
 
         return fast_bf16(self._device)
 
     def noise(self) -> Noise:
         """Return how far cosines of screened rows may be from exact ones; measured at first use."""
-        from robust_core.models.precision import noise_of, probes
+        from robust_core.models.screening import noise_of, probes
 
         if self._noise is None:
             errors = []
@@ -78,7 +78,7 @@ class MeanPooled:
             texts: Texts.
             screened: Run in bf16; see `noise`.
         """
-        from robust_core.models.rows import batches
+        from robust_core.models.batching import batches
 
         rows = [self.tokens.ids(clean(text)) for text in texts]
         result = np.zeros((len(rows), self.body.width), dtype=np.float32)
@@ -89,12 +89,12 @@ class MeanPooled:
     def _run(self, rows: list[tuple[int, ...]], screened: bool) -> np.ndarray:
         import torch
 
-        from robust_core.models import precision
-        from robust_core.models.bert import mean_pool
-        from robust_core.models.rows import padded
+        from robust_core.models import screening
+        from robust_core.models.batching import padded
+        from robust_core.models.networks.bert import mean_pool
 
         ids, mask = padded(rows, self.tokens.pad_id, self._device)
-        with self._lock, torch.inference_mode(), precision.low(self._device, screened):
+        with self._lock, torch.inference_mode(), screening.low(self._device, screened):
             hidden = self.body(self.body.table(ids), mask)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()
 
@@ -112,7 +112,7 @@ class SentenceTransformerEncoder:
     def __init__(self, name: str, device: str = "auto") -> None:
         from sentence_transformers import SentenceTransformer
 
-        from robust_core.models.checkpoint import pick_device
+        from robust_core.models.loading import pick_device
 
         self.id = name
         try:
@@ -140,14 +140,14 @@ def _minilm(device: str) -> MeanPooled:
 
 @functools.lru_cache(maxsize=8)
 def _adapted(folder: Path, sha256: str, device: str) -> MeanPooled:
-    from robust_core.models import adapters
+    from robust_core.models import encoder_cards
 
-    return MeanPooled(device, adapters.read(folder))
+    return MeanPooled(device, encoder_cards.read(folder))
 
 
 def default(device: str = "auto") -> MeanPooled:
     """Return the packaged encoder, loaded once per process and device."""
-    from robust_core.models.checkpoint import pick_device
+    from robust_core.models.loading import pick_device
 
     with _LOADING:
         return _minilm(str(pick_device(device)))
@@ -155,9 +155,9 @@ def default(device: str = "auto") -> MeanPooled:
 
 def names() -> list[str]:
     """Return the names of the encoders that are here: the packaged one first, then those trained from it."""
-    from robust_core.models import adapters
+    from robust_core.models import encoder_cards
 
-    return ["minilm", *(card.id for card in adapters.cards())]
+    return ["minilm", *(card.id for card in encoder_cards.cards())]
 
 
 def load(name: str, device: str = "auto") -> Encoder:
@@ -172,14 +172,14 @@ def load(name: str, device: str = "auto") -> Encoder:
         BadInput: Its files are damaged.
         MissingResource: It cannot be reached.
     """
-    from robust_core.models import adapters
-    from robust_core.models.checkpoint import pick_device
+    from robust_core.models import encoder_cards
+    from robust_core.models.loading import pick_device
 
     if name == "minilm":
         return default(device)
-    card = next((card for card in adapters.cards() if card.id == name), None)
+    card = next((card for card in encoder_cards.cards() if card.id == name), None)
     if card is None and (Path(name) / "card.json").is_file():
-        card = adapters.read(Path(name))
+        card = encoder_cards.read(Path(name))
     if card is not None:
         with _LOADING:
             return _adapted(card.folder.resolve(), card.files["model.safetensors"], str(pick_device(device)))

@@ -87,7 +87,7 @@ def order(values: Mapping[str, Any], data_dir: str | None = None) -> Order:
         BadInput: A value is unknown, or not allowed.
     """
     from robust_core.train import Recipe, recipe_for
-    from robust_core.train.network import check_architecture
+    from robust_core.train.start import check_architecture
 
     unknown = [name for name in values if name not in _KEYS]
     if unknown or not isinstance(values.get("set", {}), Mapping):
@@ -175,10 +175,10 @@ def done(wanted: Order, root: Path) -> dict[str, Any] | None:
     Raises:
         BadInput: It is there with other parameters.
     """
-    from robust_core.models import checkpoint
-    from robust_core.reproduce import claims
+    from robust_core.experiments.readme import claims
+    from robust_core.models import loading
 
-    found = [(card.defence, card.recipe, _row(card)) for folder in (root, *checkpoint.roots())
+    found = [(card.defence, card.recipe, _row(card)) for folder in (root, *loading.roots())
              if (card := _card(folder / wanted.id)) is not None]
     found += [(claim["thresholds"]["defence"], claim["thresholds"].get("recipe", {}), claim["details"])
               for claim in claims()
@@ -211,9 +211,9 @@ def differences(wanted: Order, record: Mapping[str, Any], recipe: Mapping[str, A
 
 
 def _card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
-    from robust_core.models import checkpoint
+    from robust_core.models import loading
 
-    return checkpoint.read_card(folder) if (folder / "card.json").is_file() else None
+    return loading.read_card(folder) if (folder / "card.json").is_file() else None
 
 
 def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False

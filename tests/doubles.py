@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from robust_core.attacks.base import Attack
-from robust_core.attacks.requests import Accept, Candidate, Score, Scores, Search, Target
-from robust_core.models.network import mean_norm
+from robust_core.attacks.engine.requests import Accept, Candidate, Score, Scores, Search, Target
+from robust_core.models.networks.base import mean_norm
 from robust_core.registry import param
 from robust_core.text import Draft, Edit, clean, match_case, word_spans
 from robust_core.types import Blank, Encoded

@@ -12,11 +12,12 @@ from doubles import BagOfWords, Counting, Planted, WordEncoder, WordFiller
 from test_text import slow_window
 
 from robust_core import ATTACKS
-from robust_core.attacks import clare, constraints, pwws, splice, textfooler
+from robust_core.attacks import clare, constraints, pwws, textfooler
 from robust_core.attacks.base import Attack, generator
-from robust_core.attacks.requests import Accept, Candidate, Pause, Score, Target
+from robust_core.attacks.engine import token_splice
+from robust_core.attacks.engine.requests import Accept, Candidate, Pause, Score, Target
 from robust_core.errors import BadInput
-from robust_core.models import masked
+from robust_core.models import masked_lm
 from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit, diff, match_case, word_spans
 from robust_core.types import Example
@@ -64,7 +65,7 @@ def thesaurus(monkeypatch):
 def filler(monkeypatch):
     """A masked language model that knows a few words, in the place of the packaged one."""
     monkeypatch.setattr(clare, "tag", lambda words: ["ADJ" if w.lower() in ("good", "bad") else "NOUN" for w in words])
-    monkeypatch.setattr(masked, "load", lambda name, device: WordFiller(SYNONYMS, ("film", "see")))
+    monkeypatch.setattr(masked_lm, "load", lambda name, device: WordFiller(SYNONYMS, ("film", "see")))
 
 
 def use(monkeypatch, table: dict[str, list[tuple[str, float]]]) -> None:
@@ -267,7 +268,7 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
 
 @pytest.mark.parametrize("attack", CHANGING, indirect=True)
 def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkeypatch):
-    key, seen = splice.Splice.key, []
+    key, seen = token_splice.Splice.key, []
 
     def checked(self, candidate):
         row = key(self, candidate)
@@ -275,7 +276,7 @@ def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkey
         seen.append(row)
         return row
 
-    monkeypatch.setattr(splice.Splice, "key", checked)
+    monkeypatch.setattr(token_splice.Splice, "key", checked)
     assert not [e for e in run(attack, [victim], EXAMPLES) if e.kind == "error"]
     assert len(seen) > 50
 

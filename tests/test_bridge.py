@@ -11,14 +11,14 @@ import pytest
 from doubles import SENTIMENT, BagOfWords, WordEncoder
 
 from robust_core import ATTACKS, datasets
-from robust_core.attacks import textattack_bridge, textattack_worker
+from robust_core.attacks.textattack import client, worker
 from robust_core.errors import MissingResource
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.text import Draft
 from robust_core.types import Example
 
 ROOT = Path(__file__).parents[1]
-BRIDGED = [name for name in ATTACKS if ATTACKS[name].__module__ == textattack_bridge.__name__]
+BRIDGED = [name for name in ATTACKS if ATTACKS[name].__module__ == client.__name__]
 HERE = [name for name in BRIDGED if name != "bert-attack"]
 
 
@@ -30,7 +30,7 @@ def run(attack, victims, examples, **options) -> dict:
 
 @pytest.fixture(scope="module")
 def cnn():
-    return checkpoint.load("sst2/cnn/base")
+    return loading.load("sst2/cnn/base")
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -65,7 +65,7 @@ def test_checklist_writes_out_contractions_and_changes_numbers():
 
 def test_what_bert_attack_misses_is_said_in_one_line():
     try:
-        textattack_worker.need_masked_model()
+        worker.need_masked_model()
     except MissingResource as error:
         assert "bert-base-uncased" in str(error) and "\n" not in str(error)
     else:
@@ -77,11 +77,11 @@ def test_what_bert_attack_misses_is_said_in_one_line():
 @pytest.fixture
 def fake(monkeypatch):
     """The bridge with a process that does what a text says, in place of TextAttack's."""
-    monkeypatch.setattr(textattack_bridge, "_COMMAND", (sys.executable, str(ROOT / "tests" / "fake_textattack.py")))
-    monkeypatch.setattr(textattack_bridge, "_WORKER", None)
+    monkeypatch.setattr(client, "_COMMAND", (sys.executable, str(ROOT / "tests" / "fake_textattack.py")))
+    monkeypatch.setattr(client, "_WORKER", None)
     yield ATTACKS["deepwordbug"]()
-    if textattack_bridge._WORKER is not None:
-        textattack_bridge._WORKER.close()
+    if client._WORKER is not None:
+        client._WORKER.close()
 
 
 def victim() -> BagOfWords:
@@ -108,10 +108,10 @@ def test_stop_does_not_wait_for_a_process_that_hangs(fake):
     timer.join()
     assert time.perf_counter() - began < 0.2
     assert {e.result.status for e in found.values()} == {"stopped"}
-    hung = textattack_bridge._WORKER
+    hung = client._WORKER
     began = time.perf_counter()
     assert run(fake, [victim()], [Example("good", 1, "u")])["u"].result.perturbed == "bad"
-    assert hung is not textattack_bridge._WORKER and not hung.alive
+    assert hung is not client._WORKER and not hung.alive
     assert time.perf_counter() - began < 3
 
 

@@ -8,16 +8,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from robust_core import certified, images, smoothing
 from robust_core.__main__ import app
-from robust_core.certify import SMOOTHERS
+from robust_core.certify import base_classifiers, certified_accuracy, images, training
+from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify.training import Settings, fit
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments import EXPERIMENTS, Options
-from robust_core.models import smoothed
-from robust_core.smoothing import Settings, fit
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example
-from ui import certified_view
+from ui.certified import text as certified_view
 
 RUN = CliRunner()
 
@@ -38,7 +37,7 @@ def test_training_under_noise(name, stability):
     again = fit(method, vectors, labels, 2, 50, chosen)
     assert all((a == b).all() for a, b in zip(network.parameters(), again.parameters(), strict=True))
     test, truth = clusters(60, seed=1)
-    found = list(method.certify(smoothed.judge(network), test, 50, 2))
+    found = list(method.certify(base_classifiers.judge(network), test, 50, 2))
     right = [c.prediction == y and c.radius > 0.1 for c, y in zip(found, truth, strict=True)]
     assert np.mean(right) > 0.8
 
@@ -73,7 +72,7 @@ def test_the_space_keeps_distances_and_what_tells_the_classes_apart():
     points[:, 11] += 4 * labels
     points = points.astype(np.float32)
     for kind in ("pca", "supervised"):
-        space = smoothing.learn_space(points, labels, 3, kind)
+        space = training.learn_space(points, labels, 3, kind)
         np.testing.assert_allclose(space.axes @ space.axes.T, np.eye(3), atol=1e-5)
         inside = space.vectors(points)
         assert inside.min() == 0 and inside.max() == 255
@@ -87,25 +86,25 @@ def test_the_space_keeps_distances_and_what_tells_the_classes_apart():
             space.vectors(wrong)
     for wrong in ({"dimensions": 13}, {"dimensions": 0}, {"dimensions": 2, "kind": "magic"}):
         with pytest.raises(BadInput):
-            smoothing.learn_space(points, labels, **wrong)
+            training.learn_space(points, labels, **wrong)
 
 
 @pytest.fixture
 def digits(monkeypatch):
     """Base classifiers of the digits, trained in a moment, in the folder of own trainings."""
-    *_, last = smoothing.train("digits", ("dssn",), (0.5,), seed=7,
+    *_, last = training.train("digits", ("dssn",), (0.5,), seed=7,
                                settings=Settings(epochs=6, batch_size=32, hidden=32))
     from robust_core.store import runs_folder
 
-    smoothed.save(last["model"], runs_folder() / "checkpoints")
-    return smoothed.load("digits@7")
+    base_classifiers.save(last["model"], runs_folder() / "checkpoints")
+    return base_classifiers.load("digits@7")
 
 
 def test_a_stored_model_is_the_trained_one(digits):
     assert digits.scales("dssn") == [0.5] and digits.scales("uniform") == []
     assert digits.card.data["train"]["n"] == 1097 and digits.labels == tuple("0123456789")
-    data = smoothing.read("digits", "test", n=30)
-    row, found = certified.certified_accuracy(digits, data, SMOOTHERS["dssn"](scale=0.5))
+    data = training.read("digits", "test", n=30)
+    row, found = certified_accuracy.certified_accuracy(digits, data, SMOOTHERS["dssn"](scale=0.5))
     assert row["evaluations"] == 16 and row["n"] == 30 and row["alpha"] is None
     shares = list(row["certified_accuracy"].values())
     assert shares == sorted(shares, reverse=True) and shares[0] == row["clean_accuracy"] > 0.7 > shares[-1] == 0
@@ -113,15 +112,15 @@ def test_a_stored_model_is_the_trained_one(digits):
         digits.judge("dssn", 3)
     (digits.card.folder / "model.safetensors").write_bytes(b"x")
     with pytest.raises(BadInput, match="does not match its card"):
-        smoothed.load("digits@7")
+        base_classifiers.load("digits@7")
     with pytest.raises(UnknownName):
-        smoothed.load("nothing")
+        base_classifiers.load("nothing")
 
 
 def test_no_search_flips_inside_the_radius_and_some_do_outside(digits):
-    data, method = smoothing.read("digits", "test", n=12), SMOOTHERS["dssn"](scale=0.5)
-    _, found = certified.certified_accuracy(digits, data, method)
-    row = certified.searched(digits, data, method, found, outside=(2.0, 8.0))
+    data, method = training.read("digits", "test", n=12), SMOOTHERS["dssn"](scale=0.5)
+    _, found = certified_accuracy.certified_accuracy(digits, data, method)
+    row = certified_accuracy.searched(digits, data, method, found, outside=(2.0, 8.0))
     assert row["inside"] == 12 and row["inside_flips"] == 0
     assert row["outside"]["8"] > 0.5 and row["outside"]["2"] <= row["outside"]["8"]
 
@@ -131,7 +130,7 @@ def test_the_search_stays_within_its_budget_and_finds_what_is_there():
         return np.array([10, 9]) if vector.sum() < 7 else np.array([9, 10])
 
     for budget, flipped in ((0, False), (1, False), (2, True), (9, True)):
-        outcome = certified.search_flip(counts, np.array([5, 0, 0]), 6, budget)
+        outcome = certified_accuracy.search_flip(counts, np.array([5, 0, 0]), 6, budget)
         assert outcome.flipped == flipped and outcome.spent <= budget
 
 
@@ -141,7 +140,7 @@ def test_the_best_lambda_is_taken_at_each_radius():
                 "seconds": 0.5, "evaluations": 7, "certified_accuracy": {"0.1": near, "1": far},
                 "certified_accuracy_se": {"0.1": 0.1, "1": 0.1}}
 
-    near, far = certified.best([row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4),
+    near, far = certified_accuracy.best([row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4),
                                 row(4.0, 1, 0.5, 0.2)])
     assert (near["scale"], near["radius"], near["seeds"]) == (0.5, 0.1, [0, 1])
     assert near["value"] == pytest.approx(0.8) and near["value_se"] == pytest.approx(0.1)
@@ -150,9 +149,9 @@ def test_the_best_lambda_is_taken_at_each_radius():
 
 def test_the_experiment_trains_seeds_once_and_makes_its_table(tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
-    name, few = "dssn/certified-accuracy", smoothing.Settings(epochs=1, hidden=4)
-    monkeypatch.setattr(smoothing, "recommended", lambda dataset: few)
-    monkeypatch.setattr(smoothing, "SCALES", (0.5, 1.0))
+    name, few = "dssn/certified-accuracy", training.Settings(epochs=1, hidden=4)
+    monkeypatch.setattr(training, "recommended", lambda dataset: few)
+    monkeypatch.setattr(training, "SCALES", (0.5, 1.0))
 
     def claims(stop=None, **changes):
         options = Options(models=("digits-stable",), seeds=2, n=20, **changes)
@@ -162,11 +161,11 @@ def test_the_experiment_trains_seeds_once_and_makes_its_table(tmp_path, monkeypa
     claim, = claims()
     assert (claim["n"], claim["seeds"], claim["thresholds"]["stability"]) == (20, [0, 1], 6.0)
     assert len(claim["details"]["rows"]) == 2 * 3 * 2
-    known = {card.id: card for card in smoothed.cards()}
+    known = {card.id: card for card in base_classifiers.cards()}
     assert known["digits-stable"].settings["stability"] == known["digits-stable@1"].settings["stability"] == 6.0
     table = EXPERIMENTS[name]().table([claim])
     assert table.count("| Digits, stabilised | ") >= 2 and "votes" in table
-    monkeypatch.setattr(smoothing, "train", None)
+    monkeypatch.setattr(training, "train", None)
     again, = claims()
     assert again["value"] == claim["value"], "trained models are used again"
     stop = threading.Event()
@@ -199,7 +198,7 @@ def test_images(tmp_path):
     assert [len(images.load("cifar10", split, tmp_path)[1]) for split in ("train", "dev")] == [5, 5000]
     # A convolutional network is trained and certified on them like any array.
     network = fit(SMOOTHERS["dssn"](scale=0.1), test[:40], labels[:40], 10, 255, Settings(epochs=1, hidden=4))
-    found = next(SMOOTHERS["dssn"](scale=0.1).certify(smoothed.judge(network), test[:1], 255, 10))
+    found = next(SMOOTHERS["dssn"](scale=0.1).certify(base_classifiers.judge(network), test[:1], 255, 10))
     assert found.evaluations == 51
     (folder / "test_batch.bin").write_bytes(b"12345")
     with pytest.raises(BadInput, match="binary version"):
@@ -207,11 +206,11 @@ def test_images(tmp_path):
 
 
 def test_every_shipped_model_is_whole():
-    shipped = [card for card in smoothed.cards() if not card.seed]
+    shipped = [card for card in base_classifiers.cards() if not card.seed]
     assert {card.id for card in shipped} >= {"sst2", "ag_news", "digits"}
     assert sum(card.bytes for card in shipped) < 3_000_000
     for card in shipped:
-        model = smoothed.load(card.id)
+        model = base_classifiers.load(card.id)
         assert {name for name, _ in model.networks} == set(SMOOTHERS)
         assert model.scales("dssn")[-1] == 32
         assert (model.space is None) == (card.kind == "image")
@@ -223,19 +222,19 @@ def attacked(text: str, perturbed: str, attack: str = "textfooler") -> AttackRes
 
 
 def test_texts_are_certified_and_attacks_inside_the_radius_hold():
-    model, text = smoothed.load("sst2"), "an exceedingly clever piece of cinema"
-    rows = certified.certify_texts(model, [text], "dssn", (0.25, 0.5))
+    model, text = base_classifiers.load("sst2"), "an exceedingly clever piece of cinema"
+    rows = certified_accuracy.certify_texts(model, [text], "dssn", (0.25, 0.5))
     assert [row["evaluations"] for row in rows] == [127, 255] and rows[0]["effective_scale"] == 127 / 510
     assert rows[0]["prediction"] == "positive" and rows[0]["radius"] == pytest.approx(rows[0]["radius_steps"] / 255)
     assert rows[0]["radius_embedding"] == pytest.approx(rows[0]["radius_steps"] * model.space.step)
-    assert certified.certify_texts(model, [text, "dull"], "dssn", (0.25,))[0]["votes"] == rows[0]["votes"]
-    row = certified.moved_by(model, [attacked(text, text + "!"), attacked(text, "a terrible mess"),
+    assert certified_accuracy.certify_texts(model, [text, "dull"], "dssn", (0.25,))[0]["votes"] == rows[0]["votes"]
+    row = certified_accuracy.moved_by(model, [attacked(text, text + "!"), attacked(text, "a terrible mess"),
                                      attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
     assert row["changed"] == 2 and row["inside_flipped"] == 0 and row["inside"] <= row["held"] <= 2
     with pytest.raises(BadInput):
-        certified.moved_by(model, [attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
+        certified_accuracy.moved_by(model, [attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
     with pytest.raises(BadInput, match="reads no texts"):
-        smoothed.load("digits").vectors([text])
+        base_classifiers.load("digits").vectors([text])
 
 
 def run(*words: str) -> list[dict]:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from robust_core.checks import CHECKS, flags, warnings
+from robust_core.evaluation.checks import CHECKS, flags, warnings
 from robust_core.types import AttackResult, Attribution, Example, Swap
 
 SWAP = Swap(2, 6, "good", "dull")

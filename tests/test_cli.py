@@ -19,11 +19,11 @@ from doubles import BagOfWords, Planted, WordEncoder, WordReader
 from typer.testing import CliRunner, Result
 
 from robust_core import __main__ as cli
-from robust_core import progress
 from robust_core.attacks import ATTACKS
-from robust_core.cli import attacking
+from robust_core.cli import one_text
 from robust_core.errors import MissingResource, UnknownName
-from robust_core.models import checkpoint, masked
+from robust_core.jobs import progress
+from robust_core.models import loading, masked_lm
 from robust_core.store import FILE, ResultStore
 from robust_core.types import Attribution
 
@@ -43,12 +43,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             raise UnknownName("model", model_id, list(models))
         return models[model_id]
 
-    monkeypatch.setattr(checkpoint, "load", load)
+    monkeypatch.setattr(loading, "load", load)
     assert "planted" not in ATTACKS
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
         default=lambda device="auto": WordEncoder()))
-    monkeypatch.setattr(masked, "load", lambda name="minilm", device="auto": WordReader())
+    monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": WordReader())
     return invoke
 
 
@@ -59,14 +59,14 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     labels, words = ("negative", "positive"), ("a", "good", "bad", "movie", "dull", "fine")
     config = {"length": 50, "width": 4, "kernels": 2, "sizes": [2]}
     torch.manual_seed(0)
-    network, _ = checkpoint.build("cnn", config, labels, words)
+    network, _ = loading.build("cnn", config, labels, words)
     state = network.state_dict()
-    card = checkpoint.Card("sst2/cnn/base", "sst2", "cnn", {"name": "base"}, 0, labels, {"network": config}, {}, 0.5, 1,
+    card = loading.Card("sst2/cnn/base", "sst2", "cnn", {"name": "base"}, 0, labels, {"network": config}, {}, 0.5, 1,
                            0.1, "cpu", 52, 0, {}, {}, "", "0", root)
     weights = {name: value for name, value in state.items() if name != "embedding.weight"}
     shared = {"embedding.safetensors": {"weight": state["embedding.weight"]},
               "vocabulary.txt": "\n".join(words).encode()}
-    folder = checkpoint.save(card, weights, shared, root).folder
+    folder = loading.save(card, weights, shared, root).folder
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(root))
     return folder
 
@@ -119,7 +119,7 @@ def test_predict(run: Run) -> None:
 
 def test_predict_with_a_checkpoint(tiny: Path) -> None:
     row, = rows(invoke("predict", "a good movie", "--model", "sst2/cnn/base", "--json"))
-    loaded = checkpoint.load("sst2/cnn/base", "cpu").predict_proba(["a good movie"])[0]
+    loaded = loading.load("sst2/cnn/base", "cpu").predict_proba(["a good movie"])[0]
     assert list(row["proba"].values()) == pytest.approx(loaded.tolist())
 
 
@@ -144,7 +144,7 @@ def test_without_the_masked_model_an_attack_is_complete(run, monkeypatch):
     def load(name="minilm", device="auto"):
         raise MissingResource("The packaged masked language model", "Restore it.")
 
-    monkeypatch.setattr(masked, "load", load)
+    monkeypatch.setattr(masked_lm, "load", load)
     asked = ("attack", "a good movie", "--model", "double/bag-of-words", "--attack", "planted")
     row, = rows(run(*asked, "--json"))
     assert row["status"] == "succeeded" and row["perplexity_before"] is row["perplexity_after"] is None
@@ -482,7 +482,7 @@ def test_ctrl_c_shows_what_is_there(run: Run, monkeypatch: pytest.MonkeyPatch, w
 
     monkeypatch.setattr(BagOfWords, "proba_from_ids", interrupt)
     if when == "load":
-        monkeypatch.setattr(checkpoint, "load", load)
+        monkeypatch.setattr(loading, "load", load)
     result = run("attack", "good and good and good", "--model", "double/bag-of-words", "--attack", "planted", "--json")
     assert result.exit_code == 130
     assert "Traceback" not in result.stderr
@@ -511,7 +511,7 @@ def test_help_and_lists_import_nothing_heavy(arguments: list[str]) -> None:
 
 def test_the_attribution_row_names_words_by_their_spans() -> None:
     found = Attribution("It's <b> fine", ((0, 4), (9, 13)), (0.25, -0.5), 0, {"name": "ig"}, 0.0)
-    row = attacking._explain_row(BagOfWords(), [found])
+    row = one_text._explain_row(BagOfWords(), [found])
     assert (row["words"], row["scores"]) == (["It's", "fine"], [0.25, -0.5])
 
 

@@ -12,11 +12,12 @@ from test_experiments import MODELS, models  # noqa: F401 (a fixture)
 from test_pages import card
 
 from robust_core.errors import BadInput, MissingResource
-from robust_core.experiments import EXPERIMENTS, Options, consistency, flat_table3, flat_table8
+from robust_core.evaluation.explanation_consistency import by_group
+from robust_core.experiments import EXPERIMENTS, Options, consistency
+from robust_core.experiments.flat import table3, table8
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
 from robust_core.registry import to_record
-from robust_core.stability import by_group
 from robust_core.store import ResultStore, export_claim
 from robust_core.text import Draft
 
@@ -137,13 +138,13 @@ def test_what_is_missing_is_one_line(world, tmp_path):
 
 
 def test_the_papers_figures_are_whole():
-    assert len(flat_table3.PAPER) == 18 and len(flat_table8.PAPER) == 9
-    for paper in (flat_table3.PAPER, flat_table8.PAPER):
+    assert len(table3.PAPER) == 18 and len(table8.PAPER) == 9
+    for paper in (table3.PAPER, table8.PAPER):
         assert all(len(row) == 3 and all(0 < t <= 1 and 0 < k <= 1 for t, k in row) for row in paper.values())
-    of = flat_table3.figures(flat_table3.PAPER)
+    of = table3.figures(table3.PAPER)
     assert of("sst2/minilm/flat-pwws", "pwws") == (.44, .64) and of("trec/cnn/base", "textfooler") == (.68, .91)
     assert of("sst2/cnn/base", "bae") is None is of("sst2/minilm/flat-textfooler", "pwws")
-    for question in (flat_table3.QUESTION, flat_table8.QUESTION):
+    for question in (table3.QUESTION, table8.QUESTION):
         for subject in EXPERIMENTS["flat/table3"]().subjects():
             assert (subject.training["dataset"], subject.training["architecture"]) in question.texts
 

@@ -12,9 +12,9 @@ from robust_core import datasets, train
 from robust_core.defences import DEFENCES
 from robust_core.defences.flat import word_gaps
 from robust_core.errors import BadInput
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
-from robust_core.models.masks import MaskConfig, WordMasks
+from robust_core.models.networks.word_masks import MaskConfig, WordMasks
 from robust_core.registry import parameters, to_record
 from robust_core.train.setup import Randomness, Row, Setup
 
@@ -40,7 +40,7 @@ def setup_of(data, defence, seed=0, architecture="cnn"):
     recipe = train.recipe_for(architecture, "sst2", batch_size=8, length=12)
     random = Randomness(seed, CPU)
     with random.first:
-        begun = train.network.start(defence, "sst2", architecture, recipe, ("negative", "positive"), examples, seed)
+        begun = train.start.start(defence, "sst2", architecture, recipe, ("negative", "positive"), examples, seed)
         coded = [begun.tokens.encode(e.text) for e in examples]
         rows = [Row(c.ids, e.label, i, c.owner) for i, (c, e) in enumerate(zip(coded, examples, strict=True))]
         setup = Setup(begun.network, begun.tokens, recipe, CPU, "sst2", architecture, ("negative", "positive"),
@@ -264,7 +264,7 @@ def flat(data):
 def test_a_masked_model_is_stored_and_comes_back(flat, architecture, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     train.save(flat[architecture], tmp_path)
-    loaded = checkpoint.load(f"sst2/{architecture}/flat-textfooler", "cpu")
+    loaded = loading.load(f"sst2/{architecture}/flat-textfooler", "cpu")
     texts = [f"the film was {word}" for word in GOOD + BAD]
     network = copy.deepcopy(flat[architecture].network)
     original = TextClassifier("x", loaded.labels, network, loaded.tokens, CPU)
@@ -286,11 +286,11 @@ def test_the_words_of_the_base_model_are_shared_and_stay(data, tmp_path, monkeyp
     assert trained.card.config["start"] == base.id
     card = train.save(trained, tmp_path)
     assert card.files["../embedding.safetensors"] == base.files["../embedding.safetensors"]
-    checkpoint.check_files(base)
+    loading.check_files(base)
     other = train.save(learn(data, DEFENCES["base"](), seed=1, epochs=2)[-1]["trained"], tmp_path)
     assert "embedding.safetensors" in other.files, "another table than the neighbours' lies in its own folder"
     for name in ("base", "base@1", "flat-textfooler"):
-        checkpoint.load(f"sst2/cnn/{name}", "cpu")
+        loading.load(f"sst2/cnn/{name}", "cpu")
 
 
 def test_groups_of_words_share_a_factor(data, tmp_path, monkeypatch):
@@ -300,7 +300,7 @@ def test_groups_of_words_share_a_factor(data, tmp_path, monkeypatch):
     table = trained.network.embedding
     assert table.scale.shape == (3,) and (table.scale != 1).any() and set(table.group.unique().tolist()) == {0, 1, 2}
     train.save(trained, tmp_path)
-    loaded = checkpoint.load("sst2/cnn/flat-groups3", "cpu")
+    loaded = loading.load("sst2/cnn/flat-groups3", "cpu")
     original = TextClassifier("x", loaded.labels, trained.network, trained.tokens, CPU)
     assert loaded.predict_proba(["a lovely end"]) == pytest.approx(original.predict_proba(["a lovely end"]), abs=5e-3)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from doubles import BagOfWords
 
-from robust_core import ATTACKS, Example, reproduce
+from robust_core import ATTACKS, Example
+from robust_core.experiments import readme
 from robust_core.registry import to_record
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +60,7 @@ def test_a_page_shows_commands_that_exist(page):
 def test_a_table_that_differs_is_named_and_mended(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("Before\n<!-- table:methods -->\nold\n<!-- /table -->\nafter\n", encoding="utf-8")
-    assert reproduce.stale([page]) == [page] == reproduce.write([page])
+    assert readme.stale([page]) == [page] == readme.write([page])
     text = page.read_text(encoding="utf-8")
     assert "| attack | `textfooler` |" in text and text.startswith("Before\n") and text.endswith("-->\nafter\n")
-    assert reproduce.stale([page]) == [] == reproduce.write([page])
+    assert readme.stale([page]) == [] == readme.write([page])

@@ -3,7 +3,7 @@
 import pytest
 
 from robust_core import ATTACKS
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.resources import stop_words
 from robust_core.text import Draft, clean
 from robust_core.types import Example
@@ -19,7 +19,7 @@ NATIVE = [name for name, attack in ATTACKS.items() if not attack.__module__.ends
 
 @pytest.fixture(scope="module")
 def victim():
-    return checkpoint.load("sst2/cnn/base", "cpu")
+    return loading.load("sst2/cnn/base", "cpu")
 
 
 @pytest.mark.parametrize("budget", [1, 2, 7, 60, 400])

@@ -7,12 +7,12 @@ import torch
 from doubles import BagOfWords
 
 from robust_core import EMBEDDING_ATTACKS, metrics
-from robust_core.embedding_attacks import FGSM, PGD, sweep
+from robust_core.attacks.embeddings import FGSM, PGD, sweep
 from robust_core.errors import BadInput, Incompatible
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
+from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.tokens import WordVocabulary
-from robust_core.models.words import WordCNN, WordLSTM
 from robust_core.types import EmbeddingAttackResult, Example
 
 torch.set_num_threads(1)
@@ -85,7 +85,7 @@ def test_batches_and_order_do_not_matter(model, random_start):
 
 
 def test_screened_climbs_in_bf16_and_is_judged_in_fp32(monkeypatch):
-    model = checkpoint.load("sst2/minilm/base", "cpu")
+    model = loading.load("sst2/minilm/base", "cpu")
     monkeypatch.setattr(TextClassifier, "screens", True)  # Whether or not this machine is faster so.
     attack, low = PGD(radius=0.3, steps=4), []
     logits = TextClassifier.logits

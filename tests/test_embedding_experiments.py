@@ -12,10 +12,13 @@ from test_sentences import card as encoder_card
 from test_sentences import folder  # noqa: F401 (a fixture)
 
 from robust_core import encoders
+from robust_core.encoder_evaluation import tasks
+from robust_core.encoder_training import specs
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.experiments import EXPERIMENTS, Options, carl_rar_embeddings, carl_rar_table6, rse
-from robust_core.models import adapters, checkpoint
-from robust_core.sentences import evaluation, orders
+from robust_core.experiments import EXPERIMENTS, Options
+from robust_core.experiments.carl_rar import table6, tables4_5
+from robust_core.experiments.rse import tables
+from robust_core.models import encoder_cards, loading
 from robust_core.store import ResultStore
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("a clever and good movie", 1), ("a fine movie", 1)]
@@ -50,8 +53,8 @@ def models(tmp_path, monkeypatch):
         (tmp_path / "data" / "sst2" / f"{split}.tsv").write_text("\n".join(lines) + "\n")
     built = {f"sst2/minilm/{name}": Reader(id=f"sst2/minilm/{name}") for name in ("base", "rar")}
     here = [types.SimpleNamespace(id=name) for name in built]
-    monkeypatch.setattr(checkpoint, "load", lambda name, device="auto": built[name])
-    monkeypatch.setattr(checkpoint, "cards", lambda: here)
+    monkeypatch.setattr(loading, "load", lambda name, device="auto": built[name])
+    monkeypatch.setattr(loading, "cards", lambda: here)
     monkeypatch.setattr(encoders, "default", lambda device="auto": WordEncoder())
     return here
 
@@ -69,8 +72,8 @@ def test_tables_under_pgd(models, tmp_path, name):
     message, = notes
     assert "sst2/minilm/freelb" in message and "ag_news/minilm/base" in message and "--train" in message
     curve = made[0]["details"]["rows"][0]["curve"]
-    assert [row["radius"] for row in curve] == list(carl_rar_embeddings.RADII) and made[0]["n"] == 4
-    assert made[0]["thresholds"]["steps"] == carl_rar_embeddings.STEPS and "radius" not in made[0]["thresholds"]
+    assert [row["radius"] for row in curve] == list(tables4_5.RADII) and made[0]["n"] == 4
+    assert made[0]["thresholds"]["steps"] == tables4_5.STEPS and "radius" not in made[0]["thresholds"]
     moved = [row["distance"] for row in curve]
     assert moved == sorted(moved) and moved[0] > 0
     table = experiment.table(made)
@@ -88,7 +91,7 @@ def test_ag_news_stands_beside_the_papers_figures(models, tmp_path):
 
 def test_what_rar_reads_fools_another_model(models, tmp_path):
     made, notes = ran("carl-rar/table6", tmp_path)
-    assert not notes and [c["details"]["radius"] for c in made] == list(carl_rar_table6.RADII)
+    assert not notes and [c["details"]["radius"] for c in made] == list(table6.RADII)
     row = made[-1]["details"]["rows"][0]
     # At three mean norms every sum of weights turns, and so does what stands nearest to each row.
     assert row["right"] == 4 and row["fooled"] > 0 and row["rate"] == row["fooled"] / 4
@@ -96,7 +99,7 @@ def test_what_rar_reads_fools_another_model(models, tmp_path):
     table = EXPERIMENTS["carl-rar/table6"]().table(made)
     assert "Read by RAR" in table and "| 3 |" in table
     assert len({EXPERIMENTS["carl-rar/table6"]().file(c) for c in made}) == len(made)
-    assert carl_rar_table6.edits("a good film", "a bad film indeed") == 2
+    assert table6.edits("a good film", "a bad film indeed") == 2
 
 
 def test_without_rar_table6_says_what_is_missing(models, tmp_path):
@@ -119,10 +122,10 @@ def stored(monkeypatch, folder):  # noqa: F811 (a fixture)
     """Put doubles in the place of the packaged encoder and of SimCSE."""
     monkeypatch.setattr(encoders, "names", lambda: ["minilm", "simcse"])
     monkeypatch.setattr(encoders, "load", lambda name, device="auto": Named(name))
-    monkeypatch.setattr(adapters, "cards", lambda: [encoder_card(
+    monkeypatch.setattr(encoder_cards, "cards", lambda: [encoder_card(
         id="simcse", corpus={"n": 2000, "sha256": "x"}, dev={"after": 0.5, "step": 3}, steps=9)])
-    monkeypatch.setattr(evaluation.similarity, "TASKS", {"stsb": "sts/stsb_test"})
-    monkeypatch.setattr(evaluation.probes, "TASKS", ("sst2", "mr"))
+    monkeypatch.setattr(tasks.similarity, "TASKS", {"stsb": "sts/stsb_test"})
+    monkeypatch.setattr(tasks.probes, "TASKS", ("sst2", "mr"))
     return folder
 
 
@@ -139,15 +142,15 @@ def test_encoders_side_by_side(stored, tmp_path, name):
 
 
 def test_the_ablation_learns_from_what_the_whole_loss_learnt(stored, tmp_path, monkeypatch):
-    schedule = dataclasses.asdict(orders.Schedule(checks=2))
-    monkeypatch.setattr(adapters, "cards", lambda: [encoder_card(id="robustsentembed", corpus={"n": 500, "sha256": ""},
+    schedule = dataclasses.asdict(specs.Schedule(checks=2))
+    monkeypatch.setattr(encoder_cards, "cards", lambda: [encoder_card(id="robustsentembed", corpus={"n": 500, "sha256": ""},
                                                                  schedule=schedule)])
     wanted = EXPERIMENTS["rse/ablation"]().wanted()
     assert len(wanted) == 5 and {order.sentences for order in wanted.values()} == {500}
     assert {order.schedule.checks for order in wanted.values()} == {2}
     order = wanted["robustsentembed-no-detection"]
     assert order.id == "robustsentembed-no-detection" and order.method.detection == 0.0
-    monkeypatch.setattr(rse.evaluation, "ATTACKED", ("mr",))
+    monkeypatch.setattr(tables.evaluation, "ATTACKED", ("mr",))
     made, _ = ran("rse/ablation", tmp_path, n=2, attacks=("pgd",), models=("simcse",))
     assert [c["details"]["model"] for c in made] == ["simcse"]
     assert "none of them (SimCSE)" in EXPERIMENTS["rse/ablation"]().table(made)
@@ -162,8 +165,8 @@ def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatc
     similar, attacked = (ran(name, tmp_path, n=2, models=("simcse",), attacks=attacks)[0]
                          for name, attacks in (("rse/sts", ()), ("rse/attacks", ("textfooler",))))
     line = next(line for line in ablation.table(made + similar + attacked).splitlines() if "SimCSE" in line)
-    value = rse.percent(similar[0]["value"], similar[0]["value_se"])
-    assert line.startswith(f"| none of them (SimCSE) | {value} | {rse.percent(attacked[0]['value'], None)} | – | – |")
+    value = tables.percent(similar[0]["value"], similar[0]["value_se"])
+    assert line.startswith(f"| none of them (SimCSE) | {value} | {tables.percent(attacked[0]['value'], None)} | – | – |")
     # A seed that no setting of the ablation has stays out.
     for claim in (*similar, *attacked):
         details = claim["details"]
@@ -175,9 +178,9 @@ def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatc
 def test_several_seeds_of_an_encoder_are_pooled():
     found = [{"encoder": name, "value": value, "value_se": 0.3} for name, value in
              (("a", 0.2), ("a", 0.4), ("a@1", 0.6), ("a@1", 0.6))]
-    assert rse.mean_of(found[:2], ["a"]) == pytest.approx((0.3, 0.18 ** 0.5 / 2))
+    assert tables.mean_of(found[:2], ["a"]) == pytest.approx((0.3, 0.18 ** 0.5 / 2))
     # Over texts 0.18 / 4 for either seed; between the means 0.3 and 0.6 a variance of 0.045, over two seeds.
-    assert rse.mean_of(found, ["a", "a@1"]) == pytest.approx((0.45, (0.045 + 0.0225) ** 0.5))
+    assert tables.mean_of(found, ["a", "a@1"]) == pytest.approx((0.45, (0.045 + 0.0225) ** 0.5))
 
 
 def test_an_encoder_that_is_not_here_is_named(monkeypatch, tmp_path):
@@ -200,7 +203,7 @@ def test_train_encoder(monkeypatch, tmp_path):
         yield {"kind": "stored", "row": {"encoder": order.id, "seed": 1, "dev_spearman": 0.9, "before": 0.8,
                                          "sentences": 10, "step": 2, "steps": 2, "seconds": 1.0, "path": str(root)}}
 
-    monkeypatch.setattr(orders, "run", run)
+    monkeypatch.setattr(specs, "run", run)
     row, = rows(invoke("train-encoder", "--method", "robustsentembed", "--set", "detection=0", "--set", "epochs=2",
                        "--seed", "1", "--sentences", "10", "--out", tmp_path, "--json"))
     assert row["encoder"] == "robustsentembed@1" and row["path"] == str(tmp_path)

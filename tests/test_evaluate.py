@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder, WordReader
 
-from robust_core import metrics, stability
+from robust_core import metrics
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
-from robust_core.evaluate import check_labels, choose, evaluate
+from robust_core.evaluation import explanation_consistency
+from robust_core.evaluation.evaluate import check_labels, choose, evaluate
 from robust_core.explainers.base import Explainer
 from robust_core.registry import param
 from robust_core.store import ResultStore
@@ -368,9 +369,9 @@ def test_stored_explanations_are_used_again(data: Path, tmp_path: Path) -> None:
     third = Counted()
     assert measure(third, None)[1:] == everything and not third.asked
     # The pages' view: towards the reference label alone, unchanged texts compared with themselves.
-    of, = stability.stored(store)
+    of, = explanation_consistency.stored(store)
     assert (of.model, of.compared, of.method["name"]) == ("double/bag-of-words", 4, "counted")
-    pairs = stability.pairs(store, of)
+    pairs = explanation_consistency.pairs(store, of)
     assert len(pairs) == 8 and sum(r.perturbed != r.example.text for r, _ in pairs) == 4
     assert all(values["kendall_tau"] == 1.0 for r, values in pairs if r.perturbed == r.example.text)
 
@@ -381,7 +382,7 @@ def test_originals_are_explained_once_for_all_attacks(data: Path, monkeypatch: p
         alone = True
 
     def measured(explainer: Counted, model: BagOfWords) -> list[dict[str, Any]]:
-        monkeypatch.setattr(stability, "_ORIGINALS", stability._Originals(22))
+        monkeypatch.setattr(explanation_consistency, "_ORIGINALS", explanation_consistency._Originals(22))
         events = evaluate([model], "sst2", "test", [Planted(), Planted(max_queries=50)], data_dir=data,
                           explain=[explainer])
         return [_figures([row])[0] for row in rows(list(events)) if "explain" in row]
@@ -391,7 +392,7 @@ def test_originals_are_explained_once_for_all_attacks(data: Path, monkeypatch: p
 
         net = None
 
-    monkeypatch.setattr(stability, "model_fingerprint", lambda model: "weights of " + model.id)
+    monkeypatch.setattr(explanation_consistency, "model_fingerprint", lambda model: "weights of " + model.id)
     every, once, unknown = Counted(), Alone(), Alone()
     model = Weighed()
     model.net = object()
@@ -407,7 +408,7 @@ def test_texts_that_wait_for_their_explanation_are_left_out(data: Path, tmp_path
     both = {"data_dir": data, "store": store}
     list(evaluate([BagOfWords()], "sst2", "test", [Planted()], n=4, explain=[Counted()], **both))
     list(evaluate([BagOfWords()], "sst2", "test", [Planted()], **both))
-    assert 0 < len(stability.pairs(store, stability.stored(store)[0])) < 8
+    assert 0 < len(explanation_consistency.pairs(store, explanation_consistency.stored(store)[0])) < 8
 
 
 def test_one_pair_by_hand(data: Path) -> None:

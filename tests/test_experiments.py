@@ -11,12 +11,13 @@ import pytest
 from doubles import BagOfWords, Counting, Planted, WordEncoder
 from test_pages import card
 
-from robust_core import reproduce, trainings
+from robust_core import trainings
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
-from robust_core.experiments import EXPERIMENTS, Experiment, Options, comparison, flat_table4, pooled
-from robust_core.experiments.flat_table5 import mean_importance
-from robust_core.models import checkpoint
+from robust_core.experiments import EXPERIMENTS, Experiment, Options, comparison, pooled, readme
+from robust_core.experiments.flat import table4
+from robust_core.experiments.flat.table5 import mean_importance
+from robust_core.models import loading
 from robust_core.registry import param
 from robust_core.store import ResultStore, export_claim
 from robust_core.types import Example
@@ -47,7 +48,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Countin
     (tmp_path / "data" / "sst2" / "test.tsv").write_text("\n".join(lines) + "\n")
     built = {MODELS[0]: Counting(BagOfWords(id=MODELS[0])),
              MODELS[1]: Counting(BagOfWords(id=MODELS[1], bias=(0.0, 4.0)))}
-    monkeypatch.setattr(checkpoint, "load", lambda name, device="auto": built[name])
+    monkeypatch.setattr(loading, "load", lambda name, device="auto": built[name])
     list(ATTACKS)
     monkeypatch.setitem(ATTACKS._members, "textfooler", Planted)
     monkeypatch.setitem(ATTACKS._members, "gene", Greedy)
@@ -71,17 +72,17 @@ def test_every_experiment_describes_itself(name):
 
 
 def test_the_plan_spends_less_on_costly_attacks(models):
-    cells = {(c.model, c.attack): (c.n, c.max_queries) for c in flat_table4.FlatTable4().cells(Options())}
+    cells = {(c.model, c.attack): (c.n, c.max_queries) for c in table4.FlatTable4().cells(Options())}
     assert len(cells) == 14
     assert cells[MODELS[0], "textfooler"] == cells[MODELS[1], "bae"] == (None, 0)
     assert cells[MODELS[0], "clare"] == (300, 5000) and cells[MODELS[1], "clare"] == (100, 5000)
 
 
 def test_the_papers_figures_are_whole():
-    assert all(len(figures) == len(flat_table4.ATTACKED) for figures in flat_table4.PAPER.values())
-    assert flat_table4._paper("sst2/cnn/flat-textfooler", "gene") == 55.02
-    assert flat_table4._paper("sst2/lstm/base", "bae") == 36.52
-    assert flat_table4._paper("sst2/lstm/flat-pwws", "bae") is None
+    assert all(len(figures) == len(table4.ATTACKED) for figures in table4.PAPER.values())
+    assert table4._paper("sst2/cnn/flat-textfooler", "gene") == 55.02
+    assert table4._paper("sst2/lstm/base", "bae") == 36.52
+    assert table4._paper("sst2/lstm/flat-pwws", "bae") is None
 
 
 def test_claims_and_table(models, tmp_path):
@@ -96,12 +97,12 @@ def test_claims_and_table(models, tmp_path):
     assert first["thresholds"]["new"] == "bad" and made[2]["thresholds"]["max_queries"] == 5000
     for claim in made:
         export_claim(tmp_path / "claims" / EXPERIMENTS["flat/table4"]().file(claim), **claim)
-    found = reproduce.claims(tmp_path / "claims")
+    found = readme.claims(tmp_path / "claims")
     assert len(found) == 4
     table = EXPERIMENTS["flat/table4"]().table(found)
     assert "| `sst2/cnn/base` | 50.0 ± 25.0<br>n 4, " in table and "Gene (≤ 5,000 queries)" in table
     assert "| *FLAT paper, BERT-base* | *4.72* | *11.70* |" in table
-    assert reproduce.accuracy_table(found).count("sst2/cnn/base") == 0
+    assert readme.accuracy_table(found).count("sst2/cnn/base") == 0
 
 
 def test_what_is_stored_is_not_asked_again(models, tmp_path):

@@ -8,7 +8,7 @@ import types
 import pytest
 from doubles import BagOfWords, Planted, WordEncoder, WordReader
 
-from robust_core import fluency
+from robust_core.evaluation import fluency
 from robust_core.types import Event, Example
 
 

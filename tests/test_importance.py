@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from doubles import BagOfWords
 
-from robust_core import EXPLAINERS, importance, resources
+from robust_core import EXPLAINERS, resources
+from robust_core.explainers import word_importance as importance
 from robust_core.types import Example
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from robust_core.errors import BadInput
-from robust_core.jobs import Job, JobManager
+from robust_core.jobs.manager import Job, JobManager
 from robust_core.types import Event
 
 

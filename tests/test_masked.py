@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 
 from robust_core import ATTACKS, datasets
 from robust_core.attacks import bae
-from robust_core.attacks.requests import BATCHED, CANONICAL, Fill, Filled, Settle
-from robust_core.attacks.servers import _room
-from robust_core.attacks.settle import likely_words
+from robust_core.attacks.engine.near_ties import likely_words
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Settle
+from robust_core.attacks.engine.victim_server import _room
 from robust_core.attacks.textfooler import cased_substitutes
 from robust_core.errors import BadInput, MissingResource
-from robust_core.models import build_masked, checkpoint, masked
-from robust_core.models.bert import Bert
-from robust_core.models.build_masked import Settings, Vocabulary, hide, order_of
-from robust_core.models.masked_network import MaskedNetwork
+from robust_core.models import loading, masked_lm
+from robust_core.models.networks.bert import Bert
+from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, word_spans
+from robust_core.train import masked_lm as masked_lm_training
+from robust_core.train.masked_lm import Settings, Vocabulary, hide, order_of
 from robust_core.types import Blank, Example
 
 TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!", "[MASK] [SEP] is typed by a person",
@@ -32,18 +33,18 @@ TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!",
 def model():
     """The network before any training: what it may offer does not depend on what it has learnt."""
     torch.manual_seed(0)
-    tokens = checkpoint.subwords(minilm_folder(), 48)
+    tokens = loading.subwords(minilm_folder(), 48)
     pieces = tokens.vocabulary()
     network = MaskedNetwork(Bert.from_folder(minilm_folder()))
-    return masked.MaskedModel("untrained", network, tokens, pieces["[MASK]"], masked.Words.of(pieces),
+    return masked_lm.MaskedModel("untrained", network, tokens, pieces["[MASK]"], masked_lm.Words.of(pieces),
                               torch.device("cpu"))
 
 
 @pytest.fixture
 def trained():
-    if not any((root / "masked" / "minilm" / "card.json").is_file() for root in checkpoint.roots()):
-        pytest.skip("checkpoints/masked is not made yet: python -m robust_core.models.build_masked")
-    return masked.load("minilm", "cpu")
+    if not any((root / "masked" / "minilm" / "card.json").is_file() for root in loading.roots()):
+        pytest.skip("checkpoints/masked is not made yet: python -m robust_core.train.masked_lm")
+    return masked_lm.load("minilm", "cpu")
 
 
 @st.composite
@@ -106,7 +107,7 @@ def test_gene_keeps_the_neighbours_that_the_language_model_likes(trained):
     text = "a warm and funny film with a great cast"
     draft = Draft.of(text)
     (result,) = [e.result for e in ATTACKS["gene"](keep_likeliest=1, max_share=1.0).run(
-        [checkpoint.load("sst2/cnn/base", "cpu")], [Example(text, 1, "a")], masked=trained, encoder=WordEncoder())
+        [loading.load("sst2/cnn/base", "cpu")], [Example(text, 1, "a")], masked=trained, encoder=WordEncoder())
         if e.result]
     assert result.swaps
     after = Draft.of(result.perturbed)
@@ -118,9 +119,9 @@ def test_gene_keeps_the_neighbours_that_the_language_model_likes(trained):
 
 def test_words_are_those_of_the_vocabulary():
     pieces = {"[CLS]": 0, "good": 1, "##ing": 2, "!": 3, "a": 4, "x": 5, "1990": 6, "don't": 7, "3d": 8, "\u00e9t": 9}
-    found = masked.Words.of(pieces)
+    found = masked_lm.Words.of(pieces)
     assert found.words == ("good", "a", "don't", "3d") and found.ids.tolist() == [1, 4, 7, 8]
-    bytes_ = masked.Words.of({"<s>": 0, "\u0120good": 1, "ing": 2, "\u0120.": 3, "\u0120A": 4})
+    bytes_ = masked_lm.Words.of({"<s>": 0, "\u0120good": 1, "ing": 2, "\u0120.": 3, "\u0120A": 4})
     assert bytes_.words == ("good", "A") and bytes_.ids.tolist() == [1, 4]
 
 
@@ -161,14 +162,14 @@ def test_pseudo_perplexity_is_that_of_each_piece_alone(model):
 
 
 def test_what_is_not_here_is_one_line(monkeypatch, tmp_path):
-    masked._loaded.cache_clear()
+    masked_lm._loaded.cache_clear()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(masked.hub, "reachable", lambda name: False)
+    monkeypatch.setattr(masked_lm.huggingface, "reachable", lambda name: False)
     with pytest.raises(MissingResource, match="^The masked language model bert-base-uncased is missing"):
-        masked.load("bert-base-uncased", "cpu")
+        masked_lm.load("bert-base-uncased", "cpu")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     with pytest.raises(MissingResource, match="packaged masked language model"):
-        masked.load("minilm", "cpu")
+        masked_lm.load("minilm", "cpu")
 
 
 def test_damaged_weights_are_refused(monkeypatch, tmp_path):
@@ -176,10 +177,10 @@ def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "card.json").write_text(json.dumps({"files": {"model.safetensors": "0" * 64}}))
-    masked._loaded.cache_clear()
+    masked_lm._loaded.cache_clear()
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     with pytest.raises(BadInput, match="does not match its card"):
-        masked.load("minilm", "cpu")
+        masked_lm.load("minilm", "cpu")
 
 
 def test_any_bert_in_a_folder_fills_blanks(tmp_path):
@@ -189,12 +190,12 @@ def test_any_bert_in_a_folder_fills_blanks(tmp_path):
     BertForMaskedLM(config).save_pretrained(tmp_path / "own", safe_serialization=True)
     PreTrainedTokenizerFast(tokenizer_file=str(minilm_folder() / "tokenizer.json"), mask_token="[MASK]",
                             pad_token="[PAD]", unk_token="[UNK]").save_pretrained(tmp_path / "own")
-    (found,) = masked.load(str(tmp_path / "own"), "cpu").fill([Blank("A ", " film", "Warm")], 5)
+    (found,) = masked_lm.load(str(tmp_path / "own"), "cpu").fill([Blank("A ", " film", "Warm")], 5)
     assert len(found) == 5 and all(word[0].isupper() or word[0].isdigit() for word, _ in found)
     (tmp_path / "own" / "model.safetensors").unlink()
-    masked._loaded.cache_clear()
+    masked_lm._loaded.cache_clear()
     with pytest.raises(BadInput, match="cannot be read as a masked language model with safetensors"):
-        masked.load(str(tmp_path / "own"), "cpu")
+        masked_lm.load(str(tmp_path / "own"), "cpu")
 
 
 # --- In attacks ----------------------------------------------------------------------------------
@@ -308,25 +309,25 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
 
     def fresh(folder):
         folder.mkdir(exist_ok=True)
-        return build_masked.Training(build_masked.start_network(minilm_folder(), choice, counts), choice, folder)
+        return masked_lm_training.Training(masked_lm_training.start_network(minilm_folder(), choice, counts), choice, folder)
 
     whole = fresh(tmp_path / "a")
-    build_masked._train(whole, rows, words, choice, 10)
+    masked_lm_training._train(whole, rows, words, choice, 10)
     half = fresh(tmp_path / "b")
     for _, batch in zip(range(2), order_of(rows, choice), strict=False):
         half.learn(batch, words)
     half.save()
     again = fresh(tmp_path / "b")
     assert again.step == 2
-    build_masked._train(again, rows, words, choice, 10)
+    masked_lm_training._train(again, rows, words, choice, 10)
     for name, value in whole.weights().items():
         assert torch.equal(value, again.weights()[name]), name
     with pytest.raises(SystemExit, match="other settings"):
-        build_masked.Training(again.network, Settings(steps=5), tmp_path / "b")
+        masked_lm_training.Training(again.network, Settings(steps=5), tmp_path / "b")
 
 
 def test_the_card_is_honest(trained):
-    folder = masked.masked_folder()
+    folder = masked_lm.masked_folder()
     card = json.loads((folder / "card.json").read_text())
     assert card["bytes"] == (folder / "model.safetensors").stat().st_size <= 4_000_000
     before, after = card["held_out"]["before"]["all"], card["held_out"]["after"]["all"]

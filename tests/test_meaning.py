@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from robust_core.meaning import is_antonym_swap, is_number_swap, numbers, summary
+from robust_core.evaluation.meaning_changes import is_antonym_swap, is_number_swap, numbers, summary
 from robust_core.types import AttackResult, Example, Status, Swap
 
 

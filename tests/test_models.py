@@ -20,16 +20,16 @@ from torch import nn
 
 from robust_core import ATTACKS, EXPLAINERS, datasets, train
 from robust_core.attacks import textfooler
-from robust_core.attacks.requests import Candidate
-from robust_core.attacks.splice import Splice
+from robust_core.attacks.engine.requests import Candidate
+from robust_core.attacks.engine.token_splice import Splice
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
-from robust_core.models import checkpoint, precision
-from robust_core.models.bert import Bert, mean_pool
+from robust_core.models import loading, screening
+from robust_core.models.batching import batches, padded
 from robust_core.models.classifier import TextClassifier
-from robust_core.models.rows import batches, padded
+from robust_core.models.networks.bert import Bert, mean_pool
+from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.tokens import Subwords, WordVocabulary, owners, word_pieces
-from robust_core.models.words import WordCNN, WordLSTM
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, Edit, clean, word_spans
 from robust_core.types import Example
@@ -82,7 +82,7 @@ def test_a_word_is_read_when_all_its_tokens_are(words, length):
 
 @pytest.fixture(scope="module")
 def minilm_tokens():
-    return checkpoint.subwords(minilm_folder(), 128)
+    return loading.subwords(minilm_folder(), 128)
 
 
 def bare(tokens, labels=LABELS) -> TextClassifier:
@@ -349,7 +349,7 @@ def write_hugging_face(folder: Path, family: str) -> Path:
 def hugging_face(request, tmp_path_factory):
     """(folder, classifier) of each family."""
     folder = write_hugging_face(tmp_path_factory.mktemp(request.param), request.param)
-    return folder, checkpoint.load(str(folder), "cpu")
+    return folder, loading.load(str(folder), "cpu")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -443,19 +443,19 @@ def test_a_folder_without_a_classifier_says_so(tmp_path):
     from transformers import BertConfig, BertModel
 
     with pytest.raises(BadInput, match="neither a card.json nor a Hugging Face config.json") as caught:
-        checkpoint.load(str(tmp_path))
+        loading.load(str(tmp_path))
     assert str(tmp_path) not in str(caught.value)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(BadInput, match="cannot be read as a classifier"):
-        checkpoint.load(str(tmp_path))
+        loading.load(str(tmp_path))
     folder = write_hugging_face(tmp_path / "pickled", "bert")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(BadInput, match="safetensors"):
-        checkpoint.load(str(folder))
+        loading.load(str(folder))
     headless = write_hugging_face(tmp_path / "headless", "bert")
     BertModel(BertConfig.from_pretrained(headless)).save_pretrained(headless)
     with pytest.raises(RobustError):
-        checkpoint.load(str(headless))
+        loading.load(str(headless))
 
 
 # --- Checkpoints -----------------------------------------------------------------------------------
@@ -500,30 +500,30 @@ def shelf(trained, tmp_path, monkeypatch):
 @pytest.mark.parametrize("architecture", ["cnn", "lstm"])
 def test_a_saved_model_comes_back(trained, shelf, architecture):
     model_id = f"sst2/{architecture}/base"
-    loaded = checkpoint.load(model_id, "cpu")
+    loaded = loading.load(model_id, "cpu")
     original = TextClassifier("x", LABELS, trained[architecture].network, trained[architecture].tokens, CPU)
     texts = [f"the film was {w}" for w in GOOD + BAD] + ["zorp", "", "good " * 40]
     assert loaded.predict_proba(texts) == pytest.approx(original.predict_proba(texts), abs=2e-3)
     card = loaded.card
     assert (loaded.id, loaded.labels, loaded.length) == (model_id, LABELS, 12)
-    assert card == {c.id: c for c in checkpoint.cards()}[model_id]
+    assert card == {c.id: c for c in loading.cards()}[model_id]
     assert card.title == {"cnn": "CNN \u00b7 base", "lstm": "LSTM \u00b7 base"}[architecture]
     assert set(card.files) == {"model.safetensors", "../embedding.safetensors", "../vocabulary.txt"}
     assert card.bytes == sum((card.folder / name).stat().st_size for name in card.files)
     assert [p for p in shelf.rglob("*") if p.is_file() and p.name.startswith("tmp")] == []
-    assert checkpoint.load(str(shelf / model_id), "cpu").predict_proba(texts[:2]) == pytest.approx(
+    assert loading.load(str(shelf / model_id), "cpu").predict_proba(texts[:2]) == pytest.approx(
         loaded.predict_proba(texts[:2]))
-    again = checkpoint.load(model_id, "cpu")
+    again = loading.load(model_id, "cpu")
     assert np.array_equal(again.predict_proba(texts), loaded.predict_proba(texts))
 
 
 def test_cards_are_listed_in_order_and_own_trainings_beside_them(trained, shelf, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
-    assert [c.id for c in checkpoint.cards()] == ["sst2/cnn/base", "sst2/lstm/base"]
+    assert [c.id for c in loading.cards()] == ["sst2/cnn/base", "sst2/lstm/base"]
     seeded = trained["cnn"]._replace(card=dataclasses.replace(trained["cnn"].card, id="sst2/cnn/base@1", seed=1))
     train.save(seeded, tmp_path / "runs" / "checkpoints")
-    assert [c.id for c in checkpoint.cards()] == ["sst2/cnn/base", "sst2/cnn/base@1", "sst2/lstm/base"]
-    assert checkpoint.load("sst2/cnn/base@1", "cpu").card.seed == 1
+    assert [c.id for c in loading.cards()] == ["sst2/cnn/base", "sst2/cnn/base@1", "sst2/lstm/base"]
+    assert loading.load("sst2/cnn/base@1", "cpu").card.seed == 1
 
 
 def flip(path: Path) -> None:
@@ -538,9 +538,9 @@ def flip(path: Path) -> None:
 def test_a_damaged_file_is_never_used(shelf, name, damage):
     damage(shelf / "sst2" / "cnn" / name)
     with pytest.raises(BadInput, match=rf"sst2/cnn/base: {Path(name).name} .*restore the checkpoint") as caught:
-        checkpoint.load("sst2/cnn/base", "cpu")
+        loading.load("sst2/cnn/base", "cpu")
     assert "\n" not in str(caught.value)
-    assert checkpoint.load("sst2/lstm/base", "cpu").labels == LABELS
+    assert loading.load("sst2/lstm/base", "cpu").labels == LABELS
 
 
 def test_swapped_files_are_never_used(shelf):
@@ -550,16 +550,16 @@ def test_swapped_files_are_never_used(shelf):
     two.write_bytes(held)
     for model_id in ("sst2/cnn/base", "sst2/lstm/base"):
         with pytest.raises(BadInput, match=f"{model_id}: model.safetensors does not match its card"):
-            checkpoint.load(model_id, "cpu")
+            loading.load(model_id, "cpu")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b"null", b'{"id": "sst2/cnn/base"}'])
 def test_a_damaged_card_is_left_out_and_named(shelf, content):
     (shelf / "sst2/cnn/base/card.json").write_bytes(content)
-    assert [c.id for c in checkpoint.cards()] == ["sst2/lstm/base"]
+    assert [c.id for c in loading.cards()] == ["sst2/lstm/base"]
     for asked in ("sst2/cnn/base", str(shelf / "sst2/cnn/base")):
         with pytest.raises(BadInput, match="The card of sst2/cnn/base is damaged; restore card.json"):
-            checkpoint.load(asked, "cpu")
+            loading.load(asked, "cpu")
 
 
 def edit_card(shelf: Path, **changes) -> None:
@@ -574,8 +574,8 @@ def edit_card(shelf: Path, **changes) -> None:
 ], ids=str)
 def test_no_card_whatever_it_says_keeps_the_others_from_being_listed(shelf, changes):
     edit_card(shelf, **changes)
-    assert "sst2/lstm/base" in [c.id for c in checkpoint.cards()]
-    assert all(c.title and c.defence_name for c in checkpoint.cards())
+    assert "sst2/lstm/base" in [c.id for c in loading.cards()]
+    assert all(c.title and c.defence_name for c in loading.cards())
 
 
 @pytest.mark.parametrize("changes", [
@@ -587,7 +587,7 @@ def test_no_card_whatever_it_says_keeps_the_others_from_being_listed(shelf, chan
 def test_a_card_that_does_not_fit_its_files_is_one_clear_line(shelf, changes):
     edit_card(shelf, **changes)
     with pytest.raises(RobustError, match="sst2/cnn/base") as caught:
-        checkpoint.load(str(shelf / "sst2/cnn/base"), "cpu")
+        loading.load(str(shelf / "sst2/cnn/base"), "cpu")
     assert "\n" not in str(caught.value)
 
 
@@ -597,14 +597,14 @@ def test_weights_that_are_no_weights_are_one_clear_line_even_with_the_right_hash
     card = json.loads((path.parent / "card.json").read_text())
     edit_card(shelf, files=card["files"] | {"model.safetensors": hashlib.sha256(path.read_bytes()).hexdigest()})
     with pytest.raises(BadInput, match="sst2/cnn/base cannot be read"):
-        checkpoint.load("sst2/cnn/base", "cpu")
+        loading.load("sst2/cnn/base", "cpu")
 
 
 @pytest.mark.parametrize(
     "asked", ["sst2/cnn/nosuch", "sst2/cnn", "a/b/c", "", "  ", "sst2", "../x/y", "sst2/cnn/base@7"])
 def test_an_unknown_model_lists_the_known_ones(shelf, asked):
     with pytest.raises(UnknownName, match="Known: sst2/cnn/base, sst2/lstm/base"):
-        checkpoint.load(asked, "cpu")
+        loading.load(asked, "cpu")
 
 
 def test_a_model_that_cannot_be_fetched_says_so(shelf, monkeypatch):
@@ -614,17 +614,17 @@ def test_a_model_that_cannot_be_fetched_says_so(shelf, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(transformers.utils.hub, "_is_offline_mode", True)
     with pytest.raises(UnknownName, match="Unknown model 'nosuch'. Known: sst2/cnn/base"):
-        checkpoint.load("nosuch", "cpu")
+        loading.load("nosuch", "cpu")
     with pytest.raises(MissingResource, match="The classifier nobody/nosuch is missing") as caught:
-        checkpoint.load("nobody/nosuch", "cpu")
+        loading.load("nobody/nosuch", "cpu")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "nosuch", ""])
 def test_an_unknown_device_is_one_clear_line(device):
     with pytest.raises(BadInput, match="There is no device"):
-        checkpoint.pick_device(device)
-    assert checkpoint.pick_device("cpu") == CPU
+        loading.pick_device(device)
+    assert loading.pick_device("cpu") == CPU
 
 
 @given(st.lists(st.integers(0, 60), max_size=60), st.integers(1, 400))
@@ -641,7 +641,7 @@ def test_batches_hold_every_row_once_within_the_budget_and_without_many_pads(len
 
 
 def test_the_packed_encoder_computes_what_the_plain_one_does():
-    model = checkpoint.load("sst2/minilm/base", "cpu")
+    model = loading.load("sst2/minilm/base", "cpu")
     rows = [model.text_row(text) for text in ("good", "a dull film, really", "one two three four five six seven " * 9)]
     body = model.net.body
     for chosen in (rows[:1], rows, rows[::-1] * 7):
@@ -657,7 +657,7 @@ def test_the_packed_encoder_computes_what_the_plain_one_does():
 
 
 def test_a_packed_encoder_follows_its_weights_and_copies():
-    model = checkpoint.load("sst2/minilm/base", "cpu")
+    model = loading.load("sst2/minilm/base", "cpu")
     body, text = copy.deepcopy(model.net.body), [model.text_row("a dull film")]
     ids, mask = padded(text, model.tokens.pad_id, CPU)
 
@@ -674,11 +674,11 @@ def test_a_packed_encoder_follows_its_weights_and_copies():
 
 
 def test_screening_stays_within_its_noise():
-    model = checkpoint.load("sst2/minilm/base", "cpu")
+    model = loading.load("sst2/minilm/base", "cpu")
     if not model.screens:
         pytest.skip("no bf16 here")
     texts = [e.text for e in datasets.load("reviews", "dev")]
     exact, low = (model.proba_from_ids([model.text_row(t) for t in texts], screened=s) for s in (False, True))
     assert 0 < np.abs(exact - low).max()
-    off = np.abs(precision.log_odds(low) - precision.log_odds(exact)).max()
+    off = np.abs(screening.log_odds(low) - screening.log_odds(exact)).max()
     assert off <= 2 * model.noise().absolute <= 0.5

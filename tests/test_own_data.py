@@ -5,10 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from robust_core import datasets, own_data, trainings
+from robust_core import datasets, trainings, uploads
 from robust_core.__main__ import app
 from robust_core.errors import BadInput, UnknownName
-from robust_core.models import checkpoint
+from robust_core.models import loading
 
 GOOD = [f"a good film number {i}, with a comma and a \"quote\"" for i in range(30)]
 BAD = [f"a bad film number {i}" for i in range(20)]
@@ -21,16 +21,16 @@ def csv_file(header: str = "id,review,stars") -> bytes:
 
 
 def added(name: str = "mine", content: bytes | None = None) -> datasets.DataSet:
-    table = own_data.read("mine.csv", content or csv_file())
-    return own_data.add(name, table, "review", "stars", {"0": "thumbs down", "1": "thumbs up"})
+    table = uploads.read("mine.csv", content or csv_file())
+    return uploads.add(name, table, "review", "stars", {"0": "thumbs down", "1": "thumbs up"})
 
 
 def test_every_kind_of_file_gives_the_same_table():
-    as_csv = own_data.read("a.csv", csv_file())
+    as_csv = uploads.read("a.csv", csv_file())
     lines = [json.dumps({"id": i, "review": text, "stars": int(i < 30)}) for i, text in enumerate([*GOOD, *BAD])]
-    as_jsonl = own_data.read("a.jsonl", "\n".join(lines).encode())
+    as_jsonl = uploads.read("a.jsonl", "\n".join(lines).encode())
     rows = [f"{i}\t{text}\t{int(i < 30)}" for i, text in enumerate([*GOOD, *BAD])]
-    as_tsv = own_data.read("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
+    as_tsv = uploads.read("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
     assert as_csv == as_jsonl == as_tsv
     assert as_csv.columns == ("id", "review", "stars") and as_csv.rows[0]["review"] == GOOD[0]
     assert as_csv.guess() == ("review", "stars") and as_csv.classes("stars") == ["0", "1"]
@@ -38,7 +38,7 @@ def test_every_kind_of_file_gives_the_same_table():
 
 def test_columns_are_guessed_by_what_is_in_them():
     rows = "\n".join(f"{i},some words that are long {i},{'ab'[i % 2]}" for i in range(4))
-    assert own_data.read("a.csv", f"x,y,z\n{rows}\n".encode()).guess() == ("y", "z")
+    assert uploads.read("a.csv", f"x,y,z\n{rows}\n".encode()).guess() == ("y", "z")
 
 
 def test_a_data_set_of_ones_own_is_like_any_other():
@@ -75,7 +75,7 @@ def test_repeated_and_empty_rows_count_once_or_not_at_all():
 ])
 def test_a_file_that_cannot_be_read_is_one_line(file_name, content, line):
     with pytest.raises(BadInput, match=line):
-        own_data.read(file_name, content)
+        uploads.read(file_name, content)
 
 
 @pytest.mark.parametrize(("name", "column", "names", "line"), [
@@ -84,16 +84,16 @@ def test_a_file_that_cannot_be_read_is_one_line(file_name, content, line):
     ("mine", "stars", {"0": "same", "1": "same"}, "two at least"), ("mine", "stars", {"0": " "}, "needs a name"),
 ])
 def test_a_table_that_cannot_be_used_is_one_line(own_runs, name, column, names, line):
-    table = own_data.read("a.csv", csv_file() + b"51,one more,1\r\n")
+    table = uploads.read("a.csv", csv_file() + b"51,one more,1\r\n")
     with pytest.raises(BadInput, match=line):
-        own_data.add(name, table, "review", column, {v: v for v in set(table.values(column))} | names)
+        uploads.add(name, table, "review", column, {v: v for v in set(table.values(column))} | names)
     assert not (own_runs / "data").exists()
 
 
 def test_too_few_texts_are_refused():
-    table = own_data.read("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
+    table = uploads.read("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
     with pytest.raises(BadInput, match="The class 1 has 1 texts"):
-        own_data.add("few", table, "text", "label", {"0": "0", "1": "1"})
+        uploads.add("few", table, "text", "label", {"0": "0", "1": "1"})
 
 
 def test_a_damaged_description_is_left_out(own_runs):
@@ -103,8 +103,8 @@ def test_a_damaged_description_is_left_out(own_runs):
 
 
 def test_names_come_from_files():
-    assert own_data.plain_name("My Reviews (2).csv") == "my_reviews_2"
-    assert own_data.plain_name("sst2.tsv") == "own_sst2" and own_data.plain_name("÷.csv") == "own"
+    assert uploads.plain_name("My Reviews (2).csv") == "my_reviews_2"
+    assert uploads.plain_name("sst2.tsv") == "own_sst2" and uploads.plain_name("÷.csv") == "own"
 
 
 def test_small_data_sets_get_recipes_and_defences_of_their_own():
@@ -129,6 +129,6 @@ def test_the_command_line_trains_on_a_file(tmp_path):
     assert done.exit_code == 0, done.stderr
     assert "texts from review, labels from stars" in done.stderr
     assert json.loads(done.stdout)["results"][0]["model"] == "films/cnn/base"
-    assert "films/cnn/base" in {card.id for card in checkpoint.cards()}
-    loaded = checkpoint.load("films/cnn/base", "cpu")
+    assert "films/cnn/base" in {card.id for card in loading.cards()}
+    loaded = loading.load("films/cnn/base", "cpu")
     assert loaded.labels == ("0", "1") and loaded.predict_proba(["a good film"]).shape == (1, 2)

@@ -10,8 +10,11 @@ from test_own_data import added
 from test_pages import MODELS, app, card, doubles, page, settle  # noqa: F401 (a fixture)
 
 from robust_core import datasets
-from robust_core.models import checkpoint
-from ui import charts, embeddings, saliency, state
+from robust_core.models import loading
+from ui import embeddings
+from ui.saliency import page as saliency
+from ui.shared import loaded
+from ui.widgets import charts
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def known(tmp_path, monkeypatch):
         folder = tmp_path / "checkpoints" / model
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(model) | {"dataset": dataset, "labels": list(labels)}))
-        monkeypatch.setattr(checkpoint, "load", lambda name, device="auto": BagOfWords(id=name, labels=labels))
+        monkeypatch.setattr(loading, "load", lambda name, device="auto": BagOfWords(id=name, labels=labels))
         return model
 
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
@@ -63,7 +66,7 @@ def test_texts_of_ones_own_are_offered(known):
     model = known("mine", mine.labels)
     words = at("3_Word_importance", model, MODELS[0], MODELS[1])
     assert words.selectbox(key="words.dataset").value == "mine" and any(b.key == "words.run" for b in words.button)
-    assert words.selectbox(key="words.other").options == [state.option(model)], "others cannot read its texts"
+    assert words.selectbox(key="words.other").options == [loaded.option(model)], "others cannot read its texts"
     words.selectbox(key="words.model").set_value(MODELS[1])
     settle(words)
     assert words.selectbox(key="words.other").value == MODELS[1]

@@ -18,16 +18,19 @@ from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
-from robust_core.jobs import JobManager
-from robust_core.models import checkpoint, masked
+from robust_core.jobs.manager import JobManager
+from robust_core.models import loading, masked_lm
 from robust_core.registry import param
 from robust_core.store import ResultStore
-from ui import report, running, session, state
-from ui.afterwards import Afterwards
-from ui.outcome import of_document, titles
+from ui import frame
+from ui.attack import downloads
+from ui.attack.transfer_fluency import Afterwards
+from ui.session import attack
+from ui.session.outcome import of_document, titles
+from ui.shared import loaded
 
 ROOT = Path(__file__).parents[1]
-PAGES = session.pages(ROOT / "pages")
+PAGES = frame.pages(ROOT / "pages")
 TEXT = "a good clever movie"
 MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SLOW = {"slow": 0.0}
@@ -68,21 +71,21 @@ def doubles(tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
     built = {MODELS[0]: Patient(id=MODELS[0]), MODELS[1]: Patient(id=MODELS[1], bias=(0.0, 4.0)),
              MODELS[2]: Patient(id=MODELS[2], length=3)}
-    monkeypatch.setattr(checkpoint, "load", lambda model_id, device="auto": built[model_id])
+    monkeypatch.setattr(loading, "load", lambda model_id, device="auto": built[model_id])
     list(ATTACKS)  # the shipped ones first
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
     monkeypatch.setitem(ATTACKS._members, "milder", Milder)
     monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
         default=lambda device="auto": WordEncoder(), names=lambda: ["minilm"],
         load=lambda name, device="auto": WordEncoder()))
-    monkeypatch.setattr(masked, "load", lambda name="minilm", device="auto": WordReader())
-    monkeypatch.setattr(state, "warm_up", lambda: None)
-    monkeypatch.setattr(state, "DEFAULT_MODELS", MODELS)
+    monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": WordReader())
+    monkeypatch.setattr(loaded, "warm_up", lambda: None)
+    monkeypatch.setattr(loaded, "DEFAULT_MODELS", MODELS)
     monkeypatch.setitem(SLOW, "slow", 0.0)
     st.cache_resource.clear()
     st.cache_data.clear()
     yield
-    state.jobs().close()
+    loaded.jobs().close()
 
 
 def app(**query) -> AppTest:
@@ -133,7 +136,7 @@ def test_pages_describe_themselves():
 
 def test_it_opens_with_an_example_and_predictions():
     at = settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30))
-    assert at.text_area(key="text").value == state.DEFAULT_TEXT
+    assert at.text_area(key="text").value == loaded.DEFAULT_TEXT
     assert at.multiselect(key="models").value == list(MODELS)
     # clever 1.5 against -1.5 is 95 %; the second double leans towards positive, the third reads "clever" as well.
     assert [line in page(at) for line in ("Positive 95 %", "Positive 99.9 %")] == [True, True]
@@ -334,7 +337,7 @@ def test_without_the_masked_model_everything_else_works(monkeypatch):
     def load(name="minilm", device="auto"):
         raise MissingResource("The packaged masked language model", "Restore checkpoints/masked.")
 
-    monkeypatch.setattr(masked, "load", load)
+    monkeypatch.setattr(masked_lm, "load", load)
     shown = page(attacked())
     assert "the prediction flips" in shown and "Also fools MiniLM · base." in shown and "less fluent" not in shown
     assert shown.count("Fluency is left out. The packaged masked language model is missing. Restore") == 1
@@ -342,7 +345,7 @@ def test_without_the_masked_model_everything_else_works(monkeypatch):
 
 @pytest.mark.parametrize("where", ["loading", "attacking"])
 def test_a_model_with_a_bug_leaves_the_others(monkeypatch, where):
-    good = checkpoint.load
+    good = loading.load
 
     class Broken(BagOfWords):
         @property
@@ -354,7 +357,7 @@ def test_a_model_with_a_bug_leaves_the_others(monkeypatch, where):
             raise RuntimeError("secret inside")
         return Broken(id=model_id) if model_id == MODELS[1] else good(model_id)
 
-    monkeypatch.setattr(checkpoint, "load", load)
+    monkeypatch.setattr(loading, "load", load)
     shown = page(click(app(attack="planted,milder"), "Attack"))
     # Of the three models' two cards each, only those of the broken one are errors.
     assert shown.count('rx-badge error') == 2 and "secret inside" not in shown
@@ -376,10 +379,10 @@ def test_downloads_name_fluency_and_transfer():
     outcome = of_document(at.session_state["outcome"])
     found = {pair: Afterwards({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
     lines = list(csv.DictReader(io.StringIO(
-        report.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6, found))))
+        downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6, found))))
     assert [(r["perplexity_before"], r["perplexity_after"], r["also_fools"]) for r in lines] == [
         ("2.00", "5.00", MODELS[2]), ("", "", ""), ("", "", "")]
-    made = report.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, after=found)
+    made = downloads.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, after=found)
     assert "2.5 × less fluent" in made and 'aria-label="Transfer between models"' in made
 
 
@@ -395,10 +398,10 @@ def test_a_link_brings_several_attacks_back():
 
 def test_downloads_name_model_and_attack():
     outcome = of_document(both().session_state["outcome"])
-    table = list(csv.DictReader(io.StringIO(report.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6))))
+    table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6))))
     assert [(r["model"], r["attack"], r["status"]) for r in table] == [
         (MODELS[0], "planted", "flipped"), (MODELS[0], "milder", "held")]
-    made = report.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, "Attack")
+    made = downloads.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, "Attack")
     assert "Planted words, Milder words on CNN · base" in made and "Milder words: max_queries 0" in made
 
 
@@ -413,7 +416,7 @@ def test_an_attack_that_cannot_run_leaves_the_others(monkeypatch):
 
 
 def test_more_cards_than_fit_are_one_plain_line(monkeypatch):
-    monkeypatch.setattr(running, "MOST_CARDS", 5)
+    monkeypatch.setattr(attack, "MOST_CARDS", 5)
     at = both(",".join(MODELS))
     assert [w.value for w in at.warning] == [
         "3 models under 2 attacks make 6 cards; 5 are the limit. Choose fewer of them."]
@@ -434,14 +437,14 @@ def test_stop_ends_every_attack():
 
 
 def test_a_loaded_model_does_not_wait_for_the_others(monkeypatch):
-    good, free = checkpoint.load, threading.Event()
+    good, free = loading.load, threading.Event()
 
     def load(model_id, device="auto"):
         if model_id == MODELS[1]:
             free.wait(20)
         return good(model_id)
 
-    monkeypatch.setattr(checkpoint, "load", load)
+    monkeypatch.setattr(loading, "load", load)
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     at.query_params.update({"attack": "planted", "text": TEXT, "models": ",".join(MODELS[:2])})
     next(b for b in at.run().button if b.label == "Attack").click().run()
@@ -457,7 +460,7 @@ def test_a_loaded_model_does_not_wait_for_the_others(monkeypatch):
 def test_the_place_in_the_queue_is_shown(monkeypatch):
     begun = []
     manager = JobManager(1, clock=lambda: 0.0, start=begun.append)
-    monkeypatch.setattr(state, "jobs", lambda: manager)
+    monkeypatch.setattr(loaded, "jobs", lambda: manager)
     at, ahead = app(), [manager.submit("attack", lambda stop: iter(())) for _ in range(2)]
     next(b for b in at.button if b.label == "Attack").click().run()
     assert [i.value for i in at.info] == [
@@ -475,7 +478,7 @@ def test_the_place_in_the_queue_is_shown(monkeypatch):
 
 def test_stop_takes_an_attack_out_of_the_queue(monkeypatch):
     manager = JobManager(1, clock=lambda: 0.0, start=lambda work: None)
-    monkeypatch.setattr(state, "jobs", lambda: manager)
+    monkeypatch.setattr(loaded, "jobs", lambda: manager)
     at = app()
     next(b for b in at.button if b.label == "Attack").click().run()
     assert at.info[0].value.startswith("Waiting: next in the queue.")
@@ -495,7 +498,7 @@ def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
     def load(model_id, device="auto"):
         raise BadInput("No model is needed for a view.")
 
-    monkeypatch.setattr(checkpoint, "load", load)
+    monkeypatch.setattr(loading, "load", load)
     new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     new.query_params["view"] = token
     new = settle(new)
@@ -572,7 +575,7 @@ def test_no_model_chosen():
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line_on_its_card(monkeypatch):
-    good = checkpoint.load
+    good = loading.load
 
     def load(model_id, device="auto"):
         if model_id == MODELS[1]:
@@ -581,7 +584,7 @@ def test_a_model_that_cannot_be_loaded_is_one_line_on_its_card(monkeypatch):
             raise RuntimeError("secret inside")
         return good(model_id)
 
-    monkeypatch.setattr(checkpoint, "load", load)
+    monkeypatch.setattr(loading, "load", load)
     at = app()
     at.multiselect(key="models").set_value(list(MODELS[:2]))
     at = click(settle(at), "Attack")
@@ -667,7 +670,7 @@ def test_models_page(tmp_path, monkeypatch):
              {"model": MODELS[0], "dataset": "sst2", "split": "test"}, "versions": {}}
     (tmp_path / "claim.json").write_text(json.dumps(claim))
     (tmp_path / "broken.json").write_text("{")
-    from ui import figures
+    from ui.models import figures
     found = figures.stored(tmp_path)
     monkeypatch.setattr(figures, "stored", lambda: found)
     at = app()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from robust_core.models.network import mean_norm
+from robust_core.models.networks.base import mean_norm
 from robust_core.perturb import Ascent, SameDropout, climb, descend, length, slope_of
 
 torch.set_num_threads(1)

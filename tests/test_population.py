@@ -11,10 +11,11 @@ from doubles import BagOfWords
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_core.attacks import genetic, population, pso
-from robust_core.attacks.genetic import Breed
-from robust_core.attacks.population import Field, Herd, Member
-from robust_core.attacks.requests import CANONICAL, Accept, Score, Scores, Settle, Target
+from robust_core.attacks import pso
+from robust_core.attacks.engine.requests import CANONICAL, Accept, Score, Scores, Settle, Target
+from robust_core.attacks.searches import genetic, population
+from robust_core.attacks.searches.genetic import Breed
+from robust_core.attacks.searches.population import Field, Herd, Member
 from robust_core.text import Draft
 from robust_core.types import Example
 

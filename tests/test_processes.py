@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from robust_core import processes, trainings
+from robust_core import trainings
 from robust_core.errors import BadInput
-from robust_core.jobs import DONE, FAILED, STOPPED, JobManager
-from robust_core.models import checkpoint
+from robust_core.jobs import process
+from robust_core.jobs.manager import DONE, FAILED, STOPPED, JobManager
+from robust_core.models import loading
 
 LONG = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 200, "learning_rate": 0.0}}
 
@@ -30,15 +31,15 @@ def until(events, kind: str) -> list[dict]:
 
 def test_a_training_hands_on_its_events_and_its_model_is_there():
     short = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 1}}
-    events = list(processes.command(words(short), threading.Event()))
+    events = list(process.command(words(short), threading.Event()))
     assert events[-1]["kind"] == "stored" and events[-1]["row"]["model"] == "reviews/cnn/base"
     assert [e["dev_accuracy"] for e in events if e["kind"] == "epoch"] == [events[-1]["row"]["dev_accuracy"]]
-    assert "reviews/cnn/base" in {card.id for card in checkpoint.cards()} and trainings.unfinished() == []
+    assert "reviews/cnn/base" in {card.id for card in loading.cards()} and trainings.unfinished() == []
 
 
 def test_a_stopped_training_goes_on_where_it_was():
     stop = threading.Event()
-    events = processes.command(words(LONG), stop)
+    events = process.command(words(LONG), stop)
     first = until(events, "epoch")[-1]
     stop.set()
     began = time.monotonic()
@@ -46,7 +47,7 @@ def test_a_stopped_training_goes_on_where_it_was():
     assert time.monotonic() - began < 60
     found, = trainings.unfinished()
     assert found.order == trainings.order(LONG) and found.device == "cpu"
-    again = processes.command(words(found.order.values, "--resume"), threading.Event())
+    again = process.command(words(found.order.values, "--resume"), threading.Event())
     assert until(again, "epoch")[0]["dev_accuracy"] == first["dev_accuracy"], "told once more, then gone on with"
     again.close()
     trainings.forget(found.order)
@@ -55,9 +56,9 @@ def test_a_stopped_training_goes_on_where_it_was():
 
 def test_a_killed_training_is_told_in_one_line(monkeypatch):
     started = []
-    popen = processes.subprocess.Popen
-    monkeypatch.setattr(processes.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
-    events = processes.command(words(LONG), threading.Event())
+    popen = process.subprocess.Popen
+    monkeypatch.setattr(process.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    events = process.command(words(LONG), threading.Event())
     until(events, "epoch")
     os.kill(started[0].pid, signal.SIGKILL)
     with pytest.raises(BadInput, match=r"^The training was ended from outside \(SIGKILL\)"):
@@ -67,13 +68,13 @@ def test_a_killed_training_is_told_in_one_line(monkeypatch):
 
 def test_an_error_of_the_command_is_its_own_line():
     with pytest.raises(BadInput, match="^Unknown data set 'nosuch'"):
-        list(processes.command(["train", "--dataset", "nosuch", "--architecture", "cnn"], threading.Event()))
+        list(process.command(["train", "--dataset", "nosuch", "--architecture", "cnn"], threading.Event()))
 
 
 def test_the_manager_of_trainings_runs_stops_and_tells_of_them():
     manager = JobManager(1, grace=60.0)
-    job = manager.submit("training", lambda stop: processes.command(words(LONG), stop), "long")
-    bad = manager.submit("training", lambda stop: processes.command(["train", "--device", "cpu"], stop), "bad")
+    job = manager.submit("training", lambda stop: process.command(words(LONG), stop), "long")
+    bad = manager.submit("training", lambda stop: process.command(["train", "--device", "cpu"], stop), "bad")
     assert manager.queue_position(bad) == 1 and manager.wait(job, 300)
     manager.touch(job)
     manager.stop(job)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from rich.console import Console
 
-from robust_core.progress import Pace, describe, duration, watch
+from robust_core.jobs.progress import Pace, describe, duration, watch
 from robust_core.types import Event
 
 

@@ -18,12 +18,12 @@ from robust_core.defences.carl import CARL, Bank
 from robust_core.defences.freelb import FreeLB
 from robust_core.defences.rar import RAR
 from robust_core.errors import BadInput, Incompatible
-from robust_core.models.bert import Bert
 from robust_core.models.classifier import TextClassifier
-from robust_core.models.network import Network
+from robust_core.models.networks.base import Network
+from robust_core.models.networks.bert import Bert
+from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
+from robust_core.models.networks.transformer import EncoderClassifier, HuggingFaceClassifier
 from robust_core.models.tokens import WordVocabulary
-from robust_core.models.transformer import EncoderClassifier, HuggingFaceClassifier
-from robust_core.models.words import WordCNN, WordLSTM
 from robust_core.train.setup import Randomness, Row, Setup
 from robust_core.types import Example
 

@@ -14,7 +14,16 @@ import pytest
 
 from robust_core import resources
 from robust_core.errors import BadInput, MissingResource
-from robust_core.resources import _tables, antonyms, minilm_folder, neighbours, stop_words, synonyms, tag, tags_of
+from robust_core.resources import (
+    _tables,
+    antonyms,
+    minilm_folder,
+    neighbours,
+    stop_words,
+    synonyms,
+    tag,
+    tags_of,
+)
 from robust_core.resources import wordnet as wordnet_table
 from robust_core.resources._tables import unpack_words
 from robust_core.resources.pos import TAGS, tag_swaps
@@ -161,7 +170,7 @@ def test_tables_are_small_and_plain() -> None:
 
 def test_importing_the_door_is_cheap_and_functions_win_over_modules() -> None:
     code = ("import sys, robust_core.resources as r; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules);"
-            "import robust_core.resources.neighbours, robust_core.resources.antonyms;"
+            "import robust_core.resources.neighbour_table, robust_core.resources.antonym_table;"
             "assert callable(r.neighbours) and callable(r.antonyms) and r.neighbours('movie')")
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1], timeout=60)
 

@@ -18,7 +18,7 @@ from robust_core import train, trainings
 from robust_core.__main__ import app
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, UnknownName
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.resources import minilm_folder
 from robust_core.train.saving import read_state, write_state
 
@@ -130,7 +130,7 @@ def test_a_plan_into_a_folder_of_its_own_finds_its_base_model_there(data, tmp_pa
     done = invoke("train", "--plan", str(path), "--data-dir", data, "--device", "cpu", "--out", str(out), "--json")
     assert done.exit_code == 0, done.stderr
     folder = out / "sst2" / "cnn" / "flat-pwws"
-    assert checkpoint.read_card(folder).config["start"] == "sst2/cnn/base"
+    assert loading.read_card(folder).config["start"] == "sst2/cnn/base"
     assert not (folder / "embedding.safetensors").exists(), "the base model's table is shared"
 
 
@@ -183,7 +183,7 @@ def test_any_encoder_is_trained_and_comes_back(encoder, data, tmp_path, monkeypa
     assert any("lora_" in key for key in learnt) == bool(rank)
     card = train.save(trained, tmp_path)
     assert card.id.startswith("sst2/tiny-bert") and len(card.id.split("/")) == 3
-    loaded = checkpoint.load(card.id, "cpu")
+    loaded = loading.load(card.id, "cpu")
     texts = ["a lovely end", "the film was dull"]
     with torch.no_grad():
         encoded = loaded.embed(texts)

@@ -15,8 +15,13 @@ from robust_core import datasets
 from robust_core.metrics import consistency
 from robust_core.text import align
 from robust_core.types import Attribution, Example
-from ui import charts, compare, grid, quadrants, saliency, state, strips, words
-from ui.outcome import Pair, Row
+from ui import word_importance as words
+from ui.comparison import rows
+from ui.saliency import grid, stored_results
+from ui.saliency import page as saliency
+from ui.session.outcome import Pair, Row
+from ui.shared import loaded
+from ui.widgets import charts, highlight
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good", 1), ("a clever and good movie", 1),
          ("a good but dull movie", 0), ("a fine movie", 1), ("good", 1), ("dull", 0)]
@@ -43,7 +48,7 @@ def ready(at: AppTest) -> AppTest:
 
 
 def running() -> bool:
-    return any(not job.over for job in state.jobs().jobs())
+    return any(not job.over for job in loaded.jobs().jobs())
 
 
 def press(at: AppTest, key: str) -> AppTest:
@@ -57,7 +62,7 @@ def saliency_page(at: AppTest) -> AppTest:
 
 
 def attribution(text: str, scores: tuple[float, ...], target: int = 1) -> Attribution:
-    return Attribution(text, strips.word_spans(text), scores, target, {"name": "ig"}, 0.0)
+    return Attribution(text, highlight.word_spans(text), scores, target, {"name": "ig"}, 0.0)
 
 
 def row(original: str, other: str, a: tuple[float, ...], b: tuple[float, ...]) -> Row:
@@ -81,7 +86,7 @@ def test_the_change_of_each_word_is_signed_and_aligned():
 
 def test_it_opens_with_two_texts_and_fills_the_grid():
     at = saliency_page(settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)))
-    assert at.text_area(key="saliency.first").value == state.DEFAULT_TEXT
+    assert at.text_area(key="saliency.first").value == loaded.DEFAULT_TEXT
     shown = page(at)
     assert shown.count('scope="row"') == 3 and "was clever" in shown and "exceedingly" in shown
     assert "became astonishingly" in shown and "more for" in shown
@@ -143,11 +148,11 @@ def test_stored_results_from_running_them_to_an_example(small):
     press(at, "stored.run")
     counts = at.dataframe[0].value
     assert list(counts["Attack"].unique()) == ["Planted words"] and counts["Texts"].sum() > 0
-    parts = counts[[*quadrants.QUADRANTS.values(), "Undefined"]].sum(axis=1)
+    parts = counts[[*stored_results.QUADRANTS.values(), "Undefined"]].sum(axis=1)
     assert list(parts) == list(counts["Texts"])
     assert list(at.dataframe[1].value["τ"].dropna()) == sorted(at.dataframe[1].value["τ"].dropna())
     assert "became bad" in page(at), "the grid shows the first example"
-    everything = at.button_group(key="stored.which").set_value(quadrants.ALL)
+    everything = at.button_group(key="stored.which").set_value(stored_results.ALL)
     assert everything is not None
     ready(at)
     assert at.dataframe[0].value["Texts"].sum() > counts["Texts"].sum()
@@ -158,14 +163,14 @@ def test_stored_results_from_running_them_to_an_example(small):
 
 
 def test_quadrants_follow_the_limits():
-    result = quadrants.AttackResult(Example("good film", 1, "0"), MODELS[0], {"name": "planted"}, "bad film", 1, 0,
+    result = stored_results.AttackResult(Example("good film", 1, "0"), MODELS[0], {"name": "planted"}, "bad film", 1, 0,
                                     (0.1, 0.9), (0.8, 0.2), 1, 1, 1, math.nan, 0.1, "succeeded", (), ())
 
     def where(tau: float, top5: float, label: int = 0) -> str | None:
         import dataclasses
 
         one = dataclasses.replace(result, perturbed_label=label)
-        return quadrants.Example(MODELS[0], one, {"kendall_tau": tau, "top_k": {"5": top5}}).quadrant(0.4, 0.6)
+        return stored_results.Example(MODELS[0], one, {"kendall_tau": tau, "top_k": {"5": top5}}).quadrant(0.4, 0.6)
 
     assert where(0.5, 0.6) == "Only interpretation kept" and where(0.5, 0.5) == "Both lost" == where(0.3, 1.0)
     assert where(0.4, 0.6, 1) == "Both kept" and where(0.3, 0.6, 1) == "Only prediction kept"
@@ -198,9 +203,9 @@ class Masked(BagOfWords):
 
 
 def test_masks_are_shown_as_they_are(small, monkeypatch):
-    from robust_core.models import checkpoint
+    from robust_core.models import loading
 
-    monkeypatch.setattr(checkpoint, "load", lambda model_id, device="auto": Masked(id=model_id))
+    monkeypatch.setattr(loading, "load", lambda model_id, device="auto": Masked(id=model_id))
     at = app()
     at.switch_page("pages/3_Word_importance.py")
     press(ready(at), "words.run")
@@ -215,7 +220,7 @@ def test_words_begin_with_a_model_that_has_masks_beside_its_base(monkeypatch):
     import types
 
     plain, masked = (types.SimpleNamespace(config={"network": c}) for c in ({}, {"masks": {"source": "word"}}))
-    monkeypatch.setattr(state, "cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
+    monkeypatch.setattr(loaded, "cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
     assert words._first(["a/cnn/base", "a/lstm/flat", "a/lstm/base"]) == ("a/lstm/flat", "a/lstm/base")
     assert words._first(["a/cnn/base", "a/lstm/flat"]) == ("a/lstm/flat", "a/cnn/base")
     assert words._first(["a/lstm/flat"]) == ("a/lstm/flat", "a/lstm/flat")
@@ -234,4 +239,4 @@ def test_words_in_one_place_share_a_label():
 def test_own_texts_of_several_attacks_are_named():
     lines = [Row(Pair(MODELS[0], name), "a", "b", 0) for name in ("planted", "milder")]
     assert [saliency.names_of(lines)[line.pair] for line in lines][::-1] == ["Milder words", "Planted words"]
-    assert compare.complete([Row(Pair(MODELS[0], ""), "a", "b", 0, error="no")])
+    assert rows.complete([Row(Pair(MODELS[0], ""), "a", "b", 0, error="no")])

@@ -16,22 +16,22 @@ from safetensors.torch import load_file
 from test_models import write_hugging_face
 
 from robust_core import encoders
+from robust_core.encoder_evaluation import probes, similarity, tasks
+from robust_core.encoder_training import METHODS, corpus, robustsentembed, specs
+from robust_core.encoder_training.losses import contrast, info_nce, replaced_loss, stacked
+from robust_core.encoder_training.networks import Discriminator, SentenceBatch, SentenceNetwork, Training
+from robust_core.encoder_training.perturbations import Mixed, TokenTable, released
+from robust_core.encoder_training.replaced_tokens import Special, hidden, replace
+from robust_core.encoder_training.simcse import RobustSentEmbed, Schedule, SimCSE, method
+from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
-from robust_core.models import adapters
-from robust_core.models.bert import Bert, mean_pool
-from robust_core.models.body import Parent, parent
-from robust_core.models.unit import UnitClassifier
+from robust_core.models import encoder_cards
+from robust_core.models.networks.bert import Bert, mean_pool
+from robust_core.models.networks.encoder_body import Parent, parent
+from robust_core.models.networks.probe import UnitClassifier
 from robust_core.perturb import slope_of
 from robust_core.registry import parameters, to_record
-from robust_core.sentences import METHODS, corpus, evaluation, orders, probes, similarity
-from robust_core.sentences.methods import RobustSentEmbed, Schedule, SimCSE, method
-from robust_core.sentences.training import train
 from robust_core.train import Randomness, Recipe, add_low_rank
-from robust_core.train.encoders import courses
-from robust_core.train.encoders.losses import contrast, info_nce, replaced_loss, stacked
-from robust_core.train.encoders.network import Discriminator, SentenceBatch, SentenceNetwork, Training
-from robust_core.train.encoders.perturbed import Mixed, TokenTable, released
-from robust_core.train.encoders.replaced import Special, hidden, replace
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -96,7 +96,7 @@ def batch(seed: int = 0, n: int = 6) -> SentenceBatch:
 
 @pytest.fixture
 def guesser(monkeypatch):
-    monkeypatch.setattr(courses.masked, "load", lambda name, device: Guesser())
+    monkeypatch.setattr(robustsentembed.masked_lm, "load", lambda name, device: Guesser())
 
 
 def terms(course, given: SentenceBatch) -> dict[str, torch.Tensor]:
@@ -222,7 +222,7 @@ def test_the_same_seed_gives_the_same_terms(guesser):
 def test_a_generator_with_other_pieces_is_refused(monkeypatch):
     other = Guesser()
     other.vocabulary = lambda: {"other": 0}  # type: ignore[method-assign]
-    monkeypatch.setattr(courses.masked, "load", lambda name, device: other)
+    monkeypatch.setattr(robustsentembed.masked_lm, "load", lambda name, device: other)
     with pytest.raises(Incompatible, match="set detection=0"):
         RobustSentEmbed().course(training())
 
@@ -350,7 +350,7 @@ def test_probes_learn_what_the_words_say(folder):
 
 
 def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):
-    events = list(evaluation.evaluated([WordEncoder()], [("attacks", "sst2")], attacks=("fgsm", "pwws"), n=4,
+    events = list(tasks.evaluated([WordEncoder()], [("attacks", "sst2")], attacks=("fgsm", "pwws"), n=4,
                                        data_dir=folder))
     row, = (e.data for e in events if e.kind == "row")
     assert row["attack"] == "pwws" and row["encoder"] == "double/words" and row["n"] == 4
@@ -372,37 +372,37 @@ def test_a_probe_is_the_head_of_its_victim():
     assert scores.argmax(-1).tolist() == probe.predict(unit.numpy()).tolist()
 
 
-def card(**changes) -> adapters.EncoderCard:
+def card(**changes) -> encoder_cards.EncoderCard:
     values = {"id": "tiny", "method": to_record(SimCSE()), "schedule": dataclasses.asdict(Schedule()), "seed": 0,
               "config": {"lora_scale": 2.0, "length": 16}, "corpus": {"n": 1, "sha256": ""},
               "dev": {"after": 0.5, "before": 0.4, "step": 1}, "steps": 1, "seconds": 0.0, "device": "cpu", "bytes": 0,
-              "files": {}, "parent": "p", "version": "0", "folder": adapters.Path()}
-    return adapters.EncoderCard(**values | changes)
+              "files": {}, "parent": "p", "version": "0", "folder": encoder_cards.Path()}
+    return encoder_cards.EncoderCard(**values | changes)
 
 
 def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(adapters.checkpoint, "encoder_hash", lambda: "p")
+    monkeypatch.setattr(encoder_cards.loading, "encoder_hash", lambda: "p")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     trained = training()
     weights = {name.removeprefix("body.").replace(".default.weight", ""): p.detach().half()
                for name, p in trained.network.named_parameters() if ".lora_" in name}
-    done = adapters.save(card(), weights, tmp_path)
-    assert [c.id for c in adapters.cards()] == ["tiny"] and adapters.read(done.folder) == done
+    done = encoder_cards.save(card(), weights, tmp_path)
+    assert [c.id for c in encoder_cards.cards()] == ["tiny"] and encoder_cards.read(done.folder) == done
     fresh, given = body().eval(), batch()
-    adapters.apply(done, Parent(fresh, Words(), "p"))
+    encoder_cards.apply(done, Parent(fresh, Words(), "p"))
     trained.network.eval()
     with torch.no_grad():
         wanted = trained.network.represent(trained.network.embedding(given.ids), given.mask)
         found = SentenceNetwork(fresh).eval().represent(fresh.table(given.ids), given.mask)
     assert torch.allclose(found, wanted, atol=0.01)
     with pytest.raises(BadInput, match="another encoder"):
-        adapters.apply(dataclasses.replace(done, parent="q"), Parent(body(), Words(), "p"))
+        encoder_cards.apply(dataclasses.replace(done, parent="q"), Parent(body(), Words(), "p"))
     (done.folder / "model.safetensors").write_bytes(b"x")
     with pytest.raises(BadInput, match="does not match its card"):
-        adapters.apply(done, Parent(body(), Words(), "p"))
+        encoder_cards.apply(done, Parent(body(), Words(), "p"))
     (done.folder / "card.json").write_text("{}")
     with pytest.raises(BadInput, match="is damaged"):
-        adapters.cards()
+        encoder_cards.cards()
 
 
 # The training.
@@ -411,17 +411,17 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
 def tiny(guesser, monkeypatch):
     """Let a training begin from a tiny encoder, read by words."""
     monkeypatch.setattr(Bert, "from_folder", lambda folder: body())
-    monkeypatch.setattr(adapters.checkpoint, "subwords", lambda folder, length: Words())
-    monkeypatch.setattr(adapters.checkpoint, "encoder_hash", lambda: "p")
+    monkeypatch.setattr(encoder_cards.loading, "subwords", lambda folder, length: Words())
+    monkeypatch.setattr(encoder_cards.loading, "encoder_hash", lambda: "p")
 
 
 def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(tiny, folder, tmp_path):
     chosen = {"batch_size": 8, "checks": 3, "rank": 4, "learning_rate": 0.01}
-    wanted = orders.order("robustsentembed", "", chosen, "", 1, 30)
+    wanted = specs.order("robustsentembed", "", chosen, "", 1, 30)
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    events = [list(orders.run(wanted, tmp_path / str(i), "cpu", str(folder))) for i in range(2)]
+    events = [list(specs.run(wanted, tmp_path / str(i), "cpu", str(folder))) for i in range(2)]
     assert torch.equal(torch.rand(3), expected)
     kinds = [e["kind"] for e in events[0]]
     assert kinds[:2] == ["ready", "check"] and kinds[-2:] == ["check", "stored"] and kinds.count("check") == 4
@@ -446,10 +446,10 @@ def test_too_few_sentences_are_refused(tiny, folder):
 def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeypatch):
     start = str(write_hugging_face(tmp_path / f"tiny_{family}", family))
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
-    wanted = orders.order("simcse", "", {"batch_size": 8, "checks": 1, "rank": 4, "learning_rate": 0.01}, "", 0, 24,
+    wanted = specs.order("simcse", "", {"batch_size": 8, "checks": 1, "rank": 4, "learning_rate": 0.01}, "", 0, 24,
                           start)
     assert wanted.id == f"simcse-tiny-{family}" and wanted.words[-4:] == ["--start", start, "--sentences", "24"]
-    stored = list(orders.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))[-1]
+    stored = list(specs.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))[-1]
     assert stored["card"].config["start"] == start and stored["row"]["step"] == 3
     found = encoders.load(wanted.id, "cpu")
     before = parent(start, 256)
@@ -464,7 +464,7 @@ def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeyp
         learnt = mean_pool(found.body(found.body.table(ids), mask), mask)[0].numpy()
     assert vector == pytest.approx(learnt / np.linalg.norm(learnt), abs=1e-5)
     # A victim on it shows gradients, as one on the packaged encoder does.
-    row, = (e.data for e in evaluation.evaluated([found], [("attacks", "sst2")], attacks=("fgsm",), n=4,
+    row, = (e.data for e in tasks.evaluated([found], [("attacks", "sst2")], attacks=("fgsm",), n=4,
                                                  data_dir=folder) if e.kind == "row")
     assert row["n"] == 4 and row["encoder"] == wanted.id
     with pytest.raises(Incompatible, match="pieces are not the encoder's; set detection=0"):
@@ -475,14 +475,14 @@ def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeyp
 def test_an_encoder_that_changed_since_is_refused(folder, tmp_path, monkeypatch):
     start = write_hugging_face(tmp_path / "tiny", "bert")
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
-    wanted = orders.order("simcse", "", {"batch_size": 8, "rank": 4}, "mine", 0, 24, str(start))
-    list(orders.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
+    wanted = specs.order("simcse", "", {"batch_size": 8, "rank": 4}, "mine", 0, 24, str(start))
+    list(specs.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
     write_hugging_face(start, "roberta")
     with pytest.raises(BadInput, match="mine adapts another encoder than the one in"):
         encoders.load("mine", "cpu")
     (start / "config.json").unlink()
     with pytest.raises(BadInput, match="tiny cannot be read as an encoder"):
-        next(orders.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
+        next(specs.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
 
 
 # Orders.
@@ -498,11 +498,11 @@ def test_every_method_describes_itself(name):
 
 
 def test_an_order_says_how_to_ask_for_it():
-    order = orders.order("robustsentembed", "", {"regulariser": 0.0, "checks": 2}, "mine", 3, 500)
+    order = specs.order("robustsentembed", "", {"regulariser": 0.0, "checks": 2}, "mine", 3, 500)
     assert order.id == "mine@3" and order.schedule.checks == 2
     assert order.words == ["--method", "robustsentembed", "--set", "regulariser=0.0", "--set", "checks=2", "--name",
                            "mine", "--seed", "3", "--sentences", "500"]
-    assert orders.order("simcse", "as-released").id == "simcse-as-released"
+    assert specs.order("simcse", "as-released").id == "simcse-as-released"
 
 
 @pytest.mark.parametrize(("asked", "message"), [
@@ -512,15 +512,15 @@ def test_an_order_says_how_to_ask_for_it():
     ({"encoder": "minilm"}, "is not minilm")])
 def test_bad_orders_are_clear(asked, message):
     with pytest.raises((BadInput, UnknownName), match=message):
-        orders.order(**{"name": "robustsentembed"} | asked)
+        specs.order(**{"name": "robustsentembed"} | asked)
 
 
 def test_tasks_are_found_by_kind_and_by_name():
-    assert len(evaluation.tasks()) == 7 + 6 + 2
-    assert evaluation.tasks(["transfer"]) == [("transfer", name) for name in probes.TASKS]
-    assert evaluation.tasks(["sst2", "stsb"]) == [("sts", "stsb"), ("transfer", "sst2")]
-    assert evaluation.tasks(["attacks"]) == [("attacks", "sst2"), ("attacks", "mr")]
+    assert len(tasks.tasks()) == 7 + 6 + 2
+    assert tasks.tasks(["transfer"]) == [("transfer", name) for name in probes.TASKS]
+    assert tasks.tasks(["sst2", "stsb"]) == [("sts", "stsb"), ("transfer", "sst2")]
+    assert tasks.tasks(["attacks"]) == [("attacks", "sst2"), ("attacks", "mr")]
     with pytest.raises(UnknownName, match="Unknown task 'mrpc'"):
-        evaluation.tasks(["mrpc"])
+        tasks.tasks(["mrpc"])
     with pytest.raises(UnknownName, match="attack on encoders"):
-        list(evaluation.evaluated([WordEncoder()], [], attacks=("bae",)))
+        list(tasks.evaluated([WordEncoder()], [], attacks=("bae",)))

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_core import ATTACKS, datasets
-from robust_core.attacks import constraints, pwws, settle, textfooler
-from robust_core.attacks.requests import BATCHED, CANONICAL, SCREENED, Figures, Settle
-from robust_core.models import checkpoint
+from robust_core.attacks import constraints, pwws, textfooler
+from robust_core.attacks.engine import near_ties
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Figures, Settle
+from robust_core.models import loading
 from robust_core.types import Example, Noise
 
 NOISE = (0.05, 1e-3, 0.0)
@@ -57,22 +58,22 @@ values = st.lists(st.sampled_from([0.1, 0.1 + 1e-5, 0.1 + 4e-4, 0.12, 0.3, 0.5, 
 def test_choices_are_those_of_the_canonical_figures(found, seed, low):
     canonical = np.array(found)
     start = figures(canonical, np.full(len(canonical), low, dtype=np.int8), seed)
-    (order, _), _ = drive(settle.ranking(start), canonical, seed)
+    (order, _), _ = drive(near_ties.ranking(start), canonical, seed)
     assert [canonical[k] for k in order] == sorted(canonical, reverse=True)
-    (best, _), _ = drive(settle.highest(start, range(len(canonical))), canonical, seed)
+    (best, _), _ = drive(near_ties.highest(start, range(len(canonical))), canonical, seed)
     assert best == int(canonical.argmax())
     for k in range(len(canonical)):
         for threshold in (0.1, 0.5):
-            (enough, _), _ = drive(settle.at_least(start, k, threshold), canonical, seed)
+            (enough, _), _ = drive(near_ties.at_least(start, k, threshold), canonical, seed)
             assert enough == (canonical[k] >= threshold)
-        number, _ = drive(settle.rounded(start, k, 2), canonical, seed)
+        number, _ = drive(near_ties.rounded(start, k, 2), canonical, seed)
         assert number == round(float(canonical[k]), 2)
 
 
 def test_only_what_is_close_is_settled():
     canonical = np.array([0.9, 0.1, 0.3, 0.5, 0.3 + 1e-5])
     start = figures(canonical, np.full(5, BATCHED), 0)
-    (order, settled), asked = drive(settle.ranking(start), canonical, 0)
+    (order, settled), asked = drive(near_ties.ranking(start), canonical, 0)
     assert order == [0, 3, 4, 2, 1] and asked == 2
     assert settled.level.tolist() == [BATCHED, BATCHED, CANONICAL, BATCHED, CANONICAL]
 
@@ -181,10 +182,10 @@ def test_planted_ties_give_the_same_texts_at_any_width_order_and_precision(ties,
 @pytest.mark.parametrize("name", PLANTED)
 def test_without_settling_the_planted_ties_would_matter(ties, name, monkeypatch):
     """The test above has teeth: with the noise denied, widths disagree."""
-    from robust_core.attacks import servers
+    from robust_core.attacks.engine import victim_server
 
-    monkeypatch.setattr(servers, "FP32", Noise(0.0, 0.0))
-    monkeypatch.setattr(servers, "_ROUNDING", 0.0)
+    monkeypatch.setattr(victim_server, "FP32", Noise(0.0, 0.0))
+    monkeypatch.setattr(victim_server, "_ROUNDING", 0.0)
     victim = Jittery(WEIGHTS, length=50)
     narrow, wide = (found(victim, ties, ATTACKS[name](**PLANTED[name]), width=width, encoder=JitteryEncoder())
                     for width in (1, 64))
@@ -193,7 +194,7 @@ def test_without_settling_the_planted_ties_would_matter(ties, name, monkeypatch)
 
 @pytest.mark.parametrize(("name", "n"), [("cnn", 12), ("lstm", 8), ("minilm", 3)])
 def test_real_models_find_the_same_texts_at_any_width_order_and_precision(name, n):
-    victim = checkpoint.load(f"sst2/{name}/base", "cpu")
+    victim = loading.load(f"sst2/{name}/base", "cpu")
     examples = list(datasets.load("reviews", "dev")[:n])
     attack = ATTACKS["textfooler"](max_queries=150)
     alone = found(victim, examples, attack, width=1)

@@ -13,10 +13,11 @@ from robust_core.attacks import ATTACKS
 from robust_core.metrics import consistency
 from robust_core.text import Draft, align, word_spans
 from robust_core.types import AttackResult, Attribution, Event, Example, Step, Swap
-from ui import cards, charts, replay, report, strips
-from ui.outcome import Outcome, Pair, Row, of_document, to_document
+from ui.attack import cards, downloads, replay
+from ui.session.outcome import Outcome, Pair, Row, of_document, to_document
+from ui.widgets import charts, highlight
 
-draw = strips.strip
+draw = highlight.strip
 NAMES = ("Negative", "Positive")
 CNN, LSTM = Pair("sst2/cnn/base", "textfooler"), Pair("sst2/lstm/base", "textfooler")
 TITLES = {CNN: "CNN", LSTM: "LSTM", Pair("sst2/cnn/base", ""): "CNN", Pair("sst2/lstm/base", ""): "LSTM"}
@@ -78,7 +79,7 @@ def test_a_strip_keeps_the_text_and_says_word_and_score():
 def test_rows_share_one_scale():
     text = "clever film"
     weak, strong = attribution(text, [0.1, 0.0]), attribution(text, [-0.4, 0.2])
-    assert strips.strongest([weak, None, strong]) == 0.4
+    assert highlight.strongest([weak, None, strong]) == 0.4
     assert "--bar:25%" in draw(text, weak, strongest=0.4)
 
 
@@ -89,10 +90,10 @@ def test_words_past_the_model_are_greyed_and_have_no_score():
 
 
 def test_marks_say_what_a_word_was_and_became():
-    there, here = strips.marks("an exceedingly clever film", "an clever film indeed")
+    there, here = highlight.marks("an exceedingly clever film", "an clever film indeed")
     assert there == {1: "exceedingly deleted"} and here == {3: "inserted"}
-    assert strips.marks("a clever film", "a shrewd film") == ({1: "became shrewd"}, {1: "was clever"})
-    assert strips.marks("same text", "same text") == ({}, {})
+    assert highlight.marks("a clever film", "a shrewd film") == ({1: "became shrewd"}, {1: "was clever"})
+    assert highlight.marks("same text", "same text") == ({}, {})
     html = draw("a shrewd film", marks={1: "was clever"})
     assert 'tabindex="0" data-tip="was clever"' in html and "swapped" in html
 
@@ -109,11 +110,11 @@ def contrast(a, b) -> float:
 
 
 @pytest.mark.parametrize("theme, inks", [
-    (LIGHT, (strips.FOR, strips.AGAINST)), (DARK, (strips.FOR_DARK, strips.AGAINST_DARK))])
+    (LIGHT, (highlight.FOR, highlight.AGAINST)), (DARK, (highlight.FOR_DARK, highlight.AGAINST_DARK))])
 def test_text_stays_readable_on_the_strongest_colour(theme, inks):
     for ink in inks:
         for under in (theme["page"], theme["side"]):
-            mixed = [strips.MOST_OPAQUE * i + (1 - strips.MOST_OPAQUE) * u for i, u in zip(ink, under, strict=True)]
+            mixed = [highlight.MOST_OPAQUE * i + (1 - highlight.MOST_OPAQUE) * u for i, u in zip(ink, under, strict=True)]
             assert contrast(mixed, theme["text"]) >= 4.5
         # The bar itself is a graphical object: 3 suffices.
         assert contrast(ink, theme["page"]) >= 3
@@ -172,26 +173,26 @@ def test_verdicts_follow_the_stated_rule():
 
 def test_downloads_hold_everything_and_need_nothing_from_outside():
     at, lines = outcome([result()], errors={LSTM: "Damaged."}), [row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2])]
-    table = list(csv.DictReader(io.StringIO(report.to_csv(at, lines, NAMES, 0.5, 0.6))))
+    table = list(csv.DictReader(io.StringIO(downloads.to_csv(at, lines, NAMES, 0.5, 0.6))))
     assert [r["status"] for r in table] == ["flipped", "error"]
     assert table[0]["kendall_tau"] == "1.0000" and table[0]["swaps"] == "clever>shrewd"
     assert table[1]["error"] == "Damaged."
-    page = report.to_html(at, lines, TITLES, NAMES, 0.5, 0.6, ATTACKS)
+    page = downloads.to_html(at, lines, TITLES, NAMES, 0.5, 0.6, ATTACKS)
     assert "a shrewd film" in re.sub(r"<[^>]+>", "", page)
     assert not re.search(r'src\s*=|href\s*=\s*"(?!#)|url\(|@import|<script', page)
-    assert json.loads(report.to_json({"gap": math.nan, "x": [1]}))["gap"] is None
+    assert json.loads(downloads.to_json({"gap": math.nan, "x": [1]}))["gap"] is None
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+x", "-x", "@x"])
 def test_no_cell_is_taken_for_a_formula(cell):
     at = outcome([result(text=cell, perturbed=cell, swaps=())])
     at = dataclasses.replace(at, asked=dict(at.asked) | {"text": cell})
-    assert next(csv.DictReader(io.StringIO(report.to_csv(at, [], NAMES, 0.5, 0.6))))["original"] == f"'{cell}"
+    assert next(csv.DictReader(io.StringIO(downloads.to_csv(at, [], NAMES, 0.5, 0.6))))["original"] == f"'{cell}"
 
 
 def test_an_outcome_survives_being_stored():
     at = outcome([result(), result("failed", victim="sst2/lstm/base", similarity=math.nan)], seconds=1.5)
-    kept = of_document(json.loads(report.to_json(to_document(at))))
+    kept = of_document(json.loads(downloads.to_json(to_document(at))))
     assert kept.results[CNN] == at.results[CNN]
     assert math.isnan(kept.results[LSTM].similarity)
     assert (kept.text, kept.seconds, kept.donors()) == (at.text, 1.5, [CNN, LSTM])

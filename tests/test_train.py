@@ -14,7 +14,7 @@ from robust_core import __version__, datasets, train
 from robust_core.defences import DEFENCES
 from robust_core.defences.base import Course, Defence
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.models import checkpoint
+from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.tokens import WordVocabulary
 from robust_core.resources import minilm_folder
@@ -262,7 +262,7 @@ def test_a_transformer_is_trained_saved_and_comes_back(small_encoder, data, tmp_
     card = train.save(trained, tmp_path)
     assert card.parent == "0" * 64
     original = TextClassifier("x", card.labels, trained.network, trained.tokens, torch.device("cpu"))
-    loaded = checkpoint.load("sst2/minilm/base", "cpu")
+    loaded = loading.load("sst2/minilm/base", "cpu")
     assert loaded.predict_proba(TEXTS) == pytest.approx(original.predict_proba(TEXTS), abs=5e-3)
     assert not any("lora" in name for name in loaded.net.state_dict()), "low-rank weights are merged"
     again = learn(data, "minilm", **changes)
@@ -275,7 +275,7 @@ def test_a_checkpoint_refuses_another_encoder(small_encoder, data, tmp_path, mon
     train.save(learn(data, "minilm", epochs=1, length=16)[-1]["trained"], tmp_path)
     monkeypatch.delenv("ROBUST_ENCODER")
     with pytest.raises(BadInput, match="sst2/minilm/base adapts another encoder than the one in use"):
-        checkpoint.load("sst2/minilm/base", "cpu")
+        loading.load("sst2/minilm/base", "cpu")
 
 
 def test_an_unknown_architecture_is_one_clear_line(data):

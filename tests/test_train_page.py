@@ -10,10 +10,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from test_own_data import csv_file
 
-from robust_core import processes, trainings
+from robust_core import trainings
 from robust_core.errors import BadInput
-from robust_core.models import checkpoint
-from ui import charts, state, training
+from robust_core.jobs import process
+from robust_core.models import loading
+from ui.shared import loaded
+from ui.train import progress
+from ui.widgets import charts
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = [{"kind": "epoch", "epoch": i, "epochs": 4, "loss": 1 / i, "terms": {"loss": 1 / i, "cross_entropy": 0.9 / i},
@@ -51,7 +54,7 @@ class Trainer:
             if isinstance(event, Exception):
                 raise event
             if event["kind"] == "stored":
-                folder = checkpoint.roots()[1] / event["row"]["model"]
+                folder = loading.roots()[1] / event["row"]["model"]
                 folder.mkdir(parents=True)
                 (folder / "card.json").write_text(json.dumps(card(event["row"]["model"])))
             yield event
@@ -61,12 +64,12 @@ class Trainer:
 def trainer(tmp_path, monkeypatch):
     """No shipped models, no subprocess, caches of its own."""
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    monkeypatch.setattr(state, "warm_up", lambda: None)
+    monkeypatch.setattr(loaded, "warm_up", lambda: None)
     stand_in = Trainer()
-    monkeypatch.setattr(processes, "command", stand_in)
+    monkeypatch.setattr(process, "command", stand_in)
     st.cache_resource.clear()
     yield stand_in
-    state.trainings().close()
+    loaded.trainings().close()
 
 
 def opened() -> AppTest:
@@ -122,7 +125,7 @@ def test_a_training_from_click_to_picker(trainer):
     assert not button(at, "Stop").disabled
     trainer.say.release(9)
     until(at, "80.0 % of dev, epoch 3")
-    assert "reviews/cnn/flat-textfooler" in state.cards()
+    assert "reviews/cnn/flat-textfooler" in loaded.cards()
     frame = run(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120))
     assert frame.multiselect(key="models").options == ["CNN · FLAT-TextFooler"]
     assert "`reviews/cnn/flat-textfooler-2`" in page(at), "the next one takes no one's place"
@@ -224,44 +227,44 @@ def test_presets_and_data_fill_in_the_fields(trainer):
 
 def test_models_of_one_name_are_told_apart(monkeypatch):
     for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base", "sst2/lstm/flat-pwws-2"):
-        folder = checkpoint.roots()[1] / name
+        folder = loading.roots()[1] / name
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(name)))
-    assert [state.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base")] == [
+    assert [loaded.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base")] == [
         "CNN · base (SST-2)", "CNN · base (Reviews)", "LSTM · base"]
-    assert state.title("sst2/lstm/flat-pwws-2") == "LSTM · FLAT-PWWS-2"
+    assert loaded.title("sst2/lstm/flat-pwws-2") == "LSTM · FLAT-PWWS-2"
     # Where all models picked read the same data, saying so on every line tells nothing; the picker goes on doing it.
-    monkeypatch.setattr(state.st, "session_state", {"models": ["sst2/cnn/base", "sst2/lstm/base"]})
-    assert [state.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base")] == [
+    monkeypatch.setattr(loaded.st, "session_state", {"models": ["sst2/cnn/base", "sst2/lstm/base"]})
+    assert [loaded.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base")] == [
         "CNN · base", "CNN · base (Reviews)"]
-    assert state.option("sst2/cnn/base") == "CNN · base (SST-2)"
-    monkeypatch.setattr(state.st, "session_state", {"models": ["sst2/lstm/base", "reviews/cnn/base"]})
-    assert [state.title(name) for name in ("sst2/lstm/base", "reviews/cnn/base")] == [
+    assert loaded.option("sst2/cnn/base") == "CNN · base (SST-2)"
+    monkeypatch.setattr(loaded.st, "session_state", {"models": ["sst2/lstm/base", "reviews/cnn/base"]})
+    assert [loaded.title(name) for name in ("sst2/lstm/base", "reviews/cnn/base")] == [
         "LSTM · base (SST-2)", "CNN · base (Reviews)"]
 
 
 def test_the_folders_are_looked_at_once_in_a_while(monkeypatch):
-    looked, iglob = [], state.glob.iglob
-    monkeypatch.setattr(state.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
-    monkeypatch.setattr(state, "_MOMENT", 60.0)
-    known = set(state.cards())
-    assert [state.option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(checkpoint.roots())
-    folder = checkpoint.roots()[1] / "sst2" / "cnn" / "mine"
+    looked, iglob = [], loaded.glob.iglob
+    monkeypatch.setattr(loaded.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
+    monkeypatch.setattr(loaded, "_MOMENT", 60.0)
+    known = set(loaded.cards())
+    assert [loaded.option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(loading.roots())
+    folder = loading.roots()[1] / "sst2" / "cnn" / "mine"
     folder.mkdir(parents=True)
     (folder / "card.json").write_text(json.dumps(card("sst2/cnn/mine")))
-    assert set(state.cards()) == known, "a moment has not passed"
-    monkeypatch.setattr(state, "_MOMENT", 0.0)
-    assert set(state.cards()) == known | {"sst2/cnn/mine"}
+    assert set(loaded.cards()) == known, "a moment has not passed"
+    monkeypatch.setattr(loaded, "_MOMENT", 0.0)
+    assert set(loaded.cards()) == known | {"sst2/cnn/mine"}
     # Another folder is another question, whenever it is asked.
-    monkeypatch.setattr(state, "_MOMENT", 60.0)
+    monkeypatch.setattr(loaded, "_MOMENT", 60.0)
     monkeypatch.setenv("ROBUST_RUNS", str(folder.parent))
-    assert set(state.cards()) == known
+    assert set(loaded.cards()) == known
 
 
 def test_events_become_curves():
-    now = training.progress([STEP, EPOCHS[0], STEP | {"step": 9}, *EPOCHS])
+    now = progress.progress([STEP, EPOCHS[0], STEP | {"step": 9}, *EPOCHS])
     assert [e["epoch"] for e in now.epochs] == [1, 2, 3, 4] and len(now.steps) == 2 and now.model == ""
-    many = training.progress([STEP] * 5000)
+    many = progress.progress([STEP] * 5000)
     assert 100 <= len(many.steps) <= 300
     figure = charts.losses(now.epochs, now.steps)
     lines = [t for t in figure.data if t.mode == "lines+markers"]

@@ -9,9 +9,9 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
-from robust_core.attacks.greedy import greedy_fills, rank_by_deletion
-from robust_core.attacks.requests import Candidate, Fill, Request, Search, Target
-from robust_core.attacks.settle import likely_words
+from robust_core.attacks.engine.near_ties import likely_words
+from robust_core.attacks.engine.requests import Candidate, Fill, Request, Search, Target
+from robust_core.attacks.searches.greedy import greedy_fills, rank_by_deletion
 from robust_core.registry import param
 from robust_core.text import Draft
 from robust_core.types import Blank

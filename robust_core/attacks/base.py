@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
-from robust_core.attacks.requests import Candidate, Judge, Request, Search, Similarity, Target
-from robust_core.attacks.settle import rounded
+from robust_core.attacks.engine.near_ties import rounded
+from robust_core.attacks.engine.requests import Candidate, Judge, Request, Search, Similarity, Target
 from robust_core.errors import BadInput
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision
 
 if TYPE_CHECKING:
-    from robust_core.attacks.scheduler import Tally
+    from robust_core.attacks.engine.scheduler import Tally
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: thrown into a search to end it)
@@ -68,7 +68,7 @@ class Attack:
         Raises:
             BadInput: Two victims have the same id, or an example's label is none of a victim's classes.
         """
-        from robust_core.attacks.scheduler import Scheduler
+        from robust_core.attacks.engine.scheduler import Scheduler
 
         if len({victim.id for victim in victims}) < len(victims):
             raise BadInput("Two victims have the same id, so that their results could not be told apart.")

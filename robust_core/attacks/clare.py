@@ -10,8 +10,18 @@ from robust_core.attacks import ATTACKS
 from robust_core.attacks.bae import MASKED, blank
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import SentenceSimilarity
-from robust_core.attacks.requests import Accept, Candidate, Fill, Request, Score, Scores, Search, Similarity, Target
-from robust_core.attacks.settle import at_least, confirmed, highest, likely_words
+from robust_core.attacks.engine.near_ties import at_least, confirmed, highest, likely_words
+from robust_core.attacks.engine.requests import (
+    Accept,
+    Candidate,
+    Fill,
+    Request,
+    Score,
+    Scores,
+    Search,
+    Similarity,
+    Target,
+)
 from robust_core.registry import param
 from robust_core.resources import stop_words, tag
 from robust_core.text import Draft, Edit

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Generator, Sequence
 
-from robust_core.attacks.requests import Candidate, Figures, Request, Similarity
+from robust_core.attacks.engine.requests import Candidate, Figures, Request, Similarity
 from robust_core.resources import tag, tag_swaps
 from robust_core.text import Draft
 

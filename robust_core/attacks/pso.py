@@ -9,10 +9,10 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech
-from robust_core.attacks.population import Field, Herd, Member, leader, scored
+from robust_core.attacks.engine.near_ties import highest_of_each, raced
+from robust_core.attacks.engine.requests import Request, Search, Target
 from robust_core.attacks.pwws import wordnet_swaps
-from robust_core.attacks.requests import Request, Search, Target
-from robust_core.attacks.settle import highest_of_each, raced
+from robust_core.attacks.searches.population import Field, Herd, Member, leader, scored
 from robust_core.attacks.textfooler import cased_substitutes
 from robust_core.registry import param
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
-from robust_core.attacks.greedy import greedy_swaps, swap_candidates
-from robust_core.attacks.requests import Accept, Candidate, Request, Score, Scores, Search, Settle, Target
+from robust_core.attacks.engine.requests import Accept, Candidate, Request, Score, Scores, Search, Settle, Target
+from robust_core.attacks.searches.greedy import greedy_swaps, swap_candidates
 from robust_core.registry import param
 from robust_core.resources import stop_words, synonyms
 from robust_core.text import Edit, match_case

@@ -8,8 +8,8 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
-from robust_core.attacks.greedy import greedy_swaps, rank_by_deletion
-from robust_core.attacks.requests import Candidate, Search, Target
+from robust_core.attacks.engine.requests import Candidate, Search, Target
+from robust_core.attacks.searches.greedy import greedy_swaps, rank_by_deletion
 from robust_core.registry import param
 from robust_core.resources import neighbours
 from robust_core.text import match_case

@@ -10,7 +10,7 @@ import typer
 
 from robust_core import datasets
 from robust_core.cli.options import Device, Json, app, stdout_kept
-from robust_core.cli.show import key, percent, show_rows
+from robust_core.cli.output import key, percent, show_rows
 from robust_core.errors import BadInput, RobustError
 from robust_core.store import ResultStore
 
@@ -25,7 +25,7 @@ OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "
 @app.command()
 def models(as_json: Json = False) -> None:
     """List the models that are here."""
-    from robust_core.models.checkpoint import cards
+    from robust_core.models.loading import cards
 
     rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
              "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
@@ -54,22 +54,23 @@ def doctor(device: Device = "auto", as_json: Json = False) -> None:
 
 
 def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
-    from robust_core.models import checkpoint, smoothed
+    from robust_core.certify import base_classifiers
+    from robust_core.models import loading
 
     yield "python", True, _python
     yield "packages", True, lambda: _packages(NEEDED)
     yield "optional packages", False, lambda: _packages(OPTIONAL)
     yield "encoder", True, _encoder
     yield "tables", True, _tables
-    cards = checkpoint.cards()
+    cards = loading.cards()
     yield "checkpoints", True, lambda: _checkpoints(len(cards))
     for card in cards:
         yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
-    for card in smoothed.cards():
-        yield f"smoothed {card.id}", True, lambda card=card: smoothed.check_files(card) or "files as recorded"
+    for card in base_classifiers.cards():
+        yield f"smoothed {card.id}", True, lambda card=card: base_classifiers.check_files(card) or "files as recorded"
     yield "runs folder", True, _runs
     yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
-    yield "device", True, lambda: str(checkpoint.pick_device(device))
+    yield "device", True, lambda: str(loading.pick_device(device))
 
 
 def _python() -> str:
@@ -107,20 +108,20 @@ def _tables() -> str:
 
 
 def _checkpoints(count: int) -> str:
-    from robust_core.models import checkpoint
+    from robust_core.models import loading
 
-    for root in checkpoint.roots():
+    for root in loading.roots():
         for path in sorted(root.glob("*/*/*/card.json")):
-            checkpoint.read_card(path.parent)
+            loading.read_card(path.parent)
     if not count:
         raise BadInput("There are no checkpoints; restore the folder checkpoints.")
     return f"{count} found"
 
 
 def _checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
-    from robust_core.models import checkpoint
+    from robust_core.models import loading
 
-    checkpoint.check_files(card)
+    loading.check_files(card)
     return f"{len(card.files)} files as recorded"
 
 

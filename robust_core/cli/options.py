@@ -92,9 +92,9 @@ def precision_of(name: str) -> Precision:
 
 def load_models(model_ids: Sequence[str], device: str) -> list[Any]:
     """Load classifiers, each once; two names of one model are refused."""
-    from robust_core.models import checkpoint
+    from robust_core.models import loading
 
-    loaded = {name: checkpoint.load(name, device) for name in dict.fromkeys(model_ids)}
+    loaded = {name: loading.load(name, device) for name in dict.fromkeys(model_ids)}
     names: dict[str, str] = {}
     for name, classifier in loaded.items():
         if names.setdefault(classifier.id, name) != name:
@@ -104,9 +104,9 @@ def load_models(model_ids: Sequence[str], device: str) -> list[Any]:
 
 def reader_of(device: str) -> Any:  # noqa: ANN401 (its module is imported when it is needed)
     """Return the packaged masked language model, which tells how fluent texts are."""
-    from robust_core.models import masked
+    from robust_core.models import masked_lm
 
-    return masked.load("minilm", device)
+    return masked_lm.load("minilm", device)
 
 
 def _pairs(settings: Sequence[str] | None) -> dict[str, str]:

@@ -61,7 +61,7 @@ class AdversarialCourse(Course):
 
     def _attack(self) -> Iterator[dict[str, Any]]:
         """Attack the chosen examples that have not been attacked in this round."""
-        from robust_core.train.live import live_classifier
+        from robust_core.train.live_classifier import live_classifier
 
         setup = self.setup
         left = setup.together.share([i for i in self._chosen if i not in self._found])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from robust_core.defences.base import Rows
-    from robust_core.models.network import Reading
+    from robust_core.models.networks.base import Reading
     from robust_core.perturb import SameDropout
     from robust_core.train import Batch, Setup
 

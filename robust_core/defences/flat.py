@@ -135,7 +135,7 @@ class Flat(Adversarial):
 
     def prepare(self, setup: "Setup") -> None:
         """Give the network masks; a transformer's word embeddings stay as they are."""
-        from robust_core.models.masks import MaskConfig
+        from robust_core.models.networks.word_masks import MaskConfig
 
         network, tokens = setup.network, setup.tokens
         if self.groups:

@@ -10,7 +10,7 @@ from robust_core.registry import param
 if TYPE_CHECKING:
     import torch
 
-    from robust_core.models.network import Reading
+    from robust_core.models.networks.base import Reading
     from robust_core.perturb import SameDropout
     from robust_core.train import Batch, Setup
 
@@ -28,7 +28,7 @@ class FreeLBCourse(Course):
     """
 
     def __init__(self, setup: "Setup", defence: "FreeLB") -> None:
-        from robust_core.models.network import mean_norm
+        from robust_core.models.networks.base import mean_norm
 
         super().__init__(setup)
         self.defence = defence

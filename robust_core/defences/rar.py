@@ -10,7 +10,7 @@ from robust_core.registry import param
 if TYPE_CHECKING:
     import torch
 
-    from robust_core.models.network import Reading
+    from robust_core.models.networks.base import Reading
     from robust_core.perturb import SameDropout
     from robust_core.train import Batch, Setup
 

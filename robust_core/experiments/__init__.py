@@ -15,8 +15,9 @@ from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
 
 EXPERIMENTS = Registry("experiment", tuple(f"robust_core.experiments.{name}" for name in (
-    "flat_table2", "flat_table3", "flat_table4", "flat_table5", "flat_table8", "flat_table10", "flat_figure6",
-    "carl_rar_table2", "carl_rar_embeddings", "carl_rar_table6", "rse", "rse_ablation", "dssn_certified_accuracy")))
+    "flat.table2", "flat.table3", "flat.table4", "flat.table5", "flat.table8", "flat.table10", "flat.figure6",
+    "carl_rar.table2", "carl_rar.tables4_5", "carl_rar.table6", "rse.tables", "rse.ablation",
+    "dssn.certified_accuracy")))
 
 Claim = dict[str, Any]
 
@@ -116,7 +117,7 @@ class Cell:
 
 def seeded(model: str, seeds: int) -> tuple[list[str], list[str]]:
     """Return the ids of a model's trainings that are here, and those that are not."""
-    from robust_core.models.checkpoint import cards
+    from robust_core.models.loading import cards
 
     known = {card.id for card in cards()}
     wanted = [model if seed == 0 else f"{model}@{seed}" for seed in range(seeds)]
@@ -146,13 +147,13 @@ def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, 
         "progress" and "note" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`),
         rows (those of `evaluate`, one a seed) and right (for each row whether the model is right, by uid).
     """
-    from robust_core.models import checkpoint
+    from robust_core.models import loading
 
     groups: dict[tuple[str, int | None, int], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.attack, cell.n, cell.max_queries), []).append(cell)
     ids = {cell.model: seeded(cell.model, options.seeds)[0] for cell in cells}
-    loaded = {name: checkpoint.load(name, options.device) for names in ids.values() for name in names}
+    loaded = {name: loading.load(name, options.device) for names in ids.values() for name in names}
     for same in groups.values():
         victims = [loaded[name] for cell in same for name in ids[cell.model]]
         rows: dict[str, dict[str, Any]] = {}
@@ -199,7 +200,7 @@ def _count(cell: Cell, options: Options) -> int | None:
 def _evaluated(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
                stop: threading.Event) -> Iterator[Event]:
     from robust_core.attacks import ATTACKS
-    from robust_core.evaluate import evaluate
+    from robust_core.evaluation.evaluate import evaluate
 
     attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
     yield from evaluate(victims, dataset, split, attacks, n=_count(cell, options), data_dir=options.data_dir,

@@ -10,7 +10,7 @@ from typing import Any
 from robust_core import datasets, metrics, trainings
 from robust_core.errors import MissingResource, RobustError
 from robust_core.experiments import Cell, Claim, Experiment, Options, chosen, measured, note, pooled, seed_of, seeded
-from robust_core.reproduce import markdown, percent
+from robust_core.experiments.readme import markdown, percent
 from robust_core.store import ResultStore, runs_folder
 from robust_core.types import Event
 
@@ -103,7 +103,7 @@ def prepared(experiment: Experiment, options: Options, stop: threading.Event) ->
     Yields:
         "training" events whose data are those of `trainings.run`; "note" events.
     """
-    from robust_core.models.checkpoint import cards
+    from robust_core.models.loading import cards
 
     here = {card.id for card in cards()}
     missing = [wanted for wanted in map(trainings.order, experiment.plan(options)) if wanted.id not in here]
@@ -250,7 +250,7 @@ def _claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[
 
 def _training(subject: Subject) -> dict[str, Any]:
     """Return what a model of seed 0 learnt from, and where its training differs from the one planned."""
-    from robust_core.models.checkpoint import cards
+    from robust_core.models.loading import cards
 
     card = next((card for card in cards() if card.id == subject.id), None)
     if card is None:

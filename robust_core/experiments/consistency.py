@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from robust_core import datasets, stability
+from robust_core import datasets
 from robust_core.errors import RobustError
+from robust_core.evaluation import explanation_consistency
 from robust_core.experiments import Claim, Experiment, Options, chosen, note, pooled, seed_of, seeded
 from robust_core.experiments.comparison import TITLES, Subject, available, difference, picked
+from robust_core.experiments.readme import markdown
 from robust_core.registry import to_record
-from robust_core.reproduce import markdown
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -79,13 +80,13 @@ def _group(experiment: Experiment, question: Question, subjects: Sequence[Subjec
            ) -> Iterator[Event]:
     """Measure models that read the same texts, in step, and state a claim of each."""
     from robust_core.attacks import ATTACKS
-    from robust_core.evaluate import evaluate
+    from robust_core.evaluation.evaluate import evaluate
     from robust_core.explainers import EXPLAINERS
-    from robust_core.models import checkpoint
+    from robust_core.models import loading
 
     dataset, explainer = str(subjects[0].training["dataset"]), EXPLAINERS[question.explain]()
     ids = {subject.id: seeded(subject.id, options.seeds)[0] for subject in subjects}
-    models = [checkpoint.load(name, options.device) for names in ids.values() for name in names]
+    models = [loading.load(name, options.device) for names in ids.values() for name in names]
     rows: dict[str, list[dict[str, Any]]] = {model.id: [] for model in models}
     try:
         for event in evaluate(models, dataset, "test", [ATTACKS[attack](max_queries=0)], n=n, data_dir=options.data_dir,
@@ -100,7 +101,7 @@ def _group(experiment: Experiment, question: Question, subjects: Sequence[Subjec
     if stop.is_set():
         return
     uids = {e.uid for e in datasets.choose(datasets.load(dataset, "test", options.data_dir), n, 0)}
-    figures = {name: {seed_of(model): stability.by_group(store, rows[model][0]["run"], to_record(explainer), uids)
+    figures = {name: {seed_of(model): explanation_consistency.by_group(store, rows[model][0]["run"], to_record(explainer), uids)
                       for model in seeds if rows[model]} for name, seeds in ids.items()}
     for subject in subjects:
         mine = [row for model in ids[subject.id] for row in rows[model]]
@@ -123,7 +124,7 @@ def differences(mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mappin
     """
     found = {group: {metric: difference({seed: values[group][metric] for seed, values in mine.items()},
                                         {seed: values[group][metric] for seed, values in base.items()})
-                     for metric in METRICS} for group in stability.GROUPS}
+                     for metric in METRICS} for group in explanation_consistency.GROUPS}
     return None if found["all"]["kendall_tau"] is None else found
 
 

@@ -2,4 +2,4 @@
 
 from robust_core.registry import Registry
 
-EXPLAINERS = Registry("explainer", ("robust_core.explainers.gradients", "robust_core.explainers.masking"))
+EXPLAINERS = Registry("explainer", ("robust_core.explainers.gradients", "robust_core.explainers.occlusion"))

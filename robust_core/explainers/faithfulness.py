@@ -6,7 +6,7 @@ import numpy as np
 
 from robust_core import metrics
 from robust_core.explainers import EXPLAINERS
-from robust_core.explainers.masking import Asked
+from robust_core.explainers.occlusion import Asked
 from robust_core.registry import from_record
 from robust_core.types import Attribution
 

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from robust_core.errors import Incompatible
-from robust_core.models import precision
-from robust_core.models.network import mean_norm
-from robust_core.models.rows import batches, padded
+from robust_core.models import screening
+from robust_core.models.batching import batches, padded
+from robust_core.models.networks.base import mean_norm
 from robust_core.text import clean, word_spans
 from robust_core.types import Encoded, Noise
 
 if TYPE_CHECKING:
-    from robust_core.models.checkpoint import Card
-    from robust_core.models.network import Network
+    from robust_core.models.loading import Card
+    from robust_core.models.networks.base import Network
     from robust_core.models.tokens import Subwords, Tokens, WordVocabulary
 
 _SECONDS_PER_BATCH = 0.2
@@ -122,16 +122,16 @@ class TextClassifier:
     @property
     def screens(self) -> bool:
         """Whether running in bf16 is faster here."""
-        return self.net.screens and precision.fast_bf16(self.device)
+        return self.net.screens and screening.fast_bf16(self.device)
 
     def noise(self) -> Noise:
         """Return how far log-odds of screened probabilities may be from exact ones; measured at first use."""
         if self._noise is None:
-            rows = [[self.text_row(text) for text in texts] for texts in precision.probes()]
+            rows = [[self.text_row(text) for text in texts] for texts in screening.probes()]
             flat = [row for group in rows for row in group]
             exact, low = self.proba_from_ids(flat), self.proba_from_ids(flat, screened=True)
-            off = precision.log_odds(low) - precision.log_odds(exact)
-            self._noise = precision.noise_of(np.split(off, np.cumsum([len(group) for group in rows])[:-1]))
+            off = screening.log_odds(low) - screening.log_odds(exact)
+            self._noise = screening.noise_of(np.split(off, np.cumsum([len(group) for group in rows])[:-1]))
         return self._noise
 
     def batches(self, rows: Sequence[tuple[int, ...]], budgets: int = 1) -> Iterator[list[int]]:
@@ -141,7 +141,7 @@ class TextClassifier:
     def run(self, rows: Sequence[tuple[int, ...]], screened: bool = False) -> np.ndarray:
         """Return (n, classes) float32 probabilities of one batch; memory running out halves it."""
         try:
-            with self._lock, torch.inference_mode(), precision.low(self.device, screened):
+            with self._lock, torch.inference_mode(), screening.low(self.device, screened):
                 ids, mask = padded(rows, self.tokens.pad_id, self.device)
                 return self.net.read(ids, mask).float().softmax(-1).cpu().numpy()
         except torch.OutOfMemoryError:

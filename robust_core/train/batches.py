@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from robust_core.models.network import Network
-from robust_core.models.rows import padded
+from robust_core.models.batching import padded
+from robust_core.models.networks.base import Network
 from robust_core.train.recipe import Recipe
 from robust_core.train.setup import Batch, Pair, Row
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from robust_core.models.masks import GroupedEmbedding
+from robust_core.models.networks.word_masks import GroupedEmbedding
 from robust_core.train.setup import Setup
 
 

@@ -12,15 +12,15 @@ from torch import nn
 
 from robust_core import __version__, datasets
 from robust_core.errors import BadInput
-from robust_core.models import checkpoint
-from robust_core.models.precision import fast_bf16
+from robust_core.models import loading
+from robust_core.models.screening import fast_bf16
 from robust_core.registry import to_record
 from robust_core.train.batches import accuracy_of, hide_words, make_batch, rate, shuffled
-from robust_core.train.network import check_architecture, config_of, start
 from robust_core.train.parallel import Together
 from robust_core.train.recipe import Recipe
 from robust_core.train.saving import Trained, fingerprint, forget_state, read_state, write_state
 from robust_core.train.setup import Randomness, Row, Setup
+from robust_core.train.start import check_architecture, config_of, start
 from robust_core.types import Example
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     total = len(splits["train"])
     splits["train"] = list(datasets.choose(splits["train"], recipe.rows or None, seed=0))
     together, device = Together.join(device)
-    where = checkpoint.pick_device(device)
+    where = loading.pick_device(device)
     random = Randomness(seed, where, together.part)
     with random.first:
         begun = start(defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed,
@@ -80,7 +80,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
                        in enumerate(zip(coded[name], splits[name], strict=True))] for name in splits}
         setup = Setup(network, tokens, recipe, where, dataset, architecture, datasets.describe(dataset).labels,
                       splits["train"], rows["train"], random, seed,
-                      recipe.mixed and architecture not in checkpoint.WORD_MODELS and fast_bf16(where), together)
+                      recipe.mixed and architecture not in loading.WORD_MODELS and fast_bf16(where), together)
         defence.prepare(setup)
         course = defence.course(setup)
         for module in (network, *course.modules.values()):
@@ -92,14 +92,14 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     if folder is not None and resume:
         loop.load(read_state(folder))
     yield from loop.run()
-    card = checkpoint.Card(
+    card = loading.Card(
         id=model_id(defence, dataset, architecture, seed, variant),
         dataset=dataset, architecture=architecture, defence=to_record(defence), seed=seed, labels=setup.labels,
         config=config_of(begun) | course.notes(), recipe=dataclasses.asdict(recipe), dev_accuracy=loop.best_accuracy,
         epochs=loop.best_epoch, seconds=round(loop.seconds(), 1), device=where.type,
         parameters=sum(p.numel() for p in network.parameters()), bytes=0, files={},
         data=_data_of(splits, total),
-        parent=begun.parent, version=__version__, folder=checkpoint.SHIPPED)
+        parent=begun.parent, version=__version__, folder=loading.SHIPPED)
     kept = {name: course.modules[name].eval() for name in course.kept}
     yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
     if folder is not None and not together.part:
@@ -117,7 +117,7 @@ def _data_of(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
 
 def model_id(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:
     """Return the id of a trained model, such as sst2/cnn/flat-textfooler@1."""
-    return f"{dataset}/{checkpoint.folder_name(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
+    return f"{dataset}/{loading.folder_name(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
 
 
 class Loop:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from robust_core.models.network import Network
+from robust_core.models.networks.base import Network
 from robust_core.train.parallel import Together
 from robust_core.train.recipe import Recipe
 from robust_core.types import Example

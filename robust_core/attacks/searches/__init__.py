@@ -1,0 +1,1 @@
+"""Search strategies that several attacks share: greedy, genetic, and their populations."""

@@ -1,0 +1,341 @@
+"""Certificates on texts and data sets: certified accuracy, the search for a flip, and what attacks moved."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from robust_core import metrics
+from robust_core.certify.smoothers import SMOOTHERS, Dssn, Smoother, effective_scale, evaluations
+from robust_core.errors import BadInput
+from robust_core.types import AttackResult, Certificate
+
+if TYPE_CHECKING:
+    from robust_core.certify.base_classifiers import SmoothedModel
+    from robust_core.certify.training import Prepared, Split
+
+RADII = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+
+Row = dict[str, Any]
+
+
+def smoother(method: str, scale: float, levels: int, **settings: Any) -> Smoother:  # noqa: ANN401 (parameters)
+    """Make a method; a randomised one gets as many votes as DSSN goes through, unless `samples` says otherwise.
+
+    Raises:
+        UnknownName: There is no such method.
+        BadInput: Lambda or a parameter is out of range.
+    """
+    cls = SMOOTHERS[method]
+    if not cls.deterministic:
+        settings.setdefault("samples", evaluations(cls(scale=scale).scale, levels))
+    return cls(scale=scale, **settings)
+
+
+def certify_texts(model: "SmoothedModel", texts: Sequence[str], method: str, scales: Sequence[float] = (), *,
+                  seed: int = 0, **settings: Any) -> list[Row]:  # noqa: ANN401 (parameters)
+    """Certify texts at several Lambdas.
+
+    Args:
+        model: A model for texts.
+        texts: The texts.
+        method: Name in SMOOTHERS.
+        scales: Lambdas; all that the model knows by default.
+        seed: Seed of a randomised method.
+        settings: Other parameters of the method.
+
+    Returns:
+        A row for each text and Lambda: text, prediction, radius (inputs scaled to 0..1), radius_steps (in steps of the
+        quantised vector), radius_embedding (in units of the embedding), norm, scale, effective_scale, levels,
+        evaluations, alpha, votes by label, method, model, seconds.
+
+    Raises:
+        BadInput: The model has no network for a Lambda, or reads no texts.
+    """
+    vectors = np.concatenate([model.vectors([text]) for text in texts])
+    assert model.space is not None
+    rows = []
+    for scale in scales or model.scales(method):
+        chosen = smoother(method, scale, model.levels, **settings)
+        judge = model.judge(method, scale)
+        for text, vector in zip(texts, vectors, strict=True):
+            started = time.perf_counter()
+            found = next(chosen.certify(judge, vector[None], model.levels, len(model.labels), seed=seed))
+            rows.append({"text": text, **row_of(found, chosen, model),
+                         "radius_embedding": found.radius * model.levels * model.space.step,
+                         "seconds": time.perf_counter() - started})
+    return rows
+
+
+def row_of(found: Certificate, method: Smoother, model: "SmoothedModel") -> Row:
+    """Return a certificate as plain data, with the method and the model it belongs to."""
+    scale = effective_scale(method.scale, model.levels) if method.deterministic else method.scale
+    return {"model": model.id, "method": method.name,
+            "prediction": None if found.prediction is None else model.labels[found.prediction],
+            "radius": found.radius, "radius_steps": steps_of(found.radius, model.levels), "norm": found.norm,
+            "scale": method.scale, "effective_scale": scale, "levels": model.levels, "evaluations": found.evaluations,
+            "alpha": found.alpha, "votes": dict(zip(model.labels, found.votes, strict=True))}
+
+
+def steps_of(radius: float, levels: int) -> int:
+    """Return a radius in whole quantisation steps: the largest number that it covers."""
+    # A multiple of 1 / levels comes back as itself; anything else is rounded down.
+    return int(np.floor(radius * levels + 1e-6))
+
+
+def certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, *, seed: int = 0,
+                       radii: Sequence[float] = RADII) -> tuple[Row, list[Certificate]]:
+    """Certify a data set.
+
+    Args:
+        model: The base classifiers.
+        data: Quantised inputs with their classes.
+        method: How to smooth; the model needs a network for it.
+        seed: Seed of a randomised method.
+        radii: Radii to report.
+
+    Returns:
+        (row, certificates). The row: dataset, method, scale, effective_scale, levels, evaluations, alpha, n,
+        clean_accuracy (of the smoothed classifier; abstaining counts as wrong), certified_accuracy {radius: share of
+        inputs whose class is right and stays at least that far}, each with its standard error, median_radius (of the
+        inputs whose class is right), largest_class (its share of the inputs: what one answer to everything gets),
+        seconds an input, and seed (of the model).
+    """
+    judge = model.judge(method.name, method.scale)
+    started = time.perf_counter()
+    found = list(method.certify(judge, data.vectors, model.levels, len(model.labels), seed=seed))
+    seconds = time.perf_counter() - started
+    n = len(found)
+    right = np.array([c.prediction == label for c, label in zip(found, data.labels, strict=True)])
+    reach = np.array([c.radius for c in found])
+    # Radii are multiples of 1 / levels: a millionth keeps `at least 0.2` from failing in the last digit.
+    kept = {f"{r:g}": metrics.proportion_and_error(int((right & (reach >= r - 1e-6)).sum()), n) for r in radii}
+    accuracy, error = metrics.proportion_and_error(int(right.sum()), n)
+    scale = effective_scale(method.scale, model.levels) if method.deterministic else method.scale
+    return {"dataset": model.card.dataset, "method": method.name, "scale": method.scale, "effective_scale": scale,
+            "levels": model.levels, "evaluations": found[0].evaluations, "alpha": found[0].alpha, "n": n,
+            "clean_accuracy": accuracy, "clean_accuracy_se": error,
+            "certified_accuracy": {r: value for r, (value, _) in kept.items()},
+            "certified_accuracy_se": {r: value for r, (_, value) in kept.items()},
+            "median_radius": float(np.median(reach[right])) if right.any() else 0.0,
+            "largest_class": float(np.bincount(data.labels).max() / n),
+            "seconds": seconds / n, "seed": model.card.seed}, found
+
+
+class Searched(NamedTuple):
+    """Outcome of a search for a flip.
+
+    Attributes:
+        flipped: Whether an input of another class was found.
+        spent: Largest L1 distance gone, in quantisation steps; the range may not allow all that was asked for.
+    """
+
+    flipped: bool
+    spent: int
+
+
+def search_flip(counts: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, levels: int, budget: int, *,
+                seed: int = 0, draws: int = 4) -> Searched:
+    """Look for a quantised input of another class at most `budget` steps away in L1.
+
+    Every coordinate is moved in both directions as far as budget and range allow; then the budget is spent in the order
+    of how much each move narrowed the lead, and a few times with random shares among the best moves.
+
+    Args:
+        counts: A quantised input to its votes (classes,).
+        vector: The input, whole numbers 0..levels.
+        levels: Largest value of a coordinate.
+        budget: Steps.
+        seed: Seed of the random shares.
+        draws: How often random shares are tried.
+    """
+    base = counts(vector)
+    top, spent = int(base.argmax()), 0
+    flat = vector.reshape(-1)
+    moves: list[tuple[int, int, int]] = []
+
+    def lead(moved: np.ndarray) -> int:
+        nonlocal spent
+        votes = counts(moved.reshape(vector.shape))
+        spent = max(spent, int(np.abs(moved - flat).sum()))
+        # Below zero means another class; ties go to the lower one.
+        return -1 if int(votes.argmax()) != top else int(votes[top] - np.delete(votes, top).max())
+
+    for i in range(len(flat) if budget > 0 else 0):
+        for direction in (-1, 1):
+            room = int(flat[i] if direction < 0 else levels - flat[i])
+            if not room:
+                continue
+            moved = flat.copy()
+            moved[i] += direction * min(room, budget)
+            left = lead(moved)
+            if left < 0:
+                return Searched(True, spent)
+            moves.append((left, i, direction))
+    moves.sort()
+    rng = np.random.default_rng(seed)
+    for draw in range(draws + 1 if moves else 0):
+        moved, rest, used = flat.copy(), budget, set()
+        order = moves if not draw else [moves[k] for k in rng.permutation(min(len(moves), 8))]
+        for _, i, direction in order:
+            if i in used or not rest:
+                continue
+            room = min(rest, int(moved[i] if direction < 0 else levels - moved[i]))
+            step = room if not draw else int(rng.integers(0, room + 1))
+            moved[i] += direction * step
+            rest, used = rest - step, used | {i}
+        if lead(moved) < 0:
+            return Searched(True, spent)
+    return Searched(False, spent)
+
+
+def searched(model: "SmoothedModel", data: "Split", method: Dssn, found: Sequence[Certificate],
+             outside: Sequence[float] = (2.0,)) -> Row:
+    """Search for flips just inside and outside each input's radius.
+
+    Returns:
+        inside and inside_flips (inputs searched with all their steps, and how many flipped: none can), and for one step
+        more and for multiples of the radius the share of inputs that flipped, with its standard error.
+    """
+    judge = model.judge(method.name, method.scale)
+
+    def counts(vector: np.ndarray) -> np.ndarray:
+        return method.counts(judge, vector, model.levels, len(model.labels))
+
+    radii = [steps_of(c.radius, model.levels) for c in found]
+    flips = {"inside": 0, "one_step_outside": 0, **{f"{factor:g}": 0 for factor in outside}}
+    for vector, k in zip(data.vectors, radii, strict=True):
+        budgets = {"inside": k, "one_step_outside": k + 1,
+                   **{f"{factor:g}": int(np.ceil(factor * (k + 1))) for factor in outside}}
+        gone = False
+        for name, budget in budgets.items():
+            # What flips within a budget flips within a larger one.
+            gone = gone or search_flip(counts, vector, model.levels, budget).flipped
+            flips[name] += gone
+    n = len(radii)
+    shares = {name: metrics.proportion_and_error(hits, n) for name, hits in flips.items()}
+    return {"inside": n, "inside_flips": flips["inside"],
+            "outside": {name: value for name, (value, _) in shares.items() if name != "inside"},
+            "outside_se": {name: value for name, (_, value) in shares.items() if name != "inside"}}
+
+
+def moved_by(model: "SmoothedModel", results: Sequence[AttackResult], method: Dssn) -> Row:
+    """Compare how far attacks moved the quantised vector with the certified radius of the original.
+
+    Args:
+        model: A model for texts.
+        results: Results of attacks on any classifier; those that changed nothing are left out.
+        method: DSSN at a Lambda that the model knows.
+
+    Returns:
+        changed (texts), inside (moved no further than the radius), inside_share with its standard error,
+        inside_flipped (of those, other class in the smoothed classifier: none can be), held (same class, inside or
+        not), median_moved and median_radius (inputs scaled to 0..1).
+
+    Raises:
+        BadInput: No attack changed a text.
+    """
+    changed = [r for r in results if r.perturbed != r.example.text]
+    if not changed:
+        raise BadInput("No attack changed a text.")
+    before, after = (model.vectors([getter(r) for r in changed])
+                     for getter in (lambda r: r.example.text, lambda r: r.perturbed))
+    judge, classes = model.judge(method.name, method.scale), len(model.labels)
+    first = list(method.certify(judge, before, model.levels, classes))
+    second = list(method.certify(judge, after, model.levels, classes))
+    distance = np.abs(before - after).sum(1)
+    inside = np.array([d <= steps_of(c.radius, model.levels) for d, c in zip(distance, first, strict=True)])
+    same = np.array([a.prediction == b.prediction for a, b in zip(first, second, strict=True)])
+    share, error = metrics.proportion_and_error(int(inside.sum()), len(changed))
+    return {"changed": len(changed), "inside": int(inside.sum()), "inside_share": share, "inside_share_se": error,
+            "inside_flipped": int((inside & ~same).sum()), "held": int(same.sum()),
+            "median_moved": float(np.median(distance)) / model.levels,
+            "median_radius": float(np.median([c.radius for c in first]))}
+
+
+def best(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield for each method and radius the best certified accuracy over Lambda: the mean over seeds, and its spread.
+
+    Args:
+        rows: Rows of `certified_accuracy` of one data set, of any methods, Lambdas and seeds.
+
+    Yields:
+        {dataset, method, radius, value, value_se (standard error of the mean over seeds, or of the share with a single
+        seed), scale, clean_accuracy, evaluations and seconds (an input), seeds, n}, by method and rising radius. Of
+        Lambdas that are equally good the first is taken.
+    """
+    groups: dict[tuple[str, float], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["method"], row["scale"]), []).append(row)
+    radii = list(rows[0]["certified_accuracy"]) if rows else []
+    for method in dict.fromkeys(method for method, _ in groups):
+        for radius in radii:
+            choices = []
+            for (name, scale), group in groups.items():
+                if name == method:
+                    value, error = metrics.mean_and_error(row["certified_accuracy"][radius] for row in group)
+                    if len(group) == 1:
+                        error = group[0]["certified_accuracy_se"][radius]
+                    choices.append((value, error, scale, group))
+            value, error, scale, group = max(choices, key=lambda c: c[0])
+            yield {"dataset": rows[0]["dataset"], "method": method, "radius": float(radius), "value": value,
+                   "value_se": error, "scale": scale,
+                   **{name: float(np.mean([row[name] for row in group])) for name in ("clean_accuracy", "seconds")},
+                   "evaluations": group[0]["evaluations"], "seeds": sorted(row["seed"] for row in group),
+                   "n": group[0]["n"]}
+
+
+def experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequence[float] = (), n: int | None = None,
+               data_dir: str | None = None, stability: float = 0.0, samples: int | None = None) -> Iterator[Row]:
+    """Measure certified accuracy of every method and Lambda on a test split, with the same networks' sizes and budget.
+
+    Seed 0 is the stored model; others are taken from the folder of own trainings, or trained and put there.
+
+    Args:
+        dataset: Name of a text or an image set.
+        seeds: Seeds of the trainings.
+        scales: Lambdas; all that are stored by default.
+        n: Test inputs to draw; all by default.
+        data_dir: Folder of the data sets.
+        stability: Weight of the stability term in training.
+        samples: Votes of the randomised methods; as many as DSSN counts by default.
+
+    Yields:
+        Rows of `certified_accuracy`, as they come.
+    """
+    from robust_core.certify import training
+
+    data, ready = None, functools.cache(lambda: training.prepare(dataset, data_dir=data_dir))
+    for seed in seeds:
+        model = model_of(dataset, seed, data_dir, stability, ready)
+        data = data or training.read(dataset, "test", model.space, data_dir, n=n)
+        for method, cls in SMOOTHERS.items():
+            settings = {} if samples is None or cls.deterministic else {"samples": samples}
+            for scale in scales or model.scales(method):
+                yield certified_accuracy(model, data, smoother(method, scale, model.levels, **settings), seed=seed)[0]
+
+
+def model_of(dataset: str, seed: int, data_dir: str | None = None, stability: float = 0.0,
+             ready: "Callable[[], Prepared] | None" = None) -> "SmoothedModel":
+    """Load a stored model, or train it and store it in the folder of own trainings.
+
+    Args:
+        dataset: Name of a text or an image set.
+        seed: Seed of the training.
+        data_dir: Folder of the data sets.
+        stability: Weight of the stability term in training.
+        ready: Returns what `training.prepare` does for these data, where several trainings share it.
+    """
+    from robust_core.certify import base_classifiers, training
+    from robust_core.store import runs_folder
+
+    name = training.model_id(dataset, seed, stability)
+    if name not in {card.id for card in base_classifiers.cards()}:
+        settings = dataclasses.replace(training.recommended(dataset), stability=stability)
+        *_, last = training.train(dataset, scales=training.SCALES, seed=seed, data_dir=data_dir, settings=settings,
+                                   ready=ready() if ready else None)
+        base_classifiers.save(last["model"], runs_folder() / "checkpoints")
+    return base_classifiers.load(name)

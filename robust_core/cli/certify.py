@@ -1,0 +1,93 @@
+"""Certified L1 radii: certify and train-smoothed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robust_core.cli.options import Json, Seed, app, settings_of, stdout_kept, typed_text
+from robust_core.cli.output import Columns, Row, key, number, percent, show_rows
+from robust_core.errors import BadInput
+from robust_core.store import runs_folder
+
+
+@app.command()
+def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; - reads standard input.")] = None,
+            dataset: Annotated[str | None, typer.Option("--dataset", help="Certify a data set instead.")] = None,
+            model: Annotated[str | None, typer.Option(
+                "--model", help="Base classifiers: sst2, ag_news, digits; those of --dataset, or sst2.")] = None,
+            method: Annotated[str, typer.Option("--method", help="dssn, ssn or uniform.")] = "dssn",
+            scale: Annotated[list[float] | None, typer.Option("--scale", help="Lambda; may be repeated.")] = None,
+            split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
+            n: Annotated[int | None, typer.Option("--n", min=1, help="Inputs drawn; all by default.")] = None,
+            seed: Seed = 0,
+            data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+            settings: Annotated[list[str] | None, typer.Option("--set", help="Parameter: name=value.")] = None,
+            as_json: Json = False) -> None:
+    """Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."""
+    from robust_core.certify import base_classifiers, certified_accuracy, training
+    from robust_core.certify.smoothers import SMOOTHERS
+
+    if (text is None) == (dataset is None):
+        raise BadInput("Give either a text or --dataset.")
+    with stdout_kept():
+        given = settings_of(SMOOTHERS[method], settings)
+        if "scale" in given:
+            raise BadInput("Give Lambda by --scale.")
+        cleaned = None if text is None else typed_text(text)
+        chosen = [certified_accuracy.smoother(method, value, 255, **given).scale for value in scale or ()]
+        found = base_classifiers.load(model or dataset or "sst2")
+        if cleaned is not None:
+            rows = certified_accuracy.certify_texts(found, [cleaned], method, chosen, seed=seed, **given)
+        else:
+            data = training.read(str(dataset), split, found.space, data_dir, n=n, seed=seed)
+            rows = [certified_accuracy.certified_accuracy(found, data, certified_accuracy.smoother(method, value, found.levels, **given),
+                                                 seed=seed)[0] for value in chosen or found.scales(method)]
+    show_rows(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED)
+
+
+@app.command()
+def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name of a text or an image set.")],
+                   method: Annotated[list[str] | None, typer.Option(
+                       "--method", help="dssn, ssn or uniform; may be repeated; all by default.")] = None,
+                   scale: Annotated[list[float] | None, typer.Option("--scale", help="Lambda; repeatable.")] = None,
+                   seed: Seed = 0,
+                   settings: Annotated[list[str] | None, typer.Option("--set", help="Setting: name=value.")] = None,
+                   data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+                   out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
+                   as_json: Json = False) -> None:
+    """Train the base classifiers that `certify` smooths, one for each method and Lambda."""
+    import dataclasses
+
+    from robust_core.certify import base_classifiers, training
+    from robust_core.certify.smoothers import SMOOTHERS
+
+    with stdout_kept():
+        how = dataclasses.replace(training.recommended(dataset), **settings_of(training.Settings, settings))
+        rows: list[Row] = []
+        for event in training.train(dataset, method or list(SMOOTHERS), scale or training.SCALES, settings=how,
+                                     seed=seed, data_dir=data_dir):
+            if event["kind"] == "network":
+                rows.append({key: event[key] for key in ("method", "scale", "dev_accuracy", "seconds")})
+            else:
+                card = base_classifiers.save(event["model"], Path(out) if out else runs_folder() / "checkpoints")
+                rows = [{"model": card.id, "seed": card.seed, **row, "path": str(card.folder)} for row in rows]
+    show_rows(rows, as_json, {"Model": key("model"), "Method": key("method"), "Lambda": key("scale"),
+                          "Accuracy on dev": percent("dev_accuracy"), "Seconds": number("seconds"),
+                          "Stored in": key("path")})
+
+
+_CERTIFICATE: Columns = {
+    "Method": key("method"), "Lambda": number("scale"), "Evaluations": key("evaluations"),
+    "Prediction": lambda row: row["prediction"] or "abstains", "L1 radius (0..1)": number("radius"),
+    "In steps": key("radius_steps"), "In the embedding": number("radius_embedding"),
+    "Votes": lambda row: ", ".join(f"{label} {votes}" for label, votes in row["votes"].items()),
+    "Seconds": number("seconds"),
+}
+
+_CERTIFIED: Columns = {
+    "Data": key("dataset"), "Method": key("method"), "Lambda": number("scale"), "Inputs": key("n"),
+    "Evaluations": key("evaluations"), "Accuracy %": percent("clean_accuracy"),
+    "Certified %": lambda row: ", ".join(f"{100 * p:.1f} at {r}" for r, p in row["certified_accuracy"].items() if p),
+    "Median radius": number("median_radius"), "Seconds an input": number("seconds"),
+}

@@ -1,0 +1,120 @@
+"""Sentence encoders: train-encoder, evaluate-encoder and similarity."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from robust_core.cli.options import (
+    INTERRUPTED,
+    Device,
+    Exactness,
+    Json,
+    Seed,
+    Text,
+    app,
+    interruptible,
+    precision_of,
+    stdout_kept,
+    typed_settings,
+    typed_text,
+)
+from robust_core.cli.output import Row, key, number, show_rows
+from robust_core.store import ResultStore, runs_folder
+
+
+@app.command()
+def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse or robustsentembed.")],
+                  preset: Annotated[str, typer.Option("--preset", help="paper or as-released.")] = "",
+                  sentences: Annotated[int | None, typer.Option(
+                      "--sentences", min=0, help="Sentences to learn from; 0: all; 6,000 on a CPU.")] = None,
+                  start: Annotated[str, typer.Option(
+                      "--start", help="Encoder to start from: folder or Hugging Face id; the packaged one.")] = "",
+                  name: Annotated[str, typer.Option("--name", help="Name of the encoder; the method's.")] = "",
+                  seed: Seed = 0,
+                  settings: Annotated[list[str] | None, typer.Option(
+                      "--set", help="Parameter of the method or the schedule: name=value; repeatable.")] = None,
+                  data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+                  out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
+                  device: Device = "auto", as_json: Json = False) -> None:
+    """Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights."""
+    from robust_core.encoder_training import specs as trainings
+
+    with stdout_kept(), interruptible() as stop:
+        order = trainings.order(method, preset, typed_settings(trainings.parameters_of(method), settings), name, seed,
+                                sentences, start)
+        rows: list[Row] = []
+        for event in trainings.run(order, Path(out) if out else runs_folder() / "checkpoints", device, data_dir):
+            _tell_encoder(order.id, event)
+            if event["kind"] == "stored":
+                rows.append(event["row"])
+            elif stop.is_set():
+                raise typer.Exit(INTERRUPTED)
+    show_rows(rows, as_json, {"Encoder": key("encoder"), "Spearman on STS-B dev": number("dev_spearman"),
+                          "Before": number("before"), "Sentences": key("sentences"), "Step": key("step"),
+                          "Seconds": number("seconds"), "Stored in": key("path")})
+
+
+def _tell_encoder(name: str, event: Mapping[str, Any]) -> None:
+    """Say on stderr how the training of an encoder goes on."""
+    if event["kind"] == "ready":
+        typer.echo(f"{name}: {event['sentences']:,} sentences, {event['steps']} steps", err=True)
+    elif event["kind"] == "check":
+        typer.echo(f"{name}: step {event['step']} of {event['steps']}: Spearman on STS-B dev {event['spearman']:.4f}",
+                   err=True)
+    elif event["kind"] == "step" and event["step"] % 10 == 1:
+        terms = ", ".join(f"{term} {value:.4f}" for term, value in event["terms"].items())
+        typer.echo(f"{name}: step {event['step']} of {event['steps']}: {terms}, {event['eta']:.0f} s to go", err=True)
+
+
+@app.command()
+def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
+                         "--encoder", help="Name, folder or Hugging Face id; repeatable; all that are here.")] = None,
+                     task: Annotated[list[str] | None, typer.Option(
+                         "--task", help="sts, transfer, attacks, or one task such as sts12; repeatable; all.")] = None,
+                     attack: Annotated[list[str] | None, typer.Option(
+                         "--attack", help="Only this attack; repeatable.")] = None,
+                     n: Annotated[int | None, typer.Option("--n", min=1, help="Attacked sentences a set; 200.")] = None,
+                     data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+                     precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
+    """Measure sentence encoders: similarity, classifiers on their vectors, and how easily these are fooled."""
+    from rich.console import Console
+
+    from robust_core import encoders
+    from robust_core.encoder_evaluation import tasks
+    from robust_core.jobs import progress
+
+    rows: list[Row] = []
+    with stdout_kept(), interruptible() as stop:
+        wanted = [encoders.load(name, device) for name in dict.fromkeys(encoder or encoders.names())]
+        events = tasks.evaluated(wanted, tasks.tasks(task or ()), attacks=tuple(attack or ()), n=n,
+                                      data_dir=data_dir, store=ResultStore(), stop=stop,
+                                      precision=precision_of(precision))
+        with progress.watch(Console(stderr=True)) as show:
+            for event in events:
+                if event.kind == "row":
+                    rows.append(dict(event.data))
+                elif event.kind == "note":
+                    typer.echo(event.data["message"], err=True)
+                show(event)
+    show_rows(rows, as_json, {"Encoder": key("encoder"), "Task": key("task"), "Figure": key("metric"),
+                          "Value": number("value"), "±": number("value_se"), "n": key("n")})
+    raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
+
+
+@app.command()
+def similarity(text: Text, against: Annotated[str, typer.Argument(help="The other text.")],
+               encoder: Annotated[list[str] | None, typer.Option(
+                   "--encoder", help="Name, folder or Hugging Face id; repeatable; all that are here.")] = None,
+               device: Device = "auto", as_json: Json = False) -> None:
+    """Show how alike sentence encoders find two texts."""
+    from robust_core import encoders
+
+    with stdout_kept():
+        texts = [typed_text(text), typed_text(against)]
+        rows = []
+        for name in dict.fromkeys(encoder or encoders.names()):
+            first, second = encoders.load(name, device).encode(texts)
+            rows.append({"encoder": name, "cosine": float(first @ second)})
+    show_rows(rows, as_json, {"Encoder": key("encoder"), "Cosine": number("cosine")})

@@ -1,0 +1,176 @@
+"""One text: predict, attack and explain."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from robust_core.cli.options import (
+    INTERRUPTED,
+    Device,
+    Exactness,
+    Json,
+    MaxQueries,
+    Models,
+    Seed,
+    Settings,
+    Text,
+    TimeLimit,
+    app,
+    interruptible,
+    load_models,
+    methods_of,
+    precision_of,
+    reader_of,
+    stdout_kept,
+    typed_text,
+)
+from robust_core.cli.output import Row, key, labelled, number, parameters_text, scored, show_rows
+from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
+from robust_core.registry import to_record
+from robust_core.types import AttackResult, Example
+
+if TYPE_CHECKING:
+    from robust_core.types import Attribution
+
+
+@app.command()
+def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = False) -> None:
+    """Classify a text."""
+    with stdout_kept():
+        cleaned = typed_text(text)
+        rows = []
+        for classifier in load_models(model, device):
+            proba = classifier.predict_proba([cleaned])[0]
+            rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
+                         "proba": _by_label(classifier, proba)})
+    show_rows(rows, as_json, {"Model": key("model"), "Label": key("label"), "Probabilities": labelled("proba")})
+
+
+@app.command()
+def attack(text: Text, model: Models,
+           attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
+           label: Annotated[str | None, typer.Option("--label", help="True label; without it, the prediction.")] = None,
+           seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
+           precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
+    """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
+    from robust_core.attacks import ATTACKS
+    from robust_core.evaluation import fluency
+
+    found: dict[str, AttackResult] = {}
+    errors = []
+    with stdout_kept(), interruptible() as stop:
+        exactness = precision_of(precision)
+        cleaned = typed_text(text)
+        method, = methods_of(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
+        victims = load_models(model, device)
+        example = Example(cleaned, None if label is None else _common_label(victims, label), "typed")
+        for event in method.run(victims, [example], seed=seed, stop=stop, precision=exactness):
+            if event.result is not None:
+                found[event.victim] = event.result
+            elif event.kind == "error":
+                errors.append(event.data["message"])
+        if errors and not found:
+            raise BadInput(" ".join(dict.fromkeys(errors)))
+        fluent, missing = ({}, "") if stop.is_set() else _fluency(found, device)
+    rows = [_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
+            for v in victims if v.id in found]
+    notes = [f"{v.id}: {note}" for v in victims if v.id in found for note in found[v.id].notes]
+    notes += [f"Fluency is left out. {missing}"] if missing else []
+    show_rows(rows, as_json, {
+        "Model": key("model"), "Status": key("status"), "Before": labelled("before"), "After": labelled("after"),
+        "Perturbed text": key("perturbed"), "Queries": key("queries"), "Seconds": number("seconds"),
+        "Fluency": lambda r: "" if None in (r["perplexity_before"], r["perplexity_after"]) or not r["swaps"] else
+                   fluency.ratio(r["perplexity_before"], r["perplexity_after"]),
+    }, [parameters_text(to_record(method)), *notes])
+    for error in dict.fromkeys(errors):
+        typer.echo(error, err=True)
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command()
+def explain(text: Text, model: Models,
+            against: Annotated[str | None, typer.Option("--against", help="Second text to compare with.")] = None,
+            method: Annotated[str, typer.Option("--method", help="Name of the explainer.")] = "ig",
+            target: Annotated[str | None, typer.Option("--target", help="Class; the prediction by default.")] = None,
+            device: Device = "auto", as_json: Json = False) -> None:
+    """Show how much each word speaks for a class, and how stable that is between two texts."""
+    from robust_core.explainers import EXPLAINERS
+
+    with stdout_kept():
+        texts = [typed_text(text)] if against is None else [typed_text(text), typed_text(against)]
+        explainer, = methods_of(EXPLAINERS, [method], None)
+        rows = []
+        for classifier in load_models(model, device):
+            predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
+            wanted = predicted if target is None else _label(classifier, target)
+            rows.append(_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts))))
+    show_rows(rows, as_json, {
+        "Model": key("model"), "Target": key("target"), "Words": lambda r: scored(r["words"], r["scores"]),
+        "Against": lambda r: scored(**r["against"]) if r["against"] else "", "Kendall's tau": number("kendall_tau"),
+        "Gap": number("gap"),
+    })
+
+
+_PERPLEXITIES = ("perplexity_before", "perplexity_after")
+
+
+def _fluency(found: Mapping[str, AttackResult], device: str) -> tuple[dict[str, Row], str]:
+    """Return the pseudo-perplexities of each model's texts, or why there are none: an attack is complete without."""
+    from robust_core.evaluation.fluency import perplexities
+
+    try:
+        pairs = perplexities(reader_of(device), list(found.values()))
+    except RobustError as error:
+        return {}, str(error)
+    return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
+
+
+def _label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
+    known = [label.lower() for label in classifier.labels]
+    if name.strip().lower() not in known:
+        raise UnknownName("label", name, list(classifier.labels))
+    return known.index(name.strip().lower())
+
+
+def _common_label(classifiers: Sequence[Any], name: str) -> int:
+    found = {_label(classifier, name) for classifier in classifiers}
+    if len(found) > 1:
+        raise Incompatible("These models have different labels; attack them one by one.")
+    return found.pop()
+
+
+def _by_label(classifier: Any, proba: Sequence[float]) -> dict[str, float]:  # noqa: ANN401
+    return {label: float(p) for label, p in zip(classifier.labels, proba, strict=True)}
+
+
+def _attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:  # noqa: ANN401
+    return {
+        "model": classifier.id, "attack": method.name, "status": result.status, "original": result.example.text,
+        "perturbed": result.perturbed, "reference_label": classifier.labels[result.reference_label],
+        "perturbed_label": classifier.labels[result.perturbed_label], "before": _by_label(classifier, result.before),
+        "after": _by_label(classifier, result.after), "queries": result.queries,
+        "forward_passes": result.forward_passes, "similarity": result.similarity, "seconds": result.seconds,
+        "swaps": [list(swap) for swap in result.swaps],
+    }
+
+
+def _explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noqa: ANN401
+    from robust_core.metrics import consistency
+    from robust_core.text import Draft, align
+
+    def words(a: "Attribution") -> Row:
+        return {"words": [a.text[start:end] for start, end in a.spans], "scores": list(a.scores)}
+
+    first = found[0]
+    row = {"model": classifier.id, "method": first.method["name"], "target": classifier.labels[first.target],
+           **words(first), "gap": first.gap, "against": None, "kendall_tau": None, "top_k": None,
+           "top_k_random": None}
+    if len(found) > 1:
+        pairs = align(Draft.of(first.text).words, Draft.of(found[1].text).words)
+        values = consistency(first, found[1], pairs)
+        row |= {"against": words(found[1]), "kendall_tau": values["kendall_tau"], "top_k": values["top_k"],
+                "top_k_random": values["top_k_random"]}
+    return row

@@ -1,0 +1,124 @@
+"""Classifiers: train."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from robust_core import datasets, uploads
+from robust_core.cli.options import INTERRUPTED, Device, Json, Seed, app, interruptible, stdout_kept, typed_settings
+from robust_core.cli.output import key, percent, show_rows
+from robust_core.errors import BadInput
+from robust_core.registry import parameters
+from robust_core.store import finite, runs_folder
+
+
+@app.command()
+def train(dataset: Annotated[str, typer.Option(
+              "--dataset", help="Name of the data set, or a CSV, TSV or JSONL file of your own.")] = "",
+          architecture: Annotated[str, typer.Option(
+              "--architecture", help="cnn, lstm, minilm, or a Hugging Face id or folder.")] = "",
+          defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
+          attack: Annotated[str, typer.Option("--attack", help="Attack that the defence trains against.")] = "",
+          preset: Annotated[str, typer.Option("--preset", help="Named parameters: paper, as-released, …")] = "",
+          name: Annotated[str, typer.Option("--name", help="Last part of the model's id.")] = "",
+          seed: Seed = 0,
+          rows: Annotated[int | None, typer.Option(
+              "--rows", min=1, help="Training texts to draw, the same for every seed; all by default.")] = None,
+          settings: Annotated[list[str] | None, typer.Option(
+              "--set", help="Parameter of the defence or part of the recipe: name=value; repeatable.")] = None,
+          plan: Annotated[str | None, typer.Option(
+              "--plan", help="JSON list of trainings; those that are there already are skipped.")] = None,
+          resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed training was.")] = False,
+          data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+          out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints; runs/checkpoints.")] = None,
+          claims: Annotated[str | None, typer.Option("--claims", help="Write a claim a training to a folder.")] = None,
+          events: Annotated[bool, typer.Option("--events", help="Print each event as a line of JSON.")] = False,
+          device: Device = "auto", as_json: Json = False) -> None:
+    """Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."""
+    from robust_core import trainings
+
+    say = _teller(sys.stdout) if events else tell
+    with stdout_kept(), interruptible() as stop:
+        if plan is not None and (dataset or architecture or rows):
+            raise BadInput("A plan says itself what to train; leave --dataset, --architecture and --rows out.")
+        values = {"dataset": _dataset(dataset), "architecture": architecture, "defence": defence, "attack": attack,
+                  "preset": preset, "name": name, "seed": seed}
+        settings = [*(settings or ()), *([f"rows={rows}"] if rows is not None else [])]
+        orders = (trainings.plan(Path(plan), data_dir) if plan is not None else
+                  [trainings.order(values | {"set": _training_settings(defence, settings)}, data_dir)])
+        root = Path(out) if out else runs_folder() / "checkpoints"
+        for wanted in orders:
+            datasets.find(wanted.dataset, "train", data_dir)
+        made = []
+        for wanted in orders:
+            row = trainings.done(wanted, root) if plan is not None else None
+            if row is not None:
+                typer.echo(f"{wanted.id}: is there already", err=True)
+                made.append(row)
+                continue
+            with contextlib.closing(trainings.run(wanted, root, device=device, data_dir=data_dir,
+                                                  resume=resume or bool(plan))) as running:
+                for event in running:
+                    say(wanted.id, event)
+                    if event["kind"] == "stored":
+                        made.append(event["row"])
+                        if claims is not None:
+                            trainings.claim(event["card"], Path(claims))
+                    elif stop.is_set():
+                        typer.echo(f"{wanted.id}: stopped; --resume goes on from here", err=True)
+                        raise typer.Exit(INTERRUPTED)
+    if trainings.first_process() and not events:
+        show_rows(made, as_json, {"Model": key("model"), "Accuracy on dev": percent("dev_accuracy"),
+                              "Epoch": key("epochs"), "Seconds": key("seconds"), "Stored in": key("path")})
+
+
+def _dataset(given: str) -> str:
+    """Return the name of a data set; a file becomes one, by the columns that look like texts and labels."""
+    path = Path(given)
+    if path.suffix[1:].lower() not in uploads.KINDS or not path.is_file():
+        return given
+    table = uploads.read(path.name, path.read_bytes())
+    text, label = table.guess()
+    name = uploads.add(uploads.plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}).name
+    typer.echo(f"{path.name}: texts from {text}, labels from {label}; stored as the data set {name}", err=True)
+    return name
+
+
+def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` settings by the types of the defence's parameters and the recipe's."""
+    from robust_core.defences import DEFENCES
+    from robust_core.train.recipe import Recipe
+
+    return typed_settings({p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}, settings)
+
+
+def _teller(out: TextIO) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return a function that writes an event as a line of JSON, for a program that watches."""
+    def tell(model: str, event: Mapping[str, Any]) -> None:
+        plain = {name: value for name, value in event.items() if name != "card"}
+        print(json.dumps(finite(plain | {"model": model})), file=out, flush=True)  # noqa: T201 (the command's answer)
+
+    return tell
+
+
+def tell(model: str, event: Mapping[str, Any]) -> None:
+    """Say on stderr how a training goes on."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if event["kind"] == "epoch":
+        terms = "".join(f", {name} {value:.4f}" for name, value in event["terms"].items() if name != "loss")
+        typer.echo(f"{model}: epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}{terms}, accuracy "
+                   f"on dev {100 * event['dev_accuracy']:.1f} %, {event['rows']} rows, {event['eta']:.0f} s to go",
+                   err=True)
+    elif event["kind"] == "attack" and event["done"] == event["total"]:
+        typer.echo(f"{model}: round {event['round']} of {event['rounds']}: {event['succeeded']} of {event['total']} "
+                   f"texts flipped by {event['attack']}", err=True)
+    elif event["kind"] == "contrastive":
+        typer.echo(f"{model}: the contrastive loss begins at step {event['step']}, against {event['negatives']} "
+                   "texts of other labels", err=True)

@@ -1,0 +1,1 @@
+"""What a sentence encoder is worth: similarity, transfer and attack tasks."""

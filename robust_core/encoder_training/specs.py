@@ -1,0 +1,105 @@
+"""What encoder is to be trained, checked before anything is loaded, and the training that stores it."""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from robust_core.encoder_training import METHODS
+from robust_core.encoder_training.simcse import Schedule, SimCSE, method
+from robust_core.errors import BadInput
+from robust_core.registry import parameters, to_record
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """One training of an encoder.
+
+    Args:
+        method: How to train.
+        schedule: How long and how fast.
+        name: Name of the encoder without its seed; the method's by default.
+        seed: Seed.
+        sentences: Sentences to learn from; None as `training.train` has it.
+        start: Folder or Hugging Face id of the encoder to start from; the packaged one if empty.
+    """
+
+    method: SimCSE
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    name: str = ""
+    seed: int = 0
+    sentences: int | None = None
+    start: str = ""
+
+    @property
+    def id(self) -> str:
+        """Name of the finished encoder."""
+        return (self.name or to_record(self.method)["name"]) + f"@{self.seed}" * bool(self.seed)
+
+    @property
+    def words(self) -> list[str]:
+        """The options of `train-encoder` that ask for it."""
+        changed = {p.name: getattr(part, p.name) for part in (self.method, self.schedule)
+                   for p in parameters(type(part)) if getattr(part, p.name) != p.default}
+        words = ["--method", to_record(self.method)["name"]]
+        words += [word for name, value in changed.items() for word in ("--set", f"{name}={value}")]
+        words += ["--name", self.name] if self.name else []
+        words += ["--seed", str(self.seed)] if self.seed else []
+        words += ["--start", self.start] if self.start else []
+        return words + (["--sentences", str(self.sentences)] if self.sentences is not None else [])
+
+
+def parameters_of(name: str) -> dict[str, type]:
+    """Return the types of what may be set: the method's parameters and the schedule's."""
+    return {p.name: p.type for cls in (Schedule, METHODS[name]) for p in parameters(cls)}
+
+
+def order(name: str, preset: str = "", settings: Mapping[str, Any] | None = None, encoder: str = "", seed: int = 0,
+          sentences: int | None = None, start: str = "") -> Order:
+    """Return a training from its settings.
+
+    Args:
+        name: Name of the method.
+        preset: Named parameters.
+        settings: Parameters of the method or of the schedule.
+        encoder: Name of the encoder; by default the method's, with the preset, if it is not the paper's, and with what
+            it starts from, if it is not the packaged encoder.
+        seed: Seed.
+        sentences: Sentences to learn from.
+        start: Folder or Hugging Face id of the encoder to start from; the packaged one if empty.
+
+    Raises:
+        UnknownName: There is no such method or preset.
+        BadInput: A setting is not known or not allowed, or the name cannot be one of a folder.
+    """
+    cls, given = METHODS[name], dict(settings or {})
+    own, times = {p.name for p in parameters(cls)}, {p.name for p in parameters(Schedule)}
+    for key in given:
+        if key not in own | times:
+            raise BadInput(f"{cls.title} has no parameter {key!r}, nor has the schedule. "  # type: ignore[attr-defined]
+                           f"Known: {', '.join(sorted(own | times))}.")
+    origin = re.sub(r"[^A-Za-z0-9]+", "-", Path(start).name).strip("-")
+    parts = [preset] * (preset not in ("", "paper")) + [origin] * bool(start)
+    encoder = encoder or ("-".join([name, *parts]) if parts else "")
+    if encoder and (not encoder.replace("-", "").replace("_", "").isalnum() or encoder == "minilm"):
+        raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not {encoder!r}.")
+    return Order(method(name, preset, **{k: v for k, v in given.items() if k in own}),
+                 Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)
+
+
+def run(wanted: Order, root: Path, device: str = "auto", data_dir: str | None = None) -> Iterator[dict[str, Any]]:
+    """Train, store the encoder and hand on the events; the last is {"kind": "stored", "row": …, "card": …}."""
+    from robust_core.encoder_training.training import train
+    from robust_core.models import encoder_cards
+
+    for event in train(wanted.method, wanted.schedule, sentences=wanted.sentences, seed=wanted.seed, device=device,
+                       data_dir=data_dir, name=wanted.name, start=wanted.start):
+        if event["kind"] != "trained":
+            yield event
+            continue
+        card = encoder_cards.save(event["card"], event["weights"], root)
+        yield {"kind": "stored", "card": card, "row": {
+            "encoder": card.id, "seed": card.seed, "dev_spearman": card.dev["after"], "before": card.dev["before"],
+            "sentences": card.corpus["n"], "step": card.dev["step"], "steps": card.steps, "seconds": card.seconds,
+            "path": str(card.folder)}}

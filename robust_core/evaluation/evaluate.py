@@ -1,0 +1,280 @@
+"""Evaluation on whole data sets: the same examples for every model, every result stored as it comes, then rows."""
+
+import dataclasses
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from robust_core import datasets, metrics
+from robust_core.datasets import choose
+from robust_core.errors import BadInput, Incompatible
+from robust_core.evaluation import checks, fluency, meaning_changes
+from robust_core.evaluation.explanation_consistency import compared
+from robust_core.evaluation.transfer import transferred
+from robust_core.registry import to_record
+from robust_core.store import ResultStore, Run, model_fingerprint, versions
+from robust_core.types import AttackResult, Event, Example, Precision
+
+_CHUNK = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all rows of an evaluation share.
+
+    Args:
+        dataset: Name of the data set.
+        split: train, dev or test.
+        examples: The examples chosen.
+        sha256: Fingerprint of the whole split.
+        seed: Seed of the choice and of the attacks.
+        precision: Precision of the attacks.
+    """
+
+    dataset: str
+    split: str
+    examples: tuple[Example, ...]
+    sha256: str
+    seed: int
+    precision: Precision = "exact"
+
+
+def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: Sequence[Any] = (), *,
+             n: int | None = None, seed: int = 0, data_dir: str | Path | None = None,
+             store: ResultStore | None = None, max_queries: int | None = None, time_limit: float | None = None,
+             explain: Sequence[Any] = (), transfer: bool = False, stop: threading.Event | None = None,
+             precision: Precision = "exact", reader: fluency.Reader | None = None) -> Iterator[Event]:
+    """Measure accuracy, attacks, their transfer and the stability of explanations, on the same examples for all models.
+
+    Args:
+        models: Classifiers, with different ids.
+        dataset: Name of the data set.
+        split: train, dev or test.
+        attacks: Attacks; none for clean accuracy.
+        n: Examples to draw; all by default.
+        seed: Seed of the draw and of the attacks.
+        data_dir: Folder of data sets.
+        store: Where results go as they come, and are taken from when they are there already; None keeps nothing.
+        max_queries: Replaces the attacks' own limit on queries.
+        time_limit: Replaces the attacks' own limit, in seconds.
+        explain: Explainers, whose attributions of original and perturbed texts are compared.
+        transfer: Whether every other model judges the texts made against each one.
+        stop: Set by another thread to end early; rows are then made of what there is.
+        precision: As in `Attack.run`.
+        reader: Masked language model that says how fluent the texts are; None leaves that out, since it takes time.
+
+    Yields:
+        The events of the attacks; without attacks "judged" with data right, whether the model is right about each
+        example, by uid; "progress" with data part (what is being done), done and total, also at the start of
+        a part, when results of an earlier run count as done; at the end of each part "row" events with the row as
+        data: `metrics.summary` and `meaning.summary` with model, dataset, split, attack, seed, run, device, parameters
+        (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also the columns
+        of `fluency.measured`.
+        A transfer row has the columns of `transfer.transferred` instead; run is that of the attacked model.
+        An explanation row adds explain, pairs ("all", or "changed" texts only), kendall_tau, top_k and top_k_random
+        (means over examples of means over classes), each with its standard error, compared (examples behind them)
+        and gap.
+
+    Raises:
+        BadInput: n is below 1, two models share an id, explanations or transfer are asked for without an attack,
+            transfer with a single model, or every attack failed.
+        Incompatible: A model has other labels than the data set.
+        UnknownName, MissingResource: There is no such data set, or it is not here.
+    """
+    _check_question(models, attacks, explain, transfer, reader)
+    everything = datasets.load(dataset, split, data_dir)
+    for model in models:
+        check_labels(model, datasets.describe(dataset))
+    setting = Setting(dataset, split, choose(everything, n, seed), datasets.fingerprint(everything), seed,
+                      precision)
+    stop = stop or threading.Event()
+    if not attacks:
+        for model in models:
+            yield from _clean(model, setting, stop)
+    limits = {"max_queries": max_queries, "time_limit": time_limit}
+    limits = {name: value for name, value in limits.items() if value is not None}
+    for attack in attacks:
+        attack = dataclasses.replace(attack, **limits)
+        outcomes = yield from _attacked(models, attack, setting, store, stop)
+        for outcome in outcomes:
+            yield from _summarised(outcome, attack, setting, explain, reader, store, stop)
+        for source in outcomes if transfer else ():
+            yield from _across(source, outcomes, attack, setting, stop)
+
+
+def _check_question(models: Sequence[Any], attacks: Sequence[Any], explain: Sequence[Any], transfer: bool,
+                    reader: fluency.Reader | None) -> None:
+    if explain and not attacks:
+        raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
+    if transfer and not attacks:
+        raise BadInput("Transfer is about the texts that an attack makes: choose an attack too.")
+    if reader is not None and not attacks:
+        raise BadInput("Fluency is about the texts that an attack makes: choose an attack too.")
+    if len({model.id for model in models}) < len(models):
+        raise BadInput("A model is named twice.")
+    if transfer and len(models) < 2:
+        raise BadInput("Transfer is from one model to another: name at least two models.")
+
+
+def same_labels(mine: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Return whether a model's labels are those of a data set or of another model; LABEL_0 and such pass by number."""
+    unnamed = all(label.lower().startswith("label_") for label in mine)
+    same = [label.lower() for label in mine] == [label.lower() for label in theirs]
+    return same or (unnamed and len(mine) == len(theirs))
+
+
+def check_labels(model: Any, data: datasets.DataSet) -> None:  # noqa: ANN401 (any classifier)
+    """Raise Incompatible when a model's labels are not those of a data set."""
+    if not same_labels(model.labels, data.labels):
+        raise Incompatible(f"{model.id} predicts {', '.join(model.labels)}; {data.title} has the labels "
+                           f"{', '.join(data.labels)}.")
+
+
+def _clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Event]:  # noqa: ANN401
+    hits = done = 0
+    progress = {"part": f"accuracy of {model.id}", "total": len(setting.examples)}
+    yield Event("progress", "", model.id, progress | {"done": 0})
+    for start in range(0, len(setting.examples), _CHUNK):
+        if stop.is_set():
+            break
+        chunk = setting.examples[start: start + _CHUNK]
+        predicted = model.predict_proba([example.text for example in chunk]).argmax(1)
+        right = {example.uid: int(p) == example.label for p, example in zip(predicted, chunk, strict=True)}
+        hits, done = hits + sum(right.values()), done + len(chunk)
+        yield Event("judged", "", model.id, {"right": right})
+        yield Event("progress", chunk[-1].uid, model.id, progress | {"done": done})
+    accuracy, error = metrics.proportion_and_error(hits, done)
+    yield _row(model, setting, None, {"n": done, "accuracy": accuracy, "accuracy_se": error, "warnings": []})
+
+
+@dataclasses.dataclass
+class _Outcome:
+    """What an attack did to one model.
+
+    Args:
+        model: The classifier.
+        run: Id of the stored run, empty without a store.
+        found: Results by example uid, without the course of each search.
+        errors: Messages of the searches that broke.
+    """
+
+    model: Any
+    run: str
+    found: dict[str, AttackResult]
+    errors: list[str] = dataclasses.field(default_factory=list)
+
+    def results(self, setting: Setting) -> list[AttackResult]:
+        """Return the results in the order of the data set."""
+        return [self.found[e.uid] for e in setting.examples if e.uid in self.found]
+
+
+def _attacked(models: Sequence[Any], attack: Any, setting: Setting, store: ResultStore | None,  # noqa: ANN401
+              stop: threading.Event) -> Generator[Event, None, list[_Outcome]]:
+    """Attack what has no stored result yet, and return what there is then for each model."""
+    outcomes = {model.id: _stored(model, attack, setting, store) for model in models}
+    for group, missing in _pending(list(outcomes.values()), setting.examples):
+        total = len(group) * len(setting.examples)
+        done = total - len(group) * len(missing)
+        progress = {"part": f"{attack.name} on {', '.join(model.id for model in group)}", "total": total}
+        yield Event("progress", "", "", progress | {"done": done})
+        for event in attack.run(group, missing, seed=setting.seed, stop=stop, precision=setting.precision):
+            outcome = outcomes[event.victim]
+            if event.result is not None:
+                outcome.found[event.uid] = _brief(event.result)
+                if store is not None:
+                    store.append(outcome.run, event.result)
+            elif event.kind == "error":
+                outcome.errors.append(event.data["message"])
+            yield event
+            if event.kind in ("result", "error"):
+                done += 1
+                yield Event("progress", event.uid, event.victim, progress | {"done": done})
+    errors = [message for outcome in outcomes.values() for message in outcome.errors]
+    if errors and not any(outcome.found for outcome in outcomes.values()):
+        # A table that is missing fails every example alike; a row of nothing would hide it.
+        raise BadInput(errors[0])
+    return list(outcomes.values())
+
+
+def _brief(result: AttackResult) -> AttackResult:
+    # The course of a search is most of its size, and no figure needs it: thousands of results stay in memory.
+    return dataclasses.replace(result, steps=(), curve=())
+
+
+def _summarised(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
+                reader: fluency.Reader | None, store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
+    model, results = outcome.model, outcome.results(setting)
+    values = metrics.summary(results) | meaning_changes.summary(results) | {"errors": len(outcome.errors), "run": outcome.run}
+    if reader is not None:
+        part = f"fluency of the texts of {attack.name} against {model.id}"
+        for columns in fluency.measured(reader, results, model.id, part, stop):
+            if isinstance(columns, Event):
+                yield columns
+            else:
+                values |= columns
+    warnings = _incomplete(results, setting, outcome.errors) + checks.warnings(results)
+    yield _row(model, setting, attack, values | {"warnings": warnings})
+    for explainer in [] if stop.is_set() else explain:
+        part = f"{explainer.name} of {model.id} under {attack.name}"
+        for columns in compared(model, explainer, results, part, stop, store, outcome.run):
+            yield columns if isinstance(columns, Event) else _row(model, setting, attack, values | columns)
+
+
+def _across(source: _Outcome, outcomes: Sequence[_Outcome], attack: Any, setting: Setting,  # noqa: ANN401
+            stop: threading.Event) -> Iterator[Event]:
+    results = source.results(setting)
+    warnings = _incomplete(results, setting, source.errors)
+    for victim in outcomes:
+        if victim is source:
+            continue
+        part = f"texts of {attack.name} against {source.model.id} on {victim.model.id}"
+        for columns in transferred(source.model.id, victim.model, results, victim.found, part, stop):
+            yield columns if isinstance(columns, Event) else _row(
+                victim.model, setting, attack, columns | {"run": source.run, "warnings": warnings})
+
+
+def _stored(model: Any, attack: Any, setting: Setting, store: ResultStore | None) -> _Outcome:  # noqa: ANN401
+    """Return what an earlier, perhaps killed, evaluation has left for the chosen examples."""
+    if store is None:
+        return _Outcome(model, "", {})
+    run = store.open_run(_run(model, attack, setting))
+    wanted = {example.uid for example in setting.examples}
+    return _Outcome(model, run, {r.example.uid: _brief(r) for r in store.each(run)
+                                 if r.example.uid in wanted and r.status != "stopped"})
+
+
+def _run(model: Any, attack: Any, setting: Setting) -> Run:  # noqa: ANN401
+    # The number of examples is no part of it: what a smaller draw has computed serves a larger one.
+    data = {"dataset": setting.dataset, "split": setting.split, "sha256": setting.sha256}
+    if setting.precision != "exact":
+        data["precision"] = setting.precision
+    return Run(to_record(attack), {model.id: model_fingerprint(model)}, data, setting.seed, versions(),
+               str(getattr(model, "device", "cpu")))
+
+
+def _pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]) -> list[tuple[list[Any], list[Example]]]:
+    """Group the models that lack the same examples, so that each group is attacked in step."""
+    groups: dict[tuple[Example, ...], list[Any]] = {}
+    for outcome in outcomes:
+        missing = tuple(example for example in examples if example.uid not in outcome.found)
+        if missing:
+            groups.setdefault(missing, []).append(outcome.model)
+    return [(group, list(missing)) for missing, group in groups.items()]
+
+
+def _row(model: Any, setting: Setting, attack: Any, values: dict[str, Any]) -> Event:  # noqa: ANN401
+    head = {"model": model.id, "dataset": setting.dataset, "split": setting.split,
+            "attack": None if attack is None else attack.name, "seed": setting.seed,
+            "precision": setting.precision, "run": "",
+            "device": str(getattr(model, "device", "cpu")), "parameters": {} if attack is None else to_record(attack)}
+    return Event("row", "", model.id, head | values)
+
+
+def _incomplete(results: Sequence[AttackResult], setting: Setting, errors: Sequence[str]) -> list[str]:
+    ended, chosen = sum(r.status != "stopped" for r in results), len(setting.examples)
+    warnings = [f"{len(errors)} examples have no result. {errors[-1]}"] if errors else []
+    if ended < chosen:
+        warnings.append(f"Only {ended} of {chosen} examples came to an end. Those that end first are not like the "
+                        "others: these figures estimate nothing yet.")
+    return warnings

@@ -1,0 +1,170 @@
+"""CARL and RAR, Table 6: texts that RAR reads in attacked embeddings, and which of them fool another model."""
+
+import shlex
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from robust_core import datasets, encoders, metrics
+from robust_core.errors import MissingResource
+from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of, seeded
+from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, pgd
+from robust_core.experiments.comparison import Subject, picked, prepared, training
+from robust_core.experiments.readme import markdown, percent
+from robust_core.registry import to_record
+from robust_core.store import ResultStore
+from robust_core.text import Draft, align
+from robust_core.types import Event, Example, Precision
+
+RADII = (0.1, 0.3, 1.0, 3.0)
+# Examples kept with each radius, so that the table can be read.
+_SHOWN, _CHUNK = 8, 32
+
+
+@EXPERIMENTS.register("carl-rar/table6", title="CARL and RAR, Table 6", source=SOURCE)
+class CarlRarTable6(Experiment):
+    """Texts of SST-2's dev set that RAR reads in embeddings under k-PGD, and that fool the base model.
+
+    A text counts where the base model is right about the original and wrong about what was read. The rate, the edits
+    and the similarity are added: the paper shows examples only.
+    """
+
+    def subjects(self) -> Sequence[Subject]:
+        """Return the model that reads and the model that is to be fooled."""
+        return [Subject(training("sst2", "minilm", defence), ()) for defence in ("base", "rar")]
+
+    def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+        """Attack, read back, judge."""
+        from robust_core.models import loading
+
+        chosen(["pgd"], options.attacks, "attack")
+        yield from prepared(self, options, stop)
+        picked(self.subjects(), options)
+        base, reader = (subject.id for subject in self.subjects())
+        here = seeded(reader, options.seeds)[0]
+        if not here or not seeded(base, 1)[0]:
+            raise MissingResource(f"A model of {self.title}",
+                                  f"Train it with python -m robust_core reproduce {self.name} --train.")
+        examples = datasets.choose(datasets.load("sst2", "dev", options.data_dir), options.n, 0)
+        victim, encoder = loading.load(base, options.device), encoders.default(options.device)
+        for radius in RADII:
+            rows = []
+            for name in here:
+                row = yield from _measured(loading.load(name, options.device), victim, encoder, examples, radius,
+                                           options.precision, stop)
+                if stop.is_set():
+                    return
+                rows.append(row)
+            yield Event("claim", "", reader, self._claim(reader, radius, rows, options))
+        if len(here) < options.seeds:
+            yield note(f"Of {reader} only {len(here)} of {options.seeds} seeds are here.")
+
+    def _claim(self, reader: str, radius: float, rows: Sequence[dict[str, Any]], options: Options) -> Claim:
+        words = ["python", "-m", "robust_core", "reproduce", self.name]
+        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+        words += ["--n", str(options.n)] if options.n is not None else []
+        words += ["--precision", options.precision] if options.precision != "exact" else []
+        value, error = (rows[0]["rate"], rows[0]["rate_se"]) if len(rows) == 1 else metrics.mean_and_error(
+            row["rate"] for row in rows)
+        return {"claim": f"share of texts read by {reader} at radius {radius} that fool the base model",
+                "command": shlex.join(words), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
+                "metric": "rate", "value": value, "value_se": error, "thresholds": to_record(pgd(radius)),
+                "details": {"experiment": self.name, "model": reader, "dataset": "sst2", "split": "dev",
+                            "attack": f"pgd-{radius:g}", "radius": radius,
+                            "rows": list(rows)}}
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line a radius, and some texts."""
+        mine = sorted(self.mine(found), key=lambda c: c["details"]["radius"])
+        if not mine:
+            return ""
+        lines, shown = [], []
+        for claim in mine:
+            row = claim["details"]["rows"][0]
+            lines.append([f"{claim['details']['radius']:g}", percent(claim["value"], claim["value_se"]),
+                          percent(row["changed"], None), percent(row["flipped"], None), _two(row["edits"]),
+                          _two(row["similarity"]), str(claim["n"]), ", ".join(map(str, claim["seeds"]))])
+            known = {original for _, original, _ in shown}
+            others = sorted((text for text in row["texts"] if text["edits"] and text["original"] not in known),
+                            key=lambda text: len(text["original"]))
+            shown += [[f"{claim['details']['radius']:g}", text["original"], text["read"]] for text in others[:2]]
+        head = ["Radius", "Fool the base model %", "Text changed %", "Flip RAR itself %", "Edits a text",
+                "Similarity", "n", "Seeds"]
+        return (markdown(head, lines) + "\n" + markdown(["Radius", "Original", "Read by RAR"], shown)
+                + f"\n{self.described}\n\nRadii in mean token-embedding norms, {STEPS} steps of {STRIDE} radius / "
+                f"{STEPS}; edits (words replaced, added or dropped) and similarity (MiniLM cosine) are means over the "
+                "texts that fool."
+                f"\n\n`{mine[0]['command']} --out results`\n")
+
+
+def _two(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.2f}"
+
+
+def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example],  # noqa: ANN401 (models)
+              radius: float, precision: Precision, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
+    """Attack a model that reads tokens back, and let another judge what it reads; yields "progress" events."""
+    read: dict[str, str] = {}
+    flipped = 0
+    ordered = sorted(examples, key=lambda e: len(e.text))
+    for start in range(0, len(ordered), _CHUNK):
+        if stop.is_set():
+            return {}
+        chunk = ordered[start: start + _CHUNK]
+        moved, texts = read_under(reader, chunk, radius, precision)
+        read |= dict(zip((e.uid for e in chunk), texts, strict=True))
+        flipped += sum(moved)
+        yield Event("progress", "", reader.id, {"part": f"reading at radius {radius:g}", "done": len(read),
+                                                "total": len(ordered)})
+    clean = [reader.tokens.decode(reader.text_row(e.text)) for e in examples]
+    before = victim.predict_proba([e.text for e in examples]).argmax(1)
+    after = victim.predict_proba([read[e.uid] for e in examples]).argmax(1)
+    fooled = [i for i, e in enumerate(examples) if before[i] == e.label != after[i]]
+    right = sum(int(before[i]) == e.label for i, e in enumerate(examples))
+    pairs = [(clean[i], read[examples[i].uid]) for i in fooled]
+    vectors = encoder.encode([text for pair in pairs for text in pair]) if pairs else []
+    alike = [float(vectors[2 * k] @ vectors[2 * k + 1]) for k in range(len(pairs))]
+    rate, error = metrics.proportion_and_error(len(fooled), right)
+    texts = [{"original": a, "read": b, "similarity": alike[k], "edits": edits(a, b)} for k, (a, b) in enumerate(pairs)]
+    texts.sort(key=lambda text: (text["edits"], -text["similarity"]))
+    return {"model": reader.id, "seed": seed_of(reader.id),
+            "n": len(examples), "right": right, "fooled": len(fooled), "rate": rate, "rate_se": error,
+            "changed": sum(c != read[e.uid] for c, e in zip(clean, examples, strict=True)) / len(examples),
+            "flipped": flipped / len(examples),
+            "edits": metrics.mean_and_error(text["edits"] for text in texts)[0],
+            "similarity": metrics.mean_and_error(alike)[0], "texts": texts[:_SHOWN]}
+
+
+def read_under(reader: Any, examples: Sequence[Example], radius: float,  # noqa: ANN401 (a model trained with RAR)
+               precision: Precision = "exact") -> tuple[list[bool], list[str]]:
+    """Return whether k-PGD flips each text's prediction, and what the model reads in the attacked embeddings.
+
+    Raises:
+        Incompatible: The model cannot read tokens back.
+    """
+    import torch
+
+    from robust_core.models.screening import climbing
+    from robust_core.perturb import climb
+
+    encoded = reader.embed([e.text for e in examples])
+    labels = torch.tensor([int(e.label or 0) for e in examples], device=encoded.mask.device)
+    ascent, steps = pgd(radius).ascent(reader.unit)
+
+    def loss(delta: torch.Tensor) -> torch.Tensor:
+        with climbing(reader, encoded.mask.device, precision):
+            scores = reader.logits(encoded.embeddings + delta, encoded.mask).float()
+        return torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
+
+    delta = climb(loss, torch.zeros_like(encoded.embeddings), encoded.mask, ascent, steps)
+    rows = encoded.embeddings + delta
+    with torch.no_grad():
+        clean, moved = (reader.logits(x, encoded.mask).argmax(-1) for x in (encoded.embeddings, rows))
+    return (clean.eq(labels) & moved.ne(labels)).tolist(), reader.read_back(rows, encoded.mask)
+
+
+def edits(original: str, other: str) -> int:
+    """Return how many words were replaced, added or dropped."""
+    pairs = align(Draft.of(original).words, Draft.of(other).words)
+    first, second = Draft.of(original).words, Draft.of(other).words
+    return sum(i is None or j is None or first[i] != second[j] for i, j in pairs)

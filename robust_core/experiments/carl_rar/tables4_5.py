@@ -1,0 +1,191 @@
+"""CARL and RAR, Tables 4 and 5: how far k-PGD moves representations, and accuracy under it."""
+
+import shlex
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from robust_core import datasets, metrics
+from robust_core.attacks.embeddings import PGD, sweep
+from robust_core.errors import MissingResource
+from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of, seeded
+from robust_core.experiments.comparison import Subject, prepared, training
+from robust_core.experiments.readme import markdown, percent
+from robust_core.registry import to_record
+from robust_core.store import ResultStore
+from robust_core.types import Event, Example, Precision
+
+SOURCE = "https://aclanthology.org/2021.findings-acl.142"
+DEFENCES = ("base", "freelb", "carl", "rar")
+TEXTS = 1_000
+# The paper names neither k nor the step; as methods.md proposes: ten steps of 2.5 radius / k, whole-text L2 norm.
+# Calibrated on base models alone, then the same for every row.
+STEPS, STRIDE = 10, 2.5
+# The paper's three radii, and larger ones.
+RADII = (0.02, 0.075, 0.1, 0.3, 1.0)
+_SHARED = ("carl-rar/table4", "carl-rar/table5")
+
+
+class UnderPGD(Experiment):
+    """What both tables share: the attack costs far more than what is read off it, so one run states both claims."""
+
+    metric: ClassVar[str]
+    shown: ClassVar[float]
+
+    def subjects(self) -> Sequence[Subject]:
+        """Return the four models of each data set."""
+        return [Subject(training(dataset, "minilm", defence), ())
+                for dataset in ("sst2", "trec", "ag_news") for defence in DEFENCES]
+
+    def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+        """Measure the models that are here, each at all radii."""
+        from robust_core.models import loading
+
+        chosen(["pgd"], options.attacks, "attack")
+        # No figure here is a difference to base, so a base model that is not asked for is not attacked.
+        names = chosen([subject.id for subject in self.subjects()], options.models, "model")
+        yield from prepared(self, options, stop)
+        ids = {name: seeded(name, options.seeds)[0] for name in names}
+        if not any(ids.values()):
+            raise MissingResource(f"Every model of {self.title}",
+                                  f"Train them with python -m robust_core reproduce {self.name} --train.")
+        for name, here in ids.items():
+            dataset = name.split("/")[0]
+            try:
+                examples = datasets.choose(datasets.load(dataset, "test", options.data_dir),
+                                           min(TEXTS, options.n or TEXTS), 0) if here else ()
+            except MissingResource as error:
+                yield note(f"{name} is left out. {error}")
+                continue
+            curves = []
+            for model in here:
+                curve = yield from curve_of(loading.load(model, options.device), examples, options.precision, stop)
+                curves.append({"model": model, "curve": curve})
+            if stop.is_set():
+                return
+            for experiment in _SHARED if curves else ():
+                yield Event("claim", "", name, EXPERIMENTS[experiment]().claim(name, curves, options))
+
+    def claim(self, name: str, curves: Sequence[Mapping[str, Any]], options: Options) -> Claim:
+        """State this table's figure of a model, from its rows at all radii, one list a seed."""
+        rows = [next(row for row in c["curve"] if row["radius"] == self.shown) for c in curves]
+        value, error = pooled_or_own(rows, self.metric)
+        words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
+        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+        words += ["--n", str(options.n)] if options.n is not None else []
+        words += ["--precision", options.precision] if options.precision != "exact" else []
+        return {"claim": f"{self.metric} of {name} under k-PGD of radius {self.shown}, for {self.title}",
+                "command": shlex.join(words), "run": "", "n": rows[0]["n"],
+                "seeds": [seed_of(c["model"]) for c in curves],
+                "metric": self.metric, "value": value, "value_se": error,
+                "thresholds": {k: v for k, v in to_record(pgd(self.shown)).items() if k != "radius"},
+                "details": {"experiment": self.name, "model": name, "dataset": name.split("/")[0], "split": "test",
+                            "attack": "pgd", "precision": options.precision, "radius": self.shown, "radii": list(RADII),
+                            "rows": list(curves)}}
+
+    def lines(self, found: Sequence[Claim], metric: str, digits: int) -> dict[str, list[str]]:
+        """Return for each model its figures at all radii, written."""
+        lines = {}
+        for claim in sorted(self.mine(found), key=lambda c: [s.id for s in self.subjects()].index(
+                c["details"]["model"])):
+            cells = []
+            for radius in claim["details"]["radii"]:
+                rows = [row for c in claim["details"]["rows"] for row in c["curve"] if row["radius"] == radius]
+                value, error = pooled_or_own(rows, metric)
+                cells.append(percent(value, error) if digits == 0 else
+                             f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}"))
+            lines[claim["details"]["model"]] = cells
+        return lines
+
+    def texts(self, mine: Sequence[Claim]) -> dict[str, str]:
+        """Return for each model how many texts its figures rest on, written."""
+        return {claim["details"]["model"]: f"{claim['n']:,}" for claim in mine}
+
+    def _notes(self, mine: Sequence[Claim]) -> str:
+        unit = "Radii are L2 norms over a whole text, in mean token-embedding norms of the model"
+        precisions = {claim["details"].get("precision", "exact") for claim in mine}
+        rough = " Gradients in bf16 (`--precision screened`), what they found judged in fp32."
+        option = " --precision screened" if precisions == {"screened"} else ""
+        return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± "
+                f"standard error.{rough if 'screened' in precisions else ''} In italics the paper's, of "
+                "ALBERT on AG News, whose radii are in ALBERT's own unit."
+                f"\n\n`python -m robust_core reproduce {self.name}{option} --out results`\n")
+
+
+def pgd(radius: float) -> PGD:
+    """Return the attack that all rows share."""
+    return PGD(radius=radius, steps=STEPS, stride=STRIDE)
+
+
+def curve_of(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white box)
+             precision: Precision, stop: threading.Event
+             ) -> Any:  # noqa: ANN401 (a generator of events that returns the rows)
+    """Attack a model at all radii; returns rows of `metrics.robustness_curve`, and yields "progress" events."""
+    results = []
+    for result in sweep(model, examples, pgd(0.0), RADII, precision=precision):
+        if stop.is_set():
+            return []
+        results.append(result)
+        yield Event("progress", "", model.id, {"part": f"k-PGD on {model.id}", "done": len(results),
+                                               "total": len(examples) * len(RADII)})
+    return metrics.robustness_curve(results)
+
+
+def pooled_or_own(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float | None]:
+    """Return the mean of a figure over seeds, and its standard error: between seeds, or the row's own with one."""
+    if len(rows) == 1:
+        return rows[0][metric], rows[0][f"{metric}_se"]
+    return metrics.mean_and_error(row[metric] for row in rows)
+
+
+@EXPERIMENTS.register("carl-rar/table4", title="CARL and RAR, Table 4", source=SOURCE)
+class Table4(UnderPGD):
+    """How far k-PGD moves the vector that the classifier reads: cosine and Euclidean distance, raw vectors."""
+
+    metric, shown = "cosine", 0.1
+    # AG News: cosine and distance at .075 and .1.
+    PAPER: ClassVar[dict[str, tuple[float, float, float, float]]] = {
+        "base": (0.871, 0.851, 7.746, 8.409), "freelb": (0.918, 0.899, 5.776, 6.477),
+        "carl": (0.934, 0.917, 4.668, 5.340), "rar": (0.941, 0.926, 4.453, 5.121)}
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line a model."""
+        mine = self.mine(found)
+        if not mine:
+            return ""
+        cosines, distances, texts = self.lines(found, "cosine", 3), self.lines(found, "distance", 3), self.texts(mine)
+        lines = []
+        for model, cells in cosines.items():
+            theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
+            paper = ["–", "–"] if theirs is None else [f"*{theirs[at]:.3f}*<br>*{theirs[at + 2]:.3f}*" for at in (0, 1)]
+            both = ("<br>".join(two) for two in zip(cells, distances[model], strict=True))
+            lines.append([f"`{model}`", *both, *paper, texts[model]])
+        head = ["Model", *(f"At {r:g}" for r in RADII), "Paper at .075", "Paper at .1", "n"]
+        return (markdown(head, lines) + "\nCosine of the clean and the attacked representation; below it their "
+                "distance.\n" + self._notes(mine))
+
+
+@EXPERIMENTS.register("carl-rar/table5", title="CARL and RAR, Table 5", source=SOURCE)
+class Table5(UnderPGD):
+    """Accuracy under k-PGD against its radius."""
+
+    metric, shown = "accuracy_under_attack", 0.1
+    PAPER: ClassVar[dict[str, tuple[float, float, float]]] = {
+        "base": (86.6, 72.60, 70.2), "freelb": (88.8, 80.25, 78.0), "carl": (90.0, 81.4, 80.1),
+        "rar": (89.8, 80.5, 78.6)}
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line a model."""
+        mine = self.mine(found)
+        if not mine:
+            return ""
+        texts = self.texts(mine)
+        clean = {c["details"]["model"]: metrics.mean_and_error(
+            r["curve"][0]["accuracy"] for r in c["details"]["rows"])[0] for c in mine}
+        lines = []
+        for model, cells in self.lines(found, "accuracy_under_attack", 0).items():
+            theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
+            paper = "–" if theirs is None else "*" + " / ".join(f"{v:.1f}" for v in theirs) + "*"
+            lines.append([f"`{model}`", percent(clean[model], None), *cells, paper, texts[model]])
+        head = ["Model", "Clean %", *(f"At {r:g}, %" for r in RADII), "Paper, .02 / .075 / .1", "n"]
+        return markdown(head, lines) + self._notes(mine)

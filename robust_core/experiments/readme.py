@@ -1,0 +1,254 @@
+"""Tables made from `results/`: every figure that the README and docs/results.md show is read from a claim."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from robust_core.errors import BadInput
+
+RESULTS = Path(__file__).parents[2] / "results"
+PAGES = tuple(Path(__file__).parents[2] / name for name in ("README.md", "docs/results.md"))
+_BLOCK = re.compile(r"(<!-- table:(?P<name>[\w/-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+Claim = dict[str, Any]
+
+# Figures of the papers, shown beside ours and never as ours: (clean accuracy, accuracy under TextFooler), percent.
+FLAT_TABLES_2_AND_3 = {"cnn": (84.18, 1.98), "lstm": (84.40, 5.05), "bert": (91.32, 4.72)}
+
+
+def claims(folder: Path = RESULTS) -> list[Claim]:
+    """Read all claims, in order of file name.
+
+    Raises:
+        BadInput: A file is damaged.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            raise BadInput(f"results/{path.name} is damaged; restore it.") from None
+    return found
+
+
+def percent(value: float | None, error: float | None) -> str:
+    """Write a share with its standard error in percent, such as `83.5 ± 0.9`; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{100 * value:.1f}" + (f" ± {100 * error:.1f}" if error is not None and not math.isnan(error) else "")
+
+
+def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Write a Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def accuracy_table(found: list[Claim]) -> str:
+    """Return clean accuracy and accuracy under TextFooler of the SST-2 models, with n, thresholds and run."""
+    clean = {c["details"]["model"]: c for c in found if _is(c, "sst2", None)}
+    attacked = {c["details"]["model"]: c for c in found if _is(c, "sst2", "textfooler")}
+    reviews = {c["details"]["model"]: c for c in found if _is(c, "reviews", None)}
+    rows = []
+    for model in sorted(clean, key=lambda m: (["cnn", "lstm", "minilm"].index(m.split("/")[1]), m)):
+        a, r = attacked.get(model), reviews.get(model)
+        paper = FLAT_TABLES_2_AND_3.get(model.split("/")[1]) if model.endswith("/base") else None
+        rows.append([
+            f"`{model}`", percent(clean[model]["value"], clean[model]["value_se"]),
+            percent(a["value"], a["value_se"]) if a else "–",
+            percent(a["details"]["attack_success_rate"], a["details"]["attack_success_rate_se"]) if a else "–",
+            f"{a['details']['queries']:.0f}" if a else "–", f"{clean[model]['n']:,}",
+            percent(r["value"], r["value_se"]) + f" (n = {r['n']})" if r else "–",
+            f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
+    table = markdown(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries", "n",
+                      "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
+    notes = [f"Clean: `{c['command']}`, likewise for the other models, and with `--dataset reviews`."
+             for c in list(clean.values())[:1]]
+    for claim in list(attacked.values())[:1]:
+        t = claim["thresholds"]
+        notes += [f"Under attack: `{claim['command']}`",
+                  f"Thresholds: word cosine ≥ {t['min_word_similarity']}, sentence cosine ≥ {t['min_text_similarity']} "
+                  f"(MiniLM, window of {t['window']} words), {t['max_candidates']} candidates a word. The paper's "
+                  "figures rest on other encoders and word vectors."]
+    return table + "".join(f"\n{note}\n" for note in notes)
+
+
+def _is(claim: Claim, dataset: str, attack: str | None) -> bool:
+    row = claim["details"]
+    wanted = (dataset, "test", attack)
+    plain = "explain" not in row and "adversarial_from" not in row
+    measured = claim["metric"] in ("accuracy", "accuracy_under_attack")
+    return (row.get("dataset"), row.get("split"), row.get("attack")) == wanted and plain and measured
+
+
+def methods_table(found: list[Claim]) -> str:
+    """Return the registered attacks, defences, sentence methods, explainers and smoothers."""
+    del found
+    from robust_core.attacks import ATTACKS
+    from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
+    from robust_core.certify.smoothers import SMOOTHERS
+    from robust_core.defences import DEFENCES
+    from robust_core.encoder_training import METHODS
+    from robust_core.explainers import EXPLAINERS
+
+    rows = [[registry.kind, f"`{name}`", (cls.__doc__ or "").split("\n")[0], f"[{cls.title}]({cls.source})"]
+            for registry in (ATTACKS, EMBEDDING_ATTACKS, DEFENCES, METHODS, EXPLAINERS, SMOOTHERS)
+            for name, cls in registry.items()]
+    return markdown(["Kind", "Name", "What it does", "Source"], rows)
+
+
+def completeness_table(found: list[Claim]) -> str:
+    """Return on how many texts integrated gradients add up."""
+    chosen = [c for c in found if c["metric"] == "completeness"]
+    rows = [[f"`{c['details']['model']}`", percent(c["value"], c["value_se"]),
+             percent(c["details"]["within_gap_at_first_steps"], None), f"{c['n']:,}"] for c in chosen]
+    head = ["Model", "Within the gap %", f"With {chosen[0]['thresholds']['steps']} steps %" if chosen else "", "n"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen[-1:])
+
+
+def explain_table(found: list[Claim]) -> str:
+    """Return how long explanations of a pair of texts take."""
+    claim = next((c for c in found if c["metric"] == "explanation_seconds"), None)
+    if claim is None:
+        return ""
+    rows = [[what, f"{seconds['wall']:.2f}", f"{seconds['cpu']:.2f}"]
+            for what, seconds in claim["details"]["seconds"].items()]
+    before, after = claim["details"]["load"]
+    return (markdown(["A pair of texts", "Seconds", "of which computing"], rows)
+            + f"\n`{claim['command']}`: medians over {claim['n']} pairs of 18 to 22 words, "
+              f"{claim['details']['threads']} thread(s) on {claim['details']['cores']} cores, with {before:.0f} to "
+              f"{after:.0f} processes at work on the machine; the target is {claim['thresholds']['target']:g} s on 2 "
+              "cores of one's own.\n")
+
+
+def app_table(found: list[Claim]) -> str:
+    """Return how long a person waits in the app."""
+    claim = next((c for c in found if c["claim"] == "How long a person waits in the app"), None)
+    if claim is None:
+        return ""
+    rows = [[name, f"{value:.2f}"] for name, value in claim["details"]["seconds"].items()]
+    words = f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n"
+    other = next((c for c in found if c["claim"] == "How long a person waits on the Embeddings page"), None)
+    if other is not None:
+        rows += [[f"Embeddings page: {name}", f"{value:.2f}"] for name, value in other["details"]["seconds"].items()]
+        words += f"\n`{other['command']}`: {other['n']} steps of the slider.\n"
+    return markdown(["Seconds, as the browser sees them", f"on {claim['details']['cores']} cores"], rows) + words
+
+
+def cost_table(found: list[Claim]) -> str:
+    """Return what an epoch of each defence costs, and the attack's share of a round of FLAT."""
+    chosen = [c for c in found if c["metric"] == "flat_over_base"]
+    names = list(dict.fromkeys(name for c in chosen for name in c["details"]["over_base"]))
+    rows = []
+    for claim in chosen:
+        details, share = claim["details"], claim["details"]["round_of_flat"]["attack_share"]
+        rows.append([claim["claim"].split(", ")[1], f"{details['seconds']['base']:.1f} s",
+                     *(f"{details['over_base'][name]:.2f} ×" if name in details["over_base"] else "–"
+                       for name in names if name != "base"), f"{100 * share:.0f}"])
+    head = ["Architecture", "Base", *(name for name in names if name != "base"), "Attack's share of a FLAT round %"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
+
+
+def speed_table(found: list[Claim]) -> str:
+    """Return how fast attacks are beside TextAttack's."""
+    chosen = sorted((c for c in found if c["metric"] == "times_as_fast"), key=lambda c: not c["thresholds"])
+    rows = [[f"{_title(row.get('attack', 'textfooler'))} on `{row['model']}`", f"{row['textattack_ms']:.0f}",
+             *(f"{row[f'{side}_ms']:.0f} ({row[f'{side}_ratio']:.1f} ×)" for side in ("exact", "screened")),
+             *(f"{row[f'{side}_over_bare']:.2f}" for side in ("exact", "screened")), f"{row['n']:,}"]
+            for claim in chosen for row in claim["details"]["rows"]]
+    head = ["Attack and victim", "TextAttack ms", "`exact` ms", "`screened` ms", "Over bare passes, `exact`",
+            "`screened`", "n"]
+    notes = [f"`{c['command']}`: {c['details']['threads']} threads" for c in chosen]
+    return markdown(head, rows) + "".join(f"\n{note}\n" for note in notes) + (
+        "\nms an attack; × is the median of the rounds.\n" if chosen else "")
+
+
+def _title(attack: str) -> str:
+    from robust_core.attacks import ATTACKS
+
+    return ATTACKS[attack].title.partition(" (")[0]
+
+
+def parity_table(found: list[Claim]) -> str:
+    """Return how often attacks find the text that TextAttack's own search finds."""
+    chosen = [c for c in found if c["metric"] == "same_text"]
+    rows = [[f"{_title(row.get('attack', 'textfooler'))} on `{row['victim']}`",
+             f"{row['same']} of {row['sentences']}", str(row["long"]),
+             str(row["several_successes"]), "; ".join(wrong["cause"] for wrong in row["mismatches"]) or "–"]
+            for claim in chosen for row in claim["details"]["rows"]]
+    head = ["Attack and victim", "Same text", "Of 15 words and more", "With several successes at the end",
+            "Causes of the others"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
+
+
+def success_table(found: list[Claim]) -> str:
+    """Return how often searches that draw succeed beside TextAttack's, at one budget of queries."""
+    chosen = [c for c in found if c["metric"] == "success_difference"]
+    rows = [[_title(row["attack"]), f"`{row['victim']}`", percent(row["ours"], None), percent(row["theirs"], None),
+             f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f}", f"{row['queries']:.0f}",
+             f"{row['queries_theirs']:.0f}", f"{row['budget']:,}", f"{row['n']:,}"]
+            for row in (c["details"] for c in chosen)]
+    head = ["Attack", "Victim", "Success %", "TextAttack's %", "Paired difference", "Queries", "TextAttack's", "Budget",
+            "n"]
+    return markdown(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
+
+
+def masked_table(found: list[Claim]) -> str:
+    """Return how well the packaged masked language model guesses, from its card."""
+    from robust_core.models.masked_lm import masked_folder
+
+    del found
+    card = json.loads((masked_folder() / "card.json").read_text(encoding="utf-8"))
+    rows = [[source, str(after["guesses"]), *(f"{100 * row['top1']:.1f} / {100 * row['top10']:.1f}"
+                                              for row in (card["held_out"]["before"][source], after)),
+             f"{card['held_out']['before'][source]['perplexity']:,.0f} / {after['perplexity']:,.0f}"]
+            for source, after in card["held_out"]["after"].items()]
+    return markdown(["Held-out texts", "Guesses", "Untrained: top 1 / top 10 %", "Trained: top 1 / top 10 %",
+                     "Pseudo-perplexity before / after"], rows)
+
+
+TABLES: dict[str, Callable[[list[Claim]], str]] = {
+    "accuracy": accuracy_table, "completeness": completeness_table, "explain": explain_table, "app": app_table,
+    "cost": cost_table, "speed": speed_table, "parity": parity_table, "success": success_table, "masked": masked_table,
+    "methods": methods_table}
+
+
+def render(text: str, found: list[Claim]) -> str:
+    """Fill every block `<!-- table:NAME -->` of a text; names are those of TABLES and of the experiments.
+
+    Raises:
+        BadInput: A block names no table.
+    """
+    def fill(match: re.Match[str]) -> str:
+        from robust_core.experiments import EXPERIMENTS
+
+        if match["name"] in EXPERIMENTS:
+            return match[1] + EXPERIMENTS[match["name"]]().table(found) + match[3]
+        if match["name"] not in TABLES:
+            raise BadInput(f"There is no table {match['name']!r}; known are {', '.join([*TABLES, *EXPERIMENTS])}.")
+        return match[1] + TABLES[match["name"]](found) + match[3]
+
+    return _BLOCK.sub(fill, text)
+
+
+def write(pages: Sequence[Path] = PAGES) -> list[Path]:
+    """Bring the tables of some pages up to date; return the pages that changed."""
+    changed = _changed(pages)
+    for page, text in changed.items():
+        page.write_text(text, encoding="utf-8")
+    return list(changed)
+
+
+def stale(pages: Sequence[Path] = PAGES) -> list[Path]:
+    """Return the pages whose tables differ from `results/`."""
+    return list(_changed(pages))
+
+
+def _changed(pages: Sequence[Path]) -> dict[Path, str]:
+    found = claims()
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    return {page: new for page, text in texts.items() if (new := render(text, found)) != text}

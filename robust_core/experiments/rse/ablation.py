@@ -1,0 +1,113 @@
+"""RobustSentEmbed without each term of its loss."""
+
+import statistics
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from robust_core.encoder_training import specs
+from robust_core.experiments import EXPERIMENTS, Claim, Options, chosen, seed_of
+from robust_core.experiments.readme import markdown, percent
+from robust_core.experiments.rse.tables import (
+    SOURCE,
+    EncoderTable,
+    learnt,
+    mean_of,
+    ordered,
+    present,
+    rows_of,
+    trained_on,
+)
+from robust_core.models import encoder_cards
+from robust_core.store import ResultStore
+from robust_core.types import Event
+
+# (name, title, what is switched off); the first is the whole loss, the last is all that SimCSE has.
+SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("robustsentembed", "whole loss", {}),
+    ("robustsentembed-no-positive", "no adversarial positives", {"positive": False}),
+    ("robustsentembed-no-regulariser", "no regulariser", {"regulariser": 0.0}),
+    ("robustsentembed-no-detection", "no replaced-token detection", {"detection": 0.0}),
+    ("simcse", "none of them (SimCSE)", {}))
+_ELSEWHERE = ("robustsentembed", "simcse")
+ATTACKS = ("textfooler", "fgsm", "pgd")
+
+
+@EXPERIMENTS.register("rse/ablation", title="RobustSentEmbed, ablation", source=SOURCE)
+class Ablation(EncoderTable):
+    """What each term of RobustSentEmbed's loss does: STS average, and attack success on classifiers.
+
+    Every setting learns from the sentences and by the schedule of the `robustsentembed` that is here. The whole loss
+    and SimCSE are measured by `rse/sts` and `rse/attacks`, whose claims the table takes; here only if --model names
+    them.
+    """
+
+    kind, metric, tasks = "sts", "spearman", {}
+
+    def wanted(self) -> dict[str, specs.Order | None]:
+        """Return the encoders by name, each with its training."""
+        card = next((card for card in encoder_cards.cards() if card.id == "robustsentembed"), None)
+        given = {} if card is None else dict(card.schedule)
+        sentences = None if card is None else int(card.corpus["n"])
+        return {name: specs.order(name.partition("-")[0], "", given | off, name if "-" in name else "", 0, sentences)
+                for name, _, off in SETTINGS}
+
+    def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+        """Measure the encoders that are here."""
+        names = chosen([name for name in self.wanted() if options.models or name not in _ELSEWHERE], options.models,
+                       "encoder")
+        attacks = tuple(chosen(list(ATTACKS), options.attacks, "attack"))
+        found = yield from present(self, names, options, stop)
+        for name, ids in found.items():
+            rows = yield from rows_of(ids, ["sts", "attacks"], attacks, options, store, stop)
+            if stop.is_set():
+                return
+            yield Event("claim", "", name, self._claim(name, ids, rows, options))
+
+    def _claim(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
+        similar = [row for row in rows if row["metric"] == "spearman"]
+        value, error = mean_of(similar, ids)
+        words = f"python -m robust_core reproduce {self.name} --model {name}"
+        words += f" --seeds {options.seeds}" if options.seeds > 1 else ""
+        words += f" --n {options.n}" if options.n is not None else ""
+        words += f" --precision {options.precision}" if options.precision != "exact" else ""
+        return {"claim": f"mean spearman of {name}, for {self.title}", "command": words, "run": "",
+                "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]), "seeds": [seed_of(i) for i in ids],
+                "metric": "spearman", "value": value, "value_se": error, "thresholds": {},
+                "details": {"experiment": self.name, "model": name, "rows": list(rows), "trained": trained_on(ids[0])}}
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line a setting."""
+        mine = self.mine(found)
+        if not mine:
+            return ""
+        seeds = {seed for claim in mine for seed in claim["seeds"]}
+        mine += [claim for name in _ELSEWHERE if all(c["details"]["model"] != name for c in mine)
+                 if (claim := _elsewhere(found, name, seeds))]
+        titles = {name: title for name, title, _ in SETTINGS}
+        lines = [[titles[c["details"]["model"]], percent(c["value"], c["value_se"]),
+                  *(_success(c["details"]["rows"], attack) for attack in ATTACKS), learnt(c),
+                  ", ".join(map(str, c["seeds"]))] for c in ordered(mine, list(titles))]
+        head = ["Loss", "STS mean", *(f"{name} success %" for name in ATTACKS), "Sentences", "Seeds"]
+        command = f"python -m robust_core reproduce {self.name} --train --out results"
+        return markdown(head, lines) + f"\n{self.described}\n\n`{command}`\n"
+
+
+def _elsewhere(found: Sequence[Claim], name: str, seeds: Collection[int]) -> Claim | None:
+    """Return what the tables of similarity and of attacks state of an encoder's seeds as one claim, if they do."""
+    stated = {kind: [c for c in found if c["details"].get("experiment") == kind and c["details"]["model"] == name]
+              for kind in ("rse/sts", "rse/attacks")}
+    rows = [row for claims in stated.values() for c in claims for row in c["details"]["rows"]
+            if seed_of(row["encoder"]) in seeds]
+    similar = [row for row in rows if row["metric"] == "spearman"]
+    if not similar:
+        return None
+    claim, ids = stated["rse/sts"][0], list(dict.fromkeys(row["encoder"] for row in similar))
+    value, error = mean_of(similar, ids)
+    return claim | {"value": value, "value_se": error, "seeds": [seed_of(i) for i in ids],
+                    "details": claim["details"] | {"rows": rows}}
+
+
+def _success(rows: Sequence[Mapping[str, Any]], attack: str) -> str:
+    values = [row["value"] for row in rows if row.get("attack") == attack and row["value"] is not None]
+    return percent(statistics.fmean(values), None) if values else "–"

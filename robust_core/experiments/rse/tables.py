@@ -1,0 +1,256 @@
+"""RobustSentEmbed beside SimCSE and plain MiniLM: similarity, transfer, and attacks on classifiers over the vectors."""
+
+import dataclasses
+import math
+import shlex
+import statistics
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from robust_core import encoders
+from robust_core.encoder_evaluation import probes, similarity
+from robust_core.encoder_evaluation import tasks as evaluation
+from robust_core.encoder_training import specs
+from robust_core.errors import MissingResource, RobustError
+from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of
+from robust_core.experiments.readme import markdown, percent
+from robust_core.models import encoder_cards
+from robust_core.store import ResultStore, runs_folder
+from robust_core.types import Event
+
+SOURCE = "https://arxiv.org/abs/2403.11082"
+ENCODERS = {"minilm": "MiniLM", "simcse": "SimCSE", "robustsentembed": "RobustSentEmbed"}
+ATTACKS = {"textfooler": "TextFooler", "pwws": "PWWS", "deepwordbug": "DeepWordBug", "fgsm": "FGSM", "pgd": "k-PGD"}
+# All that could be found of the paper's figures.
+ABSTRACT = ("The paper's abstract (encoder, data set and baseline are not stated there): success of BERT-Attack "
+            "75.51 % -> 38.81 %, STS average +1.59 points, transfer average +0.23 points.")
+
+
+class EncoderTable(Experiment):
+    """What the tables about encoders share; a member names its kind of tasks."""
+
+    kind: ClassVar[str]
+    metric: ClassVar[str]
+    tasks: ClassVar[Mapping[str, str]]
+
+    def wanted(self) -> dict[str, specs.Order | None]:
+        """Return the encoders of seed 0 by name, each with its training; None for the packaged one."""
+        return {"minilm": None, "simcse": specs.order("simcse"), "robustsentembed": specs.order("robustsentembed")}
+
+    def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+        """Measure the encoders that are here."""
+        names = chosen(list(self.wanted()), options.models, "encoder")
+        if self.kind == "attacks":
+            chosen(list(ATTACKS), options.attacks, "attack")
+        found = yield from present(self, names, options, stop)
+        for name, ids in found.items():
+            if stop.is_set():
+                return
+            rows = yield from rows_of(ids, [self.kind], options.attacks, options, store, stop)
+            if not stop.is_set():
+                for claim in self.claims(name, ids, rows, options):
+                    yield Event("claim", "", name, claim)
+
+    def claims(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options
+               ) -> Iterator[Claim]:
+        """Return the claims about one encoder: a mean over tasks, of each attack by itself."""
+        for attack in dict.fromkeys(row.get("attack", "") for row in rows):
+            mine = [row for row in rows if row.get("attack", "") == attack]
+            value, error = mean_of(mine, ids)
+            words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
+            words += ["--attack", attack] if attack else []
+            words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+            words += ["--n", str(options.n)] if options.n is not None else []
+            words += ["--precision", options.precision] if options.precision != "exact" else []
+            details = {"experiment": self.name, "model": name, "rows": list(mine), "trained": trained_on(ids[0])}
+            yield {"claim": f"mean {self.metric} of {name}" + (f" under {attack}" if attack else "")
+                            + f", for {self.title}",
+                   "command": shlex.join(words), "run": "", "n": sum(row["n"] for row in mine if
+                                                                       row["encoder"] == ids[0]),
+                   "seeds": [seed_of(i) for i in ids], "metric": self.metric, "value": value, "value_se": error,
+                   "thresholds": mine[0].get("parameters", {}),
+                   "details": details | ({"attack": attack} if attack else {})}
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line an encoder."""
+        mine = self.mine(found)
+        if not mine:
+            return ""
+        lines = [[ENCODERS.get(c["details"]["model"], c["details"]["model"]),
+                  *(figure(c["details"]["rows"], task) for task in self.tasks), percent(c["value"], c["value_se"]),
+                  learnt(c), ", ".join(map(str, c["seeds"]))] for c in ordered(mine, list(self.wanted()))]
+        return markdown(["Encoder", *self.tasks.values(), "Mean", "Sentences", "Seeds"], lines) + "".join(
+            f"\n{text}\n" for text in self.notes(mine))
+
+    def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
+        """Return remarks below the table."""
+        yield self.described
+        yield f"{ABSTRACT} `{self.again(mine)}`"
+
+    def again(self, mine: Sequence[Claim]) -> str:
+        """Return the command that measures what a table shows; seed 0 alone is shipped."""
+        seeds = max(len(claim["seeds"]) for claim in mine)
+        more = f" --seeds {seeds} --train" if seeds > 1 else ""
+        more += " --precision screened" * all("--precision screened" in claim["command"] for claim in mine)
+        return f"python -m robust_core reproduce {self.name}{more} --out results"
+
+
+def present(experiment: EncoderTable, names: Sequence[str], options: Options, stop: threading.Event
+            ) -> Any:  # noqa: ANN401 (a generator of events that returns the ids by name)
+    """Return the ids of the trainings of each encoder that are here; train the others if that is asked for.
+
+    Yields:
+        "training" and "note" events.
+
+    Raises:
+        MissingResource: No encoder is here.
+    """
+    wanted = experiment.wanted()
+    if options.train:
+        yield from _trained([(order, seed) for name in names for seed in range(options.seeds)
+                             if (order := wanted[name]) is not None], options, stop)
+    known = {*encoders.names()}
+    found: dict[str, list[str]] = {}
+    missing: list[str] = []
+    for name in names:
+        ids = [name if not seed else f"{name}@{seed}" for seed in range(1 if wanted[name] is None else options.seeds)]
+        missing += [i for i in ids if i not in known]
+        if here := [i for i in ids if i in known]:
+            found[name] = here
+    if missing:
+        yield note(f"Not here and left out: {', '.join(missing)}; train with python -m robust_core reproduce "
+                   f"{experiment.name} --train.")
+    if not found:
+        raise MissingResource("Every encoder of this experiment", "Train one with python -m robust_core train-encoder.")
+    return found
+
+
+def rows_of(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
+            stop: threading.Event) -> Generator[Event, None, list[dict[str, Any]]]:
+    """Evaluate encoders on kinds of tasks; hand on the events and return the rows."""
+    rows: list[dict[str, Any]] = []
+    loaded = [encoders.load(i, options.device) for i in ids]
+    for event in evaluation.evaluated(loaded, evaluation.tasks(kinds), attacks=attacks, n=options.n,
+                                      data_dir=options.data_dir, store=store, stop=stop, precision=options.precision):
+        if event.kind == "row":
+            rows.append(dict(event.data))
+        else:
+            yield event
+    return rows
+
+
+def _trained(asked: Sequence[tuple[specs.Order, int]], options: Options, stop: threading.Event) -> Iterator[Event]:
+    for order, seed in asked:
+        order = dataclasses.replace(order, seed=seed)
+        if order.id in encoders.names() or stop.is_set():
+            continue
+        try:
+            for event in specs.run(order, runs_folder() / "checkpoints", options.device, options.data_dir):
+                if event["kind"] == "step":
+                    yield Event("progress", "", order.id, {"part": order.id, "done": event["step"],
+                                                           "total": event["steps"]})
+                if stop.is_set():
+                    return
+        except RobustError as error:
+            yield note(f"{order.id} is left out. {error}")
+
+
+def mean_of(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> tuple[float, float]:
+    """Return the mean of a figure over tasks and seeds, and its standard error.
+
+    All seeds meet the same texts, so what the choice of texts leaves open does not shrink with the number of seeds: its
+    variance, the mean over seeds, is added to that of the mean over seeds.
+    """
+    each = [[row for row in rows if row["encoder"] == i] for i in ids]
+    means = [statistics.fmean(row["value"] for row in mine) for mine in each]
+    texts = statistics.fmean(sum(row["value_se"] ** 2 for row in mine) / len(mine) ** 2 for mine in each)
+    seeds = statistics.variance(means) / len(means) if len(means) > 1 else 0.0
+    return statistics.fmean(means), math.sqrt(texts + seeds)
+
+
+def trained_on(name: str) -> dict[str, Any]:
+    """Return what an encoder learnt from, and how; nothing for the packaged one."""
+    card = next((card for card in encoder_cards.cards() if card.id == name), None)
+    return {} if card is None else {"sentences": card.corpus["n"], "steps": card.steps, "kept_step": card.dev["step"],
+                                    "dev_spearman": card.dev["after"], "device": card.device,
+                                    "sha256": card.corpus["sha256"], "schedule": dict(card.schedule)}
+
+
+def figure(rows: Sequence[Mapping[str, Any]], task: str) -> str:
+    """Write the mean over seeds of a task's figure, in percent."""
+    values = [row["value"] for row in rows if row["task"] == task and row["value"] is not None]
+    return percent(statistics.fmean(values), None) if values else "–"
+
+
+def ordered(mine: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
+    """Return claims in the order of the encoders."""
+    return sorted(mine, key=lambda c: names.index(c["details"]["model"]) if c["details"]["model"] in names else 99)
+
+
+def learnt(claim: Claim) -> str:
+    """Write how many sentences an encoder learnt from, and the step that was kept."""
+    trained = claim["details"]["trained"]
+    return "–" if not trained else f"{trained['sentences']:,} (step {trained['kept_step']} of {trained['steps']})"
+
+
+@EXPERIMENTS.register("rse/sts", title="RobustSentEmbed, STS", source=SOURCE)
+class STS(EncoderTable):
+    """Spearman's correlation of cosines with people's scores, times 100, all subsets of a task together."""
+
+    kind, metric, tasks = "sts", "spearman", similarity.TITLES
+
+
+@EXPERIMENTS.register("rse/transfer", title="RobustSentEmbed, transfer", source=SOURCE)
+class Transfer(EncoderTable):
+    """Accuracy, in percent, of logistic regression on frozen unit vectors; ten folds, or the task's own test set."""
+
+    kind, metric, tasks = "transfer", "accuracy", probes.TITLES
+
+
+@EXPERIMENTS.register("rse/attacks", title="RobustSentEmbed, attacks", source=SOURCE)
+class Attacks(EncoderTable):
+    """Attack success rate, in percent, on classifiers over frozen vectors: lower is better.
+
+    Two hundred fixed test sentences each of SST-2 and MR; a logistic regression on unit vectors is the victim.
+    """
+
+    kind, metric, tasks = "attacks", "attack_success_rate", {name: probes.TITLES[name] for name in evaluation.ATTACKED}
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line an encoder, a column an attack."""
+        mine = self.mine(found)
+        if not mine:
+            return ""
+        cells = {(c["details"]["model"], c["details"]["attack"]): c for c in mine}
+        names = [attack for attack in ATTACKS if any(attack == a for _, a in cells)]
+        lines = []
+        for model in self.wanted():
+            own = {a: cells[model, a] for a in names if (model, a) in cells}
+            if own:
+                values = [c["value"] for c in own.values() if c["value"] is not None]
+                whole = len(values) == len(names)
+                mean = percent(statistics.fmean(values), None) if whole else "–"
+                first = next(iter(own.values()))
+                seeds = sorted({seed for c in own.values() for seed in c["seeds"]})
+                lines.append([ENCODERS[model], *(_attack_cell(own.get(a)) for a in names), mean, learnt(first),
+                              ", ".join(map(str, seeds))])
+        return markdown(["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences", "Seeds"], lines) + "".join(
+            f"\n{text}\n" for text in self.notes(mine))
+
+    def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
+        """Return remarks below the table."""
+        yield ("Attack success %, the mean of SST-2 and MR ± standard error (each in brackets): lower is better. Up to "
+               f"{evaluation.SENTENCES} fixed test sentences a set; the victim is a logistic regression on frozen unit "
+               "vectors. Radii in mean token-embedding norms, chosen on plain MiniLM: "
+               + ", ".join(f"{ATTACKS[a]} {values['radius']}" for a, values in evaluation.ON_EMBEDDINGS.items()) + ".")
+        yield f"{ABSTRACT} `{self.again(mine)}`"
+
+
+def _attack_cell(claim: Claim | None) -> str:
+    if claim is None:
+        return "–"
+    rows = claim["details"]["rows"]
+    each = " / ".join(figure(rows, task) for task in evaluation.ATTACKED if any(r["task"] == task for r in rows))
+    return f"{percent(claim['value'], claim['value_se'])} ({each})"
+

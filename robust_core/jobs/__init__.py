@@ -1,0 +1,1 @@
+"""Background work: threads, child processes and their progress."""

@@ -1,0 +1,138 @@
+"""Stored sentence encoders: low-rank weights on another encoder, with a card; `encoders/<name>` below a root."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robust_core.errors import BadInput
+from robust_core.models import loading
+from robust_core.resources.encoder import sha256
+
+if TYPE_CHECKING:
+    import torch
+
+    from robust_core.models.networks.encoder_body import Parent
+
+FOLDER = "encoders"
+_WEIGHTS = "model.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderCard:
+    """What is known of a stored encoder; `card.json` holds the same fields but `folder`.
+
+    Args:
+        id: Name, with `@seed` where the seed is not 0.
+        method: Record of the method it was trained by.
+        schedule: How long and how fast.
+        seed: Seed of the training.
+        config: lora_scale; length, the longest input in pieces; start, the folder or Hugging Face id of the encoder
+            that it adapts, where that is not the packaged one.
+        corpus: n (sentences), longest (pieces), sources, drawn_from and sha256.
+        dev: What the weights were selected on: task, metric, n, before, after, step, checks.
+        steps: Steps of the training.
+        seconds: Wall time of the training.
+        device: Where it was trained.
+        bytes: Size of the files in `files`.
+        files: SHA-256 of each file.
+        parent: SHA-256 of the encoder that it adapts.
+        version: Version of the code.
+        folder: Where the card was read.
+    """
+
+    id: str
+    method: Mapping[str, Any]
+    schedule: Mapping[str, Any]
+    seed: int
+    config: Mapping[str, Any]
+    corpus: Mapping[str, Any]
+    dev: Mapping[str, Any]
+    steps: int
+    seconds: float
+    device: str
+    bytes: int
+    files: Mapping[str, str]
+    parent: str
+    version: str
+    folder: Path
+
+
+def cards() -> list[EncoderCard]:
+    """Return the cards of the stored encoders, shipped ones first; of one name the first counts.
+
+    Raises:
+        BadInput: A card is damaged.
+    """
+    found: dict[str, EncoderCard] = {}
+    for root in loading.roots():
+        for path in sorted((root / FOLDER).glob("*/card.json")):
+            card = read(path.parent)
+            found.setdefault(card.id, card)
+    return list(found.values())
+
+
+def read(folder: Path) -> EncoderCard:
+    """Read the card of a folder.
+
+    Raises:
+        BadInput: There is none, or it is damaged.
+    """
+    try:
+        card = EncoderCard(**json.loads((folder / "card.json").read_text(encoding="utf-8")), folder=folder)
+        if set(card.files) != {_WEIGHTS} or not {"lora_scale", "length"} <= set(card.config):
+            raise ValueError
+        return card
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise BadInput(f"The card of the encoder {folder.name} is damaged; restore card.json.") from None
+
+
+def save(card: EncoderCard, weights: "Mapping[str, torch.Tensor]", root: Path) -> EncoderCard:
+    """Write an encoder, the card last; returns the finished card."""
+    from safetensors.torch import save as to_bytes
+
+    folder = root / FOLDER / card.id
+    folder.mkdir(parents=True, exist_ok=True)
+    data = to_bytes({name: value.contiguous() for name, value in weights.items()})
+    loading.write_file(folder / _WEIGHTS, data)
+    done = dataclasses.replace(card, files={_WEIGHTS: sha256(folder / _WEIGHTS)}, bytes=len(data), folder=folder)
+    values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
+    loading.write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    return done
+
+
+def adapted(card: EncoderCard) -> "Parent":
+    """Load the encoder that a stored one adapts, and make it the stored one.
+
+    Raises:
+        BadInput: The file differs from its card, or was made for another encoder.
+        MissingResource: The encoder it adapts is not here.
+    """
+    from robust_core.models.networks.encoder_body import parent
+
+    given = parent(str(card.config.get("start", "")), int(card.config["length"]))
+    apply(card, given)
+    return given
+
+
+def apply(card: EncoderCard, given: "Parent") -> None:
+    """Add an encoder's low-rank weights to the one that it adapts.
+
+    Raises:
+        BadInput: The file differs from its card, or was made for another encoder.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path, start = card.folder / _WEIGHTS, card.config.get("start")
+    try:
+        if sha256(path) != card.files[_WEIGHTS]:
+            raise BadInput(f"{_WEIGHTS} of the encoder {card.id} does not match its card; restore it.")
+        if given.sha256 != card.parent:
+            where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
+            raise BadInput(f"{card.id} adapts another encoder than {where}")
+        state = {name: value.float() for name, value in load_file(path).items()}
+        loading.merge(given.body, state, card.config)
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None

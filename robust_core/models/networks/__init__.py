@@ -1,0 +1,1 @@
+"""The torch modules: CNN, LSTM, BERT encoders, word masks and heads."""

@@ -1,5 +1,0 @@
-"""Sentence encoders made robust: how they are trained, and what each training is worth."""
-
-from robust_core.registry import Registry
-
-METHODS = Registry("sentence method", ("robust_core.sentences.methods",))

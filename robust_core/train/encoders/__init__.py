@@ -1,1 +1,0 @@
-"""The training of sentence encoders: networks, losses, perturbations and their loop."""

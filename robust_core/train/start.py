@@ -1,0 +1,171 @@
+"""The network before the first step: built, and started from the encoder or from the base model."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from robust_core.errors import BadInput, UnknownName
+from robust_core.models import loading
+from robust_core.models.networks.base import Network
+from robust_core.models.networks.word_masks import GroupedEmbedding
+from robust_core.models.tokens import word_pieces
+from robust_core.resources import word_vectors
+from robust_core.text import Draft
+from robust_core.train.recipe import Recipe
+from robust_core.types import Example
+
+if TYPE_CHECKING:
+    from robust_core.defences.base import Defence
+
+class Start(NamedTuple):
+    """A network before its training.
+
+    Attributes:
+        network: The network; what has `requires_grad` is to be trained.
+        tokens: Its tokenizer.
+        config: What `checkpoint.build` and `checkpoint.merge` need to make it again, and what it started from.
+        parent: SHA-256 of the encoder it adapts, empty for word models.
+    """
+
+    network: Network
+    tokens: Any
+    config: dict[str, Any]
+    parent: str
+
+
+def check_architecture(name: str) -> None:
+    """Raise UnknownName unless a name may be an architecture: one of ours, a folder, or an id of a Hugging Face hub."""
+    if name in loading.ARCHITECTURES or Path(name).is_dir() or "/" in name or "-" in name:
+        return
+    raise UnknownName("architecture", name, list(loading.ARCHITECTURES))
+
+
+def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
+          examples: Sequence[Example], seed: int, root: Path | None = None) -> Start:
+    """Build the network that a training starts from; draws from torch's global random numbers.
+
+    Word models: the base model learns its table of word vectors, every defence takes the base model's and leaves it as
+    it is. Where there is no base model of the same training texts, the table is learnt along.
+
+    Raises:
+        BadInput: The base model has other low-rank weights than the recipe asks for.
+        MissingResource: An encoder is not here.
+    """
+    sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
+    base = None if defence.tunes_words else base_card(dataset, architecture, seed, examples, root)
+    if architecture in loading.WORD_MODELS:
+        sizes["embedding_dropout"] = recipe.embedding_dropout
+        return _word_model(architecture, sizes, labels, examples, base)
+    network, tokens = loading.build(architecture, sizes, labels)
+    # What another machine calls an encoder's folder is no proof of what lies in it.
+    parent = loading.parent_hash(architecture, network)
+    config: dict[str, Any] = {"network": sizes}
+    if recipe.rank:
+        add_low_rank(network, recipe)
+        config["lora_scale"] = 2.0
+    if base is not None and defence.from_base:
+        _continue(network, base, recipe)
+        config["start"] = base.id
+    return Start(network, tokens, config, parent)
+
+
+def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Example], root: Path | None = None
+              ) -> loading.Card | None:
+    """Return the card of the base model of the same texts: of the same seed, else of seed 0; None if there is none.
+
+    Args:
+        dataset: Name of the data set.
+        architecture: Name of the architecture.
+        seed: Seed of the training.
+        examples: Its training texts.
+        root: Folder of checkpoints to look into first.
+    """
+    from robust_core import datasets
+
+    known = {card.id: card for card in loading.cards(root)}
+    stem = f"{dataset}/{loading.folder_name(architecture)}/base"
+    print_of = datasets.fingerprint(list(examples))
+    for name in ([f"{stem}@{seed}"] if seed else []) + [stem]:
+        card = known.get(name)
+        if card is not None and card.data.get("train", {}).get("sha256") == print_of:
+            return card
+    return None
+
+
+def _word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...], examples: Sequence[Example],
+                base: loading.Card | None) -> Start:
+    config: dict[str, Any] = {"network": sizes}
+    if base is None:
+        vocabulary = learn_vocabulary(examples)
+        network, tokens = loading.build(architecture, sizes, labels, vocabulary)
+        _set_word_vectors(network, vocabulary)
+        return Start(network, tokens, config, "")
+    given = loading.load(str(base.folder), "cpu")
+    network, tokens = loading.build(architecture, sizes, labels, given.tokens.words)  # type: ignore[union-attr]
+    network.embedding.weight = nn.Parameter(given.net.embedding.weight.detach().clone(), requires_grad=False)
+    return Start(network, tokens, config | {"start": base.id}, "")
+
+
+def _continue(network: Network, base: loading.Card, recipe: Recipe) -> None:
+    """Give a network the trained weights of the base model."""
+    from safetensors.torch import load_file
+
+    if any(base.recipe.get(name) != getattr(recipe, name) for name in ("rank", "lora_targets")):
+        raise BadInput(f"{base.id} has low-rank weights of rank {base.recipe.get('rank')} on "
+                       f"{base.recipe.get('lora_targets')}; set rank and lora_targets to the same.")
+    loading.check_files(base)
+    own = network.state_dict()
+    with torch.no_grad():
+        for name, value in load_file(base.folder / "model.safetensors").items():
+            own[f"{name}.default.weight" if ".lora_" in name else name].copy_(value)
+
+
+def learn_vocabulary(examples: Sequence[Example], at_least: int = 1) -> tuple[str, ...]:
+    """Return the word pieces of the training texts, most frequent first, ties in alphabetical order."""
+    counts = Counter(piece for e in examples for word in Draft.of(e.text).words for piece in word_pieces(word))
+    return tuple(sorted((w for w, n in counts.items() if n >= at_least), key=lambda w: (-counts[w], w)))
+
+
+def _set_word_vectors(network: Network, vocabulary: tuple[str, ...]) -> None:
+    table = network.embedding.weight
+    vectors = torch.from_numpy(word_vectors(vocabulary, table.shape[1]))
+    # Coordinates of about 0.5: chosen on dev among 0.1, 0.25, 0.5 and 0.7, since the step size of Adam is absolute.
+    vectors *= 0.5 / vectors.std()
+    with torch.no_grad():
+        table[2:] = vectors
+        table[1] = torch.empty(table.shape[1]).uniform_(-0.05, 0.05)
+
+
+def add_low_rank(network: Network, recipe: Recipe) -> None:
+    """Freeze the encoder and add low-rank weights (Hu et al. 2022) with scale 2; all beside the encoder is trained."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    body = network.backbone
+    linear = [name for name, module in body.named_modules() if isinstance(module, nn.Linear)]
+    # The attention's output projection belongs to it; what follows it in a layer does not.
+    chosen = [name for name in linear if recipe.lora_targets == "all" or "att" in name.lower()]
+    if not chosen:
+        raise BadInput("The encoder has no linear layers of that kind; set rank=0 to train all its weights.")
+    body.requires_grad_(False)
+    inject_adapter_in_model(LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=chosen), body)
+    fresh = getattr(network, "fresh", frozenset())
+    for name, weight in network.named_parameters():
+        if "lora_" in name or name in fresh:
+            weight.requires_grad_(True)
+
+
+def config_of(begun: Start) -> dict[str, Any]:
+    """Return the card's config of a network, what a defence added included."""
+    added: dict[str, Any] = {}
+    if begun.network.masks is not None:
+        added["masks"] = dataclasses.asdict(begun.network.masks.config)
+    if isinstance(begun.network.embedding, GroupedEmbedding):
+        added["groups"] = len(begun.network.embedding.scale)
+    if begun.network.reconstruction is not None:
+        added["reconstruction"] = True
+    return begun.config | {"network": begun.config["network"] | added}

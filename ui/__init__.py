@@ -1,0 +1,1 @@
+"""The app: one folder a page, and what pages share."""

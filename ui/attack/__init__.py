@@ -1,0 +1,1 @@
+"""The Attack page: examples, live cards, comparison table, replay, downloads, permalinks."""

@@ -1,0 +1,249 @@
+"""What became of an attack, in words and HTML: chips, cards and the table of both texts. Pure functions of results."""
+
+import html
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robust_core.attacks import ATTACKS
+from robust_core.text import Draft
+from robust_core.types import AttackResult
+from ui.session.outcome import Outcome, Pair, Row
+from ui.widgets import highlight
+
+# Status of the engine, the word people see, and its icon's letter.
+WORDS = {"succeeded": "flipped", "reduced": "reduced", "failed": "held", "skipped": "skipped", "stopped": "stopped",
+         "exhausted": "out of budget", "error": "error", "running": "attacking", "loading": "loading",
+         "waiting": "waiting"}
+
+STYLE = """
+.rx-chips { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+.rx-chip { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: 0.5rem;
+  padding: 0.25rem 0.7rem; min-width: 11rem; flex: 0 1 auto; }
+.rx-chip b { font-weight: 600; } .rx-chip .name { opacity: 0.85; margin-right: 0.5rem; }
+.rx-head { display: flex; justify-content: space-between; align-items: baseline; gap: 0.5rem; margin-bottom: 0.35rem; }
+.rx-head .name { font-weight: 600; font-size: 1.05rem; }
+.rx-badge { border-radius: 1rem; padding: 0 0.65rem; font-size: 0.86rem; font-weight: 600; white-space: nowrap;
+  border: 1.5px solid currentColor; }
+.rx-badge.succeeded, .rx-badge.lost { color: light-dark(#8f3a00, #ffab66); }
+.rx-badge.failed, .rx-badge.kept { color: light-dark(#4f2f8b, #c3aef5); }
+.rx-line { margin: 0.35rem 0 0; } .rx-small { font-size: 0.86rem; opacity: 0.85; margin: 0.25rem 0 0; }
+.rx-move { font-variant-numeric: tabular-nums; font-weight: 600; }
+.rx-wrap { container-type: inline-size; }
+.rx-table { width: 100%; border-collapse: collapse; table-layout: fixed; margin: 0.4rem 0 0.6rem; }
+.rx-table th, .rx-table td { text-align: left; vertical-align: top; padding: 0.55rem 0.5rem; font-weight: 400;
+  border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
+.rx-table thead th { font-size: 0.86rem; opacity: 0.85; border-top: 0; padding-bottom: 0.2rem; }
+.rx-table tbody th { font-weight: 600; }
+.rx-part { font-weight: 400; margin-top: 0.4rem; } .rx-part > .rx-small { margin-right: 0.25rem; }
+.rx-part > div { display: contents; }
+.rx-table .narrow { width: 15%; } .rx-table .verdict { width: 16%; }
+@container (max-width: 760px) {
+  .rx-table, .rx-table tbody, .rx-table tr, .rx-table td, .rx-table tbody th { display: block; width: auto; }
+  .rx-table thead { display: none; }
+  .rx-table td, .rx-table tbody th { border: 0; padding: 0.2rem 0; }
+  .rx-table tr { border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); padding: 0.6rem 0; }
+  .rx-table td::before { content: attr(data-label); display: block; font-size: 0.86rem; opacity: 0.85; }
+}
+"""
+
+
+def percent(p: float) -> str:
+    """Write a probability 0..1 in percent, with a decimal where rounding would claim certainty or a tie."""
+    if p >= 0.9995 or p < 0.0005:
+        return "100\u00a0%" if p == 1 else "0\u00a0%" if p == 0 else f"{'> 99.9' if p > 0.5 else '< 0.1'}\u00a0%"
+    fine = p > 0.985 or p < 0.015 or 0.49 < p < 0.51
+    return (f"{p:.1%}" if fine else f"{p:.0%}").replace("%", "\u00a0%")
+
+
+def says(proba: Sequence[float], names: Sequence[str]) -> str:
+    """Name the predicted class with its probability."""
+    best = max(range(len(proba)), key=proba.__getitem__)
+    return f"{names[best]} {percent(proba[best])}"
+
+
+def chips(entries: Sequence[tuple[str, str]]) -> str:
+    """Return small boxes of (model, what it says); without a model the line stands alone."""
+    body = ""
+    for name, line in entries:
+        what = f'<span class="name">{html.escape(name)}</span><b>{html.escape(line)}</b>' if name else html.escape(line)
+        body += f'<div class="rx-chip">{what}</div>'
+    return f'<div class="rx-chips" role="status">{body}</div>'
+
+
+def status(outcome: Outcome, pair: Pair) -> str:
+    """Return the state of a card: a status of the engine, or reduced, error, running, waiting."""
+    if pair in outcome.results:
+        result = outcome.results[pair]
+        return "reduced" if result.status == "succeeded" and _reduces(result) else result.status
+    if pair in outcome.errors:
+        return "error"
+    if not outcome.running:
+        return "error" if outcome.trouble else "stopped"
+    event = outcome.latest.get(pair)
+    return "waiting" if event is None or outcome.queue else "loading" if event.data.get("loading") else "running"
+
+
+def _reduces(result: AttackResult) -> bool:
+    return ATTACKS[result.attack["name"]].goal == "reduce"
+
+
+def sentence(result: AttackResult, names: Sequence[str]) -> str:
+    """Say in one plain sentence how an attack ended."""
+    target, words = result.reference_label, len(result.swaps)
+    first, last = result.before[target], result.after[target]
+    changed = f"{words} word{'' if words == 1 else 's'} changed"
+    fall = f"the probability of {names[target]} went from {percent(first)} to {percent(last)}"
+    if _reduces(result) and result.status in ("succeeded", "failed"):
+        dropped = f"{words} word{'' if words == 1 else 's'} dropped, and the prediction is still {names[target]}."
+        return dropped if words else "No word could be dropped without losing the prediction."
+    if result.status == "succeeded":
+        return f"{changed}, and the prediction flips from {names[target]} to {names[result.perturbed_label]}."
+    if result.status == "skipped":
+        return (f"The model was wrong before the attack: it says {says(result.before, names)}, and the true label is "
+                f"{names[target]}. Nothing was tried.")
+    if result.status == "stopped":
+        return f"Stopped before the end. Best so far: {changed}; {fall}." if words else \
+            "Stopped before the end; no change had helped so far."
+    if result.status == "exhausted":
+        best = f"Best so far: {changed}; {fall}." if words else "No change had helped so far."
+        return f"The budget of {result.queries:,} queries or the time limit ran out. {best}"
+    return f"No allowed change of words flips it. At worst, with {changed}, {fall}." if words else \
+        "No allowed change of words lowers its confidence."
+
+
+def head(name: str, state: str, anchor: str = "") -> str:
+    """Return the head of a card: what it is of and how that stands; `anchor` is what links lead to."""
+    place = f' id="{html.escape(anchor)}"' if anchor else ""
+    return (f'<div class="rx-head"{place}><span class="name">{html.escape(name)}</span>'
+            f'<span class="rx-badge {state}">{WORDS[state]}</span></div>')
+
+
+def queue(place: int) -> str:
+    """Say which place in the queue an attack has."""
+    if place == 1:
+        return "Waiting: next in the queue"
+    teen = place % 100 in (11, 12, 13)
+    return f"Waiting: {place}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')} in the queue"
+
+
+def anchor(pair: Pair) -> str:
+    """Return the id of a card in the page."""
+    return "card-" + re.sub(r"[^\w-]+", "-", f"{pair.model}-{pair.attack}")
+
+
+def card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str] = ()) -> str:
+    """Return a card without its curve: head, text as it stands, what happened, figures, remarks."""
+    state = status(outcome, pair)
+    top = head(name, state, anchor(pair))
+    if pair in outcome.results:
+        return top + _ended(outcome.results[pair], names) + "".join(_small(remark) for remark in remarks)
+    if state == "error":
+        return top + _line(outcome.errors.get(pair) or outcome.trouble)
+    if state == "stopped":
+        return top + _line("Stopped before it began.")
+    if state == "waiting":
+        return top + _line("Waiting for its turn.")
+    if state == "loading":
+        return top + _line("loading the model …")
+    return top + _running(outcome, outcome.latest[pair].data)
+
+
+def _running(outcome: Outcome, data: Mapping[str, Any]) -> str:
+    trying = str(data.get("trying", ""))
+    text = str(data.get("text", outcome.text))
+    marked = highlight.marks(outcome.text, text)[1]
+    # While it ranks the words an attack says so instead of naming one.
+    doing = f"trying {trying}" if trying.lower() in map(str.lower, Draft.of(text).words) else trying
+    what = " · ".join(part for part in (f"{int(data.get('queries', 0)):,} queries", doing) if part)
+    return highlight.strip(text, marks=marked, trying=trying, label="Text as it stands") + \
+        f'<p class="rx-small" role="status">{html.escape(what)}</p>'
+
+
+def _ended(result: AttackResult, names: Sequence[str]) -> str:
+    marked = highlight.marks(result.example.text, result.perturbed)[1]
+    move = f"{says(result.before, names)} → {says(result.after, names)}"
+    figures = [f"{result.queries:,} queries", f"{result.seconds:.1f} s"]
+    if not math.isnan(result.similarity) and result.swaps:
+        figures.append(f"similarity {result.similarity:.2f}")
+    notes = "".join(_small(note) for note in result.notes)
+    return (highlight.strip(result.perturbed, marks=marked, label="Text after the attack")
+            + (f'<p class="rx-line rx-move">{html.escape(move)}</p>' if result.status != "skipped" else "")
+            + _line(sentence(result, names)) + notes + _small(" · ".join(figures)))
+
+
+def _line(text: str) -> str:
+    return f'<p class="rx-line">{html.escape(text)}</p>'
+
+
+def _small(text: str) -> str:
+    return f'<p class="rx-small">{html.escape(text)}</p>'
+
+
+def table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
+          top5_at_least: float, heading: str = "Model") -> str:
+    """Return the table of both texts: words coloured by importance, and the two verdicts; `heading` names the rows."""
+    body = "".join(_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
+    return (f'<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="narrow" scope="col">{heading}</th>'
+            '<th scope="col">Original</th><th scope="col">Adversarial</th>'
+            '<th class="verdict" scope="col">Prediction</th><th class="verdict" scope="col">Interpretation</th>'
+            f"</tr></thead><tbody>{body}</tbody></table></div>")
+
+
+def _row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_at_least: float) -> str:
+    marked, marked_other = highlight.marks(row.original, row.other)
+    scale = highlight.strongest([row.explained, row.explained_other])
+    target = names[row.target]
+    texts = [
+        highlight.strip(text, attribution, strongest=scale, marks=m, readable=readable, target=target,
+                     label=f"{what} text, importance for {target}: {title}")
+        for what, text, attribution, m, readable in (
+            ("Original", row.original, row.explained, marked, row.readable),
+            ("Adversarial", row.other, row.explained_other, marked_other, row.readable_other))
+    ]
+    cells = [("Original", texts[0]), ("Adversarial", texts[1]), ("Prediction", prediction(row, names)),
+             ("Interpretation", interpretation(row, tau_at_least, top5_at_least))]
+    return (f'<tr><th scope="row">{html.escape(title)}</th>'
+            + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
+
+
+def prediction(row: Row, names: Sequence[str]) -> str:
+    """Return whether the prediction on the other text is still the reference label, and both predictions."""
+    if row.error:
+        return _line(row.error)
+    if row.after is None or row.before is None:
+        return _small("loading the model …")
+    moved = f"{says(row.before, names)} → {says(row.after, names)}"
+    return _verdict(bool(row.kept), "ok", "lost") + _small(moved)
+
+
+def interpretation(row: Row, tau_at_least: float, top5_at_least: float) -> str:
+    """Return whether the interpretation is kept, and the figures that say so."""
+    if row.agreement is None:
+        return "" if row.error else _small("explaining …")
+    kept = row.interpretation(tau_at_least, top5_at_least)
+    figures = f"{agreement(row)}; by chance {percent(row.agreement['top_k_random'][5])} of the top five"
+    verdict = '<span class="rx-badge">– undefined</span>' if kept is None else _verdict(kept, "kept", "lost")
+    return f'<div title="{html.escape(figures)}">{verdict}{_small(agreement(row))}</div>'
+
+
+def agreement(row: Row) -> str:
+    """Write how far two attributions agree: `τ 0.31, top-5 2/5`."""
+    if row.agreement is None:
+        return ""
+    tau, size = row.agreement["kendall_tau"], min(5, row.agreement["words"])
+    shared = row.agreement["top_k"][5]
+    counted = f"{round(shared * size)}/{size}" if size else "–"
+    return f"τ {'undefined' if math.isnan(tau) else f'{tau:.2f}'}, top-5 {counted}"
+
+
+def _verdict(good: bool, yes: str, no: str) -> str:
+    return (f'<span class="rx-badge kept">✓ {yes}</span>' if good else f'<span class="rx-badge lost">✗ {no}</span>')
+
+
+def rule(tau_at_least: float, top5_at_least: float) -> str:
+    """State when an interpretation counts as kept."""
+    return (f"Prediction is ok when the class is still the one the attack set out to change. Interpretation is kept "
+            f"when Kendall's τ of the word importances is at least {tau_at_least:.2f} and at least "
+            f"{percent(top5_at_least)} of the five most important words stay the same (adjustable in the sidebar).")

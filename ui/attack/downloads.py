@@ -1,0 +1,109 @@
+"""Downloads of an outcome: JSON, CSV and one self-contained HTML page."""
+
+import csv
+import html
+import io
+import json
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robust_core import __version__
+from robust_core.evaluation import fluency
+from robust_core.registry import Registry
+from robust_core.store import finite
+from ui.attack import cards, overview
+from ui.attack.transfer_fluency import Afterwards
+from ui.session.outcome import Outcome, Pair, Row
+from ui.widgets import highlight
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
+  background: light-dark(#fdfcfa, #15141b); color: light-dark(#1d1b26, #ece9f4); }}
+h1, h2 {{ font-family: Georgia, serif; }}
+.cards {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }}
+.cards > div {{ border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: 0.5rem;
+  padding: 0.8rem; }}
+{style}</style></head><body>
+<h1>{title}</h1><p>{lead}</p><blockquote>{text}</blockquote>
+{matrix}<div class="cards">{cards}</div>{transfer}<p class="rx-small">{fluency}</p>
+<h2>Why?</h2>{legend}{table}<p class="rx-small">{rule}</p>
+</body></html>
+"""
+
+
+def to_json(view: Mapping[str, Any]) -> str:
+    """Return everything about an outcome as a JSON document; figures that do not exist are null."""
+    return json.dumps(finite(dict(view) | {"code_version": __version__}), indent=1, ensure_ascii=False) + "\n"
+
+
+def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_least: float,
+           top5_at_least: float, after: Mapping[Pair, Afterwards] = types.MappingProxyType({})) -> str:
+    """Return a table with a line for each model under each attack."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["model", "attack", "seed", "status", "original", "perturbed", "reference_label",
+                     "perturbed_label", "probability_before", "probability_after", "queries", "forward_passes",
+                     "similarity", "seconds", "swaps", "compared_text", "prediction_kept", "kendall_tau", "top5",
+                     "interpretation_kept", "perplexity_before", "perplexity_after", "also_fools", "error"])
+    table = {row.pair: row for row in rows}
+    for pair in outcome.pairs:
+        result, row = outcome.results.get(pair), table.get(pair) or table.get(Pair(pair.model, ""))
+        cells: list[Any] = [*pair, outcome.asked["seed"], cards.WORDS[cards.status(outcome, pair)]]
+        if result is None:
+            cells += [outcome.text, *[""] * 10]
+        else:
+            label = result.reference_label
+            swaps = " ".join(f"{s.old or '+'}>{s.new or '-'}" for s in result.swaps)
+            cells += [outcome.text, result.perturbed, names[label], names[result.perturbed_label],
+                      f"{result.before[label]:.6f}", f"{result.after[label]:.6f}", result.queries,
+                      result.forward_passes, f"{result.similarity:.4f}", f"{result.seconds:.3f}", swaps]
+        if row is None or row.agreement is None:
+            cells += [row.other if row else "", "", "", "", ""]
+        else:
+            cells += [row.other, row.kept, f"{row.agreement['kendall_tau']:.4f}", f"{row.agreement['top_k'][5]:.2f}",
+                      row.interpretation(tau_at_least, top5_at_least)]
+        cells += _after(after.get(pair))
+        writer.writerow([_harmless(cell) for cell in [*cells, outcome.errors.get(pair, "")]])
+    return buffer.getvalue()
+
+
+def _after(found: Afterwards | None) -> list[str]:
+    """Return pseudo-perplexities and the models that are fooled as well."""
+    if found is None:
+        return ["", "", ""]
+    figures = [f"{value:.2f}" for value in found.perplexity] if found.perplexity else ["", ""]
+    return [*figures, " ".join(model for model, fooled in found.fools.items() if fooled)]
+
+
+def _harmless(cell: Any) -> Any:  # noqa: ANN401 (a cell may be of any plain type)
+    """Keep a spreadsheet from taking typed text for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell
+
+
+def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str],
+            tau_at_least: float, top5_at_least: float, attacks: Registry, heading: str = "Model",
+            after: Mapping[Pair, Afterwards] = types.MappingProxyType({})) -> str:
+    """Return one page that needs nothing from outside; everything typed is escaped."""
+    settings = [f"{attacks[record['name']].title}: {', '.join(f'{k} {v}' for k, v in record.items() if k != 'name')}"
+                for record in outcome.asked["attacks"]]
+    models = [titles[Pair(model, "")] for model in outcome.models]
+    title = f"{', '.join(attacks[name].title for name in outcome.attacks)} on {', '.join(models)}"
+    return _PAGE.format(
+        title=html.escape(title),
+        lead=html.escape(f"Seed {outcome.asked['seed']}. {'; '.join(settings)}. Code version {__version__}."),
+        text=html.escape(outcome.text),
+        style=highlight.style() + cards.STYLE + overview.STYLE,
+        matrix=overview.attacks(outcome, titles, dict.fromkeys(outcome.models, names)) if len(outcome.pairs) > 1 else "",
+        cards="".join(
+            f"<div>{cards.card(outcome, p, titles[p], names, overview.remarks(after.get(p), titles))}</div>"
+            for p in outcome.pairs),
+        transfer=overview.transfer(outcome, after, titles),
+        fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",
+        legend=highlight.legend(),
+        table=cards.table(rows, titles, names, tau_at_least, top5_at_least, heading),
+        rule=html.escape(cards.rule(tau_at_least, top5_at_least)),
+    )

@@ -1,0 +1,150 @@
+"""The moving parts of the Attack page: fragments that redraw themselves while something is running."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from robust_core.errors import RobustError
+from robust_core.evaluation import fluency
+from robust_core.text import check_typed
+from ui.attack import cards, overview, transfer_fluency
+from ui.attack.transfer_fluency import Afterwards
+from ui.session import attack as running
+from ui.session.outcome import Outcome, Pair, titles
+from ui.shared import loaded
+from ui.widgets import charts
+
+_EVERY = 0.2
+# Beyond this many cards their table comes first, and a line of cards breaks where the page ends.
+_ABREAST = 4
+# Beyond this many cards, drawing the curves several times a second would slow the attacks down.
+MOST_CURVES = 12
+
+
+def fragment(draw: Callable[[], bool], running: bool) -> None:
+    """Run `draw` again and again while it returns True; the page is run once more when that ends."""
+    drawn = [False]
+
+    def step() -> None:
+        # The first time is a part of the page's own run, which ends by itself.
+        if not draw() and running and drawn[0]:
+            st.rerun()
+        drawn[0] = True
+
+    st.fragment(step, run_every=_EVERY if running else None)()
+
+
+def predictions() -> None:
+    """Show what each chosen model says of the text, as soon as it is loaded."""
+    chosen = loaded.selection()
+    try:
+        text = check_typed(chosen.text)
+    except RobustError as error:
+        st.warning(str(error))
+        return
+    if not chosen.models:
+        st.info("Choose at least one model in the sidebar.")
+        return
+
+    def answers() -> list[tuple[str, tuple[float, ...] | None, str]]:
+        return [(m, *loaded.predict(m, chosen.device, text)) for m in chosen.models]
+
+    def draw() -> bool:
+        entries, waiting = [], False
+        for model_id, proba, error in answers():
+            name = loaded.title(model_id)
+            waiting = waiting or (proba is None and not error)
+            says = cards.says(proba, loaded.labels(model_id)) if proba else error or f"loading {name} …"
+            entries.append(("" if proba is None and not error else name, says))
+        st.html(cards.chips(entries))
+        return waiting
+
+    fragment(draw, any(proba is None and not error for _, proba, error in answers()))
+
+
+def attack(now: Outcome | None) -> None:
+    """Show a card for each model under each attack, moving while they run, and tables of all cards."""
+    if now is None:
+        return
+    named, names = titles(now), {model: loaded.labels(model) for model in now.models}
+    # With several of both, a line of cards is a model wherever there is room for it.
+    columns = len(now.attacks) if 1 < len(now.attacks) <= _ABREAST and len(now.models) > 1 else "auto"
+
+    def draw() -> bool:
+        latest = running.present() or now
+        after = transfer_fluency.of(latest)
+        summary(latest)
+        many = len(latest.pairs) > _ABREAST
+        if many:
+            _tables(latest, after, named, names)
+        with st.grid(columns=columns, min_column_width=245, border=True):
+            for pair in latest.pairs:
+                _card(latest, pair, named[pair], names[pair.model], overview.remarks(after.get(pair), named))
+        if not many:
+            _tables(latest, after, named, names)
+        _say(latest, after)
+        return latest.running or any(found.waiting for found in after.values())
+
+    fragment(draw, now.running or any(found.waiting for found in transfer_fluency.of(now).values()))
+
+
+def _tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str],
+            names: dict[str, tuple[str, ...]]) -> None:
+    """Show all cards at a glance, and whose texts fool whom."""
+    tables = [overview.attacks(now, named, names) if len(now.pairs) > 1 else "", overview.transfer(now, after, named)]
+    for table in filter(None, tables):
+        st.html(table)
+
+
+def _say(now: Outcome, after: dict[Pair, Afterwards]) -> None:
+    """Say what the figures that were worked out afterwards mean, or why there are none."""
+    if not after:
+        return
+    trouble = next((found.trouble for found in after.values() if found.trouble), "")
+    if trouble:
+        st.caption(f"Fluency is left out. {trouble}")
+    else:
+        st.caption("Fluency: how much more surprising a text has become to a masked language model.",
+                   help=fluency.MEANING)
+    if len(now.pairs) > MOST_CURVES:
+        st.caption("With so many cards, the curve of each is in its replay below.")
+
+
+def summary(now: Outcome) -> None:
+    """Show how much was asked in how much time, or the place in the queue."""
+    if now.queue:
+        st.info(f"{cards.queue(now.queue)}. The attack begins by itself; Stop takes it out of the queue.",
+                icon=":material/hourglass_empty:")
+        return
+    head = "Attacking" if now.running else "Finished"
+    if len(now.models) == 1 < len(now.attacks):
+        head += f" · {loaded.title(now.models[0])}"
+    st.caption(f"{head} · {now.queries:,} queries · {now.seconds:.1f} s · seed {now.asked['seed']} · "
+               f"device {loaded.device_of(now.asked['models'], now.asked['device'])}")
+
+
+def _card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str]) -> None:
+    result = now.results.get(pair)
+    points, target, asked = _points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
+    with st.container():
+        st.html(cards.card(now, pair, name, names, remarks))
+        if points and (result is None or result.status != "skipped"):
+            figure = charts.curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, asked=asked)
+            st.plotly_chart(figure, key=f"curve.{pair.model}.{pair.attack}", config=charts.CONFIG,
+                            alt=f"Probability of the class against queries, {name}")
+
+
+def _points(now: Outcome, pair: Pair) -> tuple[list[tuple[int, float]], int, int]:
+    """Return the probability curve so far, the class it is of, and the queries so far."""
+    result = now.results.get(pair)
+    if result:
+        return list(result.curve), result.reference_label, result.queries
+    event = now.latest.get(pair)
+    if event is None or event.kind not in ("progress", "step"):
+        return [], 0, 0
+    proba, _ = loaded.predict(pair.model, now.asked["device"], now.text)
+    if proba is None:
+        return [], 0, 0
+    label = now.asked["label"]
+    target = proba.index(max(proba)) if label is None else label
+    return [(0, proba[target]), *now.curves.get(pair, [])], target, int(event.data.get("queries", 0))

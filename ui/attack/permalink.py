@@ -1,0 +1,98 @@
+"""Links to what a page shows: everything is written down, so that nothing is computed again."""
+
+import contextlib
+import dataclasses
+import json
+import math
+from typing import Any
+
+import streamlit as st
+
+from robust_core.attacks import ATTACKS
+from robust_core.errors import BadInput, RobustError
+from robust_core.explainers import EXPLAINERS
+from robust_core.registry import to_record
+from robust_core.types import Attribution, Span
+from ui.attack import replay, transfer_fluency
+from ui.comparison import rows
+from ui.session.outcome import VERSION, Outcome, Pair, of_document, to_document
+from ui.shared import loaded
+from ui.widgets import forms
+
+# Figures of an attribution that may be NaN, which strict JSON lacks.
+_UNDEFINED = ("gap", "total", "fit")
+
+
+def view(outcome: Outcome) -> dict[str, Any]:
+    """Write everything a permalink brings back: choices, results, and what was computed for the table."""
+    chosen = loaded.selection()
+    lines = rows.rows(outcome)
+    attributions = [dataclasses.asdict(a) | {"model": row.pair.model, "fingerprint": loaded.fingerprint(row.pair.model),
+                                             **{name: None for name in _UNDEFINED if math.isnan(getattr(a, name))}}
+                    for row in lines for a in (row.explained, row.explained_other) if a is not None]
+    probabilities = [
+        {"model": row.pair.model, "fingerprint": loaded.fingerprint(row.pair.model), "text": text, "proba": proba}
+        for row in lines for text, proba in ((row.original, row.before), (row.other, row.after)) if proba]
+    worked_out = transfer_fluency.of(outcome)
+    probabilities += [
+        {"model": model, "fingerprint": loaded.fingerprint(model), "text": text, "proba": proba}
+        for pair, found in worked_out.items() for model in found.fools
+        for text in (outcome.text, outcome.results[pair].perturbed)
+        for proba, _ in [loaded.judge(model, outcome.asked["device"], text)] if proba]
+    perplexities = {text: value for pair, found in worked_out.items() if found.perplexity is not None
+                    for text, value in zip((outcome.text, outcome.results[pair].perturbed), found.perplexity,
+                                           strict=True) if math.isfinite(value)}
+    return {
+        "text": chosen.text, "models": list(chosen.models), "seed": chosen.seed,
+        "label": loaded.NO_LABEL if chosen.label is None else chosen.label,
+        "attacks": [to_record(attack) for attack in chosen.attacks], "explainer": to_record(chosen.explainer),
+        "tau_at_least": chosen.tau_at_least, "top5_at_least": chosen.top5_at_least,
+        "source": rows.source(outcome), "found_on": st.session_state.get("found_on"),
+        "adversarial": st.session_state.get("adversarial"), "outcome": to_document(outcome),
+        "attributions": attributions, "probabilities": probabilities, "perplexities": perplexities,
+        "replay": replay.place(outcome),
+    }
+
+
+def restore(token: str) -> None:
+    """Bring back what a permalink holds, without computing anything again.
+
+    Raises:
+        BadInput: Nothing is stored under the token, or another version of the program wrote it.
+    """
+    document = loaded.store().get(token)
+    try:
+        if document["outcome"]["version"] != VERSION:
+            raise KeyError("version")
+        outcome = of_document(document["outcome"])
+        if not set(outcome.attacks) <= set(ATTACKS):
+            raise KeyError("attacks")
+        device = outcome.asked["device"]
+        for kept in document["attributions"]:
+            values = dict(kept)
+            model_id, print_ = values.pop("model"), values.pop("fingerprint")
+            values["spans"] = tuple(Span(*span) for span in values["spans"])
+            values["scores"] = tuple(values["scores"])
+            values |= {name: math.nan for name in _UNDEFINED if values.get(name) is None}
+            attribution = Attribution(**values)
+            key = (attribution.text, attribution.target, json.dumps(attribution.method, sort_keys=True))
+            loaded.explanations().put(attribution, model_id, print_, device, *key)
+        for kept in document["probabilities"]:
+            loaded.remember(tuple(kept["proba"]), kept["model"], kept["fingerprint"], device, kept["text"])
+        for text, value in document["perplexities"].items():
+            loaded.perplexities().put(float(value), device, text)
+        replay.restore(outcome, document["replay"])
+        for key in ("text", "models", "label", "seed", "tau_at_least", "top5_at_least"):
+            st.session_state[key] = document[key]
+        st.session_state[rows.source_key(outcome)] = document["source"]
+        if document["found_on"] is not None:
+            st.session_state["found_on"] = Pair(*document["found_on"])
+        if document["adversarial"] is not None:
+            st.session_state["adversarial"] = document["adversarial"]
+        st.session_state["outcome"] = document["outcome"]
+        with contextlib.suppress(RobustError):
+            forms.preset_several(ATTACKS, "attacks", document["attacks"])
+            forms.preset(EXPLAINERS, "explainer", document["explainer"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadInput("This link was made by another version of the program and cannot be shown.") from None
+

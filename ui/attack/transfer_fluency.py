@@ -1,0 +1,66 @@
+"""What is worked out once an attack is over: whether a text fools the other models as well, and how fluent it is."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ui.session.outcome import Outcome, Pair
+from ui.shared import loaded
+
+
+class Afterwards(NamedTuple):
+    """What is known of one changed text so far.
+
+    Attributes:
+        fools: For each other model whether the text changes what it says; None while it has not said so.
+        perplexity: Pseudo-perplexity of the original and of the changed text, None until both are known.
+        trouble: Why there is no pseudo-perplexity.
+    """
+
+    fools: Mapping[str, bool | None]
+    perplexity: tuple[float, float] | None = None
+    trouble: str = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is still being worked out."""
+        return None in self.fools.values() or (self.perplexity is None and not self.trouble)
+
+
+def of(outcome: Outcome) -> dict[Pair, Afterwards]:
+    """Return what is known of every changed text; the working out starts unless it has. Nothing while it is running."""
+    donors = [] if outcome.running else outcome.donors()
+    labels = {model: loaded.labels(model) for model in outcome.models} if donors else {}
+    return {pair: _of(outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]])
+            for pair in donors}
+
+
+def flips(outcome: Outcome, pair: Pair) -> bool:
+    """Return whether an attack has changed a prediction."""
+    result = outcome.results[pair]
+    return result.status == "succeeded" and result.perturbed_label != result.reference_label
+
+
+def _of(outcome: Outcome, pair: Pair, others: Sequence[str]) -> Afterwards:
+    device, text = outcome.asked["device"], outcome.results[pair].perturbed
+    judged = {m: _fooled(outcome, m, text) for m in others} if flips(outcome, pair) else {}
+    fools = {m: fooled for m, fooled in judged.items() if fooled != "error"}
+    before, trouble = loaded.perplexity(device, outcome.text)
+    after, also = loaded.perplexity(device, text)
+    both = None if before is None or after is None else (before, after)
+    return Afterwards(fools, both, trouble or also)  # type: ignore[arg-type]
+
+
+def _fooled(outcome: Outcome, model: str, text: str) -> bool | str | None:
+    """Return whether a model that was right about the original is wrong about a text; "error" where nobody can say.
+
+    Without a true label a model is right about the original whatever it says.
+    """
+    device = outcome.asked["device"]
+    (before, wrong), (after, wrong_too) = (loaded.judge(model, device, each) for each in (outcome.text, text))
+    if wrong or wrong_too:
+        return "error"
+    if before is None or after is None:
+        return None
+    said, says = (proba.index(max(proba)) for proba in (before, after))
+    label = outcome.asked["label"]
+    return "error" if label not in (None, said) else says != said

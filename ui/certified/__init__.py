@@ -1,0 +1,1 @@
+"""The Certified page: texts, digits, certified accuracy."""

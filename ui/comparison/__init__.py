@@ -1,0 +1,1 @@
+"""Comparison of original and adversarial text, model by model."""

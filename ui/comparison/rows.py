@@ -1,0 +1,129 @@
+"""The table of original and adversarial texts: which text each line compares, and what is known of both."""
+
+import dataclasses
+import json
+
+import streamlit as st
+
+from robust_core.errors import RobustError
+from robust_core.metrics import consistency
+from robust_core.registry import to_record
+from robust_core.text import Draft, align, check_typed
+from ui.session.outcome import Outcome, Pair, Row
+from ui.shared import loaded
+
+SHARED, OWN = "shared", "own"
+
+
+def source_key(outcome: Outcome) -> str:
+    """Return where the choice of texts is kept: one for several attacks on one model, one for all else."""
+    return "source.attacks" if len(outcome.models) == 1 < len(outcome.attacks) else "source"
+
+
+def source(outcome: Outcome) -> str:
+    """Return whether the lines share a text; of several attacks on one model each has its own, by default."""
+    if not outcome.donors():
+        return SHARED
+    key = source_key(outcome)
+    return st.session_state.get(key, SHARED if key == "source" else OWN)
+
+
+def heading(outcome: Outcome) -> str:
+    """Say what the lines of the table stand for."""
+    if source(outcome) == SHARED or len(outcome.attacks) == 1:
+        return "Model"
+    return "Attack" if len(outcome.models) == 1 else "Model, attack"
+
+
+def shared_text(outcome: Outcome) -> str:
+    """Return the one text shown to all models: edited by hand, or that of the chosen card."""
+    edited = st.session_state.get("adversarial")
+    return found_text(outcome) if edited is None else edited
+
+
+def edit() -> None:
+    """Take over the text in the editing box; what cannot be used changes nothing but leaves a plain line."""
+    typed = st.session_state.get("adversarial_box")
+    # Streamlit also reports a box whose text the program itself has replaced.
+    if typed is None or typed == st.session_state.get("box_shows"):
+        return
+    try:
+        st.session_state["adversarial"] = check_typed(typed)
+    except RobustError as error:
+        loaded.say(f"The edited text is not used. {error}")
+
+
+def undo_edit() -> None:
+    """Go back to the text that the attack found."""
+    for key in ("adversarial", "box_shows"):
+        st.session_state.pop(key, None)
+
+
+def found_text(outcome: Outcome) -> str:
+    """Return the text of the chosen card, the first that flipped by default."""
+    donors = outcome.donors()
+    chosen = st.session_state.get("found_on")
+    donor = chosen if chosen in donors else donors[0] if donors else None
+    return outcome.results[donor].perturbed if donor else outcome.text
+
+
+def rows(outcome: Outcome, target: int | None = None) -> list[Row]:
+    """Return the lines of the table, each as complete as it can be now; missing parts are being made.
+
+    Args:
+        outcome: The attack.
+        target: The class explained; the reference label by default.
+    """
+    usable = [pair for pair in outcome.pairs if pair not in outcome.errors]
+    if source(outcome) == OWN:
+        found = {pair: outcome.results[pair].perturbed for pair in usable if pair in outcome.results}
+        texts = {pair: found.get(pair, outcome.text) for pair in usable}
+    else:
+        text = shared_text(outcome)
+        texts = {Pair(pair.model, ""): text for pair in usable}
+    return [row(pair, outcome.text, other, outcome.asked["device"], _reference(outcome, pair.model), target)
+            for pair, other in texts.items()]
+
+
+def _reference(outcome: Outcome, model_id: str) -> int | None:
+    found = next((r.reference_label for p, r in outcome.results.items() if p.model == model_id), None)
+    return outcome.asked["label"] if found is None else found
+
+
+def row(pair: Pair, text: str, other: str, device: str, reference: int | None = None,
+        target: int | None = None) -> Row:
+    """Return a line that compares two texts, as complete as it can be now.
+
+    Args:
+        pair: The model, and the attack that made the other text.
+        text: The original.
+        other: The text beside it.
+        device: Where the model runs.
+        reference: The reference label; the prediction on the original by default.
+        target: The class explained; the reference label by default.
+    """
+    model_id = pair.model
+    before, error = loaded.predict(model_id, device, text)
+    after, _ = loaded.predict(model_id, device, other)
+    if reference is None:
+        reference = before.index(max(before)) if before else 0
+    target = reference if target is None else target
+    line = Row(pair, text, other, target, before, after, error=error, reference=reference)
+    if before is None or after is None:
+        return line
+    record = json.dumps(to_record(loaded.selection().explainer), sort_keys=True)
+    explained = []
+    for each in (text, other):
+        value, error = loaded.explanations().peek(model_id, loaded.fingerprint(model_id), device, each, target, record)
+        explained.append(value)
+        line = dataclasses.replace(line, error=line.error or error)
+    a, b = explained
+    agreement = consistency(a, b, align(Draft.of(text).words, Draft.of(other).words)) if a and b else None
+    # What a model does not read has no score, so the attribution tells how far it reads.
+    return dataclasses.replace(line, explained=a, explained_other=b, agreement=agreement,
+                               readable=len(a.spans) if a else None, readable_other=len(b.spans) if b else None)
+
+
+def complete(lines: list[Row]) -> bool:
+    """Return whether every line is as complete as it will get."""
+    return all(row.error or (row.explained and row.explained_other) for row in lines)

@@ -1,0 +1,185 @@
+"""The frame around every page: the address, the sidebar with the shared pickers, and the sign of a running attack."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from robust_core.attacks import ATTACKS
+from robust_core.errors import RobustError
+from robust_core.explainers import EXPLAINERS
+from robust_core.registry import to_record
+from ui.attack import cards, overview, permalink
+from ui.session import attack as running
+from ui.shared import loaded
+from ui.widgets import forms, highlight
+
+LONGEST_LINK = 600
+
+
+class PageFile(NamedTuple):
+    """A page as its file describes it: first docstring line `Title: subtitle`, and a line `Icon: name`."""
+
+    path: Path
+    title: str
+    subtitle: str
+    icon: str
+
+
+def pages(folder: Path) -> list[PageFile]:
+    """Return the pages of a folder, in the order of the numbers in their names."""
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        lines = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem).splitlines()
+        name, _, subtitle = lines[0].partition(": ")
+        icon = next((line.removeprefix("Icon: ").strip() for line in lines if line.startswith("Icon: ")), "article")
+        found.append(PageFile(path, name, subtitle, f":material/{icon}:"))
+    return found
+
+
+# The links of the sidebar show no focus of their own.
+_FOCUS = '[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }'
+
+
+def style() -> None:
+    """Put the style sheet of strips and cards into the page."""
+    st.html(f"<style>{highlight.style()}{cards.STYLE}{overview.STYLE}{_FOCUS}</style>")
+
+
+def open_session() -> None:
+    """Take over what the address of a new session asks for; what it asks for in vain is one plain line."""
+    if st.session_state.get("opened"):
+        return
+    st.session_state["opened"] = True
+    asked = st.query_params.to_dict()
+    try:
+        if "view" in asked:
+            permalink.restore(asked["view"])
+            st.session_state["view"] = asked["view"]
+            return
+        _take(asked)
+    except RobustError as error:
+        loaded.say(str(error))
+
+
+def _take(asked: dict[str, Any]) -> None:
+    if "text" in asked:
+        st.session_state["text"] = asked["text"]
+    if loaded.jobs().get(asked.get("job", "")):
+        st.session_state["job"] = asked["job"]
+    if "models" in asked:
+        known = loaded.cards()
+        wanted = [m for m in dict.fromkeys(asked["models"].split(",")) if m]
+        st.session_state["models"] = [m for m in wanted if m in known]
+        unknown = [m for m in wanted if m not in known]
+        if unknown:
+            loaded.say(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
+    if "attack" in asked:
+        forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, asked["attack"]))
+
+
+def write_link() -> None:
+    """Write the present choices into the address, so that a reload brings them back."""
+    now = loaded.selection()
+    if st.session_state.get("view") and st.session_state.setdefault("view_of", _shown()) == _shown():
+        wanted = {"view": st.session_state["view"]}
+    else:
+        for key in ("view", "view_of"):
+            st.session_state.pop(key, None)
+        wanted = {}
+        if now.text != loaded.DEFAULT_TEXT and len(now.text) <= LONGEST_LINK:
+            wanted["text"] = now.text
+        if list(now.models) != loaded.default_models():
+            wanted["models"] = ",".join(now.models)
+        attacks = ",".join(map(forms.to_link, now.attacks))
+        if attacks and attacks != next(iter(ATTACKS), ""):
+            wanted["attack"] = attacks
+        if st.session_state.get("job"):
+            wanted["job"] = st.session_state["job"]
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def share() -> None:
+    """Store what is shown and make the address a permalink to it."""
+    present = running.present()
+    if present is None:
+        return
+    try:
+        st.session_state["view"] = loaded.store().put(permalink.view(present))
+        st.session_state["view_of"] = _shown()
+    except RobustError as error:
+        loaded.say(str(error))
+
+
+def _shown() -> str:
+    """Name everything that a permalink holds: it leaves the address when any of it changes."""
+    now = loaded.selection()
+    return json.dumps([now.text, now.models, *map(forms.to_link, now.attacks), *(
+        st.session_state.get(key) for key in ("job", "source", "source.attacks", "found_on", "adversarial"))])
+
+
+def said() -> None:
+    """Show the plain line that was left, as long as the choices are those it was said about."""
+    line, about = st.session_state.get("said", ("", ""))
+    if line and about in ("", _shown()):
+        st.session_state["said"] = [line, _shown()]
+        st.warning(line)
+    else:
+        st.session_state.pop("said", None)
+
+
+def sidebar() -> None:
+    """Draw the pickers that all pages share."""
+    names = loaded.options()
+    with st.sidebar:
+        st.session_state.setdefault("models", loaded.default_models())
+        st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
+                       help="The classifiers to try. Each was trained on real reviews; the Models page says how.")
+        if not names:
+            st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
+                       "--architecture cnn --defence base")
+        attacks = forms.several(ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model.")
+        st.session_state["chosen.attacks"] = [to_record(attack) for attack in attacks]
+        explainer = forms.form(EXPLAINERS, "explainer", "Explanation")
+        if explainer is not None:
+            st.session_state["chosen.explainer"] = to_record(explainer)
+        with st.expander("Verdict, seed", icon=":material/rule:"):
+            _number("tau_at_least", "Interpretation: lowest τ", loaded.TAU_AT_LEAST, -1.0, 1.0,
+                    "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
+                    "0 no relation, -1 the reverse.")
+            _number("top5_at_least", "Interpretation: lowest top-5 overlap", loaded.TOP5_AT_LEAST, 0.0, 1.0,
+                    "Share of the five most important words of the original that are among the five of the other text.")
+            st.session_state.setdefault("seed", 0)
+            st.number_input("Seed", 0, 2**31 - 1, key="seed", step=1, persist_state="session",
+                            help="The same seed gives the same attack.")
+        found = loaded.devices()
+        if len(found) > 1:
+            st.session_state.setdefault("device", loaded.default_device())
+            st.selectbox("Device", ["auto", *found], key="device", persist_state="session")
+
+
+def _number(key: str, label: str, default: float, low: float, high: float, help_: str) -> None:
+    st.session_state.setdefault(key, default)
+    st.number_input(label, low, high, step=0.05, key=key, help=help_, persist_state="session")
+
+
+def watch(attack_page: Any, here: bool) -> None:  # noqa: ANN401 (st.Page's class is not public)
+    """Show on other pages that an attack is running, which also keeps it alive."""
+    job = loaded.job()
+    if here or job is None or job.over:
+        return
+
+    @st.fragment(run_every=1.0)
+    def sign() -> None:
+        now = running.present()
+        if now is None or not now.running:
+            st.rerun()
+            return
+        st.caption(cards.queue(now.queue) if now.queue else f"Attack running: {now.queries:,} queries")
+        st.page_link(attack_page, label="Watch it", icon=":material/bolt:")
+
+    with st.sidebar:
+        sign()

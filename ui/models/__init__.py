@@ -1,0 +1,1 @@
+"""The Models page: cards of models and stored figures."""

@@ -1,0 +1,111 @@
+"""Figures about models, read from the claims in results/."""
+
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
+from robust_core.explainers import EXPLAINERS
+
+RESULTS = Path(__file__).parents[2] / "results"
+# Names of figures as people write them; a share is shown in percent.
+_TITLES = {"accuracy": "Accuracy", "accuracy_under_attack": "Accuracy under attack",
+           "attack_success_rate": "Attack success rate", "completeness": "Texts on which the attributions add up",
+           "kendall_tau": "Kendall's τ, original to adversarial", "top_5": "Top-5 agreement",
+           "cosine": "Cosine of representations, clean to attacked", "rate": "Texts read back that fool the base model"}
+_NO_SHARES = ("kendall_tau", "cosine")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One figure about one model.
+
+    Args:
+        metric: Its name in the claim.
+        value: The figure; shares lie in 0..1.
+        error: Standard error; NaN where it is unknown.
+        n: Examples behind it.
+        dataset: Name of the data set; empty where the claim does not say.
+        split: Its split.
+        attack: Name of the attack; empty without.
+        explain: Name of the explainer; empty without.
+        radius: Of an attack on embeddings, in mean token-embedding norms; NaN elsewhere.
+        command: What measures it again.
+    """
+
+    metric: str
+    value: float
+    error: float
+    n: int
+    dataset: str = ""
+    split: str = ""
+    attack: str = ""
+    explain: str = ""
+    radius: float = math.nan
+    command: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        name = _TITLES.get(self.metric, self.metric.replace("_", " ").capitalize())
+        return f"{name} ({EXPLAINERS[self.explain].title})" if self.explain in EXPLAINERS else name
+
+    @property
+    def under(self) -> str:
+        """Name of the attack as people write it; empty without."""
+        name = self.attack.partition("-")[0]  # An experiment over radii names its attacks pgd-0.1 and so on.
+        known = next((registry[name] for registry in (ATTACKS, EMBEDDING_ATTACKS) if name in registry), None)
+        radius = "" if math.isnan(self.radius) else f", radius {self.radius:g}"
+        return (known.title if known else self.attack) + radius
+
+    @property
+    def written(self) -> str:
+        """The figure with its standard error: shares in percent."""
+        digits, factor, unit = (3, 1, "") if self.metric in _NO_SHARES else (1, 100, " %")
+        error = "" if math.isnan(self.error) else f" ± {factor * self.error:.{digits}f}"
+        return f"{factor * self.value:.{digits}f}{error}{unit}"
+
+
+def stored(folder: Path = RESULTS) -> Mapping[str, Sequence[Figure]]:
+    """Return the figures about each model, each question once; a file that cannot be read is left out.
+
+    Where several claims answer one question, the one with the most examples counts. Files are read again once one of
+    them has changed.
+    """
+    return _read(tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("**/*.json"))))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Sequence[Figure]]:
+    found: dict[str, dict[tuple[str, ...], Figure]] = {}
+    for path, _ in files:
+        try:
+            for model, figure in _of(json.loads(path.read_text(encoding="utf-8"))):
+                asked = (figure.metric, figure.dataset, figure.split, figure.under, figure.explain)
+                known = found.setdefault(model, {})
+                if asked not in known or known[asked].n < figure.n:
+                    known[asked] = figure
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return {model: list(figures.values()) for model, figures in found.items()}
+
+
+def _of(claim: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Read a claim: one that pools seeds says of each model what its own row says."""
+    details, metric = claim["details"], claim["metric"]
+    rows = [row for row in details.get("rows", ()) if isinstance(row, dict) and metric in row and "model" in row]
+    if not rows:
+        rows = [{"model": details["model"], "n": claim["n"], metric: claim["value"],
+                 f"{metric}_se": claim.get("value_se")}]
+    for row in rows:
+        said = {**details, **row}
+        error = row.get(f"{metric}_se")
+        yield row["model"], Figure(
+            metric, float(row[metric]), math.nan if error is None else float(error), int(row["n"]),
+            said.get("dataset") or "", said.get("split") or "", said.get("attack") or "", said.get("explain") or "",
+            float(said.get("radius", math.nan)), claim.get("command", ""))

@@ -1,0 +1,91 @@
+"""The Models page's tables: cards and the stored claims about them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from robust_core.models.loading import ARCHITECTURES, Card
+from ui.models.figures import Figure
+from ui.shared import loaded
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> "DataFrame":
+    """Return a line for each model: accuracies in percent with their standard errors, and what it takes."""
+    import pandas as pd
+
+    rows = []
+    for card in cards:
+        known = figures.get(card.id, ())
+        test = _percent(known, "accuracy", card.dataset, "")
+        under = _percent(known, "accuracy_under_attack", card.dataset, "textfooler")
+        rows.append({
+            "Model": loaded.short(card), "Data": loaded.dataset_title(card.dataset), "Dev": 100 * card.dev_accuracy,
+            "Test": test[0], "Test ±": test[1], "TextFooler": under[0], "TextFooler ±": under[1],
+            "Parameters": card.parameters, "Size": card.bytes / 1e6, "Trained": card.seconds / 60, "Seed": card.seed,
+        })
+    return pd.DataFrame(rows)
+
+
+def _percent(known: Sequence[Figure], metric: str, dataset: str, attack: str) -> tuple[float | None, float | None]:
+    """Return a figure on the test split and its standard error; None where it is not known."""
+    for figure in known:
+        if (figure.metric, figure.dataset, figure.split, figure.attack) == (metric, dataset, "test", attack):
+            return 100 * figure.value, None if math.isnan(figure.error) else 100 * figure.error
+    return None, None
+
+
+def columns() -> dict[str, Any]:
+    """Return the columns' formats and explanations."""
+    number = st.column_config.NumberColumn
+    return {
+        "Dev": number(format="%.1f %%", help="Share of the dev split that is classified correctly"),
+        "Test": number(format="%.1f %%", help="Share of the test split that is classified correctly"),
+        "Test ±": number(format="%.1f", help="Standard error, in percentage points"),
+        "TextFooler": number(format="%.1f %%", help="Share of the test split still classified correctly after "
+                             "TextFooler; texts that were wrong before count as wrong"),
+        "TextFooler ±": number(format="%.1f", help="Standard error, in percentage points"),
+        "Parameters": number(format="localized", help="Numbers in the whole network"),
+        "Size": number(format="%.1f MB", help="Stored files"),
+        "Trained": number(format="%.1f min", help="Wall time of the training"),
+    }
+
+
+def detail(card: Card, known: Sequence[Figure]) -> None:
+    """Show how a model was made and every stored figure about it."""
+    st.subheader(loaded.short(card))
+    classes = ", ".join(loaded.labels(card.id))
+    with st.grid(columns=4, min_column_width=150):
+        st.metric("Dev accuracy", f"{card.dev_accuracy:.1%}".replace("%", " %"))
+        st.metric("Parameters", f"{card.parameters:,}")
+        st.metric("Size", f"{card.bytes / 1e6:.1f} MB")
+        st.metric("Training", f"{card.seconds / 60:.1f} min")
+    st.markdown(f"Id `{card.id}` · {ARCHITECTURES.get(card.architecture, card.architecture)} · classes {classes} · "
+                f"weights of epoch {card.epochs} · trained on {card.device} · seed {card.seed} · "
+                f"version {card.version}")
+    if known:
+        st.dataframe([{"Figure": f.title, "Attack": f.under or None, "Value": f.written,
+                       "Data": f"{loaded.dataset_title(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
+                       "Command": f.command} for f in sorted(known, key=lambda f: (f.title, f.attack))],
+                     hide_index=True, placeholder="–", column_config={
+                         "Value": st.column_config.TextColumn(help="± is the standard error"),
+                         "n": st.column_config.NumberColumn(format="localized", help="Examples behind the figure")})
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**How it was trained**")
+        _table({"Defence": card.defence_name, **{k: v for k, v in card.defence.items() if k != "name"}, **card.recipe})
+    with right:
+        st.markdown("**Data**")
+        st.dataframe([{"Split": split, "Texts": what.get("n"), "SHA-256": str(what.get("sha256", ""))[:16]}
+                      for split, what in card.data.items()], hide_index=True)
+        st.markdown("**Files**")
+        st.dataframe([{"File": name, "SHA-256": digest[:16]} for name, digest in card.files.items()], hide_index=True)
+
+
+def _table(values: dict[str, Any]) -> None:
+    st.dataframe([{"Setting": key.replace("_", " "), "Value": str(value)} for key, value in values.items()],
+                 hide_index=True)

@@ -1,0 +1,1 @@
+"""The Saliency page: heat strips of both texts, faithfulness, stored results."""

@@ -1,0 +1,136 @@
+"""How far to trust an explanation: the faithfulness of each, measured on the text at hand."""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import streamlit as st
+
+from robust_core.explainers import EXPLAINERS
+from robust_core.registry import from_record, to_record
+from ui.attack import live
+from ui.session.outcome import Row
+from ui.shared import loaded
+from ui.shared.background_cache import Shelf
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from robust_core.explainers.faithfulness import Faithfulness
+
+_ROOM = 2000
+
+
+class Trust(NamedTuple):
+    """What is known of one explanation of one text.
+
+    Attributes:
+        faithful: Comprehensiveness and sufficiency.
+        fit: R² of the local model, NaN where there is none.
+        gap: Completeness gap, NaN where none is promised.
+        tau: Kendall's tau between seeds; 1 without a seed.
+        spread: Largest standard deviation of a word's score over seeds.
+        seconds: Time of one explanation.
+    """
+
+    faithful: "Faithfulness"
+    fit: float
+    gap: float
+    tau: float
+    spread: float
+    seconds: float
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> Shelf:
+    return Shelf(_measure, _ROOM)
+
+
+def _measure(model_id: str, print_: str, device: str, text: str, target: int, record: str) -> Trust:
+    from robust_core.explainers.faithfulness import faithfulness, repeatability
+
+    model = loaded.models().ask(model_id, print_, device).result()
+    started = time.perf_counter()
+    [found] = from_record(EXPLAINERS, json.loads(record)).explain(model, [text], [target])
+    seconds = time.perf_counter() - started
+    return Trust(faithfulness(model, found), found.fit, found.gap, *repeatability(model, found), seconds)
+
+
+def show(lines: Sequence[Row], named: dict[Any, str]) -> None:
+    """Draw the table of the chosen explanation on each model, or of all of them."""
+    st.subheader("How far to trust the explanation")
+    everyone = st.toggle("All explanations", key="trust.all", persist_state="session",
+                         help="Measures every explanation on each model; this takes some seconds.")
+    chosen = loaded.selection()
+    methods = [EXPLAINERS[name]() for name in EXPLAINERS if name != chosen.explainer.name] if everyone else []
+    models = {line.pair.model: line for line in lines if not line.error}
+
+    def measured() -> tuple[list[dict[str, Any]], int]:
+        rows, waiting = [], 0
+        for line in models.values():
+            for method in [chosen.explainer, *methods]:
+                key = (line.pair.model, loaded.fingerprint(line.pair.model), chosen.device, line.original, line.target,
+                       json.dumps(to_record(method), sort_keys=True))
+                value, error = _shelf().peek(*key)
+                waiting += value is None and not error
+                rows.append(_row(loaded.title(line.pair.model), method, value, error))
+        return rows, waiting
+
+    def draw() -> bool:
+        rows, waiting = measured()
+        st.dataframe(_frame(rows), hide_index=True, column_config=_columns(), placeholder="–")
+        if waiting:
+            st.caption(f"measuring: {waiting} to go …")
+        return bool(waiting)
+
+    live.fragment(draw, bool(measured()[1]))
+    st.caption("Measured on the original text. The first 1, 5, 10, 20 and 50 % of the words are taken away "
+               "(comprehensiveness) or left alone (sufficiency), and the probability of the class falls by so much on "
+               "average. A faithful explanation is far above random orders in the first and far below in the second.")
+
+
+def _row(model: str, method: Any, value: Trust | None, error: str) -> dict[str, Any]:  # noqa: ANN401
+    kind = "gradients" if method.white_box else "only asks"
+    row: dict[str, Any] = {"Model": model, "Explanation": method.title, "How": error or kind}
+    if value is None:
+        return row
+    f = value.faithful
+    seeded = "seed" in to_record(method)
+    return row | {
+        "Comprehensiveness": 100 * f.comprehensiveness, "random": 100 * f.random_comprehensiveness,
+        "Sufficiency": 100 * f.sufficiency, "random ": 100 * f.random_sufficiency, "R²": _known(value.fit),
+        "Gap": _known(100 * value.gap), "τ of seeds": value.tau if seeded else None,
+        "± of a word": 100 * value.spread if seeded else None, "Seconds": value.seconds}
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _frame(rows: list[dict[str, Any]]) -> "DataFrame":
+    import pandas as pd
+
+    # What no explanation here has is no column: the table is wide enough.
+    shown = [name for name in _FIGURES if any(row.get(name) is not None for row in rows)] or list(_FIGURES)
+    frame = pd.DataFrame(rows, columns=["Model", "Explanation", "How", *shown])
+    return frame.astype(dict.fromkeys(shown, float))
+
+
+_FIGURES = {
+    "Comprehensiveness": ("%.1f", "Points of probability lost without the words put first; higher is better."),
+    "random": ("%.1f", "The same for random orders of the words."),
+    "Sufficiency": ("%.1f", "Points of probability lost with only the words put first; lower is better."),
+    "random ": ("%.1f", "The same for random orders of the words."),
+    "R²": ("%.2f", "How well LIME's linear model imitates the classifier."),
+    "Gap": ("%.2f", "Points by which the scores miss the change in probability that they should add up to."),
+    "τ of seeds": ("%.2f", "Kendall's τ between five seeds: below 0.8 the order of the words is partly luck."),
+    "± of a word": ("%.2f", "Largest standard deviation of a word's score over five seeds, in points."),
+    "Seconds": ("%.2f", "Time of one explanation, as measured now."),
+}
+
+
+def _columns() -> dict[str, Any]:
+    return {name: st.column_config.NumberColumn(format=format_, help=help_)
+            for name, (format_, help_) in _FIGURES.items()}

@@ -1,0 +1,156 @@
+"""The Saliency page's parts: which two texts, which class, and the figures below the grid."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from robust_core.errors import RobustError
+from robust_core.text import check_typed
+from ui.attack import cards, live
+from ui.comparison import rows
+from ui.saliency import grid, stored_results
+from ui.session.outcome import Outcome, Pair, Row, titles
+from ui.shared import loaded
+from ui.widgets import charts, highlight
+
+LAST, PAIR, STORED = "Last attack", "Two texts", "Stored results"
+OTHER_TEXT = "an astonishingly proficient piece of film"
+AS_PREDICTED = -1
+
+
+def ask(present: Outcome | None) -> Callable[[], list[Row]] | None:
+    """Ask which texts to compare and for which class.
+
+    Args:
+        present: The attack of this session, if there is one.
+
+    Returns:
+        A function that gives a line for each model, as complete as it can be when it is called; None without texts.
+    """
+    ready = present is not None and bool(present.results) and not present.running
+    choices = [LAST, PAIR, STORED] if ready else [PAIR, STORED]
+    if st.session_state.get("saliency.source") not in choices:
+        st.session_state["saliency.source"] = choices[0]
+    source = st.segmented_control("Texts", choices, key="saliency.source", required=True, persist_state="session")
+    chosen = loaded.selection()
+    if source == LAST and present is not None:
+        _own(present)
+        target = _target()
+        return lambda: rows.rows(present, target)
+    if source == STORED:
+        example = stored_results.pick()
+        if example is None:
+            return None
+        models = list(dict.fromkeys([example.model, *chosen.models]))
+        texts = (example.result.example.text, example.result.perturbed)
+        reference = example.result.reference_label
+    else:
+        models, reference = list(chosen.models), None
+        texts = _typed()
+        if texts is None:
+            return None
+    target = _target()
+    return lambda: [rows.row(Pair(model, ""), *texts, chosen.device, reference, target) for model in models]
+
+
+def _own(present: Outcome) -> None:
+    """Let a person choose between one adversarial text for all models and each one's own."""
+    if present.donors():
+        key = rows.source_key(present)
+        st.session_state.setdefault(key, rows.source(present))
+        names = {rows.SHARED: "One text for all", rows.OWN: "Each one's own"}
+        st.segmented_control("Adversarial text", list(names), key=key, required=True, persist_state="session",
+                             format_func=names.__getitem__)
+
+
+def _typed() -> tuple[str, str] | None:
+    st.session_state.setdefault("saliency.first", st.session_state.get("text", loaded.DEFAULT_TEXT))
+    same = st.session_state["saliency.first"] == loaded.DEFAULT_TEXT
+    st.session_state.setdefault("saliency.second", OTHER_TEXT if same else st.session_state["saliency.first"])
+    left, right = st.columns(2)
+    with left:
+        first = st.text_area("Original", key="saliency.first", height="content", persist_state="session")
+    with right:
+        second = st.text_area("Adversarial", key="saliency.second", height="content", persist_state="session")
+    try:
+        return check_typed(first), check_typed(second)
+    except RobustError as error:
+        st.warning(str(error))
+        return None
+
+
+def _target() -> int | None:
+    names = loaded.dataset_labels()
+    if st.session_state.get("saliency.class") not in (AS_PREDICTED, *range(len(names))):
+        st.session_state["saliency.class"] = AS_PREDICTED
+    picked = st.selectbox(
+        "Class explained", [AS_PREDICTED, *range(len(names))], key="saliency.class", persist_state="session", width=260,
+        format_func=lambda i: "the reference label" if i == AS_PREDICTED else names[i],
+        help="The reference label is the true label where one was given, or else what the model says of the original. "
+             "The explanation itself is chosen in the sidebar.")
+    return None if picked == AS_PREDICTED else picked
+
+
+def names_of(lines: Sequence[Row]) -> dict[Pair, str]:
+    """Name the lines; what all have in common is left out."""
+    attacks = {line.pair.attack for line in lines} - {""}
+    if not attacks:
+        return {line.pair: loaded.title(line.pair.model) for line in lines}
+    pairs = [line.pair for line in lines]
+    asked = {"models": list(dict.fromkeys(p.model for p in pairs)), "attacks": [{"name": a} for a in sorted(attacks)]}
+    return titles(Outcome("", asked, {}, {}))
+
+
+def show(make: Callable[[], list[Row]]) -> list[Row]:
+    """Draw the grid, which fills itself while explanations are being made; return its lines when it is complete."""
+    chosen, now = loaded.selection(), make()
+    named = names_of(now)
+
+    def draw() -> bool:
+        lines = make()
+        st.html(grid.table(lines, named, loaded.labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least))
+        return not rows.complete(lines)
+
+    st.html(highlight.legend())
+    st.caption(f"Explanation: {chosen.explainer.title}, chosen in the sidebar. Change: how much more or less each word "
+               "of the adversarial text speaks for the class than the word it stands for in the original.")
+    live.fragment(draw, not rows.complete(now))
+    st.caption(cards.rule(chosen.tau_at_least, chosen.top5_at_least))
+    return now if rows.complete(now) else []
+
+
+def figures(lines: Sequence[Row]) -> None:
+    """Draw the top-k curves and the importance of each word in one text against the other."""
+    named, done = names_of(lines), [line for line in lines if line.agreement is not None]
+    if not done:
+        return
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Most important words kept")
+        curves = {named[line.pair]: line.agreement["top_k"] for line in done if line.agreement}
+        chance = {line.agreement["words"]: line.agreement["top_k_random"] for line in done if line.agreement}
+        st.plotly_chart(charts.top_k(curves, chance), config=charts.CONFIG, key="saliency.topk",
+                        alt="Share of the k most important words that stay, against k, beside chance")
+    with right:
+        st.subheader("Each word in both texts")
+        st.plotly_chart(charts.words([(named[pair], *rest) for pair, *rest in grid.words(done)]),  # type: ignore[misc]
+                        config=charts.CONFIG, key="saliency.words",
+                        alt="Importance of each word in the adversarial text against that in the original")
+    st.download_button("CSV", lambda: to_csv(done), "saliency.csv", "text/csv", on_click="ignore",
+                       icon=":material/download:")
+
+
+def to_csv(lines: Sequence[Row]) -> str:
+    """Return a line for each word that both texts have: model, attack, class, words, scores."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["model", "attack", "class", "explanation", "word", "other_word", "score", "other_score"])
+    for line in lines:
+        label = loaded.labels(line.pair.model)[line.target]
+        method = line.explained.method["name"] if line.explained else ""
+        for pair, first, second, a, b in grid.words([line]):
+            # A word never begins with a sign that a spreadsheet takes for a formula: signs belong to the gaps.
+            writer.writerow([*pair, label, method, first, second, f"{a:.6f}", f"{b:.6f}"])
+    return buffer.getvalue()

@@ -1,0 +1,239 @@
+"""Stored attacks with their explanations: distributions, the four quadrants, and the examples behind each count."""
+
+import json
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import streamlit as st
+
+from robust_core import metrics
+from robust_core.attacks import ATTACKS
+from robust_core.errors import RobustError
+from robust_core.evaluation import explanation_consistency
+from robust_core.explainers import EXPLAINERS
+from robust_core.registry import from_record, to_record
+from robust_core.types import AttackResult
+from ui.shared import loaded
+from ui.widgets import charts, dataset_job
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# Prediction kept or lost x interpretation kept or lost, as in Figure 1 of the FLAT paper.
+QUADRANTS = {(True, True): "Both kept", (True, False): "Only prediction kept",
+             (False, True): "Only interpretation kept", (False, False): "Both lost"}
+CHANGED, ALL = "Changed texts", "All texts"
+
+
+class Example(NamedTuple):
+    """An attacked text of a stored run: the model, the result, and how its explanations compare."""
+
+    model: str
+    result: AttackResult
+    values: dict[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        """Whether the attack changed the text."""
+        return self.result.perturbed != self.result.example.text
+
+    @property
+    def tau(self) -> float:
+        """Kendall's tau towards the reference label."""
+        return self.values["kendall_tau"]
+
+    @property
+    def top5(self) -> float:
+        """Share of the five most important words kept."""
+        return self.values["top_k"]["5"]
+
+    def quadrant(self, tau_at_least: float, top5_at_least: float) -> str | None:
+        """Return where it belongs; None where the interpretation is undefined."""
+        if math.isnan(self.tau) or math.isnan(self.top5):
+            return None
+        kept = self.result.perturbed_label == self.result.reference_label
+        return QUADRANTS[kept, self.tau >= tau_at_least and self.top5 >= top5_at_least]
+
+
+class Group(NamedTuple):
+    """A stored attack on a model, explained in one way."""
+
+    of: explanation_consistency.Explained
+    examples: list[Example]
+
+    @property
+    def title(self) -> str:
+        """Name of the model and of the attack."""
+        return f"{loaded.title(self.of.model)}, {_attack(self.of)}"
+
+
+def _attack(of: explanation_consistency.Explained) -> str:
+    name = of.run.method["name"]
+    return ATTACKS[name].title if name in ATTACKS else name
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _examples(folder: str, run_id: str, method: str, compared: int, done: int) -> list[Example]:
+    of = next(of for of in explanation_consistency.stored(loaded.store()) if of.run_id == run_id
+              and json.dumps(dict(of.method), sort_keys=True) == method)
+    return [Example(of.model, result, values) for result, values in explanation_consistency.pairs(loaded.store(), of)]
+
+
+def _group(of: explanation_consistency.Explained) -> Group:
+    method = json.dumps(dict(of.method), sort_keys=True)
+    done = len(loaded.store().done(of.run_id))
+    return Group(of, _examples(str(loaded.store().folder), of.run_id, method, of.compared, done))
+
+
+def pick() -> Example | None:
+    """Draw everything that is stored; return the example that a person chose."""
+    try:
+        known = explanation_consistency.stored(loaded.store())
+    except RobustError as error:
+        st.warning(str(error))
+        return None
+    _begin(not known)
+    if not known:
+        return None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        methods = list(dict.fromkeys(of.method["name"] for of in known))
+        method = st.selectbox("Explanation stored", methods, key="stored.method", persist_state="session", width=240,
+                              format_func=lambda name: EXPLAINERS[name].title if name in EXPLAINERS else name)
+        data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
+        dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180,
+                               format_func=loaded.dataset_title)
+        which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
+                                     required=True, persist_state="session",
+                                     help="Texts that the attack left as they were agree with themselves.")
+    groups = [_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
+    groups = [Group(g.of, [e for e in g.examples if which == ALL or e.changed]) for g in groups]
+    groups = [g for g in groups if g.examples]
+    if not groups:
+        st.info("No text was changed in these runs.")
+        return None
+    _distributions(groups)
+    return _drill(groups)
+
+
+def _begin(empty: bool) -> None:
+    chosen = loaded.selection()
+    models = dataset_job.alike(chosen.models[0], chosen.models) if chosen.models else []
+    with st.expander("Attack and explain a data set", expanded=empty, icon=":material/play_arrow:"):
+        if empty:
+            st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
+                       "both texts of every pair, and stores each result as it comes.")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            texts = dataset_job.controls("stored.new", loaded.cards().get(models[0]) if models else None, 30)
+            if texts is None:
+                return
+            dataset, n = texts
+            st.button("Run", type="primary", icon=":material/play_arrow:", key="stored.run",
+                      disabled=dataset_job.running() or not (models and chosen.attacks),
+                      on_click=dataset_job.start, args=("Attacking and explaining", _work(models, dataset, n)))
+        if left := [loaded.title(model) for model in chosen.models if model not in models]:
+            st.caption(f"Left out, as their labels are others: {', '.join(left)}.")
+        words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
+        st.caption("The same from the command line, where it goes on after any interruption:")
+        st.code(f"python -m robust_core evaluate --dataset {dataset} --n {n} --seed {chosen.seed} {' '.join(words)} "
+                f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
+
+
+def _work(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
+    chosen = loaded.selection()
+    attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
+
+    def work(stop: threading.Event) -> Iterator[Any]:
+        from robust_core.evaluation.evaluate import evaluate
+
+        models = [loaded.models().ask(m, loaded.fingerprint(m), chosen.device).result() for m in asked]
+        events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
+                          store=loaded.store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
+        for event in events:
+            # Only progress is looked at; thousands of results need not stay in memory.
+            if event.kind == "progress" and "part" in event.data:
+                yield event
+
+    return work
+
+
+def _distributions(groups: Sequence[Group]) -> None:
+    chosen = loaded.selection()
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Kendall's τ")
+        figure = charts.boxes({g.title: [e.tau for e in g.examples] for g in groups}, "τ", limit=chosen.tau_at_least)
+        st.plotly_chart(figure, config=charts.CONFIG, key="stored.tau", alt="Distribution of tau of each model")
+    with right:
+        st.subheader("Top-5 words kept")
+        chance = [e.values["top_k_random"]["5"] for g in groups for e in g.examples]
+        figure = charts.boxes({g.title: [100 * e.top5 for e in g.examples] for g in groups}, "top-5 (%)",
+                              limit=100 * chosen.top5_at_least, chance=100 * metrics.mean_and_error(chance)[0])
+        st.plotly_chart(figure, config=charts.CONFIG, key="stored.top5", alt="Distribution of top-5 intersection")
+    st.subheader("Prediction and interpretation")
+    st.dataframe(_counts(groups, chosen.tau_at_least, chosen.top5_at_least), hide_index=True, placeholder="–",
+                 column_config=_COLUMNS)
+    st.caption(f"Interpretation is kept from τ {chosen.tau_at_least:.2f} and top-5 {chosen.top5_at_least:.0%} on "
+               "(adjustable in the sidebar); all towards the reference label. ± is the standard error.")
+
+
+_COLUMNS = {
+    "Texts": st.column_config.NumberColumn(help="Texts behind the line."),
+    "τ": st.column_config.NumberColumn(format="%.3f", help="Mean of Kendall's τ where it is defined."),
+    "τ ±": st.column_config.NumberColumn(format="%.3f"),
+    "Top-5 %": st.column_config.NumberColumn(format="%.1f", help="Mean share of the five most important words kept."),
+    "Top-5 ±": st.column_config.NumberColumn(format="%.1f"),
+    "By chance %": st.column_config.NumberColumn(format="%.1f", help="What random orders of the words would keep."),
+    "Run": st.column_config.TextColumn(help="Id of the run in the store."),
+}
+
+
+def _counts(groups: Sequence[Group], tau_at_least: float, top5_at_least: float) -> "DataFrame":
+    import pandas as pd
+
+    rows = []
+    for g in groups:
+        placed = [e.quadrant(tau_at_least, top5_at_least) for e in g.examples]
+        tau, top = (metrics.mean_and_error(values) for values in
+                    ([e.tau for e in g.examples], [100 * e.top5 for e in g.examples]))
+        chance = metrics.mean_and_error(100 * e.values["top_k_random"]["5"] for e in g.examples)[0]
+        rows.append({"Model": loaded.title(g.of.model), "Attack": _attack(g.of), "Texts": len(placed),
+                     **{name: placed.count(name) for name in QUADRANTS.values()}, "Undefined": placed.count(None),
+                     "τ": tau[0], "τ ±": tau[1], "Top-5 %": top[0], "Top-5 ±": top[1], "By chance %": chance,
+                     "Seed": g.of.run.seed, "Run": g.of.run_id})
+    return pd.DataFrame(rows)
+
+
+def _drill(groups: Sequence[Group]) -> Example | None:
+    chosen = loaded.selection()
+    keys = [(g.of.run_id, json.dumps(dict(g.of.method), sort_keys=True)) for g in groups]
+    by_key = dict(zip(keys, groups, strict=True))
+    if st.session_state.get("stored.group") not in keys:
+        st.session_state["stored.group"] = keys[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key = st.selectbox("Examples of", keys, key="stored.group", persist_state="session", width=320,
+                           format_func=lambda key: by_key[key].title if key in by_key else "")
+        where = st.segmented_control("Where", ["Everywhere", *QUADRANTS.values()], default="Everywhere",
+                                     key="stored.where", required=True, persist_state="session")
+    found = [e for e in by_key[key].examples
+             if where == "Everywhere" or e.quadrant(chosen.tau_at_least, chosen.top5_at_least) == where]
+    if not found:
+        st.info("There is no such text in this run.")
+        return None
+    found.sort(key=lambda e: (math.isnan(e.tau), e.tau))
+    event = st.dataframe(_listing(found), hide_index=True, selection_mode="single-row", on_select="rerun", height=240,
+                         key=f"stored.rows.{key[0]}.{where}", placeholder="–",
+                         column_config={"τ": _COLUMNS["τ"], "Top-5 %": _COLUMNS["Top-5 %"]})
+    rows = event["selection"]["rows"]
+    if not rows:
+        st.caption("Choose a line to see its saliency below; the first one is shown.")
+    place = rows[0] if rows and rows[0] < len(found) else 0
+    return found[place]
+
+
+def _listing(examples: Sequence[Example]) -> "DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame([{"τ": e.tau, "Top-5 %": 100 * e.top5, "Status": e.result.status,
+                          "Original": e.result.example.text, "Adversarial": e.result.perturbed} for e in examples])

@@ -1,0 +1,166 @@
+"""The attack of this session: begun, stopped, looked at."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import streamlit as st
+
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import check_label
+from robust_core.errors import BadInput, RobustError
+from robust_core.jobs.manager import BROKEN, QUEUED, Job
+from robust_core.registry import from_record, to_record
+from robust_core.text import check_typed
+from robust_core.types import Event, Example
+from ui.session.outcome import Outcome, Pair, of_document, to_document
+from ui.shared import loaded
+
+_LOG = logging.getLogger(__name__)
+UID = "typed"
+MOST_CARDS = 40
+_POLL = 0.1
+
+
+def start() -> None:
+    """Begin the chosen attacks on the chosen models; what cannot be begun is said in one plain line."""
+    try:
+        asked = _asked()
+        label = f"{', '.join(ATTACKS[record['name']].title for record in asked['attacks'])}, typed text"
+        job_id = loaded.jobs().submit("attack", lambda stop: _events(asked, stop), label)
+    except RobustError as error:
+        loaded.say(str(error))
+        return
+    forget()
+    st.session_state["job"], st.session_state["asked"] = job_id, asked
+    loaded.jobs().wait(job_id, 0.25)
+
+
+def _asked() -> dict[str, Any]:
+    """Return the choices as plain data.
+
+    Raises:
+        BadInput: Something is missing, or it is too much for one page.
+    """
+    chosen = loaded.selection()
+    models, attacks = len(chosen.models), len(chosen.attacks)
+    if not models:
+        raise BadInput("Choose at least one model in the sidebar.")
+    if not attacks:
+        raise BadInput("The settings of an attack do not fit together; see the sidebar."
+                       if st.session_state.get("attacks") else "Choose at least one attack in the sidebar.")
+    if attacks > 1 and models * attacks > MOST_CARDS:
+        raise BadInput(f"{models} models under {attacks} attacks make {models * attacks} cards; {MOST_CARDS} are the "
+                       "limit. Choose fewer of them.")
+    return {"text": check_typed(chosen.text), "label": chosen.label, "models": list(chosen.models),
+            "attacks": [to_record(attack) for attack in chosen.attacks], "seed": chosen.seed, "device": chosen.device}
+
+
+def stop() -> None:
+    """Ask the running attack to end with the best it has."""
+    if st.session_state.get("job"):
+        loaded.jobs().stop(st.session_state["job"])
+
+
+def forget() -> None:
+    """Drop the present outcome and what was made of it."""
+    for key in ("job", "asked", "outcome", "adversarial", "box_shows", "found_on"):
+        st.session_state.pop(key, None)
+
+
+def _events(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401 (threading.Event)
+    """Attack the models as they get loaded; runs in a worker."""
+    loading = {}
+    for model_id in asked["models"]:
+        yield Event("started", UID, model_id, {"asked": asked, "loading": True})
+        loading[model_id] = loaded.models().ask(model_id, loaded.fingerprint(model_id), asked["device"])
+    while loading:
+        victims = []
+        for model_id in [m for m, future in loading.items() if future.done()]:
+            try:
+                victims.append(loading.pop(model_id).result())
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is this model's card that shows it)
+                yield Event("error", UID, model_id, {"message": _line(error, f"loading {model_id}")})
+        yield from _attack(victims, asked, stop)
+        if loading and stop.wait(_POLL):
+            return
+
+
+def _attack(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401
+    """Run one attack after the other, so that the seconds of each are its own; its name goes into its events."""
+    example = Example(asked["text"], asked["label"], UID)
+    able = []
+    for victim in victims:
+        try:
+            check_label(example, victim)
+            able.append(victim)
+        except RobustError as error:
+            yield Event("error", UID, victim.id, {"message": str(error)})
+    for record in asked["attacks"] if able else ():
+        if stop.is_set():
+            return
+        for event in _run(record, able, example, asked["seed"], stop):
+            yield dataclasses.replace(event, data={**event.data, "attack": record["name"]})
+
+
+def _run(record: dict[str, Any], victims: Sequence[Any], example: Example, seed: int,
+         stop: Any) -> Iterator[Event]:  # noqa: ANN401
+    """Run an attack; when it breaks, the models that had not ended go on alone, so that only one at fault fails."""
+    open_ = {victim.id: victim for victim in victims}
+    try:
+        for event in from_record(ATTACKS, record).run(victims, [example], seed=seed, stop=stop):
+            if event.kind in ("result", "error"):
+                open_.pop(event.victim, None)
+            yield event
+    except Exception as error:  # noqa: BLE001 (as above)
+        if len(victims) > 1 and not isinstance(error, RobustError):
+            for victim in open_.values():
+                yield from _run(record, [victim], example, seed, stop)
+            return
+        line = _line(error, f"{record['name']} on {', '.join(open_)}")
+        yield from (Event("error", UID, name, {"message": line}) for name in open_)
+
+
+def _line(error: Exception, what: str) -> str:
+    """Return what people see of an error; what nobody foresaw goes into the log with its traceback."""
+    if isinstance(error, RobustError):
+        return str(error)
+    _LOG.error("%s failed", what, exc_info=error)
+    return BROKEN
+
+
+def present() -> Outcome | None:
+    """Return the outcome to show: that of the session's job, or the one that was kept."""
+    job = loaded.job()
+    if job is not None:
+        outcome = _of_job(job)
+        if outcome is not None and job.over:
+            st.session_state["outcome"] = to_document(outcome)
+        return outcome
+    kept = st.session_state.get("outcome")
+    return of_document(kept) if kept else None
+
+
+def _of_job(job: Job) -> Outcome | None:
+    asked = next((e.data["asked"] for e in job.events if "asked" in e.data), st.session_state.get("asked"))
+    if asked is None:
+        return None
+    outcome = Outcome(job.id, asked, {}, {}, running=not job.over, trouble=job.error,
+                      queue=loaded.jobs().queue_position(job.id) if job.status == QUEUED else 0,
+                      seconds=job.seconds(loaded.jobs().clock()))
+    ended = {Pair(r.victim, r.attack["name"]): r for r in job.results}
+    curves: dict[Pair, list[tuple[int, float]]] = {}
+    for event in job.events:
+        if event.kind in ("started", "step") and "proba" in event.data:
+            point = (int(event.data.get("queries", 0)), float(event.data["proba"]))
+            curves.setdefault(Pair(event.victim, event.data["attack"]), []).append(point)
+    return dataclasses.replace(
+        outcome, curves=curves, results={pair: ended[pair] for pair in outcome.pairs if pair in ended},
+        errors={p: str(e.data["message"]) for e in job.events if e.kind == "error" for p in _concerned(outcome, e)},
+        latest={p: e for e in job.latest.values() for p in _concerned(outcome, e)})
+
+
+def _concerned(outcome: Outcome, event: Event) -> list[Pair]:
+    """Return the pairs that an event tells of: while a model is loaded, those of every attack on it."""
+    return [p for p in outcome.pairs if p.model == event.victim and event.data.get("attack", p.attack) == p.attack]

@@ -1,0 +1,107 @@
+"""Values that are slow to make, made once in the background and shared by every session."""
+
+import collections
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Any
+
+from robust_core.errors import RobustError
+from robust_core.jobs.manager import BROKEN
+
+log = logging.getLogger(__name__)
+_RETRY = 20.0
+
+
+class Shelf:
+    """Makes each value at most once, in one thread of its own, and keeps those used last.
+
+    Args:
+        make: Called with the key's parts; returns the value.
+        room: How much may be kept.
+        weigh: How much of the room a value takes; 1 each by default.
+    """
+
+    def __init__(self, make: Callable[..., Any], room: float,
+                 weigh: Callable[[Any], float] = lambda value: 1.0) -> None:
+        self._make, self._room, self._weigh = make, room, weigh
+        self._orders: queue.SimpleQueue[tuple[Future, tuple[Hashable, ...]]] = queue.SimpleQueue()
+        self._kept: collections.OrderedDict[tuple[Hashable, ...], Future] = collections.OrderedDict()
+        self._failed: dict[tuple[Hashable, ...], float] = {}
+        self._lock = threading.Lock()
+        # Daemon, unlike an executor's threads: leaving the program does not wait for what is still ordered.
+        threading.Thread(target=self._serve, name="shelf", daemon=True).start()
+
+    def ask(self, *key: Hashable) -> Future:
+        """Return the value's future; the making starts unless it has. What failed is tried again after a while."""
+        with self._lock:
+            future = self._kept.get(key)
+            again = key in self._failed and time.monotonic() - self._failed[key] > _RETRY
+            if future is None or again:
+                self._failed.pop(key, None)
+                future = self._kept[key] = Future()
+                self._orders.put((future, key))
+            self._kept.move_to_end(key)
+        return future
+
+    def seek(self, *key: Hashable) -> Future | None:
+        """Return the value's future if it is here or being made."""
+        with self._lock:
+            return self._kept.get(key)
+
+    def busy(self) -> bool:
+        """Return whether something is being made."""
+        with self._lock:
+            return any(not future.done() for future in self._kept.values())
+
+    def put(self, value: Any, *key: Hashable) -> None:  # noqa: ANN401
+        """Keep a value made elsewhere."""
+        future: Future = Future()
+        future.set_result(value)
+        with self._lock:
+            self._kept.setdefault(key, future)
+            self._trim()
+
+    def peek(self, *key: Hashable) -> tuple[Any, str]:
+        """Return (value, error): (None, "") while it is being made, and the making starts unless it has."""
+        future = self.ask(*key)
+        if not future.done():
+            return None, ""
+        error = future.exception()
+        if error is not None:
+            return None, str(error) if isinstance(error, RobustError) else BROKEN
+        return future.result(), ""
+
+    def _serve(self) -> None:
+        while True:
+            future, key = self._orders.get()
+            try:
+                future.set_result(self._work(key))
+            except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to whoever asked)
+                future.set_exception(error)
+
+    def _work(self, key: tuple[Hashable, ...]) -> Any:  # noqa: ANN401
+        try:
+            return self._make(*key)
+        except BaseException as error:
+            self._failed[key] = time.monotonic()
+            if not isinstance(error, RobustError):
+                log.exception("Could not make %s", key)
+            raise
+        finally:
+            with self._lock:
+                self._trim()
+
+    def _trim(self) -> None:
+        """Drop what was used longest ago, never what is still being made, until the rest fits."""
+        done = [key for key, future in self._kept.items() if future.done() and future.exception() is None]
+        weights = {key: self._weigh(self._kept[key].result()) for key in done}
+        total = sum(weights.values())
+        for key in done[:-1]:
+            if total <= self._room:
+                return
+            total -= weights[key]
+            del self._kept[key]

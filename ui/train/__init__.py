@@ -1,0 +1,1 @@
+"""The Train page: its form and the progress of a training."""

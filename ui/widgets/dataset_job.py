@@ -1,0 +1,152 @@
+"""Work on whole data sets, begun from a page: a job with progress, time left and Stop; the rest of the app goes on."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import streamlit as st
+
+from robust_core import datasets
+from robust_core.errors import RobustError
+from robust_core.evaluation.evaluate import same_labels
+from robust_core.jobs import progress
+from robust_core.jobs.manager import Job
+from robust_core.models.loading import Card
+from robust_core.types import Event
+from ui.attack import live
+from ui.shared import loaded
+
+KEY = "corpus.job"
+
+
+def available(card: Card | None) -> list[str]:
+    """Return the data sets that are here and have a model's labels: its own first, then the packaged reviews."""
+    labels = card.labels if card else ("negative", "positive")
+    known = {**datasets.DATASETS, **datasets.own()}
+    names = [name for name, data in known.items() if same_labels(labels, data.labels) and here(name)]
+    return sorted(names, key=lambda name: (card is None or name != card.dataset, name != "reviews"))
+
+
+def here(name: str, split: str = "test") -> bool:
+    """Return whether a split of a data set is here."""
+    try:
+        return bool(datasets.find(name, split))
+    except RobustError:
+        return False
+
+
+def alike(model: str, models: Iterable[str]) -> list[str]:
+    """Return the models that the same texts can be put to: those with the same labels, or with labels not known yet."""
+    cards = loaded.cards()
+    mine = cards.get(model)
+    return [m for m in models if mine is None or m not in cards or same_labels(mine.labels, cards[m].labels)]
+
+
+def controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None:
+    """Draw the pickers of a data set and of a number of texts; return what was chosen.
+
+    Args:
+        key: Prefix of the widgets' keys.
+        card: The model that must know the labels.
+        n: Texts drawn at first.
+
+    Returns:
+        Name and number; None, with a line that says why, where no data set has the model's labels.
+    """
+    names = available(card)
+    if card is not None and not names:
+        st.info(_missing(card))
+        return None
+    if st.session_state.get(f"{key}.dataset") not in names:
+        st.session_state[f"{key}.dataset"] = names[0]
+    st.session_state.setdefault(f"{key}.n", n)
+    name = st.selectbox("Data set", names, key=f"{key}.dataset", persist_state="session", width=180,
+                        format_func=lambda name: datasets.describe(name).title)
+    count = st.number_input("Texts", 1, 100_000, key=f"{key}.n", step=50, persist_state="session", width=140,
+                            help="Drawn from the test split with the sidebar's seed. What was stored before is used "
+                                 "again, so a larger number only adds to it.")
+    return name, int(count)
+
+
+def _missing(card: Card) -> str:
+    try:
+        datasets.find(card.dataset, "test")
+    except RobustError as error:
+        return f"{loaded.title(card.id)} needs texts with its own labels. {error}"
+    return f"No data set here has the labels of {loaded.title(card.id)}: {', '.join(card.labels)}."
+
+
+def start(label: str, work: Callable[[threading.Event], Iterable[Any]]) -> None:
+    """Begin a job; what cannot be begun is said in one plain line."""
+    try:
+        st.session_state[KEY] = loaded.jobs().submit("corpus", work, label)
+    except RobustError as error:
+        loaded.say(str(error))
+        return
+    loaded.jobs().wait(st.session_state[KEY], 0.25)
+
+
+def job() -> Job | None:
+    """Return this session's job on a data set, if it is still known, and say that somebody watches it."""
+    job_id = st.session_state.get(KEY)
+    if not job_id:
+        return None
+    loaded.jobs().touch(job_id)
+    return loaded.jobs().get(job_id)
+
+
+def running() -> bool:
+    """Return whether this session's job goes on."""
+    now = job()
+    return now is not None and not now.over
+
+
+def stop() -> None:
+    """Ask the job to end; what it has stored stays."""
+    if st.session_state.get(KEY):
+        loaded.jobs().stop(st.session_state[KEY])
+
+
+def sign() -> None:
+    """Show in the sidebar of every page that a data set is being worked on, which also keeps the job alive."""
+    now = job()
+    if now is None:
+        return
+    if now.over:
+        if now.error:
+            with st.sidebar:
+                st.warning(f"{now.label}: {now.error}")
+        return
+
+    def draw() -> bool:
+        latest = job()
+        if latest is None or latest.over:
+            return False
+        done, total, line = _standing(latest)
+        st.progress(done / total if total else 0.0, text=line)
+        st.button("Stop", on_click=stop, key="corpus.stop", icon=":material/stop:")
+        return True
+
+    with st.sidebar:
+        st.caption(now.label)
+        live.fragment(draw, True)
+
+
+def _standing(now: Job) -> tuple[int, int, str]:
+    """Return done, total and a line: the part that is under way, its pace, the time left."""
+    events = [event for event in now.latest.values() if isinstance(event, Event) and "total" in event.data]
+    if not events:
+        return 0, 0, "Waiting for its turn" if now.started is None else "loading …"
+    # Parts come one after the other: the newest is the last that began.
+    clock, paces = loaded.jobs().clock(), _paces()
+    for event in events:
+        paces.setdefault((now.id, event.data["part"]), progress.Pace(clock, event.data["done"]))
+    part = max((e.data["part"] for e in events), key=lambda part: paces[now.id, part].began)
+    event = max((e for e in events if e.data["part"] == part), key=lambda e: e.data["done"])
+    done, total = int(event.data["done"]), int(event.data["total"])
+    return done, total, f"{part}: {progress.describe(paces[now.id, part], clock, done, total)}"
+
+
+@st.cache_resource(show_spinner=False)
+def _paces() -> dict[tuple[str, str], progress.Pace]:
+    return {}
