@@ -4,8 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import frame
-from ui.shared import loaded
+from ui import frame, warm_up
 from ui.widgets import dataset_job
 
 ROOT = Path(__file__).parent
@@ -28,4 +27,4 @@ frame.said()
 current.run()
 frame.write_link()
 # After the page: the imports of a warm-up would hold up its first drawing.
-loaded.warm_up()
+warm_up.warm_up()

@@ -15,10 +15,10 @@ import numpy as np
 
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.textattack import worker
+from robust_core.attacks.textattack import parts, recipes
+from robust_core.claims.files import export_claim
 from robust_core.models import loading
 from robust_core.registry import to_record
-from robust_core.store import export_claim
 from robust_core.text import Draft
 from robust_core.types import AttackResult, Example
 
@@ -30,8 +30,8 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
     """Return for each result of ours whether TextAttack flips the same sentence, and its queries."""
     import torch
 
-    search = worker.recipe(attack.name, worker.wrapper(model.predict_proba),
-                                      worker.cosines(encoder.encode))
+    search = recipes.recipe(attack.name, parts.wrapper(model.predict_proba),
+                                      parts.cosines(encoder.encode))
     search.goal_function.query_budget = attack.max_queries
     found = []
     for k, result in enumerate(results):

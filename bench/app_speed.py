@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from robust_core import datasets
-from robust_core.store import export_claim
+from robust_core.claims.files import export_claim
 from robust_core.text import Draft
 
 ROOT = Path(__file__).parents[1]

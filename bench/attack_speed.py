@@ -20,12 +20,14 @@ import numpy as np
 import torch
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, pwws, textfooler
-from robust_core.attacks.textattack import worker
+from robust_core.attacks import ATTACKS, transformations
+from robust_core.attacks.textattack import recipes
+from robust_core.attacks.textattack.parts import prepare, wrapper
+from robust_core.claims.files import export_claim
 from robust_core.models import loading, masked_lm
 from robust_core.registry import to_record
 from robust_core.resources import pos
-from robust_core.store import export_claim, versions
+from robust_core.store import versions
 from robust_core.text import Draft
 from robust_core.types import Example
 
@@ -65,7 +67,7 @@ class Watch:
 
 def empty_caches() -> None:
     """Forget everything that was looked up for earlier texts, on both sides."""
-    for cached in (textfooler.substitutes, pwws.wordnet_swaps,
+    for cached in (transformations.substitutes, transformations.wordnet_swaps,
                    *(value for value in vars(pos).values() if hasattr(value, "cache_clear"))):
         cached.cache_clear()
 
@@ -91,7 +93,7 @@ class Sides:
             a, b = np.split(self.encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
             return (a * b).sum(axis=1)
 
-        theirs = worker.recipe(self._ours.name, worker.wrapper(self.model.predict_proba), alike)
+        theirs = recipes.recipe(self._ours.name, wrapper(self.model.predict_proba), alike)
         if self._ours.max_queries:
             theirs.goal_function.query_budget = self._ours.max_queries
         return theirs
@@ -216,7 +218,7 @@ def main() -> None:
     if options.alone and options.out:
         parser.error("A claim compares with TextAttack: --out goes without --alone.")
     if not options.alone:
-        worker.prepare()
+        prepare()
     examples = [e for e in datasets.load("sst2", "test")
                 if not options.most_words or len(Draft.of(e.text).words) <= options.most_words]
     drawn = np.random.default_rng(0).permutation(len(examples))[: options.n]

@@ -17,11 +17,12 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.certify import certified_accuracy, training
+from robust_core.certify import certified_accuracy, flip_search, inputs
 from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.claims.files import export_claim
 from robust_core.evaluation.evaluate import choose, evaluate
 from robust_core.models import loading
-from robust_core.store import ResultStore, export_claim
+from robust_core.store import ResultStore
 
 LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -29,12 +30,12 @@ LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
 def search(args: argparse.Namespace) -> dict[str, Any]:
     """Search for flips around every input and return the claim."""
     model = certified_accuracy.model_of(args.dataset, 0, args.data_dir)
-    data = training.read(args.dataset, "test", model.space, args.data_dir, n=args.n)
+    data = inputs.read(args.dataset, "test", model.space, args.data_dir, n=args.n)
     rows = []
     for scale in args.scale or (0.5,):
         method = SMOOTHERS["dssn"](scale=scale)
         _, found = certified_accuracy.certified_accuracy(model, data, method)
-        rows.append({"scale": scale, **certified_accuracy.searched(model, data, method, found)})
+        rows.append({"scale": scale, **flip_search.searched(model, data, method, found)})
         print(rows[-1], flush=True)
     first = rows[0]
     outside = first["outside"]["one_step_outside"]

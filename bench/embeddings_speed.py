@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from bench.app_speed import ALL, FLAGS, server
-from robust_core.store import export_claim
+from robust_core.claims.files import export_claim
 
 MAP = """() => [...document.querySelectorAll('.stPlotlyChart')].some(
          chart => chart.innerText.includes('way of the attack') && chart.querySelector('.scatterlayer .point'))"""

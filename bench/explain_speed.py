@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from robust_core import datasets, resources
+from robust_core.claims.files import export_claim
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import kendall_tau
 from robust_core.models import loading
-from robust_core.store import export_claim
 from robust_core.text import Draft, Edit
 
 TARGET = 3.0

@@ -11,13 +11,13 @@ import sys
 import time
 
 from robust_core import datasets
+from robust_core.claims.files import export_claim
 from robust_core.evaluation.evaluate import choose
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import allowed_gap
 from robust_core.metrics import proportion_and_error
 from robust_core.models import loading
 from robust_core.registry import to_record
-from robust_core.store import export_claim
 
 
 def main() -> None:

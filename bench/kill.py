@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from robust_core.store import ResultStore, export_claim, result_record
+from robust_core.claims.files import export_claim
+from robust_core.store import ResultStore, result_record
 
 ROOT = Path(__file__).parents[1]
 COMMAND = ["-m", "robust_core", "evaluate", "--dataset", "reviews", "--model", "sst2/cnn/base", "--attack",

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 from robust_core import metrics
 from robust_core.attacks import ATTACKS
+from robust_core.claims.files import export_claim
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.models import loading
-from robust_core.store import ResultStore, export_claim
+from robust_core.store import ResultStore
 
 # Threads that come and go leave pages behind in the first readings of a pass.
 _SETTLED = 0.5

@@ -20,12 +20,12 @@ from unittest import mock
 import numpy as np
 
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, bae, pwws, textfooler
-from robust_core.attacks.textattack import worker
+from robust_core.attacks import ATTACKS, bae, pwws, textfooler, transformations
+from robust_core.attacks.textattack import parts, recipes
+from robust_core.claims.files import export_claim
 from robust_core.metrics import proportion_and_error
 from robust_core.models import loading
 from robust_core.registry import to_record
-from robust_core.store import export_claim
 from robust_core.text import Draft, Edit, clean
 from robust_core.types import AttackResult, Example
 
@@ -97,8 +97,8 @@ class Watched:
 
     def __init__(self, name: str, model: Any, encoder: Any) -> None:  # noqa: ANN401
         # Batches of other sizes give other last bits, and TextAttack would decide exact ties by these.
-        victim = worker.wrapper(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
-        self._attack = worker.recipe(name, victim, worker.cosines(encoder.encode))
+        victim = parts.wrapper(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
+        self._attack = recipes.recipe(name, victim, parts.cosines(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
         ranked, asked = getattr(search, "_get_index_order", None), goal.get_results
         moved = search.get_transformations
@@ -190,7 +190,7 @@ def _importance(name: str, model: Any, draft: Draft, label: int, i: int) -> floa
         return 1.0 - float(model.predict_proba([draft.apply(Edit(i, i + 1, new)).text])[0][label])
     if name != "pwws":
         return loss()
-    return math.exp(loss(pwws.UNKNOWN)) * max(loss(word) for word in pwws.wordnet_swaps(draft.words[i]))
+    return math.exp(loss(pwws.UNKNOWN)) * max(loss(word) for word in transformations.wordnet_swaps(draft.words[i]))
 
 
 def _choice(name: str, model: Any, encoder: Any, label: int, before: Draft, ours: Draft, theirs: Draft,  # noqa: ANN401

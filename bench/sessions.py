@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.app_speed import CAPTION, FLAGS, server
-from robust_core.store import export_claim
+from robust_core.claims.files import export_claim
 
 SHORT = "an exceedingly clever and funny piece of cinema with a wonderful cast"
 LONG = " ".join(["The acting is wonderful and the story is touching, funny and wise, a delight to the end."] * 12)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from robust_core import train, trainings
+from robust_core.claims.files import export_claim
 from robust_core.errors import Incompatible
-from robust_core.experiments.comparison import ATTACKED, EPOCHS
-from robust_core.models.loading import pick_device
-from robust_core.store import export_claim
+from robust_core.experiments.budgets import ATTACKED, EPOCHS
+from robust_core.models.device import pick_device
 
 _TRAIN = 6_920
 # What each is trained with; CARL's second term comes in after its first epoch, as its bank must be full.

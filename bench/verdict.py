@@ -11,12 +11,12 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
+from robust_core.claims.files import export_claim
 from robust_core.evaluation.evaluate import choose
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency, mean_and_error
 from robust_core.models import loading
 from robust_core.registry import to_record
-from robust_core.store import export_claim
 from robust_core.text import Draft, align
 
 

@@ -8,10 +8,9 @@ import random
 import streamlit as st
 
 from ui.attack import comparison_table, examples, live, replay
-from ui.session import attack
-from ui.shared import loaded
+from ui.session import attack, selection
 
-st.session_state.setdefault("text", loaded.DEFAULT_TEXT)
+st.session_state.setdefault("text", selection.DEFAULT_TEXT)
 
 
 def take_example() -> None:
@@ -35,12 +34,12 @@ live.predictions()
 
 present = attack.present()
 busy = present is not None and present.running
-names = loaded.dataset_labels()
+names = selection.dataset_labels()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Attack", on_click=attack.start, type="primary", icon=":material/bolt:", disabled=busy)
     st.button("Stop", on_click=attack.stop, icon=":material/stop:", disabled=not busy)
-    st.selectbox("True label", [loaded.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
-                 format_func=lambda i: "not given" if i == loaded.NO_LABEL else names[i],
+    st.selectbox("True label", [selection.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
+                 format_func=lambda i: "not given" if i == selection.NO_LABEL else names[i],
                  help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
                       "tries to change whatever the model says first.")
 live.attack(present)

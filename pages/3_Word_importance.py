@@ -6,7 +6,7 @@ Icon: scatter_plot
 import streamlit as st
 
 from ui import word_importance
-from ui.shared import loaded
+from ui.shared import catalogue
 from ui.widgets import dataset_job
 
 
@@ -24,7 +24,7 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
     word_importance.clouds(found, marked, searched)
     if missing:
         st.caption(f"Orange: words of the text typed on the Attack page. Not among these texts: {', '.join(missing)}.")
-    word_importance.gaps(found, beside, (loaded.title(model), loaded.title(other)))
+    word_importance.gaps(found, beside, (catalogue.title(model), catalogue.title(other)))
     word_importance.ranking(found, searched)
 
 

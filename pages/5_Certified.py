@@ -8,10 +8,10 @@ import streamlit as st
 from robust_core.certify.smoothers import SMOOTHERS
 from robust_core.errors import RobustError
 from robust_core.text import check_typed
-from ui.certified import text
-from ui.shared import loaded
+from ui.certified import accuracy, digits, text
+from ui.session import selection
 
-st.session_state.setdefault("text", loaded.DEFAULT_TEXT)
+st.session_state.setdefault("text", selection.DEFAULT_TEXT)
 st.markdown("""
 A *smoothed* classifier does not read the input itself: it blurs it in many ways, lets a small network judge every copy,
 and takes the majority. A small move changes few copies, so a clear majority cannot be overturned: that is the
@@ -41,10 +41,10 @@ else:
         st.warning(str(error))
 
 st.subheader("Certified accuracy")
-text.curves_part()
+accuracy.curves_part()
 
 st.subheader("A digit")
 try:
-    text.digit_part()
+    digits.digit_part()
 except RobustError as error:
     st.warning(str(error))

@@ -8,9 +8,8 @@ import streamlit as st
 from robust_core.attacks import ATTACKS
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import parameters
-from ui.attack import cards
-from ui.shared import loaded
-from ui.widgets import highlight
+from ui.session import selection
+from ui.widgets import highlight, phrases
 
 st.markdown("""
 #### What happens on the Attack page
@@ -36,8 +35,8 @@ st.html(highlight.legend())
 st.markdown(f"""
 The colours say how much each word speaks for the class shown, in this model's own arithmetic. Both texts of a row share
 one scale, so compare within a row, not between models. **Prediction ok**: the class is the same as before.
-**Interpretation kept**: Kendall's τ of the two texts' word importances is at least {loaded.TAU_AT_LEAST} and at least
-{cards.percent(loaded.TOP5_AT_LEAST)} of the five most important words stay the same. These limits are the medians
+**Interpretation kept**: Kendall's τ of the two texts' word importances is at least {selection.TAU_AT_LEAST} and at least
+{phrases.percent(selection.TOP5_AT_LEAST)} of the five most important words stay the same. These limits are the medians
 over 500 attacked dev sentences of the base models; change them in the sidebar. τ is undefined where a text has one
 word, or all words count alike.
 

@@ -10,7 +10,6 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.paths import SHIPPED_DATA, data_folders, own_data
 from robust_core.text import clean
 from robust_core.types import Example
 
 SPLITS = ("train", "dev", "test")
-_SHIPPED = Path(__file__).parent / "resources" / "data"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +71,10 @@ def describe(name: str) -> DataSet:
     return known
 
 
-def own_folder() -> Path:
-    """Return the folder of the data sets that people brought themselves."""
-    return Path(os.environ.get("ROBUST_RUNS", "").strip() or "runs") / "data"
-
-
 def own() -> dict[str, DataSet]:
     """Return the data sets that people brought themselves, by name; one whose description is damaged is left out."""
     found = {}
-    for path in sorted(own_folder().glob("*/about.json")):
+    for path in sorted(own_data().glob("*/about.json")):
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             found[path.parent.name] = DataSet(path.parent.name, about["title"], tuple(about["labels"]),
@@ -100,8 +94,8 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
     describe(name)
     if split not in SPLITS:
         raise UnknownName("split", split, list(SPLITS))
-    folders = _folders(data_dir)
-    for folder in ([_SHIPPED] if name == "reviews" else folders if name in DATASETS else [own_folder()]):
+    folders = data_folders(data_dir)
+    for folder in ([SHIPPED_DATA] if name == "reviews" else folders if name in DATASETS else [own_data()]):
         for suffix in (".tsv.gz", ".tsv"):
             path = folder / name / f"{split}{suffix}"
             if path.is_file():
@@ -126,7 +120,7 @@ def table(name: str, data_dir: str | Path | None = None) -> list[dict[str, str]]
         MissingResource: It is in none of the known places.
         BadInput: It cannot be read.
     """
-    for folder in _folders(data_dir):
+    for folder in data_folders(data_dir):
         for suffix in (".tsv.gz", ".tsv"):
             path = folder / f"{name}{suffix}"
             if path.is_file():
@@ -134,14 +128,6 @@ def table(name: str, data_dir: str | Path | None = None) -> list[dict[str, str]]
                 return [dict(zip(head, line, strict=False)) for line in lines if len(line) >= len(head)]
     raise MissingResource(f"The table {name}", f"Put {name}.tsv into a folder and name it with --data-dir or "
                           "ROBUST_DATA.")
-
-
-def _folders(data_dir: str | Path | None) -> list[Path]:
-    if data_dir:
-        return [Path(data_dir)]
-    if os.environ.get("ROBUST_DATA"):
-        return [Path(os.environ["ROBUST_DATA"])]
-    return [Path("../shared/data"), Path("data")]
 
 
 def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Example]:

@@ -38,8 +38,8 @@ class MeanPooled:
 
     def __init__(self, device: str = "auto", card: "EncoderCard | None" = None) -> None:
         from robust_core.models import encoder_cards
-        from robust_core.models.loading import pick_device
-        from robust_core.models.networks.encoder_body import parent
+        from robust_core.models.base_encoders import parent
+        from robust_core.models.device import pick_device
 
         self._device = pick_device(device)
         given = parent("", self.length) if card is None else encoder_cards.adapted(card)
@@ -55,7 +55,7 @@ class MeanPooled:
     @property
     def screens(self) -> bool:
         """Whether running in bf16 is faster here."""
-        from robust_core.models.screening import fast_bf16
+        from robust_core.models.device import fast_bf16
 
         return fast_bf16(self._device)
 
@@ -89,12 +89,12 @@ class MeanPooled:
     def _run(self, rows: list[tuple[int, ...]], screened: bool) -> np.ndarray:
         import torch
 
-        from robust_core.models import screening
         from robust_core.models.batching import padded
+        from robust_core.models.device import low
         from robust_core.models.networks.bert import mean_pool
 
         ids, mask = padded(rows, self.tokens.pad_id, self._device)
-        with self._lock, torch.inference_mode(), screening.low(self._device, screened):
+        with self._lock, torch.inference_mode(), low(self._device, screened):
             hidden = self.body(self.body.table(ids), mask)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()
 
@@ -112,7 +112,7 @@ class SentenceTransformerEncoder:
     def __init__(self, name: str, device: str = "auto") -> None:
         from sentence_transformers import SentenceTransformer
 
-        from robust_core.models.loading import pick_device
+        from robust_core.models.device import pick_device
 
         self.id = name
         try:
@@ -147,7 +147,7 @@ def _adapted(folder: Path, sha256: str, device: str) -> MeanPooled:
 
 def default(device: str = "auto") -> MeanPooled:
     """Return the packaged encoder, loaded once per process and device."""
-    from robust_core.models.loading import pick_device
+    from robust_core.models.device import pick_device
 
     with _LOADING:
         return _minilm(str(pick_device(device)))
@@ -173,7 +173,7 @@ def load(name: str, device: str = "auto") -> Encoder:
         MissingResource: It cannot be reached.
     """
     from robust_core.models import encoder_cards
-    from robust_core.models.loading import pick_device
+    from robust_core.models.device import pick_device
 
     if name == "minilm":
         return default(device)

@@ -10,20 +10,19 @@ import hashlib
 import importlib.metadata
 import json
 import math
-import os
 import platform
 import secrets
 import sqlite3
-import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from robust_core import __version__
 from robust_core.errors import BadInput
+from robust_core.paths import runs_folder
 from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
@@ -41,11 +40,6 @@ _TABLES = (
     " created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
 )
 _LIBRARIES = ("numpy", "torch", "transformers", "tokenizers")
-
-
-def runs_folder() -> Path:
-    """Return the folder of runs: ROBUST_RUNS, or `runs` in the working folder."""
-    return Path(os.environ.get("ROBUST_RUNS", "").strip() or "runs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,50 +283,6 @@ class ResultStore:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_SCHEMA}")
             connection.execute("COMMIT")
-
-
-def export_claim(path: str | Path, *, claim: str, command: str, run: str, n: int, seeds: Sequence[int], metric: str,
-                 value: float, value_se: float, thresholds: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
-    """Write one claim as a small JSON file that appears whole or not at all.
-
-    Args:
-        path: File to write; its folder is made if needed.
-        claim: The statement, in words.
-        command: Command line that gives the figure again.
-        run: Id of the run, empty where none was stored.
-        n: Examples behind the figure.
-        seeds: Seeds behind the figure.
-        metric: Name of the figure, such as accuracy_under_attack.
-        value: The figure.
-        value_se: Its standard error.
-        thresholds: Parameters it depends on, such as similarity thresholds.
-        details: The whole row it was taken from.
-
-    Returns:
-        The path. NaN and infinite numbers are written as null.
-
-    Raises:
-        BadInput: The file cannot be written.
-    """
-    values = {"claim": claim, "metric": metric, "value": value, "value_se": value_se, "n": n, "seeds": list(seeds),
-              "run": run, "command": command, "thresholds": thresholds, "details": details, "versions": versions()}
-    text = json.dumps(finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    path = Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise BadInput(f"{str(path)!r} cannot be written: {error.strerror}.") from None
-    return path
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 (any plain value)

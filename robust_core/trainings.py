@@ -3,18 +3,18 @@
 import contextlib
 import dataclasses
 import json
-import os
 import shlex
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from robust_core import datasets
+from robust_core.claims.files import export_claim
 from robust_core.defences import DEFENCES
-from robust_core.defences.base import Defence
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
+from robust_core.paths import process_rank, training_states
 from robust_core.registry import from_record, parameters, to_record
-from robust_core.store import export_claim, runs_folder
+from robust_core.train.defence import Defence
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
 _ASKED = "order.json"
@@ -71,7 +71,7 @@ class Order:
 
 
 def _states() -> Path:
-    return runs_folder() / "training"
+    return training_states()
 
 
 def order(values: Mapping[str, Any], data_dir: str | None = None) -> Order:
@@ -175,10 +175,10 @@ def done(wanted: Order, root: Path) -> dict[str, Any] | None:
     Raises:
         BadInput: It is there with other parameters.
     """
-    from robust_core.experiments.readme import claims
-    from robust_core.models import loading
+    from robust_core import paths
+    from robust_core.claims.files import claims
 
-    found = [(card.defence, card.recipe, _row(card)) for folder in (root, *loading.roots())
+    found = [(card.defence, card.recipe, _row(card)) for folder in (root, *paths.checkpoint_folders())
              if (card := _card(folder / wanted.id)) is not None]
     found += [(claim["thresholds"]["defence"], claim["thresholds"].get("recipe", {}), claim["details"])
               for claim in claims()
@@ -211,9 +211,9 @@ def differences(wanted: Order, record: Mapping[str, Any], recipe: Mapping[str, A
 
 
 def _card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
-    from robust_core.models import loading
+    from robust_core.models import cards
 
-    return loading.read_card(folder) if (folder / "card.json").is_file() else None
+    return cards.read_card(folder) if (folder / "card.json").is_file() else None
 
 
 def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
@@ -289,7 +289,7 @@ def forget(wanted: Order) -> None:
 
 def first_process() -> bool:
     """Return whether this is the first, or only, process of a training."""
-    return os.environ.get("RANK", "0") == "0"
+    return process_rank() == 0
 
 
 def _row(card: Any) -> dict[str, Any]:  # noqa: ANN401 (a card)

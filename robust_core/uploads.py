@@ -13,8 +13,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from robust_core.datasets import DATASETS, SPLITS, DataSet, describe, own, own_folder
+from robust_core.datasets import DATASETS, SPLITS, DataSet, describe, own
 from robust_core.errors import BadInput
+from robust_core.paths import own_data
 from robust_core.text import clean
 
 KINDS = ("csv", "tsv", "jsonl")
@@ -157,15 +158,15 @@ def add(name: str, table: Table, text: str, label: str, names: Mapping[str, str]
     _check(found, labels)
     splits = _split(found)
     digest = hashlib.sha256(json.dumps([splits, labels]).encode()).hexdigest()
-    if (own_folder() / name).exists():
-        if name in own() and _digest(own_folder() / name) == digest:
+    if (own_data() / name).exists():
+        if name in own() and _digest(own_data() / name) == digest:
             return describe(name)
         raise BadInput(f"A data set called {name} is there already, with other texts; choose another name.")
     lengths = sorted(len(words.split()) for words in found)
     about = {"title": name.replace("_", " ").capitalize(), "labels": labels, "source": "Brought by the user",
              "length": min(max(lengths[int(0.95 * (len(lengths) - 1))] + 4, _LEAST_LENGTH), _MOST_LENGTH),
              "sha256": digest}
-    _store(own_folder() / name, splits, about)
+    _store(own_data() / name, splits, about)
     return describe(name)
 
 

@@ -12,7 +12,7 @@ from doubles import BagOfWords, Counting, Planted, WordEncoder, WordFiller
 from test_text import slow_window
 
 from robust_core import ATTACKS
-from robust_core.attacks import clare, constraints, pwws, textfooler
+from robust_core.attacks import clare, constraints, pwws, textfooler, transformations
 from robust_core.attacks.base import Attack, generator
 from robust_core.attacks.engine import token_splice
 from robust_core.attacks.engine.requests import Accept, Candidate, Pause, Score, Target
@@ -77,8 +77,8 @@ def use(monkeypatch, table: dict[str, list[tuple[str, float]]]) -> None:
 
 def forget() -> None:
     """Forget what was looked up in another table."""
-    textfooler.substitutes.cache_clear()
-    pwws.wordnet_swaps.cache_clear()
+    transformations.substitutes.cache_clear()
+    transformations.wordnet_swaps.cache_clear()
 
 
 # BERT-Attack lacks its masked language model here, and says so (test_bridge.py). What TextAttack's process offers for a

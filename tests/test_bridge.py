@@ -11,7 +11,7 @@ import pytest
 from doubles import SENTIMENT, BagOfWords, WordEncoder
 
 from robust_core import ATTACKS, datasets
-from robust_core.attacks.textattack import client, worker
+from robust_core.attacks.textattack import client, parts
 from robust_core.errors import MissingResource
 from robust_core.models import loading
 from robust_core.text import Draft
@@ -65,7 +65,7 @@ def test_checklist_writes_out_contractions_and_changes_numbers():
 
 def test_what_bert_attack_misses_is_said_in_one_line():
     try:
-        worker.need_masked_model()
+        parts.need_masked_model()
     except MissingResource as error:
         assert "bert-base-uncased" in str(error) and "\n" not in str(error)
     else:

@@ -9,14 +9,18 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from robust_core.__main__ import app
-from robust_core.certify import base_classifiers, certified_accuracy, images, training
+from robust_core.certify import base_classifiers, certified_accuracy, flip_search, images, inputs, networks, training
 from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify.space import learn_space
 from robust_core.certify.training import Settings, fit
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.experiments import EXPERIMENTS, Options
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Options
+from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example
 from ui.certified import text as certified_view
+from ui.certified.digits import from_picture
 
 RUN = CliRunner()
 
@@ -37,7 +41,7 @@ def test_training_under_noise(name, stability):
     again = fit(method, vectors, labels, 2, 50, chosen)
     assert all((a == b).all() for a, b in zip(network.parameters(), again.parameters(), strict=True))
     test, truth = clusters(60, seed=1)
-    found = list(method.certify(base_classifiers.judge(network), test, 50, 2))
+    found = list(method.certify(networks.judge(network), test, 50, 2))
     right = [c.prediction == y and c.radius > 0.1 for c, y in zip(found, truth, strict=True)]
     assert np.mean(right) > 0.8
 
@@ -72,7 +76,7 @@ def test_the_space_keeps_distances_and_what_tells_the_classes_apart():
     points[:, 11] += 4 * labels
     points = points.astype(np.float32)
     for kind in ("pca", "supervised"):
-        space = training.learn_space(points, labels, 3, kind)
+        space = learn_space(points, labels, 3, kind)
         np.testing.assert_allclose(space.axes @ space.axes.T, np.eye(3), atol=1e-5)
         inside = space.vectors(points)
         assert inside.min() == 0 and inside.max() == 255
@@ -86,7 +90,7 @@ def test_the_space_keeps_distances_and_what_tells_the_classes_apart():
             space.vectors(wrong)
     for wrong in ({"dimensions": 13}, {"dimensions": 0}, {"dimensions": 2, "kind": "magic"}):
         with pytest.raises(BadInput):
-            training.learn_space(points, labels, **wrong)
+            learn_space(points, labels, **wrong)
 
 
 @pytest.fixture
@@ -94,16 +98,15 @@ def digits(monkeypatch):
     """Base classifiers of the digits, trained in a moment, in the folder of own trainings."""
     *_, last = training.train("digits", ("dssn",), (0.5,), seed=7,
                                settings=Settings(epochs=6, batch_size=32, hidden=32))
-    from robust_core.store import runs_folder
 
-    base_classifiers.save(last["model"], runs_folder() / "checkpoints")
+    base_classifiers.save(last["model"], own_checkpoints())
     return base_classifiers.load("digits@7")
 
 
 def test_a_stored_model_is_the_trained_one(digits):
     assert digits.scales("dssn") == [0.5] and digits.scales("uniform") == []
     assert digits.card.data["train"]["n"] == 1097 and digits.labels == tuple("0123456789")
-    data = training.read("digits", "test", n=30)
+    data = inputs.read("digits", "test", n=30)
     row, found = certified_accuracy.certified_accuracy(digits, data, SMOOTHERS["dssn"](scale=0.5))
     assert row["evaluations"] == 16 and row["n"] == 30 and row["alpha"] is None
     shares = list(row["certified_accuracy"].values())
@@ -118,9 +121,9 @@ def test_a_stored_model_is_the_trained_one(digits):
 
 
 def test_no_search_flips_inside_the_radius_and_some_do_outside(digits):
-    data, method = training.read("digits", "test", n=12), SMOOTHERS["dssn"](scale=0.5)
+    data, method = inputs.read("digits", "test", n=12), SMOOTHERS["dssn"](scale=0.5)
     _, found = certified_accuracy.certified_accuracy(digits, data, method)
-    row = certified_accuracy.searched(digits, data, method, found, outside=(2.0, 8.0))
+    row = flip_search.searched(digits, data, method, found, outside=(2.0, 8.0))
     assert row["inside"] == 12 and row["inside_flips"] == 0
     assert row["outside"]["8"] > 0.5 and row["outside"]["2"] <= row["outside"]["8"]
 
@@ -130,7 +133,7 @@ def test_the_search_stays_within_its_budget_and_finds_what_is_there():
         return np.array([10, 9]) if vector.sum() < 7 else np.array([9, 10])
 
     for budget, flipped in ((0, False), (1, False), (2, True), (9, True)):
-        outcome = certified_accuracy.search_flip(counts, np.array([5, 0, 0]), 6, budget)
+        outcome = flip_search.search_flip(counts, np.array([5, 0, 0]), 6, budget)
         assert outcome.flipped == flipped and outcome.spent <= budget
 
 
@@ -198,7 +201,7 @@ def test_images(tmp_path):
     assert [len(images.load("cifar10", split, tmp_path)[1]) for split in ("train", "dev")] == [5, 5000]
     # A convolutional network is trained and certified on them like any array.
     network = fit(SMOOTHERS["dssn"](scale=0.1), test[:40], labels[:40], 10, 255, Settings(epochs=1, hidden=4))
-    found = next(SMOOTHERS["dssn"](scale=0.1).certify(base_classifiers.judge(network), test[:1], 255, 10))
+    found = next(SMOOTHERS["dssn"](scale=0.1).certify(networks.judge(network), test[:1], 255, 10))
     assert found.evaluations == 51
     (folder / "test_batch.bin").write_bytes(b"12345")
     with pytest.raises(BadInput, match="binary version"):
@@ -298,7 +301,7 @@ def test_pictures_become_digits():
     ink[10:70, 30:50] = 0
     buffer = io.BytesIO()
     Image.fromarray(ink).save(buffer, "PNG")
-    digit = certified_view.from_picture(buffer.getvalue(), 16)
+    digit = from_picture(buffer.getvalue(), 16)
     assert digit.shape == (8, 8) and digit[4, 3] == digit[4, 4] == 16 and digit[0, 0] == 0
     with pytest.raises(BadInput, match="no PNG or JPEG"):
-        certified_view.from_picture(b"no picture", 16)
+        from_picture(b"no picture", 16)

@@ -8,16 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_core.certify import smoothers
+from robust_core.certify import theorem
 from robust_core.certify.quantised import check_quantised, quantise
-from robust_core.certify.smoothers import (
-    SMOOTHERS,
-    dssn_certificate,
-    evaluations,
-    randomised_certificate,
-    split,
-    split_at,
-)
+from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify.theorem import dssn_certificate, evaluations, randomised_certificate, split, split_at
 from robust_core.errors import BadInput
 from robust_core.registry import from_record, parameters, to_record
 
@@ -47,7 +41,7 @@ def random_judge(classes: int, seed: int):
 
 def test_lambda_gives_the_published_numbers_of_evaluations():
     assert tuple(evaluations(s * math.sqrt(3), 255) for s in SIGMAS) == EVALUATIONS
-    assert smoothers.effective_scale(SIGMAS[0] * math.sqrt(3), 255) == 132 / 510
+    assert theorem.effective_scale(SIGMAS[0] * math.sqrt(3), 255) == 132 / 510
     # All votes for one class at the largest sigma: the largest radius there is.
     (_,), (radius,) = dssn_certificate(np.array([[0, 3091]]))
     assert radius == pytest.approx(6.0588, abs=1e-4)
@@ -58,7 +52,7 @@ def test_lambda_gives_the_published_numbers_of_evaluations():
 def test_cells_are_those_of_the_paper(scale, levels):
     x = np.random.default_rng(1).integers(0, levels + 1, (1, 9)).astype(np.int32)
     count = evaluations(scale, levels)
-    cuts = (smoothers.template(count, 9) + np.arange(count)[:, None]) % count + 0.5
+    cuts = (theorem.template(count, 9) + np.arange(count)[:, None]) % count + 0.5
     expected = [[twin(value / levels, cut / levels, count / (2 * levels)) for value, cut in zip(x[0], row, strict=True)]
                 for row in cuts]
     np.testing.assert_allclose(split(x, np.arange(count), scale, levels), expected, atol=1e-6)
@@ -73,14 +67,14 @@ def test_a_cut_on_the_value_leaves_it_in_the_lower_cell():
 
 
 def test_the_template_is_the_published_one_and_that_of_training():
-    assert smoothers.template(441, 12).tolist() == np.random.RandomState(0).randint(441, size=12).tolist()
+    assert theorem.template(441, 12).tolist() == np.random.RandomState(0).randint(441, size=12).tolist()
     vectors = np.random.default_rng(0).integers(0, 256, (200, 12)).astype(np.int32)
     for scale in (0.3, 2.0):
         seen = SMOOTHERS["dssn"](scale=scale).noisy(vectors, 255, np.random.default_rng(3))
         for vector, row in zip(vectors, seen, strict=True):
             tested = split(vector[None], np.arange(evaluations(scale, 255)), scale, 255)
             assert (tested == row).all(1).any()
-    assert not smoothers.template(441, 12).flags.writeable
+    assert not theorem.template(441, 12).flags.writeable
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,17 +145,17 @@ def test_the_radius_is_the_largest_that_moved_votes_allow(counts):
 
 
 def test_the_bound_of_random_votes():
-    assert smoothers.lower_bound(np.array([50]), 50, 0.001)[0] == pytest.approx(0.0005 ** (1 / 50))
-    assert smoothers.lower_bound(np.array([0]), 50, 0.001)[0] == 0.0
+    assert theorem.lower_bound(np.array([50]), 50, 0.001)[0] == pytest.approx(0.0005 ** (1 / 50))
+    assert theorem.lower_bound(np.array([0]), 50, 0.001)[0] == 0.0
     from scipy.stats import binom
 
     for hits in (1, 40, 99):
-        p = smoothers.lower_bound(np.array([hits]), 100, 0.01)[0]
+        p = theorem.lower_bound(np.array([hits]), 100, 0.01)[0]
         assert binom.sf(hits - 1, 100, p) == pytest.approx(0.005)
     # 100,000 of 100,000 votes: 0.99992 is the largest bound in the published results.
-    assert smoothers.lower_bound(np.array([100_000]), 100_000, 0.001)[0] == pytest.approx(0.99992, abs=5e-6)
+    assert theorem.lower_bound(np.array([100_000]), 100_000, 0.001)[0] == pytest.approx(0.99992, abs=5e-6)
     radii = randomised_certificate(np.array([990, 500]), 1000, 2.0, 0.001)
-    assert radii[0] == pytest.approx(4 * (smoothers.lower_bound(np.array([990]), 1000, 0.001)[0] - 0.5))
+    assert radii[0] == pytest.approx(4 * (theorem.lower_bound(np.array([990]), 1000, 0.001)[0] - 0.5))
     assert radii[1] < 0
 
 

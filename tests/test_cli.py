@@ -23,7 +23,7 @@ from robust_core.attacks import ATTACKS
 from robust_core.cli import one_text
 from robust_core.errors import MissingResource, UnknownName
 from robust_core.jobs import progress
-from robust_core.models import loading, masked_lm
+from robust_core.models import architectures, cards, loading, masked_lm
 from robust_core.store import FILE, ResultStore
 from robust_core.types import Attribution
 
@@ -59,14 +59,14 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     labels, words = ("negative", "positive"), ("a", "good", "bad", "movie", "dull", "fine")
     config = {"length": 50, "width": 4, "kernels": 2, "sizes": [2]}
     torch.manual_seed(0)
-    network, _ = loading.build("cnn", config, labels, words)
+    network, _ = architectures.build("cnn", config, labels, words)
     state = network.state_dict()
-    card = loading.Card("sst2/cnn/base", "sst2", "cnn", {"name": "base"}, 0, labels, {"network": config}, {}, 0.5, 1,
+    card = cards.Card("sst2/cnn/base", "sst2", "cnn", {"name": "base"}, 0, labels, {"network": config}, {}, 0.5, 1,
                            0.1, "cpu", 52, 0, {}, {}, "", "0", root)
     weights = {name: value for name, value in state.items() if name != "embedding.weight"}
     shared = {"embedding.safetensors": {"weight": state["embedding.weight"]},
               "vocabulary.txt": "\n".join(words).encode()}
-    folder = loading.save(card, weights, shared, root).folder
+    folder = cards.save(card, weights, shared, root).folder
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(root))
     return folder
 

@@ -11,14 +11,17 @@ from scipy.stats import kendalltau
 from test_experiments import MODELS, models  # noqa: F401 (a fixture)
 from test_pages import card
 
+from robust_core.claims import markdown
+from robust_core.claims.files import export_claim
 from robust_core.errors import BadInput, MissingResource
 from robust_core.evaluation.explanation_consistency import by_group
-from robust_core.experiments import EXPERIMENTS, Options, consistency
+from robust_core.experiments import EXPERIMENTS, consistency
+from robust_core.experiments.base import Options
 from robust_core.experiments.flat import table3, table8
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, export_claim
+from robust_core.store import ResultStore
 from robust_core.text import Draft
 
 FLAT = "sst2/cnn/flat-textfooler"
@@ -164,6 +167,6 @@ def test_groups_leave_out_what_is_undefined(world, tmp_path):
 
 
 def test_figures_are_written_plainly():
-    assert consistency.decimal(0.5849, 0.0061) == "0.58 ± 0.006"
-    assert consistency.decimal(0.5) == "0.50" and consistency.decimal(None) == consistency.decimal(float("nan")) == "–"
-    assert consistency.decimal(1.0, float("nan")) == "1.00"
+    assert markdown.decimal(0.5849, 0.0061) == "0.58 ± 0.006"
+    assert markdown.decimal(0.5) == "0.50" and markdown.decimal(None) == markdown.decimal(float("nan")) == "–"
+    assert markdown.decimal(1.0, float("nan")) == "1.00"

@@ -12,7 +12,7 @@ from robust_core import datasets, train
 from robust_core.defences import DEFENCES
 from robust_core.defences.flat import word_gaps
 from robust_core.errors import BadInput
-from robust_core.models import loading
+from robust_core.models import cards, loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.word_masks import MaskConfig, WordMasks
 from robust_core.registry import parameters, to_record
@@ -286,7 +286,7 @@ def test_the_words_of_the_base_model_are_shared_and_stay(data, tmp_path, monkeyp
     assert trained.card.config["start"] == base.id
     card = train.save(trained, tmp_path)
     assert card.files["../embedding.safetensors"] == base.files["../embedding.safetensors"]
-    loading.check_files(base)
+    cards.check_files(base)
     other = train.save(learn(data, DEFENCES["base"](), seed=1, epochs=2)[-1]["trained"], tmp_path)
     assert "embedding.safetensors" in other.files, "another table than the neighbours' lies in its own folder"
     for name in ("base", "base@1", "flat-textfooler"):

@@ -15,7 +15,8 @@ from robust_core import encoders
 from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.experiments import EXPERIMENTS, Options
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Options
 from robust_core.experiments.carl_rar import table6, tables4_5
 from robust_core.experiments.rse import tables
 from robust_core.models import encoder_cards, loading

@@ -13,7 +13,7 @@ from test_pages import MODELS, ROOT, attacked, card, doubles, page, settle  # no
 from robust_core.evaluation import embedding_space
 from robust_core.models import loading
 from robust_core.types import Example
-from ui.shared import loaded
+from ui.shared import catalogue
 
 
 def opened() -> AppTest:
@@ -27,7 +27,7 @@ def test_it_shows_something_real_at_once():
     assert [s.value for s in at.subheader] == ["How far the words moved the text", "A map of other texts",
                                                "The text moved where no words are", "Any sentences"]
     table = at.dataframe[0].value
-    assert list(table["Reads the text"]) == ["MiniLM", *(loaded.title(m) for m in MODELS)]
+    assert list(table["Reads the text"]) == ["MiniLM", *(catalogue.title(m) for m in MODELS)]
     assert table["Similarity"].between(-1, 1).all()
     assert len(at.get("plotly_chart")) == 5
 

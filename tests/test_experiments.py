@@ -13,13 +13,16 @@ from test_pages import card
 
 from robust_core import trainings
 from robust_core.attacks import ATTACKS
+from robust_core.claims import files
+from robust_core.claims.files import export_claim
 from robust_core.errors import BadInput, MissingResource
-from robust_core.experiments import EXPERIMENTS, Experiment, Options, comparison, pooled, readme
+from robust_core.experiments import EXPERIMENTS, comparison, readme
+from robust_core.experiments.base import Experiment, Options, pooled
 from robust_core.experiments.flat import table4
 from robust_core.experiments.flat.table5 import mean_importance
 from robust_core.models import loading
 from robust_core.registry import param
-from robust_core.store import ResultStore, export_claim
+from robust_core.store import ResultStore
 from robust_core.types import Example
 
 MODELS = ("sst2/cnn/base", "sst2/minilm/base")
@@ -97,7 +100,7 @@ def test_claims_and_table(models, tmp_path):
     assert first["thresholds"]["new"] == "bad" and made[2]["thresholds"]["max_queries"] == 5000
     for claim in made:
         export_claim(tmp_path / "claims" / EXPERIMENTS["flat/table4"]().file(claim), **claim)
-    found = readme.claims(tmp_path / "claims")
+    found = files.claims(tmp_path / "claims")
     assert len(found) == 4
     table = EXPERIMENTS["flat/table4"]().table(found)
     assert "| `sst2/cnn/base` | 50.0 ± 25.0<br>n 4, " in table and "Gene (≤ 5,000 queries)" in table

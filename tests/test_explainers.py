@@ -18,12 +18,12 @@ from robust_core.explainers.faithfulness import faithfulness, repeatability
 from robust_core.explainers.gradients import _along, _at_once, _by_captum, baseline_of
 from robust_core.explainers.occlusion import lime_masks
 from robust_core.metrics import consistency
-from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.networks.transformer import EncoderClassifier
 from robust_core.models.networks.word_masks import MaskConfig
+from robust_core.models.tokens import subwords
 from robust_core.resources import minilm_folder
 from robust_core.text import align, word_spans
 
@@ -46,7 +46,7 @@ def transformer(length: int = 32) -> TextClassifier:
             if weight.dim() > 1:
                 weight.normal_(0, 0.4)
     network = EncoderClassifier(body, 2)
-    tokens = loading.subwords(Path(minilm_folder()), length)
+    tokens = subwords(Path(minilm_folder()), length)
     return TextClassifier("double/transformer", ("negative", "positive"), network, tokens, torch.device("cpu"))
 
 

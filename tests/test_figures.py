@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path, bad):
 
 
 def test_the_packaged_claims_give_each_defended_classifier_its_accuracy():
-    from robust_core.models.loading import cards
+    from robust_core.models.cards import cards
 
     found = figures.stored()
     for card in cards():

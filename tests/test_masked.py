@@ -9,16 +9,17 @@ from doubles import BagOfWords, WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_core import ATTACKS, datasets
-from robust_core.attacks import bae
+from robust_core import ATTACKS, datasets, paths
+from robust_core.attacks import transformations
+from robust_core.attacks.engine.masked_lm_server import _room
 from robust_core.attacks.engine.near_ties import likely_words
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Settle
-from robust_core.attacks.engine.victim_server import _room
-from robust_core.attacks.textfooler import cased_substitutes
+from robust_core.attacks.transformations import cased_substitutes
 from robust_core.errors import BadInput, MissingResource
 from robust_core.models import loading, masked_lm
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
+from robust_core.models.tokens import subwords
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, word_spans
 from robust_core.train import masked_lm as masked_lm_training
@@ -33,7 +34,7 @@ TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!",
 def model():
     """The network before any training: what it may offer does not depend on what it has learnt."""
     torch.manual_seed(0)
-    tokens = loading.subwords(minilm_folder(), 48)
+    tokens = subwords(minilm_folder(), 48)
     pieces = tokens.vocabulary()
     network = MaskedNetwork(Bert.from_folder(minilm_folder()))
     return masked_lm.MaskedModel("untrained", network, tokens, pieces["[MASK]"], masked_lm.Words.of(pieces),
@@ -42,7 +43,7 @@ def model():
 
 @pytest.fixture
 def trained():
-    if not any((root / "masked" / "minilm" / "card.json").is_file() for root in loading.roots()):
+    if not any((root / "masked" / "minilm" / "card.json").is_file() for root in paths.checkpoint_folders()):
         pytest.skip("checkpoints/masked is not made yet: python -m robust_core.train.masked_lm")
     return masked_lm.load("minilm", "cpu")
 
@@ -113,7 +114,7 @@ def test_gene_keeps_the_neighbours_that_the_language_model_likes(trained):
     after = Draft.of(result.perturbed)
     for i, (old, new) in enumerate(zip(draft.words, after.words, strict=True)):
         if old != new:
-            asked = bae.blank(draft, i, i + 1)._replace(among=cased_substitutes(old, 8, 0.75))
+            asked = transformations.blank(draft, i, i + 1)._replace(among=cased_substitutes(old, 8, 0.75))
             assert trained.fill([asked], 1)[0][0][0] == new
 
 

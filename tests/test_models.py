@@ -19,17 +19,18 @@ from test_text import any_text, word
 from torch import nn
 
 from robust_core import ATTACKS, EXPLAINERS, datasets, train
-from robust_core.attacks import textfooler
+from robust_core.attacks import textfooler, transformations
 from robust_core.attacks.engine.requests import Candidate
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
-from robust_core.models import loading, screening
+from robust_core.models import cards, loading, screening
 from robust_core.models.batching import batches, padded
 from robust_core.models.classifier import TextClassifier
+from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
-from robust_core.models.tokens import Subwords, WordVocabulary, owners, word_pieces
+from robust_core.models.tokens import Subwords, WordVocabulary, owners, subwords, word_pieces
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, Edit, clean, word_spans
 from robust_core.types import Example
@@ -82,7 +83,7 @@ def test_a_word_is_read_when_all_its_tokens_are(words, length):
 
 @pytest.fixture(scope="module")
 def minilm_tokens():
-    return loading.subwords(minilm_folder(), 128)
+    return subwords(minilm_folder(), 128)
 
 
 def bare(tokens, labels=LABELS) -> TextClassifier:
@@ -419,12 +420,12 @@ def test_long_texts_fit_into_hugging_face_models(hugging_face):
 def test_attack_and_saliency_run_on_hugging_face_models(hugging_face, monkeypatch):
     _, classifier = hugging_face
     table = {"good": ["bad", "fine"], "clever": ["dull"], "movie": ["film", "story"], "film": ["movie"]}
-    textfooler.substitutes.cache_clear()
+    transformations.substitutes.cache_clear()
     monkeypatch.setattr(textfooler, "neighbours", lambda w: [(o, 0.9) for o in table.get(w.lower(), ())])
     attack = ATTACKS["textfooler"](same_part_of_speech=False)
     examples = [Example(text, None, f"u/{i}") for i, text in enumerate(TEXTS)]
     events = list(attack.run([classifier], examples, encoder=WordEncoder()))
-    textfooler.substitutes.cache_clear()
+    transformations.substitutes.cache_clear()
     found = [e.result for e in events if e.kind == "result"]
     assert len(found) == len(TEXTS), [e.data for e in events if e.kind == "error"]
     for r in found:
@@ -506,7 +507,7 @@ def test_a_saved_model_comes_back(trained, shelf, architecture):
     assert loaded.predict_proba(texts) == pytest.approx(original.predict_proba(texts), abs=2e-3)
     card = loaded.card
     assert (loaded.id, loaded.labels, loaded.length) == (model_id, LABELS, 12)
-    assert card == {c.id: c for c in loading.cards()}[model_id]
+    assert card == {c.id: c for c in cards.cards()}[model_id]
     assert card.title == {"cnn": "CNN \u00b7 base", "lstm": "LSTM \u00b7 base"}[architecture]
     assert set(card.files) == {"model.safetensors", "../embedding.safetensors", "../vocabulary.txt"}
     assert card.bytes == sum((card.folder / name).stat().st_size for name in card.files)
@@ -519,10 +520,10 @@ def test_a_saved_model_comes_back(trained, shelf, architecture):
 
 def test_cards_are_listed_in_order_and_own_trainings_beside_them(trained, shelf, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
-    assert [c.id for c in loading.cards()] == ["sst2/cnn/base", "sst2/lstm/base"]
+    assert [c.id for c in cards.cards()] == ["sst2/cnn/base", "sst2/lstm/base"]
     seeded = trained["cnn"]._replace(card=dataclasses.replace(trained["cnn"].card, id="sst2/cnn/base@1", seed=1))
     train.save(seeded, tmp_path / "runs" / "checkpoints")
-    assert [c.id for c in loading.cards()] == ["sst2/cnn/base", "sst2/cnn/base@1", "sst2/lstm/base"]
+    assert [c.id for c in cards.cards()] == ["sst2/cnn/base", "sst2/cnn/base@1", "sst2/lstm/base"]
     assert loading.load("sst2/cnn/base@1", "cpu").card.seed == 1
 
 
@@ -556,7 +557,7 @@ def test_swapped_files_are_never_used(shelf):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b"null", b'{"id": "sst2/cnn/base"}'])
 def test_a_damaged_card_is_left_out_and_named(shelf, content):
     (shelf / "sst2/cnn/base/card.json").write_bytes(content)
-    assert [c.id for c in loading.cards()] == ["sst2/lstm/base"]
+    assert [c.id for c in cards.cards()] == ["sst2/lstm/base"]
     for asked in ("sst2/cnn/base", str(shelf / "sst2/cnn/base")):
         with pytest.raises(BadInput, match="The card of sst2/cnn/base is damaged; restore card.json"):
             loading.load(asked, "cpu")
@@ -574,8 +575,8 @@ def edit_card(shelf: Path, **changes) -> None:
 ], ids=str)
 def test_no_card_whatever_it_says_keeps_the_others_from_being_listed(shelf, changes):
     edit_card(shelf, **changes)
-    assert "sst2/lstm/base" in [c.id for c in loading.cards()]
-    assert all(c.title and c.defence_name for c in loading.cards())
+    assert "sst2/lstm/base" in [c.id for c in cards.cards()]
+    assert all(c.title and c.defence_name for c in cards.cards())
 
 
 @pytest.mark.parametrize("changes", [
@@ -623,8 +624,8 @@ def test_a_model_that_cannot_be_fetched_says_so(shelf, monkeypatch):
 @pytest.mark.parametrize("device", ["cuda:99", "nosuch", ""])
 def test_an_unknown_device_is_one_clear_line(device):
     with pytest.raises(BadInput, match="There is no device"):
-        loading.pick_device(device)
-    assert loading.pick_device("cpu") == CPU
+        pick_device(device)
+    assert pick_device("cpu") == CPU
 
 
 @given(st.lists(st.integers(0, 60), max_size=60), st.integers(1, 400))

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from robust_core import datasets, trainings, uploads
 from robust_core.__main__ import app
 from robust_core.errors import BadInput, UnknownName
-from robust_core.models import loading
+from robust_core.models import cards, loading
 
 GOOD = [f"a good film number {i}, with a comma and a \"quote\"" for i in range(30)]
 BAD = [f"a bad film number {i}" for i in range(20)]
@@ -129,6 +129,6 @@ def test_the_command_line_trains_on_a_file(tmp_path):
     assert done.exit_code == 0, done.stderr
     assert "texts from review, labels from stars" in done.stderr
     assert json.loads(done.stdout)["results"][0]["model"] == "films/cnn/base"
-    assert "films/cnn/base" in {card.id for card in loading.cards()}
+    assert "films/cnn/base" in {card.id for card in cards.cards()}
     loaded = loading.load("films/cnn/base", "cpu")
     assert loaded.labels == ("0", "1") and loaded.predict_proba(["a good film"]).shape == (1, 2)

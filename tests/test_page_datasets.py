@@ -13,7 +13,7 @@ from robust_core import datasets
 from robust_core.models import loading
 from ui import embeddings
 from ui.saliency import page as saliency
-from ui.shared import loaded
+from ui.shared import catalogue
 from ui.widgets import charts
 
 
@@ -66,7 +66,7 @@ def test_texts_of_ones_own_are_offered(known):
     model = known("mine", mine.labels)
     words = at("3_Word_importance", model, MODELS[0], MODELS[1])
     assert words.selectbox(key="words.dataset").value == "mine" and any(b.key == "words.run" for b in words.button)
-    assert words.selectbox(key="words.other").options == [loaded.option(model)], "others cannot read its texts"
+    assert words.selectbox(key="words.other").options == [catalogue.option(model)], "others cannot read its texts"
     words.selectbox(key="words.model").set_value(MODELS[1])
     settle(words)
     assert words.selectbox(key="words.other").value == MODELS[1]

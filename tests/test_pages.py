@@ -25,7 +25,7 @@ from robust_core.store import ResultStore
 from ui import frame
 from ui.attack import downloads
 from ui.attack.transfer_fluency import Afterwards
-from ui.session import attack
+from ui.session import attack, selection
 from ui.session.outcome import of_document, titles
 from ui.shared import loaded
 
@@ -136,7 +136,7 @@ def test_pages_describe_themselves():
 
 def test_it_opens_with_an_example_and_predictions():
     at = settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30))
-    assert at.text_area(key="text").value == loaded.DEFAULT_TEXT
+    assert at.text_area(key="text").value == selection.DEFAULT_TEXT
     assert at.multiselect(key="models").value == list(MODELS)
     # clever 1.5 against -1.5 is 95 %; the second double leans towards positive, the third reads "clever" as well.
     assert [line in page(at) for line in ("Positive 95 %", "Positive 99.9 %")] == [True, True]

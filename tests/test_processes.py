@@ -11,7 +11,7 @@ from robust_core import trainings
 from robust_core.errors import BadInput
 from robust_core.jobs import process
 from robust_core.jobs.manager import DONE, FAILED, STOPPED, JobManager
-from robust_core.models import loading
+from robust_core.models import cards
 
 LONG = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 200, "learning_rate": 0.0}}
 
@@ -34,7 +34,7 @@ def test_a_training_hands_on_its_events_and_its_model_is_there():
     events = list(process.command(words(short), threading.Event()))
     assert events[-1]["kind"] == "stored" and events[-1]["row"]["model"] == "reviews/cnn/base"
     assert [e["dev_accuracy"] for e in events if e["kind"] == "epoch"] == [events[-1]["row"]["dev_accuracy"]]
-    assert "reviews/cnn/base" in {card.id for card in loading.cards()} and trainings.unfinished() == []
+    assert "reviews/cnn/base" in {card.id for card in cards.cards()} and trainings.unfinished() == []
 
 
 def test_a_stopped_training_goes_on_where_it_was():

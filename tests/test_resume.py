@@ -18,7 +18,7 @@ from robust_core import train, trainings
 from robust_core.__main__ import app
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, UnknownName
-from robust_core.models import loading
+from robust_core.models import cards, loading
 from robust_core.resources import minilm_folder
 from robust_core.train.saving import read_state, write_state
 
@@ -130,7 +130,7 @@ def test_a_plan_into_a_folder_of_its_own_finds_its_base_model_there(data, tmp_pa
     done = invoke("train", "--plan", str(path), "--data-dir", data, "--device", "cpu", "--out", str(out), "--json")
     assert done.exit_code == 0, done.stderr
     folder = out / "sst2" / "cnn" / "flat-pwws"
-    assert loading.read_card(folder).config["start"] == "sst2/cnn/base"
+    assert cards.read_card(folder).config["start"] == "sst2/cnn/base"
     assert not (folder / "embedding.safetensors").exists(), "the base model's table is shared"
 
 

@@ -17,9 +17,11 @@ from robust_core.text import align
 from robust_core.types import Attribution, Example
 from ui import word_importance as words
 from ui.comparison import rows
+from ui.comparison.row import Row
 from ui.saliency import grid, stored_results
 from ui.saliency import page as saliency
-from ui.session.outcome import Pair, Row
+from ui.session import selection
+from ui.session.outcome import Pair
 from ui.shared import loaded
 from ui.widgets import charts, highlight
 
@@ -86,7 +88,7 @@ def test_the_change_of_each_word_is_signed_and_aligned():
 
 def test_it_opens_with_two_texts_and_fills_the_grid():
     at = saliency_page(settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)))
-    assert at.text_area(key="saliency.first").value == loaded.DEFAULT_TEXT
+    assert at.text_area(key="saliency.first").value == selection.DEFAULT_TEXT
     shown = page(at)
     assert shown.count('scope="row"') == 3 and "was clever" in shown and "exceedingly" in shown
     assert "became astonishingly" in shown and "more for" in shown

@@ -17,17 +17,19 @@ from test_models import write_hugging_face
 
 from robust_core import encoders
 from robust_core.encoder_evaluation import probes, similarity, tasks
-from robust_core.encoder_training import METHODS, corpus, robustsentembed, specs
+from robust_core.encoder_training import METHODS, corpus, objectives, specs
+from robust_core.encoder_training.base import Schedule, method
 from robust_core.encoder_training.losses import contrast, info_nce, replaced_loss, stacked
 from robust_core.encoder_training.networks import Discriminator, SentenceBatch, SentenceNetwork, Training
 from robust_core.encoder_training.perturbations import Mixed, TokenTable, released
 from robust_core.encoder_training.replaced_tokens import Special, hidden, replace
-from robust_core.encoder_training.simcse import RobustSentEmbed, Schedule, SimCSE, method
+from robust_core.encoder_training.robustsentembed import RobustSentEmbed
+from robust_core.encoder_training.simcse import SimCSE
 from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
 from robust_core.models import encoder_cards
+from robust_core.models.base_encoders import Parent, parent
 from robust_core.models.networks.bert import Bert, mean_pool
-from robust_core.models.networks.encoder_body import Parent, parent
 from robust_core.models.networks.probe import UnitClassifier
 from robust_core.perturb import slope_of
 from robust_core.registry import parameters, to_record
@@ -96,7 +98,7 @@ def batch(seed: int = 0, n: int = 6) -> SentenceBatch:
 
 @pytest.fixture
 def guesser(monkeypatch):
-    monkeypatch.setattr(robustsentembed.masked_lm, "load", lambda name, device: Guesser())
+    monkeypatch.setattr(objectives.masked_lm, "load", lambda name, device: Guesser())
 
 
 def terms(course, given: SentenceBatch) -> dict[str, torch.Tensor]:
@@ -222,7 +224,7 @@ def test_the_same_seed_gives_the_same_terms(guesser):
 def test_a_generator_with_other_pieces_is_refused(monkeypatch):
     other = Guesser()
     other.vocabulary = lambda: {"other": 0}  # type: ignore[method-assign]
-    monkeypatch.setattr(robustsentembed.masked_lm, "load", lambda name, device: other)
+    monkeypatch.setattr(objectives.masked_lm, "load", lambda name, device: other)
     with pytest.raises(Incompatible, match="set detection=0"):
         RobustSentEmbed().course(training())
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_core import ATTACKS, datasets
-from robust_core.attacks import constraints, pwws, textfooler
+from robust_core.attacks import constraints, pwws, textfooler, transformations
 from robust_core.attacks.engine import near_ties
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Figures, Settle
 from robust_core.models import loading
@@ -145,8 +145,8 @@ def ties(monkeypatch):
 
 def forget() -> None:
     """Forget what was looked up in another table."""
-    textfooler.substitutes.cache_clear()
-    pwws.wordnet_swaps.cache_clear()
+    transformations.substitutes.cache_clear()
+    transformations.wordnet_swaps.cache_clear()
 
 
 def found(victim, examples, attack, **options) -> dict:

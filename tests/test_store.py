@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robust_core import paths
 from robust_core import store as stores
+from robust_core.claims.files import export_claim
 from robust_core.errors import BadInput
-from robust_core.store import FILE, ResultStore, Run, export_claim, model_fingerprint, versions
+from robust_core.store import FILE, ResultStore, Run, model_fingerprint, versions
 from robust_core.types import AttackResult, Example, Swap
 
 ROOT = Path(__file__).parents[1]
@@ -227,7 +229,7 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
     ResultStore().open_run(RUN)
     assert (tmp_path / "elsewhere" / "runs" / FILE).is_file()
     monkeypatch.setenv("ROBUST_RUNS", " ")
-    assert stores.runs_folder() == Path("runs")
+    assert paths.runs_folder() == Path("runs")
 
 
 def test_views_are_found_by_their_token_only(tmp_path: Path) -> None:

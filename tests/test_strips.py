@@ -14,8 +14,10 @@ from robust_core.metrics import consistency
 from robust_core.text import Draft, align, word_spans
 from robust_core.types import AttackResult, Attribution, Event, Example, Step, Swap
 from ui.attack import cards, downloads, replay
-from ui.session.outcome import Outcome, Pair, Row, of_document, to_document
-from ui.widgets import charts, highlight
+from ui.comparison import verdicts
+from ui.comparison.row import Row
+from ui.session.outcome import Outcome, Pair, of_document, to_document
+from ui.widgets import charts, highlight, phrases
 
 draw = highlight.strip
 NAMES = ("Negative", "Positive")
@@ -57,7 +59,7 @@ def test_everything_typed_is_escaped():
         cards.card(outcome([result(text=nasty, perturbed=nasty, swaps=(), notes=("<script>",))]), CNN,
                    "<b>", ("<i>", "<u>")),
         cards.card(outcome([], errors={CNN: "<script>"}), CNN, "CNN", NAMES),
-        cards.table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
+        verdicts.table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
                     ("<i>", "<u>"), 0.5, 0.6),
     ]
     for piece in pieces:
@@ -165,9 +167,9 @@ def test_verdicts_follow_the_stated_rule():
     turned = row([0.1, 0.5, 0.2], [0.5, 0.1, 0.2])
     assert same.interpretation(0.5, 0.6) is True and same.kept is False
     assert turned.interpretation(0.5, 0.6) is False and turned.interpretation(-1.0, 0.6) is True
-    assert flat.interpretation(0.5, 0.6) is None and "τ undefined" in cards.agreement(flat)
+    assert flat.interpretation(0.5, 0.6) is None and "τ undefined" in verdicts.agreement(flat)
     assert row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2], after=(0.3, 0.7)).kept is True
-    html = cards.table([same], TITLES, NAMES, 0.5, 0.6)
+    html = verdicts.table([same], TITLES, NAMES, 0.5, 0.6)
     assert "✗ lost" in html and "✓ kept" in html and "τ 1.00, top-5 3/3" in html
 
 
@@ -245,7 +247,7 @@ def test_the_curve_rings_a_step():
 @pytest.mark.parametrize("p, text", [(1.0, "100 %"), (0.99996, "> 99.9 %"), (0.9932, "99.3 %"), (0.6449, "64 %"),
                                      (0.5003, "50.0 %"), (0.0101, "1.0 %"), (0.0001, "< 0.1 %"), (0.0, "0 %")])
 def test_percent_never_claims_more_than_it_knows(p, text):
-    assert cards.percent(p).replace("\u00a0", " ") == text
+    assert phrases.percent(p).replace("\u00a0", " ") == text
 
 
 def test_a_reduced_text_is_not_called_flipped():

@@ -12,12 +12,12 @@ from test_models import BAD, GOOD, bert_config, tiny_data
 
 from robust_core import __version__, datasets, train
 from robust_core.defences import DEFENCES
-from robust_core.defences.base import Course, Defence
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.tokens import WordVocabulary
 from robust_core.resources import minilm_folder
+from robust_core.train.defence import Course, Defence
 from robust_core.types import Example
 
 torch.set_num_threads(1)

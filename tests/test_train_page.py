@@ -10,11 +10,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from test_own_data import csv_file
 
-from robust_core import trainings
+from robust_core import paths, trainings
 from robust_core.errors import BadInput
 from robust_core.jobs import process
-from robust_core.models import loading
-from ui.shared import loaded
+from ui.shared import catalogue, loaded
 from ui.train import progress
 from ui.widgets import charts
 
@@ -54,7 +53,7 @@ class Trainer:
             if isinstance(event, Exception):
                 raise event
             if event["kind"] == "stored":
-                folder = loading.roots()[1] / event["row"]["model"]
+                folder = paths.checkpoint_folders()[1] / event["row"]["model"]
                 folder.mkdir(parents=True)
                 (folder / "card.json").write_text(json.dumps(card(event["row"]["model"])))
             yield event
@@ -125,7 +124,7 @@ def test_a_training_from_click_to_picker(trainer):
     assert not button(at, "Stop").disabled
     trainer.say.release(9)
     until(at, "80.0 % of dev, epoch 3")
-    assert "reviews/cnn/flat-textfooler" in loaded.cards()
+    assert "reviews/cnn/flat-textfooler" in catalogue.cards()
     frame = run(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120))
     assert frame.multiselect(key="models").options == ["CNN · FLAT-TextFooler"]
     assert "`reviews/cnn/flat-textfooler-2`" in page(at), "the next one takes no one's place"
@@ -227,19 +226,19 @@ def test_presets_and_data_fill_in_the_fields(trainer):
 
 def test_models_of_one_name_are_told_apart(monkeypatch):
     for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base", "sst2/lstm/flat-pwws-2"):
-        folder = loading.roots()[1] / name
+        folder = paths.checkpoint_folders()[1] / name
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(name)))
-    assert [loaded.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base")] == [
+    assert [catalogue.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base")] == [
         "CNN · base (SST-2)", "CNN · base (Reviews)", "LSTM · base"]
-    assert loaded.title("sst2/lstm/flat-pwws-2") == "LSTM · FLAT-PWWS-2"
+    assert catalogue.title("sst2/lstm/flat-pwws-2") == "LSTM · FLAT-PWWS-2"
     # Where all models picked read the same data, saying so on every line tells nothing; the picker goes on doing it.
     monkeypatch.setattr(loaded.st, "session_state", {"models": ["sst2/cnn/base", "sst2/lstm/base"]})
-    assert [loaded.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base")] == [
+    assert [catalogue.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base")] == [
         "CNN · base", "CNN · base (Reviews)"]
-    assert loaded.option("sst2/cnn/base") == "CNN · base (SST-2)"
+    assert catalogue.option("sst2/cnn/base") == "CNN · base (SST-2)"
     monkeypatch.setattr(loaded.st, "session_state", {"models": ["sst2/lstm/base", "reviews/cnn/base"]})
-    assert [loaded.title(name) for name in ("sst2/lstm/base", "reviews/cnn/base")] == [
+    assert [catalogue.title(name) for name in ("sst2/lstm/base", "reviews/cnn/base")] == [
         "LSTM · base (SST-2)", "CNN · base (Reviews)"]
 
 
@@ -247,18 +246,18 @@ def test_the_folders_are_looked_at_once_in_a_while(monkeypatch):
     looked, iglob = [], loaded.glob.iglob
     monkeypatch.setattr(loaded.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
     monkeypatch.setattr(loaded, "_MOMENT", 60.0)
-    known = set(loaded.cards())
-    assert [loaded.option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(loading.roots())
-    folder = loading.roots()[1] / "sst2" / "cnn" / "mine"
+    known = set(catalogue.cards())
+    assert [catalogue.option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(paths.checkpoint_folders())
+    folder = paths.checkpoint_folders()[1] / "sst2" / "cnn" / "mine"
     folder.mkdir(parents=True)
     (folder / "card.json").write_text(json.dumps(card("sst2/cnn/mine")))
-    assert set(loaded.cards()) == known, "a moment has not passed"
+    assert set(catalogue.cards()) == known, "a moment has not passed"
     monkeypatch.setattr(loaded, "_MOMENT", 0.0)
-    assert set(loaded.cards()) == known | {"sst2/cnn/mine"}
+    assert set(catalogue.cards()) == known | {"sst2/cnn/mine"}
     # Another folder is another question, whenever it is asked.
     monkeypatch.setattr(loaded, "_MOMENT", 60.0)
     monkeypatch.setenv("ROBUST_RUNS", str(folder.parent))
-    assert set(loaded.cards()) == known
+    assert set(catalogue.cards()) == known
 
 
 def test_events_become_curves():

@@ -10,8 +10,8 @@ from robust_core import datasets
 from robust_core.errors import BadInput, RobustError
 from robust_core.text import check_typed
 from robust_core.types import AttackResult, Example
-from ui.session import attack
-from ui.shared import loaded
+from ui.session import attack, selection
+from ui.shared import catalogue, loaded
 from ui.widgets import charts
 from ui.widgets import dataset_job as corpora
 
@@ -44,7 +44,7 @@ def ask() -> Way | None:
     source = st.segmented_control("Texts", choices, key="embeddings.source", required=True, persist_state="session")
     if source == LAST and result is not None:
         return Way(tuple(way(result.example.text, result.perturbed, result)))
-    st.session_state.setdefault("embeddings.first", loaded.DEFAULT_TEXT)
+    st.session_state.setdefault("embeddings.first", selection.DEFAULT_TEXT)
     st.session_state.setdefault("embeddings.second", OTHER_TEXT)
     left, right = st.columns(2)
     first = left.text_area("Original", key="embeddings.first", height="content", persist_state="session")
@@ -92,7 +92,7 @@ def _curve(model: str, stamp: str, device: str, text: str) -> list[dict[str, Any
 
 
 def _model(model: str, device: str) -> Any:  # noqa: ANN401 (any classifier)
-    found = loaded.models().ask(model, loaded.fingerprint(model), device).result()
+    found = loaded.models().ask(model, catalogue.fingerprint(model), device).result()
     if not hasattr(found, "embed"):
         raise BadInput(f"{model} shows no embeddings.")
     return found
@@ -114,12 +114,12 @@ def similarity(way: Way) -> None:
     from robust_core.evaluation.embedding_space import cosines
 
     st.subheader("How far the words moved the text")
-    device, lines = loaded.selection().device, {}
+    device, lines = selection.selection().device, {}
     for name in _names():
         lines[_title(name)] = cosines(_encoded(name, device, way.texts))[0]
-    for model in loaded.selection().models:
+    for model in selection.selection().models:
         try:
-            lines[loaded.title(model)] = cosines(_represented(model, loaded.fingerprint(model), device, way.texts))[0]
+            lines[catalogue.title(model)] = cosines(_represented(model, catalogue.fingerprint(model), device, way.texts))[0]
         except RobustError as error:
             st.caption(str(error))
     st.dataframe([{"Reads the text": name, "Similarity": float(line[-1])} for name, line in lines.items()],
@@ -127,8 +127,8 @@ def similarity(way: Way) -> None:
                      help="Cosine of the original and the adversarial text: 1 is the same direction", format="%.3f",
                      min_value=0.0, max_value=1.0)})
     if trained := _trained_on_embeddings():
-        names = ", ".join(loaded.title(model) for model in trained)
-        st.button("Add the models trained on moved embeddings", key="embeddings.add", on_click=loaded.choose,
+        names = ", ".join(catalogue.title(model) for model in trained)
+        st.button("Add the models trained on moved embeddings", key="embeddings.add", on_click=selection.choose,
                   args=trained, icon=":material/add:", help=f"Adds {names} to the models in the sidebar.")
     if len(way.texts) > 2:
         st.plotly_chart(_steps(way.texts, lines), config=charts.CONFIG, key="embeddings.steps")
@@ -138,7 +138,7 @@ def similarity(way: Way) -> None:
 
 def _trained_on_embeddings() -> list[str]:
     """Return base, FreeLB, CARL and RAR where they are not picked: of a picked model's architecture before others."""
-    known, picked = loaded.cards(), loaded.selection().models
+    known, picked = catalogue.cards(), selection.selection().models
     cards = [known[model] for model in picked if model in known]
     for card in [*cards, *(c for c in known.values() if cards and c.dataset == cards[0].dataset)]:
         here = [m for name in ("base", *ON_EMBEDDINGS) if (m := f"{card.dataset}/{card.architecture}/{name}") in known]
@@ -162,13 +162,13 @@ def world(way: Way) -> None:
     from robust_core.evaluation.embedding_space import MAPS, maps, nearest
 
     st.subheader("A map of other texts")
-    names, device, known, sets = _names(), loaded.selection().device, maps(), _sets()
+    names, device, known, sets = _names(), selection.selection().device, maps(), _sets()
     if st.session_state.get("embeddings.dataset") not in sets:
         st.session_state["embeddings.dataset"] = sets[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         encoder = st.selectbox("Encoder", names, key="embeddings.encoder", width=260, format_func=_title)
         dataset = st.selectbox("Texts of", sets, key="embeddings.dataset", width=180,
-                               format_func=loaded.dataset_title) if len(sets) > 1 else sets[0]
+                               format_func=catalogue.dataset_title) if len(sets) > 1 else sets[0]
         how = known[0] if len(known) == 1 else st.segmented_control(
             "Map", known, default=known[0], required=True, key="embeddings.how", format_func=lambda name: MAPS[name])
     split = "train" if corpora.here(dataset, "train") else "test"
@@ -178,7 +178,7 @@ def world(way: Way) -> None:
     labels = datasets.describe(dataset).labels
     st.plotly_chart(_map(drawn, found, [e.text for e in examples], [labels[e.label or 0] for e in examples],
                          way.texts), config=charts.CONFIG, key="embeddings.map")
-    these = f"{len(examples)} texts of {loaded.dataset_title(dataset)}"
+    these = f"{len(examples)} texts of {catalogue.dataset_title(dataset)}"
     st.caption((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
                 if share is not None else f"{these} by UMAP, which keeps neighbours and bends the rest")
                + ", so what is near here may be far in truth.")
@@ -191,8 +191,8 @@ def world(way: Way) -> None:
 
 def _sets() -> list[str]:
     """Return the data sets whose texts the map can show: those with the first model's labels, the packaged first."""
-    picked = loaded.selection().models
-    found = corpora.available(loaded.cards().get(picked[0]) if picked else None)
+    picked = selection.selection().models
+    found = corpora.available(catalogue.cards().get(picked[0]) if picked else None)
     return sorted(found, key=lambda name: name != "reviews") or ["reviews"]
 
 
@@ -239,7 +239,7 @@ def _mark(number: int, of: int) -> dict[str, Any]:
 def slider(way: Way) -> None:
     """Let a person move the embeddings of the original by k-PGD, and show what becomes of the prediction."""
     st.subheader("The text moved where no words are")
-    chosen = loaded.selection()
+    chosen = selection.selection()
     if not chosen.models:
         st.info("Choose at least one model in the sidebar.")
         return
@@ -248,18 +248,18 @@ def slider(way: Way) -> None:
     rows, curves, read = [], {}, {}
     for model in chosen.models:
         try:
-            curve = _curve(model, loaded.fingerprint(model), chosen.device, way.texts[0])
+            curve = _curve(model, catalogue.fingerprint(model), chosen.device, way.texts[0])
         except RobustError as error:
             st.caption(str(error))
             continue
         row = next(row for row in curve if row["radius"] == radius)
         label = int(np.argmax(curve[0]["proba"]))
-        curves[loaded.title(model)] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
-        rows.append({"Model": loaded.title(model), "Says": loaded.labels(model)[int(np.argmax(row["proba"]))],
+        curves[catalogue.title(model)] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
+        rows.append({"Model": catalogue.title(model), "Says": catalogue.labels(model)[int(np.argmax(row["proba"]))],
                      "Was sure %": 100 * curve[0]["proba"][label], "Is sure of the same %": 100 * row["proba"][label],
                      "Cosine": row["cosine"], "Distance": row["distance"]})
         if row["read"]:
-            read[loaded.title(model)] = row["read"]
+            read[catalogue.title(model)] = row["read"]
     if not rows:
         return
     number, exact = st.column_config.NumberColumn(format="%.1f"), st.column_config.NumberColumn(format="%.3f")
@@ -309,7 +309,7 @@ def matrix() -> None:
     if len(texts) < 2:
         st.info("Type at least two sentences.")
         return
-    values = cosines(_encoded(encoder, loaded.selection().device, texts))
+    values = cosines(_encoded(encoder, selection.selection().device, texts))
     short = [f"{i + 1}. {text[:30].replace('<', '&lt;')}" for i, text in enumerate(texts)]
     st.plotly_chart(charts.figure(
         [{"type": "heatmap", "z": values, "x": short, "y": short, "zmin": 0, "zmax": 1, "colorscale": "Purples",

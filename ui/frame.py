@@ -1,7 +1,6 @@
 """The frame around every page: the address, the sidebar with the shared pickers, and the sign of a running attack."""
 
 import ast
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +11,11 @@ from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink
+from ui.attack.permalink import _shown
 from ui.session import attack as running
-from ui.shared import loaded
+from ui.session import selection
+from ui.session.attack import job
+from ui.shared import catalogue, loaded
 from ui.widgets import forms, highlight
 
 LONGEST_LINK = 600
@@ -61,7 +63,7 @@ def open_session() -> None:
             return
         _take(asked)
     except RobustError as error:
-        loaded.say(str(error))
+        selection.say(str(error))
 
 
 def _take(asked: dict[str, Any]) -> None:
@@ -70,28 +72,28 @@ def _take(asked: dict[str, Any]) -> None:
     if loaded.jobs().get(asked.get("job", "")):
         st.session_state["job"] = asked["job"]
     if "models" in asked:
-        known = loaded.cards()
+        known = catalogue.cards()
         wanted = [m for m in dict.fromkeys(asked["models"].split(",")) if m]
         st.session_state["models"] = [m for m in wanted if m in known]
         unknown = [m for m in wanted if m not in known]
         if unknown:
-            loaded.say(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
+            selection.say(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
     if "attack" in asked:
         forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, asked["attack"]))
 
 
 def write_link() -> None:
     """Write the present choices into the address, so that a reload brings them back."""
-    now = loaded.selection()
+    now = selection.selection()
     if st.session_state.get("view") and st.session_state.setdefault("view_of", _shown()) == _shown():
         wanted = {"view": st.session_state["view"]}
     else:
         for key in ("view", "view_of"):
             st.session_state.pop(key, None)
         wanted = {}
-        if now.text != loaded.DEFAULT_TEXT and len(now.text) <= LONGEST_LINK:
+        if now.text != selection.DEFAULT_TEXT and len(now.text) <= LONGEST_LINK:
             wanted["text"] = now.text
-        if list(now.models) != loaded.default_models():
+        if list(now.models) != selection.default_models():
             wanted["models"] = ",".join(now.models)
         attacks = ",".join(map(forms.to_link, now.attacks))
         if attacks and attacks != next(iter(ATTACKS), ""):
@@ -100,25 +102,6 @@ def write_link() -> None:
             wanted["job"] = st.session_state["job"]
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
-
-
-def share() -> None:
-    """Store what is shown and make the address a permalink to it."""
-    present = running.present()
-    if present is None:
-        return
-    try:
-        st.session_state["view"] = loaded.store().put(permalink.view(present))
-        st.session_state["view_of"] = _shown()
-    except RobustError as error:
-        loaded.say(str(error))
-
-
-def _shown() -> str:
-    """Name everything that a permalink holds: it leaves the address when any of it changes."""
-    now = loaded.selection()
-    return json.dumps([now.text, now.models, *map(forms.to_link, now.attacks), *(
-        st.session_state.get(key) for key in ("job", "source", "source.attacks", "found_on", "adversarial"))])
 
 
 def said() -> None:
@@ -133,9 +116,9 @@ def said() -> None:
 
 def sidebar() -> None:
     """Draw the pickers that all pages share."""
-    names = loaded.options()
+    names = catalogue.options()
     with st.sidebar:
-        st.session_state.setdefault("models", loaded.default_models())
+        st.session_state.setdefault("models", selection.default_models())
         st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
                        help="The classifiers to try. Each was trained on real reviews; the Models page says how.")
         if not names:
@@ -147,17 +130,17 @@ def sidebar() -> None:
         if explainer is not None:
             st.session_state["chosen.explainer"] = to_record(explainer)
         with st.expander("Verdict, seed", icon=":material/rule:"):
-            _number("tau_at_least", "Interpretation: lowest τ", loaded.TAU_AT_LEAST, -1.0, 1.0,
+            _number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
                     "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
                     "0 no relation, -1 the reverse.")
-            _number("top5_at_least", "Interpretation: lowest top-5 overlap", loaded.TOP5_AT_LEAST, 0.0, 1.0,
+            _number("top5_at_least", "Interpretation: lowest top-5 overlap", selection.TOP5_AT_LEAST, 0.0, 1.0,
                     "Share of the five most important words of the original that are among the five of the other text.")
             st.session_state.setdefault("seed", 0)
             st.number_input("Seed", 0, 2**31 - 1, key="seed", step=1, persist_state="session",
                             help="The same seed gives the same attack.")
         found = loaded.devices()
         if len(found) > 1:
-            st.session_state.setdefault("device", loaded.default_device())
+            st.session_state.setdefault("device", selection.default_device())
             st.selectbox("Device", ["auto", *found], key="device", persist_state="session")
 
 
@@ -168,8 +151,8 @@ def _number(key: str, label: str, default: float, low: float, high: float, help_
 
 def watch(attack_page: Any, here: bool) -> None:  # noqa: ANN401 (st.Page's class is not public)
     """Show on other pages that an attack is running, which also keeps it alive."""
-    job = loaded.job()
-    if here or job is None or job.over:
+    found = job()
+    if here or found is None or found.over:
         return
 
     @st.fragment(run_every=1.0)

@@ -16,6 +16,8 @@ from robust_core.explainers import EXPLAINERS, word_importance
 from robust_core.registry import from_record, to_record
 from robust_core.store import model_fingerprint
 from robust_core.text import Draft
+from ui.session import selection
+from ui.shared import catalogue
 from ui.shared import loaded as state
 from ui.widgets import charts, dataset_job
 
@@ -53,8 +55,8 @@ def _kept() -> dict[Key, Words]:
 
 def key_of(model_id: str, dataset: str, n: int) -> Key:
     """Return what the importances of a model depend on."""
-    chosen = state.selection()
-    return (model_id, state.fingerprint(model_id), dataset, n, chosen.seed, chosen.device,
+    chosen = selection.selection()
+    return (model_id, catalogue.fingerprint(model_id), dataset, n, chosen.seed, chosen.device,
             json.dumps(to_record(chosen.explainer), sort_keys=True), json.dumps([to_record(a) for a in chosen.attacks]))
 
 
@@ -65,7 +67,7 @@ def known(model_id: str, dataset: str, n: int) -> Words | None:
 
 def work(models: list[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
     """Return a job that attacks the texts with the sidebar's attacks and measures the words of each model."""
-    chosen = state.selection()
+    chosen = selection.selection()
     keys = {model_id: key_of(model_id, dataset, n) for model_id in models}
     attacks = [to_record(attack) for attack in chosen.attacks]
     explainer = to_record(chosen.explainer)
@@ -74,7 +76,7 @@ def work(models: list[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job
         from robust_core.evaluation.evaluate import evaluate
 
         store, examples = state.store(), choose(datasets.load(dataset, "test"), n, chosen.seed)
-        loaded = [state.models().ask(m, state.fingerprint(m), chosen.device).result() for m in models]
+        loaded = [state.models().ask(m, catalogue.fingerprint(m), chosen.device).result() for m in models]
         methods = [from_record(ATTACKS, record) for record in attacks]
         if methods:
             for event in evaluate(loaded, dataset, "test", methods, n=n, seed=chosen.seed, store=store, stop=stop):
@@ -118,7 +120,7 @@ def _measured(model: Any, explainer: Any, examples: Any, store: Any, stop: threa
 
 def controls() -> tuple[str, str, str, int] | None:
     """Draw the pickers; return the model, the one beside it, the data set and the number of texts, or None."""
-    models = list(state.selection().models)
+    models = list(selection.selection().models)
     if not models:
         st.info("Choose at least one model in the sidebar.")
         return None
@@ -126,14 +128,14 @@ def controls() -> tuple[str, str, str, int] | None:
     if st.session_state.get("words.model") not in models:
         st.session_state["words.model"] = first
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = st.selectbox("Model", models, key="words.model", format_func=state.option, persist_state="session",
+        model = st.selectbox("Model", models, key="words.model", format_func=catalogue.option, persist_state="session",
                              width=220)
         alike = dataset_job.alike(model, models)
         if st.session_state.get("words.other") not in alike:
             st.session_state["words.other"] = beside if beside in alike else alike[-1]
-        other = st.selectbox("Beside it", alike, key="words.other", format_func=state.option, persist_state="session",
+        other = st.selectbox("Beside it", alike, key="words.other", format_func=catalogue.option, persist_state="session",
                              width=220, help="The second model of the synonym plot.")
-        texts = dataset_job.controls("words", state.cards().get(model), 30)
+        texts = dataset_job.controls("words", catalogue.cards().get(model), 30)
         if texts is None:
             return None
         dataset, n = texts
@@ -148,7 +150,7 @@ def controls() -> tuple[str, str, str, int] | None:
 
 def _first(models: list[str]) -> tuple[str, str]:
     """Return the models to begin with: one with word masks, if any is chosen, beside the base of its architecture."""
-    cards = state.cards()
+    cards = catalogue.cards()
     masked = [m for m in models if m in cards and cards[m].config.get("network", {}).get("masks")]
     if not masked:
         return models[0], models[-1]
@@ -165,7 +167,7 @@ def about(found: Words, n: int) -> str:
     """Say what the importance is, and what it rests on."""
     what = ("Importance is the model's own word mask, the same in every text." if found.masks else
             f"This model has no word masks: importance is the mean absolute attribution "
-            f"({state.selection().explainer.title}) of a word over {n} texts.")
+            f"({selection.selection().explainer.title}) of a word over {n} texts.")
     return (f"{what} {len(found.values):,} words; substitutions counted over {found.attacked:,} stored attacks on this "
             "model.")
 
@@ -240,7 +242,7 @@ def matching(found: Words, text: str) -> set[str]:
 def typed(found: Words) -> tuple[set[str], list[str]]:
     """Return the words of the typed review that have an importance, and those that have none."""
     try:
-        words = {word.lower() for word in Draft.of(state.selection().text).words}
+        words = {word.lower() for word in Draft.of(selection.selection().text).words}
     except RobustError:
         return set(), []
     return {word for word in words if word in found.values}, sorted(words - set(found.values))

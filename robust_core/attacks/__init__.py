@@ -5,4 +5,4 @@ from robust_core.registry import Registry
 ATTACKS = Registry("attack", ("robust_core.attacks.textfooler", "robust_core.attacks.pwws",
                               "robust_core.attacks.bae", "robust_core.attacks.clare",
                               "robust_core.attacks.gene", "robust_core.attacks.iga", "robust_core.attacks.pso",
-                              "robust_core.attacks.textattack.client"))
+                              "robust_core.attacks.textattack.attacks"))

@@ -12,12 +12,9 @@ from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.engine.near_ties import likely_words
 from robust_core.attacks.engine.requests import Candidate, Fill, Request, Search, Target
 from robust_core.attacks.searches.greedy import greedy_fills, rank_by_deletion
+from robust_core.attacks.transformations import MASKED, blank
 from robust_core.registry import param
 from robust_core.text import Draft
-from robust_core.types import Blank
-
-# Any other can be given to `Attack.run`.
-MASKED = ("minilm", "bert-base-uncased", "distilroberta-base")
 
 
 @ATTACKS.register("bae", title="BAE", source="https://arxiv.org/abs/2004.01970")
@@ -57,11 +54,3 @@ class Bae(Attack):
 
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
         return (yield from greedy_fills(target, order, words_at, sentence, against_original=True))
-
-
-def blank(draft: Draft, start: int, end: int) -> Blank:
-    """Return a text with a blank for words `[start, end)`; without such words, for a new one before word `start`."""
-    at = draft.spans[start].start
-    if start == end:
-        return Blank(draft.text[:at], " " + draft.text[at:])
-    return Blank(draft.text[:at], draft.text[draft.spans[end - 1].end:], draft.words[start])

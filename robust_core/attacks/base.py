@@ -10,17 +10,14 @@ import numpy as np
 
 from robust_core.attacks.engine.near_ties import rounded
 from robust_core.attacks.engine.requests import Candidate, Judge, Request, Search, Similarity, Target
+from robust_core.attacks.engine.search_state import Stopped
 from robust_core.errors import BadInput
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision
 
 if TYPE_CHECKING:
-    from robust_core.attacks.engine.scheduler import Tally
-
-
-class Stopped(Exception):  # noqa: N818 (not an error: thrown into a search to end it)
-    """The user or a time limit ended a search."""
+    from robust_core.attacks.engine.search_state import Tally
 
 
 @dataclasses.dataclass(frozen=True)

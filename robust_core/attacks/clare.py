@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.bae import MASKED, blank
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import SentenceSimilarity
 from robust_core.attacks.engine.near_ties import at_least, confirmed, highest, likely_words
@@ -22,6 +21,7 @@ from robust_core.attacks.engine.requests import (
     Similarity,
     Target,
 )
+from robust_core.attacks.transformations import MASKED, blank
 from robust_core.registry import param
 from robust_core.resources import stop_words, tag
 from robust_core.text import Draft, Edit

@@ -64,7 +64,7 @@ class EmbeddingAttack:
         import torch
         from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
-        from robust_core.models.screening import climbing
+        from robust_core.models.device import climbing
         from robust_core.perturb import climb, length
 
         encoded, unit = model.embed([e.text for e in examples]), model.unit

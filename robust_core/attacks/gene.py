@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.bae import MASKED, blank
 from robust_core.attacks.base import Attack
 from robust_core.attacks.engine.near_ties import likely_words
 from robust_core.attacks.engine.requests import Fill, Request, Search, Target
 from robust_core.attacks.searches.genetic import Breed, evolve
 from robust_core.attacks.searches.population import Field, Member
-from robust_core.attacks.textfooler import cased_substitutes
+from robust_core.attacks.transformations import MASKED, blank, cased_substitutes
 from robust_core.registry import param
 from robust_core.resources import stop_words
 

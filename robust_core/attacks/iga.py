@@ -10,7 +10,7 @@ from robust_core.attacks.base import Attack
 from robust_core.attacks.engine.requests import Search, Target
 from robust_core.attacks.searches.genetic import Breed, evolve
 from robust_core.attacks.searches.population import Field, Member
-from robust_core.attacks.textfooler import cased_substitutes
+from robust_core.attacks.transformations import cased_substitutes
 from robust_core.registry import param
 
 

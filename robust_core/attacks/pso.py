@@ -11,9 +11,8 @@ from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech
 from robust_core.attacks.engine.near_ties import highest_of_each, raced
 from robust_core.attacks.engine.requests import Request, Search, Target
-from robust_core.attacks.pwws import wordnet_swaps
 from robust_core.attacks.searches.population import Field, Herd, Member, leader, scored
-from robust_core.attacks.textfooler import cased_substitutes
+from robust_core.attacks.transformations import cased_substitutes, wordnet_swaps
 from robust_core.registry import param
 
 INERTIA, DRAW, FASTEST = (0.8, 0.2), (0.8, 0.2), 3.0

@@ -1,7 +1,6 @@
 """PWWS (Ren et al. 2019): salient words give way to WordNet synonyms, in the order of what a swap can win."""
 
 import dataclasses
-import functools
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +10,10 @@ from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.engine.requests import Accept, Candidate, Request, Score, Scores, Search, Settle, Target
 from robust_core.attacks.searches.greedy import greedy_swaps, swap_candidates
+from robust_core.attacks.transformations import wordnet_swaps
 from robust_core.registry import param
-from robust_core.resources import stop_words, synonyms
-from robust_core.text import Edit, match_case
+from robust_core.resources import stop_words
+from robust_core.text import Edit
 
 UNKNOWN = "[UNK]"
 
@@ -45,13 +45,6 @@ class PWWS(Attack):
         if over:
             return Candidate(draft)
         return (yield from greedy_swaps(target, order, swaps.__getitem__, None))
-
-
-@functools.lru_cache(maxsize=20_000)
-def wordnet_swaps(word: str, most: int = 0) -> tuple[str, ...]:
-    """Return at most `most` (0: all) synonyms of a word in its capitals, usual senses first."""
-    words = dict.fromkeys(match_case(other, word) for other in synonyms(word) if other.lower() != word.lower())
-    return tuple(words)[: most or None]
 
 
 def rank_by_saliency(target: Target, swaps: Mapping[int, Sequence[str]]

@@ -1,7 +1,6 @@
 """TextFooler (Jin et al. 2020): important words give way to close neighbours of the same part of speech."""
 
 import dataclasses
-import functools
 
 import numpy as np
 
@@ -10,9 +9,8 @@ from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.engine.requests import Candidate, Search, Target
 from robust_core.attacks.searches.greedy import greedy_swaps, rank_by_deletion
+from robust_core.attacks.transformations import cased_substitutes
 from robust_core.registry import param
-from robust_core.resources import neighbours
-from robust_core.text import match_case
 
 
 @ATTACKS.register("textfooler", title="TextFooler", source="https://arxiv.org/abs/1907.11932")
@@ -49,14 +47,3 @@ class TextFooler(Attack):
 
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
         return (yield from greedy_swaps(target, order, words_at, sentence, against_original=False))
-
-
-@functools.lru_cache(maxsize=20_000)
-def substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
-    """Return at most `most` neighbours of a word with cosine >= `least`, closest first."""
-    return tuple(other for other, cosine in neighbours(word)[:most] if cosine >= least)
-
-
-def cased_substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
-    """Return the same neighbours in the capitals of the word."""
-    return tuple(match_case(other, word) for other in substitutes(word, most, least))

@@ -7,7 +7,6 @@ method and Lambda. The files are checked against the SHA-256 in the card before 
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,114 +15,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from robust_core.certify.quantised import quantise
+from robust_core import paths
+from robust_core.certify.networks import build, judge
+from robust_core.certify.space import Space
 from robust_core.errors import BadInput, UnknownName
-from robust_core.models import loading
-from robust_core.resources.encoder import sha256
+from robust_core.models import fingerprints
+from robust_core.paths import sha256
 
-LEVELS = 255
 _FOLDER = "smoothed"
-
-
-class BlurredMlp(nn.Module):
-    """One hidden layer over d numbers 0..1; 1/2, the middle of the range, says nothing and becomes 0.
-
-    Args:
-        size: Coordinates of an input.
-        classes: Classes.
-        hidden: Units of the hidden layer.
-    """
-
-    def __init__(self, size: int, classes: int, hidden: int) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(size, hidden)
-        self.out = nn.Linear(hidden, classes)
-
-    def forward(self, blurred: torch.Tensor) -> torch.Tensor:
-        """Return (n, classes) scores of n inputs of any shape."""
-        return self.out(torch.relu(self.hidden(2 * blurred.flatten(1) - 1)))
-
-
-class BlurredCnn(nn.Module):
-    """Convolutions of 3 by 3, halving the image until it is at most 4 wide, and one linear layer.
-
-    Args:
-        shape: (channels, height, width).
-        classes: Classes.
-        hidden: Channels of the first convolution; later ones have twice as many, up to four times.
-    """
-
-    def __init__(self, shape: Sequence[int], classes: int, hidden: int) -> None:
-        super().__init__()
-        channels, height, width = shape
-        layers: list[nn.Module] = [nn.Conv2d(channels, hidden, 3, padding=1), nn.ReLU()]
-        inner = hidden
-        while max(height, width) > 4:
-            outer = min(2 * inner, 4 * hidden)
-            layers += [nn.Conv2d(inner, outer, 3, stride=2, padding=1), nn.ReLU()]
-            inner, height, width = outer, (height + 1) // 2, (width + 1) // 2
-        self.body = nn.Sequential(*layers)
-        self.out = nn.Linear(inner * height * width, classes)
-
-    def forward(self, blurred: torch.Tensor) -> torch.Tensor:
-        """Return (n, classes) scores of (n, channels, height, width) images 0..1."""
-        return self.out(self.body(2 * blurred - 1).flatten(1))
-
-
-def build(shape: Sequence[int], classes: int, hidden: int) -> nn.Module:
-    """Make an untrained network: a CNN for images wider than 8 pixels, else an MLP."""
-    if len(shape) == 3 and max(shape[1:]) > 8:
-        return BlurredCnn(shape, classes, hidden)
-    return BlurredMlp(math.prod(shape), classes, hidden)
-
-
-def judge(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a network as the base classifier that `robust_core.certify.smoothers` asks.
-
-    The evaluations of one input make one batch of a fixed shape, so a row is computed alike whatever input it belongs
-    to: the base classifier is a function of the row, as the theorem wants it.
-    """
-    network.eval()
-
-    def classes(rows: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return network(torch.from_numpy(np.ascontiguousarray(rows))).argmax(-1).numpy()
-
-    return classes
-
-
-@dataclasses.dataclass(frozen=True)
-class Space:
-    """A few orthonormal directions of a sentence embedding, and the range in which they are quantised.
-
-    Args:
-        mean: (e,) float32 embedding in the middle of the range.
-        axes: (d, e) float32 orthonormal rows.
-        half: Half the range of each coordinate; what lies beyond is clipped.
-        levels: Quantisation steps of the range.
-    """
-
-    mean: np.ndarray
-    axes: np.ndarray
-    half: float
-    levels: int = LEVELS
-
-    @property
-    def step(self) -> float:
-        """Length of one quantisation step in units of the embedding."""
-        return 2 * self.half / self.levels
-
-    def vectors(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return (n, d) int32 values 0..levels of (n, e) embeddings.
-
-        Raises:
-            BadInput: An embedding is not finite or has another length.
-        """
-        embeddings = np.asarray(embeddings, dtype=np.float32)
-        if embeddings.ndim != 2 or embeddings.shape[1] != len(self.mean):
-            raise BadInput(f"Embeddings must have the shape (n, {len(self.mean)}), not {embeddings.shape}.")
-        coordinates = ((embeddings - self.mean) @ self.axes.T).astype(np.float64)
-        return quantise(np.clip(coordinates, -self.half, self.half), -self.half, self.half, self.levels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,7 +112,7 @@ class SmoothedModel:
 def cards() -> list[SmoothedCard]:
     """Return the cards of all stored models; damaged ones are left out."""
     found: dict[str, SmoothedCard] = {}
-    for root in loading.roots():
+    for root in paths.checkpoint_folders():
         for path in sorted((root / _FOLDER).glob("*/card.json")):
             try:
                 card = read_card(path.parent)
@@ -250,7 +149,7 @@ def check_files(card: SmoothedCard) -> None:
         if not path.is_file() or sha256(path) != expected:
             raise BadInput(f"{_FOLDER}/{card.id}: {name} is missing or does not match its card; restore the "
                            "checkpoint.")
-    if card.parent and loading.encoder_hash() != card.parent:
+    if card.parent and fingerprints.encoder_hash() != card.parent:
         raise BadInput(f"{_FOLDER}/{card.id} reads another encoder than the one in use; unset ROBUST_ENCODER.")
 
 
@@ -302,8 +201,8 @@ def save(model: SmoothedModel, root: Path) -> SmoothedCard:
     card = dataclasses.replace(model.card, files={"model.safetensors": hashlib.sha256(data).hexdigest()},
                                bytes=len(data), folder=folder)
     values = {f.name: getattr(card, f.name) for f in dataclasses.fields(card) if f.name != "folder"}
-    loading.write_file(folder / "model.safetensors", data)
-    loading.write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    paths.write_file(folder / "model.safetensors", data)
+    paths.write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
     return card
 
 

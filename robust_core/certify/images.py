@@ -5,12 +5,12 @@ Images are whole numbers 0..levels of the shape (channels, height, width).
 
 import dataclasses
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.paths import data_folders
 
 SPLITS = ("train", "dev", "test")
 _CIFAR_ROW = 1 + 3 * 32 * 32
@@ -83,8 +83,8 @@ def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _cifar10(split: str, data_dir: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
     names = ["test_batch.bin"] if split == "test" else [f"data_batch_{i}.bin" for i in range(1, 6)]
-    root = Path(data_dir or os.environ.get("ROBUST_DATA") or "data")
-    folders = [root / "cifar10", root / "cifar-10-batches-bin", root]
+    folders = [folder for root in data_folders(data_dir)
+               for folder in (root / "cifar10", root / "cifar-10-batches-bin", root)]
     folder = next((f for f in folders if all((f / name).is_file() for name in names)), None)
     if folder is None:
         raise MissingResource(f"The {split} split of CIFAR-10", _CIFAR_HOW)

@@ -8,7 +8,7 @@ import typer
 from robust_core.cli.options import Json, Seed, app, settings_of, stdout_kept, typed_text
 from robust_core.cli.output import Columns, Row, key, number, percent, show_rows
 from robust_core.errors import BadInput
-from robust_core.store import runs_folder
+from robust_core.paths import own_checkpoints
 
 
 @app.command()
@@ -25,7 +25,7 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
             settings: Annotated[list[str] | None, typer.Option("--set", help="Parameter: name=value.")] = None,
             as_json: Json = False) -> None:
     """Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."""
-    from robust_core.certify import base_classifiers, certified_accuracy, training
+    from robust_core.certify import base_classifiers, certified_accuracy, inputs
     from robust_core.certify.smoothers import SMOOTHERS
 
     if (text is None) == (dataset is None):
@@ -40,7 +40,7 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
         if cleaned is not None:
             rows = certified_accuracy.certify_texts(found, [cleaned], method, chosen, seed=seed, **given)
         else:
-            data = training.read(str(dataset), split, found.space, data_dir, n=n, seed=seed)
+            data = inputs.read(str(dataset), split, found.space, data_dir, n=n, seed=seed)
             rows = [certified_accuracy.certified_accuracy(found, data, certified_accuracy.smoother(method, value, found.levels, **given),
                                                  seed=seed)[0] for value in chosen or found.scales(method)]
     show_rows(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED)
@@ -70,7 +70,7 @@ def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name 
             if event["kind"] == "network":
                 rows.append({key: event[key] for key in ("method", "scale", "dev_accuracy", "seconds")})
             else:
-                card = base_classifiers.save(event["model"], Path(out) if out else runs_folder() / "checkpoints")
+                card = base_classifiers.save(event["model"], Path(out) if out else own_checkpoints())
                 rows = [{"model": card.id, "seed": card.seed, **row, "path": str(card.folder)} for row in rows]
     show_rows(rows, as_json, {"Model": key("model"), "Method": key("method"), "Lambda": key("scale"),
                           "Accuracy on dev": percent("dev_accuracy"), "Seconds": number("seconds"),

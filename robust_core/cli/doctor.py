@@ -25,7 +25,7 @@ OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "
 @app.command()
 def models(as_json: Json = False) -> None:
     """List the models that are here."""
-    from robust_core.models.loading import cards
+    from robust_core.models.cards import cards
 
     rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
              "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
@@ -55,14 +55,15 @@ def doctor(device: Device = "auto", as_json: Json = False) -> None:
 
 def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
     from robust_core.certify import base_classifiers
-    from robust_core.models import loading
+    from robust_core.models.cards import cards
+    from robust_core.models.device import pick_device
 
     yield "python", True, _python
     yield "packages", True, lambda: _packages(NEEDED)
     yield "optional packages", False, lambda: _packages(OPTIONAL)
     yield "encoder", True, _encoder
     yield "tables", True, _tables
-    cards = loading.cards()
+    cards = cards()
     yield "checkpoints", True, lambda: _checkpoints(len(cards))
     for card in cards:
         yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
@@ -70,7 +71,7 @@ def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
         yield f"smoothed {card.id}", True, lambda card=card: base_classifiers.check_files(card) or "files as recorded"
     yield "runs folder", True, _runs
     yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
-    yield "device", True, lambda: str(loading.pick_device(device))
+    yield "device", True, lambda: str(pick_device(device))
 
 
 def _python() -> str:
@@ -108,20 +109,21 @@ def _tables() -> str:
 
 
 def _checkpoints(count: int) -> str:
-    from robust_core.models import loading
+    from robust_core import paths
+    from robust_core.models.cards import read_card
 
-    for root in loading.roots():
+    for root in paths.checkpoint_folders():
         for path in sorted(root.glob("*/*/*/card.json")):
-            loading.read_card(path.parent)
+            read_card(path.parent)
     if not count:
         raise BadInput("There are no checkpoints; restore the folder checkpoints.")
     return f"{count} found"
 
 
 def _checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
-    from robust_core.models import loading
+    from robust_core.models.cards import check_files
 
-    loading.check_files(card)
+    check_files(card)
     return f"{len(card.files)} files as recorded"
 
 

@@ -21,7 +21,8 @@ from robust_core.cli.options import (
     typed_text,
 )
 from robust_core.cli.output import Row, key, number, show_rows
-from robust_core.store import ResultStore, runs_folder
+from robust_core.paths import own_checkpoints
+from robust_core.store import ResultStore
 
 
 @app.command()
@@ -45,7 +46,7 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
         order = trainings.order(method, preset, typed_settings(trainings.parameters_of(method), settings), name, seed,
                                 sentences, start)
         rows: list[Row] = []
-        for event in trainings.run(order, Path(out) if out else runs_folder() / "checkpoints", device, data_dir):
+        for event in trainings.run(order, Path(out) if out else own_checkpoints(), device, data_dir):
             _tell_encoder(order.id, event)
             if event["kind"] == "stored":
                 rows.append(event["row"])

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +13,9 @@ from robust_core import datasets, uploads
 from robust_core.cli.options import INTERRUPTED, Device, Json, Seed, app, interruptible, stdout_kept, typed_settings
 from robust_core.cli.output import key, percent, show_rows
 from robust_core.errors import BadInput
+from robust_core.paths import own_checkpoints, process_rank
 from robust_core.registry import parameters
-from robust_core.store import finite, runs_folder
+from robust_core.store import finite
 
 
 @app.command()
@@ -52,7 +52,7 @@ def train(dataset: Annotated[str, typer.Option(
         settings = [*(settings or ()), *([f"rows={rows}"] if rows is not None else [])]
         orders = (trainings.plan(Path(plan), data_dir) if plan is not None else
                   [trainings.order(values | {"set": _training_settings(defence, settings)}, data_dir)])
-        root = Path(out) if out else runs_folder() / "checkpoints"
+        root = Path(out) if out else own_checkpoints()
         for wanted in orders:
             datasets.find(wanted.dataset, "train", data_dir)
         made = []
@@ -109,7 +109,7 @@ def _teller(out: TextIO) -> Callable[[str, Mapping[str, Any]], None]:
 
 def tell(model: str, event: Mapping[str, Any]) -> None:
     """Say on stderr how a training goes on."""
-    if os.environ.get("RANK", "0") != "0":
+    if process_rank() != 0:
         return
     if event["kind"] == "epoch":
         terms = "".join(f", {name} {value:.4f}" for name, value in event["terms"].items() if name != "loss")

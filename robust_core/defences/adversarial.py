@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from robust_core.attacks import ATTACKS
 from robust_core.defences import DEFENCES
-from robust_core.defences.base import Course, Defence
 from robust_core.registry import param
+from robust_core.train.defence import Course, Defence
 
 if TYPE_CHECKING:
     from robust_core.defences.base import Rows

@@ -4,8 +4,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from robust_core.defences import DEFENCES
-from robust_core.defences.base import Course, Defence
 from robust_core.registry import param
+from robust_core.train.defence import Course, Defence
 
 if TYPE_CHECKING:
     import torch

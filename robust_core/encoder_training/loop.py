@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from robust_core.encoder_training.networks import SentenceBatch, Training
-from robust_core.encoder_training.robustsentembed import Course
+from robust_core.encoder_training.objectives import Course
 from robust_core.errors import BadInput
 from robust_core.models.batching import batches, padded
 from robust_core.text import clean
@@ -18,7 +18,7 @@ from robust_core.train.recipe import Recipe
 from robust_core.types import Encoder
 
 if TYPE_CHECKING:
-    from robust_core.encoder_training.simcse import Schedule
+    from robust_core.encoder_training.base import Schedule
 
 _EVERY = 0.5
 

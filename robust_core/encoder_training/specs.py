@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from robust_core.encoder_training import METHODS
-from robust_core.encoder_training.simcse import Schedule, SimCSE, method
+from robust_core.encoder_training.base import Schedule, method
+from robust_core.encoder_training.simcse import SimCSE
 from robust_core.errors import BadInput
 from robust_core.registry import parameters, to_record
 

@@ -8,7 +8,8 @@ from typing import Any
 from robust_core import __version__
 from robust_core.encoder_evaluation import similarity
 from robust_core.encoder_training import corpus
-from robust_core.encoder_training.simcse import Schedule, SimCSE
+from robust_core.encoder_training.base import Schedule
+from robust_core.encoder_training.simcse import SimCSE
 from robust_core.errors import BadInput
 from robust_core.registry import to_record
 
@@ -43,12 +44,12 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
     """
     from robust_core.encoder_training.loop import EncoderLoop
     from robust_core.encoder_training.networks import SentenceNetwork, Training
-    from robust_core.models import encoder_cards, loading
-    from robust_core.models.networks.encoder_body import parent
-    from robust_core.models.screening import fast_bf16
+    from robust_core.models import encoder_cards
+    from robust_core.models.base_encoders import parent
+    from robust_core.models.device import fast_bf16, pick_device
     from robust_core.train import Randomness, Recipe, add_low_rank
 
-    where = loading.pick_device(device)
+    where = pick_device(device)
     random = Randomness(seed, where)
     body, tokens, sha256 = parent(start, _LONGEST)
     if sentences is None:

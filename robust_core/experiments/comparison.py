@@ -1,157 +1,32 @@
 """What experiments about defences share: trainings they need, accuracy clean and attacked, differences to base."""
 
-import dataclasses
 import shlex
 import statistics
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from robust_core import datasets, metrics, trainings
-from robust_core.errors import MissingResource, RobustError
-from robust_core.experiments import Cell, Claim, Experiment, Options, chosen, measured, note, pooled, seed_of, seeded
-from robust_core.experiments.readme import markdown, percent
-from robust_core.store import ResultStore, runs_folder
+from robust_core import metrics, trainings
+from robust_core.claims.markdown import markdown, percent
+from robust_core.experiments.availability import available
+from robust_core.experiments.base import (
+    Claim,
+    Experiment,
+    Options,
+    Subject,
+    chosen,
+    picked,
+    pooled,
+    seed_of,
+)
+from robust_core.experiments.cells import Cell, measured
+from robust_core.store import ResultStore
 from robust_core.types import Event
 
 CLEAN = "clean"
 TITLES = {CLEAN: "none", "textfooler": "TextFooler", "pwws": "PWWS"}
-# The compute of a training: what a round attacks, the epochs before and after it, the texts of AG News.
-ATTACKED = {"cnn": 3_460, "lstm": 3_460, "minilm": 2_000}
-EPOCHS = {"cnn": {"clean_epochs": 6, "round_epochs": 6}, "lstm": {"clean_epochs": 6, "round_epochs": 6},
-          "minilm": {"clean_epochs": 3, "round_epochs": 2}}
-ROWS = {"ag_news": 8_000}
-# Epochs of a defence on embeddings, and the one from which CARL contrasts.
-ON_EMBEDDINGS = {"epochs": 5, "after": 3.0}
-# MiniLM on AG News, whose texts are twice as long: fewer epochs, for its base model too, and low-rank weights that the
-# folder of checkpoints has room for. The paper's perturbations for AG News (steps of 0.01 from none) hardly change it;
-# LARGE are its for SST-2.
-SHORT, NARROW = {"epochs": 2, "after": 1.0}, {"rank": 4, "learning_rate": 1e-3}
-LARGE = {"start": 0.6, "step": 0.1, "passes": 2}
 # Attacks on the whole test set, but on so many texts of AG News, and of SST-2 for a transformer.
 TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}, "sst2": {"minilm": 600}}
-
-Entry = dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Subject:
-    """A model to measure.
-
-    Args:
-        training: Its training with seed 0, as a plan names it.
-        attacks: Attacks to measure it under.
-        paper: The paper's figures, percent, by attack; "clean" is its clean accuracy.
-    """
-
-    training: Mapping[str, Any]
-    attacks: tuple[str, ...]
-    paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        """Id of the model of seed 0."""
-        return trainings.order(self.training).id
-
-    @property
-    def base(self) -> str:
-        """Id of the model that it is compared with."""
-        return "/".join([*self.id.split("/")[:2], "base"])
-
-
-def training(dataset: str, architecture: str, defence: str = "base", **values: Any) -> Entry:  # noqa: ANN401
-    """Return a training as a plan names it, with the compute that all trainings of its kind get.
-
-    Args:
-        dataset: Name of the data set.
-        architecture: cnn, lstm or minilm.
-        defence: Name of the defence.
-        values: attack, preset and name as in a plan; anything else is a parameter.
-    """
-    entry: Entry = {"dataset": dataset, "architecture": architecture, "defence": defence}
-    entry |= {key: values.pop(key) for key in ("attack", "preset", "name") if key in values}
-    settings: dict[str, Any] = {"rows": ROWS[dataset]} if dataset in ROWS else {}
-    narrow = (dataset, architecture) == ("ag_news", "minilm")
-    settings |= NARROW if narrow else {}
-    course = SHORT if narrow else ON_EMBEDDINGS
-    if defence in ("adversarial", "flat") and "preset" not in entry:
-        settings |= {"rounds": 2, "attacked": ATTACKED[architecture]} | EPOCHS[architecture]
-    elif defence in ("freelb", "carl", "rar"):
-        settings |= course if defence == "carl" else {"epochs": course["epochs"]}
-        settings |= LARGE if narrow else {}
-    elif defence == "base" and narrow:
-        settings |= {"epochs": course["epochs"]}
-    settings |= values
-    return entry | ({"set": settings} if settings else {})
-
-
-def plan_of(subjects: Sequence[Subject], seeds: int) -> list[Entry]:
-    """Return the trainings of some models, those of seed 0 first; every base model stands before its defences."""
-    return [{**subject.training} | ({"seed": seed} if seed else {}) for seed in range(seeds) for subject in subjects]
-
-
-def picked(subjects: Sequence[Subject], options: Options) -> list[Subject]:
-    """Return the models asked for, and the base models they are compared with."""
-    wanted = chosen([subject.id for subject in subjects], options.models, "model")
-    bases = {subject.base for subject in subjects if subject.id in wanted}
-    return [subject for subject in subjects if subject.id in wanted or subject.id in bases]
-
-
-def prepared(experiment: Experiment, options: Options, stop: threading.Event) -> Iterator[Event]:
-    """Train what is not here, if that is asked for; else say in one line what is missing.
-
-    Yields:
-        "training" events whose data are those of `trainings.run`; "note" events.
-    """
-    from robust_core.models.loading import cards
-
-    here = {card.id for card in cards()}
-    missing = [wanted for wanted in map(trainings.order, experiment.plan(options)) if wanted.id not in here]
-    if missing and not options.train:
-        words = ["python", "-m", "robust_core", "reproduce", experiment.name]
-        words += [word for name in options.models for word in ("--model", name)]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        yield note(f"Not here and left out: {', '.join(wanted.id for wanted in missing)}; "
-                   f"train with {shlex.join([*words, '--train'])}.")
-        return
-    for wanted in missing:
-        try:
-            for event in trainings.run(wanted, runs_folder() / "checkpoints", device=options.device,
-                                       data_dir=options.data_dir, resume=True):
-                yield Event("training", "", wanted.id, event)
-                if stop.is_set():
-                    return
-        except RobustError as error:
-            yield note(f"{wanted.id} is left out. {error}")
-
-
-def available(experiment: Experiment, subjects: Sequence[Subject], options: Options, stop: threading.Event
-              ) -> Generator[Event, None, dict[str, list[Subject]]]:
-    """Train what is not here, if that is asked for; return the models that are here, by data set that is here.
-
-    Yields:
-        Those of `prepared`; "note" events about data sets that are left out.
-
-    Raises:
-        MissingResource: None of the data sets is here, or none of the models.
-    """
-    yield from prepared(experiment, options, stop)
-    found: dict[str, list[Subject]] = {}
-    for subject in subjects:
-        if seeded(subject.id, options.seeds)[0]:
-            found.setdefault(str(subject.training["dataset"]), []).append(subject)
-    if not found:
-        raise MissingResource(f"Every model of {experiment.title}",
-                              f"Train them with python -m robust_core reproduce {experiment.name} --train.")
-    for dataset in list(found):
-        try:
-            datasets.find(dataset, "test", options.data_dir)
-        except MissingResource as error:
-            del found[dataset]
-            yield note(f"{dataset} is left out. {error}")
-            if not found:
-                raise
-    return found
 
 
 def compared(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
@@ -250,7 +125,7 @@ def _claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[
 
 def _training(subject: Subject) -> dict[str, Any]:
     """Return what a model of seed 0 learnt from, and where its training differs from the one planned."""
-    from robust_core.models.loading import cards
+    from robust_core.models.cards import cards
 
     card = next((card for card in cards() if card.id == subject.id), None)
     if card is None:

@@ -1,18 +1,29 @@
 """What experiments about explanations share: both versions of a text explained, models compared on the same texts."""
 
 import dataclasses
-import math
 import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets
+from robust_core.claims.markdown import decimal, markdown
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
-from robust_core.experiments import Claim, Experiment, Options, chosen, note, pooled, seed_of, seeded
-from robust_core.experiments.comparison import TITLES, Subject, available, difference, picked
-from robust_core.experiments.readme import markdown
+from robust_core.experiments.availability import available
+from robust_core.experiments.base import (
+    Claim,
+    Experiment,
+    Options,
+    Subject,
+    chosen,
+    note,
+    picked,
+    pooled,
+    seed_of,
+    seeded,
+)
+from robust_core.experiments.comparison import TITLES, difference
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -198,14 +209,6 @@ def _line(claim: Claim, stands: str) -> list[str]:
             " / ".join(f"{count:,}" if count is not None else "–" for count in (
                 claim["n"], changed["compared"], None if fooled is None else fooled["n"])),
             ", ".join(map(str, claim["seeds"]))]
-
-
-def decimal(value: float | None, error: float | None = None) -> str:
-    """Write a figure between -1 and 1 with its standard error, such as `0.58 ± 0.006`; a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "–"
-    known = error is not None and not math.isnan(error)
-    return f"{value:.2f}" + (f" ± {error:.3f}" if known else "")
 
 
 def _with_chance(rows: Sequence[Mapping[str, Any]], pairs: str) -> str:

@@ -1,51 +1,19 @@
 """Tables made from `results/`: every figure that the README and docs/results.md show is read from a claim."""
 
 import json
-import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from robust_core.claims.files import Claim, claims
+from robust_core.claims.markdown import markdown, percent
 from robust_core.errors import BadInput
+from robust_core.paths import PAGES
 
-RESULTS = Path(__file__).parents[2] / "results"
-PAGES = tuple(Path(__file__).parents[2] / name for name in ("README.md", "docs/results.md"))
 _BLOCK = re.compile(r"(<!-- table:(?P<name>[\w/-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
-
-Claim = dict[str, Any]
 
 # Figures of the papers, shown beside ours and never as ours: (clean accuracy, accuracy under TextFooler), percent.
 FLAT_TABLES_2_AND_3 = {"cnn": (84.18, 1.98), "lstm": (84.40, 5.05), "bert": (91.32, 4.72)}
-
-
-def claims(folder: Path = RESULTS) -> list[Claim]:
-    """Read all claims, in order of file name.
-
-    Raises:
-        BadInput: A file is damaged.
-    """
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            raise BadInput(f"results/{path.name} is damaged; restore it.") from None
-    return found
-
-
-def percent(value: float | None, error: float | None) -> str:
-    """Write a share with its standard error in percent, such as `83.5 ± 0.9`; a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{100 * value:.1f}" + (f" ± {100 * error:.1f}" if error is not None and not math.isnan(error) else "")
-
-
-def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a Markdown table."""
-    head = list(head)
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def accuracy_table(found: list[Claim]) -> str:

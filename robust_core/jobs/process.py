@@ -12,15 +12,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, TextIO
 
 from robust_core.errors import BadInput
+from robust_core.paths import child_environment
 
 log = logging.getLogger(__name__)
 
 _POLL, _USER_ERROR = 0.1, 2
-_ROOT = Path(__file__).parents[2]
 
 
 def command(words: Sequence[str], stop: threading.Event, *, what: str = "training", grace: float = 60.0
@@ -42,18 +41,13 @@ def command(words: Sequence[str], stop: threading.Event, *, what: str = "trainin
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "robust_core", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=errors, text=True, encoding="utf-8", env=_environment())
+            stderr=errors, text=True, encoding="utf-8", env=child_environment(PYTHONUNBUFFERED="1"))
         threading.Thread(target=_read, args=(process.stdout, lines), name=what, daemon=True).start()
         try:
             yield from _events(process, lines, stop, grace)
             _judge(process.wait(), errors, stop, what)
         finally:
             _end(process, grace)
-
-
-def _environment() -> dict[str, str]:
-    found = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(found), "PYTHONUNBUFFERED": "1"}
 
 
 def _read(out: TextIO, lines: "queue.SimpleQueue[str | None]") -> None:

@@ -12,12 +12,13 @@ import torch
 from robust_core.errors import Incompatible
 from robust_core.models import screening
 from robust_core.models.batching import batches, padded
+from robust_core.models.device import fast_bf16, low
 from robust_core.models.networks.base import mean_norm
 from robust_core.text import clean, word_spans
 from robust_core.types import Encoded, Noise
 
 if TYPE_CHECKING:
-    from robust_core.models.loading import Card
+    from robust_core.models.cards import Card
     from robust_core.models.networks.base import Network
     from robust_core.models.tokens import Subwords, Tokens, WordVocabulary
 
@@ -122,7 +123,7 @@ class TextClassifier:
     @property
     def screens(self) -> bool:
         """Whether running in bf16 is faster here."""
-        return self.net.screens and screening.fast_bf16(self.device)
+        return self.net.screens and fast_bf16(self.device)
 
     def noise(self) -> Noise:
         """Return how far log-odds of screened probabilities may be from exact ones; measured at first use."""
@@ -141,7 +142,7 @@ class TextClassifier:
     def run(self, rows: Sequence[tuple[int, ...]], screened: bool = False) -> np.ndarray:
         """Return (n, classes) float32 probabilities of one batch; memory running out halves it."""
         try:
-            with self._lock, torch.inference_mode(), screening.low(self.device, screened):
+            with self._lock, torch.inference_mode(), low(self.device, screened):
                 ids, mask = padded(rows, self.tokens.pad_id, self.device)
                 return self.net.read(ids, mask).float().softmax(-1).cpu().numpy()
         except torch.OutOfMemoryError:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robust_core import paths
 from robust_core.errors import BadInput
-from robust_core.models import loading
-from robust_core.resources.encoder import sha256
+from robust_core.models import lora
+from robust_core.paths import sha256
 
 if TYPE_CHECKING:
     import torch
 
-    from robust_core.models.networks.encoder_body import Parent
+    from robust_core.models.base_encoders import Parent
 
 FOLDER = "encoders"
 _WEIGHTS = "model.safetensors"
@@ -66,7 +67,7 @@ def cards() -> list[EncoderCard]:
         BadInput: A card is damaged.
     """
     found: dict[str, EncoderCard] = {}
-    for root in loading.roots():
+    for root in paths.checkpoint_folders():
         for path in sorted((root / FOLDER).glob("*/card.json")):
             card = read(path.parent)
             found.setdefault(card.id, card)
@@ -95,10 +96,10 @@ def save(card: EncoderCard, weights: "Mapping[str, torch.Tensor]", root: Path) -
     folder = root / FOLDER / card.id
     folder.mkdir(parents=True, exist_ok=True)
     data = to_bytes({name: value.contiguous() for name, value in weights.items()})
-    loading.write_file(folder / _WEIGHTS, data)
+    paths.write_file(folder / _WEIGHTS, data)
     done = dataclasses.replace(card, files={_WEIGHTS: sha256(folder / _WEIGHTS)}, bytes=len(data), folder=folder)
     values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
-    loading.write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    paths.write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
     return done
 
 
@@ -109,7 +110,7 @@ def adapted(card: EncoderCard) -> "Parent":
         BadInput: The file differs from its card, or was made for another encoder.
         MissingResource: The encoder it adapts is not here.
     """
-    from robust_core.models.networks.encoder_body import parent
+    from robust_core.models.base_encoders import parent
 
     given = parent(str(card.config.get("start", "")), int(card.config["length"]))
     apply(card, given)
@@ -133,6 +134,6 @@ def apply(card: EncoderCard, given: "Parent") -> None:
             where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
             raise BadInput(f"{card.id} adapts another encoder than {where}")
         state = {name: value.float() for name, value in load_file(path).items()}
-        loading.merge(given.body, state, card.config)
+        lora.merge(given.body, state, card.config)
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None

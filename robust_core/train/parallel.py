@@ -1,11 +1,12 @@
 """Several processes that share one training: each takes a part of every batch, and the gradients are averaged."""
 
 import dataclasses
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+
+from robust_core.paths import process_count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Together:
         Returns:
             (the processes, the device of this one).
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        if process_count() < 2:
             return cls(), device
         from accelerate import PartialState
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from robust_core.errors import BadInput
-from robust_core.models import loading
+from robust_core.models import cards
 from robust_core.models.networks.base import Network
 
 _NAME = "state.safetensors"
@@ -21,22 +21,22 @@ class Trained(NamedTuple):
 
     network: Network
     tokens: Any
-    card: loading.Card
+    card: cards.Card
     modules: dict[str, nn.Module]
 
 
-def save(trained: Trained, root: Path | str) -> loading.Card:
+def save(trained: Trained, root: Path | str) -> cards.Card:
     """Write a trained model as a checkpoint (fp16 tables and low-rank weights); returns the finished card."""
     state = trained.network.state_dict()
     more = {name: {key: value.cpu() for key, value in module.state_dict().items()}
             for name, module in trained.modules.items()}
-    if trained.card.architecture in loading.WORD_MODELS:
+    if trained.card.architecture in cards.WORD_MODELS:
         weights = {name: value.half() if value.is_floating_point() else value
                    for name, value in state.items() if name != "embedding.weight"}
         shared = {"embedding.safetensors": {"weight": state["embedding.weight"].half()},
                   "vocabulary.txt": "\n".join(trained.tokens.words).encode()}
-        return loading.save(trained.card, _on_cpu(weights), shared, Path(root), more)
-    return loading.save(trained.card, _on_cpu(_encoder_weights(trained, state)), {}, Path(root), more)
+        return cards.save(trained.card, _on_cpu(weights), shared, Path(root), more)
+    return cards.save(trained.card, _on_cpu(_encoder_weights(trained, state)), {}, Path(root), more)
 
 
 def _encoder_weights(trained: Trained, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

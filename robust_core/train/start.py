@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from robust_core.errors import BadInput, UnknownName
-from robust_core.models import loading
+from robust_core.models import architectures, cards, fingerprints, loading
+from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.base import Network
 from robust_core.models.networks.word_masks import GroupedEmbedding
 from robust_core.models.tokens import word_pieces
@@ -20,7 +21,8 @@ from robust_core.train.recipe import Recipe
 from robust_core.types import Example
 
 if TYPE_CHECKING:
-    from robust_core.defences.base import Defence
+    from robust_core.train.defence import Defence
+
 
 class Start(NamedTuple):
     """A network before its training.
@@ -40,9 +42,9 @@ class Start(NamedTuple):
 
 def check_architecture(name: str) -> None:
     """Raise UnknownName unless a name may be an architecture: one of ours, a folder, or an id of a Hugging Face hub."""
-    if name in loading.ARCHITECTURES or Path(name).is_dir() or "/" in name or "-" in name:
+    if name in cards.ARCHITECTURES or Path(name).is_dir() or "/" in name or "-" in name:
         return
-    raise UnknownName("architecture", name, list(loading.ARCHITECTURES))
+    raise UnknownName("architecture", name, list(cards.ARCHITECTURES))
 
 
 def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
@@ -58,12 +60,12 @@ def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, l
     """
     sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
     base = None if defence.tunes_words else base_card(dataset, architecture, seed, examples, root)
-    if architecture in loading.WORD_MODELS:
+    if architecture in cards.WORD_MODELS:
         sizes["embedding_dropout"] = recipe.embedding_dropout
         return _word_model(architecture, sizes, labels, examples, base)
-    network, tokens = loading.build(architecture, sizes, labels)
+    network, tokens = architectures.build(architecture, sizes, labels)
     # What another machine calls an encoder's folder is no proof of what lies in it.
-    parent = loading.parent_hash(architecture, network)
+    parent = fingerprints.parent_hash(architecture, network)
     config: dict[str, Any] = {"network": sizes}
     if recipe.rank:
         add_low_rank(network, recipe)
@@ -75,7 +77,7 @@ def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, l
 
 
 def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Example], root: Path | None = None
-              ) -> loading.Card | None:
+              ) -> cards.Card | None:
     """Return the card of the base model of the same texts: of the same seed, else of seed 0; None if there is none.
 
     Args:
@@ -87,8 +89,8 @@ def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Exa
     """
     from robust_core import datasets
 
-    known = {card.id: card for card in loading.cards(root)}
-    stem = f"{dataset}/{loading.folder_name(architecture)}/base"
+    known = {card.id: card for card in cards.cards(root)}
+    stem = f"{dataset}/{cards.folder_name(architecture)}/base"
     print_of = datasets.fingerprint(list(examples))
     for name in ([f"{stem}@{seed}"] if seed else []) + [stem]:
         card = known.get(name)
@@ -98,27 +100,27 @@ def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Exa
 
 
 def _word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...], examples: Sequence[Example],
-                base: loading.Card | None) -> Start:
+                base: cards.Card | None) -> Start:
     config: dict[str, Any] = {"network": sizes}
     if base is None:
         vocabulary = learn_vocabulary(examples)
-        network, tokens = loading.build(architecture, sizes, labels, vocabulary)
+        network, tokens = architectures.build(architecture, sizes, labels, vocabulary)
         _set_word_vectors(network, vocabulary)
         return Start(network, tokens, config, "")
     given = loading.load(str(base.folder), "cpu")
-    network, tokens = loading.build(architecture, sizes, labels, given.tokens.words)  # type: ignore[union-attr]
+    network, tokens = architectures.build(architecture, sizes, labels, given.tokens.words)  # type: ignore[union-attr]
     network.embedding.weight = nn.Parameter(given.net.embedding.weight.detach().clone(), requires_grad=False)
     return Start(network, tokens, config | {"start": base.id}, "")
 
 
-def _continue(network: Network, base: loading.Card, recipe: Recipe) -> None:
+def _continue(network: Network, base: cards.Card, recipe: Recipe) -> None:
     """Give a network the trained weights of the base model."""
     from safetensors.torch import load_file
 
     if any(base.recipe.get(name) != getattr(recipe, name) for name in ("rank", "lora_targets")):
         raise BadInput(f"{base.id} has low-rank weights of rank {base.recipe.get('rank')} on "
                        f"{base.recipe.get('lora_targets')}; set rank and lora_targets to the same.")
-    loading.check_files(base)
+    cards.check_files(base)
     own = network.state_dict()
     with torch.no_grad():
         for name, value in load_file(base.folder / "model.safetensors").items():
@@ -139,24 +141,6 @@ def _set_word_vectors(network: Network, vocabulary: tuple[str, ...]) -> None:
     with torch.no_grad():
         table[2:] = vectors
         table[1] = torch.empty(table.shape[1]).uniform_(-0.05, 0.05)
-
-
-def add_low_rank(network: Network, recipe: Recipe) -> None:
-    """Freeze the encoder and add low-rank weights (Hu et al. 2022) with scale 2; all beside the encoder is trained."""
-    from peft import LoraConfig, inject_adapter_in_model
-
-    body = network.backbone
-    linear = [name for name, module in body.named_modules() if isinstance(module, nn.Linear)]
-    # The attention's output projection belongs to it; what follows it in a layer does not.
-    chosen = [name for name in linear if recipe.lora_targets == "all" or "att" in name.lower()]
-    if not chosen:
-        raise BadInput("The encoder has no linear layers of that kind; set rank=0 to train all its weights.")
-    body.requires_grad_(False)
-    inject_adapter_in_model(LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=chosen), body)
-    fresh = getattr(network, "fresh", frozenset())
-    for name, weight in network.named_parameters():
-        if "lora_" in name or name in fresh:
-            weight.requires_grad_(True)
 
 
 def config_of(begun: Start) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
 from robust_core.registry import to_record
 from robust_core.text import check_typed
-from ui import frame
-from ui.attack import cards, downloads, live, permalink, transfer_fluency
-from ui.comparison import rows
+from ui.attack import downloads, permalink, transfer_fluency
+from ui.comparison import rows, verdicts
 from ui.comparison.rows import OWN, SHARED
+from ui.session import selection
 from ui.session.outcome import Outcome, Pair, titles
-from ui.shared import loaded
-from ui.widgets import highlight
+from ui.shared import catalogue
+from ui.widgets import highlight, refresh
 
 
 def show(now: Outcome | None) -> None:
@@ -22,29 +22,29 @@ def show(now: Outcome | None) -> None:
     if now is None or now.running or not now.results:
         return
     st.subheader("Why?")
-    chosen = loaded.selection()
+    chosen = selection.selection()
     if is_old(now):
         st.caption("This table belongs to the attack above; text, models or attacks were changed since. "
                    "Press Attack for a new one.")
     _sources(now)
     st.html(highlight.legend())
-    named, names = titles(now), loaded.labels(now.models[0])
+    named, names = titles(now), catalogue.labels(now.models[0])
 
     def draw() -> bool:
         lines = rows.rows(now)
-        st.html(cards.table(lines, named, names, chosen.tau_at_least, chosen.top5_at_least, rows.heading(now)))
+        st.html(verdicts.table(lines, named, names, chosen.tau_at_least, chosen.top5_at_least, rows.heading(now)))
         return not rows.complete(lines)
 
     lines = rows.rows(now)
-    live.fragment(draw, not rows.complete(lines))
-    st.caption(cards.rule(chosen.tau_at_least, chosen.top5_at_least))
+    refresh.fragment(draw, not rows.complete(lines))
+    st.caption(verdicts.rule(chosen.tau_at_least, chosen.top5_at_least))
     _editor(now)
     _downloads(now, named, names)
 
 
 def is_old(now: Outcome) -> bool:
     """Return whether the choices have changed since an attack began."""
-    chosen = loaded.selection()
+    chosen = selection.selection()
     try:
         text = check_typed(chosen.text)
     except RobustError:
@@ -98,10 +98,10 @@ def _editor(now: Outcome) -> None:
 
 
 def _downloads(now: Outcome, named: dict[Pair, str], names: Sequence[str]) -> None:
-    chosen = loaded.selection()
+    chosen = selection.selection()
     limits = (chosen.tau_at_least, chosen.top5_at_least)
     with st.container(horizontal=True):
-        st.button("Link", on_click=frame.share, icon=":material/link:",
+        st.button("Link", on_click=permalink.share, icon=":material/link:",
                   help="Store what is shown here and make a link to it.")
         # Made when pressed, so that what was still being explained when the page was drawn is inside.
         st.download_button("JSON", lambda: downloads.to_json(permalink.view(now)), "attack.json", "application/json",

@@ -14,7 +14,9 @@ from robust_core.registry import Registry
 from robust_core.store import finite
 from ui.attack import cards, overview
 from ui.attack.transfer_fluency import Afterwards
-from ui.session.outcome import Outcome, Pair, Row
+from ui.comparison import verdicts
+from ui.comparison.row import Row
+from ui.session.outcome import Outcome, Pair
 from ui.widgets import highlight
 
 _PAGE = """<!doctype html>
@@ -104,6 +106,6 @@ def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], n
         transfer=overview.transfer(outcome, after, titles),
         fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",
         legend=highlight.legend(),
-        table=cards.table(rows, titles, names, tau_at_least, top5_at_least, heading),
-        rule=html.escape(cards.rule(tau_at_least, top5_at_least)),
+        table=verdicts.table(rows, titles, names, tau_at_least, top5_at_least, heading),
+        rule=html.escape(verdicts.rule(tau_at_least, top5_at_least)),
     )

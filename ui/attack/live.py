@@ -1,6 +1,6 @@
 """The moving parts of the Attack page: fragments that redraw themselves while something is running."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -10,33 +10,21 @@ from robust_core.text import check_typed
 from ui.attack import cards, overview, transfer_fluency
 from ui.attack.transfer_fluency import Afterwards
 from ui.session import attack as running
+from ui.session import selection
 from ui.session.outcome import Outcome, Pair, titles
-from ui.shared import loaded
-from ui.widgets import charts
+from ui.shared import catalogue, loaded
+from ui.widgets import charts, phrases
+from ui.widgets.refresh import fragment
 
-_EVERY = 0.2
 # Beyond this many cards their table comes first, and a line of cards breaks where the page ends.
 _ABREAST = 4
 # Beyond this many cards, drawing the curves several times a second would slow the attacks down.
 MOST_CURVES = 12
 
 
-def fragment(draw: Callable[[], bool], running: bool) -> None:
-    """Run `draw` again and again while it returns True; the page is run once more when that ends."""
-    drawn = [False]
-
-    def step() -> None:
-        # The first time is a part of the page's own run, which ends by itself.
-        if not draw() and running and drawn[0]:
-            st.rerun()
-        drawn[0] = True
-
-    st.fragment(step, run_every=_EVERY if running else None)()
-
-
 def predictions() -> None:
     """Show what each chosen model says of the text, as soon as it is loaded."""
-    chosen = loaded.selection()
+    chosen = selection.selection()
     try:
         text = check_typed(chosen.text)
     except RobustError as error:
@@ -52,9 +40,9 @@ def predictions() -> None:
     def draw() -> bool:
         entries, waiting = [], False
         for model_id, proba, error in answers():
-            name = loaded.title(model_id)
+            name = catalogue.title(model_id)
             waiting = waiting or (proba is None and not error)
-            says = cards.says(proba, loaded.labels(model_id)) if proba else error or f"loading {name} …"
+            says = phrases.says(proba, catalogue.labels(model_id)) if proba else error or f"loading {name} …"
             entries.append(("" if proba is None and not error else name, says))
         st.html(cards.chips(entries))
         return waiting
@@ -66,7 +54,7 @@ def attack(now: Outcome | None) -> None:
     """Show a card for each model under each attack, moving while they run, and tables of all cards."""
     if now is None:
         return
-    named, names = titles(now), {model: loaded.labels(model) for model in now.models}
+    named, names = titles(now), {model: catalogue.labels(model) for model in now.models}
     # With several of both, a line of cards is a model wherever there is room for it.
     columns = len(now.attacks) if 1 < len(now.attacks) <= _ABREAST and len(now.models) > 1 else "auto"
 
@@ -118,7 +106,7 @@ def summary(now: Outcome) -> None:
         return
     head = "Attacking" if now.running else "Finished"
     if len(now.models) == 1 < len(now.attacks):
-        head += f" · {loaded.title(now.models[0])}"
+        head += f" · {catalogue.title(now.models[0])}"
     st.caption(f"{head} · {now.queries:,} queries · {now.seconds:.1f} s · seed {now.asked['seed']} · "
                f"device {loaded.device_of(now.asked['models'], now.asked['device'])}")
 

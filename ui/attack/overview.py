@@ -8,6 +8,7 @@ from robust_core.evaluation import fluency
 from ui.attack import cards
 from ui.attack.transfer_fluency import Afterwards
 from ui.session.outcome import Outcome, Pair
+from ui.widgets import phrases
 
 # What a cell shows apart from colour.
 _SIGNS = {"succeeded": "✗", "failed": "✓", "reduced": "–", "skipped": "–", "error": "!", "exhausted": "–"}
@@ -64,7 +65,7 @@ def _cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -> str
     if result is not None and state != "skipped":
         words, label = len(result.swaps), result.reference_label
         changed = f"{words} word{'' if words == 1 else 's'}"
-        after = cards.percent(result.after[label])
+        after = phrases.percent(result.after[label])
         what = f"<span>{changed}, {after}</span><span>{result.queries:,} queries</span>"
         said = f", {changed} changed, {result.queries:,} queries, probability of {names[label]} {after} afterwards"
     elif state == "running":

@@ -13,10 +13,12 @@ from robust_core.errors import BadInput, RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from robust_core.types import Attribution, Span
-from ui.attack import replay, transfer_fluency
+from ui.attack import permalink, replay, transfer_fluency
 from ui.comparison import rows
+from ui.session import attack as running
+from ui.session import selection
 from ui.session.outcome import VERSION, Outcome, Pair, of_document, to_document
-from ui.shared import loaded
+from ui.shared import catalogue, loaded
 from ui.widgets import forms
 
 # Figures of an attribution that may be NaN, which strict JSON lacks.
@@ -25,17 +27,17 @@ _UNDEFINED = ("gap", "total", "fit")
 
 def view(outcome: Outcome) -> dict[str, Any]:
     """Write everything a permalink brings back: choices, results, and what was computed for the table."""
-    chosen = loaded.selection()
+    chosen = selection.selection()
     lines = rows.rows(outcome)
-    attributions = [dataclasses.asdict(a) | {"model": row.pair.model, "fingerprint": loaded.fingerprint(row.pair.model),
+    attributions = [dataclasses.asdict(a) | {"model": row.pair.model, "fingerprint": catalogue.fingerprint(row.pair.model),
                                              **{name: None for name in _UNDEFINED if math.isnan(getattr(a, name))}}
                     for row in lines for a in (row.explained, row.explained_other) if a is not None]
     probabilities = [
-        {"model": row.pair.model, "fingerprint": loaded.fingerprint(row.pair.model), "text": text, "proba": proba}
+        {"model": row.pair.model, "fingerprint": catalogue.fingerprint(row.pair.model), "text": text, "proba": proba}
         for row in lines for text, proba in ((row.original, row.before), (row.other, row.after)) if proba]
     worked_out = transfer_fluency.of(outcome)
     probabilities += [
-        {"model": model, "fingerprint": loaded.fingerprint(model), "text": text, "proba": proba}
+        {"model": model, "fingerprint": catalogue.fingerprint(model), "text": text, "proba": proba}
         for pair, found in worked_out.items() for model in found.fools
         for text in (outcome.text, outcome.results[pair].perturbed)
         for proba, _ in [loaded.judge(model, outcome.asked["device"], text)] if proba]
@@ -44,7 +46,7 @@ def view(outcome: Outcome) -> dict[str, Any]:
                                            strict=True) if math.isfinite(value)}
     return {
         "text": chosen.text, "models": list(chosen.models), "seed": chosen.seed,
-        "label": loaded.NO_LABEL if chosen.label is None else chosen.label,
+        "label": selection.NO_LABEL if chosen.label is None else chosen.label,
         "attacks": [to_record(attack) for attack in chosen.attacks], "explainer": to_record(chosen.explainer),
         "tau_at_least": chosen.tau_at_least, "top5_at_least": chosen.top5_at_least,
         "source": rows.source(outcome), "found_on": st.session_state.get("found_on"),
@@ -96,3 +98,21 @@ def restore(token: str) -> None:
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadInput("This link was made by another version of the program and cannot be shown.") from None
 
+
+def share() -> None:
+    """Store what is shown and make the address a permalink to it."""
+    present = running.present()
+    if present is None:
+        return
+    try:
+        st.session_state["view"] = loaded.store().put(permalink.view(present))
+        st.session_state["view_of"] = _shown()
+    except RobustError as error:
+        selection.say(str(error))
+
+
+def _shown() -> str:
+    """Name everything that a permalink holds: it leaves the address when any of it changes."""
+    now = selection.selection()
+    return json.dumps([now.text, now.models, *map(forms.to_link, now.attacks), *(
+        st.session_state.get(key) for key in ("job", "source", "source.attacks", "found_on", "adversarial"))])

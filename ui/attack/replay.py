@@ -10,8 +10,8 @@ from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Step
 from ui.attack import cards
 from ui.session.outcome import Outcome, Pair, titles
-from ui.shared import loaded
-from ui.widgets import charts, highlight
+from ui.shared import catalogue
+from ui.widgets import charts, highlight, phrases
 
 _OPEN, _CARD = "replay.open", "replay.card"
 
@@ -38,7 +38,7 @@ def frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
     """Return a result's frames: the original text, then one for each step."""
     label, text = result.reference_label, result.example.text
     asked = result.curve[0][0] if result.curve else 0
-    found = [Frame(text, asked, result.before[label], "", f"The original text: {cards.says(result.before, names)}.")]
+    found = [Frame(text, asked, result.before[label], "", f"The original text: {phrases.says(result.before, names)}.")]
     for step in result.steps:
         line = _line(step, found[-1], names[label])
         text = step.text or text
@@ -55,7 +55,7 @@ def _line(step: Step, last: Frame, label: str) -> str:
         what = f"Tried {count} for “{step.trying}”"
     else:
         what = f"{step.trying[:1].upper()}{step.trying[1:]}, {count}" if step.trying else f"Compared {count}"
-    what += f": the lowest probability of {label} was {cards.percent(step.lowest)}"
+    what += f": the lowest probability of {label} was {phrases.percent(step.lowest)}"
     if step.text:
         return f"{what}; {_kept(last.text, step.text)}."
     if not is_word:
@@ -102,7 +102,7 @@ def _replay(now: Outcome) -> None:
     if len(pairs) > 1:
         st.selectbox("Search", pairs, key=_CARD, format_func=titles(now).__getitem__, width=280)
     pair = st.session_state[_CARD]
-    result, names = now.results[pair], loaded.labels(pair.model)
+    result, names = now.results[pair], catalogue.labels(pair.model)
     if not result.steps:
         st.caption(cards.sentence(result, names) if result.status == "skipped" else
                    "There are no steps to show: nothing was asked after the first look at the text.")
@@ -118,7 +118,7 @@ def _replay(now: Outcome) -> None:
         drawn = charts.curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, asked=result.queries,
                              at=(found[at].queries, found[at].proba))
         st.plotly_chart(drawn, key=f"curve.{key}", config=charts.CONFIG,
-                        alt=f"{label} {cards.percent(found[at].proba)} after {found[at].queries} queries, step {at}")
+                        alt=f"{label} {phrases.percent(found[at].proba)} after {found[at].queries} queries, step {at}")
 
 
 def _step_key(now: Outcome, pair: Pair) -> str:
@@ -142,7 +142,7 @@ def restore(now: Outcome, shown: Mapping[str, Any] | None) -> None:
     if pair not in now.results:
         return
     st.session_state[_OPEN], st.session_state[_CARD] = True, pair
-    if 0 < step < len(frames(now.results[pair], loaded.labels(pair.model))):
+    if 0 < step < len(frames(now.results[pair], catalogue.labels(pair.model))):
         st.session_state[_step_key(now, pair)] = step
 
 

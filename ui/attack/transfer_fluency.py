@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ui.session.outcome import Outcome, Pair
-from ui.shared import loaded
+from ui.shared import catalogue, loaded
 
 
 class Afterwards(NamedTuple):
@@ -29,7 +29,7 @@ class Afterwards(NamedTuple):
 def of(outcome: Outcome) -> dict[Pair, Afterwards]:
     """Return what is known of every changed text; the working out starts unless it has. Nothing while it is running."""
     donors = [] if outcome.running else outcome.donors()
-    labels = {model: loaded.labels(model) for model in outcome.models} if donors else {}
+    labels = {model: catalogue.labels(model) for model in outcome.models} if donors else {}
     return {pair: _of(outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]])
             for pair in donors}
 

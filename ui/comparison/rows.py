@@ -9,8 +9,10 @@ from robust_core.errors import RobustError
 from robust_core.metrics import consistency
 from robust_core.registry import to_record
 from robust_core.text import Draft, align, check_typed
-from ui.session.outcome import Outcome, Pair, Row
-from ui.shared import loaded
+from ui.comparison.row import Row
+from ui.session import selection
+from ui.session.outcome import Outcome, Pair
+from ui.shared import catalogue, loaded
 
 SHARED, OWN = "shared", "own"
 
@@ -50,7 +52,7 @@ def edit() -> None:
     try:
         st.session_state["adversarial"] = check_typed(typed)
     except RobustError as error:
-        loaded.say(f"The edited text is not used. {error}")
+        selection.say(f"The edited text is not used. {error}")
 
 
 def undo_edit() -> None:
@@ -111,10 +113,10 @@ def row(pair: Pair, text: str, other: str, device: str, reference: int | None = 
     line = Row(pair, text, other, target, before, after, error=error, reference=reference)
     if before is None or after is None:
         return line
-    record = json.dumps(to_record(loaded.selection().explainer), sort_keys=True)
+    record = json.dumps(to_record(selection.selection().explainer), sort_keys=True)
     explained = []
     for each in (text, other):
-        value, error = loaded.explanations().peek(model_id, loaded.fingerprint(model_id), device, each, target, record)
+        value, error = loaded.explanations().peek(model_id, catalogue.fingerprint(model_id), device, each, target, record)
         explained.append(value)
         line = dataclasses.replace(line, error=line.error or error)
     a, b = explained

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from robust_core.models.loading import ARCHITECTURES, Card
+from robust_core.models.cards import ARCHITECTURES, Card
 from ui.models.figures import Figure
-from ui.shared import loaded
+from ui.shared import catalogue
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,7 +24,7 @@ def overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> 
         test = _percent(known, "accuracy", card.dataset, "")
         under = _percent(known, "accuracy_under_attack", card.dataset, "textfooler")
         rows.append({
-            "Model": loaded.short(card), "Data": loaded.dataset_title(card.dataset), "Dev": 100 * card.dev_accuracy,
+            "Model": catalogue.short(card), "Data": catalogue.dataset_title(card.dataset), "Dev": 100 * card.dev_accuracy,
             "Test": test[0], "Test ±": test[1], "TextFooler": under[0], "TextFooler ±": under[1],
             "Parameters": card.parameters, "Size": card.bytes / 1e6, "Trained": card.seconds / 60, "Seed": card.seed,
         })
@@ -57,8 +57,8 @@ def columns() -> dict[str, Any]:
 
 def detail(card: Card, known: Sequence[Figure]) -> None:
     """Show how a model was made and every stored figure about it."""
-    st.subheader(loaded.short(card))
-    classes = ", ".join(loaded.labels(card.id))
+    st.subheader(catalogue.short(card))
+    classes = ", ".join(catalogue.labels(card.id))
     with st.grid(columns=4, min_column_width=150):
         st.metric("Dev accuracy", f"{card.dev_accuracy:.1%}".replace("%", " %"))
         st.metric("Parameters", f"{card.parameters:,}")
@@ -69,7 +69,7 @@ def detail(card: Card, known: Sequence[Figure]) -> None:
                 f"version {card.version}")
     if known:
         st.dataframe([{"Figure": f.title, "Attack": f.under or None, "Value": f.written,
-                       "Data": f"{loaded.dataset_title(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
+                       "Data": f"{catalogue.dataset_title(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
                        "Command": f.command} for f in sorted(known, key=lambda f: (f.title, f.attack))],
                      hide_index=True, placeholder="–", column_config={
                          "Value": st.column_config.TextColumn(help="± is the standard error"),

@@ -10,10 +10,11 @@ import streamlit as st
 
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
-from ui.attack import live
-from ui.session.outcome import Row
-from ui.shared import loaded
+from ui.comparison.row import Row
+from ui.session import selection
+from ui.shared import catalogue, loaded
 from ui.shared.background_cache import Shelf
+from ui.widgets import refresh
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,7 +64,7 @@ def show(lines: Sequence[Row], named: dict[Any, str]) -> None:
     st.subheader("How far to trust the explanation")
     everyone = st.toggle("All explanations", key="trust.all", persist_state="session",
                          help="Measures every explanation on each model; this takes some seconds.")
-    chosen = loaded.selection()
+    chosen = selection.selection()
     methods = [EXPLAINERS[name]() for name in EXPLAINERS if name != chosen.explainer.name] if everyone else []
     models = {line.pair.model: line for line in lines if not line.error}
 
@@ -71,11 +72,11 @@ def show(lines: Sequence[Row], named: dict[Any, str]) -> None:
         rows, waiting = [], 0
         for line in models.values():
             for method in [chosen.explainer, *methods]:
-                key = (line.pair.model, loaded.fingerprint(line.pair.model), chosen.device, line.original, line.target,
+                key = (line.pair.model, catalogue.fingerprint(line.pair.model), chosen.device, line.original, line.target,
                        json.dumps(to_record(method), sort_keys=True))
                 value, error = _shelf().peek(*key)
                 waiting += value is None and not error
-                rows.append(_row(loaded.title(line.pair.model), method, value, error))
+                rows.append(_row(catalogue.title(line.pair.model), method, value, error))
         return rows, waiting
 
     def draw() -> bool:
@@ -85,7 +86,7 @@ def show(lines: Sequence[Row], named: dict[Any, str]) -> None:
             st.caption(f"measuring: {waiting} to go …")
         return bool(waiting)
 
-    live.fragment(draw, bool(measured()[1]))
+    refresh.fragment(draw, bool(measured()[1]))
     st.caption("Measured on the original text. The first 1, 5, 10, 20 and 50 % of the words are taken away "
                "(comprehensiveness) or left alone (sufficiency), and the probability of the class falls by so much on "
                "average. A faithful explanation is far above random orders in the first and far below in the second.")

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from robust_core.text import Draft, align
 from robust_core.types import Attribution
-from ui.attack import cards
-from ui.session.outcome import Pair, Row
-from ui.widgets import highlight
+from ui.comparison.row import Row
+from ui.comparison.verdicts import interpretation, prediction
+from ui.session.outcome import Pair
+from ui.widgets import highlight, phrases
 
 
 def difference(row: Row) -> Attribution | None:
@@ -55,9 +56,9 @@ def _row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_a
             row.other, moved, strongest=scale, marks=marked_other, readable=row.readable_other, target=target,
             sides=("more for", "less for"), label=f"Change of importance for {target}: {title}")),
     ]
-    verdicts = _part("Prediction", cards.prediction(row, names))
+    verdicts = _part("Prediction", prediction(row, names))
     if not row.error:
-        verdicts += _part("Interpretation", cards.interpretation(row, tau_at_least, top5_at_least) + _chance(row))
+        verdicts += _part("Interpretation", interpretation(row, tau_at_least, top5_at_least) + _chance(row))
     return (f'<tr><th scope="row">{html.escape(title)}<div class="rx-verdicts">{verdicts}</div></th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
 
@@ -69,7 +70,7 @@ def _part(name: str, body: str) -> str:
 def _chance(row: Row) -> str:
     if row.agreement is None or not row.agreement["words"]:
         return ""
-    return f'<p class="rx-small">random orders: top-5 {cards.percent(row.agreement["top_k_random"][5])}</p>'
+    return f'<p class="rx-small">random orders: top-5 {phrases.percent(row.agreement["top_k_random"][5])}</p>'
 
 
 def words(rows: Sequence[Row]) -> list[tuple[Pair, str, str, float, float]]:

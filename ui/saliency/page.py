@@ -8,12 +8,13 @@ import streamlit as st
 
 from robust_core.errors import RobustError
 from robust_core.text import check_typed
-from ui.attack import cards, live
-from ui.comparison import rows
+from ui.comparison import rows, verdicts
+from ui.comparison.row import Row
 from ui.saliency import grid, stored_results
-from ui.session.outcome import Outcome, Pair, Row, titles
-from ui.shared import loaded
-from ui.widgets import charts, highlight
+from ui.session import selection
+from ui.session.outcome import Outcome, Pair, titles
+from ui.shared import catalogue
+from ui.widgets import charts, highlight, refresh
 
 LAST, PAIR, STORED = "Last attack", "Two texts", "Stored results"
 OTHER_TEXT = "an astonishingly proficient piece of film"
@@ -34,7 +35,7 @@ def ask(present: Outcome | None) -> Callable[[], list[Row]] | None:
     if st.session_state.get("saliency.source") not in choices:
         st.session_state["saliency.source"] = choices[0]
     source = st.segmented_control("Texts", choices, key="saliency.source", required=True, persist_state="session")
-    chosen = loaded.selection()
+    chosen = selection.selection()
     if source == LAST and present is not None:
         _own(present)
         target = _target()
@@ -66,8 +67,8 @@ def _own(present: Outcome) -> None:
 
 
 def _typed() -> tuple[str, str] | None:
-    st.session_state.setdefault("saliency.first", st.session_state.get("text", loaded.DEFAULT_TEXT))
-    same = st.session_state["saliency.first"] == loaded.DEFAULT_TEXT
+    st.session_state.setdefault("saliency.first", st.session_state.get("text", selection.DEFAULT_TEXT))
+    same = st.session_state["saliency.first"] == selection.DEFAULT_TEXT
     st.session_state.setdefault("saliency.second", OTHER_TEXT if same else st.session_state["saliency.first"])
     left, right = st.columns(2)
     with left:
@@ -82,7 +83,7 @@ def _typed() -> tuple[str, str] | None:
 
 
 def _target() -> int | None:
-    names = loaded.dataset_labels()
+    names = selection.dataset_labels()
     if st.session_state.get("saliency.class") not in (AS_PREDICTED, *range(len(names))):
         st.session_state["saliency.class"] = AS_PREDICTED
     picked = st.selectbox(
@@ -97,7 +98,7 @@ def names_of(lines: Sequence[Row]) -> dict[Pair, str]:
     """Name the lines; what all have in common is left out."""
     attacks = {line.pair.attack for line in lines} - {""}
     if not attacks:
-        return {line.pair: loaded.title(line.pair.model) for line in lines}
+        return {line.pair: catalogue.title(line.pair.model) for line in lines}
     pairs = [line.pair for line in lines]
     asked = {"models": list(dict.fromkeys(p.model for p in pairs)), "attacks": [{"name": a} for a in sorted(attacks)]}
     return titles(Outcome("", asked, {}, {}))
@@ -105,19 +106,19 @@ def names_of(lines: Sequence[Row]) -> dict[Pair, str]:
 
 def show(make: Callable[[], list[Row]]) -> list[Row]:
     """Draw the grid, which fills itself while explanations are being made; return its lines when it is complete."""
-    chosen, now = loaded.selection(), make()
+    chosen, now = selection.selection(), make()
     named = names_of(now)
 
     def draw() -> bool:
         lines = make()
-        st.html(grid.table(lines, named, loaded.labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least))
+        st.html(grid.table(lines, named, catalogue.labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least))
         return not rows.complete(lines)
 
     st.html(highlight.legend())
     st.caption(f"Explanation: {chosen.explainer.title}, chosen in the sidebar. Change: how much more or less each word "
                "of the adversarial text speaks for the class than the word it stands for in the original.")
-    live.fragment(draw, not rows.complete(now))
-    st.caption(cards.rule(chosen.tau_at_least, chosen.top5_at_least))
+    refresh.fragment(draw, not rows.complete(now))
+    st.caption(verdicts.rule(chosen.tau_at_least, chosen.top5_at_least))
     return now if rows.complete(now) else []
 
 
@@ -148,7 +149,7 @@ def to_csv(lines: Sequence[Row]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["model", "attack", "class", "explanation", "word", "other_word", "score", "other_score"])
     for line in lines:
-        label = loaded.labels(line.pair.model)[line.target]
+        label = catalogue.labels(line.pair.model)[line.target]
         method = line.explained.method["name"] if line.explained else ""
         for pair, first, second, a, b in grid.words([line]):
             # A word never begins with a sign that a spreadsheet takes for a formula: signs belong to the gaps.

@@ -15,7 +15,8 @@ from robust_core.evaluation import explanation_consistency
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
 from robust_core.types import AttackResult
-from ui.shared import loaded
+from ui.session import selection
+from ui.shared import catalogue, loaded
 from ui.widgets import charts, dataset_job
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Group(NamedTuple):
     @property
     def title(self) -> str:
         """Name of the model and of the attack."""
-        return f"{loaded.title(self.of.model)}, {_attack(self.of)}"
+        return f"{catalogue.title(self.of.model)}, {_attack(self.of)}"
 
 
 def _attack(of: explanation_consistency.Explained) -> str:
@@ -103,7 +104,7 @@ def pick() -> Example | None:
                               format_func=lambda name: EXPLAINERS[name].title if name in EXPLAINERS else name)
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
         dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180,
-                               format_func=loaded.dataset_title)
+                               format_func=catalogue.dataset_title)
         which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
                                      required=True, persist_state="session",
                                      help="Texts that the attack left as they were agree with themselves.")
@@ -118,21 +119,21 @@ def pick() -> Example | None:
 
 
 def _begin(empty: bool) -> None:
-    chosen = loaded.selection()
+    chosen = selection.selection()
     models = dataset_job.alike(chosen.models[0], chosen.models) if chosen.models else []
     with st.expander("Attack and explain a data set", expanded=empty, icon=":material/play_arrow:"):
         if empty:
             st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
                        "both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            texts = dataset_job.controls("stored.new", loaded.cards().get(models[0]) if models else None, 30)
+            texts = dataset_job.controls("stored.new", catalogue.cards().get(models[0]) if models else None, 30)
             if texts is None:
                 return
             dataset, n = texts
             st.button("Run", type="primary", icon=":material/play_arrow:", key="stored.run",
                       disabled=dataset_job.running() or not (models and chosen.attacks),
                       on_click=dataset_job.start, args=("Attacking and explaining", _work(models, dataset, n)))
-        if left := [loaded.title(model) for model in chosen.models if model not in models]:
+        if left := [catalogue.title(model) for model in chosen.models if model not in models]:
             st.caption(f"Left out, as their labels are others: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
         st.caption("The same from the command line, where it goes on after any interruption:")
@@ -141,13 +142,13 @@ def _begin(empty: bool) -> None:
 
 
 def _work(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
-    chosen = loaded.selection()
+    chosen = selection.selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
     def work(stop: threading.Event) -> Iterator[Any]:
         from robust_core.evaluation.evaluate import evaluate
 
-        models = [loaded.models().ask(m, loaded.fingerprint(m), chosen.device).result() for m in asked]
+        models = [loaded.models().ask(m, catalogue.fingerprint(m), chosen.device).result() for m in asked]
         events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
                           store=loaded.store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
         for event in events:
@@ -159,7 +160,7 @@ def _work(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a
 
 
 def _distributions(groups: Sequence[Group]) -> None:
-    chosen = loaded.selection()
+    chosen = selection.selection()
     left, right = st.columns(2)
     with left:
         st.subheader("Kendall's τ")
@@ -198,7 +199,7 @@ def _counts(groups: Sequence[Group], tau_at_least: float, top5_at_least: float) 
         tau, top = (metrics.mean_and_error(values) for values in
                     ([e.tau for e in g.examples], [100 * e.top5 for e in g.examples]))
         chance = metrics.mean_and_error(100 * e.values["top_k_random"]["5"] for e in g.examples)[0]
-        rows.append({"Model": loaded.title(g.of.model), "Attack": _attack(g.of), "Texts": len(placed),
+        rows.append({"Model": catalogue.title(g.of.model), "Attack": _attack(g.of), "Texts": len(placed),
                      **{name: placed.count(name) for name in QUADRANTS.values()}, "Undefined": placed.count(None),
                      "τ": tau[0], "τ ±": tau[1], "Top-5 %": top[0], "Top-5 ±": top[1], "By chance %": chance,
                      "Seed": g.of.run.seed, "Run": g.of.run_id})
@@ -206,7 +207,7 @@ def _counts(groups: Sequence[Group], tau_at_least: float, top5_at_least: float) 
 
 
 def _drill(groups: Sequence[Group]) -> Example | None:
-    chosen = loaded.selection()
+    chosen = selection.selection()
     keys = [(g.of.run_id, json.dumps(dict(g.of.method), sort_keys=True)) for g in groups]
     by_key = dict(zip(keys, groups, strict=True))
     if st.session_state.get("stored.group") not in keys:

@@ -14,8 +14,10 @@ from robust_core.jobs.manager import BROKEN, QUEUED, Job
 from robust_core.registry import from_record, to_record
 from robust_core.text import check_typed
 from robust_core.types import Event, Example
+from ui.session import selection
 from ui.session.outcome import Outcome, Pair, of_document, to_document
-from ui.shared import loaded
+from ui.shared import catalogue, loaded
+from ui.shared.loaded import jobs
 
 _LOG = logging.getLogger(__name__)
 UID = "typed"
@@ -30,7 +32,7 @@ def start() -> None:
         label = f"{', '.join(ATTACKS[record['name']].title for record in asked['attacks'])}, typed text"
         job_id = loaded.jobs().submit("attack", lambda stop: _events(asked, stop), label)
     except RobustError as error:
-        loaded.say(str(error))
+        selection.say(str(error))
         return
     forget()
     st.session_state["job"], st.session_state["asked"] = job_id, asked
@@ -43,7 +45,7 @@ def _asked() -> dict[str, Any]:
     Raises:
         BadInput: Something is missing, or it is too much for one page.
     """
-    chosen = loaded.selection()
+    chosen = selection.selection()
     models, attacks = len(chosen.models), len(chosen.attacks)
     if not models:
         raise BadInput("Choose at least one model in the sidebar.")
@@ -74,7 +76,7 @@ def _events(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN40
     loading = {}
     for model_id in asked["models"]:
         yield Event("started", UID, model_id, {"asked": asked, "loading": True})
-        loading[model_id] = loaded.models().ask(model_id, loaded.fingerprint(model_id), asked["device"])
+        loading[model_id] = loaded.models().ask(model_id, catalogue.fingerprint(model_id), asked["device"])
     while loading:
         victims = []
         for model_id in [m for m, future in loading.items() if future.done()]:
@@ -132,10 +134,10 @@ def _line(error: Exception, what: str) -> str:
 
 def present() -> Outcome | None:
     """Return the outcome to show: that of the session's job, or the one that was kept."""
-    job = loaded.job()
-    if job is not None:
-        outcome = _of_job(job)
-        if outcome is not None and job.over:
+    found = job()
+    if found is not None:
+        outcome = _of_job(found)
+        if outcome is not None and found.over:
             st.session_state["outcome"] = to_document(outcome)
         return outcome
     kept = st.session_state.get("outcome")
@@ -164,3 +166,12 @@ def _of_job(job: Job) -> Outcome | None:
 def _concerned(outcome: Outcome, event: Event) -> list[Pair]:
     """Return the pairs that an event tells of: while a model is loaded, those of every attack on it."""
     return [p for p in outcome.pairs if p.model == event.victim and event.data.get("attack", p.attack) == p.attack]
+
+
+def job() -> Job | None:
+    """Return this session's attack job, if it is still known, and say that somebody watches it."""
+    job_id = st.session_state.get("job")
+    if not job_id:
+        return None
+    jobs().touch(job_id)
+    return jobs().get(job_id)

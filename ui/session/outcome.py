@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from robust_core.attacks import ATTACKS
 from robust_core.store import result_of, result_record
-from robust_core.types import AttackResult, Attribution, Event
-from ui.shared import loaded
+from robust_core.types import AttackResult, Event
+from ui.shared import catalogue
 
 VERSION = 3
 
@@ -80,49 +80,14 @@ class Outcome:
         return sorted(changed, key=lambda pair: self.results[pair].status != "succeeded")
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A line of the table: both texts with their attributions, the predictions, and the verdicts.
-
-    Attributions, probabilities and verdicts are None until they are ready; `error` says what went wrong. `target` is
-    the class explained, and the reference label too unless `reference` says otherwise.
-    """
-
-    pair: Pair
-    original: str
-    other: str
-    target: int
-    before: tuple[float, ...] | None = None
-    after: tuple[float, ...] | None = None
-    explained: Attribution | None = None
-    explained_other: Attribution | None = None
-    readable: int | None = None
-    readable_other: int | None = None
-    agreement: Mapping[str, Any] | None = None
-    error: str = ""
-    reference: int | None = None
-
-    @property
-    def kept(self) -> bool | None:
-        """Whether the prediction on the other text is still the reference label."""
-        reference = self.target if self.reference is None else self.reference
-        return None if self.after is None else self.after.index(max(self.after)) == reference
-
-    def interpretation(self, tau_at_least: float, top5_at_least: float) -> bool | None:
-        """Whether the interpretation is kept; None while it is unknown or undefined."""
-        if self.agreement is None or math.isnan(self.agreement["kendall_tau"]):
-            return None
-        return self.agreement["kendall_tau"] >= tau_at_least and self.agreement["top_k"][5] >= top5_at_least
-
-
 def titles(outcome: Outcome) -> dict[Pair, str]:
     """Name every pair, and every model alone; what all cards have in common is left out."""
-    named = {Pair(model, ""): loaded.title(model) for model in outcome.models}
+    named = {Pair(model, ""): catalogue.title(model) for model in outcome.models}
     for pair in outcome.pairs:
         attack = ATTACKS[pair.attack].title
         several = len(outcome.attacks) > 1
-        named[pair] = loaded.title(pair.model) if not several else attack if len(outcome.models) == 1 else \
-            f"{loaded.title(pair.model)}, {attack}"
+        named[pair] = catalogue.title(pair.model) if not several else attack if len(outcome.models) == 1 else \
+            f"{catalogue.title(pair.model)}, {attack}"
     return named
 
 

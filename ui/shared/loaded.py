@@ -1,179 +1,30 @@
 """What all pages share: loaded models, jobs, explanations, the store, and one person's choices."""
 
 import collections
-import contextlib
-import functools
-import glob
-import hashlib
 import json
 import math
-import os
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import streamlit as st
 
-from robust_core import datasets
-from robust_core.attacks import ATTACKS
-from robust_core.defences import DEFENCES
-from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
-from robust_core.jobs.manager import Job, JobManager
+from robust_core.jobs.manager import JobManager
 from robust_core.models import loading
-from robust_core.registry import from_record, to_record
+from robust_core.paths import runs_folder
+from robust_core.registry import from_record
 from robust_core.store import ResultStore
-from robust_core.types import Attribution, Example
+from robust_core.types import Attribution
 from ui.shared.background_cache import Shelf
-from ui.widgets import charts
+from ui.shared.catalogue import fingerprint
 
-DEFAULT_TEXT = "an exceedingly clever piece of cinema"
-# Two of one architecture, one of them defended, so that an attack may flip one and fail on the other.
-DEFAULT_MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/minilm/base")
-# Interpretation is kept when both hold: the medians over 500 dev pairs of the base models (results/verdict.json).
-TAU_AT_LEAST, TOP5_AT_LEAST = 0.44, 0.6
-NO_LABEL = -1
 _ROOM_BYTES = 1_000_000_000
 _ROOM_EXPLANATIONS = 4000
 _ROOM_PREDICTIONS = 20_000
 # Most naps of the measuring of fluency while explanations are being made.
 _PATIENCE, _NAP = 200, 0.1
-# Seconds for which a look at the folders of checkpoints is good enough, and the last look: when, where, what.
-_MOMENT = 0.25
-_seen: tuple[float, tuple[str, ...], tuple[tuple[str, int], ...]] = (-math.inf, (), ())
-
-
-class Selection(NamedTuple):
-    """One person's choices: what to do with which text on which models."""
-
-    text: str
-    models: tuple[str, ...]
-    attacks: tuple[Any, ...]
-    explainer: Any
-    label: int | None
-    seed: int
-    tau_at_least: float
-    top5_at_least: float
-    device: str
-
-
-def selection() -> Selection:
-    """Return the present choices; a page that runs without the frame gets the defaults."""
-    known = st.session_state
-    attacks, explainer = known.get("chosen.attacks"), known.get("chosen.explainer")
-    default = () if first(ATTACKS) is None else (first(ATTACKS),)
-    return Selection(
-        known.get("text", DEFAULT_TEXT),
-        tuple(known.get("models", default_models())),
-        default if attacks is None else tuple(from_record(ATTACKS, record) for record in attacks),
-        from_record(EXPLAINERS, explainer) if explainer else first(EXPLAINERS),
-        None if known.get("label", NO_LABEL) == NO_LABEL else int(known["label"]),
-        int(known.get("seed", 0)),
-        float(known.get("tau_at_least", TAU_AT_LEAST)),
-        float(known.get("top5_at_least", TOP5_AT_LEAST)),
-        known.get("device", default_device()),
-    )
-
-
-def first(registry: Any) -> Any:  # noqa: ANN401 (a method of any registry)
-    """Return the first method of a registry with its defaults, None where there is none."""
-    return next((registry[name]() for name in registry), None)
-
-
-def default_device() -> str:
-    """Return the device to use unless another is picked: ROBUST_DEVICE, or auto."""
-    return os.environ.get("ROBUST_DEVICE", "").strip() or "auto"
-
-
-def cards() -> dict[str, loading.Card]:
-    """Return the cards of all checkpoints by model id; they are read again when a file changed."""
-    return _cards(_stamp())
-
-
-def _stamp() -> tuple[tuple[str, int], ...]:
-    """Return the files of all cards and when they changed, as they were at most a moment ago.
-
-    A redraw asks dozens of times: looking at the disk each time took most of its time.
-    """
-    global _seen
-    now, roots = time.monotonic(), tuple(map(str, loading.roots()))
-    seen = _seen
-    if seen[1] != roots or now - seen[0] >= _MOMENT:
-        paths = [path for root in roots for path in sorted(glob.iglob(f"{glob.escape(root)}/*/*/*/card.json"))]
-        seen = _seen = (now, roots, tuple((path, os.stat(path).st_mtime_ns) for path in paths))
-    return seen[2]
-
-
-@functools.lru_cache(maxsize=2)
-def _cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, loading.Card]:
-    return {card.id: card for card in loading.cards()}
-
-
-def default_models() -> list[str]:
-    """Return those of DEFAULT_MODELS that are here, or else the first three models."""
-    known = list(cards())
-    return [m for m in DEFAULT_MODELS if m in known] or known[:3]
-
-
-def choose(*model_ids: str) -> None:
-    """Add models to those picked in the sidebar; for a button's `on_click`."""
-    st.session_state["models"] = list(dict.fromkeys([*st.session_state.get("models", default_models()), *model_ids]))
-
-
-def title(model_id: str) -> str:
-    """Return a model's short name, with its data set where the models picked read several."""
-    known = cards()
-    picked = [m for m in st.session_state.get("models", ()) if m in known]
-    if model_id not in picked:
-        return option(model_id)
-    apart = len({known[m].dataset for m in picked}) > 1
-    return short(known[model_id]) + (f" ({dataset_title(known[model_id].dataset)})" if apart else "")
-
-
-def option(model_id: str) -> str:
-    """Return a model's short name, with its data set where any other model has the same name."""
-    return options().get(model_id, model_id)
-
-
-def options() -> dict[str, str]:
-    """Return what `option` does for every model, by id."""
-    known = cards()
-    names = {model_id: short(card) for model_id, card in known.items()}
-    counts = collections.Counter(names.values())
-    return {model_id: f"{name} ({dataset_title(known[model_id].dataset)})" if counts[name] > 1 else name
-            for model_id, name in names.items()}
-
-
-def short(card: loading.Card) -> str:
-    """Return a card's title with defences and attacks as the papers write them: `CNN · FLAT-TextFooler`."""
-    architecture, _, name = card.title.partition(" · ")
-    return f"{architecture} · {'-'.join(_written().get(part, part) for part in name.split('-'))}"
-
-
-@functools.cache
-def _written() -> dict[str, str]:
-    """Return proper names by registered name; plain words such as `base` stay as they are."""
-    titles = {name: cls.title.partition(" (")[0] for registry in (ATTACKS, DEFENCES) for name, cls in registry.items()}
-    return {name: title for name, title in titles.items() if title.lower() == name and not title.istitle()}
-
-
-def dataset_title(name: str) -> str:
-    """Return the name of a data set as people write it."""
-    known = datasets.DATASETS.get(name) or datasets.own().get(name)
-    return known.title if known else name
-
-
-def labels(model_id: str) -> tuple[str, ...]:
-    """Return the class names of a model as people read them."""
-    card = cards().get(model_id)
-    return tuple(name.capitalize() if name.islower() else name for name in (card.labels if card else ()))
-
-
-def fingerprint(model_id: str) -> str:
-    """Return a hash of a model's files: a retrained model is another model."""
-    card = cards().get(model_id)
-    return hashlib.sha256(json.dumps(dict(card.files), sort_keys=True).encode()).hexdigest()[:16] if card else ""
 
 
 @st.cache_resource(show_spinner=False)
@@ -217,34 +68,12 @@ def _predictions() -> tuple[threading.Lock, "collections.OrderedDict[tuple[str, 
 
 def store() -> ResultStore:
     """Return the result store; a folder that cannot be written is one plain line, at the first use."""
-    return _store(os.environ.get("ROBUST_RUNS", ""))
+    return _store(str(runs_folder()))
 
 
 @st.cache_resource(show_spinner=False)
 def _store(folder: str) -> ResultStore:
     return ResultStore(folder or None)
-
-
-@st.cache_resource(show_spinner=False)
-def warm_up() -> None:
-    """Load the default models and the attack's tables in the background, once for the process."""
-    def work() -> None:
-        device, record = default_device(), json.dumps(to_record(first(EXPLAINERS)), sort_keys=True)
-        loaded = [(m, models().ask(m, fingerprint(m), device)) for m in default_models()]
-        for _, future in loaded:
-            future.exception()
-        _devices()
-        ready = [(m, future.result()) for m, future in loaded if future.exception() is None]
-        # A first attack loads the sentence encoder and the tables; whatever is missing, a person's own attack says so.
-        with contextlib.suppress(RobustError):
-            if ready:
-                collections.deque(first(ATTACKS).run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
-        for model_id, _ in ready:
-            explanations().ask(model_id, fingerprint(model_id), device, DEFAULT_TEXT, 1, record)
-        # The first chart loads pandas and Plotly, for more than a second.
-        charts.figure([], {}).to_json()
-
-    threading.Thread(target=work, name="warm-up", daemon=True).start()
 
 
 @st.cache_resource(show_spinner=False)
@@ -347,26 +176,3 @@ def remember(proba: tuple[float, ...], *key: str) -> None:
         known[key] = proba
         while len(known) > _ROOM_PREDICTIONS:
             known.popitem(last=False)
-
-
-def job() -> Job | None:
-    """Return this session's attack job, if it is still known, and say that somebody watches it."""
-    job_id = st.session_state.get("job")
-    if not job_id:
-        return None
-    jobs().touch(job_id)
-    return jobs().get(job_id)
-
-
-def say(line: str) -> None:
-    """Leave one plain line for the page to show, until the choices change."""
-    st.session_state["said"] = [line, ""]
-
-
-def dataset_labels() -> tuple[str, ...]:
-    """Return the class names of the chosen models' data set, as people read them."""
-    chosen = selection().models
-    name = chosen[0].split("/")[0] if chosen else "sst2"
-    found = labels(chosen[0]) if chosen else ()
-    known = datasets.DATASETS[name].labels if name in datasets.DATASETS else ()
-    return found or tuple(label.capitalize() for label in known)

@@ -8,9 +8,10 @@ import streamlit as st
 from robust_core import datasets, trainings, uploads
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError
-from robust_core.models import loading
+from robust_core.models import cards
 from robust_core.registry import to_record
-from ui.shared import loaded
+from ui.session import selection
+from ui.shared import catalogue, loaded
 from ui.widgets import forms
 
 SAMPLE, KNOWN, OWN = "Sample reviews", "A known data set", "Your own file"
@@ -45,7 +46,7 @@ def data() -> tuple[str, str | None]:
     left, right = st.columns(2)
     with left:
         names = [name for name in datasets.DATASETS if name != "reviews"]
-        name = st.selectbox("Data set", names, format_func=loaded.dataset_title, key="train.known",
+        name = st.selectbox("Data set", names, format_func=catalogue.dataset_title, key="train.known",
                             persist_state="session")
     with right:
         folder = st.text_input(
@@ -73,7 +74,7 @@ def _own() -> str:
     chosen = ""
     if kept:
         chosen = st.selectbox("Data set", ["", *kept], key="train.own", persist_state="session",
-                              format_func=lambda name: loaded.dataset_title(name) if name else "a new file")
+                              format_func=lambda name: catalogue.dataset_title(name) if name else "a new file")
     if chosen:
         return _described(chosen, None)
     file = st.file_uploader("File with a text and a label in each row", uploads.KINDS, key="train.file",
@@ -119,14 +120,14 @@ def _take(name: str, *parts: Any) -> None:  # noqa: ANN401 (what own_data.add ta
     try:
         st.session_state["train.own"] = uploads.add(name, *parts).name
     except RobustError as error:
-        loaded.say(str(error))
+        selection.say(str(error))
 
 
 def architecture() -> str:
     """Draw the choice of an architecture; return it, or nothing where a name is still to be given."""
-    names = [*loading.ARCHITECTURES, _ELSE]
+    names = [*cards.ARCHITECTURES, _ELSE]
     kind = st.selectbox("Architecture", names, key="train.architecture", persist_state="session",
-                        format_func=lambda name: loading.ARCHITECTURES.get(name, "Hugging Face id or folder"),
+                        format_func=lambda name: cards.ARCHITECTURES.get(name, "Hugging Face id or folder"),
                         help="CNN and LSTM read words and train in seconds to minutes; MiniLM and other encoders read "
                              "word pieces and want more time, or a GPU.")
     if kind != _ELSE:
@@ -198,7 +199,7 @@ def wish() -> Wish | None:
     changes = recipe(dataset, data_dir, name, defence)
     try:
         wanted = trainings.order({
-            "dataset": dataset, "architecture": name, "defence": defence.name, "seed": loaded.selection().seed,
+            "dataset": dataset, "architecture": name, "defence": defence.name, "seed": selection.selection().seed,
             "set": {key: value for key, value in to_record(defence).items() if key != "name"} | changes}, data_dir)
         return Wish(_free(wanted), where, data_dir)
     except RobustError as error:
@@ -208,7 +209,7 @@ def wish() -> Wish | None:
 
 def _free(wanted: trainings.Order) -> trainings.Order:
     """Name a training so that its model takes no other one's place."""
-    taken = {*loaded.cards(), *(one.order.id for one in trainings.unfinished()),
+    taken = {*catalogue.cards(), *(one.order.id for one in trainings.unfinished()),
              *(job.label for job in loaded.trainings().jobs() if not job.over)}
     for i in range(1, 1000):
         named = dataclasses.replace(wanted, name="" if i == 1 else f"{wanted.defence.variant}-{i}")

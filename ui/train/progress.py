@@ -11,7 +11,8 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import RobustError
 from robust_core.jobs import process
 from robust_core.jobs.manager import DONE, FAILED, QUEUED, STOPPED, Job
-from ui.shared import loaded
+from ui.session import selection
+from ui.shared import catalogue, loaded
 from ui.train.form import Wish
 from ui.widgets import charts
 
@@ -55,7 +56,7 @@ def start(wish: Wish, resume: bool = False) -> None:
     try:
         job_id = loaded.trainings().submit("training", lambda stop: process.command(words, stop), order.id)
     except RobustError as error:
-        loaded.say(str(error))
+        selection.say(str(error))
         return
     st.session_state["train.job"] = job_id
 
@@ -119,11 +120,11 @@ def _draw(job: Job) -> None:
 
 def _ended(job: Job, now: Progress) -> None:
     if job.status == DONE and now.model:
-        card = loaded.cards().get(now.model)
+        card = catalogue.cards().get(now.model)
         kept = f"{100 * card.dev_accuracy:.1f} % of dev, epoch {card.epochs}" if card else "stored"
         st.success(f"Finished in {_time(job.seconds(0.0))}: {kept}. The model is in all pickers now.",
                    icon=":material/check:")
-        st.button("Try it on the Attack page", key="train.try", on_click=loaded.choose, args=(now.model,),
+        st.button("Try it on the Attack page", key="train.try", on_click=selection.choose, args=(now.model,),
                   icon=":material/bolt:", disabled=now.model in st.session_state.get("models", ()),
                   help="Adds it to the models in the sidebar.")
     elif job.status == STOPPED:

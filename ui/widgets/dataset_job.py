@@ -11,10 +11,11 @@ from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import same_labels
 from robust_core.jobs import progress
 from robust_core.jobs.manager import Job
-from robust_core.models.loading import Card
+from robust_core.models.cards import Card
 from robust_core.types import Event
-from ui.attack import live
-from ui.shared import loaded
+from ui.session import selection
+from ui.shared import catalogue, loaded
+from ui.widgets import refresh
 
 KEY = "corpus.job"
 
@@ -37,7 +38,7 @@ def here(name: str, split: str = "test") -> bool:
 
 def alike(model: str, models: Iterable[str]) -> list[str]:
     """Return the models that the same texts can be put to: those with the same labels, or with labels not known yet."""
-    cards = loaded.cards()
+    cards = catalogue.cards()
     mine = cards.get(model)
     return [m for m in models if mine is None or m not in cards or same_labels(mine.labels, cards[m].labels)]
 
@@ -72,8 +73,8 @@ def _missing(card: Card) -> str:
     try:
         datasets.find(card.dataset, "test")
     except RobustError as error:
-        return f"{loaded.title(card.id)} needs texts with its own labels. {error}"
-    return f"No data set here has the labels of {loaded.title(card.id)}: {', '.join(card.labels)}."
+        return f"{catalogue.title(card.id)} needs texts with its own labels. {error}"
+    return f"No data set here has the labels of {catalogue.title(card.id)}: {', '.join(card.labels)}."
 
 
 def start(label: str, work: Callable[[threading.Event], Iterable[Any]]) -> None:
@@ -81,7 +82,7 @@ def start(label: str, work: Callable[[threading.Event], Iterable[Any]]) -> None:
     try:
         st.session_state[KEY] = loaded.jobs().submit("corpus", work, label)
     except RobustError as error:
-        loaded.say(str(error))
+        selection.say(str(error))
         return
     loaded.jobs().wait(st.session_state[KEY], 0.25)
 
@@ -129,7 +130,7 @@ def sign() -> None:
 
     with st.sidebar:
         st.caption(now.label)
-        live.fragment(draw, True)
+        refresh.fragment(draw, True)
 
 
 def _standing(now: Job) -> tuple[int, int, str]:

@@ -154,3 +154,11 @@ def legend(strength: str = "the strongest word of the row") -> str:
             + sample("for", "speaks for the class shown", full) + sample("against", "speaks against it", full)
             + sample("swapped", "was changed (hover or focus it)") + sample("unread", "past what the model reads")
             + f"<span>Colour and bar: strength compared with {html.escape(strength)}.</span></div>")
+
+
+def _line(text: str) -> str:
+    return f'<p class="rx-line">{html.escape(text)}</p>'
+
+
+def _small(text: str) -> str:
+    return f'<p class="rx-small">{html.escape(text)}</p>'

@@ -5,20 +5,16 @@ least goes next and runs one batch; so a cheap model is never held up by an expe
 the fullest queue.
 """
 
-import collections
-import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from robust_core.attacks.base import Stopped
+from robust_core.attacks.engine.encoder_server import EncoderServer
+from robust_core.attacks.engine.masked_lm_server import MaskedLMServer
 from robust_core.attacks.engine.requests import (
     Accept,
-    Candidate,
     Fill,
     Filled,
     Judge,
@@ -28,89 +24,18 @@ from robust_core.attacks.engine.requests import (
     Scores,
     Settle,
 )
-from robust_core.attacks.engine.token_splice import Splice
-from robust_core.attacks.engine.victim_server import EncoderServer, FillServer, VictimServer
+from robust_core.attacks.engine.search_state import Running, Stopped, Tally
+from robust_core.attacks.engine.victim_server import VictimServer
 from robust_core.errors import MissingResource, RobustError
 from robust_core.text import diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision, Step
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision
 
 if TYPE_CHECKING:
     from robust_core.attacks.base import Attack
 
 _LOG = logging.getLogger(__name__)
-# Population searches ask thousands of times: beyond this many steps only those that changed the text are kept.
-_STEPS = 400
 
-Server = VictimServer | FillServer | EncoderServer
-
-
-@dataclasses.dataclass
-class Tally:
-    """Counts and state of one search, kept by the scheduler so that no attack can miscount.
-
-    `searching` holds while the attack itself runs, not while its outcome is judged; `ending` once it was told to stop.
-    """
-
-    started: float
-    max_queries: int
-    queries: int = 0
-    forward_passes: int = 0
-    eligible: int = 0
-    over: bool = False
-    searching: bool = False
-    ending: bool = False
-    reference: int = -1
-    current: float = 0.0
-    best: Candidate | None = None
-    curve: list[tuple[int, float]] = dataclasses.field(default_factory=list)
-    steps: list[Step] = dataclasses.field(default_factory=list)
-
-    def begin(self, reference: int, before: np.ndarray) -> None:
-        """Count the first look at the original text."""
-        self.reference = reference
-        self.queries = self.forward_passes = self.eligible = 1
-        self.point(float(before[reference]))
-
-    def point(self, proba: float) -> None:
-        """Add a point to the curve of the reference label's probability."""
-        self.current = proba
-        if not self.curve or self.curve[-1] != (self.queries, proba):
-            self.curve.append((self.queries, proba))
-
-    def asked(self, trying: str, proba: np.ndarray) -> None:
-        """Note a question that was answered by (m, classes) probabilities."""
-        if len(proba) and len(self.steps) < _STEPS:
-            lowest = float(proba[:, self.reference].min())
-            self.steps.append(Step(self.queries, trying, len(proba), lowest, "", self.current))
-
-    def took(self, candidate: Candidate, proba: np.ndarray) -> None:
-        """Note that a candidate is now the best text."""
-        self.best = candidate
-        self.point(float(proba[self.reference]))
-        last = self.steps.pop() if self.steps and not self.steps[-1].text else Step(
-            self.queries, "", 1, self.current, "", self.current)
-        self.steps.append(last._replace(text=candidate.text, proba=self.current))
-
-    def seconds(self) -> float:
-        """Return the wall time since the search began."""
-        return time.perf_counter() - self.started
-
-
-@dataclasses.dataclass(eq=False)
-class Running:
-    """One running search: its coroutine, its open request, and the part of the answer that is there already."""
-
-    example: Example
-    victim: int
-    steps: Generator[Request, Any, AttackResult]
-    tally: Tally
-    splice: "Splice | None" = None
-    cache: dict[Any, tuple[int, np.ndarray]] = dataclasses.field(default_factory=dict)
-    request: Request | None = None
-    keys: list[Any] = dataclasses.field(default_factory=list)
-    new: list[Any] = dataclasses.field(default_factory=list)
-    missing: collections.deque = dataclasses.field(default_factory=collections.deque)
-    over: bool = False
+Server = VictimServer | MaskedLMServer | EncoderServer
 
 
 class Scheduler:
@@ -140,7 +65,7 @@ class Scheduler:
         device = str(getattr(self._victims[0], "device", "auto")) if self._victims else "auto"
         # One server a victim, the last two are the masked language model and the encoder.
         self._servers: list[Server] = [*(VictimServer(victim, screened) for victim in self._victims),
-                                       FillServer(masked, device), EncoderServer(encoder, screened, device)]
+                                       MaskedLMServer(masked, device), EncoderServer(encoder, screened, device)]
         self._paused: list[Running] = []
         self._events: list[Event] = []
 

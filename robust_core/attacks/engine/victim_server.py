@@ -14,39 +14,26 @@ from robust_core.attacks.engine.requests import (
     BATCHED,
     CANONICAL,
     SCREENED,
-    Figures,
-    Fill,
-    Filled,
     Judge,
     Score,
     Scores,
     Settle,
-    Similarity,
 )
+from robust_core.attacks.engine.server import ALONE, Answers, first_alike, noise_bounds
 from robust_core.attacks.engine.token_splice import Splice
-from robust_core.types import Blank, Encoder, Filler, Noise
+from robust_core.types import Noise
 
 if TYPE_CHECKING:
-    from robust_core.attacks.engine.scheduler import Running
+    from robust_core.attacks.engine.search_state import Running
 
 # A classifier of unknown cost gets this many texts at a time, so that Stop is heard in between.
 _PLAIN_TEXTS = 32
-# One text alone is a batch of its own: a few a turn keep the turn short.
-_ALONE = 8
 # Turns for which a search waits while others fill batches of another level.
 _PATIENCE = 4
-_VECTORS = 4_000
-# A search may ask for two or three blanks a word at once, and no text has more than 400 words.
-_FILLS = 8_000
 # What batching may change in fp32, at least twice the largest seen over the packaged models: log-odds, and cosines.
 FP32 = Noise(2e-5, 2e-5)
-FP32_COSINE = Noise(3e-6, 3e-6)
-# The same in log-probabilities of pieces.
-FP32_FILL = 1e-4
 # Two float32 probabilities near 1 differ by multiples of 6e-8 from one.
 _ROUNDING = 1.2e-7
-
-Answers = list[tuple["Running", Any]]
 
 
 class VictimServer:
@@ -103,19 +90,19 @@ class VictimServer:
         proba = np.stack([entry[1] for entry in found]) if found else np.zeros((0, len(self.victim.labels)), "f4")
         own = proba[:, reference].astype(np.float64)
         slope = own * (1 - own)
-        absolute, spread = _noise(level, self.victim, FP32)
+        absolute, spread = noise_bounds(level, self.victim, FP32)
         rest = np.delete(proba, reference, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
         tiny = np.finfo(np.float32).tiny
         margin = np.abs(np.log(np.maximum(own, tiny)) - np.log(np.maximum(rest, tiny)))
         open_ = level < CANONICAL
         return Scores(
             1.0 - proba[:, reference], (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
-            level, _first_alike(keys), keys, proba, reference, search.tally.over,
+            level, first_alike(keys), keys, proba, reference, search.tally.over,
             open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)))
 
     def serve(self, waiting: Sequence["Running"]) -> Answers:
         """Work off one batch; return the searches whose answers are complete, with the answers."""
-        judged = [search for search in waiting if isinstance(search.request, Judge)][:_ALONE]
+        judged = [search for search in waiting if isinstance(search.request, Judge)][:ALONE]
         if judged:
             return [(search, np.asarray(self.victim.predict_proba([search.request.text])[0]))  # type: ignore[union-attr]
                     for search in judged]
@@ -137,7 +124,7 @@ class VictimServer:
         alone = level == CANONICAL or not self._tokens
         length = (lambda _: 1) if alone else (lambda key: len(key))
         lead = length(waiting[0].missing[0][1])
-        budget = _ALONE if level == CANONICAL else self._budget(level)
+        budget = ALONE if level == CANONICAL else self._budget(level)
         taken: list[tuple[Running, Any]] = []
         longest = 1
         for search in sorted(waiting, key=lambda search: abs(length(search.missing[0][1]) - lead)):
@@ -171,192 +158,3 @@ class VictimServer:
         answers = dict(zip(keys, found, strict=True))
         for search, key in taken:
             search.cache[key] = (level, answers[key])
-
-
-class EncoderServer:
-    """Encodes texts, each distinct one once, and turns pairs into cosines.
-
-    Args:
-        encoder: The encoder; None takes the packaged one, loaded when first needed.
-        screened: Whether figures may be made in bf16 first.
-        device: Where the packaged encoder is put.
-    """
-
-    def __init__(self, encoder: Encoder | None, screened: bool, device: str) -> None:
-        self._encoder: Any = encoder
-        self._device, self._screened = device, screened
-        self.waiting: list[Running] = []
-        self.worked = 0.0
-        self._vectors: collections.OrderedDict[str, tuple[int, np.ndarray]] = collections.OrderedDict()
-
-    def urgent(self, searches: int) -> bool:
-        """Return whether it should be served though others could be.
-
-        A search that only waits for the similarity it reports can wait for company, while many run beside it.
-        """
-        reporting = sum(not search.tally.searching for search in self.waiting)
-        return reporting < len(self.waiting) or 4 * reporting >= max(searches, 1)
-
-    def answers_now(self, search: "Running") -> bool:
-        """Return False: what is asked for waits for its turn, however little it is."""
-        del search
-        return False
-
-    def _loaded(self) -> Any:  # noqa: ANN401 (an encoder, with or without screening)
-        if self._encoder is None:
-            from robust_core.encoders import default
-
-            self._encoder = default(self._device)
-        return self._encoder
-
-    def _wanted(self, search: "Running") -> dict[str, int]:
-        """Return the texts of a request that are not there yet, and the level each is wanted at."""
-        request = search.request
-        if isinstance(request, Settle):
-            wanted: dict[str, int] = {}
-            for k, pair in enumerate(request.figures.keys):
-                for text in pair:
-                    level = int(request.figures.level[k]) + (k in request.which)
-                    wanted[text] = max(level, wanted.get(text, 0))
-        else:
-            assert isinstance(request, Similarity)
-            screens = self._screened and not request.precise and getattr(self._loaded(), "screens", False)
-            wanted = dict.fromkeys((text for pair in request.pairs for text in pair), SCREENED if screens else BATCHED)
-        return {text: level for text, level in wanted.items() if self._vectors.get(text, (-1,))[0] < level}
-
-    def serve(self, waiting: Sequence["Running"]) -> Answers:
-        """Encode up to a batch of new texts; return the searches whose texts are all known, with the cosines."""
-        encoder = self._loaded()
-        wanted = {search: self._wanted(search) for search in waiting}
-        levels = collections.Counter(level for texts in wanted.values() for level in texts.values())
-        if levels:
-            # Full batches are fast; what is asked for alone is rare and soon done.
-            level = CANONICAL if CANONICAL in levels else max(levels, key=lambda level: levels[level])
-            limit = _ALONE if level == CANONICAL else getattr(encoder, "batch", 64)
-            texts = list(dict.fromkeys(text for found in wanted.values() for text, at in found.items() if at == level))
-            self._encode(encoder, texts[:limit], level)
-        done = [(search, self._answer(search)) for search, texts in wanted.items()
-                if all(self._vectors.get(text, (-1,))[0] >= level for text, level in texts.items())]
-        while len(self._vectors) > _VECTORS:
-            self._vectors.popitem(last=False)
-        return done
-
-    def _encode(self, encoder: Any, texts: list[str], level: int) -> None:  # noqa: ANN401
-        if level == CANONICAL:
-            rows = [encoder.encode([text])[0] for text in texts]
-        else:
-            rows = encoder.encode(texts, screened=True) if level == SCREENED else encoder.encode(texts)
-        for text, row in zip(texts, rows, strict=True):
-            self._vectors[text] = (level, row)
-
-    def _answer(self, search: "Running") -> Figures:
-        request = search.request
-        pairs: Sequence[Any] = request.figures.keys if isinstance(request, Settle) else request.pairs  # type: ignore[union-attr]
-        both = [(self._vectors[a], self._vectors[b]) for a, b in pairs]
-        level = np.array([min(a[0], b[0]) for a, b in both], dtype=np.int8)
-        value = np.array([float(a[1] @ b[1]) for a, b in both])
-        absolute, spread = _noise(level, self._encoder, FP32_COSINE)
-        open_ = level < CANONICAL
-        return Figures(value, absolute * open_, spread * open_, level, _first_alike(pairs), pairs)
-
-
-def _noise(level: np.ndarray, model: Any, batched: Noise) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN401
-    """Return the (m,) bounds on figures and on differences; a model's own are measured when first screened for."""
-    low = level == SCREENED
-    screened = model.noise() if low.any() else batched
-    return np.where(low, screened.absolute, batched.absolute), np.where(low, screened.difference, batched.difference)
-
-
-class FillServer:
-    """Asks the masked language model for words, once for each distinct blank.
-
-    Args:
-        model: The model, or its name: it is loaded when first needed.
-        device: Where a named one is put.
-    """
-
-    def __init__(self, model: Filler | str, device: str) -> None:
-        self._model, self._device = model, device
-        self.waiting: list[Running] = []
-        self.worked = 0.0
-        self._found: collections.OrderedDict[tuple[Blank, int], tuple[int, list[tuple[str, float]]]] = (
-            collections.OrderedDict())
-
-    def urgent(self, searches: int) -> bool:
-        """Return whether it should be served though others could be: whenever anybody waits."""
-        del searches
-        return bool(self.waiting)
-
-    def answers_now(self, search: "Running") -> bool:
-        """Return False: what is asked for waits for its turn, however little it is."""
-        del search
-        return False
-
-    def _loaded(self) -> Filler:
-        if isinstance(self._model, str):
-            from robust_core.models import masked_lm
-
-            self._model = masked_lm.load(self._model, self._device)
-        return self._model
-
-    def _wanted(self, search: "Running") -> dict[tuple[Blank, int], int]:
-        """Return what a request needs that is not there yet, and the level each is wanted at."""
-        request, which = search.request, set[int]()
-        if isinstance(request, Settle):
-            assert isinstance(request.figures, Filled)
-            request, which = request.figures.asked, set(request.which)
-        assert isinstance(request, Fill)
-        wanted = {(blank, request.most): CANONICAL if k in which else BATCHED
-                  for k, blank in enumerate(request.blanks)}
-        return {key: level for key, level in wanted.items() if self._found.get(key, (-1,))[0] < level}
-
-    def serve(self, waiting: Sequence["Running"]) -> Answers:
-        """Fill up to a batch of blanks; return the searches whose blanks are all known, with their words."""
-        model, taken, asked, level = self._loaded(), dict[tuple[Blank, int], None](), [], None
-        for search in waiting:
-            wanted = self._wanted(search)
-            level = next(iter(wanted.values()), level) if level is None else level
-            limit = _ALONE if level == CANONICAL else model.batch
-            taken |= dict.fromkeys(key for key, at in wanted.items() if at == level)
-            asked.append(search)
-            if len(taken) >= limit:
-                taken = dict.fromkeys(list(taken)[:limit])
-                break
-        if taken and level is not None:
-            self._fill(model, list(taken), level)
-        done = [(search, self._answer(search)) for search in asked if not self._wanted(search)]
-        while len(self._found) > _FILLS:
-            self._found.popitem(last=False)
-        return done
-
-    def _fill(self, model: Filler, keys: list[tuple[Blank, int]], level: int) -> None:
-        for most in dict.fromkeys(most for _, most in keys):
-            blanks = [blank for blank, own in keys if own == most]
-            # One word more than wanted, to see by how much the last one is in.
-            found = ([model.fill([blank], most + 1)[0] for blank in blanks] if level == CANONICAL
-                     else model.fill(blanks, most + 1))
-            self._found.update({(blank, most): (level, words) for blank, words in zip(blanks, found, strict=True)})
-
-    def _answer(self, search: "Running") -> Filled:
-        request = search.request.figures.asked if isinstance(search.request, Settle) else search.request  # type: ignore[union-attr]
-        assert isinstance(request, Fill)
-        keys = [(blank, request.most) for blank in request.blanks]
-        found = [self._found[key] for key in keys]
-        level = np.array([entry[0] for entry in found], dtype=np.int8)
-        error = np.where(level < CANONICAL, FP32_FILL, 0.0)
-        least = float(np.log(request.least)) if request.least > 0 else -np.inf
-        words = [tuple(sorted(word for word, value in entry[: request.most] if value >= least)) for _, entry in found]
-        room = np.array([_room([value for _, value in entry], request.most, least) for _, entry in found])
-        return Filled(room, error, error, level, _first_alike(keys), request.blanks, words, request)
-
-
-def _room(values: Sequence[float], most: int, least: float) -> float:
-    """Return by how much log-probabilities, highest first, may be off before other ones are chosen."""
-    room = [abs(value - least) for value in values]
-    return min([*room, (values[most - 1] - values[most]) / 2] if len(values) > most else room, default=np.inf)
-
-
-def _first_alike(keys: Sequence[Any]) -> np.ndarray:
-    """Return for each key the index of the first that equals it."""
-    first: dict[Any, int] = {}
-    return np.array([first.setdefault(key, i) for i, key in enumerate(keys)], dtype=np.int64)

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Iterator, Sequence
 
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options
-from robust_core.experiments.comparison import CLEAN, Subject, compared, comparison_table, training
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Claim, Experiment, Options, Subject
+from robust_core.experiments.budgets import training
+from robust_core.experiments.comparison import CLEAN, compared, comparison_table
 from robust_core.store import ResultStore
 from robust_core.types import Event
 

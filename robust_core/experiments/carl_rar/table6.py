@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from robust_core import datasets, encoders, metrics
+from robust_core.claims.markdown import markdown, percent
 from robust_core.errors import MissingResource
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of, seeded
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.availability import prepared
+from robust_core.experiments.base import Claim, Experiment, Options, Subject, chosen, note, picked, seed_of, seeded
+from robust_core.experiments.budgets import training
 from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, pgd
-from robust_core.experiments.comparison import Subject, picked, prepared, training
-from robust_core.experiments.readme import markdown, percent
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
@@ -144,7 +146,7 @@ def read_under(reader: Any, examples: Sequence[Example], radius: float,  # noqa:
     """
     import torch
 
-    from robust_core.models.screening import climbing
+    from robust_core.models.device import climbing
     from robust_core.perturb import climb
 
     encoded = reader.embed([e.text for e in examples])

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 from robust_core import datasets, metrics
 from robust_core.attacks.embeddings import PGD, sweep
+from robust_core.claims.markdown import markdown, percent
 from robust_core.errors import MissingResource
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of, seeded
-from robust_core.experiments.comparison import Subject, prepared, training
-from robust_core.experiments.readme import markdown, percent
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.availability import prepared
+from robust_core.experiments.base import Claim, Experiment, Options, Subject, chosen, note, seed_of, seeded
+from robust_core.experiments.budgets import training
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.types import Event, Example, Precision

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core.certify import certified_accuracy, training
+from robust_core.claims.markdown import markdown, percent
 from robust_core.errors import BadInput, RobustError
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note
-from robust_core.experiments.readme import markdown, percent
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Claim, Experiment, Options, chosen, note
 from robust_core.store import ResultStore
 from robust_core.types import Event
 

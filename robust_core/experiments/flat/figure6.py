@@ -4,12 +4,12 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options
-from robust_core.experiments.comparison import Subject
-from robust_core.experiments.consistency import decimal, explained, figure
+from robust_core.claims.markdown import decimal, markdown
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Claim, Experiment, Options, Subject
+from robust_core.experiments.consistency import explained, figure
 from robust_core.experiments.flat import table3
 from robust_core.experiments.flat.table2 import FlatTable2
-from robust_core.experiments.readme import markdown
 from robust_core.store import ResultStore
 from robust_core.types import Event
 

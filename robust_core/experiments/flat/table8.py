@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options
-from robust_core.experiments.comparison import Subject
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Claim, Experiment, Options, Subject
 from robust_core.experiments.consistency import Question, consistency_table, explained
 from robust_core.experiments.flat.table2 import STANDS, FlatTable2
 from robust_core.experiments.flat.table3 import figures

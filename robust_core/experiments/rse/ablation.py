@@ -5,9 +5,10 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from robust_core.claims.markdown import markdown, percent
 from robust_core.encoder_training import specs
-from robust_core.experiments import EXPERIMENTS, Claim, Options, chosen, seed_of
-from robust_core.experiments.readme import markdown, percent
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Claim, Options, chosen, seed_of
 from robust_core.experiments.rse.tables import (
     SOURCE,
     EncoderTable,

@@ -9,14 +9,16 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import encoders
+from robust_core.claims.markdown import markdown, percent
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation import tasks as evaluation
 from robust_core.encoder_training import specs
 from robust_core.errors import MissingResource, RobustError
-from robust_core.experiments import EXPERIMENTS, Claim, Experiment, Options, chosen, note, seed_of
-from robust_core.experiments.readme import markdown, percent
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.base import Claim, Experiment, Options, chosen, note, seed_of
 from robust_core.models import encoder_cards
-from robust_core.store import ResultStore, runs_folder
+from robust_core.paths import own_checkpoints
+from robust_core.store import ResultStore
 from robust_core.types import Event
 
 SOURCE = "https://arxiv.org/abs/2403.11082"
@@ -146,7 +148,7 @@ def _trained(asked: Sequence[tuple[specs.Order, int]], options: Options, stop: t
         if order.id in encoders.names() or stop.is_set():
             continue
         try:
-            for event in specs.run(order, runs_folder() / "checkpoints", options.device, options.data_dir):
+            for event in specs.run(order, own_checkpoints(), options.device, options.data_dir):
                 if event["kind"] == "step":
                     yield Event("progress", "", order.id, {"part": order.id, "done": event["step"],
                                                            "total": event["steps"]})

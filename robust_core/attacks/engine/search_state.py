@@ -1,0 +1,98 @@
+"""The state of one running search: its coroutine, its open request, its counts."""
+
+import dataclasses
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robust_core.attacks.engine.requests import Candidate, Request
+from robust_core.types import AttackResult, Example
+
+if TYPE_CHECKING:
+    pass
+
+import collections
+import time
+from typing import TYPE_CHECKING
+
+from robust_core.attacks.engine.token_splice import Splice
+from robust_core.types import Step
+
+if TYPE_CHECKING:
+    pass
+# Population searches ask thousands of times: beyond this many steps only those that changed the text are kept.
+_STEPS = 400
+
+
+@dataclasses.dataclass
+class Tally:
+    """Counts and state of one search, kept by the scheduler so that no attack can miscount.
+
+    `searching` holds while the attack itself runs, not while its outcome is judged; `ending` once it was told to stop.
+    """
+
+    started: float
+    max_queries: int
+    queries: int = 0
+    forward_passes: int = 0
+    eligible: int = 0
+    over: bool = False
+    searching: bool = False
+    ending: bool = False
+    reference: int = -1
+    current: float = 0.0
+    best: Candidate | None = None
+    curve: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+    steps: list[Step] = dataclasses.field(default_factory=list)
+
+    def begin(self, reference: int, before: np.ndarray) -> None:
+        """Count the first look at the original text."""
+        self.reference = reference
+        self.queries = self.forward_passes = self.eligible = 1
+        self.point(float(before[reference]))
+
+    def point(self, proba: float) -> None:
+        """Add a point to the curve of the reference label's probability."""
+        self.current = proba
+        if not self.curve or self.curve[-1] != (self.queries, proba):
+            self.curve.append((self.queries, proba))
+
+    def asked(self, trying: str, proba: np.ndarray) -> None:
+        """Note a question that was answered by (m, classes) probabilities."""
+        if len(proba) and len(self.steps) < _STEPS:
+            lowest = float(proba[:, self.reference].min())
+            self.steps.append(Step(self.queries, trying, len(proba), lowest, "", self.current))
+
+    def took(self, candidate: Candidate, proba: np.ndarray) -> None:
+        """Note that a candidate is now the best text."""
+        self.best = candidate
+        self.point(float(proba[self.reference]))
+        last = self.steps.pop() if self.steps and not self.steps[-1].text else Step(
+            self.queries, "", 1, self.current, "", self.current)
+        self.steps.append(last._replace(text=candidate.text, proba=self.current))
+
+    def seconds(self) -> float:
+        """Return the wall time since the search began."""
+        return time.perf_counter() - self.started
+
+
+@dataclasses.dataclass(eq=False)
+class Running:
+    """One running search: its coroutine, its open request, and the part of the answer that is there already."""
+
+    example: Example
+    victim: int
+    steps: Generator[Request, Any, AttackResult]
+    tally: Tally
+    splice: "Splice | None" = None
+    cache: dict[Any, tuple[int, np.ndarray]] = dataclasses.field(default_factory=dict)
+    request: Request | None = None
+    keys: list[Any] = dataclasses.field(default_factory=list)
+    new: list[Any] = dataclasses.field(default_factory=list)
+    missing: collections.deque = dataclasses.field(default_factory=collections.deque)
+    over: bool = False
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: thrown into a search to end it)
+    """The user or a time limit ended a search."""

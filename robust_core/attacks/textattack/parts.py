@@ -1,0 +1,243 @@
+"""Our resources as TextAttack's parts; runs in TextAttack's process only."""
+
+import functools
+import math
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robust_core.attacks.constraints import PartOfSpeech
+from robust_core.attacks.transformations import blank, cased_substitutes
+from robust_core.errors import MissingResource
+from robust_core.resources import stop_words, tag
+from robust_core.text import Draft
+from robust_core.types import Blank
+
+Predict = Callable[[list[str]], np.ndarray]
+Alike = Callable[[list[tuple[str, str]]], np.ndarray]
+Words = Callable[[Blank], list[str]]
+MASKED_MODEL = "bert-base-uncased"
+# What TextAttack's own cache folder moves in the environment.
+_CACHES = ("TA_CACHE_DIR", "TFHUB_CACHE_DIR", "PYTORCH_TRANSFORMERS_CACHE", "HF_HOME", "XDG_CACHE_HOME")
+FOLDERS: list[tempfile.TemporaryDirectory] = []
+
+
+@functools.cache
+def prepare() -> None:
+    """Import textattack, offline and without leaving anything in the home folder.
+
+    Raises:
+        MissingResource: It is not installed.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="robust-textattack-")
+    FOLDERS.append(folder)
+    words = Path(folder.name) / "nltk" / "corpora" / "stopwords"
+    words.mkdir(parents=True)
+    (words / "english").write_text("\n".join(sorted(all_stop_words())) + "\n", encoding="utf-8")
+    (Path(folder.name) / "post_install_check_3").touch()  # else it downloads NLTK's data at first import
+    os.environ["NLTK_DATA"] = str(words.parents[1]) + os.pathsep + os.environ.get("NLTK_DATA", "")
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    before = {name: os.environ.get(name) for name in _CACHES}
+    try:
+        import transformers.utils.hub  # noqa: F401 (reads HF_HOME, which TextAttack's cache folder would move)
+
+        os.environ["TA_CACHE_DIR"] = folder.name
+        import textattack
+    except ModuleNotFoundError as error:
+        raise MissingResource("TextAttack", f"Install it: pip install textattack==0.3.11 ({error}).") from None
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
+    textattack.shared.utils.logger.setLevel("ERROR")
+
+
+@functools.cache
+def all_stop_words() -> frozenset[str]:
+    """Return our stop words in lower case, capitalised and in capitals."""
+    return frozenset(form for word in stop_words() for form in (word, word.capitalize(), word.title(), word.upper()))
+
+
+def wrapper(predict: Predict) -> Any:  # noqa: ANN401 (a class of textattack)
+    """Return a victim as TextAttack wants it.
+
+    TextAttack takes rows that miss 1 by more than 1e-6 for logits and applies a softmax without a word; rows of many
+    classes may do so in fp32, and are scaled here.
+
+    Args:
+        predict: Texts to (n, classes) probabilities.
+    """
+    prepare()
+    from textattack.models.wrappers import ModelWrapper
+
+    class Victim(ModelWrapper):
+        model = None
+
+        def __call__(self, text_input_list: list[str], **options: object) -> np.ndarray:
+            proba = np.asarray(predict(list(text_input_list)), dtype=np.float32)
+            total = proba.sum(axis=1, dtype=np.float64, keepdims=True)
+            return proba if np.all(abs(total - 1) < 5e-7) else (proba / total).astype(np.float32)
+
+    return Victim()
+
+
+def cosines(encode: Callable[[list[str]], np.ndarray]) -> Alike:
+    """Return how alike the texts of pairs are, from an encoder of unit rows; each distinct text is encoded once."""
+    def alike(pairs: list[tuple[str, str]]) -> np.ndarray:
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        row = dict(zip(texts, encode(texts), strict=True))
+        return np.array([float(row[a] @ row[b]) for a, b in pairs], dtype=np.float32)
+    return alike
+
+
+def need_masked_model() -> None:
+    """Raise MissingResource unless BERT's masked language model is in the Hugging Face cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if not all(isinstance(try_to_load_from_cache(MASKED_MODEL, file), str) for file in ("config.json", "vocab.txt")):
+        raise MissingResource(f"The masked language model {MASKED_MODEL} that BERT-Attack swaps words with",
+                              f"Where there is a network: hf download {MASKED_MODEL}")
+
+
+def sentence(alike: Alike, least: float, **options: Any) -> Any:  # noqa: ANN401
+    """Return TextAttack's constraint on sentences (its windows, its comparisons) with our cosines."""
+    import torch
+    from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
+
+    class Sentence(SentenceEncoder):
+        def encode(self, sentences: list[str]) -> Any:  # noqa: ANN401 (a tensor)
+            # A text stands for itself until two are compared: who answers may know its vector already.
+            self.texts = sentences
+            return torch.arange(len(sentences))[:, None]
+
+        def compare(self, emb1: Any, emb2: Any) -> Any:  # noqa: ANN401 (tensors)
+            pairs = [(self.texts[int(a)], self.texts[int(b)]) for a, b in zip(emb1, emb2, strict=True)]
+            return torch.tensor(alike(pairs), dtype=torch.float32)
+
+    constraint = Sentence(threshold=least, **options)
+    constraint.sim_metric = constraint.compare
+    return constraint
+
+
+def part_of_speech() -> Any:  # noqa: ANN401
+    """Return a constraint that keeps our part of speech, seen from the original text."""
+    from textattack.constraints import Constraint
+
+    @functools.lru_cache(maxsize=64)
+    def speech(words: tuple[str, ...]) -> PartOfSpeech:
+        return PartOfSpeech(Draft(words, ("",) * (len(words) + 1)))
+
+    class Speech(Constraint):
+        def _check_constraint_many(self, transformed_texts: Sequence[Any], reference_text: Any) -> list[Any]:  # noqa: ANN401
+            original, new = speech(tuple(reference_text.words)), {}
+            for text in transformed_texts:
+                for i in text.attack_attrs["newly_modified_indices"]:
+                    new.setdefault(int(i), set()).add(text.words[i])
+            kept = {i: set(original.keep(i, sorted(words))) for i, words in new.items()}
+            return [text for text in transformed_texts
+                    if all(text.words[i] in kept[int(i)] for i in text.attack_attrs["newly_modified_indices"])]
+
+        def _check_constraint(self, transformed_text: Any, reference_text: Any) -> bool:  # noqa: ANN401
+            return bool(self._check_constraint_many([transformed_text], reference_text))
+
+    return Speech(compare_against_original=True)
+
+
+def swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
+    """Return a transformation that puts our substitutes of a word in its place."""
+    from textattack.transformations import WordSwap
+
+    class Swap(WordSwap):
+        def _get_replacement_words(self, word: str) -> list[str]:
+            return list(words_for(word))
+
+    return Swap()
+
+
+def neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
+    """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
+    return swap(lambda word: cased_substitutes(word, max_candidates, min_word_similarity))
+
+
+def likely_swap(most: int, least: float, kept: int) -> Any:  # noqa: ANN401
+    """Return the swap by neighbours of which a language model likes the best ones, in the text as it stands.
+
+    TextAttack has the language model as a constraint, which keeps as many of each position's candidates.
+    """
+    from textattack.transformations import WordSwap
+
+    fill = filler(kept)
+
+    class LikelySwap(WordSwap):
+        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+            draft, found = Draft.of(current_text.text), []
+            for i in sorted(indices_to_modify):
+                words = cased_substitutes(draft.words[i], most, least)
+                if 0 < kept < len(words):
+                    words = fill(blank(draft, i, i + 1)._replace(among=tuple(words)), 0.0)
+                found += [current_text.replace_word_at_index(i, word) for word in words]
+            return found
+
+    return LikelySwap()
+
+
+def masked_swap(fill: Words) -> Any:  # noqa: ANN401
+    """Return WordSwapMaskedLM with our masked language model: words for a blank in the text as it stands."""
+    from textattack.transformations import WordSwap
+
+    class MaskedSwap(WordSwap):
+        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+            draft, found = Draft.of(current_text.text), []
+            for i in sorted(indices_to_modify):
+                found += [current_text.replace_word_at_index(i, word) for word in fill(blank(draft, i, i + 1))
+                          if word != current_text.words[i]]
+            return found
+
+    return MaskedSwap()
+
+
+def masked_insert(fill: Words) -> Any:  # noqa: ANN401
+    """Return WordInsertionMaskedLM with our masked language model."""
+    from textattack.transformations import WordInsertion
+
+    class MaskedInsert(WordInsertion):
+        def _get_new_words(self, current_text: Any, index: int) -> list[str]:  # noqa: ANN401
+            draft = Draft.of(current_text.text)
+            return [word for word in fill(blank(draft, index, index)) if word != draft.words[index]]
+
+    return MaskedInsert()
+
+
+def masked_merge(fill: Words) -> Any:  # noqa: ANN401
+    """Return WordMergeMaskedLM with our masked language model and part of speech; it heeds no other constraint."""
+    from textattack.transformations import Transformation
+    from textattack.transformations.word_merges.word_merge_masked_lm import find_merge_index
+
+    class MaskedMerge(Transformation):
+        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+            draft, found = Draft.of(current_text.text), []
+            for i in find_merge_index(tag(draft.words)):
+                shorter = current_text.delete_word_at_index(i + 1)
+                found += [shorter.replace_word_at_index(i, word) for word in fill(blank(draft, i, i + 2))
+                          if word != draft.words[i]]
+            return found
+
+    return MaskedMerge()
+
+
+def filler(most: int = 50) -> Callable[[Blank, float], list[str]]:
+    """Return the packaged masked language model as TextAttack asks it: alone, each blank once."""
+    from robust_core.models import masked_lm
+
+    model = masked_lm.load()
+
+    @functools.cache
+    def fill(blank: Blank, least: float) -> list[str]:
+        (found,) = model.fill([blank], most)
+        return [word for word, value in found if value >= (math.log(least) if least else -math.inf)]
+
+    return fill

@@ -1,0 +1,172 @@
+"""What all experiments share: options, the door `run`, claims and notes."""
+
+import dataclasses
+import inspect
+import math
+import statistics
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from robust_core import trainings
+from robust_core.errors import BadInput, MissingResource
+from robust_core.experiments.budgets import Entry
+from robust_core.store import ResultStore
+from robust_core.types import Event, Precision
+
+Claim = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a person may change about an experiment.
+
+    Args:
+        seeds: Trainings of each model to use: seeds 0 to seeds - 1.
+        models: Ids of the models to use; empty for all that are here.
+        attacks: Names of the attacks to use; empty for all of the experiment.
+        n: Most examples a cell; None for as many as the experiment plans.
+        data_dir: Folder of data sets.
+        precision: Precision of the attacks.
+        device: Where models run.
+        train: Whether to train the models that are not here.
+    """
+
+    seeds: int = 1
+    models: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
+    n: int | None = None
+    data_dir: str | None = None
+    precision: Precision = "exact"
+    device: str = "auto"
+    train: bool = False
+
+
+class Experiment:
+    """An experiment of a paper; a member writes `run` and `table` and registers as `paper/table`."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+
+    def subjects(self) -> Sequence[Any]:
+        """Return the models that the experiment knows, as `comparison.Subject`; none where it takes what is here."""
+        return ()
+
+    def plan(self, options: Options) -> list[dict[str, Any]]:
+        """Return the trainings it needs, as `train --plan` reads them; empty where it takes what is here."""
+        pass
+
+        return plan_of(picked(self.subjects(), options), options.seeds) if self.subjects() else []
+
+    def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+        """Compute what is not stored yet.
+
+        Yields:
+            "progress" events with part, done and total; "note" events with a message where something had to be left
+            out; "training" events with the data of `trainings.run`;
+            "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
+            hold experiment, the name of the experiment whose table shows the claim, in most cases this one.
+
+        Raises:
+            BadInput, UnknownName: The options ask for what the experiment does not have.
+            MissingResource: The data are not here.
+        """
+        raise NotImplementedError
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a Markdown table of this experiment's claims beside the paper's figures; empty without claims."""
+        raise NotImplementedError
+
+    @property
+    def described(self) -> str:
+        """Its docstring, to stand below its table."""
+        return inspect.cleandoc(self.__doc__ or "")
+
+    def file(self, claim: Claim) -> str:
+        """Return the name of a claim's file."""
+        parts = [str(claim["details"][key]) for key in ("experiment", "model", "attack") if key in claim["details"]]
+        return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts) + ".json"
+
+    def mine(self, found: Sequence[Claim]) -> list[Claim]:
+        """Pick this experiment's claims."""
+        return [claim for claim in found if claim["details"].get("experiment") == self.name]
+
+
+def seeded(model: str, seeds: int) -> tuple[list[str], list[str]]:
+    """Return the ids of a model's trainings that are here, and those that are not."""
+    from robust_core.models.cards import cards
+
+    known = {card.id for card in cards()}
+    wanted = [model if seed == 0 else f"{model}@{seed}" for seed in range(seeds)]
+    return [name for name in wanted if name in known], [name for name in wanted if name not in known]
+
+
+def seed_of(model: str) -> int:
+    """Return the seed in the id of a model or an encoder."""
+    return int(model.rpartition("@")[2]) if "@" in model else 0
+
+
+def note(message: str) -> Event:
+    """Return a "note" event."""
+    return Event("note", "", "", {"message": message})
+
+
+def pooled(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float]:
+    """Return the mean of a figure over seeds and its standard error: between seeds, or the row's own with one seed."""
+    values = [row[metric] for row in rows]
+    if len(values) == 1:
+        return values[0], rows[0][f"{metric}_se"]
+    return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+
+
+def chosen(known: Sequence[str], asked: Sequence[str], what: str) -> list[str]:
+    """Return what is asked for, or all that is known.
+
+    Raises:
+        BadInput: Something asked for is not among it, or there is nothing.
+        MissingResource: Nothing is known.
+    """
+    if not known:
+        raise MissingResource(f"Every {what} of this experiment", "Train it with python -m robust_core train.")
+    for name in asked:
+        if name not in known:
+            raise BadInput(f"This experiment has no {what} {name!r}. Known: {', '.join(known)}.")
+    return [name for name in known if not asked or name in asked]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A model to measure.
+
+    Args:
+        training: Its training with seed 0, as a plan names it.
+        attacks: Attacks to measure it under.
+        paper: The paper's figures, percent, by attack; "clean" is its clean accuracy.
+    """
+
+    training: Mapping[str, Any]
+    attacks: tuple[str, ...]
+    paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Id of the model of seed 0."""
+        return trainings.order(self.training).id
+
+    @property
+    def base(self) -> str:
+        """Id of the model that it is compared with."""
+        return "/".join([*self.id.split("/")[:2], "base"])
+
+
+def plan_of(subjects: Sequence[Subject], seeds: int) -> list[Entry]:
+    """Return the trainings of some models, those of seed 0 first; every base model stands before its defences."""
+    return [{**subject.training} | ({"seed": seed} if seed else {}) for seed in range(seeds) for subject in subjects]
+
+
+def picked(subjects: Sequence[Subject], options: Options) -> list[Subject]:
+    """Return the models asked for, and the base models they are compared with."""
+    wanted = chosen([subject.id for subject in subjects], options.models, "model")
+    bases = {subject.base for subject in subjects if subject.id in wanted}
+    return [subject for subject in subjects if subject.id in wanted or subject.id in bases]

@@ -1,0 +1,110 @@
+"""Cells of a table: one attack on one model, evaluated for each seed that is here."""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from robust_core import datasets, metrics
+from robust_core.errors import BadInput as BadInput
+from robust_core.errors import MissingResource as MissingResource
+from robust_core.errors import RobustError
+from robust_core.experiments.base import Options, note, seeded
+from robust_core.store import ResultStore
+from robust_core.types import Event
+from robust_core.types import Precision as Precision
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One figure to measure: an attack on a model.
+
+    Args:
+        model: Id of the model of seed 0.
+        attack: Name of the attack; empty for clean accuracy.
+        n: Examples, drawn with seed 0; None for the whole split.
+        max_queries: Most queries an example; 0 sets no limit.
+    """
+
+    model: str
+    attack: str
+    n: int | None
+    max_queries: int
+
+
+def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
+             stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+             ) -> Iterator[Event]:
+    """Evaluate cells; those that share attack, examples and limit run in step. Seeds that are not here are left out.
+
+    Args:
+        cells: What to measure.
+        dataset: Name of the data set.
+        split: Its split.
+        options: What a person changed.
+        store: Where results go and come from.
+        stop: Set to end early.
+        also: Further figures of a model on the examples, added to its clean row.
+
+    Yields:
+        "progress" and "note" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`),
+        rows (those of `evaluate`, one a seed) and right (for each row whether the model is right, by uid).
+    """
+    from robust_core.models import loading
+
+    groups: dict[tuple[str, int | None, int], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.attack, cell.n, cell.max_queries), []).append(cell)
+    ids = {cell.model: seeded(cell.model, options.seeds)[0] for cell in cells}
+    loaded = {name: loading.load(name, options.device) for names in ids.values() for name in names}
+    for same in groups.values():
+        victims = [loaded[name] for cell in same for name in ids[cell.model]]
+        rows: dict[str, dict[str, Any]] = {}
+        right: dict[str, dict[str, bool]] = {victim.id: {} for victim in victims}
+        if not victims or stop.is_set():
+            continue
+        examples = _examples(same[0], dataset, split, options)
+        try:
+            for event in _evaluated(victims, same[0], dataset, split, options, store, stop):
+                if event.kind == "row":
+                    rows[event.victim] = dict(event.data)
+                elif event.kind == "judged":
+                    right[event.victim] |= event.data["right"]
+                elif event.kind == "progress":
+                    yield event
+        except RobustError as error:
+            yield note(f"{same[0].attack or 'accuracy'} is left out. {error}")
+        if stop.is_set():
+            return
+        if same[0].attack:
+            right = {name: _held(store, row["run"], examples) for name, row in rows.items()}
+        elif also is not None:
+            rows = {name: row | also(loaded[name], examples) for name, row in rows.items()}
+        for cell in same:
+            found = [name for name in ids[cell.model] if name in rows]
+            if found:
+                yield Event("cell", "", cell.model, {"cell": cell, "rows": [rows[name] for name in found],
+                                                     "right": [right[name] for name in found]})
+
+
+def _examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Any, ...]:
+    return datasets.choose(datasets.load(dataset, split, options.data_dir), _count(cell, options), 0)
+
+
+def _held(store: ResultStore, run: str, examples: Sequence[Any]) -> dict[str, bool]:
+    wanted = {example.uid for example in examples}
+    return metrics.held([result for result in store.each(run) if result.example.uid in wanted])
+
+
+def _count(cell: Cell, options: Options) -> int | None:
+    return cell.n if options.n is None else options.n if cell.n is None else min(cell.n, options.n)
+
+
+def _evaluated(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
+               stop: threading.Event) -> Iterator[Event]:
+    from robust_core.attacks import ATTACKS
+    from robust_core.evaluation.evaluate import evaluate
+
+    attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
+    yield from evaluate(victims, dataset, split, attacks, n=_count(cell, options), data_dir=options.data_dir,
+                        store=store, stop=stop, precision=options.precision)

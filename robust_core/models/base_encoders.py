@@ -1,0 +1,52 @@
+"""The encoders that others are made from, by name."""
+
+from typing import NamedTuple
+
+from robust_core.errors import BadInput, Incompatible
+from robust_core.models import fingerprints, hub
+from robust_core.models.networks.bert import Bert
+from robust_core.models.networks.encoder_body import Body, HuggingFaceBody
+from robust_core.models.tokens import Subwords, subwords
+from robust_core.resources import minilm_folder
+
+
+class Parent(NamedTuple):
+    """An encoder that another is made from.
+
+    Attributes:
+        body: Its network, no weight of it frozen, in eval mode.
+        tokens: Its tokenizer.
+        sha256: Hash of its weights.
+    """
+
+    body: Body
+    tokens: Subwords
+    sha256: str
+
+
+def parent(name: str, length: int) -> Parent:
+    """Load an encoder that reads pieces and whose vectors are means of its last hidden states.
+
+    Args:
+        name: Folder or Hugging Face id of an encoder; the packaged one if empty.
+        length: Longest input in pieces.
+
+    Raises:
+        BadInput: The folder holds no encoder, or some of its weights are missing.
+        Incompatible: It does not say how wide its hidden states are.
+        MissingResource: It cannot be reached.
+    """
+    if not name:
+        folder = minilm_folder()
+        return Parent(Bert.from_folder(folder), subwords(folder, length), fingerprints.encoder_hash())
+    found = hub.opened(name, "AutoModel", "encoder", length)
+    # A pooler is no part of what is read, and many files leave it out.
+    missing = [part for part in found.missing if not part.startswith("pooler.")]
+    if missing:
+        raise BadInput(f"The encoder {name} has no weights for {', '.join(sorted(missing)[:3])}.")
+    if not hasattr(found.model.config, "hidden_size"):
+        raise Incompatible(f"{name} does not say how wide its hidden states are.")
+    if getattr(found.model, "pooler", None) is not None:
+        found.model.pooler = None
+    body = HuggingFaceBody(found.model.float().eval())
+    return Parent(body, found.tokens, fingerprints.weights_hash(body))

@@ -1,0 +1,201 @@
+"""Cards of stored models: what is known of a checkpoint, found, read, checked and written."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robust_core import datasets
+from robust_core.errors import BadInput
+from robust_core.paths import sha256
+
+if TYPE_CHECKING:
+    import torch
+
+from robust_core.paths import checkpoint_folders, short_name, write_file
+
+ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
+WORD_MODELS = ("cnn", "lstm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What is known of a stored model; `card.json` holds the same fields but `folder`.
+
+    Args:
+        id: Model id, `<dataset>/<architecture>/<defence>` with `@seed` where the seed is not 0.
+        dataset: Data set it was trained on.
+        architecture: cnn, lstm, minilm, or the name of a Hugging Face encoder.
+        defence: Record of the defence.
+        seed: Seed of the training.
+        labels: Label names, by index.
+        config: Sizes of the network.
+        recipe: Epochs, learning rates and the like.
+        dev_accuracy: Share of the dev split that the stored weights classify correctly.
+        epochs: Epoch the weights come from, counted from 1.
+        seconds: Wall time of the training.
+        device: Where it was trained.
+        parameters: Trained and frozen parameters of the whole network.
+        bytes: Size of the files in `files`.
+        files: SHA-256 of each file, by path from the card's folder.
+        data: Rows and SHA-256 of each split used; drawn_from, the rows there are, where only a part was used.
+        parent: SHA-256 of the encoder the weights adapt, if there is one.
+        version: Version of the code.
+        folder: Where the card was read.
+    """
+
+    id: str
+    dataset: str
+    architecture: str
+    defence: Mapping[str, Any]
+    seed: int
+    labels: tuple[str, ...]
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    dev_accuracy: float
+    epochs: int
+    seconds: float
+    device: str
+    parameters: int
+    bytes: int
+    files: Mapping[str, str]
+    data: Mapping[str, Any]
+    parent: str
+    version: str
+    folder: Path
+
+    @property
+    def defence_name(self) -> str:
+        """Name of the defence, such as base."""
+        return str(self.defence["name"])
+
+    @property
+    def title(self) -> str:
+        """Short name for people: architecture and defence."""
+        defence = self.id.split("/")[2] if self.id.count("/") >= 2 else self.defence_name
+        return f"{ARCHITECTURES.get(self.architecture, self.architecture)} · {defence}"
+
+
+def read_card(folder: Path) -> Card:
+    """Read `card.json` of a folder.
+
+    Raises:
+        BadInput: There is none, or it is damaged.
+    """
+    try:
+        values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        values["labels"] = tuple(values["labels"])
+        card = Card(**values, folder=folder)
+        _check_card(card)
+        return card
+    except FileNotFoundError:
+        raise BadInput(f"{folder.name} has no card.json.") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise BadInput(f"The card of {short_name(folder)} is damaged; restore card.json.") from None
+
+
+def _check_card(card: Card) -> None:
+    """Raise ValueError unless the fields that everything else relies on have their types."""
+    texts = (card.id, card.dataset, card.architecture, card.parent, card.defence["name"], *card.labels,
+             *card.files, *card.files.values())
+    if not all(isinstance(text, str) for text in texts) or not isinstance(card.config, dict):
+        raise ValueError("a field of the card has another type")
+
+
+def cards(first: Path | None = None) -> list[Card]:
+    """Return the cards of all checkpoints, by data set, architecture, defence and seed; damaged ones are left out.
+
+    Args:
+        first: Another folder of checkpoints, whose cards count before those of the same id in `roots`.
+    """
+    found: dict[str, Card] = {}
+    for root in ([first] if first else []) + checkpoint_folders():
+        for path in sorted(root.glob("*/*/*/card.json")):
+            try:
+                card = read_card(path.parent)
+            except BadInput:
+                continue
+            found.setdefault(card.id, card)
+    order = list(ARCHITECTURES)
+    return sorted(found.values(), key=lambda c: (
+        list(datasets.DATASETS).index(c.dataset) if c.dataset in datasets.DATASETS else 99,
+        order.index(c.architecture) if c.architecture in order else 99, c.defence_name != "base", c.id))
+
+
+def check_files(card: Card) -> None:
+    """Compare every file of a checkpoint with the SHA-256 in its card.
+
+    Raises:
+        BadInput: A file is absent or differs.
+    """
+    if "model.safetensors" not in card.files or card.architecture in WORD_MODELS and None in word_files(card):
+        raise BadInput(f"The card of {card.id} does not vouch for all its files; restore card.json.")
+    for name, expected in card.files.items():
+        path = card.folder / name
+        if not path.is_file():
+            raise BadInput(f"{card.id}: {path.name} is missing; restore the checkpoint.")
+        if sha256(path) != expected:
+            raise BadInput(f"{card.id}: {path.name} does not match its card; restore the checkpoint.")
+
+
+def word_files(card: Card) -> list[str | None]:
+    """Return the names of the table of word vectors and the vocabulary: shared, in the folder above, or its own."""
+    return [next((name for name in (f"../{file}", file) if name in card.files), None)
+            for file in ("embedding.safetensors", "vocabulary.txt")]
+
+
+def folder_name(architecture: str) -> str:
+    """Return the name of an architecture in model ids: letters, digits, dots and dashes."""
+    plain = Path(architecture).name if Path(architecture).is_dir() else architecture
+    return re.sub(r"[^\w.]+", "-", plain)
+
+
+def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str, bytes | Mapping[str, "torch.Tensor"]],
+         root: Path, more: "Mapping[str, Mapping[str, torch.Tensor]] | None" = None) -> Card:
+    """Write a checkpoint: files first, the card last, each renamed into place when it is complete.
+
+    Args:
+        card: The card; its files, bytes and folder are filled in here.
+        weights: Tensors of model.safetensors.
+        shared: Files of the folder above, by name: bytes, or the tensors of a safetensors file. Where a neighbour uses
+            another file of that name, the checkpoint gets its own.
+        root: Folder of all checkpoints.
+        more: Further safetensors files, by name without the ending.
+
+    Returns:
+        The finished card.
+    """
+    from safetensors.torch import save as to_bytes
+
+    folder = root.joinpath(*card.id.split("/"))
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, str] = {}
+    size = 0
+    contents = {"model.safetensors": weights} | {
+        f"{name.removesuffix('.safetensors')}.safetensors": tensors for name, tensors in (more or {}).items()}
+    for name, content in [*contents.items(), *shared.items()]:
+        data = content if isinstance(content, bytes) else to_bytes({k: v.contiguous() for k, v in content.items()})
+        digest = hashlib.sha256(data).hexdigest()
+        if name in shared and _may_share(folder, name, digest):
+            name = f"../{name}"
+        write_file(folder / name, data)
+        files[name] = digest
+        size += len(data)
+    done = dataclasses.replace(card, files=files, bytes=size, folder=folder)
+    values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
+    write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    return done
+
+
+def _may_share(folder: Path, name: str, digest: str) -> bool:
+    """Return whether a file can lie in the folder above without changing what another checkpoint there reads."""
+    others = [path for path in folder.parent.glob("*/card.json") if path.parent != folder]
+    for path in others:
+        with contextlib.suppress(BadInput):
+            if read_card(path.parent).files.get(f"../{name}", digest) != digest:
+                return False
+    return True

@@ -1,0 +1,51 @@
+"""Where models run, and in which precision."""
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import torch
+
+from robust_core.errors import BadInput
+from robust_core.types import Precision, WhiteBox
+
+if TYPE_CHECKING:
+    pass
+
+
+def pick_device(device: str) -> "torch.device":
+    """Turn a device name into a device; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        BadInput: There is no such device on this machine.
+    """
+    import torch
+
+    if device == "auto":
+        mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError):
+        raise BadInput(f"There is no device {device!r} here; try auto or cpu.") from None
+    return chosen
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Return whether a device multiplies bf16 faster than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type != "cpu":
+        return False
+    flags = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, flag, lambda: False)() for flag in flags)
+
+
+def low(device: torch.device, screened: bool) -> contextlib.AbstractContextManager:
+    """Return a context in which matrices are multiplied in bf16, if `screened`."""
+    return torch.autocast(device.type, torch.bfloat16) if screened else contextlib.nullcontext()
+
+
+def climbing(model: WhiteBox, device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
+    """Return a context for the gradients of an attack: bf16 if screened is asked for and faster for this model."""
+    return low(device, precision == "screened" and getattr(model, "screens", False))

@@ -1,0 +1,43 @@
+"""Hashes by which a checkpoint knows the encoder that it adapts."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from robust_core.models.cards import ARCHITECTURES, WORD_MODELS
+from robust_core.paths import sha256
+from robust_core.resources.encoder import minilm_folder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from robust_core.models.networks.base import Network
+
+
+def encoder_hash() -> str:
+    """Return the SHA-256 of the packaged encoder's weights, or of those that a copy in use was made from."""
+    folder = minilm_folder()
+    own = folder / "card.json"
+    if own.is_file():
+        return str(json.loads(own.read_text(encoding="utf-8"))["parent_sha256"])
+    return sha256(folder / "model.safetensors")
+
+
+def parent_hash(architecture: str, network: "Network") -> str:
+    """Return the SHA-256 of the encoder that an untrained network was made from; empty for word models."""
+    if architecture in ARCHITECTURES:
+        return "" if architecture in WORD_MODELS else encoder_hash()
+    return weights_hash(network, getattr(network, "fresh", frozenset()))
+
+
+def weights_hash(network: "nn.Module", without: Collection[str] = ()) -> str:
+    """Return the SHA-256 of a network's weights but for masks and some by name."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        if name not in without and not name.startswith("masks."):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,95 @@
+"""Models of the `transformers` library, from a folder, its cache or a hub: safetensors and fast tokenizers only."""
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from robust_core.errors import BadInput, MissingResource
+
+if TYPE_CHECKING:
+
+    from robust_core.models.tokens import Subwords
+
+
+class Opened(NamedTuple):
+    """What the library found under a name.
+
+    Attributes:
+        model: The model.
+        tokens: Its tokenizer, cutting at the longest input.
+        tokenizer: The library's tokenizer itself.
+        missing: Names of weights that the files do not hold, drawn anew.
+    """
+
+    model: Any
+    tokens: "Subwords"
+    tokenizer: Any
+    missing: frozenset[str]
+
+
+def opened(name: str, auto: str, what: str, length: int, otherwise: str = "Give a folder that holds it.",
+           **sizes: int) -> Opened:
+    """Open a model; code that comes with it is never run.
+
+    Args:
+        name: Folder or Hugging Face id.
+        auto: Name of the library's class, such as AutoModelForMaskedLM.
+        what: What it is, for messages: "model", "encoder", …
+        length: Longest input in pieces; a model with fewer places has its own.
+        otherwise: What to do where it cannot be reached.
+        sizes: Changes of its configuration.
+
+    Raises:
+        BadInput: The folder holds no such model, or it has no fast tokenizer.
+        MissingResource: It is not in the cache and no hub can be reached.
+    """
+    folder = Path(name)
+    if not folder.is_dir() and not reachable(name):
+        raise MissingResource(f"The {what} {name}", otherwise)
+    import transformers
+    from transformers.utils import logging
+
+    from robust_core.models.tokens import Subwords
+    from robust_core.paths import short_name
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **sizes)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
+        model, found = getattr(transformers, auto).from_pretrained(
+            name, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True)
+    except (OSError, ValueError, KeyError) as error:
+        if folder.is_dir():
+            article = "an" if what[0] in "aeiou" else "a"
+            raise BadInput(f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: "
+                           f"{str(error).splitlines()[0]}") from None
+        raise MissingResource(f"The {what} {name}", otherwise) from None
+    finally:
+        logging.set_verbosity(verbosity)
+    if not tokenizer.is_fast:
+        raise BadInput(f"{name} has no fast tokenizer (tokenizer.json).")
+    longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2)
+    tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
+    return Opened(model, tokens, tokenizer, frozenset(found["missing_keys"]))
+
+
+def reachable(model_id: str) -> bool:
+    """Return whether a model lies in the library's cache or its hub can be reached; asked before a slow import."""
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if isinstance(try_to_load_from_cache(model_id, "config.json"), str):
+            return True
+    except HFValidationError:
+        return False
+    if constants.HF_HUB_OFFLINE:
+        return False
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((hub.hostname or "", hub.port or 443), timeout=3).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""Low-rank weights (Hu et al. 2022): added before a training, merged after it."""
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from robust_core.errors import BadInput
+from robust_core.models.networks.base import Network
+from robust_core.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    pass
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str, Any]) -> None:  # noqa: ANN401
+    """Add low-rank weights to a network: W += scale * B A; every other tensor of `state` replaces its namesake.
+
+    Raises:
+        KeyError: The network has no tensor of that name.
+    """
+    import torch
+
+    own = network.state_dict()
+    with torch.no_grad():
+        for name, value in state.items():
+            if name.endswith(".lora_B"):
+                continue
+            if name.endswith(".lora_A"):
+                layer = name.removesuffix(".lora_A")
+                own[f"{layer}.weight"] += config["lora_scale"] * state[f"{layer}.lora_B"] @ value
+            else:
+                own[name].copy_(value)
+
+
+def add_low_rank(network: Network, recipe: Recipe) -> None:
+    """Freeze the encoder and add low-rank weights (Hu et al. 2022) with scale 2; all beside the encoder is trained."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    body = network.backbone
+    linear = [name for name, module in body.named_modules() if isinstance(module, nn.Linear)]
+    # The attention's output projection belongs to it; what follows it in a layer does not.
+    chosen = [name for name in linear if recipe.lora_targets == "all" or "att" in name.lower()]
+    if not chosen:
+        raise BadInput("The encoder has no linear layers of that kind; set rank=0 to train all its weights.")
+    body.requires_grad_(False)
+    inject_adapter_in_model(LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=chosen), body)
+    fresh = getattr(network, "fresh", frozenset())
+    for name, weight in network.named_parameters():
+        if "lora_" in name or name in fresh:
+            weight.requires_grad_(True)
+
+
+def merged(network: Network) -> Network:
+    """Return a copy of a network, its low-rank weights added to the layers they belong to."""
+    if not any("lora_" in name for name, _ in network.named_parameters()):
+        return copy.deepcopy(network)
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    found = copy.deepcopy(network)
+    for name, layer in list(found.named_modules()):
+        if isinstance(layer, BaseTunerLayer):
+            layer.merge()  # type: ignore[operator]
+            owner, _, last = name.rpartition(".")
+            setattr(found.get_submodule(owner) if owner else found, last, layer.get_base_layer())
+    return found

@@ -1,0 +1,73 @@
+"""Certified accuracy against the radius, from stored claims."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from robust_core.certify.smoothers import SMOOTHERS
+from ui.widgets import charts
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+from ui.certified.text import RESULTS
+
+_DASHES = {"dssn": "solid", "ssn": "dash", "uniform": "dot"}
+
+
+@st.cache_data(show_spinner=False)
+def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
+    """Return the stored claims on certified accuracy by model; files that cannot be read are left out."""
+    found = {}
+    for path, _ in stamp:
+        try:
+            claim = json.loads(Path(path).read_text(encoding="utf-8"))
+            found[claim["details"]["model"]] = claim | {"details": dict(claim["details"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def curves_part() -> None:
+    """Show certified accuracy against the radius, best over Lambda."""
+    # Plain trainings stand before their variants.
+    paths = sorted(RESULTS.glob("dssn-certified-accuracy-*.json"), key=lambda path: (path.stem.count("-"), path.stem))
+    known = claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
+    if not known:
+        st.caption("Nothing measured yet: `python -m robust_core reproduce dssn/certified-accuracy --out results`")
+        return
+    chosen = st.segmented_control("Test set", list(known), default=next(iter(known)), key="certified.data",
+                                  format_func=lambda name: str(known[name]["details"]["title"]),
+                                  label_visibility="collapsed")
+    claim = known[chosen or next(iter(known))]
+    samples = claim["thresholds"].get("samples")
+    votes = f"; the randomised ones count {samples:,} votes" if samples else " and count the same number of votes"
+    st.plotly_chart(curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
+    st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
+               f"one standard error. The three methods train networks of one size{votes}. "
+               "Where a curve runs flat near chance, wide cells leave one answer for everything. "
+               f"`{claim['command']}`")
+
+
+def curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
+    """Draw certified accuracy against the radius, a line a method."""
+    traces = []
+    for method, colour in zip(_DASHES, (charts.FOR, charts.AGAINST, "#2b8a8a"), strict=True):
+        rows = [row for row in best if row["method"] == method]
+        traces.append({
+            "type": "scatter", "mode": "lines+markers", "name": SMOOTHERS[method].title,
+            "x": [row["radius"] for row in rows], "y": [100 * row["value"] for row in rows],
+            "error_y": {"type": "data", "array": [100 * (row["value_se"] or 0) for row in rows], "thickness": 1},
+            "line": {"dash": _DASHES[method], "width": 2.5, "color": colour},
+            "customdata": [[row["scale"], 100 * row["clean_accuracy"]] for row in rows],
+            "hovertemplate": "radius %{x:g}: %{y:.1f} %<br>Λ %{customdata[0]:g}, right without a radius "
+                             "%{customdata[1]:.1f} %"})
+    return charts.figure(traces, {
+        "height": 320, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest",
+        "xaxis": {"title": {"text": "L1 radius (coordinates from 0 to 1)", "standoff": 4}, "automargin": True,
+                  "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "right and certified (%)", "standoff": 12}, "range": [0, 100], "automargin": True},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}})

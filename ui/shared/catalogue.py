@@ -1,0 +1,102 @@
+"""The models that are here, and what they are called."""
+
+import collections
+import functools
+import glob
+import hashlib
+import json
+import math
+import os
+import time
+
+import streamlit as st
+
+from robust_core import datasets
+from robust_core.attacks import ATTACKS
+from robust_core.defences import DEFENCES
+from robust_core.models import cards as card_files
+from robust_core.models.cards import Card
+from robust_core.paths import checkpoint_folders
+
+# Seconds for which a look at the folders of checkpoints is good enough, and the last look: when, where, what.
+_MOMENT = 0.25
+_seen: tuple[float, tuple[str, ...], tuple[tuple[str, int], ...]] = (-math.inf, (), ())
+
+
+def cards() -> dict[str, Card]:
+    """Return the cards of all checkpoints by model id; they are read again when a file changed."""
+    return _cards(_stamp())
+
+
+def _stamp() -> tuple[tuple[str, int], ...]:
+    """Return the files of all cards and when they changed, as they were at most a moment ago.
+
+    A redraw asks dozens of times: looking at the disk each time took most of its time.
+    """
+    global _seen
+    now, roots = time.monotonic(), tuple(map(str, checkpoint_folders()))
+    seen = _seen
+    if seen[1] != roots or now - seen[0] >= _MOMENT:
+        paths = [path for root in roots for path in sorted(glob.iglob(f"{glob.escape(root)}/*/*/*/card.json"))]
+        seen = _seen = (now, roots, tuple((path, os.stat(path).st_mtime_ns) for path in paths))
+    return seen[2]
+
+
+@functools.lru_cache(maxsize=2)
+def _cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, Card]:
+    return {card.id: card for card in card_files.cards()}
+
+
+def title(model_id: str) -> str:
+    """Return a model's short name, with its data set where the models picked read several."""
+    known = cards()
+    picked = [m for m in st.session_state.get("models", ()) if m in known]
+    if model_id not in picked:
+        return option(model_id)
+    apart = len({known[m].dataset for m in picked}) > 1
+    return short(known[model_id]) + (f" ({dataset_title(known[model_id].dataset)})" if apart else "")
+
+
+def option(model_id: str) -> str:
+    """Return a model's short name, with its data set where any other model has the same name."""
+    return options().get(model_id, model_id)
+
+
+def options() -> dict[str, str]:
+    """Return what `option` does for every model, by id."""
+    known = cards()
+    names = {model_id: short(card) for model_id, card in known.items()}
+    counts = collections.Counter(names.values())
+    return {model_id: f"{name} ({dataset_title(known[model_id].dataset)})" if counts[name] > 1 else name
+            for model_id, name in names.items()}
+
+
+def short(card: Card) -> str:
+    """Return a card's title with defences and attacks as the papers write them: `CNN · FLAT-TextFooler`."""
+    architecture, _, name = card.title.partition(" · ")
+    return f"{architecture} · {'-'.join(_written().get(part, part) for part in name.split('-'))}"
+
+
+@functools.cache
+def _written() -> dict[str, str]:
+    """Return proper names by registered name; plain words such as `base` stay as they are."""
+    titles = {name: cls.title.partition(" (")[0] for registry in (ATTACKS, DEFENCES) for name, cls in registry.items()}
+    return {name: title for name, title in titles.items() if title.lower() == name and not title.istitle()}
+
+
+def dataset_title(name: str) -> str:
+    """Return the name of a data set as people write it."""
+    known = datasets.DATASETS.get(name) or datasets.own().get(name)
+    return known.title if known else name
+
+
+def labels(model_id: str) -> tuple[str, ...]:
+    """Return the class names of a model as people read them."""
+    card = cards().get(model_id)
+    return tuple(name.capitalize() if name.islower() else name for name in (card.labels if card else ()))
+
+
+def fingerprint(model_id: str) -> str:
+    """Return a hash of a model's files: a retrained model is another model."""
+    card = cards().get(model_id)
+    return hashlib.sha256(json.dumps(dict(card.files), sort_keys=True).encode()).hexdigest()[:16] if card else ""

@@ -1,0 +1,40 @@
+"""Loading in the background what the first click will need."""
+
+import collections
+import contextlib
+import json
+import threading
+
+import streamlit as st
+
+from robust_core.attacks import ATTACKS
+from robust_core.errors import RobustError
+from robust_core.explainers import EXPLAINERS
+from robust_core.registry import to_record
+from robust_core.types import Example
+from ui.session.selection import DEFAULT_TEXT, default_device, default_models, first
+from ui.shared.catalogue import fingerprint
+from ui.shared.loaded import _devices, explanations, models
+from ui.widgets import charts
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Load the default models and the attack's tables in the background, once for the process."""
+    def work() -> None:
+        device, record = default_device(), json.dumps(to_record(first(EXPLAINERS)), sort_keys=True)
+        loaded = [(m, models().ask(m, fingerprint(m), device)) for m in default_models()]
+        for _, future in loaded:
+            future.exception()
+        _devices()
+        ready = [(m, future.result()) for m, future in loaded if future.exception() is None]
+        # A first attack loads the sentence encoder and the tables; whatever is missing, a person's own attack says so.
+        with contextlib.suppress(RobustError):
+            if ready:
+                collections.deque(first(ATTACKS).run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
+        for model_id, _ in ready:
+            explanations().ask(model_id, fingerprint(model_id), device, DEFAULT_TEXT, 1, record)
+        # The first chart loads pandas and Plotly, for more than a second.
+        charts.figure([], {}).to_json()
+
+    threading.Thread(target=work, name="warm-up", daemon=True).start()
