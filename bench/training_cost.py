@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from robust_core import train, trainings
+from robust_core import trainings
 from robust_core.claims.files import export_claim
 from robust_core.errors import Incompatible
 from robust_core.experiments.budgets import ATTACKED, EPOCHS
 from robust_core.models.device import pick_device
+from robust_core.train import loop
+from robust_core.train.recipe import recipe_for
 
 _TRAIN = 6_920
 # What each is trained with; CARL's second term comes in after its first epoch, as its bank must be full.
@@ -28,9 +30,9 @@ DEFENCES: dict[str, dict[str, Any]] = {
 
 def epochs(order: trainings.Order, device: str, clock: Callable[[], float]) -> Iterator[tuple[float, float]]:
     """Yield (seconds of training, seconds of attacks) of each epoch."""
-    recipe = train.recipe_for(order.architecture, order.dataset, **order.recipe)
+    recipe = recipe_for(order.architecture, order.dataset, **order.recipe)
     began, attacked = clock(), 0.0
-    for event in train.train(order.defence, order.dataset, order.architecture, recipe, device=device):
+    for event in loop.train(order.defence, order.dataset, order.architecture, recipe, device=device):
         if event["kind"] == "attack":
             attacked = clock() - began
         elif event["kind"] == "epoch":

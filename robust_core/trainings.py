@@ -43,7 +43,7 @@ class Order:
     @property
     def id(self) -> str:
         """Id of the model that comes out."""
-        from robust_core.train import model_id
+        from robust_core.train.loop import model_id
 
         return model_id(self.defence, self.dataset, self.architecture, self.seed, self.name)
 
@@ -86,7 +86,7 @@ def order(values: Mapping[str, Any], data_dir: str | None = None) -> Order:
         UnknownName: There is no such defence, preset, attack or data set.
         BadInput: A value is unknown, or not allowed.
     """
-    from robust_core.train import Recipe, recipe_for
+    from robust_core.train.recipe import Recipe, recipe_for
     from robust_core.train.start import check_architecture
 
     unknown = [name for name in values if name not in _KEYS]
@@ -129,7 +129,7 @@ def suggested(cls: type[Defence], dataset: str, preset: str = "", data_dir: str 
     Raises:
         UnknownName: There is no such preset or data set.
     """
-    from robust_core.train import SMALL
+    from robust_core.train.recipe import SMALL
 
     if preset and preset not in cls.PRESETS:
         raise UnknownName("preset", preset, list(cls.PRESETS))
@@ -229,10 +229,11 @@ def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None
         data_dir: Folder of the data sets.
         resume: Go on where a killed training was.
     """
-    from robust_core import train
+    from robust_core.train import loop, saving
+    from robust_core.train.recipe import recipe_for
 
-    recipe = train.recipe_for(wanted.architecture, wanted.dataset, size(wanted.dataset, data_dir), **wanted.recipe)
-    events = train.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,
+    recipe = recipe_for(wanted.architecture, wanted.dataset, size(wanted.dataset, data_dir), **wanted.recipe)
+    events = loop.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,
                          data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume, root=root)
     if first_process():
         asked = {"order": wanted.values, "device": device, "data_dir": data_dir}
@@ -243,7 +244,7 @@ def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None
             if event["kind"] != "trained":
                 yield event
             elif first_process():
-                card = train.save(event["trained"], root)
+                card = saving.save(event["trained"], root)
                 yield {"kind": "stored", "row": _row(card), "card": card}
     (wanted.state / _ASKED).unlink(missing_ok=True)
 

@@ -36,8 +36,8 @@ socket.socket.connect = local_only
 @pytest.fixture(autouse=True)
 def looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a page see at once what a test puts among the checkpoints."""
-    if "ui.shared.loaded" in sys.modules:
-        monkeypatch.setattr(sys.modules["ui.shared.loaded"], "_MOMENT", 0.0)
+    if "ui.shared.catalogue" in sys.modules:
+        monkeypatch.setattr(sys.modules["ui.shared.catalogue"], "_MOMENT", 0.0)
 
 
 @pytest.fixture(autouse=True)

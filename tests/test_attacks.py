@@ -12,7 +12,7 @@ from doubles import BagOfWords, Counting, Planted, WordEncoder, WordFiller
 from test_text import slow_window
 
 from robust_core import ATTACKS
-from robust_core.attacks import clare, constraints, pwws, textfooler, transformations
+from robust_core.attacks import clare, constraints, transformations
 from robust_core.attacks.base import Attack, generator
 from robust_core.attacks.engine import token_splice
 from robust_core.attacks.engine.requests import Accept, Candidate, Pause, Score, Target
@@ -71,8 +71,8 @@ def filler(monkeypatch):
 def use(monkeypatch, table: dict[str, list[tuple[str, float]]]) -> None:
     """Put a table of neighbours in the place of the packed ones, of WordNet's too."""
     forget()
-    monkeypatch.setattr(textfooler, "neighbours", lambda word: table.get(word.lower(), []))
-    monkeypatch.setattr(pwws, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
+    monkeypatch.setattr(transformations, "neighbours", lambda word: table.get(word.lower(), []))
+    monkeypatch.setattr(transformations, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
 
 
 def forget() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_models import BAD, GOOD, tiny_data
 
-from robust_core import datasets, train
+from robust_core import datasets
 from robust_core.defences import DEFENCES
 from robust_core.defences.flat import word_gaps
 from robust_core.errors import BadInput
@@ -16,7 +16,10 @@ from robust_core.models import cards, loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.word_masks import MaskConfig, WordMasks
 from robust_core.registry import parameters, to_record
-from robust_core.train.setup import Randomness, Row, Setup
+from robust_core.train import batches, saving, start
+from robust_core.train.loop import train
+from robust_core.train.recipe import Recipe, recipe_for
+from robust_core.train.setup import Pair, Randomness, Row, Setup
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -30,17 +33,17 @@ def data(tmp_path_factory):
 
 def learn(data, defence, architecture="cnn", seed=0, **changes):
     """All events of a training on forty rows."""
-    recipe = train.recipe_for(architecture, "sst2", **({"batch_size": 8, "length": 12} | changes))
-    return list(train.train(defence, "sst2", architecture, recipe, seed=seed, device="cpu", data_dir=data))
+    recipe = recipe_for(architecture, "sst2", **({"batch_size": 8, "length": 12} | changes))
+    return list(train(defence, "sst2", architecture, recipe, seed=seed, device="cpu", data_dir=data))
 
 
 def setup_of(data, defence, seed=0, architecture="cnn"):
     """A training before its first step, as the loop makes it."""
     examples = datasets.load("sst2", "train", data)
-    recipe = train.recipe_for(architecture, "sst2", batch_size=8, length=12)
+    recipe = recipe_for(architecture, "sst2", batch_size=8, length=12)
     random = Randomness(seed, CPU)
     with random.first:
-        begun = train.start.start(defence, "sst2", architecture, recipe, ("negative", "positive"), examples, seed)
+        begun = start.start(defence, "sst2", architecture, recipe, ("negative", "positive"), examples, seed)
         coded = [begun.tokens.encode(e.text) for e in examples]
         rows = [Row(c.ids, e.label, i, c.owner) for i, (c, e) in enumerate(zip(coded, examples, strict=True))]
         setup = Setup(begun.network, begun.tokens, recipe, CPU, "sst2", architecture, ("negative", "positive"),
@@ -86,7 +89,7 @@ def test_parameters_have_limits():
 ])
 def test_rounds_lie_where_they_should(values, rounds):
     defence = DEFENCES["adversarial"](**values)
-    assert defence.fit(train.Recipe()).epochs == len(rounds)
+    assert defence.fit(Recipe()).epochs == len(rounds)
     assert [defence.round_of(epoch + 1) for epoch in range(len(rounds))] == rounds
 
 
@@ -138,7 +141,7 @@ def test_the_entropy_of_a_course_is_maximised(data):
     course = DEFENCES["flat"](beta=1.0, keep=0.9).course(setup)
     course.cross_entropy = lambda batch: torch.zeros((), requires_grad=True) * 1.0
     optimiser = torch.optim.Adam(setup.network.masks.parameters(), lr=1e-3)
-    batch = train.make_batch(setup.rows, setup.tokens, CPU)
+    batch = batches.make_batch(setup.rows, setup.tokens, CPU)
     for _ in range(200):
         optimiser.zero_grad()
         terms = course.gradients(batch)
@@ -156,11 +159,11 @@ def test_the_importance_gap_is_zero_for_equal_texts_and_has_a_gradient_else(data
     setup = setup_of(data, defence)
     course, text = defence.course(setup), setup.examples[0].text
     setup.network.train()
-    same = train.make_batch([made(setup, text)], setup.tokens, CPU)
+    same = batches.make_batch([made(setup, text)], setup.tokens, CPU)
     assert course.importance_gap(same).item() == 0.0
     words = text.split()
     other = GOOD[0] if words[-1] != GOOD[0] else BAD[0]
-    batch = train.make_batch([made(setup, " ".join([*words[:-1], other])), setup.rows[1]], setup.tokens, CPU)
+    batch = batches.make_batch([made(setup, " ".join([*words[:-1], other])), setup.rows[1]], setup.tokens, CPU)
     gap = course.importance_gap(batch)
     gap.backward()
     assert setup.network.masks.hidden.weight.grad.abs().sum() > 0
@@ -175,7 +178,7 @@ def test_the_importance_gap_is_zero_for_equal_texts_and_has_a_gradient_else(data
 
 def test_words_of_several_pieces_count_as_their_most_important():
     mine, theirs = torch.tensor([[0.9, 0.2, 0.6, 0.3]]), torch.tensor([[0.9, 0.5, 0.1, 0.0]])
-    pair = train.Pair(theirs, theirs > -1, torch.tensor([[-1, 0, 1, 2]]), torch.tensor([[-1, 0, 0, 1]]),
+    pair = Pair(theirs, theirs > -1, torch.tensor([[-1, 0, 1, 2]]), torch.tensor([[-1, 0, 0, 1]]),
                       torch.tensor([True]), torch.zeros(1, 4, dtype=torch.int64))
     # Word 0: max(0.2, 0.6) against 0.5; word 1: 0.3 against 0.1; word 2 is lacking on one side.
     assert word_gaps(mine, theirs, pair).tolist() == pytest.approx([0.1 + 0.2])
@@ -215,7 +218,7 @@ def test_double_softmax_has_its_floor(data):
     setup = setup_of(data, defence)
     course = defence.course(setup)
     setup.network.forward = lambda rows, mask: torch.tensor([[100.0, -100.0]]).repeat(len(rows), 1)
-    batch = train.make_batch(setup.rows[:1], setup.tokens, CPU)._replace(labels=torch.tensor([0]))
+    batch = batches.make_batch(setup.rows[:1], setup.tokens, CPU)._replace(labels=torch.tensor([0]))
     assert course.cross_entropy(batch).item() == pytest.approx(0.3133, abs=1e-4)
 
 
@@ -263,7 +266,7 @@ def flat(data):
 @pytest.mark.parametrize("architecture", ["cnn", "lstm"])
 def test_a_masked_model_is_stored_and_comes_back(flat, architecture, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
-    train.save(flat[architecture], tmp_path)
+    saving.save(flat[architecture], tmp_path)
     loaded = loading.load(f"sst2/{architecture}/flat-textfooler", "cpu")
     texts = [f"the film was {word}" for word in GOOD + BAD]
     network = copy.deepcopy(flat[architecture].network)
@@ -281,13 +284,13 @@ def test_a_masked_model_is_stored_and_comes_back(flat, architecture, tmp_path, m
 
 def test_the_words_of_the_base_model_are_shared_and_stay(data, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
-    base = train.save(learn(data, DEFENCES["base"](), epochs=2)[-1]["trained"], tmp_path)
+    base = saving.save(learn(data, DEFENCES["base"](), epochs=2)[-1]["trained"], tmp_path)
     trained = learn(data, DEFENCES["flat"](**SHORT))[-1]["trained"]
     assert trained.card.config["start"] == base.id
-    card = train.save(trained, tmp_path)
+    card = saving.save(trained, tmp_path)
     assert card.files["../embedding.safetensors"] == base.files["../embedding.safetensors"]
     cards.check_files(base)
-    other = train.save(learn(data, DEFENCES["base"](), seed=1, epochs=2)[-1]["trained"], tmp_path)
+    other = saving.save(learn(data, DEFENCES["base"](), seed=1, epochs=2)[-1]["trained"], tmp_path)
     assert "embedding.safetensors" in other.files, "another table than the neighbours' lies in its own folder"
     for name in ("base", "base@1", "flat-textfooler"):
         loading.load(f"sst2/cnn/{name}", "cpu")
@@ -299,7 +302,7 @@ def test_groups_of_words_share_a_factor(data, tmp_path, monkeypatch):
     trained = learn(data, defence, learning_rate=1e-2)[-1]["trained"]
     table = trained.network.embedding
     assert table.scale.shape == (3,) and (table.scale != 1).any() and set(table.group.unique().tolist()) == {0, 1, 2}
-    train.save(trained, tmp_path)
+    saving.save(trained, tmp_path)
     loaded = loading.load("sst2/cnn/flat-groups3", "cpu")
     original = TextClassifier("x", loaded.labels, trained.network, trained.tokens, CPU)
     assert loaded.predict_proba(["a lovely end"]) == pytest.approx(original.predict_proba(["a lovely end"]), abs=5e-3)
@@ -312,7 +315,7 @@ def test_as_released_clips_nothing_and_disturbs_the_gap(data):
     course, text = released.course(setup), setup.examples[0].text
     assert setup.recipe.clip == 0 and setup_of(data, released, architecture="minilm").recipe.clip > 0
     setup.network.train()
-    same = train.make_batch([made(setup, text)], setup.tokens, CPU)
+    same = batches.make_batch([made(setup, text)], setup.tokens, CPU)
     assert course.importance_gap(same).item() > 0, "the same text under two draws of dropout"
 
 

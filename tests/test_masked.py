@@ -16,7 +16,7 @@ from robust_core.attacks.engine.near_ties import likely_words
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Settle
 from robust_core.attacks.transformations import cased_substitutes
 from robust_core.errors import BadInput, MissingResource
-from robust_core.models import loading, masked_lm
+from robust_core.models import hub, loading, masked_lm
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import subwords
@@ -165,7 +165,7 @@ def test_pseudo_perplexity_is_that_of_each_piece_alone(model):
 def test_what_is_not_here_is_one_line(monkeypatch, tmp_path):
     masked_lm._loaded.cache_clear()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(masked_lm.huggingface, "reachable", lambda name: False)
+    monkeypatch.setattr(hub, "reachable", lambda name: False)
     with pytest.raises(MissingResource, match="^The masked language model bert-base-uncased is missing"):
         masked_lm.load("bert-base-uncased", "cpu")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from test_text import any_text, word
 from torch import nn
 
-from robust_core import ATTACKS, EXPLAINERS, datasets, train
-from robust_core.attacks import textfooler, transformations
+from robust_core import ATTACKS, EXPLAINERS, datasets
+from robust_core.attacks import transformations
 from robust_core.attacks.engine.requests import Candidate
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.defences import DEFENCES
@@ -33,6 +33,8 @@ from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.tokens import Subwords, WordVocabulary, owners, subwords, word_pieces
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, Edit, clean, word_spans
+from robust_core.train import loop, saving
+from robust_core.train.recipe import recipe_for
 from robust_core.types import Example
 
 torch.set_num_threads(1)
@@ -421,7 +423,7 @@ def test_attack_and_saliency_run_on_hugging_face_models(hugging_face, monkeypatc
     _, classifier = hugging_face
     table = {"good": ["bad", "fine"], "clever": ["dull"], "movie": ["film", "story"], "film": ["movie"]}
     transformations.substitutes.cache_clear()
-    monkeypatch.setattr(textfooler, "neighbours", lambda w: [(o, 0.9) for o in table.get(w.lower(), ())])
+    monkeypatch.setattr(transformations, "neighbours", lambda w: [(o, 0.9) for o in table.get(w.lower(), ())])
     attack = ATTACKS["textfooler"](same_part_of_speech=False)
     examples = [Example(text, None, f"u/{i}") for i, text in enumerate(TEXTS)]
     events = list(attack.run([classifier], examples, encoder=WordEncoder()))
@@ -482,8 +484,8 @@ def trained(tmp_path_factory):
     data = tiny_data(tmp_path_factory.mktemp("data"))
     found = {}
     for architecture in ("cnn", "lstm"):
-        recipe = train.recipe_for(architecture, "sst2", epochs=1, batch_size=8, length=12)
-        *_, last = train.train(DEFENCES["base"](), "sst2", architecture, recipe, data_dir=str(data), device="cpu")
+        recipe = recipe_for(architecture, "sst2", epochs=1, batch_size=8, length=12)
+        *_, last = loop.train(DEFENCES["base"](), "sst2", architecture, recipe, data_dir=str(data), device="cpu")
         found[architecture] = last["trained"]
     return found
 
@@ -493,7 +495,7 @@ def shelf(trained, tmp_path, monkeypatch):
     """A folder of checkpoints with both models."""
     root = tmp_path / "checkpoints"
     for one in trained.values():
-        train.save(one, root)
+        saving.save(one, root)
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(root))
     return root
 
@@ -522,7 +524,7 @@ def test_cards_are_listed_in_order_and_own_trainings_beside_them(trained, shelf,
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
     assert [c.id for c in cards.cards()] == ["sst2/cnn/base", "sst2/lstm/base"]
     seeded = trained["cnn"]._replace(card=dataclasses.replace(trained["cnn"].card, id="sst2/cnn/base@1", seed=1))
-    train.save(seeded, tmp_path / "runs" / "checkpoints")
+    saving.save(seeded, tmp_path / "runs" / "checkpoints")
     assert [c.id for c in cards.cards()] == ["sst2/cnn/base", "sst2/cnn/base@1", "sst2/lstm/base"]
     assert loading.load("sst2/cnn/base@1", "cpu").card.seed == 1
 

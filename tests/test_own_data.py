@@ -108,7 +108,7 @@ def test_names_come_from_files():
 
 
 def test_small_data_sets_get_recipes_and_defences_of_their_own():
-    from robust_core.train import SMALL, recipe_for
+    from robust_core.train.recipe import SMALL, recipe_for
 
     few, many = recipe_for("cnn", "sst2", SMALL - 1), recipe_for("cnn", "sst2", SMALL)
     assert many == recipe_for("cnn", "sst2") and few.batch_size < many.batch_size and few.epochs > many.epochs

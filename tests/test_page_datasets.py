@@ -46,7 +46,7 @@ def stored_results(*models: str) -> AppTest:
 
 def test_where_a_models_texts_are_missing_a_line_says_so(known, monkeypatch):
     model = known("trec", datasets.describe("trec").labels[:2])
-    monkeypatch.setattr(datasets, "_folders", lambda data_dir: [])
+    monkeypatch.setattr(datasets, "data_folders", lambda data_dir: [])
     words = at("3_Word_importance", model)
     assert "needs texts with its own labels" in page(words) and "trec/test.tsv" in page(words)
     assert not any(b.key == "words.run" for b in words.button)

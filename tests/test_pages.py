@@ -22,7 +22,7 @@ from robust_core.jobs.manager import JobManager
 from robust_core.models import loading, masked_lm
 from robust_core.registry import param
 from robust_core.store import ResultStore
-from ui import frame
+from ui import frame, warm_up
 from ui.attack import downloads
 from ui.attack.transfer_fluency import Afterwards
 from ui.session import attack, selection
@@ -79,8 +79,8 @@ def doubles(tmp_path, monkeypatch):
         default=lambda device="auto": WordEncoder(), names=lambda: ["minilm"],
         load=lambda name, device="auto": WordEncoder()))
     monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": WordReader())
-    monkeypatch.setattr(loaded, "warm_up", lambda: None)
-    monkeypatch.setattr(loaded, "DEFAULT_MODELS", MODELS)
+    monkeypatch.setattr(warm_up, "warm_up", lambda: None)
+    monkeypatch.setattr(selection, "DEFAULT_MODELS", MODELS)
     monkeypatch.setitem(SLOW, "slow", 0.0)
     st.cache_resource.clear()
     st.cache_data.clear()

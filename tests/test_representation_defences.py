@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from robust_core import perturb, train, trainings
+from robust_core import perturb, trainings
 from robust_core.defences import DEFENCES, carl
 from robust_core.defences.base import Base
 from robust_core.defences.carl import CARL, Bank
@@ -24,6 +24,8 @@ from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.networks.transformer import EncoderClassifier, HuggingFaceClassifier
 from robust_core.models.tokens import WordVocabulary
+from robust_core.train import batches
+from robust_core.train.recipe import Recipe
 from robust_core.train.setup import Randomness, Row, Setup
 from robust_core.types import Example
 
@@ -52,7 +54,7 @@ def setup_of(kind: str = "minilm", count: int = 20, dropout: float = 0.3, **reci
     """A training of `count` random rows, before its first step."""
     rng = np.random.default_rng(5)
     rows = [Row(tuple(rng.integers(2, 12, rng.integers(1, 7)).tolist()), int(i % 3 == 0), i) for i in range(count)]
-    recipe = train.Recipe(**({"epochs": 4, "batch_size": 8, "mixed": False, "learning_rate": 0.01} | recipe))
+    recipe = Recipe(**({"epochs": 4, "batch_size": 8, "mixed": False, "learning_rate": 0.01} | recipe))
     examples = [Example("x", row.label, str(row.index)) for row in rows]
     return Setup(tiny(kind, dropout), WordVocabulary(WORDS, 16), recipe, CPU, "sst2", kind, LABELS, examples, rows,
                  Randomness(0, CPU))
@@ -74,10 +76,10 @@ def run(defence, kind: str = "minilm", epochs: int = 1, count: int = 20, dropout
                 events.append(next(making))
         except StopIteration as done:
             rows = done.value
-        for chosen in train.shuffled([row.ids for row in rows], setup.recipe.batch_size, setup.random.order):
+        for chosen in batches.shuffled([row.ids for row in rows], setup.recipe.batch_size, setup.random.order):
             optimiser.zero_grad()
             with setup.random.dropout:
-                terms.append(course.gradients(train.make_batch([rows[i] for i in chosen], setup.tokens, CPU)))
+                terms.append(course.gradients(batches.make_batch([rows[i] for i in chosen], setup.tokens, CPU)))
             optimiser.step()
     return course, terms, events
 
@@ -100,7 +102,7 @@ def gradients(defence, kind: str = "minilm", dropout: float = 0.0) -> dict[str, 
         defence.prepare(setup)
     course = defence.course(setup)
     with setup.random.dropout:
-        course.gradients(train.make_batch(setup.rows, setup.tokens, CPU))
+        course.gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
     return {name: p.grad for name, p in setup.network.named_parameters() if p.grad is not None}
 
 
@@ -140,7 +142,7 @@ def test_n_backward_passes_n_less_one_steps_uphill_and_no_parameter_moves(passes
     monkeypatch.setattr(perturb.Ascent, "climbed", counting("climbed", climbed))
     setup = setup_of(count=8)
     before = copy.deepcopy(setup.network.state_dict())
-    FreeLB(passes=passes).course(setup).gradients(train.make_batch(setup.rows, setup.tokens, CPU))
+    FreeLB(passes=passes).course(setup).gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
     assert counts == {"descend": passes, "climbed": passes - 1}
     assert all(torch.equal(before[name], value) for name, value in setup.network.state_dict().items())
 
@@ -148,7 +150,7 @@ def test_n_backward_passes_n_less_one_steps_uphill_and_no_parameter_moves(passes
 def test_freelb_is_the_mean_over_its_passes():
     """The released algorithm again, step by step, with autograd's own gradients."""
     defence, setup = FreeLB(start=0.0, step=0.7, passes=3, radius=1.0), setup_of("minilm", 8, 0.0)
-    course, batch = defence.course(setup), train.make_batch(setup.rows, setup.tokens, CPU)
+    course, batch = defence.course(setup), batches.make_batch(setup.rows, setup.tokens, CPU)
     terms = course.gradients(batch)
     network, found = setup.network, {n: p.grad.clone() for n, p in setup.network.named_parameters()
                                      if p.grad is not None}
@@ -225,7 +227,7 @@ def test_the_contrastive_gradient_goes_through_both_views():
     for start in (0.0, 0.5):
         course = run(CARL(start=start, after=2.0), epochs=2, dropout=0.0)[0]
         rows = course.setup.rows[:8]
-        batch = train.make_batch(rows, course.setup.tokens, CPU)
+        batch = batches.make_batch(rows, course.setup.tokens, CPU)
         seen = {}
         inner = course.contrast
 
@@ -285,7 +287,7 @@ def test_negatives_have_other_labels_and_as_many_as_there_are(seed, count):
     course = CARL(negatives=count).course(setup)
     setup.random.choice = np.random.default_rng(seed)
     chosen = np.random.default_rng(seed).permutation(20)[:6]
-    batch = train.make_batch([setup.rows[i] for i in chosen], setup.tokens, CPU)
+    batch = batches.make_batch([setup.rows[i] for i in chosen], setup.tokens, CPU)
     covered = []
     for group in course._groups(batch):
         label = batch.labels[group.rows].unique().item()
@@ -319,7 +321,7 @@ def test_the_contrastive_loss_is_its_slow_twin(seed, temperature):
     setup = setup_of()
     course = CARL(temperature=temperature).course(setup)
     generator = torch.Generator().manual_seed(seed)
-    batch = train.make_batch(setup.rows[:5], setup.tokens, CPU)
+    batch = batches.make_batch(setup.rows[:5], setup.tokens, CPU)
     found = {name: torch.randn(5, 4, generator=generator) * 3 for name in ("original", "adversarial")}
     for name in found:
         course.banks[name] = Bank(20, 4, CPU)
@@ -359,7 +361,7 @@ def test_a_resumed_carl_goes_on_as_if_nothing_had_happened():
     course = run(CARL(after=1.0, negatives=4), epochs=2)[0]
     other = CARL(after=1.0, negatives=4).course(course.setup)
     other.load(copy.deepcopy(course.state()))
-    batch, state = train.make_batch(course.setup.rows[:8], course.setup.tokens, CPU), course.setup.random.state()
+    batch, state = batches.make_batch(course.setup.rows[:8], course.setup.tokens, CPU), course.setup.random.state()
     found = []
     for one in (course, other):
         one.setup.random.load(copy.deepcopy(state))
@@ -399,7 +401,7 @@ def test_the_reconstruction_loss_is_its_slow_twin():
     defence = RAR(start=0.0, passes=1, weight=0.25)
     with setup.random.first:
         defence.prepare(setup)
-    batch = train.make_batch(setup.rows, setup.tokens, CPU)
+    batch = batches.make_batch(setup.rows, setup.tokens, CPU)
     terms = defence.course(setup).gradients(batch)
     network, head = setup.network, setup.network.reconstruction
     with torch.no_grad():
@@ -427,7 +429,7 @@ def test_the_clean_pass_can_be_left_out():
         course, seen = defence.course(setup), []
         inner = setup.network.reconstruct
         setup.network.reconstruct = lambda states, inner=inner, seen=seen: seen.append(1) or inner(states)
-        course.gradients(train.make_batch(setup.rows, setup.tokens, CPU))
+        course.gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
         del setup.network.reconstruct
         assert len(seen) == calls
 
@@ -486,7 +488,7 @@ def test_the_parameter_counts_of_the_paper():
 @pytest.mark.parametrize("kind", ["cnn", "lstm", "minilm"])
 def test_a_reading_is_what_the_network_says(kind):
     network = tiny(kind).eval()
-    batch = train.make_batch(setup_of().rows, WordVocabulary(WORDS, 16), CPU)
+    batch = batches.make_batch(setup_of().rows, WordVocabulary(WORDS, 16), CPU)
     with torch.no_grad():
         rows = network.embedding(batch.ids)
         reading = network.reading(rows, batch.mask)

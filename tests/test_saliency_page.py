@@ -22,7 +22,7 @@ from ui.saliency import grid, stored_results
 from ui.saliency import page as saliency
 from ui.session import selection
 from ui.session.outcome import Pair
-from ui.shared import loaded
+from ui.shared import catalogue, loaded
 from ui.widgets import charts, highlight
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good", 1), ("a clever and good movie", 1),
@@ -222,7 +222,7 @@ def test_words_begin_with_a_model_that_has_masks_beside_its_base(monkeypatch):
     import types
 
     plain, masked = (types.SimpleNamespace(config={"network": c}) for c in ({}, {"masks": {"source": "word"}}))
-    monkeypatch.setattr(loaded, "cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
+    monkeypatch.setattr(catalogue, "cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
     assert words._first(["a/cnn/base", "a/lstm/flat", "a/lstm/base"]) == ("a/lstm/flat", "a/lstm/base")
     assert words._first(["a/cnn/base", "a/lstm/flat"]) == ("a/lstm/flat", "a/cnn/base")
     assert words._first(["a/lstm/flat"]) == ("a/lstm/flat", "a/lstm/flat")

@@ -27,13 +27,14 @@ from robust_core.encoder_training.robustsentembed import RobustSentEmbed
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
-from robust_core.models import encoder_cards
+from robust_core.models import base_encoders, encoder_cards, fingerprints
 from robust_core.models.base_encoders import Parent, parent
+from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.probe import UnitClassifier
 from robust_core.perturb import slope_of
 from robust_core.registry import parameters, to_record
-from robust_core.train import Randomness, Recipe, add_low_rank
+from robust_core.train.setup import Randomness
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -81,7 +82,7 @@ def training(projection: bool = False, seed: int = 0) -> Training:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = SentenceNetwork(body(), projection)
-        add_low_rank(network, Recipe(rank=4, lora_targets="all"))
+        add_low_rank(network, 4, "all")
         for name, p in network.named_parameters():
             if "lora_B" in name:
                 p.data.normal_(0, 0.05)
@@ -383,7 +384,7 @@ def card(**changes) -> encoder_cards.EncoderCard:
 
 
 def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder_cards.loading, "encoder_hash", lambda: "p")
+    monkeypatch.setattr(fingerprints, "encoder_hash", lambda: "p")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     trained = training()
     weights = {name.removeprefix("body.").replace(".default.weight", ""): p.detach().half()
@@ -413,8 +414,8 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
 def tiny(guesser, monkeypatch):
     """Let a training begin from a tiny encoder, read by words."""
     monkeypatch.setattr(Bert, "from_folder", lambda folder: body())
-    monkeypatch.setattr(encoder_cards.loading, "subwords", lambda folder, length: Words())
-    monkeypatch.setattr(encoder_cards.loading, "encoder_hash", lambda: "p")
+    monkeypatch.setattr(base_encoders, "subwords", lambda folder, length: Words())
+    monkeypatch.setattr(fingerprints, "encoder_hash", lambda: "p")
 
 
 def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(tiny, folder, tmp_path):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_core import ATTACKS, datasets
-from robust_core.attacks import constraints, pwws, textfooler, transformations
+from robust_core.attacks import constraints, transformations
 from robust_core.attacks.engine import near_ties
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Figures, Settle
 from robust_core.models import loading
@@ -134,8 +134,8 @@ def ties(monkeypatch):
     rng = random.Random(0)
     near = {word: sorted(o for o in WEIGHTS if abs(WEIGHTS[o] - WEIGHTS[word]) < 0.45) for word in WEIGHTS}
     table = {word: [(other, 0.9) for other in sorted(rng.sample(others, 6))] for word, others in near.items()}
-    monkeypatch.setattr(textfooler, "neighbours", lambda word: table.get(word.lower(), []))
-    monkeypatch.setattr(pwws, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
+    monkeypatch.setattr(transformations, "neighbours", lambda word: table.get(word.lower(), []))
+    monkeypatch.setattr(transformations, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
     forget()
     monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
     monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))

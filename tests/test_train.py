@@ -10,14 +10,18 @@ import pytest
 import torch
 from test_models import BAD, GOOD, bert_config, tiny_data
 
-from robust_core import __version__, datasets, train
+from robust_core import __version__, datasets
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.tokens import WordVocabulary
 from robust_core.resources import minilm_folder
+from robust_core.train import loop, saving, start
+from robust_core.train.batches import hide_words, make_batch, rate, shuffled
 from robust_core.train.defence import Course, Defence
+from robust_core.train.recipe import Recipe, recipe_for
+from robust_core.train.setup import Batch, Row
 from robust_core.types import Example
 
 torch.set_num_threads(1)
@@ -32,9 +36,9 @@ def data(tmp_path_factory):
 def learn(data: str, architecture: str = "cnn", seed: int = 0, defence=None, meddle=lambda: None,
           **changes) -> list[dict]:
     """All events of a training; `meddle` is called at each."""
-    recipe = train.recipe_for(architecture, "sst2", **({"epochs": 3, "batch_size": 8, "length": 12} | changes))
+    recipe = recipe_for(architecture, "sst2", **({"epochs": 3, "batch_size": 8, "length": 12} | changes))
     events = []
-    for event in train.train(defence or DEFENCES["base"](), "sst2", architecture, recipe, seed=seed, device="cpu",
+    for event in loop.train(defence or DEFENCES["base"](), "sst2", architecture, recipe, seed=seed, device="cpu",
                              data_dir=data):
         events.append(event)
         meddle()
@@ -112,8 +116,8 @@ def test_random_numbers_drawn_between_two_epochs_do_not_matter(learnt, data):
 
 
 def test_an_abandoned_training_leaves_the_random_numbers_alone(data):
-    recipe = train.recipe_for("cnn", "sst2", epochs=3, batch_size=8, length=12)
-    running = train.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data)
+    recipe = recipe_for("cnn", "sst2", epochs=3, batch_size=8, length=12)
+    running = loop.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data)
     next(running)
     torch.manual_seed(11)
     torch.rand(1)
@@ -154,7 +158,7 @@ def test_missing_data_and_unknown_names_are_clear(tmp_path):
     with pytest.raises(MissingResource, match="The train split of SST-2"):
         learn(str(tmp_path))
     with pytest.raises(UnknownName, match="data set 'nosuch'"):
-        train.recipe_for("cnn", "nosuch")
+        recipe_for("cnn", "nosuch")
 
 
 # --- Parts of the loop ---------------------------------------------------------------------------
@@ -168,46 +172,46 @@ def test_missing_data_and_unknown_names_are_clear(tmp_path):
 ])
 def test_recipes_have_limits(values, message):
     with pytest.raises(BadInput, match=message):
-        train.recipe_for("cnn", "sst2", **values)
+        recipe_for("cnn", "sst2", **values)
 
 
 def test_recipes_follow_architecture_and_data_set():
-    assert train.recipe_for("cnn", "trec").length == 15 and train.recipe_for("lstm", "imdb").length == 250
-    assert train.recipe_for("minilm", "sst2").length == 128
-    assert train.recipe_for("cnn", "sst2", epochs=2) == dataclasses.replace(train.recipe_for("cnn", "sst2"), epochs=2)
+    assert recipe_for("cnn", "trec").length == 15 and recipe_for("lstm", "imdb").length == 250
+    assert recipe_for("minilm", "sst2").length == 128
+    assert recipe_for("cnn", "sst2", epochs=2) == dataclasses.replace(recipe_for("cnn", "sst2"), epochs=2)
 
 
 def test_the_learning_rate_rises_and_falls():
-    constant = train.Recipe()
-    assert {train.rate(step, 10, constant) for step in range(11)} == {1.0}
-    recipe = train.Recipe(warmup=0.2, decay="linear")
-    course = [train.rate(step, 20, recipe) for step in range(21)]
+    constant = Recipe()
+    assert {rate(step, 10, constant) for step in range(11)} == {1.0}
+    recipe = Recipe(warmup=0.2, decay="linear")
+    course = [rate(step, 20, recipe) for step in range(21)]
     assert course[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert course[5:] == pytest.approx([(20 - step) / 16 for step in range(5, 21)]) and course[20] == 0.0
-    assert all(0 <= train.rate(step, 1, train.Recipe(warmup=1.0, decay="linear")) <= 1 for step in range(3))
+    assert all(0 <= rate(step, 1, Recipe(warmup=1.0, decay="linear")) <= 1 for step in range(3))
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 4), (7, 3), (200, 8), (64, 64)])
 def test_every_text_is_seen_once_an_epoch(count, size):
     rows = [(1,) * (i % 9 + 1) for i in range(count)]
-    batches = list(train.shuffled(rows, size, np.random.default_rng(0)))
+    batches = list(shuffled(rows, size, np.random.default_rng(0)))
     assert sorted(i for batch in batches for i in batch) == list(range(count))
     assert max(map(len, batches)) <= size
-    assert batches == list(train.shuffled(rows, size, np.random.default_rng(0)))
+    assert batches == list(shuffled(rows, size, np.random.default_rng(0)))
     if count > 100:
-        assert batches != list(train.shuffled(rows, size, np.random.default_rng(1)))
+        assert batches != list(shuffled(rows, size, np.random.default_rng(1)))
 
 
 def test_batches_are_padded_to_their_longest():
     tokens = WordVocabulary(("a",), 5)
     first, second, third = (2, 1), (), (2, 2, 2)
-    rows = [train.Row(first, 0, 4, (0, 1)), train.Row(second, 1, 5), train.Row(third, 1, 6, (0, 1, 1))]
-    batch = train.make_batch(rows, tokens, torch.device("cpu"))
+    rows = [Row(first, 0, 4, (0, 1)), Row(second, 1, 5), Row(third, 1, 6, (0, 1, 1))]
+    batch = make_batch(rows, tokens, torch.device("cpu"))
     assert batch.index.tolist() == [4, 5, 6] and batch.pair is None
     assert batch.ids.tolist() == [[2, 1, 0], [0, 0, 0], [2, 2, 2]] and batch.labels.tolist() == [0, 1, 1]
     assert batch.mask.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
-    made = train.Row((2, 3, 3), 0, 4, (0, 1, 1), rows[0])
-    pair = train.make_batch([rows[2], made], tokens, torch.device("cpu")).pair
+    made = Row((2, 3, 3), 0, 4, (0, 1, 1), rows[0])
+    pair = make_batch([rows[2], made], tokens, torch.device("cpu")).pair
     assert pair.ids.tolist() == [[2, 2, 2], [2, 1, 0]] and pair.made.tolist() == [False, True]
     assert pair.owner.tolist() == [[0, 1, 1], [0, 1, -1]] and pair.twin.tolist() == [[0, 1, 1], [0, 1, 1]]
     assert pair.mask.tolist() == [[True, True, True], [True, True, False]]
@@ -216,16 +220,16 @@ def test_batches_are_padded_to_their_longest():
 def test_hidden_words_become_unknown_and_pads_stay():
     torch.manual_seed(0)
     ids = torch.tensor([[7] * 40 + [0] * 10 + [1]] * 50)
-    hidden = train.hide_words(train.Batch(ids, ids > 0, torch.zeros(50), torch.arange(50)), 0.25).ids
+    hidden = hide_words(Batch(ids, ids > 0, torch.zeros(50), torch.arange(50)), 0.25).ids
     assert (hidden[:, 40:] == ids[:, 40:]).all() and set(hidden[:, :40].unique().tolist()) == {1, 7}
     assert (hidden[:, :40] == 1).float().mean().item() == pytest.approx(0.25, abs=0.04)
-    assert torch.equal(train.hide_words(train.Batch(ids, ids > 0, torch.zeros(50), torch.arange(50)), 0.0).ids, ids)
+    assert torch.equal(hide_words(Batch(ids, ids > 0, torch.zeros(50), torch.arange(50)), 0.0).ids, ids)
 
 
 def test_vocabularies_are_ordered_by_frequency():
     examples = [Example("b b it's", 0), Example("a c it", 1), Example("C", 1)]
-    assert train.learn_vocabulary(examples) == ("b", "c", "it", "'s", "a")
-    assert train.learn_vocabulary(examples, at_least=2) == ("b", "c", "it")
+    assert start.learn_vocabulary(examples) == ("b", "c", "it", "'s", "a")
+    assert start.learn_vocabulary(examples, at_least=2) == ("b", "c", "it")
 
 
 # --- Transformers ----------------------------------------------------------------------------------
@@ -259,7 +263,7 @@ def test_a_transformer_is_trained_saved_and_comes_back(small_encoder, data, tmp_
     adapted = {name for name, weight in trained.network.named_parameters() if weight.requires_grad}
     if rank:
         assert adapted and all("lora_" in name or name.startswith("head.") for name in adapted)
-    card = train.save(trained, tmp_path)
+    card = saving.save(trained, tmp_path)
     assert card.parent == "0" * 64
     original = TextClassifier("x", card.labels, trained.network, trained.tokens, torch.device("cpu"))
     loaded = loading.load("sst2/minilm/base", "cpu")
@@ -272,7 +276,7 @@ def test_a_transformer_is_trained_saved_and_comes_back(small_encoder, data, tmp_
 def test_a_checkpoint_refuses_another_encoder(small_encoder, data, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     monkeypatch.setenv("ROBUST_ENCODER", str(small_encoder))
-    train.save(learn(data, "minilm", epochs=1, length=16)[-1]["trained"], tmp_path)
+    saving.save(learn(data, "minilm", epochs=1, length=16)[-1]["trained"], tmp_path)
     monkeypatch.delenv("ROBUST_ENCODER")
     with pytest.raises(BadInput, match="sst2/minilm/base adapts another encoder than the one in use"):
         loading.load("sst2/minilm/base", "cpu")

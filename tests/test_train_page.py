@@ -13,6 +13,7 @@ from test_own_data import csv_file
 from robust_core import paths, trainings
 from robust_core.errors import BadInput
 from robust_core.jobs import process
+from ui import warm_up
 from ui.shared import catalogue, loaded
 from ui.train import progress
 from ui.widgets import charts
@@ -63,7 +64,7 @@ class Trainer:
 def trainer(tmp_path, monkeypatch):
     """No shipped models, no subprocess, caches of its own."""
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    monkeypatch.setattr(loaded, "warm_up", lambda: None)
+    monkeypatch.setattr(warm_up, "warm_up", lambda: None)
     stand_in = Trainer()
     monkeypatch.setattr(process, "command", stand_in)
     st.cache_resource.clear()
@@ -243,19 +244,19 @@ def test_models_of_one_name_are_told_apart(monkeypatch):
 
 
 def test_the_folders_are_looked_at_once_in_a_while(monkeypatch):
-    looked, iglob = [], loaded.glob.iglob
-    monkeypatch.setattr(loaded.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
-    monkeypatch.setattr(loaded, "_MOMENT", 60.0)
+    looked, iglob = [], catalogue.glob.iglob
+    monkeypatch.setattr(catalogue.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
+    monkeypatch.setattr(catalogue, "_MOMENT", 60.0)
     known = set(catalogue.cards())
     assert [catalogue.option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(paths.checkpoint_folders())
     folder = paths.checkpoint_folders()[1] / "sst2" / "cnn" / "mine"
     folder.mkdir(parents=True)
     (folder / "card.json").write_text(json.dumps(card("sst2/cnn/mine")))
     assert set(catalogue.cards()) == known, "a moment has not passed"
-    monkeypatch.setattr(loaded, "_MOMENT", 0.0)
+    monkeypatch.setattr(catalogue, "_MOMENT", 0.0)
     assert set(catalogue.cards()) == known | {"sst2/cnn/mine"}
     # Another folder is another question, whenever it is asked.
-    monkeypatch.setattr(loaded, "_MOMENT", 60.0)
+    monkeypatch.setattr(catalogue, "_MOMENT", 60.0)
     monkeypatch.setenv("ROBUST_RUNS", str(folder.parent))
     assert set(catalogue.cards()) == known
 

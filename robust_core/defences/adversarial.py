@@ -12,7 +12,8 @@ from robust_core.train.defence import Course, Defence
 
 if TYPE_CHECKING:
     from robust_core.defences.base import Rows
-    from robust_core.train import Recipe, Row, Setup
+    from robust_core.train.recipe import Recipe
+    from robust_core.train.setup import Row, Setup
     from robust_core.types import AttackResult
 
 # Attacks whose texts keep their label and change the prediction.
@@ -100,7 +101,7 @@ class AdversarialCourse(Course):
         return result.perturbed if wanted[self.defence.texts] else None
 
     def _made(self) -> list["Row"]:
-        from robust_core.train import Row
+        from robust_core.train.setup import Row
 
         rows = []
         for i in self._chosen:

@@ -9,7 +9,7 @@ from robust_core.train.defence import Defence
 
 if TYPE_CHECKING:
 
-    from robust_core.train import Row
+    from robust_core.train.setup import Row
 
     Rows = Generator[dict[str, Any], None, Sequence[Row]]
 

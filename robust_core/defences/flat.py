@@ -11,7 +11,7 @@ from robust_core.registry import param
 if TYPE_CHECKING:
     import torch
 
-    from robust_core.train import Batch, Pair, Setup
+    from robust_core.train.setup import Batch, Pair, Setup
 
 _EPSILON = 1e-8
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from robust_core.models.networks.base import Reading
     from robust_core.perturb import SameDropout
-    from robust_core.train import Batch, Setup
+    from robust_core.train.setup import Batch, Setup
 
 
 class RARCourse(FreeLBCourse):

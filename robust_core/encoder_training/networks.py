@@ -11,7 +11,7 @@ from torch import nn
 from robust_core.models.networks.base import Network, mean_norm
 from robust_core.models.networks.bert import mean_pool
 from robust_core.models.networks.encoder_body import Body
-from robust_core.train import Randomness
+from robust_core.train.setup import Randomness
 
 
 class SentenceNetwork(Network):

@@ -13,7 +13,7 @@ from robust_core.encoder_training.perturbations import Mixed, TokenTable, releas
 from robust_core.encoder_training.replaced_tokens import Special, replace
 from robust_core.errors import Incompatible
 from robust_core.models import masked_lm
-from robust_core.train import Recipe, add_low_rank
+from robust_core.models.lora import add_low_rank
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.robustsentembed import RobustSentEmbed
@@ -87,7 +87,7 @@ class RobustCourse(Course):
         special = tuple({*training.tokens.prefix, *training.tokens.suffix, training.tokens.pad_id})
         self._special = Special(special, self._generator.mask_id, len(known))
         discriminator = Discriminator(training.second())
-        add_low_rank(discriminator, Recipe(rank=training.rank, lora_targets=training.lora_targets))
+        add_low_rank(discriminator, training.rank, training.lora_targets)
         self.modules["discriminator"] = discriminator.to(training.device)
 
     def terms(self, batch: SentenceBatch) -> Terms:

@@ -47,7 +47,8 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
     from robust_core.models import encoder_cards
     from robust_core.models.base_encoders import parent
     from robust_core.models.device import fast_bf16, pick_device
-    from robust_core.train import Randomness, Recipe, add_low_rank
+    from robust_core.models.lora import add_low_rank
+    from robust_core.train.setup import Randomness
 
     where = pick_device(device)
     random = Randomness(seed, where)
@@ -61,7 +62,7 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
     dev = similarity.pairs(similarity.DEV, data_dir)
     with random.first:
         network = SentenceNetwork(body, method.projection)
-        add_low_rank(network, Recipe(rank=schedule.rank, lora_targets=schedule.lora_targets))
+        add_low_rank(network, schedule.rank, schedule.lora_targets)
         network.to(where)
         training = Training(network, tokens, where, random, schedule.mixed and fast_bf16(where), schedule.rank,
                             schedule.lora_targets, lambda: parent(start, _LONGEST).body)

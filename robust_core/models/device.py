@@ -3,13 +3,11 @@
 import contextlib
 from typing import TYPE_CHECKING
 
-import torch
-
 from robust_core.errors import BadInput
 from robust_core.types import Precision, WhiteBox
 
 if TYPE_CHECKING:
-    pass
+    import torch
 
 
 def pick_device(device: str) -> "torch.device":
@@ -31,8 +29,10 @@ def pick_device(device: str) -> "torch.device":
     return chosen
 
 
-def fast_bf16(device: torch.device) -> bool:
+def fast_bf16(device: "torch.device") -> bool:
     """Return whether a device multiplies bf16 faster than fp32."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     if device.type != "cpu":
@@ -41,11 +41,14 @@ def fast_bf16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, flag, lambda: False)() for flag in flags)
 
 
-def low(device: torch.device, screened: bool) -> contextlib.AbstractContextManager:
+def low(device: "torch.device", screened: bool) -> contextlib.AbstractContextManager:
     """Return a context in which matrices are multiplied in bf16, if `screened`."""
+    import torch
+
     return torch.autocast(device.type, torch.bfloat16) if screened else contextlib.nullcontext()
 
 
-def climbing(model: WhiteBox, device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
+def climbing(model: WhiteBox, device: "torch.device", precision: Precision
+             ) -> contextlib.AbstractContextManager:
     """Return a context for the gradients of an attack: bf16 if screened is asked for and faster for this model."""
     return low(device, precision == "screened" and getattr(model, "screens", False))

@@ -1,33 +1,22 @@
 """Low-rank weights (Hu et al. 2022): added before a training, merged after it."""
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from robust_core.errors import BadInput
 from robust_core.models.networks.base import Network
-from robust_core.train.recipe import Recipe
-
-if TYPE_CHECKING:
-    pass
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
-def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str, Any]) -> None:  # noqa: ANN401
+def merge(network: Any, state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:  # noqa: ANN401
     """Add low-rank weights to a network: W += scale * B A; every other tensor of `state` replaces its namesake.
 
     Raises:
         KeyError: The network has no tensor of that name.
     """
-    import torch
-
     own = network.state_dict()
     with torch.no_grad():
         for name, value in state.items():
@@ -40,18 +29,27 @@ def merge(network: Any, state: Mapping[str, "torch.Tensor"], config: Mapping[str
                 own[name].copy_(value)
 
 
-def add_low_rank(network: Network, recipe: Recipe) -> None:
-    """Freeze the encoder and add low-rank weights (Hu et al. 2022) with scale 2; all beside the encoder is trained."""
+def add_low_rank(network: Network, rank: int, targets: str) -> None:
+    """Freeze the encoder and add low-rank weights with scale 2; all beside the encoder is trained.
+
+    Args:
+        network: A network with an encoder.
+        rank: Rank of the added weights.
+        targets: Which linear layers of the encoder get them, "attention" or "all".
+
+    Raises:
+        BadInput: The encoder has no such layers.
+    """
     from peft import LoraConfig, inject_adapter_in_model
 
     body = network.backbone
     linear = [name for name, module in body.named_modules() if isinstance(module, nn.Linear)]
     # The attention's output projection belongs to it; what follows it in a layer does not.
-    chosen = [name for name in linear if recipe.lora_targets == "all" or "att" in name.lower()]
+    chosen = [name for name in linear if targets == "all" or "att" in name.lower()]
     if not chosen:
         raise BadInput("The encoder has no linear layers of that kind; set rank=0 to train all its weights.")
     body.requires_grad_(False)
-    inject_adapter_in_model(LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=chosen), body)
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=chosen), body)
     fresh = getattr(network, "fresh", frozenset())
     for name, weight in network.named_parameters():
         if "lora_" in name or name in fresh:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from robust_core.train import Batch, Recipe, Row, Setup
+    from robust_core.train.recipe import Recipe
+    from robust_core.train.setup import Batch, Row, Setup
 
     Rows = Generator[dict[str, Any], None, Sequence[Row]]
 

@@ -68,7 +68,7 @@ def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, l
     parent = fingerprints.parent_hash(architecture, network)
     config: dict[str, Any] = {"network": sizes}
     if recipe.rank:
-        add_low_rank(network, recipe)
+        add_low_rank(network, recipe.rank, recipe.lora_targets)
         config["lora_scale"] = 2.0
     if base is not None and defence.from_base:
         _continue(network, base, recipe)
