@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.models import encoder_cards
+from robust_core.models.device import fast_bf16, low, pick_device
+from robust_core.models.screening import noise_of, probes
 from robust_core.text import clean
 from robust_core.types import Encoder, Noise
 
@@ -37,9 +40,7 @@ class MeanPooled:
     length = 256
 
     def __init__(self, device: str = "auto", card: "EncoderCard | None" = None) -> None:
-        from robust_core.models import encoder_cards
         from robust_core.models.base_encoders import parent
-        from robust_core.models.device import pick_device
 
         self._device = pick_device(device)
         given = parent("", self.length) if card is None else encoder_cards.adapted(card)
@@ -55,14 +56,10 @@ class MeanPooled:
     @property
     def screens(self) -> bool:
         """Whether running in bf16 is faster here."""
-        from robust_core.models.device import fast_bf16
-
         return fast_bf16(self._device)
 
     def noise(self) -> Noise:
         """Return how far cosines of screened rows may be from exact ones; measured at first use."""
-        from robust_core.models.screening import noise_of, probes
-
         if self._noise is None:
             errors = []
             for texts in probes():
@@ -90,7 +87,6 @@ class MeanPooled:
         import torch
 
         from robust_core.models.batching import padded
-        from robust_core.models.device import low
         from robust_core.models.networks.bert import mean_pool
 
         ids, mask = padded(rows, self.tokens.pad_id, self._device)
@@ -111,8 +107,6 @@ class SentenceTransformerEncoder:
 
     def __init__(self, name: str, device: str = "auto") -> None:
         from sentence_transformers import SentenceTransformer
-
-        from robust_core.models.device import pick_device
 
         self.id = name
         try:
@@ -140,23 +134,17 @@ def _minilm(device: str) -> MeanPooled:
 
 @functools.lru_cache(maxsize=8)
 def _adapted(folder: Path, sha256: str, device: str) -> MeanPooled:
-    from robust_core.models import encoder_cards
-
     return MeanPooled(device, encoder_cards.read(folder))
 
 
 def default(device: str = "auto") -> MeanPooled:
     """Return the packaged encoder, loaded once per process and device."""
-    from robust_core.models.device import pick_device
-
     with _LOADING:
         return _minilm(str(pick_device(device)))
 
 
 def names() -> list[str]:
     """Return the names of the encoders that are here: the packaged one first, then those trained from it."""
-    from robust_core.models import encoder_cards
-
     return ["minilm", *(card.id for card in encoder_cards.cards())]
 
 
@@ -172,9 +160,6 @@ def load(name: str, device: str = "auto") -> Encoder:
         BadInput: Its files are damaged.
         MissingResource: It cannot be reached.
     """
-    from robust_core.models import encoder_cards
-    from robust_core.models.device import pick_device
-
     if name == "minilm":
         return default(device)
     card = next((card for card in encoder_cards.cards() if card.id == name), None)

@@ -8,13 +8,15 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robust_core import datasets
-from robust_core.claims.files import export_claim
+from robust_core import datasets, paths
+from robust_core.claims.files import claims, export_claim
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
+from robust_core.models import cards
 from robust_core.paths import process_rank, training_states
 from robust_core.registry import from_record, parameters, to_record
 from robust_core.train.defence import Defence
+from robust_core.train.recipe import SMALL, Recipe, recipe_for
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
 _ASKED = "order.json"
@@ -86,7 +88,6 @@ def order(values: Mapping[str, Any], data_dir: str | None = None) -> Order:
         UnknownName: There is no such defence, preset, attack or data set.
         BadInput: A value is unknown, or not allowed.
     """
-    from robust_core.train.recipe import Recipe, recipe_for
     from robust_core.train.start import check_architecture
 
     unknown = [name for name in values if name not in _KEYS]
@@ -129,8 +130,6 @@ def suggested(cls: type[Defence], dataset: str, preset: str = "", data_dir: str 
     Raises:
         UnknownName: There is no such preset or data set.
     """
-    from robust_core.train.recipe import SMALL
-
     if preset and preset not in cls.PRESETS:
         raise UnknownName("preset", preset, list(cls.PRESETS))
     given = cls.BY_DATASET.get(dataset, {}) | cls.PRESETS.get(preset, {})
@@ -175,9 +174,6 @@ def done(wanted: Order, root: Path) -> dict[str, Any] | None:
     Raises:
         BadInput: It is there with other parameters.
     """
-    from robust_core import paths
-    from robust_core.claims.files import claims
-
     found = [(card.defence, card.recipe, _row(card)) for folder in (root, *paths.checkpoint_folders())
              if (card := _card(folder / wanted.id)) is not None]
     found += [(claim["thresholds"]["defence"], claim["thresholds"].get("recipe", {}), claim["details"])
@@ -211,8 +207,6 @@ def differences(wanted: Order, record: Mapping[str, Any], recipe: Mapping[str, A
 
 
 def _card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
-    from robust_core.models import cards
-
     return cards.read_card(folder) if (folder / "card.json").is_file() else None
 
 
@@ -230,7 +224,6 @@ def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None
         resume: Go on where a killed training was.
     """
     from robust_core.train import loop, saving
-    from robust_core.train.recipe import recipe_for
 
     recipe = recipe_for(wanted.architecture, wanted.dataset, size(wanted.dataset, data_dir), **wanted.recipe)
     events = loop.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from robust_core import datasets
+from robust_core import datasets, encoders
 from robust_core.errors import BadInput, RobustError
+from robust_core.evaluation.embedding_space import MAPS, cosines, maps, nearest, places, representations, under_pgd, way
+from robust_core.models import encoder_cards
 from robust_core.text import check_typed
 from robust_core.types import AttackResult, Example
 from ui.session import attack, selection
@@ -35,8 +37,6 @@ class Way(NamedTuple):
 
 def ask() -> Way | None:
     """Ask which two texts to look at; None where they cannot be used."""
-    from robust_core.evaluation.embedding_space import way
-
     result = _last()
     choices = [LAST, PAIR] if result is not None else [PAIR]
     if st.session_state.get("embeddings.source") not in choices:
@@ -64,30 +64,22 @@ def _last() -> AttackResult | None:
 
 def _encoded(encoder: str, device: str, texts: tuple[str, ...]) -> np.ndarray:
     """Return the vectors of texts; an encoder that was trained anew is asked again."""
-    from robust_core.models import encoder_cards
-
     stamp = next((card.files["model.safetensors"] for card in encoder_cards.cards() if card.id == encoder), "")
     return _vectors(encoder, stamp, device, texts)
 
 
 @st.cache_data(show_spinner="Encoding …", max_entries=200)
 def _vectors(encoder: str, stamp: str, device: str, texts: tuple[str, ...]) -> np.ndarray:
-    from robust_core import encoders
-
     return encoders.load(encoder, device).encode(texts)
 
 
 @st.cache_data(show_spinner="Reading …", max_entries=200)
 def _represented(model: str, stamp: str, device: str, texts: tuple[str, ...]) -> np.ndarray:
-    from robust_core.evaluation.embedding_space import representations
-
     return representations(_model(model, device), texts)
 
 
 @st.cache_data(show_spinner="Attacking the embedding …", max_entries=100)
 def _curve(model: str, stamp: str, device: str, text: str) -> list[dict[str, Any]]:
-    from robust_core.evaluation.embedding_space import under_pgd
-
     return under_pgd(_model(model, device), text, RADII)
 
 
@@ -99,8 +91,6 @@ def _model(model: str, device: str) -> Any:  # noqa: ANN401 (any classifier)
 
 
 def _names() -> list[str]:
-    from robust_core import encoders
-
     return encoders.names()
 
 
@@ -111,8 +101,6 @@ def _title(name: str) -> str:
 
 def similarity(way: Way) -> None:
     """Draw how alike the original and each text on the way are, for every encoder and every chosen model."""
-    from robust_core.evaluation.embedding_space import cosines
-
     st.subheader("How far the words moved the text")
     device, lines = selection.selection().device, {}
     for name in _names():
@@ -159,8 +147,6 @@ def _steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
 
 def world(way: Way) -> None:
     """Draw a map of a data set's texts with the way of the attack and its nearest neighbours."""
-    from robust_core.evaluation.embedding_space import MAPS, maps, nearest
-
     st.subheader("A map of other texts")
     names, device, known, sets = _names(), selection.selection().device, maps(), _sets()
     if st.session_state.get("embeddings.dataset") not in sets:
@@ -203,8 +189,6 @@ def _examples(dataset: str, split: str, stamp: int) -> tuple[Example, ...]:
 
 @st.cache_data(show_spinner="Drawing the map …", max_entries=50)
 def _places(corpus: np.ndarray, points: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray, float | None]:
-    from robust_core.evaluation.embedding_space import places
-
     return places(corpus, points, how)
 
 
@@ -293,8 +277,6 @@ def _against_radius(lines: dict[str, list[float]], title: str, radius: float) ->
 
 def matrix() -> None:
     """Show the similarity of any typed sentences, a line each."""
-    from robust_core.evaluation.embedding_space import cosines
-
     st.subheader("Any sentences")
     st.session_state.setdefault("embeddings.lines", "A clever film.\nA shrewd film.\nA dull film.\nThe train is late.")
     typed = st.text_area("One sentence a line", key="embeddings.lines", height="content", persist_state="session")

@@ -11,7 +11,7 @@ import streamlit as st
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
-from robust_core.evaluation.evaluate import choose
+from robust_core.evaluation.evaluate import choose, evaluate
 from robust_core.explainers import EXPLAINERS, word_importance
 from robust_core.registry import from_record, to_record
 from robust_core.store import model_fingerprint
@@ -73,8 +73,6 @@ def work(models: list[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job
     explainer = to_record(chosen.explainer)
 
     def events(stop: threading.Event) -> Iterator[Any]:
-        from robust_core.evaluation.evaluate import evaluate
-
         store, examples = state.store(), choose(datasets.load(dataset, "test"), n, chosen.seed)
         loaded = [state.models().ask(m, catalogue.fingerprint(m), chosen.device).result() for m in models]
         methods = [from_record(ATTACKS, record) for record in attacks]

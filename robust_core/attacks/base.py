@@ -10,6 +10,7 @@ import numpy as np
 
 from robust_core.attacks.engine.near_ties import rounded
 from robust_core.attacks.engine.requests import Candidate, Judge, Request, Search, Similarity, Target
+from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import Stopped
 from robust_core.errors import BadInput
 from robust_core.registry import check_parameters, param, to_record
@@ -65,8 +66,6 @@ class Attack:
         Raises:
             BadInput: Two victims have the same id, or an example's label is none of a victim's classes.
         """
-        from robust_core.attacks.engine.scheduler import Scheduler
-
         if len({victim.id for victim in victims}) < len(victims):
             raise BadInput("Two victims have the same id, so that their results could not be told apart.")
         yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
 from robust_core.errors import Incompatible
+from robust_core.models.device import climbing
 from robust_core.registry import Registry, check_parameters, param, to_record
 from robust_core.types import EmbeddingAttackResult, Encoded, Example, Precision, WhiteBox
 
@@ -64,7 +65,6 @@ class EmbeddingAttack:
         import torch
         from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
-        from robust_core.models.device import climbing
         from robust_core.perturb import climb, length
 
         encoded, unit = model.embed([e.text for e in examples]), model.unit

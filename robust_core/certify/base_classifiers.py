@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from robust_core import paths
+from robust_core import encoders, paths
 from robust_core.certify.networks import build, judge
 from robust_core.certify.space import Space
 from robust_core.errors import BadInput, UnknownName
@@ -102,8 +102,6 @@ class SmoothedModel:
         Raises:
             BadInput: The model is one for images.
         """
-        from robust_core import encoders
-
         if self.space is None:
             raise BadInput(f"{self.id} is a model for images; it reads no texts.")
         return self.space.vectors(encoders.default(device).encode(texts))

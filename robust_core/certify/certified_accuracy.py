@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core import metrics
+from robust_core.certify import inputs, training
 from robust_core.certify.smoothers import SMOOTHERS, Dssn, Smoother
 from robust_core.certify.theorem import effective_scale, evaluations
 from robust_core.errors import BadInput
@@ -211,8 +212,6 @@ def experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequen
     Yields:
         Rows of `certified_accuracy`, as they come.
     """
-    from robust_core.certify import inputs
-
     data, ready = None, functools.cache(lambda: inputs.prepare(dataset, data_dir=data_dir))
     for seed in seeds:
         model = model_of(dataset, seed, data_dir, stability, ready)
@@ -234,7 +233,7 @@ def model_of(dataset: str, seed: int, data_dir: str | None = None, stability: fl
         stability: Weight of the stability term in training.
         ready: Returns what `training.prepare` does for these data, where several trainings share it.
     """
-    from robust_core.certify import base_classifiers, training
+    from robust_core.certify import base_classifiers
 
     name = training.model_id(dataset, seed, stability)
     if name not in {card.id for card in base_classifiers.cards()}:

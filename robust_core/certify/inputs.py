@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from robust_core import datasets
+from robust_core import datasets, encoders
 from robust_core.certify import images
 from robust_core.certify.space import learn_space
 from robust_core.errors import BadInput
@@ -56,8 +56,6 @@ def read(dataset: str, split: str, space: "Space | None" = None, data_dir: str |
         pixels, labels = images.load(dataset, split, data_dir)
         chosen = drawn(len(labels), n, seed)
         return Split(pixels[chosen], labels[chosen], tuple(f"{dataset}/{split}/{i}" for i in chosen))
-    from robust_core import encoders
-
     examples = datasets.load(dataset, split, data_dir)
     examples = [examples[i] for i in drawn(len(examples), n, seed)]
     texts = tuple(e.text for e in examples)
@@ -95,8 +93,6 @@ def prepare(dataset: str, dimensions: int = 8, projection: str = "supervised", c
         splits = {split: read(dataset, split, None, data_dir) for split in ("train", "dev")}
         return Prepared(None, splits, {name: {"n": len(s.labels), "sha256": images.fingerprint(s.vectors, s.labels)}
                                        for name, s in splits.items()})
-    from robust_core import encoders
-
     found, data = {}, {}
     for split in ("train", "dev"):
         everything = datasets.load(dataset, split, data_dir)

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core import __version__, datasets
+from robust_core import __version__, datasets, paths
 from robust_core.certify import images
 from robust_core.certify.inputs import Prepared, prepare
 from robust_core.certify.quantised import check_quantised
 from robust_core.certify.smoothers import SMOOTHERS, Smoother
+from robust_core.certify.space import LEVELS
 from robust_core.errors import BadInput
+from robust_core.models import fingerprints
 from robust_core.registry import check_parameters, param
 
 if TYPE_CHECKING:
@@ -133,11 +135,8 @@ def train(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), sca
     Raises:
         UnknownName, MissingResource, BadInput: As `read` and `fit`.
     """
-    from robust_core import paths
     from robust_core.certify import base_classifiers
     from robust_core.certify.networks import judge
-    from robust_core.certify.space import LEVELS
-    from robust_core.models import fingerprints
 
     smoothers = [SMOOTHERS[method](scale=float(scale)) for method in methods for scale in scales]
     settings = settings or recommended(dataset)

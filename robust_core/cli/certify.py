@@ -1,12 +1,16 @@
 """Certified L1 radii: certify and train-smoothed."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from robust_core.cli.options import Json, Seed, app, settings_of, stdout_kept, typed_text
+from robust_core.certify import certified_accuracy, inputs, training
+from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.cli.options import Json, Seed, settings_of, stdout_kept, typed_text
 from robust_core.cli.output import Columns, Row, key, number, percent, show_rows
+from robust_core.cli.program import app
 from robust_core.errors import BadInput
 from robust_core.paths import own_checkpoints
 
@@ -25,8 +29,7 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
             settings: Annotated[list[str] | None, typer.Option("--set", help="Parameter: name=value.")] = None,
             as_json: Json = False) -> None:
     """Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."""
-    from robust_core.certify import base_classifiers, certified_accuracy, inputs
-    from robust_core.certify.smoothers import SMOOTHERS
+    from robust_core.certify import base_classifiers
 
     if (text is None) == (dataset is None):
         raise BadInput("Give either a text or --dataset.")
@@ -57,10 +60,7 @@ def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name 
                    out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
                    as_json: Json = False) -> None:
     """Train the base classifiers that `certify` smooths, one for each method and Lambda."""
-    import dataclasses
-
-    from robust_core.certify import base_classifiers, training
-    from robust_core.certify.smoothers import SMOOTHERS
+    from robust_core.certify import base_classifiers
 
     with stdout_kept():
         how = dataclasses.replace(training.recommended(dataset), **settings_of(training.Settings, settings))

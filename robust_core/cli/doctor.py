@@ -8,10 +8,14 @@ from typing import Any
 
 import typer
 
-from robust_core import datasets
-from robust_core.cli.options import Device, Json, app, stdout_kept
+from robust_core import datasets, paths, resources
+from robust_core.cli.options import Device, Json, stdout_kept
 from robust_core.cli.output import key, percent, show_rows
+from robust_core.cli.program import app
 from robust_core.errors import BadInput, RobustError
+from robust_core.models.cards import cards, check_files, read_card
+from robust_core.models.device import pick_device
+from robust_core.resources import minilm_folder
 from robust_core.store import ResultStore
 
 PYTHON = (3, 11)
@@ -25,8 +29,6 @@ OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "
 @app.command()
 def models(as_json: Json = False) -> None:
     """List the models that are here."""
-    from robust_core.models.cards import cards
-
     rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
              "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
              "bytes": c.bytes} for c in cards()]
@@ -55,17 +57,15 @@ def doctor(device: Device = "auto", as_json: Json = False) -> None:
 
 def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
     from robust_core.certify import base_classifiers
-    from robust_core.models.cards import cards
-    from robust_core.models.device import pick_device
 
     yield "python", True, _python
     yield "packages", True, lambda: _packages(NEEDED)
     yield "optional packages", False, lambda: _packages(OPTIONAL)
     yield "encoder", True, _encoder
     yield "tables", True, _tables
-    cards = cards()
-    yield "checkpoints", True, lambda: _checkpoints(len(cards))
-    for card in cards:
+    shipped = cards()
+    yield "checkpoints", True, lambda: _checkpoints(len(shipped))
+    for card in shipped:
         yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
     for card in base_classifiers.cards():
         yield f"smoothed {card.id}", True, lambda card=card: base_classifiers.check_files(card) or "files as recorded"
@@ -95,23 +95,16 @@ def _installed(name: str) -> bool:
 
 
 def _encoder() -> str:
-    from robust_core.resources import minilm_folder
-
     return f"{minilm_folder().name}: files as recorded"
 
 
 def _tables() -> str:
-    from robust_core import resources
-
     if not (resources.neighbours("good") and resources.tag(["good"]) and resources.stop_words()):
         raise BadInput("A table is empty; restore robust_core/resources/tables.")
     return "neighbours, parts of speech, stop words"
 
 
 def _checkpoints(count: int) -> str:
-    from robust_core import paths
-    from robust_core.models.cards import read_card
-
     for root in paths.checkpoint_folders():
         for path in sorted(root.glob("*/*/*/card.json")):
             read_card(path.parent)
@@ -121,8 +114,6 @@ def _checkpoints(count: int) -> str:
 
 
 def _checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
-    from robust_core.models.cards import check_files
-
     check_files(card)
     return f"{len(card.files)} files as recorded"
 

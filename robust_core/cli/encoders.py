@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
+from robust_core import encoders
 from robust_core.cli.options import (
-    INTERRUPTED,
     Device,
     Exactness,
     Json,
     Seed,
     Text,
-    app,
     interruptible,
     precision_of,
     stdout_kept,
@@ -21,6 +21,10 @@ from robust_core.cli.options import (
     typed_text,
 )
 from robust_core.cli.output import Row, key, number, show_rows
+from robust_core.cli.program import INTERRUPTED, app
+from robust_core.encoder_evaluation import tasks
+from robust_core.encoder_training import specs as trainings
+from robust_core.jobs import progress
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
 
@@ -40,8 +44,6 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
                   out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
                   device: Device = "auto", as_json: Json = False) -> None:
     """Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights."""
-    from robust_core.encoder_training import specs as trainings
-
     with stdout_kept(), interruptible() as stop:
         order = trainings.order(method, preset, typed_settings(trainings.parameters_of(method), settings), name, seed,
                                 sentences, start)
@@ -80,12 +82,6 @@ def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
                      data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
                      precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Measure sentence encoders: similarity, classifiers on their vectors, and how easily these are fooled."""
-    from rich.console import Console
-
-    from robust_core import encoders
-    from robust_core.encoder_evaluation import tasks
-    from robust_core.jobs import progress
-
     rows: list[Row] = []
     with stdout_kept(), interruptible() as stop:
         wanted = [encoders.load(name, device) for name in dict.fromkeys(encoder or encoders.names())]
@@ -110,8 +106,6 @@ def similarity(text: Text, against: Annotated[str, typer.Argument(help="The othe
                    "--encoder", help="Name, folder or Hugging Face id; repeatable; all that are here.")] = None,
                device: Device = "auto", as_json: Json = False) -> None:
     """Show how alike sentence encoders find two texts."""
-    from robust_core import encoders
-
     with stdout_kept():
         texts = [typed_text(text), typed_text(against)]
         rows = []

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from robust_core import datasets
+from robust_core.attacks import ATTACKS
 from robust_core.claims.files import export_claim
 from robust_core.cli.options import (
-    INTERRUPTED,
     Device,
     Exactness,
     Json,
@@ -18,7 +19,6 @@ from robust_core.cli.options import (
     Seed,
     Settings,
     TimeLimit,
-    app,
     interruptible,
     load_models,
     methods_of,
@@ -27,7 +27,11 @@ from robust_core.cli.options import (
     stdout_kept,
 )
 from robust_core.cli.output import Row, parameters_text, show_evaluation
+from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput
+from robust_core.evaluation.evaluate import evaluate as measure
+from robust_core.explainers import EXPLAINERS
+from robust_core.jobs import progress
 from robust_core.store import ResultStore
 
 
@@ -48,12 +52,6 @@ def evaluate(model: Models,
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
-    from rich.console import Console
-
-    from robust_core.attacks import ATTACKS
-    from robust_core.evaluation.evaluate import evaluate as measure
-    from robust_core.jobs import progress
-
     explainers = [name.strip() for name in explain.split(",") if name.strip()]
     single = out is not None and out.endswith(".json")
     if single and (len(model) > 1 or len(attack or ()) > 1 or explainers or transfer):
@@ -65,8 +63,6 @@ def evaluate(model: Models,
         attacks = methods_of(ATTACKS, attack or [], settings, **limits)
         shown = []
         if explainers:
-            from robust_core.explainers import EXPLAINERS
-
             shown = methods_of(EXPLAINERS, explainers, None)
         datasets.find(dataset, split, data_dir)
         events = measure(load_models(model, device), dataset, split, attacks, n=n, seed=seed, data_dir=data_dir,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from robust_core.attacks import ATTACKS
 from robust_core.cli.options import (
-    INTERRUPTED,
     Device,
     Exactness,
     Json,
@@ -16,7 +16,6 @@ from robust_core.cli.options import (
     Settings,
     Text,
     TimeLimit,
-    app,
     interruptible,
     load_models,
     methods_of,
@@ -26,8 +25,14 @@ from robust_core.cli.options import (
     typed_text,
 )
 from robust_core.cli.output import Row, key, labelled, number, parameters_text, scored, show_rows
+from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
+from robust_core.evaluation import fluency
+from robust_core.evaluation.fluency import perplexities
+from robust_core.explainers import EXPLAINERS
+from robust_core.metrics import consistency
 from robust_core.registry import to_record
+from robust_core.text import Draft, align
 from robust_core.types import AttackResult, Example
 
 if TYPE_CHECKING:
@@ -54,9 +59,6 @@ def attack(text: Text, model: Models,
            seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
-    from robust_core.attacks import ATTACKS
-    from robust_core.evaluation import fluency
-
     found: dict[str, AttackResult] = {}
     errors = []
     with stdout_kept(), interruptible() as stop:
@@ -97,8 +99,6 @@ def explain(text: Text, model: Models,
             target: Annotated[str | None, typer.Option("--target", help="Class; the prediction by default.")] = None,
             device: Device = "auto", as_json: Json = False) -> None:
     """Show how much each word speaks for a class, and how stable that is between two texts."""
-    from robust_core.explainers import EXPLAINERS
-
     with stdout_kept():
         texts = [typed_text(text)] if against is None else [typed_text(text), typed_text(against)]
         explainer, = methods_of(EXPLAINERS, [method], None)
@@ -119,8 +119,6 @@ _PERPLEXITIES = ("perplexity_before", "perplexity_after")
 
 def _fluency(found: Mapping[str, AttackResult], device: str) -> tuple[dict[str, Row], str]:
     """Return the pseudo-perplexities of each model's texts, or why there are none: an attack is complete without."""
-    from robust_core.evaluation.fluency import perplexities
-
     try:
         pairs = perplexities(reader_of(device), list(found.values()))
     except RobustError as error:
@@ -158,9 +156,6 @@ def _attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:  # n
 
 
 def _explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noqa: ANN401
-    from robust_core.metrics import consistency
-    from robust_core.text import Draft, align
-
     def words(a: "Attribution") -> Row:
         return {"words": [a.text[start:end] for start, end in a.spans], "scores": list(a.scores)}
 

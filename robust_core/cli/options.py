@@ -1,4 +1,4 @@
-"""The program, options that commands share, and how they read what a person typed."""
+"""Options that commands share, and how they read what a person typed."""
 
 import contextlib
 import signal
@@ -8,40 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from robust_core.errors import BadInput, RobustError, UnknownName
+from robust_core.errors import BadInput, UnknownName
+from robust_core.models import loading
 from robust_core.registry import Registry, check_parameters, from_record, parameters
 from robust_core.text import check_typed
 from robust_core.types import PRECISIONS, Precision
 
 _MOST_STDIN = 1_000_000
-
-INTERRUPTED = 130
-
-
-class _Group(TyperGroup):
-    """The commands, with every error that a user may see as one line on stderr and exit code 2."""
-
-    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> None:  # noqa: ANN401
-        """Run a command and leave the program with its exit code."""
-        for stream in (sys.stdout, sys.stderr):
-            # A terminal that cannot show a character gets a question mark, not a traceback.
-            with contextlib.suppress(AttributeError, ValueError):
-                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-        try:
-            code = super().main(*args, standalone_mode=False, **options)
-        except (RobustError, typer.TyperException) as error:
-            message = str(error) if isinstance(error, RobustError) else error.format_message()
-            typer.echo(" ".join(message.split()), err=True)
-            code = 2
-        except (KeyboardInterrupt, typer.Abort):
-            code = INTERRUPTED
-        sys.exit(code or 0)
-
-
-app = typer.Typer(cls=_Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Attack, explain and evaluate text classifiers.")
 
 Text = Annotated[str, typer.Argument(help="The text, in quotes; - reads it from standard input.")]
 
@@ -92,8 +66,6 @@ def precision_of(name: str) -> Precision:
 
 def load_models(model_ids: Sequence[str], device: str) -> list[Any]:
     """Load classifiers, each once; two names of one model are refused."""
-    from robust_core.models import loading
-
     loaded = {name: loading.load(name, device) for name in dict.fromkeys(model_ids)}
     names: dict[str, str] = {}
     for name, classifier in loaded.items():

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from typing import Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Plain
 
 from robust_core.store import finite
 
@@ -18,10 +21,6 @@ def show_rows(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable
     if as_json:
         typer.echo(json.dumps({"results": finite(rows)}, allow_nan=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text as Plain
-
     console = Console()
     if not console.is_terminal:
         console.width = 160

@@ -5,21 +5,25 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from robust_core.claims.files import export_claim
 from robust_core.cli.options import (
-    INTERRUPTED,
     Device,
     Exactness,
     Json,
-    app,
     interruptible,
     precision_of,
     stdout_kept,
 )
 from robust_core.cli.output import Row
+from robust_core.cli.program import INTERRUPTED, app
 from robust_core.cli.train import tell
 from robust_core.errors import BadInput
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments import readme as tables
+from robust_core.experiments.base import Options
+from robust_core.jobs import progress
 from robust_core.store import ResultStore, finite
 
 
@@ -38,12 +42,6 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
                   "--out", help="Folder for the claims, each written once it is measured: results, say.")] = None,
               device: Device = "auto", as_json: Json = False) -> None:
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
-    from rich.console import Console
-
-    from robust_core.experiments import EXPERIMENTS
-    from robust_core.experiments.base import Options
-    from robust_core.jobs import progress
-
     with stdout_kept(), interruptible() as stop:
         experiment = EXPERIMENTS[name]()
         options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, precision_of(precision), device,
@@ -75,8 +73,6 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
 def table(write: Annotated[bool, typer.Option("--write", help="Bring both pages up to date.")] = False,
           check: Annotated[bool, typer.Option("--check", help="Fail if one is out of date.")] = False) -> None:
     """Make the tables of README.md and docs/results.md from results/, or check them."""
-    from robust_core.experiments import readme as tables
-
     if write == check:
         raise BadInput("Choose one of --write and --check.")
     names = [page.name for page in (tables.write() if write else tables.stale())]

@@ -9,13 +9,16 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from robust_core import datasets, uploads
-from robust_core.cli.options import INTERRUPTED, Device, Json, Seed, app, interruptible, stdout_kept, typed_settings
+from robust_core import datasets, trainings, uploads
+from robust_core.cli.options import Device, Json, Seed, interruptible, stdout_kept, typed_settings
 from robust_core.cli.output import key, percent, show_rows
+from robust_core.cli.program import INTERRUPTED, app
+from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput
 from robust_core.paths import own_checkpoints, process_rank
 from robust_core.registry import parameters
 from robust_core.store import finite
+from robust_core.train.recipe import Recipe
 
 
 @app.command()
@@ -41,8 +44,6 @@ def train(dataset: Annotated[str, typer.Option(
           events: Annotated[bool, typer.Option("--events", help="Print each event as a line of JSON.")] = False,
           device: Device = "auto", as_json: Json = False) -> None:
     """Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."""
-    from robust_core import trainings
-
     say = _teller(sys.stdout) if events else tell
     with stdout_kept(), interruptible() as stop:
         if plan is not None and (dataset or architecture or rows):
@@ -92,9 +93,6 @@ def _dataset(given: str) -> str:
 
 def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` settings by the types of the defence's parameters and the recipe's."""
-    from robust_core.defences import DEFENCES
-    from robust_core.train.recipe import Recipe
-
     return typed_settings({p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}, settings)
 
 

@@ -11,6 +11,7 @@ from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
 from robust_core.encoder_evaluation import probes, similarity
+from robust_core.encoder_evaluation.victims import victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.registry import to_record
 from robust_core.store import ResultStore, Run, model_fingerprint, versions
@@ -90,8 +91,6 @@ def evaluated(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, str]], *,
 
 def _attacked(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n: int, data_dir: str | Path | None,
               store: ResultStore | None, stop: threading.Event, precision: Precision) -> Iterator[Event]:
-    from robust_core.encoder_evaluation.victims import victim
-
     given = probes.attacked(task, data_dir)
     victims = []
     for encoder in encoders:

@@ -9,7 +9,9 @@ from typing import Any
 from robust_core.encoder_training import METHODS
 from robust_core.encoder_training.base import Schedule, method
 from robust_core.encoder_training.simcse import SimCSE
+from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput
+from robust_core.models import encoder_cards
 from robust_core.registry import parameters, to_record
 
 
@@ -91,9 +93,6 @@ def order(name: str, preset: str = "", settings: Mapping[str, Any] | None = None
 
 def run(wanted: Order, root: Path, device: str = "auto", data_dir: str | None = None) -> Iterator[dict[str, Any]]:
     """Train, store the encoder and hand on the events; the last is {"kind": "stored", "row": …, "card": …}."""
-    from robust_core.encoder_training.training import train
-    from robust_core.models import encoder_cards
-
     for event in train(wanted.method, wanted.schedule, sentences=wanted.sentences, seed=wanted.seed, device=device,
                        data_dir=data_dir, name=wanted.name, start=wanted.start):
         if event["kind"] != "trained":

@@ -11,6 +11,8 @@ from robust_core.encoder_training import corpus
 from robust_core.encoder_training.base import Schedule
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.errors import BadInput
+from robust_core.models import encoder_cards
+from robust_core.models.device import fast_bf16, pick_device
 from robust_core.registry import to_record
 
 _LORA_SCALE = 2.0
@@ -44,9 +46,7 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
     """
     from robust_core.encoder_training.loop import EncoderLoop
     from robust_core.encoder_training.networks import SentenceNetwork, Training
-    from robust_core.models import encoder_cards
     from robust_core.models.base_encoders import parent
-    from robust_core.models.device import fast_bf16, pick_device
     from robust_core.models.lora import add_low_rank
     from robust_core.train.setup import Randomness
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import umap
 
 from robust_core.attacks.embeddings import PGD
 from robust_core.text import Draft, Edit, align
@@ -107,8 +108,6 @@ def places(corpus: np.ndarray, points: np.ndarray, how: str = "pca") -> tuple[np
     if how == "pca":
         plane = Plane.of(corpus)
         return plane.at(corpus), plane.at(points), plane.share
-    import umap
-
     reducer = umap.UMAP(metric="cosine", random_state=0, n_jobs=1).fit(corpus)
     return np.asarray(reducer.embedding_), np.asarray(reducer.transform(points)), None
 

@@ -13,6 +13,7 @@ from robust_core.experiments.base import (
     note,
     seeded,
 )
+from robust_core.models.cards import cards
 from robust_core.paths import own_checkpoints
 from robust_core.types import Event
 
@@ -23,8 +24,6 @@ def prepared(experiment: Experiment, options: Options, stop: threading.Event) ->
     Yields:
         "training" events whose data are those of `trainings.run`; "note" events.
     """
-    from robust_core.models.cards import cards
-
     here = {card.id for card in cards()}
     missing = [wanted for wanted in map(trainings.order, experiment.plan(options)) if wanted.id not in here]
     if missing and not options.train:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from robust_core import trainings
 from robust_core.errors import BadInput, MissingResource
 from robust_core.experiments.budgets import Entry
+from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
 
@@ -95,8 +96,6 @@ class Experiment:
 
 def seeded(model: str, seeds: int) -> tuple[list[str], list[str]]:
     """Return the ids of a model's trainings that are here, and those that are not."""
-    from robust_core.models.cards import cards
-
     known = {card.id for card in cards()}
     wanted = [model if seed == 0 else f"{model}@{seed}" for seed in range(seeds)]
     return [name for name in wanted if name in known], [name for name in wanted if name not in known]

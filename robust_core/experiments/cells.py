@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from robust_core import datasets, metrics
+from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput as BadInput
 from robust_core.errors import MissingResource as MissingResource
 from robust_core.errors import RobustError
+from robust_core.evaluation.evaluate import evaluate
 from robust_core.experiments.base import Options, note, seeded
+from robust_core.models import loading
 from robust_core.store import ResultStore
 from robust_core.types import Event
 from robust_core.types import Precision as Precision
@@ -50,8 +53,6 @@ def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, 
         "progress" and "note" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`),
         rows (those of `evaluate`, one a seed) and right (for each row whether the model is right, by uid).
     """
-    from robust_core.models import loading
-
     groups: dict[tuple[str, int | None, int], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.attack, cell.n, cell.max_queries), []).append(cell)
@@ -102,9 +103,6 @@ def _count(cell: Cell, options: Options) -> int | None:
 
 def _evaluated(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
                stop: threading.Event) -> Iterator[Event]:
-    from robust_core.attacks import ATTACKS
-    from robust_core.evaluation.evaluate import evaluate
-
     attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
     yield from evaluate(victims, dataset, split, attacks, n=_count(cell, options), data_dir=options.data_dir,
                         store=store, stop=stop, precision=options.precision)

@@ -20,6 +20,7 @@ from robust_core.experiments.base import (
     seed_of,
 )
 from robust_core.experiments.cells import Cell, measured
+from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -125,8 +126,6 @@ def _claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[
 
 def _training(subject: Subject) -> dict[str, Any]:
     """Return what a model of seed 0 learnt from, and where its training differs from the one planned."""
-    from robust_core.models.cards import cards
-
     card = next((card for card in cards() if card.id == subject.id), None)
     if card is None:
         return {"trained_on": {}, "differs": {}}

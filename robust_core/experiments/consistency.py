@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets
+from robust_core.attacks import ATTACKS
 from robust_core.claims.markdown import decimal, markdown
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
+from robust_core.evaluation.evaluate import evaluate
 from robust_core.experiments.availability import available
 from robust_core.experiments.base import (
     Claim,
@@ -24,6 +26,8 @@ from robust_core.experiments.base import (
     seeded,
 )
 from robust_core.experiments.comparison import TITLES, difference
+from robust_core.explainers import EXPLAINERS
+from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -90,11 +94,6 @@ def _group(experiment: Experiment, question: Question, subjects: Sequence[Subjec
            options: Options, store: ResultStore, stop: threading.Event, paper: Callable[[str, str], Any]
            ) -> Iterator[Event]:
     """Measure models that read the same texts, in step, and state a claim of each."""
-    from robust_core.attacks import ATTACKS
-    from robust_core.evaluation.evaluate import evaluate
-    from robust_core.explainers import EXPLAINERS
-    from robust_core.models import loading
-
     dataset, explainer = str(subjects[0].training["dataset"]), EXPLAINERS[question.explain]()
     ids = {subject.id: seeded(subject.id, options.seeds)[0] for subject in subjects}
     models = [loading.load(name, options.device) for names in ids.values() for name in names]

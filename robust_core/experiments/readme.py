@@ -5,9 +5,16 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
+from robust_core.certify.smoothers import SMOOTHERS
 from robust_core.claims.files import Claim, claims
 from robust_core.claims.markdown import markdown, percent
+from robust_core.defences import DEFENCES
+from robust_core.encoder_training import METHODS
 from robust_core.errors import BadInput
+from robust_core.experiments import EXPERIMENTS
+from robust_core.explainers import EXPLAINERS
 from robust_core.paths import PAGES
 
 _BLOCK = re.compile(r"(<!-- table:(?P<name>[\w/-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
@@ -56,13 +63,6 @@ def _is(claim: Claim, dataset: str, attack: str | None) -> bool:
 def methods_table(found: list[Claim]) -> str:
     """Return the registered attacks, defences, sentence methods, explainers and smoothers."""
     del found
-    from robust_core.attacks import ATTACKS
-    from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
-    from robust_core.certify.smoothers import SMOOTHERS
-    from robust_core.defences import DEFENCES
-    from robust_core.encoder_training import METHODS
-    from robust_core.explainers import EXPLAINERS
-
     rows = [[registry.kind, f"`{name}`", (cls.__doc__ or "").split("\n")[0], f"[{cls.title}]({cls.source})"]
             for registry in (ATTACKS, EMBEDDING_ATTACKS, DEFENCES, METHODS, EXPLAINERS, SMOOTHERS)
             for name, cls in registry.items()]
@@ -136,8 +136,6 @@ def speed_table(found: list[Claim]) -> str:
 
 
 def _title(attack: str) -> str:
-    from robust_core.attacks import ATTACKS
-
     return ATTACKS[attack].title.partition(" (")[0]
 
 
@@ -192,8 +190,6 @@ def render(text: str, found: list[Claim]) -> str:
         BadInput: A block names no table.
     """
     def fill(match: re.Match[str]) -> str:
-        from robust_core.experiments import EXPERIMENTS
-
         if match["name"] in EXPERIMENTS:
             return match[1] + EXPERIMENTS[match["name"]]().table(found) + match[3]
         if match["name"] not in TABLES:

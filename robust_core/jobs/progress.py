@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
 from robust_core.types import Event
 
 if TYPE_CHECKING:
@@ -91,8 +93,6 @@ def _lines(console: "Console", began: float, every: float) -> Callable[[str, int
 
 @contextlib.contextmanager
 def _bars(console: "Console") -> Iterator[Callable[[str, int, int, str, float], None]]:
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
-
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(None),
                TextColumn("{task.fields[text]}", markup=False))
     with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as bars:

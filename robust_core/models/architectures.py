@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from robust_core.models import huggingface
 from robust_core.models.cards import WORD_MODELS
 from robust_core.models.device import pick_device
-from robust_core.models.tokens import subwords
+from robust_core.models.tokens import WordVocabulary, subwords
 from robust_core.resources.encoder import minilm_folder
 
 if TYPE_CHECKING:
 
     from robust_core.models.networks.base import Network
-    from robust_core.models.tokens import Subwords, WordVocabulary
+    from robust_core.models.tokens import Subwords
 
 
 def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...], vocabulary: tuple[str, ...] = ()
@@ -46,8 +46,6 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
 
 def _plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[str, ...],
            vocabulary: tuple[str, ...]) -> "tuple[Network, WordVocabulary | Subwords]":
-    from robust_core.models.tokens import WordVocabulary
-
     if architecture in WORD_MODELS:
         from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import paths
 from robust_core.errors import BadInput
-from robust_core.models import lora
 from robust_core.paths import sha256
 
 if TYPE_CHECKING:
@@ -125,6 +124,8 @@ def apply(card: EncoderCard, given: "Parent") -> None:
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
+
+    from robust_core.models import lora
 
     path, start = card.folder / _WEIGHTS, card.config.get("start")
     try:

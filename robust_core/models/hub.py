@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from robust_core.errors import BadInput, MissingResource
+from robust_core.models.tokens import Subwords
+from robust_core.paths import short_name
 
 if TYPE_CHECKING:
 
-    from robust_core.models.tokens import Subwords
+    pass
 
 
 class Opened(NamedTuple):
@@ -49,9 +51,6 @@ def opened(name: str, auto: str, what: str, length: int, otherwise: str = "Give 
         raise MissingResource(f"The {what} {name}", otherwise)
     import transformers
     from transformers.utils import logging
-
-    from robust_core.models.tokens import Subwords
-    from robust_core.paths import short_name
 
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()

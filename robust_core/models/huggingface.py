@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models.hub import opened
+from robust_core.paths import short_name
 
 if TYPE_CHECKING:
     import torch
@@ -41,8 +42,6 @@ def classifier(model_id: str, device: "torch.device", known: list[str] | None = 
             raise UnknownName("model", model_id, known) from None
         raise
     if labels is None and found.missing:
-        from robust_core.paths import short_name
-
         raise BadInput(f"{short_name(Path(model_id))} is no classifier: it has no weights for "
                        f"{', '.join(sorted(found.missing)[:3])}.")
     config = found.model.config

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from robust_core import datasets
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import huggingface
+from robust_core.models.architectures import build
 from robust_core.models.cards import ARCHITECTURES, WORD_MODELS, Card, cards, check_files, read_card, word_files
 from robust_core.models.device import pick_device
 from robust_core.models.fingerprints import encoder_hash, parent_hash
@@ -58,7 +59,6 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from robust_core.models.architectures import build
     from robust_core.models.classifier import TextClassifier
     from robust_core.models.lora import merge
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from robust_core import paths
@@ -253,8 +254,6 @@ def _packaged(device: torch.device) -> MaskedModel:
             raise BadInput(f"The masked language model's {name} does not match its card; restore it.")
     if fingerprints.encoder_hash() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
-    from safetensors.torch import load_file
-
     network = MaskedNetwork(Bert.from_folder(encoder))
     state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
     lora.merge(network, state, card["config"])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from robust_core import datasets
 from robust_core.text import Draft, Edit
 from robust_core.types import Noise
 
@@ -14,8 +15,6 @@ _PROBES, _VARIANTS = 16, 12
 @functools.cache
 def probes() -> list[list[str]]:
     """Return packaged reviews of various lengths, each with texts that lack one of its words."""
-    from robust_core import datasets
-
     texts = sorted((example.text for example in datasets.load("reviews", "train")), key=len)
     groups = []
     for text in texts[:: max(len(texts) // _PROBES, 1)]:

@@ -4,10 +4,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from robust_core.errors import BadInput, MissingResource
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -49,8 +51,6 @@ def load_arrays(file: str, command: str) -> "dict[str, np.ndarray]":
         MissingResource: If the file is not there.
         BadInput: If it cannot be read as plain arrays.
     """
-    import numpy as np
-
     path = table_path(file, command)
     try:
         with np.load(path, allow_pickle=False) as table:
@@ -61,8 +61,6 @@ def load_arrays(file: str, command: str) -> "dict[str, np.ndarray]":
 
 def pack_words(words: list[str]) -> "np.ndarray":
     """Return words as the bytes of one text (uint8), since arrays of str take four bytes a letter."""
-    import numpy as np
-
     return np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
 
 

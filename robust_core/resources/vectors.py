@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from robust_core.errors import BadInput
 from robust_core.resources._tables import load_arrays
 from robust_core.resources.encoder import minilm_folder
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import BertModel
 
 
@@ -32,8 +33,6 @@ def word_vectors(words: Sequence[str], dim: int = 200) -> "np.ndarray":
         BadInput: If `dim` is out of range.
         MissingResource: If the encoder or the table of components is absent.
     """
-    import numpy as np
-
     table = load_arrays("word_projection.npz", "vectors")
     components = table["components"].astype(np.float32)  # (200, 384)
     if not 1 <= dim <= len(components):
@@ -55,7 +54,6 @@ def encode_words(words: Sequence[str], batch: int = 256) -> "np.ndarray":
     Raises:
         MissingResource: If the encoder is absent.
     """
-    import numpy as np
     import torch
     from tokenizers import Tokenizer
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from robust_core.models.networks.word_masks import GroupedEmbedding
+from robust_core.resources import neighbours, word_vectors
 from robust_core.train.setup import Setup
 
 
@@ -25,8 +26,6 @@ def add_groups(setup: Setup, groups: int) -> None:
 def clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
     """Return the (words,) group of each word: k-means of the mean of its vector and its neighbours' vectors."""
     from sklearn.cluster import KMeans
-
-    from robust_core.resources import neighbours, word_vectors
 
     close = [[other for other, cosine in neighbours(word)[:10]] for word in words]
     every = tuple(dict.fromkeys([*words, *(other for others in close for other in others)]))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
 from torch import nn
 
 from robust_core.errors import BadInput
@@ -61,8 +63,6 @@ def write_state(folder: Path, values: dict[str, Any]) -> None:
 
     One file, so that weights and figures never come from different moments.
     """
-    from safetensors.torch import save as to_bytes
-
     tensors: dict[str, torch.Tensor] = {}
     text = json.dumps(_without_tensors(values, "", tensors))
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,8 +80,6 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     Raises:
         BadInput: The file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = folder / _NAME
     if not path.is_file():
         return None

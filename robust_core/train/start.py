@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
+from robust_core import datasets
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import architectures, cards, fingerprints, loading
 from robust_core.models.lora import add_low_rank
@@ -87,8 +89,6 @@ def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Exa
         examples: Its training texts.
         root: Folder of checkpoints to look into first.
     """
-    from robust_core import datasets
-
     known = {card.id: card for card in cards.cards(root)}
     stem = f"{dataset}/{cards.folder_name(architecture)}/base"
     print_of = datasets.fingerprint(list(examples))
@@ -115,8 +115,6 @@ def _word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...
 
 def _continue(network: Network, base: cards.Card, recipe: Recipe) -> None:
     """Give a network the trained weights of the base model."""
-    from safetensors.torch import load_file
-
     if any(base.recipe.get(name) != getattr(recipe, name) for name in ("rank", "lora_targets")):
         raise BadInput(f"{base.id} has low-rank weights of rank {base.recipe.get('rank')} on "
                        f"{base.recipe.get('lora_targets')}; set rank and lora_targets to the same.")

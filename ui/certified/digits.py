@@ -1,10 +1,12 @@
 """A digit to draw or pick, and how far its pixels may move."""
 
+import base64
 import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from robust_core.certify import images
 from robust_core.certify.smoothers import SMOOTHERS
@@ -95,8 +97,6 @@ def from_picture(data: bytes, levels: int) -> np.ndarray:
     Raises:
         BadInput: It is no picture, or too large a one.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
             if picture.width * picture.height > 20_000_000:
@@ -118,10 +118,6 @@ def _enlarged(values: np.ndarray) -> np.ndarray:
 
 
 def _url(values: np.ndarray) -> str:
-    import base64
-
-    from PIL import Image
-
     buffer = io.BytesIO()
     Image.fromarray(_enlarged(values)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

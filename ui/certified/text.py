@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from robust_core.certify.certified_accuracy import certify_texts
 from ui.session import attack
 from ui.shared import catalogue
 from ui.widgets import charts
@@ -46,8 +47,6 @@ def _model(name: str, stamp: str) -> "SmoothedModel":
 
 @st.cache_data(show_spinner="Certifying …", max_entries=500)
 def _certified(name: str, stamp: str, text: str, method: str) -> list[dict[str, Any]]:
-    from robust_core.certify.certified_accuracy import certify_texts
-
     loaded = _model(name, stamp)
     return certify_texts(loaded, [text], method, [s for s in LAMBDAS if s in loaded.scales(method)])
 

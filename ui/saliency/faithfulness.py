@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from robust_core.explainers import EXPLAINERS
+from robust_core.explainers.faithfulness import faithfulness, repeatability
 from robust_core.registry import from_record, to_record
 from ui.comparison.row import Row
 from ui.session import selection
@@ -50,8 +51,6 @@ def _shelf() -> Shelf:
 
 
 def _measure(model_id: str, print_: str, device: str, text: str, target: int, record: str) -> Trust:
-    from robust_core.explainers.faithfulness import faithfulness, repeatability
-
     model = loaded.models().ask(model_id, print_, device).result()
     started = time.perf_counter()
     [found] = from_record(EXPLAINERS, json.loads(record)).explain(model, [text], [target])

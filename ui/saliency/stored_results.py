@@ -12,6 +12,7 @@ from robust_core import metrics
 from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
+from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
 from robust_core.types import AttackResult
@@ -146,8 +147,6 @@ def _work(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
     def work(stop: threading.Event) -> Iterator[Any]:
-        from robust_core.evaluation.evaluate import evaluate
-
         models = [loaded.models().ask(m, catalogue.fingerprint(m), chosen.device).result() for m in asked]
         events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
                           store=loaded.store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)

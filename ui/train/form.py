@@ -10,6 +10,7 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError
 from robust_core.models import cards
 from robust_core.registry import to_record
+from robust_core.train.recipe import Recipe, recipe_for
 from ui.session import selection
 from ui.shared import catalogue, loaded
 from ui.widgets import forms
@@ -166,8 +167,6 @@ def _fill(what: str, about: Any, fill: Any) -> None:  # noqa: ANN401
 
 def recipe(dataset: str, data_dir: str | None, name: str, defence: Any) -> dict[str, Any]:  # noqa: ANN401
     """Draw the fields of the recipe; return those that differ from what is suggested."""
-    from robust_core.train.recipe import Recipe, recipe_for
-
     usual = dataclasses.asdict(recipe_for(name or "minilm", dataset, trainings.size(dataset, data_dir)))
     _fill("recipe", usual, lambda: st.session_state.update({f"train.recipe.{k}": v for k, v in usual.items()}))
     decided = [] if defence.fit(Recipe()) == Recipe() else ["epochs"]

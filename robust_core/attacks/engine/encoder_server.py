@@ -15,6 +15,7 @@ from robust_core.attacks.engine.requests import (
     Similarity,
 )
 from robust_core.attacks.engine.server import ALONE, Answers, first_alike, noise_bounds
+from robust_core.encoders import default
 from robust_core.types import Encoder, Noise
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ class EncoderServer:
 
     def _loaded(self) -> Any:  # noqa: ANN401 (an encoder, with or without screening)
         if self._encoder is None:
-            from robust_core.encoders import default
-
             self._encoder = default(self._device)
         return self._encoder
 

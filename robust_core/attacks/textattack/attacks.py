@@ -12,6 +12,7 @@ from robust_core.attacks.engine.requests import (
     Target,
 )
 from robust_core.attacks.textattack.client import search_in_textattack
+from robust_core.attacks.textattack.parts import need_masked_model
 from robust_core.registry import param
 
 
@@ -57,8 +58,6 @@ class BertAttack(Attack):
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Let TextAttack search, if the masked language model is here."""
-        from robust_core.attacks.textattack.parts import need_masked_model
-
         need_masked_model()
         return (yield from search_in_textattack(self, target, rng))
 

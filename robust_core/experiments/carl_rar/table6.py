@@ -13,6 +13,8 @@ from robust_core.experiments.availability import prepared
 from robust_core.experiments.base import Claim, Experiment, Options, Subject, chosen, note, picked, seed_of, seeded
 from robust_core.experiments.budgets import training
 from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, pgd
+from robust_core.models import loading
+from robust_core.models.device import climbing
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
@@ -37,8 +39,6 @@ class CarlRarTable6(Experiment):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack, read back, judge."""
-        from robust_core.models import loading
-
         chosen(["pgd"], options.attacks, "attack")
         yield from prepared(self, options, stop)
         picked(self.subjects(), options)
@@ -146,7 +146,6 @@ def read_under(reader: Any, examples: Sequence[Example], radius: float,  # noqa:
     """
     import torch
 
-    from robust_core.models.device import climbing
     from robust_core.perturb import climb
 
     encoded = reader.embed([e.text for e in examples])

@@ -13,6 +13,7 @@ from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.availability import prepared
 from robust_core.experiments.base import Claim, Experiment, Options, Subject, chosen, note, seed_of, seeded
 from robust_core.experiments.budgets import training
+from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.types import Event, Example, Precision
@@ -41,8 +42,6 @@ class UnderPGD(Experiment):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the models that are here, each at all radii."""
-        from robust_core.models import loading
-
         chosen(["pgd"], options.attacks, "attack")
         # No figure here is a difference to base, so a base model that is not asked for is not attacked.
         names = chosen([subject.id for subject in self.subjects()], options.models, "model")

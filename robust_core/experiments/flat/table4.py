@@ -10,6 +10,7 @@ from robust_core.claims.markdown import markdown, percent
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, chosen, note, pooled, seed_of, seeded
 from robust_core.experiments.cells import Cell, measured
+from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -51,8 +52,6 @@ class FlatTable4(Experiment):
 
     def cells(self, options: Options) -> list[Cell]:
         """Return what to measure: every attack on each model of SST-2 that is here."""
-        from robust_core.models.cards import cards
-
         known = [card.id for card in cards() if card.dataset == "sst2" and card.seed == 0]
         models = chosen(known, options.models, "model")
         return [Cell(model, attack, _sentences(model) if attack in COSTLY else None, LIMIT if attack in COSTLY else 0)

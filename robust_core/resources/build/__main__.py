@@ -10,6 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from robust_core.resources._tables import TABLES
+from robust_core.resources.build.antonyms import build_antonyms
+from robust_core.resources.build.pos import build_pos
+from robust_core.resources.build.vectors import build_vectors
+from robust_core.resources.build.wordnet import build_wordnet
+from robust_core.resources.encoder import build_encoder
 
 NAMES = ("encoder", "neighbours", "pos", "vectors", "antonyms", "wordnet")
 
@@ -54,7 +59,6 @@ def _needed(options: argparse.Namespace) -> list[Path]:
 def _builder(name: str) -> Callable[[argparse.Namespace], list[Path]]:
     """Return the function that builds a resource; what it needs is imported only when it runs."""
     def encoder(options: argparse.Namespace) -> list[Path]:
-        from robust_core.resources.encoder import build_encoder
         return [build_encoder(options.out, options.dtype)]
 
     def neighbours(options: argparse.Namespace) -> list[Path]:
@@ -62,19 +66,15 @@ def _builder(name: str) -> Callable[[argparse.Namespace], list[Path]]:
         return [build_neighbours(options.data, options.wordnet, options.out or TABLES)]
 
     def pos(options: argparse.Namespace) -> list[Path]:
-        from robust_core.resources.build.pos import build_pos
         return [build_pos(options.data, options.wordnet, options.out or TABLES)]
 
     def vectors(options: argparse.Namespace) -> list[Path]:
-        from robust_core.resources.build.vectors import build_vectors
         return [build_vectors(options.data, options.out or TABLES)]
 
     def antonyms(options: argparse.Namespace) -> list[Path]:
-        from robust_core.resources.build.antonyms import build_antonyms
         return [build_antonyms(options.data, options.wordnet, options.out or TABLES)]
 
     def wordnet(options: argparse.Namespace) -> list[Path]:
-        from robust_core.resources.build.wordnet import build_wordnet
         return [build_wordnet(options.wordnet, options.out or TABLES)]
 
     return {"encoder": encoder, "neighbours": neighbours, "pos": pos, "vectors": vectors, "antonyms": antonyms,

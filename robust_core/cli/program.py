@@ -1,0 +1,94 @@
+"""The program: its commands by name, each imported when it is asked for, and errors as one line."""
+
+import contextlib
+import importlib
+import sys
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command_from_info
+
+from robust_core.errors import RobustError
+
+INTERRUPTED = 130
+
+
+class Command(NamedTuple):
+    """Where a command is defined, and the first line of its help: so that `--help` imports none of them.
+
+    Attributes:
+        module: Its module, below `robust_core.cli`.
+        help: The first line of its docstring.
+    """
+
+    module: str
+    help: str
+
+
+# In the order in which --help lists them.
+COMMANDS = {
+    "models": Command("doctor", "List the models that are here."),
+    "doctor": Command("doctor", "Check that everything needed is here; exit code 1 when something is not."),
+    "predict": Command("one_text", "Classify a text."),
+    "attack": Command("one_text", "Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."),
+    "explain": Command("one_text", "Show how much each word speaks for a class, and how stable that is between two texts."),
+    "train": Command("train", "Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."),
+    "evaluate": Command("evaluate", "Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."),
+    "reproduce": Command("papers", "Repeat an experiment of a paper and print its table; what has been computed before is not computed again."),
+    "table": Command("papers", "Make the tables of README.md and docs/results.md from results/, or check them."),
+    "train-encoder": Command("encoders", "Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights."),
+    "evaluate-encoder": Command("encoders", "Measure sentence encoders: similarity, classifiers on their vectors, and how easily these are fooled."),
+    "similarity": Command("encoders", "Show how alike sentence encoders find two texts."),
+    "certify": Command("certify", "Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."),
+    "train-smoothed": Command("certify", "Train the base classifiers that `certify` smooths, one for each method and Lambda."),
+}
+
+
+class _Group(TyperGroup):
+    """The commands, with every error that a user may see as one line on stderr and exit code 2."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 (typer's own copy of click has no public name)
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 (likewise)
+        """Import the module of a command and return the command, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        importlib.import_module(f"robust_core.cli.{COMMANDS[cmd_name].module}")
+        for info in app.registered_commands:
+            command = get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=None)
+            if command.name == cmd_name:
+                return command
+        return None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 (likewise)
+        """List the commands with the first line of their help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> None:  # noqa: ANN401
+        """Run a command and leave the program with its exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character gets a question mark, not a traceback.
+            with contextlib.suppress(AttributeError, ValueError):
+                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        try:
+            code = super().main(*args, standalone_mode=False, **options)
+        except (RobustError, typer.TyperException) as error:
+            message = str(error) if isinstance(error, RobustError) else error.format_message()
+            typer.echo(" ".join(message.split()), err=True)
+            code = 2
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+        sys.exit(code or 0)
+
+
+app = typer.Typer(cls=_Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Attack, explain and evaluate text classifiers.")
+
+
+@app.callback()
+def _program() -> None:
+    """Attack, explain and evaluate text classifiers."""
