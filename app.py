@@ -9,21 +9,21 @@ from ui.widgets import dataset_job
 
 ROOT = Path(__file__).parent
 st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
-found = frame.pages(ROOT / "pages")
+found = frame.list_pages(ROOT / "pages")
 # Lower-case addresses differ from those that Streamlit itself would give to files in `pages/`: its own handling of that
 # folder, which precedes the first `st.navigation` of a process, then never takes a page for its own.
 entries = [st.Page(page.path, title=page.title, icon=page.icon, default=not i,
                    url_path=page.title.lower().replace(" ", "-")) for i, page in enumerate(found)]
 frame.open_session()
 current = st.navigation(entries)
-frame.style()
-frame.sidebar()
+frame.apply_style()
+frame.draw_sidebar()
 here = next(page for page, entry in zip(found, entries, strict=True) if entry.title == current.title)
-frame.watch(entries[0], here is found[0])
-dataset_job.sign()
+frame.watch_attack(entries[0], here is found[0])
+dataset_job.draw_sign()
 st.title(here.title)
 st.caption(here.subtitle)
-frame.said()
+frame.notify_restored()
 current.run()
 frame.write_link()
 # After the page: the imports of a warm-up would hold up its first drawing.

@@ -16,7 +16,7 @@ import numpy as np
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.textattack import parts, recipes
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.text import Draft
@@ -30,8 +30,8 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
     """Return for each result of ours whether TextAttack flips the same sentence, and its queries."""
     import torch
 
-    search = recipes.recipe(attack.name, parts.wrapper(model.predict_proba),
-                                      parts.cosines(encoder.encode))
+    search = recipes.build_recipe(attack.name, parts.wrap_victim(model.predict_proba),
+                                      parts.make_alike(encoder.encode))
     search.goal_function.query_budget = attack.max_queries
     found = []
     for k, result in enumerate(results):
@@ -46,7 +46,7 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
 
 def compare(name: str, model: Any, examples: list[Example], budget: int, seed: int) -> dict[str, Any]:  # noqa: ANN401
     """Return both success rates, their paired difference with its standard error, and the mean queries."""
-    attack, encoder = ATTACKS[name](max_queries=budget), encoders.default()
+    attack, encoder = ATTACKS[name](max_queries=budget), encoders.load_default()
     results = [e.result for e in attack.run([model], examples, seed=seed, encoder=encoder) if e.result]
     results = [result for result in results if result.status != "skipped"]
     other = theirs(attack, model, encoder, results, seed)
@@ -96,7 +96,7 @@ def claim(row: dict[str, Any], args: argparse.Namespace) -> None:
     """Write a row as a claim: a file for each attack."""
     words = f" --most-words {args.most_words}" if args.most_words else ""
     more = words + (f" --seed {args.seed}" if args.seed else "")
-    export_claim(Path(args.out) / f"against-{row['attack']}.json",
+    write_claim(Path(args.out) / f"against-{row['attack']}.json",
                  claim=f"{row['attack']} flips as many texts as TextAttack's search at one budget of queries",
                  command=f"python -m bench.against --attack {row['attack']} --n {args.n} --budget {args.budget}{more}",
                  run="", n=row["n"], seeds=[args.seed], metric="success_difference", value=row["difference"],

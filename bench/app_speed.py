@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from robust_core import datasets
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.text import Draft
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +137,7 @@ def main() -> None:
     for name, value in found.items():
         print(f"{name}: {value:.2f}")
     if args.out:
-        export_claim(args.out, claim="How long a person waits in the app", command="python -m bench.app_speed", run="",
+        write_claim(args.out, claim="How long a person waits in the app", command="python -m bench.app_speed", run="",
                      n=args.texts, seeds=[0], metric="attack, median",
                      value=found[f"attack on {len(models)} models, median"], value_se=float("nan"), thresholds={},
                      details={"seconds": found, "cores": os.cpu_count()})

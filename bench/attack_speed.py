@@ -22,12 +22,12 @@ import torch
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, transformations
 from robust_core.attacks.textattack import recipes
-from robust_core.attacks.textattack.parts import prepare, wrapper
-from robust_core.claims.files import export_claim
+from robust_core.attacks.textattack.parts import prepare, wrap_victim
+from robust_core.claims.files import write_claim
 from robust_core.models import loading, masked_lm
 from robust_core.registry import to_record
 from robust_core.resources import pos
-from robust_core.store import versions
+from robust_core.store import read_versions
 from robust_core.text import Draft
 from robust_core.types import Example
 
@@ -67,7 +67,7 @@ class Watch:
 
 def empty_caches() -> None:
     """Forget everything that was looked up for earlier texts, on both sides."""
-    for cached in (transformations.substitutes, transformations.wordnet_swaps,
+    for cached in (transformations.list_substitutes, transformations.list_wordnet_swaps,
                    *(value for value in vars(pos).values() if hasattr(value, "cache_clear"))):
         cached.cache_clear()
 
@@ -93,7 +93,7 @@ class Sides:
             a, b = np.split(self.encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
             return (a * b).sum(axis=1)
 
-        theirs = recipes.recipe(self._ours.name, wrapper(self.model.predict_proba), alike)
+        theirs = recipes.build_recipe(self._ours.name, wrap_victim(self.model.predict_proba), alike)
         if self._ours.max_queries:
             theirs.goal_function.query_budget = self._ours.max_queries
         return theirs
@@ -135,7 +135,7 @@ def measure(model_id: str, attack: Any, examples: Sequence[Example], rounds: int
             sides: Sequence[str]) -> dict[str, Any]:
     """Run all rounds of some sides on one victim and return the figures."""
     model = loading.load(model_id)
-    encoder = encoders.default(str(model.device))
+    encoder = encoders.load_default(str(model.device))
     right = model.predict_proba([e.text for e in examples]).argmax(1)
     chosen = [e for e, label in zip(examples, right, strict=True) if e.label == label]
     both = Sides(model, encoder, attack)
@@ -230,13 +230,13 @@ def main() -> None:
         show(rows[-1])
     if options.out:
         slowest = min(rows, key=lambda row: row["exact_ratio"])
-        export_claim(
+        write_claim(
             options.out, claim="Attacks are this many times as fast as TextAttack's: the slowest of them (exact)",
             command=_command(options), run="", n=options.n,
             seeds=[0], metric="times_as_fast", value=slowest["exact_ratio"],
             value_se=float(np.std(slowest["exact_ratios"], ddof=1) / len(slowest["exact_ratios"]) ** 0.5),
             thresholds=to_record(ATTACKS["textfooler"]()) if names == ["textfooler"] else {},
-            details={"rows": rows, "threads": torch.get_num_threads(), "versions": versions()})
+            details={"rows": rows, "threads": torch.get_num_threads(), "versions": read_versions()})
 
 
 def _command(options: argparse.Namespace) -> str:

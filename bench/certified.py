@@ -19,7 +19,7 @@ from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.certify import certified_accuracy, flip_search, inputs
 from robust_core.certify.smoothers import SMOOTHERS
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose, evaluate
 from robust_core.models import loading
 from robust_core.store import ResultStore
@@ -29,13 +29,13 @@ LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 def search(args: argparse.Namespace) -> dict[str, Any]:
     """Search for flips around every input and return the claim."""
-    model = certified_accuracy.model_of(args.dataset, 0, args.data_dir)
-    data = inputs.read(args.dataset, "test", model.space, args.data_dir, n=args.n)
+    model = certified_accuracy.load_or_train(args.dataset, 0, args.data_dir)
+    data = inputs.read_split(args.dataset, "test", model.space, args.data_dir, n=args.n)
     rows = []
     for scale in args.scale or (0.5,):
         method = SMOOTHERS["dssn"](scale=scale)
-        _, found = certified_accuracy.certified_accuracy(model, data, method)
-        rows.append({"scale": scale, **flip_search.searched(model, data, method, found)})
+        _, found = certified_accuracy.measure_certified_accuracy(model, data, method)
+        rows.append({"scale": scale, **flip_search.search_data_set(model, data, method, found)})
         print(rows[-1], flush=True)
     first = rows[0]
     outside = first["outside"]["one_step_outside"]
@@ -48,7 +48,7 @@ def search(args: argparse.Namespace) -> dict[str, Any]:
 
 def attacks(args: argparse.Namespace) -> dict[str, Any]:
     """Attack classifiers (stored results are used again), compare with the radii, and return the claim."""
-    model, store, rows = certified_accuracy.model_of(args.dataset, 0, args.data_dir), ResultStore(), []
+    model, store, rows = certified_accuracy.load_or_train(args.dataset, 0, args.data_dir), ResultStore(), []
     victims = [loading.load(f"{args.dataset}/{architecture}/base") for architecture in args.victim]
     wanted = {e.uid for e in choose(datasets.load(args.dataset, "test", args.data_dir), args.n, 0)}
     methods = [ATTACKS[name]() for name in args.attack]
@@ -58,7 +58,7 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
         results = [r for r in store.each(event.data["run"]) if r.example.uid in wanted]
         for scale in args.scale or LAMBDAS[:3]:
             rows.append({"victim": event.victim, "attack": event.data["attack"], "run": event.data["run"],
-                         "scale": scale, **certified_accuracy.moved_by(model, results, SMOOTHERS["dssn"](scale=scale))})
+                         "scale": scale, **certified_accuracy.compare_moves(model, results, SMOOTHERS["dssn"](scale=scale))})
             print(rows[-1], flush=True)
     chosen = [r for r in rows if r["scale"] == rows[0]["scale"]]
     inside, changed = sum(r["inside"] for r in chosen), sum(r["changed"] for r in chosen)
@@ -72,7 +72,7 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
 
 def speed(args: argparse.Namespace) -> dict[str, Any]:
     """Time a typed review at five Lambdas and return the claim."""
-    model = certified_accuracy.model_of(args.dataset, 0, args.data_dir)
+    model = certified_accuracy.load_or_train(args.dataset, 0, args.data_dir)
     texts = [e.text for e in choose(datasets.load("reviews", "test"), args.n or 20, 0)]
     certified_accuracy.certify_texts(model, ["warm"], "dssn", LAMBDAS)
     seconds = []
@@ -108,7 +108,7 @@ def main() -> None:
     claim = globals()[args.what](args)
     if args.out:
         command = ["python", "-m", "bench.certified", args.what, "--dataset", args.dataset, *given]
-        export_claim(Path(args.out) / f"{name}.json", command=shlex.join(command), run="", **claim)
+        write_claim(Path(args.out) / f"{name}.json", command=shlex.join(command), run="", **claim)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from bench.app_speed import ALL, FLAGS, server
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 
 MAP = """() => [...document.querySelectorAll('.stPlotlyChart')].some(
          chart => chart.innerText.includes('way of the attack') && chart.querySelector('.scatterlayer .point'))"""
@@ -68,7 +68,7 @@ def main() -> None:
     for name, value in found.items():
         print(f"{name}: {value:.2f}")
     if args.out:
-        export_claim(args.out, claim="How long a person waits on the Embeddings page",
+        write_claim(args.out, claim="How long a person waits on the Embeddings page",
                      command="python -m bench.embeddings_speed", run="", n=args.steps, seeds=[0], metric="first map",
                      value=found["first map"], value_se=float("nan"), thresholds={},
                      details={"seconds": found, "cores": os.cpu_count()})

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from robust_core import datasets, resources
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import kendall_tau
 from robust_core.models import loading
@@ -117,7 +117,7 @@ def main() -> None:
         print("LIME on MiniLM, bf16 against fp32 and against another seed:", row)
     if args.out:
         before, after = load, os.getloadavg()[0]
-        export_claim(args.out, claim="IG (50 steps) and LIME (500 samples) of a pair of texts on four models",
+        write_claim(args.out, claim="IG (50 steps) and LIME (500 samples) of a pair of texts on four models",
                      command=f"python -m bench.explain_speed --pairs {args.pairs}", run="", n=args.pairs, seeds=[0],
                      metric="explanation_seconds", value=medians["all"]["wall"], value_se=float("nan"),
                      thresholds={"target": TARGET},

@@ -11,11 +11,11 @@ import sys
 import time
 
 from robust_core import datasets
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose
 from robust_core.explainers import EXPLAINERS
-from robust_core.explainers.base import allowed_gap
-from robust_core.metrics import proportion_and_error
+from robust_core.explainers.base import allow_gap
+from robust_core.metrics import estimate_proportion
 from robust_core.models import loading
 from robust_core.registry import to_record
 
@@ -40,10 +40,10 @@ def main() -> None:
             texts = [e.text for e in examples[start: start + 64]]
             targets = model.predict_proba(texts).argmax(1).tolist()
             found += explainer.explain(model, texts, targets)
-        kept = sum(a.gap <= allowed_gap(a.total) for a in found)
-        share, error = proportion_and_error(kept, len(found))
+        kept = sum(a.gap <= allow_gap(a.total) for a in found)
+        share, error = estimate_proportion(kept, len(found))
         steps = collections.Counter(a.steps for a in found)
-        at_default = proportion_and_error(sum(n for s, n in steps.items() if s == explainer.steps), len(found))[0]
+        at_default = estimate_proportion(sum(n for s, n in steps.items() if s == explainer.steps), len(found))[0]
         seconds = time.perf_counter() - started
         print(f"{model_id}: {100 * share:.1f} % of {len(found)} texts within the gap; {100 * at_default:.1f} % with "
               f"{explainer.steps} steps; steps used {dict(sorted(steps.items()))}; {seconds / len(found):.3f} s a text")
@@ -51,7 +51,7 @@ def main() -> None:
             command = ["python", "-m", "bench.ig_completeness", "--model", model_id, "--dataset", args.dataset]
             command += ["--n", str(args.n)] if args.n else []
             name = f"ig-completeness-{model_id.replace('/', '-')}.json"
-            export_claim(f"{args.out}/{name}", claim=f"Integrated gradients of {model_id} add up on {args.dataset}",
+            write_claim(f"{args.out}/{name}", claim=f"Integrated gradients of {model_id} add up on {args.dataset}",
                          command=shlex.join(command), run="", n=len(found), seeds=[0], metric="completeness",
                          value=share, value_se=error, thresholds=to_record(explainer),
                          details={"model": model_id, "dataset": args.dataset, "split": args.split,

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from robust_core.claims.files import export_claim
-from robust_core.store import ResultStore, result_record
+from robust_core.claims.files import write_claim
+from robust_core.store import ResultStore, to_result_record
 
 ROOT = Path(__file__).parents[1]
 COMMAND = ["-m", "robust_core", "evaluate", "--dataset", "reviews", "--model", "sst2/cnn/base", "--attack",
@@ -66,7 +66,7 @@ def stored(folder: Path) -> Stored:
         for result in store.each(run):
             key = (run, result.example.uid, result.victim)
             assert key not in found, f"{key} is stored twice"
-            found[key] = {name: value for name, value in result_record(result).items() if name != "seconds"}
+            found[key] = {name: value for name, value in to_result_record(result).items() if name != "seconds"}
     store.close()
     return found
 
@@ -165,7 +165,7 @@ def main() -> None:
         print(f"{name}: {value}")
     print(f"{args.kills} kills, and two processes at once: the same store and the same table as an unbroken run")
     if args.out:
-        export_claim(args.out, claim="An evaluation killed at random moments ends with the same store and table",
+        write_claim(args.out, claim="An evaluation killed at random moments ends with the same store and table",
                      command=f"python -m bench.kill --kills {args.kills} --seed {args.seed}", run="",
                      n=found["examples"], seeds=[args.seed], metric="kills", value=args.kills, value_se=float("nan"),
                      thresholds={}, details=found)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from robust_core import metrics
 from robust_core.attacks import ATTACKS
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.models import loading
 from robust_core.store import ResultStore
@@ -81,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         first, second = (attack(model, ResultStore(folder), seed, args) for seed in range(2))
     settled = [(a, b) for a, b in zip(first, second, strict=True) if a.ended >= _SETTLED * first[-1].ended]
-    growth, error = metrics.mean_and_error(b.held - a.held for a, b in settled)
+    growth, error = metrics.estimate_mean(b.held - a.held for a, b in settled)
     peaks = max(r.resident for r in first), max(r.resident for r in second)
     print(f"first pass: held {settled[0][0].held:.1f} MB at {settled[0][0].ended}, {first[-1].held:.1f} MB at the end")
     print(f"second pass beyond the first at the same sentence: {growth:+.1f} ± {error:.1f} MB "
@@ -91,7 +91,7 @@ def main() -> None:
         words = f"python -m bench.memory --model {args.model} --attack {args.attack} --every {args.every}"
         words += f" --max-queries {args.max_queries}" if args.max_queries else ""
         words += f" --n {args.n}" if args.n else ""
-        export_claim(args.out, claim=f"Memory held in a second pass of {args.attack} over SST-2 test, beyond the first",
+        write_claim(args.out, claim=f"Memory held in a second pass of {args.attack} over SST-2 test, beyond the first",
                      command=words, run="", n=2 * first[-1].ended, seeds=[0, 1], metric="megabytes", value=growth,
                      value_se=error, thresholds={}, details={"attack": args.attack, "first": first, "second": second})
 

@@ -22,8 +22,8 @@ import numpy as np
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, bae, pwws, textfooler, transformations
 from robust_core.attacks.textattack import parts, recipes
-from robust_core.claims.files import export_claim
-from robust_core.metrics import proportion_and_error
+from robust_core.claims.files import write_claim
+from robust_core.metrics import estimate_proportion
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.text import Draft, Edit, clean
@@ -97,8 +97,8 @@ class Watched:
 
     def __init__(self, name: str, model: Any, encoder: Any) -> None:  # noqa: ANN401
         # Batches of other sizes give other last bits, and TextAttack would decide exact ties by these.
-        victim = parts.wrapper(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
-        self._attack = recipes.recipe(name, victim, parts.cosines(encoder.encode))
+        victim = parts.wrap_victim(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
+        self._attack = recipes.build_recipe(name, victim, parts.make_alike(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
         ranked, asked = getattr(search, "_get_index_order", None), goal.get_results
         moved = search.get_transformations
@@ -190,7 +190,7 @@ def _importance(name: str, model: Any, draft: Draft, label: int, i: int) -> floa
         return 1.0 - float(model.predict_proba([draft.apply(Edit(i, i + 1, new)).text])[0][label])
     if name != "pwws":
         return loss()
-    return math.exp(loss(pwws.UNKNOWN)) * max(loss(word) for word in transformations.wordnet_swaps(draft.words[i]))
+    return math.exp(loss(pwws.UNKNOWN)) * max(loss(word) for word in transformations.list_wordnet_swaps(draft.words[i]))
 
 
 def _choice(name: str, model: Any, encoder: Any, label: int, before: Draft, ours: Draft, theirs: Draft,  # noqa: ANN401
@@ -223,7 +223,7 @@ def compare(attack: str, name: str, pool: Sequence[Example], n: int, long: int, 
     model: Any = FourClasses() if name == FOUR else loading.load(name)
     if name == FOUR:
         pool = [dataclasses.replace(example, label=None) for example in pool]
-    encoder, found = encoders.default(), []
+    encoder, found = encoders.load_default(), []
     chunk = min(CHUNK, max(n // 2, 1))
     for start in range(0, len(pool), chunk):
         found += pairs(attack, model, pool[start: start + chunk], encoder)
@@ -242,9 +242,9 @@ def compare(attack: str, name: str, pool: Sequence[Example], n: int, long: int, 
 def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
     """Write the rows as a claim: the share of sentences for which both find the same text."""
     same, all_ = sum(row["same"] for row in rows), sum(row["sentences"] for row in rows)
-    share, error = proportion_and_error(same, all_)
+    share, error = estimate_proportion(same, all_)
     attack = ATTACKS[rows[0]["attack"]]
-    export_claim(path, claim=f"{attack.title} finds the text that TextAttack's search finds",
+    write_claim(path, claim=f"{attack.title} finds the text that TextAttack's search finds",
                  command=f"python -m bench.parity --attack {attack.name} --n {n}", run="", n=all_, seeds=[0],
                  metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
                  details={"rows": list(rows)})

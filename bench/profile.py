@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--precision", default="exact", choices=("exact", "screened"))
     options = parser.parse_args()
-    model, encoder = loading.load(options.model, "cpu"), encoders.default("cpu")
+    model, encoder = loading.load(options.model, "cpu"), encoders.load_default("cpu")
     examples = datasets.load("sst2", "dev")
     attack = ATTACKS["textfooler"]()
     list(attack.run([model], examples[-20:], encoder=encoder, precision=options.precision))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.app_speed import CAPTION, FLAGS, server
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 
 SHORT = "an exceedingly clever and funny piece of cinema with a wonderful cast"
 LONG = " ".join(["The acting is wonderful and the story is touching, funny and wise, a delight to the end."] * 12)
@@ -112,7 +112,7 @@ def main() -> None:
         print(f"{name}: {value:.2f} s")
     if args.out:
         worst = max(value for name, value in found.items() if name.startswith("Stop"))
-        export_claim(args.out, claim="Two people attack at once", command="python -m bench.sessions", run="", n=1,
+        write_claim(args.out, claim="Two people attack at once", command="python -m bench.sessions", run="", n=1,
                      seeds=[0], metric="stop, slower of two", value=worst, value_se=float("nan"), thresholds={},
                      details={"seconds": found, "cores": os.cpu_count()})
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from robust_core import trainings
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.errors import Incompatible
 from robust_core.experiments.budgets import ATTACKED, EPOCHS
 from robust_core.models.device import pick_device
 from robust_core.train import loop
-from robust_core.train.recipe import recipe_for
+from robust_core.train.recipe import make_recipe
 
 _TRAIN = 6_920
 # What each is trained with; CARL's second term comes in after its first epoch, as its bank must be full.
@@ -28,9 +28,9 @@ DEFENCES: dict[str, dict[str, Any]] = {
     "carl": {"after": 1.0}, "rar": {}}
 
 
-def epochs(order: trainings.Order, device: str, clock: Callable[[], float]) -> Iterator[tuple[float, float]]:
+def epochs(order: trainings.TrainingSpec, device: str, clock: Callable[[], float]) -> Iterator[tuple[float, float]]:
     """Yield (seconds of training, seconds of attacks) of each epoch."""
-    recipe = recipe_for(order.architecture, order.dataset, **order.recipe)
+    recipe = make_recipe(order.architecture, order.dataset, **order.recipe)
     began, attacked = clock(), 0.0
     for event in loop.train(order.defence, order.dataset, order.architecture, recipe, device=device):
         if event["kind"] == "attack":
@@ -40,10 +40,10 @@ def epochs(order: trainings.Order, device: str, clock: Callable[[], float]) -> I
             began, attacked = clock(), 0.0
 
 
-def order(architecture: str, defence: str, rows: int, **settings: Any) -> trainings.Order:  # noqa: ANN401
+def order(architecture: str, defence: str, rows: int, **settings: Any) -> trainings.TrainingSpec:  # noqa: ANN401
     """Return a short training of a defence."""
     length = "clean_epochs" if "rounds" in settings else "epochs"
-    return trainings.order({"dataset": "sst2", "architecture": architecture, "defence": defence,
+    return trainings.parse_spec({"dataset": "sst2", "architecture": architecture, "defence": defence,
                             "set": {"rows": rows, length: 3} | settings})
 
 
@@ -91,7 +91,7 @@ def main() -> None:
         print(architecture, {name: round(value, 2) for name, value in over.items()},
               f"base epoch {seconds['base']:.1f} s; attack {attack['attack_share']:.0%} of a round", flush=True)
         if args.out:
-            export_claim(
+            write_claim(
                 Path(args.out) / f"training-cost-{architecture}.json",
                 claim=f"seconds of an epoch of each defence over a base epoch, {architecture}, SST-2",
                 command=f"python -m bench.training_cost --architecture {architecture} --rows {args.rows} "

@@ -11,10 +11,10 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose
 from robust_core.explainers import EXPLAINERS
-from robust_core.metrics import consistency, mean_and_error
+from robust_core.metrics import consistency, estimate_mean
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.text import Draft, align
@@ -50,8 +50,8 @@ def main() -> None:
     rows["all"] = medians(everything)
     print(f"all: {rows['all']}")
     if args.out:
-        mean, error = mean_and_error(v["kendall_tau"] for v in everything)
-        export_claim(args.out, claim="Median consistency of integrated gradients under TextFooler, base models, dev",
+        mean, error = estimate_mean(v["kendall_tau"] for v in everything)
+        write_claim(args.out, claim="Median consistency of integrated gradients under TextFooler, base models, dev",
                      command=f"python -m bench.verdict --n {args.n}", run="", n=len(everything), seeds=[0],
                      metric="kendall_tau_mean", value=mean, value_se=error,
                      thresholds=to_record(ATTACKS["textfooler"]()), details=rows)

@@ -21,27 +21,27 @@ def take_example() -> None:
 
 def surprise() -> None:
     """Put any example into the text box."""
-    st.session_state["text"] = random.choice([t for t in examples.everything() if t != st.session_state["text"]])
+    st.session_state["text"] = random.choice([t for t in examples.list_everything() if t != st.session_state["text"]])
 
 
 st.text_area("Type a review", key="text", height=100, persist_state="session",
              placeholder="A sentence or two about a film, in English")
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.selectbox("Examples", examples.examples(), index=None, key="example", placeholder="Examples",
+    st.selectbox("Examples", examples.list_examples(), index=None, key="example", placeholder="Examples",
                  on_change=take_example, label_visibility="collapsed", width=200)
     st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
-live.predictions()
+live.show_predictions()
 
-present = attack.present()
+present = attack.find_outcome()
 busy = present is not None and present.running
-names = selection.dataset_labels()
+names = selection.find_dataset_labels()
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.button("Attack", on_click=attack.start, type="primary", icon=":material/bolt:", disabled=busy)
-    st.button("Stop", on_click=attack.stop, icon=":material/stop:", disabled=not busy)
+    st.button("Attack", on_click=attack.start_attack, type="primary", icon=":material/bolt:", disabled=busy)
+    st.button("Stop", on_click=attack.stop_attack, icon=":material/stop:", disabled=not busy)
     st.selectbox("True label", [selection.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
                  format_func=lambda i: "not given" if i == selection.NO_LABEL else names[i],
                  help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
                       "tries to change whatever the model says first.")
-live.attack(present)
-replay.show(present)
-comparison_table.show(present)
+live.show_attack(present)
+replay.show_replay(present)
+comparison_table.show_comparison(present)

@@ -8,11 +8,11 @@ import streamlit as st
 from ui.saliency import faithfulness, page
 from ui.session import attack
 
-make = page.ask(attack.present())
+make = page.ask_texts(attack.find_outcome())
 if make is not None and not make():
     st.info("Choose at least one model in the sidebar.")
 elif make is not None:
-    lines = page.show(make)
+    lines = page.show_grid(make)
     if lines:
-        page.figures(lines)
-        faithfulness.show(lines, page.names_of(lines))
+        page.draw_figures(lines)
+        faithfulness.show_faithfulness(lines, page.name_rows(lines))

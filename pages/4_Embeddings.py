@@ -8,15 +8,15 @@ import streamlit as st
 from robust_core.errors import RobustError
 from ui import embeddings
 
-way = embeddings.ask()
+way = embeddings.ask_texts()
 try:
     if way is not None:
         above = st.container()
         # The map needs one encoder, the similarity all of them and the models: what is ready first is shown first.
-        embeddings.world(way)
+        embeddings.draw_map(way)
         with above:
-            embeddings.similarity(way)
-        embeddings.slider(way)
-    embeddings.matrix()
+            embeddings.draw_similarity(way)
+        embeddings.draw_slider(way)
+    embeddings.draw_matrix()
 except RobustError as error:
     st.warning(str(error))

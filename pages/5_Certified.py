@@ -20,7 +20,7 @@ sentence embedding. **It is not a statement about words.** One swapped word may 
 radius, and then nothing is promised; nor is it about the classifiers of the Attack page.
 """)
 
-found = {card.id: card for card in text.cards("text")}
+found = {card.id: card for card in text.read_cards("text")}
 if not found:
     st.info("No smoothed classifiers are here. Train them: `python -m robust_core train-smoothed --dataset sst2`")
 else:
@@ -34,17 +34,17 @@ else:
         scale = st.select_slider("Λ", text.LAMBDAS, value=0.5, key="certified.scale", width=220,
                                  help="Half the width of a cell, where every coordinate reaches from 0 to 1")
     try:
-        text.text_part(card, check_typed(st.session_state["text"]), method, scale)
+        text.draw_text(card, check_typed(st.session_state["text"]), method, scale)
         st.subheader("What attacks moved")
-        text.attack_part(card, method, scale)
+        text.draw_attack(card, method, scale)
     except RobustError as error:
         st.warning(str(error))
 
 st.subheader("Certified accuracy")
-accuracy.curves_part()
+accuracy.draw_curves()
 
 st.subheader("A digit")
 try:
-    digits.digit_part()
+    digits.draw_digit()
 except RobustError as error:
     st.warning(str(error))

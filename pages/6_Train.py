@@ -8,24 +8,24 @@ import streamlit as st
 from robust_core.errors import RobustError
 from ui.train import form, progress
 
-job = progress.present()
+job = progress.pick_training()
 if job is not None:
-    progress.show(job)
+    progress.show_training(job)
     st.divider()
-progress.unfinished()
+progress.draw_unfinished()
 
 st.subheader("Train a new model", anchor=False)
 if job is None:
     st.caption("As it stands, this trains a CNN with FLAT on the sample reviews that come with the program: about a "
                "minute.")
 try:
-    wish = form.wish()
+    wish = form.read_form()
 except RobustError as error:
     st.warning(str(error))
     wish = None
 with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Train", type="primary", icon=":material/model_training:", disabled=wish is None,
-              on_click=progress.start, args=(wish,))
+              on_click=progress.start_training, args=(wish,))
     if wish is not None:
         st.caption(f"The model will be called `{wish.order.id}`"
                    + (", and waits until the present training has ended." if job is not None and not job.over else "."))

@@ -8,17 +8,17 @@ import streamlit as st
 from ui.models import figures, tables
 from ui.shared import catalogue
 
-cards = list(catalogue.cards().values())
+cards = list(catalogue.read_cards().values())
 if not cards:
     st.info("No trained models are here. Train one: `python -m robust_core train --dataset sst2 --architecture cnn "
             "--defence base`")
     st.stop()
-found = figures.stored()
-st.dataframe(tables.overview(cards, found), column_config=tables.columns(), hide_index=True,
+found = figures.read_figures()
+st.dataframe(tables.draw_overview(cards, found), column_config=tables.configure_columns(), hide_index=True,
              placeholder="–")
 st.caption("Dev is the split on which the stored weights were chosen; test is looked at once. ± is the standard error. "
            "A dash means that no figure has been stored in results/ yet.")
 
-chosen = st.selectbox("Details of", [card.id for card in cards], format_func=catalogue.option, key="models.detail",
+chosen = st.selectbox("Details of", [card.id for card in cards], format_func=catalogue.name_option, key="models.detail",
                       persist_state="session")
-tables.detail(next(card for card in cards if card.id == chosen), found.get(chosen, []))
+tables.draw_detail(next(card for card in cards if card.id == chosen), found.get(chosen, []))

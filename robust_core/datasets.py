@@ -65,13 +65,13 @@ def describe(name: str) -> DataSet:
     Raises:
         UnknownName: There is no such data set.
     """
-    known = DATASETS.get(name) or own().get(name)
+    known = DATASETS.get(name) or list_own().get(name)
     if known is None:
-        raise UnknownName("data set", name, [*DATASETS, *own()])
+        raise UnknownName("data set", name, [*DATASETS, *list_own()])
     return known
 
 
-def own() -> dict[str, DataSet]:
+def list_own() -> dict[str, DataSet]:
     """Return the data sets that people brought themselves, by name; one whose description is damaged is left out."""
     found = {}
     for path in sorted(own_data().glob("*/about.json")):
@@ -106,7 +106,7 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
     )
 
 
-def table(name: str, data_dir: str | Path | None = None) -> list[dict[str, str]]:
+def read_table(name: str, data_dir: str | Path | None = None) -> list[dict[str, str]]:
     """Read a table of public data that is no labelled split, such as `sts/sts12` or `transfer/mr`.
 
     Args:
@@ -124,7 +124,7 @@ def table(name: str, data_dir: str | Path | None = None) -> list[dict[str, str]]
         for suffix in (".tsv.gz", ".tsv"):
             path = folder / f"{name}{suffix}"
             if path.is_file():
-                head, *lines = (line.split("\t") for line in _lines(path))
+                head, *lines = (line.split("\t") for line in _read_lines(path))
                 return [dict(zip(head, line, strict=False)) for line in lines if len(line) >= len(head)]
     raise MissingResource(f"The table {name}", f"Put {name}.tsv into a folder and name it with --data-dir or "
                           "ROBUST_DATA.")
@@ -140,7 +140,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
     """
     path, labels = find(name, split, data_dir), describe(name).labels
     examples = []
-    for number, line in enumerate(_lines(path)):
+    for number, line in enumerate(_read_lines(path)):
         columns = line.split("\t")
         if number == 0:
             if "text" not in columns or "label" not in columns:
@@ -149,7 +149,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
             continue
         if len(columns) <= max(text_at, label_at):
             raise BadInput(f"Line {number + 1} of {name}/{path.name} has too few columns.")
-        label = _label(columns[label_at], labels, f"Line {number + 1} of {name}/{path.name}")
+        label = _read_label(columns[label_at], labels, f"Line {number + 1} of {name}/{path.name}")
         text = clean(columns[text_at])
         if text:
             examples.append(Example(text, label, f"{name}/{split}/{number - 1}"))
@@ -174,7 +174,7 @@ def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Examp
     return tuple(examples[i] for i in sorted(drawn))
 
 
-def count(name: str, split: str, data_dir: str | Path | None = None) -> int:
+def count_rows(name: str, split: str, data_dir: str | Path | None = None) -> int:
     """Return the number of rows of a split without making examples of them.
 
     Raises:
@@ -182,10 +182,10 @@ def count(name: str, split: str, data_dir: str | Path | None = None) -> int:
         MissingResource: The data are not here.
         BadInput: The file cannot be read.
     """
-    return len(_lines(find(name, split, data_dir))) - 1
+    return len(_read_lines(find(name, split, data_dir))) - 1
 
 
-def fingerprint(examples: list[Example]) -> str:
+def hash_examples(examples: list[Example]) -> str:
     """Return a SHA-256 over texts and labels: what a card or run was made from."""
     digest = hashlib.sha256()
     for example in examples:
@@ -193,7 +193,7 @@ def fingerprint(examples: list[Example]) -> str:
     return digest.hexdigest()
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     try:
         # Spreadsheets begin a file with a byte-order mark: utf-8-sig drops it.
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
@@ -202,7 +202,7 @@ def _lines(path: Path) -> list[str]:
         raise BadInput(f"{path.name} cannot be read as UTF-8 text: {error}.") from None
 
 
-def _label(value: str, labels: tuple[str, ...], where: str) -> int:
+def _read_label(value: str, labels: tuple[str, ...], where: str) -> int:
     value = value.strip()
     if value in labels:
         return labels.index(value)

@@ -15,8 +15,8 @@ import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import encoder_cards
-from robust_core.models.device import fast_bf16, low, pick_device
-from robust_core.models.screening import noise_of, probes
+from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
+from robust_core.models.screening import make_probes, measure_noise
 from robust_core.text import clean
 from robust_core.types import Encoder, Noise
 
@@ -40,10 +40,10 @@ class MeanPooled:
     length = 256
 
     def __init__(self, device: str = "auto", card: "EncoderCard | None" = None) -> None:
-        from robust_core.models.base_encoders import parent
+        from robust_core.models.base_encoders import load_base_encoder
 
         self._device = pick_device(device)
-        given = parent("", self.length) if card is None else encoder_cards.adapted(card)
+        given = load_base_encoder("", self.length) if card is None else encoder_cards.load_adapted(card)
         if card is not None:
             self.id, self.length = card.id, given.tokens.length
         self.body = given.body.to(self._device).requires_grad_(False)
@@ -56,16 +56,16 @@ class MeanPooled:
     @property
     def screens(self) -> bool:
         """Whether running in bf16 is faster here."""
-        return fast_bf16(self._device)
+        return has_fast_bf16(self._device)
 
     def noise(self) -> Noise:
         """Return how far cosines of screened rows may be from exact ones; measured at first use."""
         if self._noise is None:
             errors = []
-            for texts in probes():
+            for texts in make_probes():
                 exact, low = self.encode(texts), self.encode(texts, screened=True)
                 errors.append((low @ low[0] - exact @ exact[0])[1:, None])
-            self._noise = noise_of(errors)
+            self._noise = measure_noise(errors)
         return self._noise
 
     def encode(self, texts: Sequence[str], *, screened: bool = False) -> np.ndarray:
@@ -75,22 +75,22 @@ class MeanPooled:
             texts: Texts.
             screened: Run in bf16; see `noise`.
         """
-        from robust_core.models.batching import batches
+        from robust_core.models.batching import split_batches
 
         rows = [self.tokens.ids(clean(text)) for text in texts]
         result = np.zeros((len(rows), self.body.width), dtype=np.float32)
-        for chosen in batches(rows, self._budget):
+        for chosen in split_batches(rows, self._budget):
             result[chosen] = self._run([rows[i] for i in chosen], screened)
         return result
 
     def _run(self, rows: list[tuple[int, ...]], screened: bool) -> np.ndarray:
         import torch
 
-        from robust_core.models.batching import padded
+        from robust_core.models.batching import pad_rows
         from robust_core.models.networks.bert import mean_pool
 
-        ids, mask = padded(rows, self.tokens.pad_id, self._device)
-        with self._lock, torch.inference_mode(), low(self._device, screened):
+        ids, mask = pad_rows(rows, self.tokens.pad_id, self._device)
+        with self._lock, torch.inference_mode(), autocast_bf16(self._device, screened):
             hidden = self.body(self.body.table(ids), mask)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()
 
@@ -128,22 +128,22 @@ _LOADING = threading.Lock()
 
 
 @functools.lru_cache(maxsize=2)
-def _minilm(device: str) -> MeanPooled:
+def _load_minilm(device: str) -> MeanPooled:
     return MeanPooled(device)
 
 
 @functools.lru_cache(maxsize=8)
-def _adapted(folder: Path, sha256: str, device: str) -> MeanPooled:
+def _load_adapted(folder: Path, sha256: str, device: str) -> MeanPooled:
     return MeanPooled(device, encoder_cards.read(folder))
 
 
-def default(device: str = "auto") -> MeanPooled:
+def load_default(device: str = "auto") -> MeanPooled:
     """Return the packaged encoder, loaded once per process and device."""
     with _LOADING:
-        return _minilm(str(pick_device(device)))
+        return _load_minilm(str(pick_device(device)))
 
 
-def names() -> list[str]:
+def list_names() -> list[str]:
     """Return the names of the encoders that are here: the packaged one first, then those trained from it."""
     return ["minilm", *(card.id for card in encoder_cards.cards())]
 
@@ -161,13 +161,13 @@ def load(name: str, device: str = "auto") -> Encoder:
         MissingResource: It cannot be reached.
     """
     if name == "minilm":
-        return default(device)
+        return load_default(device)
     card = next((card for card in encoder_cards.cards() if card.id == name), None)
     if card is None and (Path(name) / "card.json").is_file():
         card = encoder_cards.read(Path(name))
     if card is not None:
         with _LOADING:
-            return _adapted(card.folder.resolve(), card.files["model.safetensors"], str(pick_device(device)))
+            return _load_adapted(card.folder.resolve(), card.files["model.safetensors"], str(pick_device(device)))
     if "/" not in name and not Path(name).is_dir():
-        raise UnknownName("encoder", name, names())
+        raise UnknownName("encoder", name, list_names())
     return SentenceTransformerEncoder(name, device)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.text import word_spans
+from robust_core.text import find_words
 from robust_core.types import AttackResult, Attribution, EmbeddingAttackResult
 
 
-def mean_and_error(values: Iterable[float]) -> tuple[float, float]:
+def estimate_mean(values: Iterable[float]) -> tuple[float, float]:
     """Return the mean of the finite values and its standard error; NaN where there are too few."""
     numbers = np.array([v for v in values if math.isfinite(v)], dtype=np.float64)
     if not len(numbers):
@@ -19,7 +19,7 @@ def mean_and_error(values: Iterable[float]) -> tuple[float, float]:
     return float(numbers.mean()), error
 
 
-def proportion_and_error(hits: int, trials: int) -> tuple[float, float]:
+def estimate_proportion(hits: int, trials: int) -> tuple[float, float]:
     """Return hits / trials and its binomial standard error; NaN without trials."""
     if not trials:
         return math.nan, math.nan
@@ -27,7 +27,7 @@ def proportion_and_error(hits: int, trials: int) -> tuple[float, float]:
     return p, math.sqrt(p * (1 - p) / trials)
 
 
-def ratio_and_error(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float]:
+def estimate_ratio(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float]:
     """Return sum(parts) / sum(wholes) and its standard error; NaN where there are too few.
 
     Args:
@@ -44,7 +44,7 @@ def ratio_and_error(parts: Sequence[float], wholes: Sequence[float]) -> tuple[fl
     return ratio, math.sqrt(n / (n - 1) * spread) / float(m.sum()) if n > 1 else math.nan
 
 
-def paired_difference(mine: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[float, float, int]:
+def estimate_paired_difference(mine: Mapping[str, float], theirs: Mapping[str, float]) -> tuple[float, float, int]:
     """Return the mean difference of two models on the examples that both have, its standard error, and how many.
 
     Args:
@@ -54,10 +54,10 @@ def paired_difference(mine: Mapping[str, float], theirs: Mapping[str, float]) ->
     Source: paired t statistic; both models meet the same examples, so what makes an example hard cancels out.
     """
     both = [uid for uid in mine if uid in theirs]
-    return *mean_and_error(float(mine[uid]) - float(theirs[uid]) for uid in both), len(both)
+    return *estimate_mean(float(mine[uid]) - float(theirs[uid]) for uid in both), len(both)
 
 
-def held(results: Sequence[AttackResult]) -> dict[str, bool]:
+def list_held(results: Sequence[AttackResult]) -> dict[str, bool]:
     """Return whether a model was right about each example, by uid, after the attack; stopped examples are left out."""
     return {r.example.uid: r.status != "skipped" and r.perturbed_label == r.reference_label
             for r in results if r.status != "stopped"}
@@ -90,23 +90,23 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
     # An attack may succeed without a flip: input reduction keeps the class.
     kept = sum(r.perturbed_label == r.reference_label for r in attempted)
     columns = {
-        "accuracy": proportion_and_error(len(attempted), len(counted)),
-        "accuracy_under_attack": proportion_and_error(kept, len(counted)),
-        "attack_success_rate": proportion_and_error(len(succeeded), len(attempted)),
-        "swaps": mean_and_error(len(r.swaps) for r in succeeded),
-        "swap_rate": mean_and_error(len(r.swaps) / max(len(word_spans(r.example.text)), 1) for r in succeeded),
-        "similarity": mean_and_error(r.similarity for r in succeeded),
-        "queries": mean_and_error(r.queries for r in attempted),
-        "forward_passes": mean_and_error(r.forward_passes for r in attempted),
-        "eligible": mean_and_error(r.eligible for r in attempted),
-        "seconds": mean_and_error(r.seconds for r in attempted),
+        "accuracy": estimate_proportion(len(attempted), len(counted)),
+        "accuracy_under_attack": estimate_proportion(kept, len(counted)),
+        "attack_success_rate": estimate_proportion(len(succeeded), len(attempted)),
+        "swaps": estimate_mean(len(r.swaps) for r in succeeded),
+        "swap_rate": estimate_mean(len(r.swaps) / max(len(find_words(r.example.text)), 1) for r in succeeded),
+        "similarity": estimate_mean(r.similarity for r in succeeded),
+        "queries": estimate_mean(r.queries for r in attempted),
+        "forward_passes": estimate_mean(r.forward_passes for r in attempted),
+        "eligible": estimate_mean(r.eligible for r in attempted),
+        "seconds": estimate_mean(r.seconds for r in attempted),
     }
     for name, (value, error) in columns.items():
         row[name], row[f"{name}_se"] = value, error
     return row
 
 
-def embedding_summary(results: Sequence[EmbeddingAttackResult]) -> dict[str, Any]:
+def summarise_embedding_attacks(results: Sequence[EmbeddingAttackResult]) -> dict[str, Any]:
     """Summarise attacks on the word embeddings of labelled examples: one victim, one radius.
 
     Accuracy under attack counts texts that were misclassified already as wrong; how far representations move is taken
@@ -119,14 +119,14 @@ def embedding_summary(results: Sequence[EmbeddingAttackResult]) -> dict[str, Any
     """
     skipped, succeeded, failed = (sum(r.status == s for r in results) for s in ("skipped", "succeeded", "failed"))
     row: dict[str, Any] = {"n": len(results), "skipped": skipped, "succeeded": succeeded, "failed": failed,
-                           "unmoved": proportion_and_error(sum(r.norm == 0 for r in results), len(results))[0]}
+                           "unmoved": estimate_proportion(sum(r.norm == 0 for r in results), len(results))[0]}
     columns = {
-        "accuracy": proportion_and_error(succeeded + failed, len(results)),
-        "accuracy_under_attack": proportion_and_error(failed, len(results)),
-        "attack_success_rate": proportion_and_error(succeeded, succeeded + failed),
-        "cosine": mean_and_error(r.cosine for r in results),
-        "distance": mean_and_error(r.distance for r in results),
-        "norm": mean_and_error(r.norm for r in results),
+        "accuracy": estimate_proportion(succeeded + failed, len(results)),
+        "accuracy_under_attack": estimate_proportion(failed, len(results)),
+        "attack_success_rate": estimate_proportion(succeeded, succeeded + failed),
+        "cosine": estimate_mean(r.cosine for r in results),
+        "distance": estimate_mean(r.distance for r in results),
+        "norm": estimate_mean(r.norm for r in results),
     }
     for name, (value, error) in columns.items():
         row[name], row[f"{name}_se"] = value, error
@@ -138,7 +138,7 @@ def robustness_curve(results: Sequence[EmbeddingAttackResult]) -> list[dict[str,
     by_radius: dict[float, list[EmbeddingAttackResult]] = {}
     for result in results:
         by_radius.setdefault(float(result.attack["radius"]), []).append(result)
-    return [{"radius": radius} | embedding_summary(found) for radius, found in sorted(by_radius.items())]
+    return [{"radius": radius} | summarise_embedding_attacks(found) for radius, found in sorted(by_radius.items())]
 
 
 def kendall_tau(a: Sequence[float], b: Sequence[float]) -> float:

@@ -75,7 +75,7 @@ class Ascent:
             (n, t, d), detached.
         """
         slope = slope.detach() * where.unsqueeze(-1)
-        direction = slope.sign() if self.sign else slope / length(slope, self.norm, self.scope).clamp(min=_TINY)
+        direction = slope.sign() if self.sign else slope / measure_length(slope, self.norm, self.scope).clamp(min=_TINY)
         return self.held(delta.detach() + self.step * direction)
 
     def held(self, delta: torch.Tensor) -> torch.Tensor:
@@ -84,16 +84,16 @@ class Ascent:
             return delta
         if self.norm == "linf":
             return delta.clamp(-self.radius, self.radius)
-        return delta * (self.radius / length(delta, self.norm, self.scope).clamp(min=_TINY)).clamp(max=1.0)
+        return delta * (self.radius / measure_length(delta, self.norm, self.scope).clamp(min=_TINY)).clamp(max=1.0)
 
 
-def length(x: torch.Tensor, norm: Norm = "l2", scope: Scope = "sentence") -> torch.Tensor:
+def measure_length(x: torch.Tensor, norm: Norm = "l2", scope: Scope = "sentence") -> torch.Tensor:
     """Return the length of (n, t, d) rows: (n, 1, 1) a text or (n, t, 1) a token."""
     axes = (1, 2) if scope == "sentence" else (2,)
     return torch.linalg.vector_norm(x, 2 if norm == "l2" else torch.inf, dim=axes, keepdim=True)
 
 
-def slope_of(loss: torch.Tensor, delta: torch.Tensor, *, keep: bool = False) -> torch.Tensor:
+def compute_slope(loss: torch.Tensor, delta: torch.Tensor, *, keep: bool = False) -> torch.Tensor:
     """Return the gradient of a loss in a perturbation; zero where the loss does not depend on it.
 
     Args:
@@ -139,7 +139,7 @@ def climb(loss: Callable[[torch.Tensor], torch.Tensor], delta: torch.Tensor, whe
     for _ in range(steps):
         delta = delta.detach().requires_grad_()
         with torch.enable_grad():
-            slope = slope_of(loss(delta), delta)
+            slope = compute_slope(loss(delta), delta)
         delta = ascent.climbed(delta, slope, where)
     return delta.detach()
 

@@ -65,15 +65,15 @@ class Run:
     @property
     def record(self) -> dict[str, Any]:
         """The run as plain data."""
-        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {f.name: _to_plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits of the SHA-256 of the record in canonical JSON."""
-        return hashlib.sha256(_canonical(self.record).encode()).hexdigest()[:12]
+        return hashlib.sha256(_to_canonical(self.record).encode()).hexdigest()[:12]
 
 
-def versions() -> dict[str, str]:
+def read_versions() -> dict[str, str]:
     """Return the versions of Python, this project and the libraries that compute, importing none of them."""
     found = {"python": platform.python_version(), "robust_core": __version__}
     for name in _LIBRARIES:
@@ -82,14 +82,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def model_fingerprint(model: Any) -> str:  # noqa: ANN401 (any classifier)
+def fingerprint_model(model: Any) -> str:  # noqa: ANN401 (any classifier)
     """Return a SHA-256 that changes with a model: of its card's file sums and sizes, or else of its weights.
 
     A model that has neither a card nor a network is known by its id alone.
     """
     card, digest = getattr(model, "card", None), hashlib.sha256()
     if card is not None:
-        parts = {"files": dict(card.files), "config": _plain(card.config), "parent": card.parent}
+        parts = {"files": dict(card.files), "config": _to_plain(card.config), "parent": card.parent}
         digest.update(json.dumps(parts, sort_keys=True).encode())
         return digest.hexdigest()
     digest.update(model.id.encode())
@@ -136,7 +136,7 @@ class ResultStore:
 
         A pair of example and victim has one result in a run. The first stays, unless it was stopped before its end.
         """
-        row = (run_id, result.example.uid, result.victim, result.status, _dump(result_record(result)))
+        row = (run_id, result.example.uid, result.victim, result.status, _dump(to_result_record(result)))
         with self._connection() as db:
             db.execute("INSERT INTO results(run, uid, victim, status, record) VALUES (?, ?, ?, ?, ?)"
                        " ON CONFLICT(run, uid, victim) DO UPDATE SET status = excluded.status,"
@@ -150,7 +150,7 @@ class ResultStore:
         """Yield what `results` returns, one at a time, so that a long run need not fit into memory."""
         with self._connection() as db:
             for record, in db.execute("SELECT record FROM results WHERE run = ? ORDER BY number", (run_id,)):
-                yield result_of(json.loads(record))
+                yield read_result(json.loads(record))
 
     def compare(self, run_id: str, method: Mapping[str, Any], uid: str, record: Mapping[str, Any]) -> None:
         """Store at once how the explanations of a result's two texts compare; the first record stays.
@@ -161,7 +161,7 @@ class ResultStore:
             uid: The example.
             record: Plain data.
         """
-        row = (run_id, _canonical(method), uid, _dump(record))
+        row = (run_id, _to_canonical(method), uid, _dump(record))
         with self._connection() as db:
             db.execute("INSERT OR IGNORE INTO comparisons(run, method, uid, record) VALUES (?, ?, ?, ?)", row)
 
@@ -169,7 +169,7 @@ class ResultStore:
         """Return what `compare` stored for a run and an explainer, by example uid."""
         with self._connection() as db:
             query = "SELECT uid, record FROM comparisons WHERE run = ? AND method = ?"
-            return {uid: json.loads(record) for uid, record in db.execute(query, (run_id, _canonical(method)))}
+            return {uid: json.loads(record) for uid, record in db.execute(query, (run_id, _to_canonical(method)))}
 
     def explained(self) -> list[tuple[str, dict[str, Any], int]]:
         """Return (run id, record of the explainer, comparisons) for all that `compare` stored, the newest run first."""
@@ -285,37 +285,37 @@ class ResultStore:
             connection.execute("COMMIT")
 
 
-def finite(value: Any) -> Any:  # noqa: ANN401 (any plain value)
+def to_finite(value: Any) -> Any:  # noqa: ANN401 (any plain value)
     """Return plain data with None in place of every NaN and infinite number, as strict JSON needs it."""
-    return _plain(value, strict=True)
+    return _to_plain(value, strict=True)
 
 
-def _plain(value: Any, strict: bool = False) -> Any:  # noqa: ANN401
+def _to_plain(value: Any, strict: bool = False) -> Any:  # noqa: ANN401
     """Return data made of dict, list and Python's own single values."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, strict) for key, item in value.items()}
+        return {str(key): _to_plain(item, strict) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, strict) for item in value]
+        return [_to_plain(item, strict) for item in value]
     value = value.item() if hasattr(value, "item") else value
     return None if strict and isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _canonical(record: Mapping[str, Any]) -> str:
-    return json.dumps(_plain(record), sort_keys=True, separators=(",", ":"))
+def _to_canonical(record: Mapping[str, Any]) -> str:
+    return json.dumps(_to_plain(record), sort_keys=True, separators=(",", ":"))
 
 
 def _dump(record: Mapping[str, Any]) -> str:
     # ASCII only, so that half a surrogate pair in a text is stored like any other character.
-    return json.dumps(_plain(record), ensure_ascii=True, separators=(",", ":"))
+    return json.dumps(_to_plain(record), ensure_ascii=True, separators=(",", ":"))
 
 
-def result_record(result: AttackResult) -> dict[str, Any]:
+def to_result_record(result: AttackResult) -> dict[str, Any]:
     """Return a result as plain data, for `result_of`."""
     record = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
     return record | {"example": dataclasses.asdict(result.example), "attack": dict(result.attack)}
 
 
-def result_of(record: Mapping[str, Any]) -> AttackResult:
+def read_result(record: Mapping[str, Any]) -> AttackResult:
     """Rebuild a result from `result_record`'s data, also after a way through JSON."""
     values = dict(record) | {
         "example": Example(**record["example"]),

@@ -90,7 +90,7 @@ def check_typed(text: str, max_words: int = MAX_WORDS) -> str:
     if len(text) > MAX_CHARACTERS * 5:
         raise BadInput(f"The text is too long: {len(text):,} characters; {max_words} words are the limit.")
     cleaned = clean(text)
-    spans = word_spans(cleaned)
+    spans = find_words(cleaned)
     if not cleaned:
         raise BadInput("The text is empty: type a sentence.")
     if not spans:
@@ -102,7 +102,7 @@ def check_typed(text: str, max_words: int = MAX_WORDS) -> str:
     return cleaned
 
 
-def word_spans(text: str) -> tuple[Span, ...]:
+def find_words(text: str) -> tuple[Span, ...]:
     """Return the character range of every word, in order."""
     spans = []
     for match in _WORD.finditer(text):
@@ -138,7 +138,7 @@ class Draft:
     def of(cls, text: str) -> "Draft":
         """Split a text; `Draft.of(text).text == text`."""
         words, gaps, last = [], [], 0
-        for start, end in word_spans(text):
+        for start, end in find_words(text):
             gaps.append(text[last:start])
             words.append(text[start:end])
             last = end
@@ -226,11 +226,11 @@ def align(a: Sequence[str], b: Sequence[str]) -> list[tuple[int | None, int | No
     middle_a, middle_b = a[head: len(a) - tail], b[head: len(b) - tail]
     pairs: list[tuple[int | None, int | None]] = [(i, i) for i in range(head)]
     pairs += [(None if i is None else i + head, None if j is None else j + head)
-              for i, j in _fewest_edits(middle_a, middle_b)]
+              for i, j in _find_fewest_edits(middle_a, middle_b)]
     return pairs + [(len(a) - tail + k, len(b) - tail + k) for k in range(tail)]
 
 
-def _fewest_edits(a: list[str], b: list[str]) -> list[tuple[int | None, int | None]]:
+def _find_fewest_edits(a: list[str], b: list[str]) -> list[tuple[int | None, int | None]]:
     """Align by dynamic programming; cost is (edits, unequal pairs) so that ties prefer equal words."""
     if len(a) == len(b):
         unequal = sum(x != y for x, y in zip(a, b, strict=True))

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from robust_core import datasets, paths
-from robust_core.claims.files import claims, export_claim
+from robust_core.claims.files import read_claims, write_claim
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
 from robust_core.models import cards
 from robust_core.paths import process_rank, training_states
 from robust_core.registry import from_record, parameters, to_record
 from robust_core.train.defence import Defence
-from robust_core.train.recipe import SMALL, Recipe, recipe_for
+from robust_core.train.recipe import SMALL, Recipe, make_recipe
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
 _ASKED = "order.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class TrainingSpec:
     """One training that somebody wants.
 
     Args:
@@ -45,9 +45,9 @@ class Order:
     @property
     def id(self) -> str:
         """Id of the model that comes out."""
-        from robust_core.train.loop import model_id
+        from robust_core.train.loop import name_model
 
-        return model_id(self.defence, self.dataset, self.architecture, self.seed, self.name)
+        return name_model(self.defence, self.dataset, self.architecture, self.seed, self.name)
 
     @property
     def state(self) -> Path:
@@ -76,7 +76,7 @@ def _states() -> Path:
     return training_states()
 
 
-def order(values: Mapping[str, Any], data_dir: str | None = None) -> Order:
+def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> TrainingSpec:
     """Read a training from plain values.
 
     Args:
@@ -109,16 +109,16 @@ def order(values: Mapping[str, Any], data_dir: str | None = None) -> Order:
             raise BadInput(f"{cls.title} has no parameter {name!r}, nor has the recipe. "
                            f"Known: {', '.join(sorted(known | parts))}.")
     record = {name: value for name, value in settings.items() if name in known}
-    given = suggested(cls, texts["dataset"], texts["preset"], data_dir)
+    given = suggest_parameters(cls, texts["dataset"], texts["preset"], data_dir)
     defence = from_record(DEFENCES, {"name": cls.name} | given | record)
     recipe = {name: value for name, value in settings.items() if name not in known}
     if "epochs" in recipe and defence.fit(Recipe()) != Recipe():
         raise BadInput(f"{cls.title} decides on its epochs itself: set clean_epochs, rounds and round_epochs.")
-    recipe_for(texts["architecture"], texts["dataset"], **recipe)
-    return Order(texts["dataset"], texts["architecture"], defence, recipe, seed, texts["name"])
+    make_recipe(texts["architecture"], texts["dataset"], **recipe)
+    return TrainingSpec(texts["dataset"], texts["architecture"], defence, recipe, seed, texts["name"])
 
 
-def suggested(cls: type[Defence], dataset: str, preset: str = "", data_dir: str | None = None) -> dict[str, Any]:
+def suggest_parameters(cls: type[Defence], dataset: str, preset: str = "", data_dir: str | None = None) -> dict[str, Any]:
     """Return the parameters of a defence that differ from its defaults: chosen for a data set, or for small ones.
 
     Args:
@@ -133,22 +133,22 @@ def suggested(cls: type[Defence], dataset: str, preset: str = "", data_dir: str 
     if preset and preset not in cls.PRESETS:
         raise UnknownName("preset", preset, list(cls.PRESETS))
     given = cls.BY_DATASET.get(dataset, {}) | cls.PRESETS.get(preset, {})
-    return given if preset or not cls.FOR_SMALL or size(dataset, data_dir) >= SMALL else cls.FOR_SMALL | given
+    return given if preset or not cls.FOR_SMALL or measure_size(dataset, data_dir) >= SMALL else cls.FOR_SMALL | given
 
 
-def size(dataset: str, data_dir: str | None = None) -> float:
+def measure_size(dataset: str, data_dir: str | None = None) -> float:
     """Return the number of training texts of a data set, infinity where it is not here.
 
     Raises:
         UnknownName: There is no such data set.
     """
     try:
-        return datasets.count(dataset, "train", data_dir)
+        return datasets.count_rows(dataset, "train", data_dir)
     except MissingResource:
         return float("inf")
 
 
-def plan(path: Path, data_dir: str | None = None) -> list[Order]:
+def read_plan(path: Path, data_dir: str | None = None) -> list[TrainingSpec]:
     """Read a plan: a JSON list of trainings.
 
     Raises:
@@ -160,7 +160,7 @@ def plan(path: Path, data_dir: str | None = None) -> list[Order]:
         raise BadInput(f"The plan {path.name} cannot be read: {error}.") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadInput(f"The plan {path.name} is no list of trainings.")
-    orders = [order(entry, data_dir) for entry in entries]
+    orders = [parse_spec(entry, data_dir) for entry in entries]
     ids = [wanted.id for wanted in orders]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
@@ -168,25 +168,25 @@ def plan(path: Path, data_dir: str | None = None) -> list[Order]:
     return orders
 
 
-def done(wanted: Order, root: Path) -> dict[str, Any] | None:
+def is_done(wanted: TrainingSpec, root: Path) -> dict[str, Any] | None:
     """Return the row of a training that is there already: a checkpoint or a claim in results/; None if there is none.
 
     Raises:
         BadInput: It is there with other parameters.
     """
-    found = [(card.defence, card.recipe, _row(card)) for folder in (root, *paths.checkpoint_folders())
-             if (card := _card(folder / wanted.id)) is not None]
+    found = [(card.defence, card.recipe, _make_row(card)) for folder in (root, *paths.checkpoint_folders())
+             if (card := _find_card(folder / wanted.id)) is not None]
     found += [(claim["thresholds"]["defence"], claim["thresholds"].get("recipe", {}), claim["details"])
-              for claim in claims()
+              for claim in read_claims()
               if claim.get("metric") == "dev_accuracy" and claim["details"].get("model") == wanted.id]
     for record, recipe, row in found:
-        if differences(wanted, record, recipe):
+        if compare_settings(wanted, record, recipe):
             raise BadInput(f"{wanted.id} is there with other parameters; give this training a name, or another --out.")
         return row
     return None
 
 
-def differences(wanted: Order, record: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def compare_settings(wanted: TrainingSpec, record: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Compare a training with the record of another one.
 
     Args:
@@ -206,11 +206,11 @@ def differences(wanted: Order, record: Mapping[str, Any], recipe: Mapping[str, A
             for name in dict.fromkeys([*mine, *(() if i else theirs)]) if theirs.get(name) != mine.get(name)}
 
 
-def _card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
+def _find_card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
     return cards.read_card(folder) if (folder / "card.json").is_file() else None
 
 
-def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
+def run_training(wanted: TrainingSpec, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
         ) -> Generator[dict[str, Any], None, None]:
     """Train, store the checkpoint and hand on the events; the last is {"kind": "stored", "row": …, "card": Card}.
 
@@ -225,10 +225,10 @@ def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None
     """
     from robust_core.train import loop, saving
 
-    recipe = recipe_for(wanted.architecture, wanted.dataset, size(wanted.dataset, data_dir), **wanted.recipe)
+    recipe = make_recipe(wanted.architecture, wanted.dataset, measure_size(wanted.dataset, data_dir), **wanted.recipe)
     events = loop.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,
                          data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume, root=root)
-    if first_process():
+    if is_first_process():
         asked = {"order": wanted.values, "device": device, "data_dir": data_dir}
         wanted.state.mkdir(parents=True, exist_ok=True)
         (wanted.state / _ASKED).write_text(json.dumps(asked), encoding="utf-8")
@@ -236,9 +236,9 @@ def run(wanted: Order, root: Path, *, device: str = "auto", data_dir: str | None
         for event in events:
             if event["kind"] != "trained":
                 yield event
-            elif first_process():
+            elif is_first_process():
                 card = saving.save(event["trained"], root)
-                yield {"kind": "stored", "row": _row(card), "card": card}
+                yield {"kind": "stored", "row": _make_row(card), "card": card}
     (wanted.state / _ASKED).unlink(missing_ok=True)
 
 
@@ -253,27 +253,27 @@ class Unfinished:
         saved: When its state was saved, in seconds since the epoch.
     """
 
-    order: Order
+    order: TrainingSpec
     device: str
     data_dir: str | None
     saved: float
 
 
-def unfinished() -> list[Unfinished]:
+def list_unfinished() -> list[Unfinished]:
     """Return the trainings that have a saved state, newest first; one whose order cannot be read is left out."""
     found = []
     for path in _states().glob(f"*/{_ASKED}"):
         try:
             asked = json.loads(path.read_text(encoding="utf-8"))
             saved = (path.parent / "state.safetensors").stat().st_mtime
-            wanted = order(asked["order"], asked["data_dir"])
+            wanted = parse_spec(asked["order"], asked["data_dir"])
             found.append(Unfinished(wanted, asked["device"], asked["data_dir"], saved))
         except (OSError, ValueError, KeyError, TypeError, RobustError):
             continue
     return sorted(found, key=lambda u: -u.saved)
 
 
-def forget(wanted: Order) -> None:
+def forget_training(wanted: TrainingSpec) -> None:
     """Remove the saved state of a training that shall not go on."""
     from robust_core.train.saving import forget_state
 
@@ -281,24 +281,24 @@ def forget(wanted: Order) -> None:
     (wanted.state / _ASKED).unlink(missing_ok=True)
 
 
-def first_process() -> bool:
+def is_first_process() -> bool:
     """Return whether this is the first, or only, process of a training."""
     return process_rank() == 0
 
 
-def _row(card: Any) -> dict[str, Any]:  # noqa: ANN401 (a card)
+def _make_row(card: Any) -> dict[str, Any]:  # noqa: ANN401 (a card)
     return {"model": card.id, "seed": card.seed, "dev_accuracy": card.dev_accuracy, "epochs": card.epochs,
             "seconds": card.seconds, "path": str(card.folder)}
 
 
-def claim(card: Any, folder: Path) -> Path:  # noqa: ANN401 (a card)
+def write_dev_claim(card: Any, folder: Path) -> Path:  # noqa: ANN401 (a card)
     """Write the accuracy on dev of a finished training as a claim, so that plans skip it from now on."""
     drawn = {"rows": card.recipe["rows"]} if card.recipe.get("rows") else {}
-    made = Order(card.dataset, card.architecture, from_record(DEFENCES, dict(card.defence)), drawn, card.seed)
+    made = TrainingSpec(card.dataset, card.architecture, from_record(DEFENCES, dict(card.defence)), drawn, card.seed)
     words = ["python", "-m", "robust_core", "train", *made.words]
     n = card.data["dev"]["n"]
-    row = {name: value for name, value in _row(card).items() if name != "path"}
-    return export_claim(
+    row = {name: value for name, value in _make_row(card).items() if name != "path"}
+    return write_claim(
         folder / f"train-{card.id.replace('/', '-')}.json", claim=f"accuracy of {card.id} on {card.dataset}/dev",
         command=shlex.join(words), run="", n=n, seeds=[card.seed], metric="dev_accuracy", value=card.dev_accuracy,
         value_se=(card.dev_accuracy * (1 - card.dev_accuracy) / n) ** 0.5,

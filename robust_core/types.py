@@ -324,7 +324,7 @@ class WhiteBox(Classifier, Protocol):
         ...
 
 
-class Filler(Protocol):
+class MaskedLanguageModel(Protocol):
     """A masked language model."""
 
     id: str

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from robust_core.datasets import DATASETS, SPLITS, DataSet, describe, own
+from robust_core.datasets import DATASETS, SPLITS, DataSet, describe, list_own
 from robust_core.errors import BadInput
 from robust_core.paths import own_data
 from robust_core.text import clean
@@ -69,7 +69,7 @@ class Table(NamedTuple):
         return sum(map(len, self.values(column))) / len(self.rows)
 
 
-def read(file_name: str, content: bytes) -> Table:
+def read_upload(file_name: str, content: bytes) -> Table:
     """Read a file with named columns: CSV, TSV with a header line, or JSONL with an object a line.
 
     Raises:
@@ -82,14 +82,14 @@ def read(file_name: str, content: bytes) -> Table:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadInput(f"{file_name} is not UTF-8 text; save it as UTF-8 first.") from None
-    rows = _json_rows(file_name, text) if kind == "jsonl" else _rows(file_name, text, kind)
+    rows = _read_json_rows(file_name, text) if kind == "jsonl" else _read_rows(file_name, text, kind)
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     if not rows or len(columns) < 2:
         raise BadInput(f"{file_name} needs a column of texts, a column of labels, and rows below a header line.")
     return Table(columns, [{name: row.get(name, "") for name in columns} for row in rows])
 
 
-def _rows(file_name: str, text: str, kind: str) -> list[dict[str, str]]:
+def _read_rows(file_name: str, text: str, kind: str) -> list[dict[str, str]]:
     # A TSV may hold a lone quotation mark, as the data sets do; a CSV quotes what has commas.
     options: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == "tsv" else {"strict": True}
     try:
@@ -103,7 +103,7 @@ def _rows(file_name: str, text: str, kind: str) -> list[dict[str, str]]:
     return [dict(zip(header, line, strict=False)) for line in lines[1:]]
 
 
-def _json_rows(file_name: str, text: str) -> list[dict[str, str]]:
+def _read_json_rows(file_name: str, text: str) -> list[dict[str, str]]:
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -119,13 +119,13 @@ def _json_rows(file_name: str, text: str) -> list[dict[str, str]]:
     return rows
 
 
-def plain_name(file_name: str) -> str:
+def make_plain_name(file_name: str) -> str:
     """Return a name for a data set: small letters, digits and underscores of a file's name."""
     stem = re.sub(r"[^a-z0-9]+", "_", Path(file_name).stem.lower()).strip("_")[:40] or "own"
     return f"own_{stem}" if stem in DATASETS else stem
 
 
-def add(name: str, table: Table, text: str, label: str, names: Mapping[str, str]) -> DataSet:
+def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[str, str]) -> DataSet:
     """Store a table as a data set, with 15 % of each class held out as dev and as many as test.
 
     Repeated texts count once and rows without a text or label not at all, so that no text lies in two splits.
@@ -156,10 +156,10 @@ def add(name: str, table: Table, text: str, label: str, names: Mapping[str, str]
         if value and (cleaned := clean(words)):
             found.setdefault(cleaned, labels.index(clean(names[value])))
     _check(found, labels)
-    splits = _split(found)
+    splits = _split_rows(found)
     digest = hashlib.sha256(json.dumps([splits, labels]).encode()).hexdigest()
     if (own_data() / name).exists():
-        if name in own() and _digest(own_data() / name) == digest:
+        if name in list_own() and _hash_rows(own_data() / name) == digest:
             return describe(name)
         raise BadInput(f"A data set called {name} is there already, with other texts; choose another name.")
     lengths = sorted(len(words.split()) for words in found)
@@ -179,7 +179,7 @@ def _check(found: Mapping[str, int], labels: Sequence[str]) -> None:
             raise BadInput(f"The class {name} has {counts[i]} texts; {_LEAST_OF_CLASS} are the least.")
 
 
-def _split(found: Mapping[str, int]) -> dict[str, list[tuple[str, int]]]:
+def _split_rows(found: Mapping[str, int]) -> dict[str, list[tuple[str, int]]]:
     splits: dict[str, list[tuple[str, int]]] = {split: [] for split in SPLITS}
     for label in sorted(set(found.values())):
         texts = sorted(text for text, own_label in found.items() if own_label == label)
@@ -190,7 +190,7 @@ def _split(found: Mapping[str, int]) -> dict[str, list[tuple[str, int]]]:
     return splits
 
 
-def _digest(folder: Path) -> str:
+def _hash_rows(folder: Path) -> str:
     return json.loads((folder / "about.json").read_text(encoding="utf-8")).get("sha256", "")
 
 

@@ -10,9 +10,9 @@ import torch
 
 from robust_core.attacks.base import Attack
 from robust_core.attacks.engine.requests import Accept, Candidate, Score, Scores, Search, Target
-from robust_core.models.networks.base import mean_norm
+from robust_core.models.networks.base import measure_mean_norm
 from robust_core.registry import param
-from robust_core.text import Draft, Edit, clean, match_case, word_spans
+from robust_core.text import Draft, Edit, clean, find_words, match_case
 from robust_core.types import Blank, Encoded
 
 SENTIMENT = {"good": 2.0, "clever": 1.5, "fine": 0.5, "movie": 0.0, "dull": -1.0, "bad": -2.0}
@@ -53,11 +53,11 @@ class BagOfWords:
     @property
     def unit(self) -> float:
         """Mean norm of the words' rows."""
-        return mean_norm(self.table)
+        return measure_mean_norm(self.table)
 
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the id of one word; the characters between two words have none."""
-        return (self._index.get(unit.lower(), 1),) if word_spans(unit) else ()
+        return (self._index.get(unit.lower(), 1),) if find_words(unit) else ()
 
     def row(self, pieces: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """Join the ids of words to an input, cut at `length`."""
@@ -65,7 +65,7 @@ class BagOfWords:
 
     def text_row(self, text: str) -> tuple[int, ...]:
         """Return the ids of a whole cleaned text."""
-        return self.row([self.unit_ids(text[start:end]) for start, end in word_spans(text)])
+        return self.row([self.unit_ids(text[start:end]) for start, end in find_words(text)])
 
     def unknown(self, word: str) -> bool:
         """Return whether a word has no weight."""
@@ -73,7 +73,7 @@ class BagOfWords:
 
     def readable_words(self, text: str) -> int:
         """Return how many words of a text are read."""
-        return min(len(word_spans(text)), self.length)
+        return min(len(find_words(text)), self.length)
 
     def blanked(self, text: str, keep: np.ndarray) -> list[tuple[int, ...]]:
         """Return the ids of a text whose words become unknown unless they are kept, a row for each variant."""
@@ -99,7 +99,7 @@ class BagOfWords:
         width = max([1, *(len(row) for row in rows)])
         ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
         owner = torch.tensor([[*range(len(row)), *[-1] * (width - len(row))] for row in rows])
-        spans = [word_spans(text)[: self.length] for text in cleaned]
+        spans = [find_words(text)[: self.length] for text in cleaned]
         return Encoded(self.table[ids], owner >= 0, owner, spans, self.table[0])
 
     def logits(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -160,7 +160,7 @@ class WordEncoder:
         """Return (n, 64) float32 rows of length one: hashed counts of words."""
         rows = np.full((len(texts), 64), 1e-3, dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
-            for start, end in word_spans(text):
+            for start, end in find_words(text):
                 row[zlib.crc32(text[start:end].lower().encode()) % 64] += 1
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 

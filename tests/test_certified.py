@@ -12,7 +12,7 @@ from robust_core.__main__ import app
 from robust_core.certify import base_classifiers, certified_accuracy, flip_search, images, inputs, networks, training
 from robust_core.certify.smoothers import SMOOTHERS
 from robust_core.certify.space import learn_space
-from robust_core.certify.training import Settings, fit
+from robust_core.certify.training import Settings, fit_network
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Options
@@ -20,7 +20,7 @@ from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example
 from ui.certified import text as certified_view
-from ui.certified.digits import from_picture
+from ui.certified.digits import read_picture
 
 RUN = CliRunner()
 
@@ -37,11 +37,11 @@ def test_training_under_noise(name, stability):
     vectors, labels = clusters()
     method = SMOOTHERS[name](scale=0.5)
     chosen = Settings(epochs=25, batch_size=32, hidden=16, stability=stability)
-    network = fit(method, vectors, labels, 2, 50, chosen)
-    again = fit(method, vectors, labels, 2, 50, chosen)
+    network = fit_network(method, vectors, labels, 2, 50, chosen)
+    again = fit_network(method, vectors, labels, 2, 50, chosen)
     assert all((a == b).all() for a, b in zip(network.parameters(), again.parameters(), strict=True))
     test, truth = clusters(60, seed=1)
-    found = list(method.certify(networks.judge(network), test, 50, 2))
+    found = list(method.certify(networks.make_judge(network), test, 50, 2))
     right = [c.prediction == y and c.radius > 0.1 for c, y in zip(found, truth, strict=True)]
     assert np.mean(right) > 0.8
 
@@ -51,7 +51,7 @@ def test_stability_makes_answers_steadier():
     labels = np.where(np.random.default_rng(2).random(len(labels)) < 0.3, 1 - labels, labels)
     method, spread = SMOOTHERS["ssn"](scale=1.0), {}
     for weight in (0.0, 30.0):
-        network = fit(method, vectors, labels, 2, 50, Settings(epochs=12, batch_size=32, hidden=16, stability=weight))
+        network = fit_network(method, vectors, labels, 2, 50, Settings(epochs=12, batch_size=32, hidden=16, stability=weight))
         import torch
 
         draws = [network(torch.from_numpy(method.noisy(vectors, 50, np.random.default_rng(i)))).softmax(-1)[:, 1]
@@ -64,9 +64,9 @@ def test_training_refuses_what_does_not_fit():
     vectors, labels = clusters(20)
     for wrong, message in ((vectors + 0.5, "quantised"), (vectors + 49, "between 0 and 50")):
         with pytest.raises(BadInput, match=message):
-            fit(SMOOTHERS["dssn"](), wrong, labels, 2, 50)
+            fit_network(SMOOTHERS["dssn"](), wrong, labels, 2, 50)
     with pytest.raises(BadInput, match="class from 0 to 1"):
-        fit(SMOOTHERS["dssn"](), vectors, labels + 1, 2, 50)
+        fit_network(SMOOTHERS["dssn"](), vectors, labels + 1, 2, 50)
 
 
 def test_the_space_keeps_distances_and_what_tells_the_classes_apart():
@@ -96,7 +96,7 @@ def test_the_space_keeps_distances_and_what_tells_the_classes_apart():
 @pytest.fixture
 def digits(monkeypatch):
     """Base classifiers of the digits, trained in a moment, in the folder of own trainings."""
-    *_, last = training.train("digits", ("dssn",), (0.5,), seed=7,
+    *_, last = training.train_base_classifiers("digits", ("dssn",), (0.5,), seed=7,
                                settings=Settings(epochs=6, batch_size=32, hidden=32))
 
     base_classifiers.save(last["model"], own_checkpoints())
@@ -106,8 +106,8 @@ def digits(monkeypatch):
 def test_a_stored_model_is_the_trained_one(digits):
     assert digits.scales("dssn") == [0.5] and digits.scales("uniform") == []
     assert digits.card.data["train"]["n"] == 1097 and digits.labels == tuple("0123456789")
-    data = inputs.read("digits", "test", n=30)
-    row, found = certified_accuracy.certified_accuracy(digits, data, SMOOTHERS["dssn"](scale=0.5))
+    data = inputs.read_split("digits", "test", n=30)
+    row, found = certified_accuracy.measure_certified_accuracy(digits, data, SMOOTHERS["dssn"](scale=0.5))
     assert row["evaluations"] == 16 and row["n"] == 30 and row["alpha"] is None
     shares = list(row["certified_accuracy"].values())
     assert shares == sorted(shares, reverse=True) and shares[0] == row["clean_accuracy"] > 0.7 > shares[-1] == 0
@@ -121,9 +121,9 @@ def test_a_stored_model_is_the_trained_one(digits):
 
 
 def test_no_search_flips_inside_the_radius_and_some_do_outside(digits):
-    data, method = inputs.read("digits", "test", n=12), SMOOTHERS["dssn"](scale=0.5)
-    _, found = certified_accuracy.certified_accuracy(digits, data, method)
-    row = flip_search.searched(digits, data, method, found, outside=(2.0, 8.0))
+    data, method = inputs.read_split("digits", "test", n=12), SMOOTHERS["dssn"](scale=0.5)
+    _, found = certified_accuracy.measure_certified_accuracy(digits, data, method)
+    row = flip_search.search_data_set(digits, data, method, found, outside=(2.0, 8.0))
     assert row["inside"] == 12 and row["inside_flips"] == 0
     assert row["outside"]["8"] > 0.5 and row["outside"]["2"] <= row["outside"]["8"]
 
@@ -143,7 +143,7 @@ def test_the_best_lambda_is_taken_at_each_radius():
                 "seconds": 0.5, "evaluations": 7, "certified_accuracy": {"0.1": near, "1": far},
                 "certified_accuracy_se": {"0.1": 0.1, "1": 0.1}}
 
-    near, far = certified_accuracy.best([row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4),
+    near, far = certified_accuracy.choose_best_scales([row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4),
                                 row(4.0, 1, 0.5, 0.2)])
     assert (near["scale"], near["radius"], near["seeds"]) == (0.5, 0.1, [0, 1])
     assert near["value"] == pytest.approx(0.8) and near["value_se"] == pytest.approx(0.1)
@@ -153,7 +153,7 @@ def test_the_best_lambda_is_taken_at_each_radius():
 def test_the_experiment_trains_seeds_once_and_makes_its_table(tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
     name, few = "dssn/certified-accuracy", training.Settings(epochs=1, hidden=4)
-    monkeypatch.setattr(training, "recommended", lambda dataset: few)
+    monkeypatch.setattr(training, "recommend_settings", lambda dataset: few)
     monkeypatch.setattr(training, "SCALES", (0.5, 1.0))
 
     def claims(stop=None, **changes):
@@ -168,7 +168,7 @@ def test_the_experiment_trains_seeds_once_and_makes_its_table(tmp_path, monkeypa
     assert known["digits-stable"].settings["stability"] == known["digits-stable@1"].settings["stability"] == 6.0
     table = EXPERIMENTS[name]().table([claim])
     assert table.count("| Digits, stabilised | ") >= 2 and "votes" in table
-    monkeypatch.setattr(training, "train", None)
+    monkeypatch.setattr(training, "train_base_classifiers", None)
     again, = claims()
     assert again["value"] == claim["value"], "trained models are used again"
     stop = threading.Event()
@@ -200,8 +200,8 @@ def test_images(tmp_path):
     assert (labels == rows["test_batch.bin"][:, 0]).all()
     assert [len(images.load("cifar10", split, tmp_path)[1]) for split in ("train", "dev")] == [5, 5000]
     # A convolutional network is trained and certified on them like any array.
-    network = fit(SMOOTHERS["dssn"](scale=0.1), test[:40], labels[:40], 10, 255, Settings(epochs=1, hidden=4))
-    found = next(SMOOTHERS["dssn"](scale=0.1).certify(networks.judge(network), test[:1], 255, 10))
+    network = fit_network(SMOOTHERS["dssn"](scale=0.1), test[:40], labels[:40], 10, 255, Settings(epochs=1, hidden=4))
+    found = next(SMOOTHERS["dssn"](scale=0.1).certify(networks.make_judge(network), test[:1], 255, 10))
     assert found.evaluations == 51
     (folder / "test_batch.bin").write_bytes(b"12345")
     with pytest.raises(BadInput, match="binary version"):
@@ -231,11 +231,11 @@ def test_texts_are_certified_and_attacks_inside_the_radius_hold():
     assert rows[0]["prediction"] == "positive" and rows[0]["radius"] == pytest.approx(rows[0]["radius_steps"] / 255)
     assert rows[0]["radius_embedding"] == pytest.approx(rows[0]["radius_steps"] * model.space.step)
     assert certified_accuracy.certify_texts(model, [text, "dull"], "dssn", (0.25,))[0]["votes"] == rows[0]["votes"]
-    row = certified_accuracy.moved_by(model, [attacked(text, text + "!"), attacked(text, "a terrible mess"),
+    row = certified_accuracy.compare_moves(model, [attacked(text, text + "!"), attacked(text, "a terrible mess"),
                                      attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
     assert row["changed"] == 2 and row["inside_flipped"] == 0 and row["inside"] <= row["held"] <= 2
     with pytest.raises(BadInput):
-        certified_accuracy.moved_by(model, [attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
+        certified_accuracy.compare_moves(model, [attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
     with pytest.raises(BadInput, match="reads no texts"):
         base_classifiers.load("digits").vectors([text])
 
@@ -301,7 +301,7 @@ def test_pictures_become_digits():
     ink[10:70, 30:50] = 0
     buffer = io.BytesIO()
     Image.fromarray(ink).save(buffer, "PNG")
-    digit = from_picture(buffer.getvalue(), 16)
+    digit = read_picture(buffer.getvalue(), 16)
     assert digit.shape == (8, 8) and digit[4, 3] == digit[4, 4] == 16 and digit[0, 0] == 0
     with pytest.raises(BadInput, match="no PNG or JPEG"):
-        from_picture(b"no picture", 16)
+        read_picture(b"no picture", 16)

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from robust_core.certify import theorem
 from robust_core.certify.quantised import check_quantised, quantise
 from robust_core.certify.smoothers import SMOOTHERS
-from robust_core.certify.theorem import dssn_certificate, evaluations, randomised_certificate, split, split_at
+from robust_core.certify.theorem import (
+    count_evaluations,
+    dssn_certificate,
+    randomised_certificate,
+    split_at_offset,
+    split_inputs,
+)
 from robust_core.errors import BadInput
 from robust_core.registry import from_record, parameters, to_record
 
@@ -40,8 +46,8 @@ def random_judge(classes: int, seed: int):
 
 
 def test_lambda_gives_the_published_numbers_of_evaluations():
-    assert tuple(evaluations(s * math.sqrt(3), 255) for s in SIGMAS) == EVALUATIONS
-    assert theorem.effective_scale(SIGMAS[0] * math.sqrt(3), 255) == 132 / 510
+    assert tuple(count_evaluations(s * math.sqrt(3), 255) for s in SIGMAS) == EVALUATIONS
+    assert theorem.round_scale(SIGMAS[0] * math.sqrt(3), 255) == 132 / 510
     # All votes for one class at the largest sigma: the largest radius there is.
     (_,), (radius,) = dssn_certificate(np.array([[0, 3091]]))
     assert radius == pytest.approx(6.0588, abs=1e-4)
@@ -51,30 +57,30 @@ def test_lambda_gives_the_published_numbers_of_evaluations():
 @pytest.mark.parametrize("levels", [7, 255])
 def test_cells_are_those_of_the_paper(scale, levels):
     x = np.random.default_rng(1).integers(0, levels + 1, (1, 9)).astype(np.int32)
-    count = evaluations(scale, levels)
-    cuts = (theorem.template(count, 9) + np.arange(count)[:, None]) % count + 0.5
+    count = count_evaluations(scale, levels)
+    cuts = (theorem.draw_template(count, 9) + np.arange(count)[:, None]) % count + 0.5
     expected = [[twin(value / levels, cut / levels, count / (2 * levels)) for value, cut in zip(x[0], row, strict=True)]
                 for row in cuts]
-    np.testing.assert_allclose(split(x, np.arange(count), scale, levels), expected, atol=1e-6)
+    np.testing.assert_allclose(split_inputs(x, np.arange(count), scale, levels), expected, atol=1e-6)
     values, places = x / levels, cuts / levels
-    np.testing.assert_allclose(split_at(np.broadcast_to(values, cuts.shape), places, count / (2 * levels)), expected,
+    np.testing.assert_allclose(split_at_offset(np.broadcast_to(values, cuts.shape), places, count / (2 * levels)), expected,
                                atol=1e-6)
 
 
 def test_a_cut_on_the_value_leaves_it_in_the_lower_cell():
     for x, s, scale, middle in ((0.0, 0.4, 1.0, 0.2), (1.0, 0.4, 1.0, 0.7), (0.4, 0.4, 1.0, 0.2), (0.4, 1.2, 1.0, 0.5)):
-        assert split_at(np.array([[x]]), np.array([[s]]), scale)[0, 0] == pytest.approx(middle)
+        assert split_at_offset(np.array([[x]]), np.array([[s]]), scale)[0, 0] == pytest.approx(middle)
 
 
 def test_the_template_is_the_published_one_and_that_of_training():
-    assert theorem.template(441, 12).tolist() == np.random.RandomState(0).randint(441, size=12).tolist()
+    assert theorem.draw_template(441, 12).tolist() == np.random.RandomState(0).randint(441, size=12).tolist()
     vectors = np.random.default_rng(0).integers(0, 256, (200, 12)).astype(np.int32)
     for scale in (0.3, 2.0):
         seen = SMOOTHERS["dssn"](scale=scale).noisy(vectors, 255, np.random.default_rng(3))
         for vector, row in zip(vectors, seen, strict=True):
-            tested = split(vector[None], np.arange(evaluations(scale, 255)), scale, 255)
+            tested = split_inputs(vector[None], np.arange(count_evaluations(scale, 255)), scale, 255)
             assert (tested == row).all(1).any()
-    assert not theorem.template(441, 12).flags.writeable
+    assert not theorem.draw_template(441, 12).flags.writeable
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,8 +91,8 @@ def test_votes_move_by_at_most_the_distance(scale, seed, size, levels):
     rng = np.random.default_rng(seed)
     x = rng.integers(0, levels + 1, (1, size)).astype(np.int32)
     y = np.clip(x + rng.integers(-3, 4, x.shape), 0, levels).astype(np.int32)
-    distance, every = int(np.abs(x - y).sum()), np.arange(evaluations(scale, levels))
-    told_apart = int((split(x, every, scale, levels) != split(y, every, scale, levels)).any(1).sum())
+    distance, every = int(np.abs(x - y).sum()), np.arange(count_evaluations(scale, levels))
+    told_apart = int((split_inputs(x, every, scale, levels) != split_inputs(y, every, scale, levels)).any(1).sum())
     assert told_apart <= distance
     method, judge = SMOOTHERS["dssn"](scale=scale), random_judge(3, seed)
     change = np.abs(method.counts(judge, x[0], levels, 3) - method.counts(judge, y[0], levels, 3))
@@ -96,13 +102,13 @@ def test_votes_move_by_at_most_the_distance(scale, seed, size, levels):
 @pytest.mark.parametrize("scale", BOTH_SIDES)
 def test_the_bound_is_reached(scale):
     levels, size = 255, 4
-    count = evaluations(scale, levels)
+    count = count_evaluations(scale, levels)
     # One coordinate that crosses n cuts is told apart at exactly n offsets, as long as there are that many.
     x = np.full((1, size), 100, dtype=np.int32)
     y = x.copy()
     y[0, 2] += 11
     every = np.arange(count)
-    assert (split(x, every, scale, levels) != split(y, every, scale, levels)).any(1).sum() == min(11, count)
+    assert (split_inputs(x, every, scale, levels) != split_inputs(y, every, scale, levels)).any(1).sum() == min(11, count)
 
 
 @pytest.mark.parametrize(("scale", "levels", "size"), [(0.4, 6, 3), (0.5, 6, 3), (1.5, 4, 3), (3.0, 3, 4),
@@ -145,17 +151,17 @@ def test_the_radius_is_the_largest_that_moved_votes_allow(counts):
 
 
 def test_the_bound_of_random_votes():
-    assert theorem.lower_bound(np.array([50]), 50, 0.001)[0] == pytest.approx(0.0005 ** (1 / 50))
-    assert theorem.lower_bound(np.array([0]), 50, 0.001)[0] == 0.0
+    assert theorem.bound_proportion(np.array([50]), 50, 0.001)[0] == pytest.approx(0.0005 ** (1 / 50))
+    assert theorem.bound_proportion(np.array([0]), 50, 0.001)[0] == 0.0
     from scipy.stats import binom
 
     for hits in (1, 40, 99):
-        p = theorem.lower_bound(np.array([hits]), 100, 0.01)[0]
+        p = theorem.bound_proportion(np.array([hits]), 100, 0.01)[0]
         assert binom.sf(hits - 1, 100, p) == pytest.approx(0.005)
     # 100,000 of 100,000 votes: 0.99992 is the largest bound in the published results.
-    assert theorem.lower_bound(np.array([100_000]), 100_000, 0.001)[0] == pytest.approx(0.99992, abs=5e-6)
+    assert theorem.bound_proportion(np.array([100_000]), 100_000, 0.001)[0] == pytest.approx(0.99992, abs=5e-6)
     radii = randomised_certificate(np.array([990, 500]), 1000, 2.0, 0.001)
-    assert radii[0] == pytest.approx(4 * (theorem.lower_bound(np.array([990]), 1000, 0.001)[0] - 0.5))
+    assert radii[0] == pytest.approx(4 * (theorem.bound_proportion(np.array([990]), 1000, 0.001)[0] - 0.5))
     assert radii[1] < 0
 
 
@@ -172,7 +178,7 @@ def test_every_smoother(name):
     for c in found:
         assert c.norm == "l1" and c.radius >= 0 and sum(c.votes) == c.evaluations
         assert (c.alpha is None) == cls.deterministic
-        assert c.evaluations == (evaluations(0.7, 16) if cls.deterministic else 10_000)
+        assert c.evaluations == (count_evaluations(0.7, 16) if cls.deterministic else 10_000)
     # A base classifier that never wavers gets the largest radius: nearly Lambda.
     sure = next(iter(method.certify(lambda rows: np.ones(len(rows), dtype=np.int64), vectors, 16, 3)))
     assert sure.prediction == 1 and 0.6 < sure.radius <= 0.7
@@ -221,14 +227,14 @@ def test_wrong_lambda_is_one_plain_line(scale):
             SMOOTHERS[name](scale=scale)
     if not isinstance(scale, str):
         with pytest.raises(BadInput, match="Lambda"):
-            evaluations(scale, 255)
+            count_evaluations(scale, 255)
         with pytest.raises(BadInput, match="Lambda"):
             randomised_certificate(9, 10, scale)
 
 
 def test_other_wrong_values_are_one_plain_line():
     with pytest.raises(BadInput, match="gives 0 evaluations"):
-        evaluations(0.001, 255)
+        count_evaluations(0.001, 255)
     with pytest.raises(BadInput, match="levels"):
         check_quantised(np.zeros((1, 2)), 0)
     for counts in ([[1.5, 2]], [[-1, 2]], [[3]], [3, 4]):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from robust_core.evaluation.checks import CHECKS, flags, warnings
+from robust_core.evaluation.checks import CHECKS, list_warnings, raise_flags
 from robust_core.types import AttackResult, Attribution, Example, Swap
 
 SWAP = Swap(2, 6, "good", "dull")
@@ -20,7 +20,7 @@ SOUND = [SUCCESS] * 6 + [FAILURE] * 5 + [SKIPPED]
 
 def raised(*results: AttackResult, attributions: list[Attribution] | None = None) -> set[str]:
     """Return the names of the checks that speak."""
-    return {flag.check for flag in flags(results, attributions or [])}
+    return {flag.check for flag in raise_flags(results, attributions or [])}
 
 
 def test_sound_results_raise_nothing() -> None:
@@ -55,7 +55,7 @@ def test_successes_that_mean_something_else_are_doubtful(antonyms: int, numbers:
                                                          doubtful: bool) -> None:
     antonym = dataclasses.replace(SUCCESS, swaps=(SWAP, Swap(2, 6, "good", "bad")))
     number = dataclasses.replace(SUCCESS, swaps=(Swap(0, 3, "two", "four"),))
-    found = flags([antonym] * antonyms + [number] * numbers + [SUCCESS] * others)
+    found = raise_flags([antonym] * antonyms + [number] * numbers + [SUCCESS] * others)
     assert [flag.check for flag in found] == (["meaning_changes"] if doubtful else [])
     if doubtful:
         assert f"(antonym {antonyms}, number {numbers})" in found[0].finding
@@ -81,12 +81,12 @@ def test_wide_completeness_gaps_are_doubtful() -> None:
 
 
 def test_warnings_are_finding_and_advice() -> None:
-    flag, = flags([UNCHANGED] * 7)
-    assert warnings([UNCHANGED] * 7) == [f"{flag.finding} {flag.advice}"]
+    flag, = raise_flags([UNCHANGED] * 7)
+    assert list_warnings([UNCHANGED] * 7) == [f"{flag.finding} {flag.advice}"]
 
 
 def test_a_flag_carries_its_finding_and_the_advice_of_the_docstring() -> None:
-    flag, = flags([UNCHANGED] * 7)
+    flag, = raise_flags([UNCHANGED] * 7)
     assert flag.finding == "No word was changed in 7 of 7 attacked texts."
     assert flag.advice.startswith("The figure then measures candidates and constraints")
     assert "\n" not in flag.advice

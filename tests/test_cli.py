@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from doubles import BagOfWords, Planted, WordEncoder, WordReader
 from typer.testing import CliRunner, Result
 
 from robust_core import __main__ as cli
+from robust_core import encoders
 from robust_core.attacks import ATTACKS
 from robust_core.cli import one_text
 from robust_core.errors import MissingResource, UnknownName
@@ -46,8 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(loading, "load", load)
     assert "planted" not in ATTACKS
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
-        default=lambda device="auto": WordEncoder()))
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
     monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": WordReader())
     return invoke
 
@@ -511,7 +510,7 @@ def test_help_and_lists_import_nothing_heavy(arguments: list[str]) -> None:
 
 def test_the_attribution_row_names_words_by_their_spans() -> None:
     found = Attribution("It's <b> fine", ((0, 4), (9, 13)), (0.25, -0.5), 0, {"name": "ig"}, 0.0)
-    row = one_text._explain_row(BagOfWords(), [found])
+    row = one_text._make_explain_row(BagOfWords(), [found])
     assert (row["words"], row["scores"]) == (["It's", "fine"], [0.25, -0.5])
 
 

@@ -12,9 +12,9 @@ from test_experiments import MODELS, models  # noqa: F401 (a fixture)
 from test_pages import card
 
 from robust_core.claims import markdown
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput, MissingResource
-from robust_core.evaluation.explanation_consistency import by_group
+from robust_core.evaluation.explanation_consistency import read_by_uid
 from robust_core.experiments import EXPERIMENTS, consistency
 from robust_core.experiments.base import Options
 from robust_core.experiments.flat import table3, table8
@@ -113,7 +113,7 @@ def test_claims_come_back_as_the_table(world, tmp_path, name):
     made = claims(name, tmp_path)
     found = []
     for claim in made.values():
-        path = export_claim(tmp_path / "claims" / EXPERIMENTS[name]().file(claim), **claim)
+        path = write_claim(tmp_path / "claims" / EXPERIMENTS[name]().file(claim), **claim)
         found.append(json.loads(path.read_text()))
     table = EXPERIMENTS[name]().table(found)
     assert f"| `{FLAT}` |" in table and f"reproduce {name} --out results" in table
@@ -144,7 +144,7 @@ def test_the_papers_figures_are_whole():
     assert len(table3.PAPER) == 18 and len(table8.PAPER) == 9
     for paper in (table3.PAPER, table8.PAPER):
         assert all(len(row) == 3 and all(0 < t <= 1 and 0 < k <= 1 for t, k in row) for row in paper.values())
-    of = table3.figures(table3.PAPER)
+    of = table3.list_paper_figures(table3.PAPER)
     assert of("sst2/minilm/flat-pwws", "pwws") == (.44, .64) and of("trec/cnn/base", "textfooler") == (.68, .91)
     assert of("sst2/cnn/base", "bae") is None is of("sst2/minilm/flat-textfooler", "pwws")
     for question in (table3.QUESTION, table8.QUESTION):
@@ -156,17 +156,17 @@ def test_groups_leave_out_what_is_undefined(world, tmp_path):
     claim = claims("flat/table3", tmp_path)[FLAT]
     store = ResultStore(tmp_path / "runs")
     uids = {r.example.uid for r in store.each(claim["run"])}
-    found = by_group(store, claim["run"], to_record(Weights()), uids)
+    found = read_by_uid(store, claim["run"], to_record(Weights()), uids)
     assert set(found) == {"all", "changed", "fooled"}
     assert set(found["fooled"]["kendall_tau"]) <= set(found["changed"]["kendall_tau"]) <= set(found["all"]["top_5"])
     one = next(iter(uids))
-    assert set(by_group(store, claim["run"], to_record(Weights()), {one})["all"]["top_5"]) == {one}
-    assert consistency.differences({0: found}, {1: found}) is None
-    same = consistency.differences({0: found}, {0: found})
+    assert set(read_by_uid(store, claim["run"], to_record(Weights()), {one})["all"]["top_5"]) == {one}
+    assert consistency.compare_to_base({0: found}, {1: found}) is None
+    same = consistency.compare_to_base({0: found}, {0: found})
     assert same is not None and same["all"]["kendall_tau"]["value"] == 0.0
 
 
 def test_figures_are_written_plainly():
-    assert markdown.decimal(0.5849, 0.0061) == "0.58 ± 0.006"
-    assert markdown.decimal(0.5) == "0.50" and markdown.decimal(None) == markdown.decimal(float("nan")) == "–"
-    assert markdown.decimal(1.0, float("nan")) == "1.00"
+    assert markdown.format_decimal(0.5849, 0.0061) == "0.58 ± 0.006"
+    assert markdown.format_decimal(0.5) == "0.50" and markdown.format_decimal(None) == markdown.format_decimal(float("nan")) == "–"
+    assert markdown.format_decimal(1.0, float("nan")) == "1.00"

@@ -9,7 +9,7 @@ import pytest
 
 from robust_core import datasets
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.text import clean, word_spans
+from robust_core.text import clean, find_words
 
 REVIEWS = [e for split in datasets.SPLITS for e in datasets.load("reviews", split)]
 
@@ -24,7 +24,7 @@ def write(folder: Path, content: str | bytes, name: str = "sst2", file: str = "d
 
 def test_reviews_are_enough_and_of_every_length():
     assert len(REVIEWS) >= 300
-    lengths = [len(word_spans(e.text)) for e in REVIEWS]
+    lengths = [len(find_words(e.text)) for e in REVIEWS]
     assert min(lengths) >= 3 and max(lengths) <= 60
     assert min(lengths) <= 6 and max(lengths) >= 50
     assert {split: len(datasets.load("reviews", split)) >= 60 for split in datasets.SPLITS} == dict.fromkeys(
@@ -130,5 +130,5 @@ def test_damaged_files_are_named_in_one_line(tmp_path, file, content, message):
 
 def test_the_fingerprint_follows_texts_and_labels():
     some = datasets.load("reviews", "dev")
-    assert datasets.fingerprint(some) == datasets.fingerprint(list(some)) != datasets.fingerprint(some[1:])
-    assert len(datasets.fingerprint(some)) == 64
+    assert datasets.hash_examples(some) == datasets.hash_examples(list(some)) != datasets.hash_examples(some[1:])
+    assert len(datasets.hash_examples(some)) == 64

@@ -10,15 +10,15 @@ from test_models import BAD, GOOD, tiny_data
 
 from robust_core import datasets
 from robust_core.defences import DEFENCES
-from robust_core.defences.flat import word_gaps
+from robust_core.defences.flat import measure_word_gaps
 from robust_core.errors import BadInput
 from robust_core.models import cards, loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.word_masks import MaskConfig, WordMasks
 from robust_core.registry import parameters, to_record
-from robust_core.train import batches, saving, start
+from robust_core.train import batches, loop, saving, start
 from robust_core.train.loop import train
-from robust_core.train.recipe import Recipe, recipe_for
+from robust_core.train.recipe import Recipe, make_recipe
 from robust_core.train.setup import Pair, Randomness, Row, Setup
 
 torch.set_num_threads(1)
@@ -33,17 +33,17 @@ def data(tmp_path_factory):
 
 def learn(data, defence, architecture="cnn", seed=0, **changes):
     """All events of a training on forty rows."""
-    recipe = recipe_for(architecture, "sst2", **({"batch_size": 8, "length": 12} | changes))
+    recipe = make_recipe(architecture, "sst2", **({"batch_size": 8, "length": 12} | changes))
     return list(train(defence, "sst2", architecture, recipe, seed=seed, device="cpu", data_dir=data))
 
 
 def setup_of(data, defence, seed=0, architecture="cnn"):
     """A training before its first step, as the loop makes it."""
     examples = datasets.load("sst2", "train", data)
-    recipe = recipe_for(architecture, "sst2", batch_size=8, length=12)
+    recipe = make_recipe(architecture, "sst2", batch_size=8, length=12)
     random = Randomness(seed, CPU)
     with random.first:
-        begun = start.start(defence, "sst2", architecture, recipe, ("negative", "positive"), examples, seed)
+        begun = start.start_network(defence, "sst2", architecture, recipe, ("negative", "positive"), examples, seed)
         coded = [begun.tokens.encode(e.text) for e in examples]
         rows = [Row(c.ids, e.label, i, c.owner) for i, (c, e) in enumerate(zip(coded, examples, strict=True))]
         setup = Setup(begun.network, begun.tokens, recipe, CPU, "sst2", architecture, ("negative", "positive"),
@@ -181,7 +181,7 @@ def test_words_of_several_pieces_count_as_their_most_important():
     pair = Pair(theirs, theirs > -1, torch.tensor([[-1, 0, 1, 2]]), torch.tensor([[-1, 0, 0, 1]]),
                       torch.tensor([True]), torch.zeros(1, 4, dtype=torch.int64))
     # Word 0: max(0.2, 0.6) against 0.5; word 1: 0.3 against 0.1; word 2 is lacking on one side.
-    assert word_gaps(mine, theirs, pair).tolist() == pytest.approx([0.1 + 0.2])
+    assert measure_word_gaps(mine, theirs, pair).tolist() == pytest.approx([0.1 + 0.2])
 
 
 # --- Limits ----------------------------------------------------------------------------------------
@@ -244,11 +244,11 @@ def test_the_schedule_ends_where_it_should_when_the_rows_grow(data):
         defence = DEFENCES["adversarial"](fixed_schedule=fixed, **values)
         setup = setup_of(data, defence)
         setup.recipe = dataclasses.replace(defence.fit(setup.recipe), decay="linear")
-        loop = train.loop.Loop(setup, defence.course(setup), setup.rows, {}, None, 500)
+        run = loop.Loop(setup, defence.course(setup), setup.rows, {}, None, 500)
         rates = []
-        real = loop._rate
-        loop._rate = lambda steps, real=real, rates=rates: rates.append(real(steps)) or rates[-1]
-        list(loop.run())
+        real = run._rate
+        run._rate = lambda steps, real=real, rates=rates: rates.append(real(steps)) or rates[-1]
+        list(run.run())
         assert len(rates) == 5 + 10
         last[fixed] = rates
     assert last[False] == pytest.approx([1 - i / 10 for i in range(5)] + [0.5 - i / 20 for i in range(10)])

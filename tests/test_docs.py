@@ -60,7 +60,7 @@ def test_a_page_shows_commands_that_exist(page):
 def test_a_table_that_differs_is_named_and_mended(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("Before\n<!-- table:methods -->\nold\n<!-- /table -->\nafter\n", encoding="utf-8")
-    assert readme.stale([page]) == [page] == readme.write([page])
+    assert readme.find_stale([page]) == [page] == readme.write_pages([page])
     text = page.read_text(encoding="utf-8")
     assert "| attack | `textfooler` |" in text and text.startswith("Before\n") and text.endswith("-->\nafter\n")
-    assert readme.stale([page]) == [] == readme.write([page])
+    assert readme.find_stale([page]) == [] == readme.write_pages([page])

@@ -7,7 +7,7 @@ import torch
 from doubles import BagOfWords
 
 from robust_core import EMBEDDING_ATTACKS, metrics
-from robust_core.attacks.embeddings import FGSM, PGD, sweep
+from robust_core.attacks.embeddings import FGSM, PGD, attack_at_radii
 from robust_core.errors import BadInput, Incompatible
 from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
@@ -135,17 +135,17 @@ def result(before: float, after: float, radius: float = 0.1, cosine: float = 0.9
 
 def test_the_summary_is_what_one_counts_by_hand():
     found = [result(0.9, 0.8), result(0.9, 0.2, cosine=0.7, distance=3.0), result(0.4, 0.9), result(0.6, 0.55)]
-    row = metrics.embedding_summary(found)
+    row = metrics.summarise_embedding_attacks(found)
     assert (row["n"], row["skipped"], row["succeeded"], row["failed"]) == (4, 1, 1, 2)
     assert (row["accuracy"], row["accuracy_under_attack"]) == (0.75, 0.5)
     assert row["attack_success_rate"] == pytest.approx(1 / 3) and row["unmoved"] == 0
     assert row["cosine"] == pytest.approx(0.85) and row["distance"] == pytest.approx(1.5)
     assert row["distance_se"] == pytest.approx(0.5) and row["accuracy_under_attack_se"] == pytest.approx(0.25)
-    assert math.isnan(metrics.embedding_summary([])["accuracy"])
+    assert math.isnan(metrics.summarise_embedding_attacks([])["accuracy"])
 
 
 def test_accuracy_falls_along_the_curve(model):
-    found = list(sweep(model, EXAMPLES, PGD(), [0.0, 0.1, 10.0]))
+    found = list(attack_at_radii(model, EXAMPLES, PGD(), [0.0, 0.1, 10.0]))
     curve = metrics.robustness_curve(found)
     assert [row["radius"] for row in curve] == [0.0, 0.1, 10.0] and {row["n"] for row in curve} == {len(EXAMPLES)}
     under = [row["accuracy_under_attack"] for row in curve]

@@ -12,10 +12,11 @@ from test_sentences import card as encoder_card
 from test_sentences import folder  # noqa: F401 (a fixture)
 
 from robust_core import encoders
+from robust_core.claims.markdown import format_percent
 from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments import EXPERIMENTS, availability, base, comparison
 from robust_core.experiments.base import Options
 from robust_core.experiments.carl_rar import table6, tables4_5
 from robust_core.experiments.rse import tables
@@ -55,8 +56,9 @@ def models(tmp_path, monkeypatch):
     built = {f"sst2/minilm/{name}": Reader(id=f"sst2/minilm/{name}") for name in ("base", "rar")}
     here = [types.SimpleNamespace(id=name) for name in built]
     monkeypatch.setattr(loading, "load", lambda name, device="auto": built[name])
-    monkeypatch.setattr(loading, "cards", lambda: here)
-    monkeypatch.setattr(encoders, "default", lambda device="auto": WordEncoder())
+    for module in (availability, base, comparison):
+        monkeypatch.setattr(module, "cards", lambda: here)
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
     return here
 
 
@@ -100,7 +102,7 @@ def test_what_rar_reads_fools_another_model(models, tmp_path):
     table = EXPERIMENTS["carl-rar/table6"]().table(made)
     assert "Read by RAR" in table and "| 3 |" in table
     assert len({EXPERIMENTS["carl-rar/table6"]().file(c) for c in made}) == len(made)
-    assert table6.edits("a good film", "a bad film indeed") == 2
+    assert table6.count_edits("a good film", "a bad film indeed") == 2
 
 
 def test_without_rar_table6_says_what_is_missing(models, tmp_path):
@@ -121,7 +123,7 @@ class Named(WordEncoder):
 @pytest.fixture
 def stored(monkeypatch, folder):  # noqa: F811 (a fixture)
     """Put doubles in the place of the packaged encoder and of SimCSE."""
-    monkeypatch.setattr(encoders, "names", lambda: ["minilm", "simcse"])
+    monkeypatch.setattr(encoders, "list_names", lambda: ["minilm", "simcse"])
     monkeypatch.setattr(encoders, "load", lambda name, device="auto": Named(name))
     monkeypatch.setattr(encoder_cards, "cards", lambda: [encoder_card(
         id="simcse", corpus={"n": 2000, "sha256": "x"}, dev={"after": 0.5, "step": 3}, steps=9)])
@@ -158,7 +160,7 @@ def test_the_ablation_learns_from_what_the_whole_loss_learnt(stored, tmp_path, m
 
 
 def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoders, "names", lambda: ["simcse", "robustsentembed-no-positive"])
+    monkeypatch.setattr(encoders, "list_names", lambda: ["simcse", "robustsentembed-no-positive"])
     made, notes = ran("rse/ablation", tmp_path, n=2, attacks=("pgd",))
     assert [c["details"]["model"] for c in made] == ["robustsentembed-no-positive"] and "simcse" not in notes[0]
     ablation = EXPERIMENTS["rse/ablation"]()
@@ -166,8 +168,8 @@ def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatc
     similar, attacked = (ran(name, tmp_path, n=2, models=("simcse",), attacks=attacks)[0]
                          for name, attacks in (("rse/sts", ()), ("rse/attacks", ("textfooler",))))
     line = next(line for line in ablation.table(made + similar + attacked).splitlines() if "SimCSE" in line)
-    value = tables.percent(similar[0]["value"], similar[0]["value_se"])
-    assert line.startswith(f"| none of them (SimCSE) | {value} | {tables.percent(attacked[0]['value'], None)} | – | – |")
+    value = format_percent(similar[0]["value"], similar[0]["value_se"])
+    assert line.startswith(f"| none of them (SimCSE) | {value} | {format_percent(attacked[0]['value'], None)} | – | – |")
     # A seed that no setting of the ablation has stays out.
     for claim in (*similar, *attacked):
         details = claim["details"]
@@ -179,14 +181,14 @@ def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatc
 def test_several_seeds_of_an_encoder_are_pooled():
     found = [{"encoder": name, "value": value, "value_se": 0.3} for name, value in
              (("a", 0.2), ("a", 0.4), ("a@1", 0.6), ("a@1", 0.6))]
-    assert tables.mean_of(found[:2], ["a"]) == pytest.approx((0.3, 0.18 ** 0.5 / 2))
+    assert tables.average(found[:2], ["a"]) == pytest.approx((0.3, 0.18 ** 0.5 / 2))
     # Over texts 0.18 / 4 for either seed; between the means 0.3 and 0.6 a variance of 0.045, over two seeds.
-    assert tables.mean_of(found, ["a", "a@1"]) == pytest.approx((0.45, (0.045 + 0.0225) ** 0.5))
+    assert tables.average(found, ["a", "a@1"]) == pytest.approx((0.45, (0.045 + 0.0225) ** 0.5))
 
 
 def test_an_encoder_that_is_not_here_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
-    assert encoders.names() == ["minilm"]
+    assert encoders.list_names() == ["minilm"]
     with pytest.raises(UnknownName, match="Unknown encoder 'simcse'. Known: minilm"):
         encoders.load("simcse")
 
@@ -204,7 +206,7 @@ def test_train_encoder(monkeypatch, tmp_path):
         yield {"kind": "stored", "row": {"encoder": order.id, "seed": 1, "dev_spearman": 0.9, "before": 0.8,
                                          "sentences": 10, "step": 2, "steps": 2, "seconds": 1.0, "path": str(root)}}
 
-    monkeypatch.setattr(specs, "run", run)
+    monkeypatch.setattr(specs, "run_training", run)
     row, = rows(invoke("train-encoder", "--method", "robustsentembed", "--set", "detection=0", "--set", "epochs=2",
                        "--seed", "1", "--sentences", "10", "--out", tmp_path, "--json"))
     assert row["encoder"] == "robustsentembed@1" and row["path"] == str(tmp_path)

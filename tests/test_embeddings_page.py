@@ -27,7 +27,7 @@ def test_it_shows_something_real_at_once():
     assert [s.value for s in at.subheader] == ["How far the words moved the text", "A map of other texts",
                                                "The text moved where no words are", "Any sentences"]
     table = at.dataframe[0].value
-    assert list(table["Reads the text"]) == ["MiniLM", *(catalogue.title(m) for m in MODELS)]
+    assert list(table["Reads the text"]) == ["MiniLM", *(catalogue.name_model(m) for m in MODELS)]
     assert table["Similarity"].between(-1, 1).all()
     assert len(at.get("plotly_chart")) == 5
 
@@ -77,7 +77,7 @@ def test_the_map_is_drawn_by_umap_where_that_is_installed(monkeypatch):
         def transform(self, points):
             return points[:, :2]
 
-    monkeypatch.setattr(embedding_space, "maps", lambda: ["pca", "umap"])
+    monkeypatch.setattr(embedding_space, "list_maps", lambda: ["pca", "umap"])
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Double))
     at = opened()
     assert "principal components" in page(at)
@@ -96,26 +96,26 @@ def test_bad_text_is_one_plain_line():
 
 
 def test_the_way_goes_word_by_word():
-    assert embedding_space.way("a good old film", "a bad new film") == ["a good old film", "a bad old film", "a bad new film"]
-    assert embedding_space.way("a film", "a film") == ["a film"]
-    assert embedding_space.way("a good film", "a very good film") == ["a good film", "a very good film"]
+    assert embedding_space.attack_path("a good old film", "a bad new film") == ["a good old film", "a bad old film", "a bad new film"]
+    assert embedding_space.attack_path("a film", "a film") == ["a film"]
+    assert embedding_space.attack_path("a good film", "a very good film") == ["a good film", "a very good film"]
 
 
 def test_a_plane_keeps_what_varies_most():
     rng = np.random.default_rng(0)
     corpus = rng.standard_normal((200, 5)) * np.array([0.1, 5.0, 0.1, 2.0, 0.1])
-    plane = embedding_space.Plane.of(corpus)
+    plane = embedding_space.Projection.of(corpus)
     assert abs(plane.axes[0][1]) > 0.99 and abs(plane.axes[1][3]) > 0.99 and plane.share > 0.98
     assert plane.at(corpus).mean(0) == pytest.approx([0, 0], abs=1e-9)
     unit = corpus / np.linalg.norm(corpus, axis=1, keepdims=True)
-    assert embedding_space.nearest(unit, unit[7], 1) == [7]
+    assert embedding_space.find_nearest(unit, unit[7], 1) == [7]
 
 
 def test_the_curve_begins_at_the_text_itself():
     model = BagOfWords()
-    rows = embedding_space.under_pgd(model, Example("good movie").text, (0.0, 0.5, 1.0))
+    rows = embedding_space.attack_embeddings(model, Example("good movie").text, (0.0, 0.5, 1.0))
     assert rows[0]["proba"] == pytest.approx(model.predict_proba(["good movie"])[0].tolist())
     assert rows[0]["distance"] == 0 and rows[0]["read"] is None
     assert rows[0]["proba"][1] > rows[1]["proba"][1] > rows[2]["proba"][1]
-    cosine = embedding_space.cosines(embedding_space.representations(model, ["good movie", "good movie", "bad movie"]))
+    cosine = embedding_space.compute_cosines(embedding_space.compute_representations(model, ["good movie", "good movie", "bad movie"]))
     assert cosine[0] == pytest.approx([1, 1, -1])

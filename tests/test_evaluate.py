@@ -3,9 +3,7 @@
 import dataclasses
 import itertools
 import math
-import sys
 import threading
-import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder, WordReader
 
-from robust_core import metrics
+from robust_core import encoders, metrics
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
 from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import check_labels, choose, evaluate
@@ -30,8 +28,7 @@ TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good and good", 1),
 @pytest.fixture(autouse=True)
 def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the attack engine compare sentences without loading an encoder."""
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
-        default=lambda device="auto": WordEncoder()))
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
 
 
 @pytest.fixture
@@ -300,7 +297,7 @@ def test_explanations_agree_with_a_slow_twin(data: Path) -> None:
     lengths = [len(Draft.of(text).words) for text, _ in TEXTS]
     assert everything["top_k_random"]["2"] == pytest.approx(sum(min(2, n) / n for n in lengths) / 8)
     assert set(changed["top_k"]) == {str(k) for k in range(1, 11)}
-    assert changed["kendall_tau_se"] == pytest.approx(metrics.mean_and_error(taus)[1])
+    assert changed["kendall_tau_se"] == pytest.approx(metrics.estimate_mean(taus)[1])
     assert changed["gap"] == 0.0
     assert not changed["warnings"]
 
@@ -369,9 +366,9 @@ def test_stored_explanations_are_used_again(data: Path, tmp_path: Path) -> None:
     third = Counted()
     assert measure(third, None)[1:] == everything and not third.asked
     # The pages' view: towards the reference label alone, unchanged texts compared with themselves.
-    of, = explanation_consistency.stored(store)
+    of, = explanation_consistency.list_stored(store)
     assert (of.model, of.compared, of.method["name"]) == ("double/bag-of-words", 4, "counted")
-    pairs = explanation_consistency.pairs(store, of)
+    pairs = explanation_consistency.read_pairs(store, of)
     assert len(pairs) == 8 and sum(r.perturbed != r.example.text for r, _ in pairs) == 4
     assert all(values["kendall_tau"] == 1.0 for r, values in pairs if r.perturbed == r.example.text)
 
@@ -392,7 +389,7 @@ def test_originals_are_explained_once_for_all_attacks(data: Path, monkeypatch: p
 
         net = None
 
-    monkeypatch.setattr(explanation_consistency, "model_fingerprint", lambda model: "weights of " + model.id)
+    monkeypatch.setattr(explanation_consistency, "fingerprint_model", lambda model: "weights of " + model.id)
     every, once, unknown = Counted(), Alone(), Alone()
     model = Weighed()
     model.net = object()
@@ -408,7 +405,7 @@ def test_texts_that_wait_for_their_explanation_are_left_out(data: Path, tmp_path
     both = {"data_dir": data, "store": store}
     list(evaluate([BagOfWords()], "sst2", "test", [Planted()], n=4, explain=[Counted()], **both))
     list(evaluate([BagOfWords()], "sst2", "test", [Planted()], **both))
-    assert 0 < len(explanation_consistency.pairs(store, explanation_consistency.stored(store)[0])) < 8
+    assert 0 < len(explanation_consistency.read_pairs(store, explanation_consistency.list_stored(store)[0])) < 8
 
 
 def test_one_pair_by_hand(data: Path) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 import threading
 import types
 from pathlib import Path
@@ -11,15 +10,15 @@ import pytest
 from doubles import BagOfWords, Counting, Planted, WordEncoder
 from test_pages import card
 
-from robust_core import trainings
+from robust_core import encoders, trainings
 from robust_core.attacks import ATTACKS
 from robust_core.claims import files
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput, MissingResource
 from robust_core.experiments import EXPERIMENTS, comparison, readme
-from robust_core.experiments.base import Experiment, Options, pooled
+from robust_core.experiments.base import Experiment, Options, pool_seeds
 from robust_core.experiments.flat import table4
-from robust_core.experiments.flat.table5 import mean_importance
+from robust_core.experiments.flat.table5 import measure_mean_importance
 from robust_core.models import loading
 from robust_core.registry import param
 from robust_core.store import ResultStore
@@ -55,8 +54,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Countin
     list(ATTACKS)
     monkeypatch.setitem(ATTACKS._members, "textfooler", Planted)
     monkeypatch.setitem(ATTACKS._members, "gene", Greedy)
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
-        default=lambda device="auto": WordEncoder()))
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
     return built
 
 
@@ -83,9 +81,9 @@ def test_the_plan_spends_less_on_costly_attacks(models):
 
 def test_the_papers_figures_are_whole():
     assert all(len(figures) == len(table4.ATTACKED) for figures in table4.PAPER.values())
-    assert table4._paper("sst2/cnn/flat-textfooler", "gene") == 55.02
-    assert table4._paper("sst2/lstm/base", "bae") == 36.52
-    assert table4._paper("sst2/lstm/flat-pwws", "bae") is None
+    assert table4._find_paper("sst2/cnn/flat-textfooler", "gene") == 55.02
+    assert table4._find_paper("sst2/lstm/base", "bae") == 36.52
+    assert table4._find_paper("sst2/lstm/flat-pwws", "bae") is None
 
 
 def test_claims_and_table(models, tmp_path):
@@ -99,13 +97,13 @@ def test_claims_and_table(models, tmp_path):
     assert first["value_se"] == pytest.approx(0.25)
     assert first["thresholds"]["new"] == "bad" and made[2]["thresholds"]["max_queries"] == 5000
     for claim in made:
-        export_claim(tmp_path / "claims" / EXPERIMENTS["flat/table4"]().file(claim), **claim)
-    found = files.claims(tmp_path / "claims")
+        write_claim(tmp_path / "claims" / EXPERIMENTS["flat/table4"]().file(claim), **claim)
+    found = files.read_claims(tmp_path / "claims")
     assert len(found) == 4
     table = EXPERIMENTS["flat/table4"]().table(found)
     assert "| `sst2/cnn/base` | 50.0 ± 25.0<br>n 4, " in table and "Gene (≤ 5,000 queries)" in table
     assert "| *FLAT paper, BERT-base* | *4.72* | *11.70* |" in table
-    assert readme.accuracy_table(found).count("sst2/cnn/base") == 0
+    assert readme.write_accuracy_table(found).count("sst2/cnn/base") == 0
 
 
 def test_what_is_stored_is_not_asked_again(models, tmp_path):
@@ -144,9 +142,9 @@ def test_trainings_that_are_not_here_are_named(models, tmp_path):
 
 def test_several_seeds_are_pooled():
     rows = [{"a": value, "a_se": 0.5} for value in (0.1, 0.2, 0.6)]
-    assert pooled(rows[:1], "a") == (0.1, 0.5)
+    assert pool_seeds(rows[:1], "a") == (0.1, 0.5)
     # Variance (0.04 + 0.01 + 0.09) / 2 = 0.07, over three.
-    assert pooled(rows, "a") == pytest.approx((0.3, (0.07 / 3) ** 0.5))
+    assert pool_seeds(rows, "a") == pytest.approx((0.3, (0.07 / 3) ** 0.5))
 
 
 def test_what_it_does_not_have_is_refused(models, tmp_path):
@@ -165,9 +163,9 @@ PLANNED = ("flat/table2", "flat/table3", "flat/table5", "flat/table8", "flat/tab
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_plans_of_the_repository_are_those_of_the_experiments(path):
-    mine = {wanted.id: wanted for wanted in trainings.plan(path)}
+    mine = {wanted.id: wanted for wanted in trainings.read_plan(path)}
     known = {wanted.id: wanted for name in PLANNED
-             for wanted in map(trainings.order, EXPERIMENTS[name]().plan(Options(seeds=3)))}
+             for wanted in map(trainings.parse_spec, EXPERIMENTS[name]().plan(Options(seeds=3)))}
     assert mine and all(known[name] == wanted for name, wanted in mine.items())
     places = list(mine)
     for name, wanted in mine.items():
@@ -177,21 +175,21 @@ def test_plans_of_the_repository_are_those_of_the_experiments(path):
 
 @pytest.mark.parametrize("name", PLANNED)
 def test_every_training_of_an_experiment_is_in_a_plan(name):
-    planned = {wanted.id for path in PLANS for wanted in trainings.plan(path)}
-    assert {trainings.order(entry).id for entry in EXPERIMENTS[name]().plan(Options())} <= planned
+    planned = {wanted.id for path in PLANS for wanted in trainings.read_plan(path)}
+    assert {trainings.parse_spec(entry).id for entry in EXPERIMENTS[name]().plan(Options())} <= planned
 
 
 def test_differences_are_paired_over_sentences():
     # Differences 1, 0, 0, -1 of seed 0 and 1, 1, 0, 0 of seed 1; a sentence: 1, 0.5, 0, -0.5 with mean 0.25.
     mine = {0: dict(zip("abcd", (1, 1, 0, 0), strict=True)), 1: dict(zip("abcd", (1, 1, 1, 0), strict=True))}
     base = {0: dict(zip("abcd", (0, 1, 0, 1), strict=True)), 1: dict(zip("abcd", (0, 0, 1, 0), strict=True))}
-    found = comparison.difference(mine, base)
+    found = comparison.compare_seeds(mine, base)
     # Squared deviations 0.5625 + 0.0625 + 0.0625 + 0.5625 = 1.25, over three, over four.
     assert found["value"] == 0.25 and found["value_se"] == pytest.approx((1.25 / 3 / 4) ** 0.5)
     # Seeds: 0 and 0.5.
     assert found["seeds_se"] == pytest.approx(0.25) and (found["n"], found["seeds"]) == (4, [0, 1])
-    assert comparison.difference(mine, {7: {}}) is None
-    assert comparison.difference({0: mine[0]}, base)["seeds_se"] is None
+    assert comparison.compare_seeds(mine, {7: {}}) is None
+    assert comparison.compare_seeds({0: mine[0]}, base)["seeds_se"] is None
 
 
 def test_a_defence_beside_its_base(models, tmp_path, monkeypatch):
@@ -228,5 +226,5 @@ def test_mean_importance_counts_every_occurrence():
     model = types.SimpleNamespace(net=types.SimpleNamespace(masks=True), word_importance=lambda words: [
         {"good": 1.0, "film": 0.25}[word] for word in words])
     examples = [Example("good good film", 1, "a"), Example("film", 0, "b")]
-    assert mean_importance(model, examples) == {"phi": 0.625}
-    assert mean_importance(BagOfWords(), examples) == {}
+    assert measure_mean_importance(model, examples) == {"phi": 0.625}
+    assert measure_mean_importance(BagOfWords(), examples) == {}

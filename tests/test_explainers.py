@@ -13,19 +13,19 @@ from test_models import bert_config, word_model
 
 from robust_core import EXPLAINERS
 from robust_core.errors import BadInput, Incompatible
-from robust_core.explainers.base import allowed_gap
-from robust_core.explainers.faithfulness import faithfulness, repeatability
-from robust_core.explainers.gradients import _along, _at_once, _by_captum, baseline_of
-from robust_core.explainers.occlusion import lime_masks
+from robust_core.explainers.base import allow_gap
+from robust_core.explainers.faithfulness import measure_faithfulness, measure_repeatability
+from robust_core.explainers.gradients import _attribute_by_captum, _integrate_along, _integrate_at_once, make_baseline
+from robust_core.explainers.occlusion import draw_lime_masks
 from robust_core.metrics import consistency
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.networks.transformer import EncoderClassifier
 from robust_core.models.networks.word_masks import MaskConfig
-from robust_core.models.tokens import subwords
+from robust_core.models.tokens import read_subwords
 from robust_core.resources import minilm_folder
-from robust_core.text import align, word_spans
+from robust_core.text import align, find_words
 
 torch.set_num_threads(1)
 LINEAR = {"good": 0.11, "clever": 0.07, "dull": -0.09, "bad": -0.13, "movie": 0.0}
@@ -46,7 +46,7 @@ def transformer(length: int = 32) -> TextClassifier:
             if weight.dim() > 1:
                 weight.normal_(0, 0.4)
     network = EncoderClassifier(body, 2)
-    tokens = subwords(Path(minilm_folder()), length)
+    tokens = read_subwords(Path(minilm_folder()), length)
     return TextClassifier("double/transformer", ("negative", "positive"), network, tokens, torch.device("cpu"))
 
 
@@ -61,7 +61,7 @@ def test_saliency_of_a_linear_model_is_weight_times_count(target):
     text = "A good, good movie: clever, not dull; bad good zorp."
     [found] = EXPLAINERS["ig"]().explain(model, [text], [target])
     sign = 1 if target else -1
-    wanted = [sign * LINEAR.get(text[s:e].lower(), 0.0) for s, e in word_spans(text)]
+    wanted = [sign * LINEAR.get(text[s:e].lower(), 0.0) for s, e in find_words(text)]
     assert found.scores == pytest.approx(wanted, abs=1e-6)
     good = [score for score, (s, e) in zip(found.scores, found.spans, strict=True) if text[s:e] == "good"]
     assert len(good) == 3 and sum(good) == pytest.approx(sign * 3 * LINEAR["good"], abs=1e-6)
@@ -83,13 +83,13 @@ def test_scores_add_up_to_the_change_in_probability(models, name):
             encoded = model.embed([text])
             with torch.no_grad():
                 before, after = (model.logits(rows, encoded.mask).softmax(-1)[0, target].item()
-                                 for rows in (baseline_of(encoded), encoded.embeddings))
+                                 for rows in (make_baseline(encoded), encoded.embeddings))
             assert found.total == pytest.approx(after - before, abs=1e-5)
-            assert (len(found.spans) < len(word_spans(text))
+            assert (len(found.spans) < len(find_words(text))
                     or sum(found.scores) == pytest.approx(found.total, abs=found.gap + 1e-5))
-            assert found.gap <= allowed_gap(found.total) or found.steps == 400
+            assert found.gap <= allow_gap(found.total) or found.steps == 400
             assert found.target == target and found.text == text
-            assert found.spans == word_spans(text)[: model.readable_words(text)]
+            assert found.spans == find_words(text)[: model.readable_words(text)]
 
 
 def slow_gradients(model, text: str, target: int, steps: int) -> list[float]:
@@ -129,11 +129,11 @@ def test_the_short_way_along_a_straight_line_is_captums(masked):
         model.net.eval().requires_grad_(False)
     assert model.straight
     encoded = model.embed(TEXTS)
-    start, end = baseline_of(encoded)[3], encoded.embeddings[3]
+    start, end = make_baseline(encoded)[3], encoded.embeddings[3]
     halfway = model.along(start, end, torch.full((1, len(end)), 0.3))
     rows = (start + 0.3 * (end - start)).unsqueeze(0)
     assert torch.allclose(halfway, model.logits(rows, encoded.mask[3:]), atol=1e-5)
-    for ours, theirs in zip(_along(model, encoded, (1, 0), 20), _by_captum(model, encoded, (1, 0), 20), strict=True):
+    for ours, theirs in zip(_integrate_along(model, encoded, (1, 0), 20), _attribute_by_captum(model, encoded, (1, 0), 20), strict=True):
         assert torch.allclose(ours, theirs, atol=2e-6)
 
 
@@ -147,9 +147,9 @@ def test_classes_that_share_passes_are_captums(models, monkeypatch, name):
         return whole(self, rows, mask)
 
     monkeypatch.setattr(type(model), "logits", counted)
-    found = _at_once(model, encoded, (1, 0), 20)
+    found = _integrate_at_once(model, encoded, (1, 0), 20)
     assert sum(passes) == len(TEXTS) * (20 + 2), "both classes take one pass a step"
-    for ours, theirs in zip(found, _by_captum(model, encoded, (1, 0), 20), strict=True):
+    for ours, theirs in zip(found, _attribute_by_captum(model, encoded, (1, 0), 20), strict=True):
         assert torch.allclose(ours, theirs, atol=2e-6)
 
 
@@ -187,15 +187,15 @@ def test_the_same_text_twice_is_consistent(models, explainer):
 def test_steps_are_doubled_until_the_gap_is_closed():
     sharp = BagOfWords({"good": 14.0, "bad": -3.0}, (0.0, -9.0))
     few = EXPLAINERS["ig"](steps=2, max_steps=2).explain(sharp, ["good bad good"], [1])[0]
-    assert few.steps == 2 and few.gap > allowed_gap(few.total)
+    assert few.steps == 2 and few.gap > allow_gap(few.total)
     more, easy = EXPLAINERS["ig"](steps=2, max_steps=400).explain(sharp, ["good bad good", "movie"], [1, 1])
     assert 2 < more.steps <= 400 and math.log2(more.steps / 2).is_integer()
-    assert more.gap <= allowed_gap(more.total) and easy.steps == 2
+    assert more.gap <= allow_gap(more.total) and easy.steps == 2
     assert few.total == pytest.approx(more.total, abs=1e-6)
 
 
 def test_the_allowed_gap_is_one_percent_and_at_least_two_thousandths():
-    assert allowed_gap(0.5) == 0.005 == allowed_gap(-0.5) and allowed_gap(0.1) == 0.002 == allowed_gap(0.0)
+    assert allow_gap(0.5) == 0.005 == allow_gap(-0.5) and allow_gap(0.1) == 0.002 == allow_gap(0.0)
 
 
 def test_a_black_box_is_refused_in_one_line(explainer):
@@ -262,7 +262,7 @@ def test_of_a_linear_model_every_word_gets_its_weight(name):
     model = BagOfWords(LINEAR, linear="proba")
     text = "A good movie: clever, not dull; bad zorp."
     [found] = EXPLAINERS[name]().explain(model, [text], [1])
-    wanted = [LINEAR.get(text[s:e].lower(), 0.0) for s, e in word_spans(text)]
+    wanted = [LINEAR.get(text[s:e].lower(), 0.0) for s, e in find_words(text)]
     # Ridge regression draws weights towards zero.
     assert found.scores == pytest.approx(wanted, abs=5e-3 if name == "lime" else 1e-6)
 
@@ -288,9 +288,9 @@ def test_all_models_and_texts_of_one_length_lose_the_same_words():
         asked.append([[tuple(token == 1 for token in row) for row in model.rows]])
     for row in asked[0][0]:
         assert row[:2] in asked[1][0], "a model that reads less loses the same of what it reads"
-    for row in lime_masks(6, 50, 0)[1:]:
+    for row in draw_lime_masks(6, 50, 0)[1:]:
         assert not row.all()
-    first, other = lime_masks(6, 50, 0), lime_masks(6, 50, 1)
+    first, other = draw_lime_masks(6, 50, 0), draw_lime_masks(6, 50, 1)
     assert first.all(axis=1).sum() == 1 and not np.array_equal(first, other)
 
 
@@ -367,7 +367,7 @@ def test_faithfulness_by_hand():
     model = BagOfWords({"good": 0.3, "fine": 0.1}, linear="proba")
     words = ["good", "fine", *(f"w{i}" for i in range(8))]
     [found] = EXPLAINERS["loo"]().explain(model, [" ".join(words)], [1])
-    values = faithfulness(model, found)
+    values = measure_faithfulness(model, found)
     # Of ten words the first 1, 1, 1, 2 and 5 go: 0.3 three times, then 0.4 twice; left alone they lack 0.1, then 0.
     assert values.comprehensiveness == pytest.approx((3 * 0.3 + 2 * 0.4) / 5, abs=1e-6)
     assert values.sufficiency == pytest.approx(3 * 0.1 / 5, abs=1e-6)
@@ -376,19 +376,19 @@ def test_faithfulness_by_hand():
     # A random order takes each word with probability k / n.
     assert values.random_comprehensiveness == pytest.approx(0.4 * (1 + 1 + 1 + 2 + 5) / 50, abs=0.05)
     turned = dataclasses.replace(found, scores=tuple(-s for s in found.scores))
-    assert faithfulness(model, turned).comprehensiveness < values.random_comprehensiveness
+    assert measure_faithfulness(model, turned).comprehensiveness < values.random_comprehensiveness
     nothing = dataclasses.replace(found, text="!", spans=(), scores=())
-    assert all(map(math.isnan, faithfulness(model, nothing)))
+    assert all(map(math.isnan, measure_faithfulness(model, nothing)))
 
 
 def test_other_seeds_show_how_far_sampling_spreads():
     model = BagOfWords({f"w{i}": 0.5 * (i - 5) for i in range(12)})
     text = " ".join(f"w{i}" for i in range(12))
     few, many = (EXPLAINERS["lime"](samples=n).explain(model, [text], [1])[0] for n in (60, 4000))
-    (tau_few, off_few), (tau_many, off_many) = repeatability(model, few), repeatability(model, many)
+    (tau_few, off_few), (tau_many, off_many) = measure_repeatability(model, few), measure_repeatability(model, many)
     assert tau_few <= tau_many <= 1.0 and tau_few < 1.0 and off_few > 2 * off_many > 0.0
     [exact] = EXPLAINERS["ig"]().explain(model, [text], [1])
-    assert repeatability(model, exact) == (1.0, 0.0)
+    assert measure_repeatability(model, exact) == (1.0, 0.0)
 
 
 def test_explaining_leaves_the_model_as_it_was(models, explainer):

@@ -21,7 +21,7 @@ def claim(metric: str = "accuracy", value: float = 0.8, rows: list | None = None
 def stored(folder: Path, *claims: Any) -> Mapping[str, Sequence[figures.Figure]]:
     for i, one in enumerate(claims):
         (folder / f"{i}.json").write_text(one if isinstance(one, str) else json.dumps(one))
-    return figures.stored(folder)
+    return figures.read_figures(folder)
 
 
 def test_a_claim_about_one_model(tmp_path):
@@ -57,11 +57,11 @@ def test_radii_are_told_apart(tmp_path):
 
 def test_a_folder_is_read_again_once_a_claim_has_changed(tmp_path):
     known = stored(tmp_path, claim())
-    assert figures.stored(tmp_path) is known
+    assert figures.read_figures(tmp_path) is known
     path = tmp_path / "0.json"
     path.write_text(json.dumps(claim(value=0.9)))
     os.utime(path, ns=(1, 1))
-    assert figures.stored(tmp_path)["sst2/cnn/base"][0].value == 0.9
+    assert figures.read_figures(tmp_path)["sst2/cnn/base"][0].value == 0.9
 
 
 @pytest.mark.parametrize("bad", ["{", "[]", "3", json.dumps({"metric": "accuracy"}), json.dumps(
@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path, bad):
 def test_the_packaged_claims_give_each_defended_classifier_its_accuracy():
     from robust_core.models.cards import cards
 
-    found = figures.stored()
+    found = figures.read_figures()
     for card in cards():
         if card.dataset == "sst2" and "@" not in card.id and not card.id.endswith("reviews"):
             known = {(f.metric, f.split) for f in found.get(card.id, ()) if f.dataset == "sst2"}

@@ -1,13 +1,12 @@
 """Fluency: ratios of pseudo-perplexities in words, and their mean over the successes of an attack."""
 
 import math
-import sys
 import threading
-import types
 
 import pytest
 from doubles import BagOfWords, Planted, WordEncoder, WordReader
 
+from robust_core import encoders
 from robust_core.evaluation import fluency
 from robust_core.types import Event, Example
 
@@ -16,13 +15,12 @@ from robust_core.types import Event, Example
     (100.0, 230.0, "2.3 × less fluent"), (10.0, 1234.0, "123 × less fluent"), (100.0, 104.0, "as fluent as before"),
     (220.0, 100.0, "2.2 × more fluent"), (100.0, 106.0, "1.1 × less fluent"), (math.nan, 2.0, "")])
 def test_a_ratio_in_words(before, after, said):
-    assert fluency.ratio(before, after) == said
+    assert fluency.compare_perplexities(before, after) == said
 
 
 @pytest.fixture
 def results(monkeypatch):
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
-        default=lambda device="auto": WordEncoder()))
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
     examples = [Example(text, None, str(i)) for i, text in enumerate(
         ["a good movie", "good good good", "a fine movie"])]
     events = Planted().run([BagOfWords()], examples)
@@ -30,11 +28,11 @@ def results(monkeypatch):
 
 
 def test_each_pair_of_texts_is_measured(results):
-    assert fluency.perplexities(WordReader(), results) == [(1.0, 11.0), (1.0, 21.0), (1.0, 1.0)]
+    assert fluency.measure_perplexities(WordReader(), results) == [(1.0, 11.0), (1.0, 21.0), (1.0, 1.0)]
 
 
 def test_the_mean_is_over_successes(results):
-    *events, row = fluency.measured(WordReader(), results, "m", "part", threading.Event())
+    *events, row = fluency.measure_results(WordReader(), results, "m", "part", threading.Event())
     assert all(isinstance(e, Event) for e in events) and events[-1].data["done"] == events[-1].data["total"] == 2
     # 11 and 21: mean 16, standard error 5; the third text was never changed.
     assert row == {"fluency_compared": 2, "perplexity_ratio": 16.0, "perplexity_ratio_se": pytest.approx(5.0)}
@@ -43,4 +41,4 @@ def test_the_mean_is_over_successes(results):
 def test_a_stop_leaves_it_out(results):
     stop = threading.Event()
     stop.set()
-    assert list(fluency.measured(WordReader(), results, "m", "part", stop)) == []
+    assert list(fluency.measure_results(WordReader(), results, "m", "part", stop)) == []

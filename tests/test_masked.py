@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from robust_core import ATTACKS, datasets, paths
 from robust_core.attacks import transformations
-from robust_core.attacks.engine.masked_lm_server import _room
-from robust_core.attacks.engine.near_ties import likely_words
-from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Settle
-from robust_core.attacks.transformations import cased_substitutes
+from robust_core.attacks.engine.masked_lm_server import _measure_room
+from robust_core.attacks.engine.near_ties import settle_likely_words
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Refine
+from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.errors import BadInput, MissingResource
 from robust_core.models import hub, loading, masked_lm
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
-from robust_core.models.tokens import subwords
+from robust_core.models.tokens import read_subwords
 from robust_core.resources import minilm_folder
-from robust_core.text import Draft, word_spans
+from robust_core.text import Draft, find_words
 from robust_core.train import masked_lm as masked_lm_training
-from robust_core.train.masked_lm import Settings, Vocabulary, hide, order_of
+from robust_core.train.masked_lm import Settings, Vocabulary, draw_order, hide_pieces
 from robust_core.types import Blank, Example
 
 TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!", "[MASK] [SEP] is typed by a person",
@@ -34,7 +34,7 @@ TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!",
 def model():
     """The network before any training: what it may offer does not depend on what it has learnt."""
     torch.manual_seed(0)
-    tokens = subwords(minilm_folder(), 48)
+    tokens = read_subwords(minilm_folder(), 48)
     pieces = tokens.vocabulary()
     network = MaskedNetwork(Bert.from_folder(minilm_folder()))
     return masked_lm.MaskedModel("untrained", network, tokens, pieces["[MASK]"], masked_lm.Words.of(pieces),
@@ -65,7 +65,7 @@ def test_fill_offers_whole_words_in_the_right_capitals(model, asked, most):
         assert [value for _, value in found] == sorted((value for _, value in found), reverse=True)
         assert sum(np.exp(value) for _, value in found) <= 1 + 1e-6
         for word in words:
-            assert word_spans(word) == ((0, len(word)),) and any(c.isalpha() for c in word)
+            assert find_words(word) == ((0, len(word)),) and any(c.isalpha() for c in word)
             if blank.like == "UPPER":
                 assert word == word.upper()
             elif blank.like == "Title":
@@ -114,7 +114,7 @@ def test_gene_keeps_the_neighbours_that_the_language_model_likes(trained):
     after = Draft.of(result.perturbed)
     for i, (old, new) in enumerate(zip(draft.words, after.words, strict=True)):
         if old != new:
-            asked = transformations.blank(draft, i, i + 1)._replace(among=cased_substitutes(old, 8, 0.75))
+            asked = transformations.make_blank(draft, i, i + 1)._replace(among=list_cased_substitutes(old, 8, 0.75))
             assert trained.fill([asked], 1)[0][0][0] == new
 
 
@@ -163,9 +163,9 @@ def test_pseudo_perplexity_is_that_of_each_piece_alone(model):
 
 
 def test_what_is_not_here_is_one_line(monkeypatch, tmp_path):
-    masked_lm._loaded.cache_clear()
+    masked_lm._load.cache_clear()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(hub, "reachable", lambda name: False)
+    monkeypatch.setattr(hub, "is_reachable", lambda name: False)
     with pytest.raises(MissingResource, match="^The masked language model bert-base-uncased is missing"):
         masked_lm.load("bert-base-uncased", "cpu")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
@@ -178,7 +178,7 @@ def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "card.json").write_text(json.dumps({"files": {"model.safetensors": "0" * 64}}))
-    masked_lm._loaded.cache_clear()
+    masked_lm._load.cache_clear()
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     with pytest.raises(BadInput, match="does not match its card"):
         masked_lm.load("minilm", "cpu")
@@ -194,7 +194,7 @@ def test_any_bert_in_a_folder_fills_blanks(tmp_path):
     (found,) = masked_lm.load(str(tmp_path / "own"), "cpu").fill([Blank("A ", " film", "Warm")], 5)
     assert len(found) == 5 and all(word[0].isupper() or word[0].isdigit() for word, _ in found)
     (tmp_path / "own" / "model.safetensors").unlink()
-    masked_lm._loaded.cache_clear()
+    masked_lm._load.cache_clear()
     with pytest.raises(BadInput, match="cannot be read as a masked language model with safetensors"):
         masked_lm.load(str(tmp_path / "own"), "cpu")
 
@@ -203,9 +203,9 @@ def test_any_bert_in_a_folder_fills_blanks(tmp_path):
 
 
 def test_room_is_half_the_gap_at_the_cut_or_the_way_to_the_least():
-    assert _room([-1.0, -2.0, -2.5], 2, -np.inf) == 0.25
-    assert _room([-1.0, -2.0, -2.5], 2, -2.1) == pytest.approx(0.1)
-    assert _room([-1.0], 2, -np.inf) == np.inf and _room([], 2, -np.inf) == np.inf
+    assert _measure_room([-1.0, -2.0, -2.5], 2, -np.inf) == 0.25
+    assert _measure_room([-1.0, -2.0, -2.5], 2, -2.1) == pytest.approx(0.1)
+    assert _measure_room([-1.0], 2, -np.inf) == np.inf and _measure_room([], 2, -np.inf) == np.inf
 
 
 def test_words_too_close_to_the_cut_are_asked_again():
@@ -216,9 +216,9 @@ def test_words_too_close_to_the_cut_are_asked_again():
         return Filled(np.array([1e-6, 0.5]), np.array(error), np.array(error), level, np.arange(2), fill.blanks, words,
                       fill)
 
-    steps = likely_words(filled([1e-4, 1e-4], [("good",), ("same",)]))
+    steps = settle_likely_words(filled([1e-4, 1e-4], [("good",), ("same",)]))
     request = next(steps)
-    assert isinstance(request, Settle) and list(request.which) == [0]
+    assert isinstance(request, Refine) and list(request.which) == [0]
     with pytest.raises(StopIteration) as end:
         steps.send(filled([0.0, 1e-4], [("fine",), ("same",)]))
     assert end.value.value == [("fine",), ("same",)]
@@ -293,14 +293,14 @@ def test_rows_hold_every_word_once_and_whole(words):
 
 def test_masks_follow_the_rule(words):
     rows = [(words.start, *range(2000, 2040), words.end)] * 200
-    batch = hide(rows, words, 0.15, np.random.default_rng(0))
+    batch = hide_pieces(rows, words, 0.15, np.random.default_rng(0))
     assert batch.wanted.float().mean() == pytest.approx(0.15 * 40 / 42, abs=0.01)
     shown, true = batch.ids[batch.wanted], batch.truth
     assert (shown == words.mask).float().mean() == pytest.approx(0.8, abs=0.03)
     assert (shown == true).float().mean() == pytest.approx(0.1, abs=0.03)
     kept = torch.tensor(rows)[~batch.wanted]
     assert (batch.ids[~batch.wanted] == kept).all() and not batch.wanted[:, [0, -1]].any()
-    assert (hide(rows, words, 0.15, np.random.default_rng(0), always=True).ids[batch.wanted] == words.mask).all()
+    assert (hide_pieces(rows, words, 0.15, np.random.default_rng(0), always=True).ids[batch.wanted] == words.mask).all()
 
 
 def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
@@ -315,7 +315,7 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
     whole = fresh(tmp_path / "a")
     masked_lm_training._train(whole, rows, words, choice, 10)
     half = fresh(tmp_path / "b")
-    for _, batch in zip(range(2), order_of(rows, choice), strict=False):
+    for _, batch in zip(range(2), draw_order(rows, choice), strict=False):
         half.learn(batch, words)
     half.save()
     again = fresh(tmp_path / "b")
@@ -328,7 +328,7 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
 
 
 def test_the_card_is_honest(trained):
-    folder = masked_lm.masked_folder()
+    folder = masked_lm.find_folder()
     card = json.loads((folder / "card.json").read_text())
     assert card["bytes"] == (folder / "model.safetensors").stat().st_size <= 4_000_000
     before, after = card["held_out"]["before"]["all"], card["held_out"]["after"]["all"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from robust_core.evaluation.meaning_changes import is_antonym_swap, is_number_swap, numbers, summary
+from robust_core.evaluation.meaning_changes import is_antonym_swap, is_number_swap, read_numbers, summarise
 from robust_core.types import AttackResult, Example, Status, Swap
 
 
@@ -29,17 +29,17 @@ def result(pairs: Sequence[str], status: Status = "succeeded") -> AttackResult:
     ("1990s 1990's 1990", "1990"), ("two-hour 2-hour second-rate", "2"),
 ])
 def test_equal_numbers_have_equal_values(words: str, value: str) -> None:
-    assert {word: numbers(word) for word in words.split()} == {word: (value,) for word in words.split()}
+    assert {word: read_numbers(word) for word in words.split()} == {word: (value,) for word in words.split()}
 
 
 @pytest.mark.parametrize("word", ["", "-", "s", "movie", "someone", "often", "tone", "seconds", "minute", "b2b", "²"])
 def test_what_is_no_number(word: str) -> None:
-    assert numbers(word) == ()
+    assert read_numbers(word) == ()
 
 
 def test_numbers_of_several_parts_and_of_any_length() -> None:
-    assert numbers("twenty-one") == numbers("Twenty-first") == ("20", "1")
-    assert numbers("9" * 10_000) == ("9" * 10_000,)
+    assert read_numbers("twenty-one") == read_numbers("Twenty-first") == ("20", "1")
+    assert read_numbers("9" * 10_000) == ("9" * 10_000,)
 
 
 @pytest.mark.parametrize(("pair", "number", "antonym"), [
@@ -54,7 +54,7 @@ def test_kinds_of_swaps(pair: str, number: bool, antonym: bool) -> None:
 
 
 def test_shares_by_hand() -> None:
-    row = summary([result(["good/bad", "film/movie"]), result(["two/four", "film/movie", "good/evil"]),
+    row = summarise([result(["good/bad", "film/movie"]), result(["two/four", "film/movie", "good/evil"]),
                    result(["film/movie"]), result(["film/picture", "nice/fine"]),
                    result(["good/bad", "two/four"], "failed"), result(["good/bad"], "stopped")])
     assert row["antonym_swaps"] == 2 / 8
@@ -66,8 +66,8 @@ def test_shares_by_hand() -> None:
 
 
 def test_nothing_is_undefined_and_one_has_no_error() -> None:
-    assert all(math.isnan(value) for value in summary([result(["good/bad"], "failed")]).values())
-    row = summary([result(["good/bad"])])
+    assert all(math.isnan(value) for value in summarise([result(["good/bad"], "failed")]).values())
+    row = summarise([result(["good/bad"])])
     assert row["antonym_swaps"] == row["antonym_successes"] == 1
     assert math.isnan(row["antonym_swaps_se"])
 
@@ -79,6 +79,6 @@ def test_the_error_of_a_share_of_swaps_is_that_of_repeated_draws() -> None:
         # Swaps of a text come together: all of one kind or none, so texts are counted, not swaps.
         return [result([["two/four", "film/movie"][int(rng.random() < 0.7)]] * rng.integers(1, 6)) for _ in range(60)]
 
-    rows = [summary(draw()) for _ in range(400)]
+    rows = [summarise(draw()) for _ in range(400)]
     spread = np.std([row["number_swaps"] for row in rows])
     assert np.mean([row["number_swaps_se"] for row in rows]) == pytest.approx(spread, rel=0.1)

@@ -10,15 +10,15 @@ from scipy import stats
 
 from robust_core.metrics import (
     consistency,
+    estimate_mean,
+    estimate_proportion,
+    estimate_ratio,
     kendall_tau,
-    mean_and_error,
-    proportion_and_error,
-    ratio_and_error,
     summary,
     top_k_by_chance,
     top_k_intersection,
 )
-from robust_core.text import align, diff, word_spans
+from robust_core.text import align, diff, find_words
 from robust_core.types import AttackResult, Attribution, Example
 
 quick = settings(max_examples=200, deadline=None, derandomize=True)
@@ -140,21 +140,21 @@ def test_accuracy_under_attack_is_accuracy_times_what_withstood(statuses):
 
 
 def test_means_and_proportions_carry_their_standard_errors():
-    assert mean_and_error([1.0, math.nan, 3.0]) == pytest.approx((2.0, 1.0))
-    assert mean_and_error([4.0])[0] == 4.0 and math.isnan(mean_and_error([4.0])[1])
-    assert all(map(math.isnan, mean_and_error([math.nan])))
-    assert proportion_and_error(1, 4) == pytest.approx((0.25, math.sqrt(0.1875 / 4)))
-    assert all(map(math.isnan, proportion_and_error(0, 0)))
+    assert estimate_mean([1.0, math.nan, 3.0]) == pytest.approx((2.0, 1.0))
+    assert estimate_mean([4.0])[0] == 4.0 and math.isnan(estimate_mean([4.0])[1])
+    assert all(map(math.isnan, estimate_mean([math.nan])))
+    assert estimate_proportion(1, 4) == pytest.approx((0.25, math.sqrt(0.1875 / 4)))
+    assert all(map(math.isnan, estimate_proportion(0, 0)))
 
 
 def attribution(text: str, scores: tuple[float, ...]) -> Attribution:
     """An attribution of the first words of a text."""
-    return Attribution(text, word_spans(text)[: len(scores)], scores, 1, {"name": "ig"}, 0.0)
+    return Attribution(text, find_words(text)[: len(scores)], scores, 1, {"name": "ig"}, 0.0)
 
 
 def compare(a: Attribution, b: Attribution, **options) -> dict:
     """Compare two attributions over the alignment of their texts."""
-    words = [[t.text[s:e] for s, e in word_spans(t.text)] for t in (a, b)]
+    words = [[t.text[s:e] for s, e in find_words(t.text)] for t in (a, b)]
     return consistency(a, b, align(*words), **options)
 
 
@@ -195,10 +195,10 @@ def test_every_figure_of_a_summary_is_a_count_or_has_its_error():
 
 
 def test_a_ratio_is_that_of_the_sums_with_the_error_of_clusters():
-    assert ratio_and_error([1, 0, 2], [2, 2, 4])[0] == 3 / 8
-    equal = ratio_and_error([1, 0, 1, 1], [1, 1, 1, 1])
-    assert equal == pytest.approx(mean_and_error([1, 0, 1, 1])), "clusters of one are a mean"
-    assert ratio_and_error([1, 2], [2, 4]) == (0.5, 0.0)
+    assert estimate_ratio([1, 0, 2], [2, 2, 4])[0] == 3 / 8
+    equal = estimate_ratio([1, 0, 1, 1], [1, 1, 1, 1])
+    assert equal == pytest.approx(estimate_mean([1, 0, 1, 1])), "clusters of one are a mean"
+    assert estimate_ratio([1, 2], [2, 4]) == (0.5, 0.0)
     for parts, wholes in (([], []), ([0.0], [0.0])):
-        assert all(map(math.isnan, ratio_and_error(parts, wholes)))
-    assert ratio_and_error([1], [2])[0] == 0.5 and math.isnan(ratio_and_error([1], [2])[1])
+        assert all(map(math.isnan, estimate_ratio(parts, wholes)))
+    assert estimate_ratio([1], [2])[0] == 0.5 and math.isnan(estimate_ratio([1], [2])[1])

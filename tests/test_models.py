@@ -25,16 +25,16 @@ from robust_core.attacks.engine.token_splice import Splice
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
 from robust_core.models import cards, loading, screening
-from robust_core.models.batching import batches, padded
+from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
-from robust_core.models.tokens import Subwords, WordVocabulary, owners, subwords, word_pieces
+from robust_core.models.tokens import Subwords, WordVocabulary, find_owners, read_subwords, split_word
 from robust_core.resources import minilm_folder
-from robust_core.text import Draft, Edit, clean, word_spans
+from robust_core.text import Draft, Edit, clean, find_words
 from robust_core.train import loop, saving
-from robust_core.train.recipe import recipe_for
+from robust_core.train.recipe import make_recipe
 from robust_core.types import Example
 
 torch.set_num_threads(1)
@@ -54,7 +54,7 @@ TEXTS = ["A good, clever movie that isn't dull at all!", "bad", "so very bad and
     ("don't-stop", ["do", "n't", "stop"]), ("3D", ["3d"]), ("\u4e2d", []), ("under_score", ["under", "score"]),
 ])
 def test_word_models_read_pieces_of_words(whole, pieces):
-    assert word_pieces(whole) == pieces
+    assert split_word(whole) == pieces
 
 
 VOCABULARY = WordVocabulary(("good", "movie", "wo", "n't", "bad", "the", "film", "dull", "clever", "and"), 6)
@@ -85,7 +85,7 @@ def test_a_word_is_read_when_all_its_tokens_are(words, length):
 
 @pytest.fixture(scope="module")
 def minilm_tokens():
-    return subwords(minilm_folder(), 128)
+    return read_subwords(minilm_folder(), 128)
 
 
 def bare(tokens, labels=LABELS) -> TextClassifier:
@@ -151,15 +151,15 @@ def test_subwords_read_whole_words_only(minilm_tokens, length):
     whole = minilm_tokens.encode(text)
     cut = Subwords(minilm_tokens._tokenizer, length, 0).encode(text)
     assert len(cut.ids) == len(cut.owner) == min(length, len(whole.ids)) and cut.ids[-1] == 102
-    assert cut.read == slow_read(list(whole.owner[1:-1]), length - 2, len(word_spans(text)))
+    assert cut.read == slow_read(list(whole.owner[1:-1]), length - 2, len(find_words(text)))
     for i in range(cut.read):
         assert cut.owner.count(i) == whole.owner.count(i) > 0
 
 
 def test_owners_are_the_words_that_tokens_overlap():
     # "a (bc) d": with and without the blank in front of a token
-    assert owners([(0, 1), (2, 3), (3, 4), (4, 5), (5, 6), (6, 8)], [(0, 1), (3, 5), (7, 8)]) == (0, -1, 1, 1, -1, 2)
-    assert owners([(0, 0), (0, 3)], []) == (-1, -1)
+    assert find_owners([(0, 1), (2, 3), (3, 4), (4, 5), (5, 6), (6, 8)], [(0, 1), (3, 5), (7, 8)]) == (0, -1, 1, 1, -1, 2)
+    assert find_owners([(0, 0), (0, 3)], []) == (-1, -1)
 
 
 # --- Networks ------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_a_text_is_judged_alike_alone_and_in_any_batch(kind):
         together = model.predict_proba([texts[i] for i in chosen])
         assert np.abs(together - alone[chosen]).max() <= 1e-6
         rows = [model.text_row(texts[i]) for i in chosen]
-        ids, mask = padded([*rows, (5,) * 60], model.tokens.pad_id, model.device)
+        ids, mask = pad_rows([*rows, (5,) * 60], model.tokens.pad_id, model.device)
         by_rows = model.net(model.net.embedding(ids), mask).softmax(-1).detach().numpy()
         assert np.abs(by_rows[:-1] - alone[chosen]).max() <= 1e-6
         with torch.inference_mode():
@@ -385,7 +385,7 @@ def test_hugging_face_models_show_their_inside(hugging_face):
     for i, text in enumerate(TEXTS):
         owner = encoded.owner[i].tolist()
         words = [o for o in owner if o >= 0]
-        assert words == sorted(words) and set(words) == set(range(len(word_spans(text))))
+        assert words == sorted(words) and set(words) == set(range(len(find_words(text))))
         assert owner[0] == -1 and owner[len(classifier.text_row(text)) - 1] == -1
         assert all(o == -1 for o in owner[len(classifier.text_row(text)):])
         assert encoded.mask[i].sum() == len(classifier.text_row(text))
@@ -396,7 +396,7 @@ def test_pieces_belong_to_the_words_they_spell(hugging_face):
     tokenizer = classifier.tokens._tokenizer
     text = "a clever, unbelievably good (really) story-telling film"
     coded = classifier.tokens.encode(text)
-    for i, (start, end) in enumerate(word_spans(text)):
+    for i, (start, end) in enumerate(find_words(text)):
         spelled = tokenizer.decode([t for t, o in zip(coded.ids, coded.owner, strict=True) if o == i])
         letters = "".join(c for c in spelled.replace("\u2581", "") if c.isalpha())
         assert letters == text[start:end].replace("-", "")
@@ -422,12 +422,12 @@ def test_long_texts_fit_into_hugging_face_models(hugging_face):
 def test_attack_and_saliency_run_on_hugging_face_models(hugging_face, monkeypatch):
     _, classifier = hugging_face
     table = {"good": ["bad", "fine"], "clever": ["dull"], "movie": ["film", "story"], "film": ["movie"]}
-    transformations.substitutes.cache_clear()
+    transformations.list_substitutes.cache_clear()
     monkeypatch.setattr(transformations, "neighbours", lambda w: [(o, 0.9) for o in table.get(w.lower(), ())])
     attack = ATTACKS["textfooler"](same_part_of_speech=False)
     examples = [Example(text, None, f"u/{i}") for i, text in enumerate(TEXTS)]
     events = list(attack.run([classifier], examples, encoder=WordEncoder()))
-    transformations.substitutes.cache_clear()
+    transformations.list_substitutes.cache_clear()
     found = [e.result for e in events if e.kind == "result"]
     assert len(found) == len(TEXTS), [e.data for e in events if e.kind == "error"]
     for r in found:
@@ -436,7 +436,7 @@ def test_attack_and_saliency_run_on_hugging_face_models(hugging_face, monkeypatc
     for r in found[:2]:
         attributions = EXPLAINERS["ig"]().explain(classifier, [r.example.text, r.perturbed], [r.reference_label] * 2)
         for attribution, before in zip(attributions, (r.before, r.after), strict=True):
-            assert len(attribution.scores) == len(attribution.spans) == len(word_spans(attribution.text))
+            assert len(attribution.scores) == len(attribution.spans) == len(find_words(attribution.text))
             assert np.isfinite(attribution.scores).all()
             assert attribution.gap <= max(0.01 * abs(attribution.total), 0.002) or attribution.steps == 400
             assert abs(attribution.total) <= 1 and before[r.reference_label] - attribution.total >= -1e-4
@@ -484,7 +484,7 @@ def trained(tmp_path_factory):
     data = tiny_data(tmp_path_factory.mktemp("data"))
     found = {}
     for architecture in ("cnn", "lstm"):
-        recipe = recipe_for(architecture, "sst2", epochs=1, batch_size=8, length=12)
+        recipe = make_recipe(architecture, "sst2", epochs=1, batch_size=8, length=12)
         *_, last = loop.train(DEFENCES["base"](), "sst2", architecture, recipe, data_dir=str(data), device="cpu")
         found[architecture] = last["trained"]
     return found
@@ -633,13 +633,13 @@ def test_an_unknown_device_is_one_clear_line(device):
 @given(st.lists(st.integers(0, 60), max_size=60), st.integers(1, 400))
 def test_batches_hold_every_row_once_within_the_budget_and_without_many_pads(lengths, budget):
     rows = [(7,) * n for n in lengths]
-    found = list(batches(rows, budget))
+    found = list(split_batches(rows, budget))
     assert sorted(i for batch in found for i in batch) == list(range(len(rows)))
     for batch in found:
         held = [max(lengths[i], 1) for i in batch]
         assert len(batch) == 1 or len(batch) * max(held) <= budget
         assert len(batch) <= 8 or max(held) <= 1.15 * min(held) + 2
-        ids, mask = padded([rows[i] for i in batch], 0, CPU)
+        ids, mask = pad_rows([rows[i] for i in batch], 0, CPU)
         assert ids.shape == mask.shape == (len(batch), max(held)) and mask.sum(1).tolist() == held
 
 
@@ -648,7 +648,7 @@ def test_the_packed_encoder_computes_what_the_plain_one_does():
     rows = [model.text_row(text) for text in ("good", "a dull film, really", "one two three four five six seven " * 9)]
     body = model.net.body
     for chosen in (rows[:1], rows, rows[::-1] * 7):
-        ids, mask = padded(chosen, model.tokens.pad_id, CPU)
+        ids, mask = pad_rows(chosen, model.tokens.pad_id, CPU)
         with torch.no_grad():
             plain = mean_pool(body(body.table(ids), mask), mask)
         with torch.inference_mode():
@@ -662,7 +662,7 @@ def test_the_packed_encoder_computes_what_the_plain_one_does():
 def test_a_packed_encoder_follows_its_weights_and_copies():
     model = loading.load("sst2/minilm/base", "cpu")
     body, text = copy.deepcopy(model.net.body), [model.text_row("a dull film")]
-    ids, mask = padded(text, model.tokens.pad_id, CPU)
+    ids, mask = pad_rows(text, model.tokens.pad_id, CPU)
 
     def packed(one: Bert) -> torch.Tensor:
         with torch.inference_mode():
@@ -683,5 +683,5 @@ def test_screening_stays_within_its_noise():
     texts = [e.text for e in datasets.load("reviews", "dev")]
     exact, low = (model.proba_from_ids([model.text_row(t) for t in texts], screened=s) for s in (False, True))
     assert 0 < np.abs(exact - low).max()
-    off = np.abs(screening.log_odds(low) - screening.log_odds(exact)).max()
+    off = np.abs(screening.compute_log_odds(low) - screening.compute_log_odds(exact)).max()
     assert off <= 2 * model.noise().absolute <= 0.5

@@ -21,16 +21,16 @@ def csv_file(header: str = "id,review,stars") -> bytes:
 
 
 def added(name: str = "mine", content: bytes | None = None) -> datasets.DataSet:
-    table = uploads.read("mine.csv", content or csv_file())
-    return uploads.add(name, table, "review", "stars", {"0": "thumbs down", "1": "thumbs up"})
+    table = uploads.read_upload("mine.csv", content or csv_file())
+    return uploads.add_dataset(name, table, "review", "stars", {"0": "thumbs down", "1": "thumbs up"})
 
 
 def test_every_kind_of_file_gives_the_same_table():
-    as_csv = uploads.read("a.csv", csv_file())
+    as_csv = uploads.read_upload("a.csv", csv_file())
     lines = [json.dumps({"id": i, "review": text, "stars": int(i < 30)}) for i, text in enumerate([*GOOD, *BAD])]
-    as_jsonl = uploads.read("a.jsonl", "\n".join(lines).encode())
+    as_jsonl = uploads.read_upload("a.jsonl", "\n".join(lines).encode())
     rows = [f"{i}\t{text}\t{int(i < 30)}" for i, text in enumerate([*GOOD, *BAD])]
-    as_tsv = uploads.read("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
+    as_tsv = uploads.read_upload("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
     assert as_csv == as_jsonl == as_tsv
     assert as_csv.columns == ("id", "review", "stars") and as_csv.rows[0]["review"] == GOOD[0]
     assert as_csv.guess() == ("review", "stars") and as_csv.classes("stars") == ["0", "1"]
@@ -38,7 +38,7 @@ def test_every_kind_of_file_gives_the_same_table():
 
 def test_columns_are_guessed_by_what_is_in_them():
     rows = "\n".join(f"{i},some words that are long {i},{'ab'[i % 2]}" for i in range(4))
-    assert uploads.read("a.csv", f"x,y,z\n{rows}\n".encode()).guess() == ("y", "z")
+    assert uploads.read_upload("a.csv", f"x,y,z\n{rows}\n".encode()).guess() == ("y", "z")
 
 
 def test_a_data_set_of_ones_own_is_like_any_other():
@@ -50,7 +50,7 @@ def test_a_data_set_of_ones_own_is_like_any_other():
     assert len(set(texts)) == len(texts) == 50 and set(texts) == {*GOOD, *BAD}
     assert all((e.label == 1) == ("good" in e.text) for examples in splits.values() for e in examples)
     assert {e.label for e in splits["dev"]} == {0, 1}
-    assert 10 <= what.length <= 20 and datasets.count("mine", "train") == len(splits["train"])
+    assert 10 <= what.length <= 20 and datasets.count_rows("mine", "train") == len(splits["train"])
 
 
 def test_the_same_file_is_stored_once_and_another_takes_no_ones_place():
@@ -64,7 +64,7 @@ def test_the_same_file_is_stored_once_and_another_takes_no_ones_place():
 
 def test_repeated_and_empty_rows_count_once_or_not_at_all():
     more = b"98,a bad film number 3,0\r\n99,,1\r\n100,a film without a label,\r\n"
-    assert added(content=csv_file() + more) and sum(datasets.count("mine", split) for split in datasets.SPLITS) == 50
+    assert added(content=csv_file() + more) and sum(datasets.count_rows("mine", split) for split in datasets.SPLITS) == 50
 
 
 @pytest.mark.parametrize(("file_name", "content", "line"), [
@@ -75,7 +75,7 @@ def test_repeated_and_empty_rows_count_once_or_not_at_all():
 ])
 def test_a_file_that_cannot_be_read_is_one_line(file_name, content, line):
     with pytest.raises(BadInput, match=line):
-        uploads.read(file_name, content)
+        uploads.read_upload(file_name, content)
 
 
 @pytest.mark.parametrize(("name", "column", "names", "line"), [
@@ -84,42 +84,42 @@ def test_a_file_that_cannot_be_read_is_one_line(file_name, content, line):
     ("mine", "stars", {"0": "same", "1": "same"}, "two at least"), ("mine", "stars", {"0": " "}, "needs a name"),
 ])
 def test_a_table_that_cannot_be_used_is_one_line(own_runs, name, column, names, line):
-    table = uploads.read("a.csv", csv_file() + b"51,one more,1\r\n")
+    table = uploads.read_upload("a.csv", csv_file() + b"51,one more,1\r\n")
     with pytest.raises(BadInput, match=line):
-        uploads.add(name, table, "review", column, {v: v for v in set(table.values(column))} | names)
+        uploads.add_dataset(name, table, "review", column, {v: v for v in set(table.values(column))} | names)
     assert not (own_runs / "data").exists()
 
 
 def test_too_few_texts_are_refused():
-    table = uploads.read("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
+    table = uploads.read_upload("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
     with pytest.raises(BadInput, match="The class 1 has 1 texts"):
-        uploads.add("few", table, "text", "label", {"0": "0", "1": "1"})
+        uploads.add_dataset("few", table, "text", "label", {"0": "0", "1": "1"})
 
 
 def test_a_damaged_description_is_left_out(own_runs):
     added()
     (own_runs / "data" / "mine" / "about.json").write_text("{")
-    assert datasets.own() == {}
+    assert datasets.list_own() == {}
 
 
 def test_names_come_from_files():
-    assert uploads.plain_name("My Reviews (2).csv") == "my_reviews_2"
-    assert uploads.plain_name("sst2.tsv") == "own_sst2" and uploads.plain_name("÷.csv") == "own"
+    assert uploads.make_plain_name("My Reviews (2).csv") == "my_reviews_2"
+    assert uploads.make_plain_name("sst2.tsv") == "own_sst2" and uploads.make_plain_name("÷.csv") == "own"
 
 
 def test_small_data_sets_get_recipes_and_defences_of_their_own():
-    from robust_core.train.recipe import SMALL, recipe_for
+    from robust_core.train.recipe import SMALL, make_recipe
 
-    few, many = recipe_for("cnn", "sst2", SMALL - 1), recipe_for("cnn", "sst2", SMALL)
-    assert many == recipe_for("cnn", "sst2") and few.batch_size < many.batch_size and few.epochs > many.epochs
-    assert recipe_for("cnn", "sst2", 10, epochs=3).epochs == 3
+    few, many = make_recipe("cnn", "sst2", SMALL - 1), make_recipe("cnn", "sst2", SMALL)
+    assert many == make_recipe("cnn", "sst2") and few.batch_size < many.batch_size and few.epochs > many.epochs
+    assert make_recipe("cnn", "sst2", 10, epochs=3).epochs == 3
     mine = added()
-    assert recipe_for("cnn", mine.name).length == mine.length
+    assert make_recipe("cnn", mine.name).length == mine.length
     values = {"dataset": "reviews", "architecture": "cnn", "defence": "flat"}
-    small = trainings.order(values).defence
+    small = trainings.parse_spec(values).defence
     assert small.keep == 0.9 and small.attacked == 40
-    assert trainings.order(values | {"set": {"keep": 0.7}}).defence.keep == 0.7
-    assert trainings.order(values | {"preset": "paper"}).defence.keep == 0.5, "a preset is what it says"
+    assert trainings.parse_spec(values | {"set": {"keep": 0.7}}).defence.keep == 0.7
+    assert trainings.parse_spec(values | {"preset": "paper"}).defence.keep == 0.5, "a preset is what it says"
 
 
 def test_the_command_line_trains_on_a_file(tmp_path):

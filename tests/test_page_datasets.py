@@ -66,7 +66,7 @@ def test_texts_of_ones_own_are_offered(known):
     model = known("mine", mine.labels)
     words = at("3_Word_importance", model, MODELS[0], MODELS[1])
     assert words.selectbox(key="words.dataset").value == "mine" and any(b.key == "words.run" for b in words.button)
-    assert words.selectbox(key="words.other").options == [catalogue.option(model)], "others cannot read its texts"
+    assert words.selectbox(key="words.other").options == [catalogue.name_option(model)], "others cannot read its texts"
     words.selectbox(key="words.model").set_value(MODELS[1])
     settle(words)
     assert words.selectbox(key="words.other").value == MODELS[1]
@@ -80,10 +80,10 @@ def test_texts_of_ones_own_are_offered(known):
 
 def test_on_the_map_no_two_classes_look_alike_nor_like_the_way():
     labels = list(datasets.describe("trec").labels)
-    figure = embeddings._map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
+    figure = embeddings._make_map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
     *classes, way = figure.data
     assert [trace.name for trace in classes] == sorted(labels)
     looks = {(trace.marker.color, trace.marker.symbol) for trace in classes}
     assert len(looks) == 6 and way.marker.symbol not in {symbol for _, symbol in looks}
-    two = embeddings._map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
+    two = embeddings._make_map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
     assert [(t.name, t.marker.color) for t in two[:2]] == [("negative", charts.AGAINST), ("positive", charts.FOR)]

@@ -5,10 +5,8 @@ import dataclasses
 import io
 import json
 import re
-import sys
 import threading
 import time
-import types
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ import streamlit as st
 from doubles import BagOfWords, Planted, WordEncoder, WordReader
 from streamlit.testing.v1 import AppTest
 
+from robust_core import encoders
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
 from robust_core.jobs.manager import JobManager
@@ -26,11 +25,11 @@ from ui import frame, warm_up
 from ui.attack import downloads
 from ui.attack.transfer_fluency import Afterwards
 from ui.session import attack, selection
-from ui.session.outcome import of_document, titles
+from ui.session.outcome import from_document, name_pairs
 from ui.shared import loaded
 
 ROOT = Path(__file__).parents[1]
-PAGES = frame.pages(ROOT / "pages")
+PAGES = frame.list_pages(ROOT / "pages")
 TEXT = "a good clever movie"
 MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SLOW = {"slow": 0.0}
@@ -75,9 +74,9 @@ def doubles(tmp_path, monkeypatch):
     list(ATTACKS)  # the shipped ones first
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
     monkeypatch.setitem(ATTACKS._members, "milder", Milder)
-    monkeypatch.setitem(sys.modules, "robust_core.encoders", types.SimpleNamespace(
-        default=lambda device="auto": WordEncoder(), names=lambda: ["minilm"],
-        load=lambda name, device="auto": WordEncoder()))
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
+    monkeypatch.setattr(encoders, "list_names", lambda: ["minilm"])
+    monkeypatch.setattr(encoders, "load", lambda name, device="auto": WordEncoder())
     monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": WordReader())
     monkeypatch.setattr(warm_up, "warm_up", lambda: None)
     monkeypatch.setattr(selection, "DEFAULT_MODELS", MODELS)
@@ -85,7 +84,7 @@ def doubles(tmp_path, monkeypatch):
     st.cache_resource.clear()
     st.cache_data.clear()
     yield
-    loaded.jobs().close()
+    loaded.get_jobs().close()
 
 
 def app(**query) -> AppTest:
@@ -376,13 +375,13 @@ def test_a_link_keeps_the_step_of_the_replay():
 
 def test_downloads_name_fluency_and_transfer():
     at = attacked()
-    outcome = of_document(at.session_state["outcome"])
+    outcome = from_document(at.session_state["outcome"])
     found = {pair: Afterwards({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
     lines = list(csv.DictReader(io.StringIO(
         downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6, found))))
     assert [(r["perplexity_before"], r["perplexity_after"], r["also_fools"]) for r in lines] == [
         ("2.00", "5.00", MODELS[2]), ("", "", ""), ("", "", "")]
-    made = downloads.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, after=found)
+    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, after=found)
     assert "2.5 × less fluent" in made and 'aria-label="Transfer between models"' in made
 
 
@@ -397,11 +396,11 @@ def test_a_link_brings_several_attacks_back():
 
 
 def test_downloads_name_model_and_attack():
-    outcome = of_document(both().session_state["outcome"])
+    outcome = from_document(both().session_state["outcome"])
     table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6))))
     assert [(r["model"], r["attack"], r["status"]) for r in table] == [
         (MODELS[0], "planted", "flipped"), (MODELS[0], "milder", "held")]
-    made = downloads.to_html(outcome, [], titles(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, "Attack")
+    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, "Attack")
     assert "Planted words, Milder words on CNN · base" in made and "Milder words: max_queries 0" in made
 
 
@@ -460,7 +459,7 @@ def test_a_loaded_model_does_not_wait_for_the_others(monkeypatch):
 def test_the_place_in_the_queue_is_shown(monkeypatch):
     begun = []
     manager = JobManager(1, clock=lambda: 0.0, start=begun.append)
-    monkeypatch.setattr(loaded, "jobs", lambda: manager)
+    monkeypatch.setattr(loaded, "get_jobs", lambda: manager)
     at, ahead = app(), [manager.submit("attack", lambda stop: iter(())) for _ in range(2)]
     next(b for b in at.button if b.label == "Attack").click().run()
     assert [i.value for i in at.info] == [
@@ -478,7 +477,7 @@ def test_the_place_in_the_queue_is_shown(monkeypatch):
 
 def test_stop_takes_an_attack_out_of_the_queue(monkeypatch):
     manager = JobManager(1, clock=lambda: 0.0, start=lambda work: None)
-    monkeypatch.setattr(loaded, "jobs", lambda: manager)
+    monkeypatch.setattr(loaded, "get_jobs", lambda: manager)
     at = app()
     next(b for b in at.button if b.label == "Attack").click().run()
     assert at.info[0].value.startswith("Waiting: next in the queue.")
@@ -671,8 +670,8 @@ def test_models_page(tmp_path, monkeypatch):
     (tmp_path / "claim.json").write_text(json.dumps(claim))
     (tmp_path / "broken.json").write_text("{")
     from ui.models import figures
-    found = figures.stored(tmp_path)
-    monkeypatch.setattr(figures, "stored", lambda: found)
+    found = figures.read_figures(tmp_path)
+    monkeypatch.setattr(figures, "read_figures", lambda: found)
     at = app()
     at.switch_page("pages/8_Models.py").run()
     assert not at.exception

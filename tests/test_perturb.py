@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from robust_core.models.networks.base import mean_norm
-from robust_core.perturb import Ascent, SameDropout, climb, descend, length, slope_of
+from robust_core.models.networks.base import measure_mean_norm
+from robust_core.perturb import Ascent, SameDropout, climb, compute_slope, descend, measure_length
 
 torch.set_num_threads(1)
 NORMS = st.sampled_from(["l2", "linf"])
@@ -101,7 +101,7 @@ def test_random_starts_repeat_and_have_the_size_they_should(seed, norm, start, t
     bound = start if norm == "linf" else start / (tokens * 300) ** 0.5
     assert bound * 0.9 < delta.abs().max() <= bound and not delta[~where].any()
     if norm == "l2":
-        assert length(delta).item() == pytest.approx(start / 3 ** 0.5, rel=0.15)
+        assert measure_length(delta).item() == pytest.approx(start / 3 ** 0.5, rel=0.15)
 
 
 def test_signs_and_scaled_gradients_are_what_they_say():
@@ -138,7 +138,7 @@ def test_descend_leaves_parameter_gradients_and_returns_that_of_the_perturbation
 def test_a_loss_that_ignores_the_perturbation_has_no_slope():
     net, rows, where, labels = world(4)
     delta = torch.zeros_like(rows, requires_grad=True)
-    assert not slope_of(losses(net, rows, where, labels).sum(), delta).any()
+    assert not compute_slope(losses(net, rows, where, labels).sum(), delta).any()
     assert all(p.grad is None for p in net.parameters())
 
 
@@ -158,4 +158,4 @@ def test_passes_share_their_dropout_masks_and_count_as_one():
 
 def test_the_unit_leaves_out_the_pad():
     table = torch.tensor([[100.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
-    assert mean_norm(table) == 3.0 and mean_norm(table[[1, 0, 2]], pad=1) == 3.0
+    assert measure_mean_norm(table) == 3.0 and measure_mean_norm(table[[1, 0, 2]], pad=1) == 3.0

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_core.attacks import pso
-from robust_core.attacks.engine.requests import CANONICAL, Accept, Score, Scores, Settle, Target
+from robust_core.attacks.engine.requests import CANONICAL, Accept, Refine, Score, Scores, Target
 from robust_core.attacks.searches import genetic, population
-from robust_core.attacks.searches.genetic import Breed
-from robust_core.attacks.searches.population import Field, Herd, Member
+from robust_core.attacks.searches.genetic import GeneticSettings
+from robust_core.attacks.searches.population import Member, Population, SearchSpace
 from robust_core.text import Draft
 from robust_core.types import Example
 
@@ -27,14 +27,14 @@ VICTIM = BagOfWords(WEIGHTS, (0.0, 0.3), id="double/victim")
 TEXT = "a warm film , good and slow and good"
 
 
-def field(share: int = 3, swaps: int = 2, text: str = TEXT) -> Field:
+def field(share: int = 3, swaps: int = 2, text: str = TEXT) -> SearchSpace:
     example = Example(text, 1, "t")
     draft = Draft.of(text)
     target = Target(example, draft, 1, VICTIM.predict_proba([text])[0], len(draft.words))
-    return Field(target, lambda i, word: TABLE.get(word, ()), share, swaps)
+    return SearchSpace(target, lambda i, word: TABLE.get(word, ()), share, swaps)
 
 
-def figure(of: Field, member: Member) -> float:
+def figure(of: SearchSpace, member: Member) -> float:
     """What a search wants to be high, of one text alone."""
     return 1.0 - float(VICTIM.predict_proba([of.candidate(member).text])[0][1])
 
@@ -56,12 +56,12 @@ def drive(steps):
             request = steps.send(reply)
         except StopIteration as end:
             return end.value
-        assert not isinstance(request, Settle), "exact figures need no settling"
+        assert not isinstance(request, Refine), "exact figures need no settling"
         reply = None if isinstance(request, Accept) else answer(request)
 
 
-def herd(of: Field, members: list[Member]) -> Herd:
-    return drive(population.scored(of, members, ""))
+def herd(of: SearchSpace, members: list[Member]) -> Population:
+    return drive(population.score_members(of, members, ""))
 
 
 def member_of(choice: dict[int, str]) -> Member:
@@ -104,10 +104,10 @@ def test_moves_change_one_word_and_keep_to_the_limits(member, most, swaps):
 @pytest.mark.parametrize("seed", range(25))
 def test_members_improve_as_a_slow_twin_does(seed):
     of = field(share=random.Random(seed).choice([1, 2, 5]))
-    breed = Breed(of, lambda member, i: len(of.options(member, i)), lambda rng, n: rng.random(n) < 0.5, 6, 2, 0.3)
+    breed = GeneticSettings(of, lambda member, i: len(of.options(member, i)), lambda rng, n: rng.random(n) < 0.5, 6, 2, 0.3)
     start = [Member()] * 3 + [Member({1: "cold"}, {1: 1}), Member({3: "bad", 2: "movie"}, {3: 1, 2: 2})]
     places = {k: of.open(member) for k, member in enumerate(start)}
-    found = drive(genetic.improved(breed, herd(of, start), places, np.random.default_rng(seed)))
+    found = drive(genetic.improve_members(breed, herd(of, start), places, np.random.default_rng(seed)))
 
     rng, slow, left = np.random.default_rng(seed), list(start), {k: list(p) for k, p in places.items() if p}
     while left:
@@ -130,9 +130,9 @@ def test_fitter_members_are_likelier_parents():
     pair = [Member(), Member({3: "bad"}, {3: 1})]
     both = herd(of, [pair[0]] * 100 + [pair[1]] * 100)
     # A child that takes nothing from its second parent is its first one.
-    breed = Breed(of, lambda member, i: 1, lambda rng, n: np.zeros(n, dtype=bool), 200, 1, 0.2)
+    breed = GeneticSettings(of, lambda member, i: 1, lambda rng, n: np.zeros(n, dtype=bool), 200, 1, 0.2)
     counts = Counter(bool(child.words) for seed in range(20)
-                     for child in drive(genetic._children(breed, both, np.random.default_rng(seed)))[0])
+                     for child in drive(genetic._make_children(breed, both, np.random.default_rng(seed)))[0])
     good, bad = (np.exp(figure(of, member) / 0.2) for member in pair)
     n = sum(counts.values())
     chance = bad / (good + bad)
@@ -144,7 +144,7 @@ def test_particles_mutate_as_a_slow_twin_does(seed):
     of = field(share=9)
     start = [Member(), Member(), Member({3: "bad"}, {3: 1}), Member({1: "cold", 2: "movie"}, {1: 1, 2: 1})]
     rows = random.Random(seed).sample(range(4), 3)
-    found = drive(pso.mutated(of, herd(of, start), rows, np.random.default_rng(seed)))
+    found = drive(pso.mutate(of, herd(of, start), rows, np.random.default_rng(seed)))
 
     rng, slow = np.random.default_rng(seed), list(start)
     for k in rows:
@@ -160,7 +160,7 @@ def test_particles_mutate_as_a_slow_twin_does(seed):
 
 @given(members, members)
 def test_the_pull_is_where_two_texts_differ(one, other):
-    pull = pso._apart(one, other, 8)
+    pull = pso._pull_apart(one, other, 8)
     for i in range(8):
         assert pull[i] == (pso.FASTEST if one.words.get(i) != other.words.get(i) else -pso.FASTEST)
 
@@ -169,7 +169,7 @@ def test_the_pull_is_where_two_texts_differ(one, other):
 @settings(max_examples=30)
 def test_the_leader_is_the_highest_success(found):
     of = field()
-    best, won, _ = drive(population.leader(of, herd(of, [Member()]), herd(of, found)))
+    best, won, _ = drive(population.find_best_member(of, herd(of, [Member()]), herd(of, found)))
     flips = [m for m in found if figure(of, m) > 0.5]
     assert won == bool(flips or figure(of, Member()) > 0.5)
     assert figure(of, best.members[0]) == pytest.approx(max(figure(of, m) for m in [Member(), *found]))
@@ -180,8 +180,8 @@ def test_answers_put_together_keep_the_more_exact_figure():
     one, two = herd(of, [Member(), Member({3: "bad"})]), herd(of, [Member({3: "bad"}), Member({3: "fine"})])
     rough = dataclasses.replace(two.scores, value=two.scores.value + 0.1, level=np.zeros(2, dtype=int),
                                 error=np.full(2, 0.2))
-    both = population.gathered([one.scores, rough])
+    both = population.gather_scores([one.scores, rough])
     assert both.value[2] == both.value[1] == one.scores.value[1] and both.error[2] == 0 and both.error[3] > 0
     assert both.same.tolist() == [0, 1, 1, 3]
     for rows in itertools.product(range(4), repeat=2):
-        assert population.gathered([one.scores, rough], rows).keys == [both.keys[k] for k in rows]
+        assert population.gather_scores([one.scores, rough], rows).keys == [both.keys[k] for k in rows]

@@ -17,7 +17,7 @@ LONG = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 200, "lea
 
 
 def words(values: dict, *more: str) -> list[str]:
-    return ["train", *trainings.order(values).words, "--device", "cpu", "--events", *more]
+    return ["train", *trainings.parse_spec(values).words, "--device", "cpu", "--events", *more]
 
 
 def until(events, kind: str) -> list[dict]:
@@ -31,50 +31,50 @@ def until(events, kind: str) -> list[dict]:
 
 def test_a_training_hands_on_its_events_and_its_model_is_there():
     short = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 1}}
-    events = list(process.command(words(short), threading.Event()))
+    events = list(process.run_command(words(short), threading.Event()))
     assert events[-1]["kind"] == "stored" and events[-1]["row"]["model"] == "reviews/cnn/base"
     assert [e["dev_accuracy"] for e in events if e["kind"] == "epoch"] == [events[-1]["row"]["dev_accuracy"]]
-    assert "reviews/cnn/base" in {card.id for card in cards.cards()} and trainings.unfinished() == []
+    assert "reviews/cnn/base" in {card.id for card in cards.cards()} and trainings.list_unfinished() == []
 
 
 def test_a_stopped_training_goes_on_where_it_was():
     stop = threading.Event()
-    events = process.command(words(LONG), stop)
+    events = process.run_command(words(LONG), stop)
     first = until(events, "epoch")[-1]
     stop.set()
     began = time.monotonic()
     list(events)
     assert time.monotonic() - began < 60
-    found, = trainings.unfinished()
-    assert found.order == trainings.order(LONG) and found.device == "cpu"
-    again = process.command(words(found.order.values, "--resume"), threading.Event())
+    found, = trainings.list_unfinished()
+    assert found.order == trainings.parse_spec(LONG) and found.device == "cpu"
+    again = process.run_command(words(found.order.values, "--resume"), threading.Event())
     assert until(again, "epoch")[0]["dev_accuracy"] == first["dev_accuracy"], "told once more, then gone on with"
     again.close()
-    trainings.forget(found.order)
-    assert trainings.unfinished() == []
+    trainings.forget_training(found.order)
+    assert trainings.list_unfinished() == []
 
 
 def test_a_killed_training_is_told_in_one_line(monkeypatch):
     started = []
     popen = process.subprocess.Popen
     monkeypatch.setattr(process.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
-    events = process.command(words(LONG), threading.Event())
+    events = process.run_command(words(LONG), threading.Event())
     until(events, "epoch")
     os.kill(started[0].pid, signal.SIGKILL)
     with pytest.raises(BadInput, match=r"^The training was ended from outside \(SIGKILL\)"):
         list(events)
-    assert len(trainings.unfinished()) == 1
+    assert len(trainings.list_unfinished()) == 1
 
 
 def test_an_error_of_the_command_is_its_own_line():
     with pytest.raises(BadInput, match="^Unknown data set 'nosuch'"):
-        list(process.command(["train", "--dataset", "nosuch", "--architecture", "cnn"], threading.Event()))
+        list(process.run_command(["train", "--dataset", "nosuch", "--architecture", "cnn"], threading.Event()))
 
 
 def test_the_manager_of_trainings_runs_stops_and_tells_of_them():
     manager = JobManager(1, grace=60.0)
-    job = manager.submit("training", lambda stop: process.command(words(LONG), stop), "long")
-    bad = manager.submit("training", lambda stop: process.command(["train", "--device", "cpu"], stop), "bad")
+    job = manager.submit("training", lambda stop: process.run_command(words(LONG), stop), "long")
+    bad = manager.submit("training", lambda stop: process.run_command(["train", "--device", "cpu"], stop), "bad")
     assert manager.queue_position(bad) == 1 and manager.wait(job, 300)
     manager.touch(job)
     manager.stop(job)

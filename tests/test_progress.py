@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from rich.console import Console
 
-from robust_core.jobs.progress import Pace, describe, duration, watch
+from robust_core.jobs.progress import Pace, describe_progress, format_duration, watch
 from robust_core.types import Event
 
 
@@ -23,10 +23,10 @@ def test_what_was_stored_does_not_spoil_the_time_left() -> None:
 
 def test_words() -> None:
     pace = Pace(0.0, 100)
-    assert describe(pace, 5.0, 100, 1821) == "100 of 1,821"
-    assert describe(pace, 10.0, 223, 1821) == "223 of 1,821, 12.3 a second, 2 min 10 s left"
-    assert describe(pace, 60.0, 103, 106) == "103 of 106, 3.0 a minute, 1 min 00 s left"
-    assert [duration(s) for s in (0, 0.4, 59.6, 61, 3599, 3600, 90_000)] == [
+    assert describe_progress(pace, 5.0, 100, 1821) == "100 of 1,821"
+    assert describe_progress(pace, 10.0, 223, 1821) == "223 of 1,821, 12.3 a second, 2 min 10 s left"
+    assert describe_progress(pace, 60.0, 103, 106) == "103 of 106, 3.0 a minute, 1 min 00 s left"
+    assert [format_duration(s) for s in (0, 0.4, 59.6, 61, 3599, 3600, 90_000)] == [
         "0 s", "0 s", "1 min 00 s", "1 min 01 s", "59 min 59 s", "1 h 00 min", "25 h 00 min"]
 
 

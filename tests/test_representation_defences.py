@@ -76,7 +76,7 @@ def run(defence, kind: str = "minilm", epochs: int = 1, count: int = 20, dropout
                 events.append(next(making))
         except StopIteration as done:
             rows = done.value
-        for chosen in batches.shuffled([row.ids for row in rows], setup.recipe.batch_size, setup.random.order):
+        for chosen in batches.shuffle([row.ids for row in rows], setup.recipe.batch_size, setup.random.order):
             optimiser.zero_grad()
             with setup.random.dropout:
                 terms.append(course.gradients(batches.make_batch([rows[i] for i in chosen], setup.tokens, CPU)))
@@ -181,9 +181,9 @@ def test_sizes_are_multiples_of_the_mean_norm_and_the_card_says_so():
 
 
 def test_a_training_takes_the_papers_setting_for_its_data_set():
-    found = trainings.order({"dataset": "ag_news", "architecture": "minilm", "defence": "carl", "set": {"passes": 2}})
+    found = trainings.parse_spec({"dataset": "ag_news", "architecture": "minilm", "defence": "carl", "set": {"passes": 2}})
     assert found.defence == dataclasses.replace(CARL.paper("ag_news"), passes=2)
-    assert trainings.order({"dataset": "trec", "architecture": "cnn", "defence": "freelb"}).defence == FreeLB()
+    assert trainings.parse_spec({"dataset": "trec", "architecture": "cnn", "defence": "freelb"}).defence == FreeLB()
 
 
 def test_the_papers_settings():
@@ -342,13 +342,13 @@ def test_the_contrastive_loss_is_its_slow_twin(seed, temperature):
 @pytest.mark.parametrize(("m", "size", "known"), [(16_000, 67_349, 10.68), (20_000, 60_000, 10.90), (3, 10, None)])
 def test_equal_scores_have_a_closed_form(m, size, known):
     flat = torch.zeros(2, dtype=torch.float64), torch.zeros(2, m, dtype=torch.float64)
-    loss = carl.noise_contrastive(*flat, carl.log_normaliser([flat], size), size)
-    assert carl.log_normaliser([flat], size) == pytest.approx(math.log(size))
+    loss = carl.noise_contrastive_loss(*flat, carl.estimate_log_normaliser([flat], size), size)
+    assert carl.estimate_log_normaliser([flat], size) == pytest.approx(math.log(size))
     assert loss.tolist() == pytest.approx([math.log(m + 1) + m * math.log1p(1 / m)] * 2, rel=1e-2)
     if known:
         assert loss[0].item() == pytest.approx(known, abs=0.02)
-    better = carl.noise_contrastive(flat[0] + 1, flat[1], math.log(size), size)
-    worse = carl.noise_contrastive(flat[0], flat[1] + 1, math.log(size), size)
+    better = carl.noise_contrastive_loss(flat[0] + 1, flat[1], math.log(size), size)
+    worse = carl.noise_contrastive_loss(flat[0], flat[1] + 1, math.log(size), size)
     assert (better < loss).all() and (worse > loss).all()
 
 

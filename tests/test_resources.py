@@ -27,7 +27,7 @@ from robust_core.resources import (
 from robust_core.resources import wordnet as wordnet_table
 from robust_core.resources._tables import unpack_words
 from robust_core.resources.pos import TAGS, tag_swaps
-from robust_core.text import word_spans
+from robust_core.text import find_words
 
 COMMON = """
 good bad movie film funny boring brilliant dull clever acting plot masterpiece awful enjoyable waste
@@ -250,7 +250,7 @@ def test_synonyms_are_wordnets_words_of_all_senses() -> None:
     for nothing in ("", "the", "qqxzzy", "two words", "don't"):
         assert synonyms(nothing) == ()
     assert synonyms("good", "PRON") == ()
-    assert all(word_spans(word) == ((0, len(word)),) for about in COMMON for word in synonyms(about))
+    assert all(find_words(word) == ((0, len(word)),) for about in COMMON for word in synonyms(about))
 
 
 def test_synonyms_are_those_of_nltk_on_the_same_wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,5 +269,5 @@ def test_synonyms_are_those_of_nltk_on_the_same_wordnet(tmp_path: Path, monkeypa
     for word in [*random.Random(0).sample(vocabulary, 1500), *COMMON, "Good", "oxen", "Hollywood", "running"]:
         for pos, part in {None: None, **wordnet_table.PARTS}.items():
             theirs = {lemma for synset in wordnet.synsets(word, part) for lemma in synset.lemma_names()
-                      if lemma != word and "_" not in lemma and word_spans(lemma) == ((0, len(lemma)),)}
+                      if lemma != word and "_" not in lemma and find_words(lemma) == ((0, len(lemma)),)}
             assert set(synonyms(word, pos)) == theirs, (word, pos)

@@ -21,7 +21,7 @@ from robust_core.errors import BadInput, UnknownName
 from robust_core.models import cards, loading
 from robust_core.resources import minilm_folder
 from robust_core.train import loop, saving
-from robust_core.train.recipe import recipe_for
+from robust_core.train.recipe import make_recipe
 from robust_core.train.saving import read_state, write_state
 
 torch.set_num_threads(1)
@@ -35,7 +35,7 @@ def data(tmp_path_factory):
 
 
 def events_of(data, defence, architecture="cnn", **options):
-    recipe = recipe_for(architecture, "sst2", epochs=2, batch_size=8, length=12, warmup=0.1, decay="linear")
+    recipe = make_recipe(architecture, "sst2", epochs=2, batch_size=8, length=12, warmup=0.1, decay="linear")
     return loop.train(defence, "sst2", architecture, recipe, seed=3, device="cpu", data_dir=data, **options)
 
 
@@ -88,7 +88,7 @@ def test_a_state_survives_writing(tmp_path):
 
 
 def test_training_stops_early_when_asked(data):
-    recipe = recipe_for("cnn", "sst2", epochs=30, batch_size=8, length=12, patience=2, learning_rate=0.0)
+    recipe = make_recipe("cnn", "sst2", epochs=30, batch_size=8, length=12, patience=2, learning_rate=0.0)
     events = list(loop.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data))
     assert [e["epoch"] for e in events if e["kind"] == "epoch"] == [1, 2, 3]
     assert events[-1]["trained"].card.epochs == 1
@@ -144,15 +144,15 @@ def test_a_plan_into_a_folder_of_its_own_finds_its_base_model_there(data, tmp_pa
 ])
 def test_a_training_that_does_not_fit_is_one_clear_line(values, message):
     with pytest.raises(BadInput, match=message):
-        trainings.order(values)
+        trainings.parse_spec(values)
 
 
 def test_orders_know_presets_and_attacks():
     values = {"dataset": "sst2", "architecture": "lstm", "defence": "flat", "attack": "pwws", "seed": 2}
-    wanted = trainings.order(values | {"preset": "as-released", "set": {"beta": 0.2}})
+    wanted = trainings.parse_spec(values | {"preset": "as-released", "set": {"beta": 0.2}})
     assert wanted.id == "sst2/lstm/flat-pwws@2" and wanted.defence.double_softmax and wanted.defence.beta == 0.2
     with pytest.raises(UnknownName, match="preset 'nosuch'"):
-        trainings.order(values | {"preset": "nosuch"})
+        trainings.parse_spec(values | {"preset": "nosuch"})
 
 
 # --- Any encoder -----------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def encoder(tmp_path_factory):
 @pytest.mark.parametrize(("rank", "name"), [(2, "base"), (0, "base"), (2, "flat")])
 def test_any_encoder_is_trained_and_comes_back(encoder, data, tmp_path, monkeypatch, rank, name):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
-    recipe = recipe_for(encoder, "sst2", epochs=2, batch_size=8, length=16, rank=rank, learning_rate=1e-2)
+    recipe = make_recipe(encoder, "sst2", epochs=2, batch_size=8, length=16, rank=rank, learning_rate=1e-2)
     defence = DEFENCES[name](**({"rounds": 0, "clean_epochs": 2} if name == "flat" else {}))
     *_, last = loop.train(defence, "sst2", encoder, recipe, device="cpu", data_dir=data)
     trained = last["trained"]

@@ -13,7 +13,7 @@ from test_pages import MODELS, ROOT, app, attacked, doubles, page, settle  # noq
 
 from robust_core import datasets
 from robust_core.metrics import consistency
-from robust_core.text import align
+from robust_core.text import align, find_words
 from robust_core.types import Attribution, Example
 from ui import word_importance as words
 from ui.comparison import rows
@@ -23,7 +23,7 @@ from ui.saliency import page as saliency
 from ui.session import selection
 from ui.session.outcome import Pair
 from ui.shared import catalogue, loaded
-from ui.widgets import charts, highlight
+from ui.widgets import charts
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good", 1), ("a clever and good movie", 1),
          ("a good but dull movie", 0), ("a fine movie", 1), ("good", 1), ("dull", 0)]
@@ -50,7 +50,7 @@ def ready(at: AppTest) -> AppTest:
 
 
 def running() -> bool:
-    return any(not job.over for job in loaded.jobs().jobs())
+    return any(not job.over for job in loaded.get_jobs().jobs())
 
 
 def press(at: AppTest, key: str) -> AppTest:
@@ -64,7 +64,7 @@ def saliency_page(at: AppTest) -> AppTest:
 
 
 def attribution(text: str, scores: tuple[float, ...], target: int = 1) -> Attribution:
-    return Attribution(text, highlight.word_spans(text), scores, target, {"name": "ig"}, 0.0)
+    return Attribution(text, find_words(text), scores, target, {"name": "ig"}, 0.0)
 
 
 def row(original: str, other: str, a: tuple[float, ...], b: tuple[float, ...]) -> Row:
@@ -75,13 +75,13 @@ def row(original: str, other: str, a: tuple[float, ...], b: tuple[float, ...]) -
 
 def test_the_change_of_each_word_is_signed_and_aligned():
     line = row("a good long film", "so a fine long", (0.0, 0.5, 0.1, 0.2), (0.3, 0.1, 0.2, 0.1))
-    moved = grid.difference(line)
+    moved = grid.subtract_scores(line)
     assert moved is not None and moved.text == "so a fine long"
     # good -> fine, so is new, film has gone.
     assert dict(zip(["so", "a", "fine", "long"], moved.scores, strict=True)) == pytest.approx(
         {"so": 0.3, "a": 0.1, "fine": -0.3, "long": 0.0}, abs=1e-12)
-    assert [(w, v) for _, w, v, _, _ in grid.words([line])] == [("a", "a"), ("good", "fine"), ("long", "long")]
-    html = grid.table([line], {line.pair: "CNN"}, ("Negative", "Positive"), 0.4, 0.6)
+    assert [(w, v) for _, w, v, _, _ in grid.pair_words([line])] == [("a", "a"), ("good", "fine"), ("long", "long")]
+    html = grid.make_grid([line], {line.pair: "CNN"}, ("Negative", "Positive"), 0.4, 0.6)
     assert "-0.300 less for Positive" in html and "+0.300 more for Positive" in html and "film deleted" in html
     assert html.count("role=\"group\"") == 3 and "✗ lost" in html
 
@@ -213,8 +213,8 @@ def test_masks_are_shown_as_they_are(small, monkeypatch):
     press(ready(at), "words.run")
     assert "own word mask" in page(at) and at.dataframe[0].value["Word"][0] == "good"
     assert at.dataframe[0].value["Importance"][0] == pytest.approx(0.9)
-    key = words.key_of(MODELS[0], at.selectbox(key="words.dataset").value, 30)
-    found = words._kept().get(key)
+    key = words.make_key(MODELS[0], at.selectbox(key="words.dataset").value, 30)
+    found = words._get_kept().get(key)
     assert found is None or found.masks
 
 
@@ -222,17 +222,17 @@ def test_words_begin_with_a_model_that_has_masks_beside_its_base(monkeypatch):
     import types
 
     plain, masked = (types.SimpleNamespace(config={"network": c}) for c in ({}, {"masks": {"source": "word"}}))
-    monkeypatch.setattr(catalogue, "cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
-    assert words._first(["a/cnn/base", "a/lstm/flat", "a/lstm/base"]) == ("a/lstm/flat", "a/lstm/base")
-    assert words._first(["a/cnn/base", "a/lstm/flat"]) == ("a/lstm/flat", "a/cnn/base")
-    assert words._first(["a/lstm/flat"]) == ("a/lstm/flat", "a/lstm/flat")
-    assert words._first(["a/cnn/base", "own"]) == ("a/cnn/base", "own")
+    monkeypatch.setattr(catalogue, "read_cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
+    assert words._choose_first(["a/cnn/base", "a/lstm/flat", "a/lstm/base"]) == ("a/lstm/flat", "a/lstm/base")
+    assert words._choose_first(["a/cnn/base", "a/lstm/flat"]) == ("a/lstm/flat", "a/cnn/base")
+    assert words._choose_first(["a/lstm/flat"]) == ("a/lstm/flat", "a/lstm/flat")
+    assert words._choose_first(["a/cnn/base", "own"]) == ("a/cnn/base", "own")
 
 
 def test_words_in_one_place_share_a_label():
     points = [("the", 100.0, 0.9), ("warm", 1.0, 0.31), ("dull", 1.0, 0.30), ("odd", 1.0, 0.29), ("wry", 1.0, 0.28),
               ("rest", 3.0, 0.0)]
-    figure = charts.cloud(points, "frequency", "importance", marked=[p[0] for p in points[:5]], log_x=True)
+    figure = charts.make_cloud(points, "frequency", "importance", marked=[p[0] for p in points[:5]], log_x=True)
     rest, mine = figure.data
     assert list(mine.text) == ["the", "warm<br>dull<br>odd<br>+ 1", "", "", ""]
     assert list(mine.customdata) == ["the", "warm", "dull", "odd", "wry"] and list(rest.customdata) == ["rest"]
@@ -240,5 +240,5 @@ def test_words_in_one_place_share_a_label():
 
 def test_own_texts_of_several_attacks_are_named():
     lines = [Row(Pair(MODELS[0], name), "a", "b", 0) for name in ("planted", "milder")]
-    assert [saliency.names_of(lines)[line.pair] for line in lines][::-1] == ["Milder words", "Planted words"]
-    assert rows.complete([Row(Pair(MODELS[0], ""), "a", "b", 0, error="no")])
+    assert [saliency.name_rows(lines)[line.pair] for line in lines][::-1] == ["Milder words", "Planted words"]
+    assert rows.is_complete([Row(Pair(MODELS[0], ""), "a", "b", 0, error="no")])

@@ -18,21 +18,21 @@ from test_models import write_hugging_face
 from robust_core import encoders
 from robust_core.encoder_evaluation import probes, similarity, tasks
 from robust_core.encoder_training import METHODS, corpus, objectives, specs
-from robust_core.encoder_training.base import Schedule, method
-from robust_core.encoder_training.losses import contrast, info_nce, replaced_loss, stacked
+from robust_core.encoder_training.base import Schedule, make_method
+from robust_core.encoder_training.losses import contrastive_loss, info_nce_loss, replaced_loss, stack_views
 from robust_core.encoder_training.networks import Discriminator, SentenceBatch, SentenceNetwork, Training
-from robust_core.encoder_training.perturbations import Mixed, TokenTable, released
-from robust_core.encoder_training.replaced_tokens import Special, hidden, replace
+from robust_core.encoder_training.perturbations import MixedAscent, TokenTable, perturb_as_released
+from robust_core.encoder_training.replaced_tokens import Special, hide_tokens, replace_tokens
 from robust_core.encoder_training.robustsentembed import RobustSentEmbed
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
 from robust_core.models import base_encoders, encoder_cards, fingerprints
-from robust_core.models.base_encoders import Parent, parent
+from robust_core.models.base_encoders import BaseEncoder, load_base_encoder
 from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.probe import UnitClassifier
-from robust_core.perturb import slope_of
+from robust_core.perturb import compute_slope
 from robust_core.registry import parameters, to_record
 from robust_core.train.setup import Randomness
 
@@ -113,17 +113,17 @@ def test_the_contrast_is_what_one_counts_by_hand():
     a, b = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [1.0, 1.0]])
     first = math.log(1 + math.exp(2 * (math.sqrt(0.5) - 1)))
     second = math.log(1 + math.exp(2 * (0 - math.sqrt(0.5))))
-    assert float(info_nce(a, b, 0.5)) == pytest.approx((first + second) / 2)
-    assert float(info_nce(a, b, 0.5, reduction="sum")) == pytest.approx(first + second)
+    assert float(info_nce_loss(a, b, 0.5)) == pytest.approx((first + second) / 2)
+    assert float(info_nce_loss(a, b, 0.5, reduction="sum")) == pytest.approx(first + second)
 
 
 @given(st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
 def test_an_adversarial_view_is_a_positive_and_never_a_negative(seed):
     a, b, c = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(seed))
-    assert stacked(a, [b, c], 0.05).shape == (10, 5)
-    assert torch.allclose(contrast(a, [b, b], 0.05), info_nce(a, b, 0.05))
-    assert torch.allclose(contrast(a, [b, c], 0.05), (info_nce(a, b, 0.05) + info_nce(a, c, 0.05)) / 2)
+    assert stack_views(a, [b, c], 0.05).shape == (10, 5)
+    assert torch.allclose(contrastive_loss(a, [b, b], 0.05), info_nce_loss(a, b, 0.05))
+    assert torch.allclose(contrastive_loss(a, [b, c], 0.05), (info_nce_loss(a, b, 0.05) + info_nce_loss(a, c, 0.05)) / 2)
 
 
 # Perturbations.
@@ -146,15 +146,15 @@ def test_the_first_step_along_signs_agrees_with_the_gradient():
     with course._measuring():
         clean = course._view(rows, given).detach()
         start = (torch.randn(rows.shape) * 1e-3 * given.mask[..., None]).requires_grad_()
-        slope = slope_of(course._climbed(rows + start, clean, given), start)
-    moved = Mixed(1.0, 0.1, 0.0, 1.0, 1).climbed(torch.zeros_like(rows), slope, given.mask)
+        slope = compute_slope(course._climbed(rows + start, clean, given), start)
+    moved = MixedAscent(1.0, 0.1, 0.0, 1.0, 1).climbed(torch.zeros_like(rows), slope, given.mask)
     agree = (moved.sign() == slope.sign())[given.mask]
     assert agree.float().mean() > 0.9
 
 
 def test_the_released_perturbation_does_not_depend_on_the_gradient():
     x = torch.randn(4, 5, 64, generator=torch.Generator().manual_seed(0))
-    up, down = (released(lambda y, s=s: (s * y).sum(), x, 4) for s in (1.0, -1.0))
+    up, down = (perturb_as_released(lambda y, s=s: (s * y).sum(), x, 4) for s in (1.0, -1.0))
     assert (up == down).float().mean() > 0.99 and (up - x).abs().max() <= 2e-6
     assert ((up - x).sign() == -x.sign()).float().mean() > 0.98
 
@@ -179,7 +179,7 @@ def test_the_token_table_remembers_and_climbs():
 
 @pytest.mark.parametrize("preset", ["paper", "as-released"])
 def test_perturbations_leave_no_gradient_and_no_mode_behind(guesser, preset):
-    course = method("robustsentembed", preset, projection=True).course(training(projection=True))
+    course = make_method("robustsentembed", preset, projection=True).course(training(projection=True))
     given, network = batch(), course.training.network
     before = {name: value.clone() for name, value in network.named_buffers()}
     rows = network.embedding(given.ids)
@@ -201,7 +201,7 @@ def test_without_its_terms_it_is_simcse():
 
 @pytest.mark.parametrize("preset", ["paper", "as-released"])
 def test_every_term_reaches_the_weights_and_none_the_generator(guesser, preset):
-    course = method("robustsentembed", preset, token_contrast=0.1).course(training(projection=preset != "paper"))
+    course = make_method("robustsentembed", preset, token_contrast=0.1).course(training(projection=preset != "paper"))
     found = terms(course, batch())
     assert set(found) == {"contrast", "regulariser", "token_contrast", "detection"}
     assert all(math.isfinite(float(term.detach())) for term in found.values())
@@ -234,16 +234,16 @@ def test_a_generator_with_other_pieces_is_refused(monkeypatch):
 
 def test_a_perfect_generator_replaces_nothing():
     given, special = batch(), Special((PAD, START, END), MASK, PIECES)
-    ids, changed = replace(given, 0.5, special, Guesser(given.ids).likeliest, torch.Generator().manual_seed(0))
+    ids, changed = replace_tokens(given, 0.5, special, Guesser(given.ids).likeliest, torch.Generator().manual_seed(0))
     assert torch.equal(ids, given.ids) and not changed.any()
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_special_pieces_and_pads_are_never_replaced(everywhere):
     given, special = batch(n=40), Special((PAD, START, END), MASK, PIECES)
-    ids, changed = replace(given, 0.3, special, Guesser().likeliest, torch.Generator().manual_seed(0), everywhere)
+    ids, changed = replace_tokens(given, 0.3, special, Guesser().likeliest, torch.Generator().manual_seed(0), everywhere)
     assert not changed[:, 0].any() and not changed[~given.mask].any() and torch.equal(changed, ids != given.ids)
-    shown, wanted = hidden(given, 0.3, special, torch.Generator().manual_seed(0))
+    shown, wanted = hide_tokens(given, 0.3, special, torch.Generator().manual_seed(0))
     assert not torch.isin(given.ids[wanted], torch.tensor([PAD, START, END])).any()
     assert 0.2 < float(wanted.sum()) / float(given.mask.sum() - 80) < 0.4
     assert 0.6 < float((shown[wanted] == MASK).float().mean()) < 0.95 and torch.equal(shown[~wanted],
@@ -307,15 +307,15 @@ class Words:
 
 
 def test_the_corpus_is_short_new_and_the_same_for_every_seed(folder):
-    found = corpus.read(Words(), 0, 12, folder)  # type: ignore[arg-type]
+    found = corpus.read_corpus(Words(), 0, 12, folder)  # type: ignore[arg-type]
     assert found.drawn_from == len(found.rows) and max(map(len, found.rows)) <= 12
     assert found.sources["text/wiki_sentences"] == 50, "no long one, none that stands in an STS set"
     # Twelve of the thirty training texts of the small SST-2 stand in dev and test as well.
     assert found.sources["sst2"] == 18 and found.drawn_from == 68
-    drawn = corpus.read(Words(), 20, 12, folder)  # type: ignore[arg-type]
-    assert len(drawn.rows) == 20 and drawn.drawn_from == 68 and drawn == corpus.read(Words(), 20, 12, folder)
+    drawn = corpus.read_corpus(Words(), 20, 12, folder)  # type: ignore[arg-type]
+    assert len(drawn.rows) == 20 and drawn.drawn_from == 68 and drawn == corpus.read_corpus(Words(), 20, 12, folder)
     with pytest.raises(MissingResource, match="wiki_sentences"):
-        corpus.read(Words(), 0, 12, folder / "nothing")  # type: ignore[arg-type]
+        corpus.read_corpus(Words(), 0, 12, folder / "nothing")  # type: ignore[arg-type]
 
 
 def test_spearman_is_scipys_and_its_error_is_near_what_draws_show():
@@ -334,26 +334,26 @@ def test_spearman_is_scipys_and_its_error_is_near_what_draws_show():
 
 
 def test_similarity_reads_only_test_rows(folder):
-    assert len(similarity.pairs("sts/sts12", folder).scores) == 4
-    row, = similarity.measured(WordEncoder(), ["stsb"], folder)
+    assert len(similarity.read_pairs("sts/sts12", folder).scores) == 4
+    row, = similarity.evaluate_similarity(WordEncoder(), ["stsb"], folder)
     assert row["n"] == 5 and row["value"] > 0.5 and row["metric"] == "spearman" and row["value_se"] > 0
     (folder / "sts" / "sts13.tsv").write_text("score\tsentence1\tsentence2\nx\ta\tb\n")
     with pytest.raises(BadInput, match="needs the columns"):
-        similarity.pairs("sts/sts13", folder)
+        similarity.read_pairs("sts/sts13", folder)
     with pytest.raises(MissingResource, match="sts/sts14"):
-        similarity.pairs("sts/sts14", folder)
+        similarity.read_pairs("sts/sts14", folder)
 
 
 def test_probes_learn_what_the_words_say(folder):
-    row, other = probes.measured(WordEncoder(), ["sst2", "mr"], folder)
+    row, other = probes.evaluate_transfer(WordEncoder(), ["sst2", "mr"], folder)
     assert row["value"] == 1.0 and row["n"] == 12 and other["value"] > 0.9 and other["n"] == 60
-    given = probes.attacked("mr", folder)
+    given = probes.choose_attacked("mr", folder)
     assert (len(given.test), len(given.dev), len(given.train)) == (6, 6, 48)
     assert not {e.uid for e in given.test} & {e.uid for e in given.train}
 
 
 def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):
-    events = list(tasks.evaluated([WordEncoder()], [("attacks", "sst2")], attacks=("fgsm", "pwws"), n=4,
+    events = list(tasks.evaluate_encoder([WordEncoder()], [("attacks", "sst2")], attacks=("fgsm", "pwws"), n=4,
                                        data_dir=folder))
     row, = (e.data for e in events if e.kind == "row")
     assert row["attack"] == "pwws" and row["encoder"] == "double/words" and row["n"] == 4
@@ -363,7 +363,7 @@ def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):
 
 def test_a_probe_is_the_head_of_its_victim():
     rng = np.random.default_rng(0)
-    probe = probes.fit(rng.standard_normal((60, WIDTH)), np.arange(60) % 3,
+    probe = probes.fit_probe(rng.standard_normal((60, WIDTH)), np.arange(60) % 3,
                        (rng.standard_normal((9, WIDTH)), np.arange(9) % 3))
     given, network = batch(), UnitClassifier(body().eval(), probe.weight, probe.bias).eval()
     rows = network.embedding(given.ids)
@@ -384,7 +384,7 @@ def card(**changes) -> encoder_cards.EncoderCard:
 
 
 def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(fingerprints, "encoder_hash", lambda: "p")
+    monkeypatch.setattr(fingerprints, "hash_encoder", lambda: "p")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     trained = training()
     weights = {name.removeprefix("body.").replace(".default.weight", ""): p.detach().half()
@@ -392,17 +392,17 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
     done = encoder_cards.save(card(), weights, tmp_path)
     assert [c.id for c in encoder_cards.cards()] == ["tiny"] and encoder_cards.read(done.folder) == done
     fresh, given = body().eval(), batch()
-    encoder_cards.apply(done, Parent(fresh, Words(), "p"))
+    encoder_cards.apply(done, BaseEncoder(fresh, Words(), "p"))
     trained.network.eval()
     with torch.no_grad():
         wanted = trained.network.represent(trained.network.embedding(given.ids), given.mask)
         found = SentenceNetwork(fresh).eval().represent(fresh.table(given.ids), given.mask)
     assert torch.allclose(found, wanted, atol=0.01)
     with pytest.raises(BadInput, match="another encoder"):
-        encoder_cards.apply(dataclasses.replace(done, parent="q"), Parent(body(), Words(), "p"))
+        encoder_cards.apply(dataclasses.replace(done, parent="q"), BaseEncoder(body(), Words(), "p"))
     (done.folder / "model.safetensors").write_bytes(b"x")
     with pytest.raises(BadInput, match="does not match its card"):
-        encoder_cards.apply(done, Parent(body(), Words(), "p"))
+        encoder_cards.apply(done, BaseEncoder(body(), Words(), "p"))
     (done.folder / "card.json").write_text("{}")
     with pytest.raises(BadInput, match="is damaged"):
         encoder_cards.cards()
@@ -414,17 +414,17 @@ def test_a_stored_encoder_is_the_trained_one(tmp_path, monkeypatch):
 def tiny(guesser, monkeypatch):
     """Let a training begin from a tiny encoder, read by words."""
     monkeypatch.setattr(Bert, "from_folder", lambda folder: body())
-    monkeypatch.setattr(base_encoders, "subwords", lambda folder, length: Words())
-    monkeypatch.setattr(fingerprints, "encoder_hash", lambda: "p")
+    monkeypatch.setattr(base_encoders, "read_subwords", lambda folder, length: Words())
+    monkeypatch.setattr(fingerprints, "hash_encoder", lambda: "p")
 
 
 def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(tiny, folder, tmp_path):
     chosen = {"batch_size": 8, "checks": 3, "rank": 4, "learning_rate": 0.01}
-    wanted = specs.order("robustsentembed", "", chosen, "", 1, 30)
+    wanted = specs.parse_spec("robustsentembed", "", chosen, "", 1, 30)
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    events = [list(specs.run(wanted, tmp_path / str(i), "cpu", str(folder))) for i in range(2)]
+    events = [list(specs.run_training(wanted, tmp_path / str(i), "cpu", str(folder))) for i in range(2)]
     assert torch.equal(torch.rand(3), expected)
     kinds = [e["kind"] for e in events[0]]
     assert kinds[:2] == ["ready", "check"] and kinds[-2:] == ["check", "stored"] and kinds.count("check") == 4
@@ -449,13 +449,13 @@ def test_too_few_sentences_are_refused(tiny, folder):
 def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeypatch):
     start = str(write_hugging_face(tmp_path / f"tiny_{family}", family))
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
-    wanted = specs.order("simcse", "", {"batch_size": 8, "checks": 1, "rank": 4, "learning_rate": 0.01}, "", 0, 24,
+    wanted = specs.parse_spec("simcse", "", {"batch_size": 8, "checks": 1, "rank": 4, "learning_rate": 0.01}, "", 0, 24,
                           start)
     assert wanted.id == f"simcse-tiny-{family}" and wanted.words[-4:] == ["--start", start, "--sentences", "24"]
-    stored = list(specs.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))[-1]
+    stored = list(specs.run_training(wanted, tmp_path / "checkpoints", "cpu", str(folder)))[-1]
     assert stored["card"].config["start"] == start and stored["row"]["step"] == 3
     found = encoders.load(wanted.id, "cpu")
-    before = parent(start, 256)
+    before = load_base_encoder(start, 256)
     text = "a good film"
     ids = torch.tensor([before.tokens.ids(text)])
     mask = torch.ones_like(ids, dtype=torch.bool)
@@ -467,7 +467,7 @@ def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeyp
         learnt = mean_pool(found.body(found.body.table(ids), mask), mask)[0].numpy()
     assert vector == pytest.approx(learnt / np.linalg.norm(learnt), abs=1e-5)
     # A victim on it shows gradients, as one on the packaged encoder does.
-    row, = (e.data for e in tasks.evaluated([found], [("attacks", "sst2")], attacks=("fgsm",), n=4,
+    row, = (e.data for e in tasks.evaluate_encoder([found], [("attacks", "sst2")], attacks=("fgsm",), n=4,
                                                  data_dir=folder) if e.kind == "row")
     assert row["n"] == 4 and row["encoder"] == wanted.id
     with pytest.raises(Incompatible, match="pieces are not the encoder's; set detection=0"):
@@ -478,14 +478,14 @@ def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeyp
 def test_an_encoder_that_changed_since_is_refused(folder, tmp_path, monkeypatch):
     start = write_hugging_face(tmp_path / "tiny", "bert")
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
-    wanted = specs.order("simcse", "", {"batch_size": 8, "rank": 4}, "mine", 0, 24, str(start))
-    list(specs.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
+    wanted = specs.parse_spec("simcse", "", {"batch_size": 8, "rank": 4}, "mine", 0, 24, str(start))
+    list(specs.run_training(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
     write_hugging_face(start, "roberta")
     with pytest.raises(BadInput, match="mine adapts another encoder than the one in"):
         encoders.load("mine", "cpu")
     (start / "config.json").unlink()
     with pytest.raises(BadInput, match="tiny cannot be read as an encoder"):
-        next(specs.run(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
+        next(specs.run_training(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
 
 
 # Orders.
@@ -496,16 +496,16 @@ def test_every_method_describes_itself(name):
     assert cls.__doc__ and cls.title and cls.source.startswith("https://")
     for p in parameters(cls):
         assert p.help and (p.type in (bool, str) or p.low is not None)
-    assert {"paper", "as-released"} <= set(cls.PRESETS) and cls() == method(name)
+    assert {"paper", "as-released"} <= set(cls.PRESETS) and cls() == make_method(name)
     assert json.loads(json.dumps(to_record(cls())))["name"] == name
 
 
 def test_an_order_says_how_to_ask_for_it():
-    order = specs.order("robustsentembed", "", {"regulariser": 0.0, "checks": 2}, "mine", 3, 500)
+    order = specs.parse_spec("robustsentembed", "", {"regulariser": 0.0, "checks": 2}, "mine", 3, 500)
     assert order.id == "mine@3" and order.schedule.checks == 2
     assert order.words == ["--method", "robustsentembed", "--set", "regulariser=0.0", "--set", "checks=2", "--name",
                            "mine", "--seed", "3", "--sentences", "500"]
-    assert specs.order("simcse", "as-released").id == "simcse-as-released"
+    assert specs.parse_spec("simcse", "as-released").id == "simcse-as-released"
 
 
 @pytest.mark.parametrize(("asked", "message"), [
@@ -515,15 +515,15 @@ def test_an_order_says_how_to_ask_for_it():
     ({"encoder": "minilm"}, "is not minilm")])
 def test_bad_orders_are_clear(asked, message):
     with pytest.raises((BadInput, UnknownName), match=message):
-        specs.order(**{"name": "robustsentembed"} | asked)
+        specs.parse_spec(**{"name": "robustsentembed"} | asked)
 
 
 def test_tasks_are_found_by_kind_and_by_name():
-    assert len(tasks.tasks()) == 7 + 6 + 2
-    assert tasks.tasks(["transfer"]) == [("transfer", name) for name in probes.TASKS]
-    assert tasks.tasks(["sst2", "stsb"]) == [("sts", "stsb"), ("transfer", "sst2")]
-    assert tasks.tasks(["attacks"]) == [("attacks", "sst2"), ("attacks", "mr")]
+    assert len(tasks.list_tasks()) == 7 + 6 + 2
+    assert tasks.list_tasks(["transfer"]) == [("transfer", name) for name in probes.TASKS]
+    assert tasks.list_tasks(["sst2", "stsb"]) == [("sts", "stsb"), ("transfer", "sst2")]
+    assert tasks.list_tasks(["attacks"]) == [("attacks", "sst2"), ("attacks", "mr")]
     with pytest.raises(UnknownName, match="Unknown task 'mrpc'"):
-        tasks.tasks(["mrpc"])
+        tasks.list_tasks(["mrpc"])
     with pytest.raises(UnknownName, match="attack on encoders"):
-        list(tasks.evaluated([WordEncoder()], [], attacks=("bae",)))
+        list(tasks.evaluate_encoder([WordEncoder()], [], attacks=("bae",)))

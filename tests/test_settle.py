@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 from robust_core import ATTACKS, datasets
 from robust_core.attacks import constraints, transformations
 from robust_core.attacks.engine import near_ties
-from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Figures, Settle
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Estimates, Refine
 from robust_core.models import loading
 from robust_core.types import Example, Noise
 
 NOISE = (0.05, 1e-3, 0.0)
 
 
-def figures(canonical: np.ndarray, level: np.ndarray, seed: int) -> Figures:
+def figures(canonical: np.ndarray, level: np.ndarray, seed: int) -> Estimates:
     """What a server would answer at some levels: off by less than the noise of the level."""
     error = np.array(NOISE)[level]
     off = np.random.default_rng([seed, *level]).uniform(-0.5, 0.5, len(canonical)) * error
     first: dict[float, int] = {}
     same = np.array([first.setdefault(v, i) for i, v in enumerate(canonical)])
-    return Figures(canonical + off[same], error, error, level, same, canonical.tolist())
+    return Estimates(canonical + off[same], error, error, level, same, canonical.tolist())
 
 
 def drive(steps, canonical: np.ndarray, seed: int):
@@ -41,7 +41,7 @@ def drive(steps, canonical: np.ndarray, seed: int):
             request = steps.send(answer)
         except StopIteration as end:
             return end.value, asked
-        assert isinstance(request, Settle)
+        assert isinstance(request, Refine)
         level = request.figures.level.copy()
         assert all(level[k] < CANONICAL for k in request.which), "what is canonical cannot be settled"
         for k in request.which:
@@ -58,22 +58,22 @@ values = st.lists(st.sampled_from([0.1, 0.1 + 1e-5, 0.1 + 4e-4, 0.12, 0.3, 0.5, 
 def test_choices_are_those_of_the_canonical_figures(found, seed, low):
     canonical = np.array(found)
     start = figures(canonical, np.full(len(canonical), low, dtype=np.int8), seed)
-    (order, _), _ = drive(near_ties.ranking(start), canonical, seed)
+    (order, _), _ = drive(near_ties.rank(start), canonical, seed)
     assert [canonical[k] for k in order] == sorted(canonical, reverse=True)
-    (best, _), _ = drive(near_ties.highest(start, range(len(canonical))), canonical, seed)
+    (best, _), _ = drive(near_ties.find_highest(start, range(len(canonical))), canonical, seed)
     assert best == int(canonical.argmax())
     for k in range(len(canonical)):
         for threshold in (0.1, 0.5):
-            (enough, _), _ = drive(near_ties.at_least(start, k, threshold), canonical, seed)
+            (enough, _), _ = drive(near_ties.reaches(start, k, threshold), canonical, seed)
             assert enough == (canonical[k] >= threshold)
-        number, _ = drive(near_ties.rounded(start, k, 2), canonical, seed)
+        number, _ = drive(near_ties.settle_rounded(start, k, 2), canonical, seed)
         assert number == round(float(canonical[k]), 2)
 
 
 def test_only_what_is_close_is_settled():
     canonical = np.array([0.9, 0.1, 0.3, 0.5, 0.3 + 1e-5])
     start = figures(canonical, np.full(5, BATCHED), 0)
-    (order, settled), asked = drive(near_ties.ranking(start), canonical, 0)
+    (order, settled), asked = drive(near_ties.rank(start), canonical, 0)
     assert order == [0, 3, 4, 2, 1] and asked == 2
     assert settled.level.tolist() == [BATCHED, BATCHED, CANONICAL, BATCHED, CANONICAL]
 
@@ -145,8 +145,8 @@ def ties(monkeypatch):
 
 def forget() -> None:
     """Forget what was looked up in another table."""
-    transformations.substitutes.cache_clear()
-    transformations.wordnet_swaps.cache_clear()
+    transformations.list_substitutes.cache_clear()
+    transformations.list_wordnet_swaps.cache_clear()
 
 
 def found(victim, examples, attack, **options) -> dict:

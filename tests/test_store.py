@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from robust_core import paths
 from robust_core import store as stores
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput
-from robust_core.store import FILE, ResultStore, Run, model_fingerprint, versions
+from robust_core.store import FILE, ResultStore, Run, fingerprint_model, read_versions
 from robust_core.types import AttackResult, Example, Swap
 
 ROOT = Path(__file__).parents[1]
@@ -252,16 +252,16 @@ def test_a_claim_is_strict_json_and_written_whole(tmp_path: Path) -> None:
     values = {"claim": "accuracy of x", "command": "python -m robust_core evaluate", "run": "ab", "n": 10,
               "seeds": (0,), "metric": "accuracy", "value": np.float64(0.5), "value_se": math.nan,
               "thresholds": {"similarity": 0.82}}
-    assert export_claim(path, **values, details={"rows": [{"gap": math.inf}]}) == path
+    assert write_claim(path, **values, details={"rows": [{"gap": math.inf}]}) == path
     read = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert read["value"] == 0.5
     assert read["value_se"] is None
     assert read["details"] == {"rows": [{"gap": None}]}
     assert read["seeds"] == [0]
-    assert read["versions"] == versions()
+    assert read["versions"] == read_versions()
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        export_claim(path, **values, details={"x": object()})
+        write_claim(path, **values, details={"x": object()})
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["claim.json"], "no temporary file is left"
 
@@ -269,7 +269,7 @@ def test_a_claim_is_strict_json_and_written_whole(tmp_path: Path) -> None:
 def test_a_claim_that_cannot_be_written_is_one_plain_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot be written"):
-        export_claim(tmp_path / "file" / "claim.json", claim="", command="", run="", n=0, seeds=(), metric="", value=0,
+        write_claim(tmp_path / "file" / "claim.json", claim="", command="", run="", n=0, seeds=(), metric="", value=0,
                      value_se=0, thresholds={}, details={})
 
 
@@ -277,14 +277,14 @@ def test_the_fingerprint_of_a_model_follows_its_files() -> None:
     card = types.SimpleNamespace(files={"model.safetensors": "00"}, config={"length": (50, 1)}, parent="")
     model = types.SimpleNamespace(id="a", card=card)
     changed = types.SimpleNamespace(id="a", card=types.SimpleNamespace(**(vars(card) | {"files": {"model": "01"}})))
-    assert model_fingerprint(model) == model_fingerprint(types.SimpleNamespace(id="b", card=card))
-    assert model_fingerprint(model) != model_fingerprint(changed)
+    assert fingerprint_model(model) == fingerprint_model(types.SimpleNamespace(id="b", card=card))
+    assert fingerprint_model(model) != fingerprint_model(changed)
     bare = types.SimpleNamespace(id="a", card=None)
-    assert model_fingerprint(bare) != model_fingerprint(types.SimpleNamespace(id="b", card=None))
+    assert fingerprint_model(bare) != fingerprint_model(types.SimpleNamespace(id="b", card=None))
 
 
 def test_versions_name_what_computes() -> None:
-    assert {"python", "robust_core", "numpy", "torch"} <= set(versions())
+    assert {"python", "robust_core", "numpy", "torch"} <= set(read_versions())
 
 
 def test_comparisons_are_kept_by_run_explainer_and_example(tmp_path):

@@ -11,15 +11,15 @@ import pytest
 
 from robust_core.attacks import ATTACKS
 from robust_core.metrics import consistency
-from robust_core.text import Draft, align, word_spans
+from robust_core.text import Draft, align, find_words
 from robust_core.types import AttackResult, Attribution, Event, Example, Step, Swap
 from ui.attack import cards, downloads, replay
 from ui.comparison import verdicts
 from ui.comparison.row import Row
-from ui.session.outcome import Outcome, Pair, of_document, to_document
+from ui.session.outcome import Outcome, Pair, from_document, to_document
 from ui.widgets import charts, highlight, phrases
 
-draw = highlight.strip
+draw = highlight.make_strip
 NAMES = ("Negative", "Positive")
 CNN, LSTM = Pair("sst2/cnn/base", "textfooler"), Pair("sst2/lstm/base", "textfooler")
 TITLES = {CNN: "CNN", LSTM: "LSTM", Pair("sst2/cnn/base", ""): "CNN", Pair("sst2/lstm/base", ""): "LSTM"}
@@ -28,7 +28,7 @@ DARK = {"page": (21, 20, 27), "side": (33, 31, 43), "text": (236, 233, 244)}
 
 
 def attribution(text: str, scores: list[float], target: int = 1) -> Attribution:
-    return Attribution(text, word_spans(text)[: len(scores)], tuple(scores), target, {"name": "ig"}, 0.0)
+    return Attribution(text, find_words(text)[: len(scores)], tuple(scores), target, {"name": "ig"}, 0.0)
 
 
 def result(status: str = "succeeded", text: str = "a clever film", perturbed: str = "a shrewd film",
@@ -52,14 +52,14 @@ def outcome(results: list[AttackResult], **changes) -> Outcome:
 def test_everything_typed_is_escaped():
     nasty = '<script>alert("x")</script> & <img src=x onerror=alert(1)> clever'
     pieces = [
-        draw(nasty, attribution(nasty, [0.5] * len(word_spans(nasty))), marks={0: 'was "><b>'},
+        draw(nasty, attribution(nasty, [0.5] * len(find_words(nasty))), marks={0: 'was "><b>'},
                      label='"><i>', target="<u>", trying="clever"),
-        cards.chips([("<b>m</b>", "<i>x</i>")]),
-        cards.head("<b>", "failed"),
-        cards.card(outcome([result(text=nasty, perturbed=nasty, swaps=(), notes=("<script>",))]), CNN,
+        cards.make_chips([("<b>m</b>", "<i>x</i>")]),
+        cards.make_head("<b>", "failed"),
+        cards.make_card(outcome([result(text=nasty, perturbed=nasty, swaps=(), notes=("<script>",))]), CNN,
                    "<b>", ("<i>", "<u>")),
-        cards.card(outcome([], errors={CNN: "<script>"}), CNN, "CNN", NAMES),
-        verdicts.table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
+        cards.make_card(outcome([], errors={CNN: "<script>"}), CNN, "CNN", NAMES),
+        verdicts.make_verdict_table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
                     ("<i>", "<u>"), 0.5, 0.6),
     ]
     for piece in pieces:
@@ -81,7 +81,7 @@ def test_a_strip_keeps_the_text_and_says_word_and_score():
 def test_rows_share_one_scale():
     text = "clever film"
     weak, strong = attribution(text, [0.1, 0.0]), attribution(text, [-0.4, 0.2])
-    assert highlight.strongest([weak, None, strong]) == 0.4
+    assert highlight.find_strongest([weak, None, strong]) == 0.4
     assert "--bar:25%" in draw(text, weak, strongest=0.4)
 
 
@@ -92,10 +92,10 @@ def test_words_past_the_model_are_greyed_and_have_no_score():
 
 
 def test_marks_say_what_a_word_was_and_became():
-    there, here = highlight.marks("an exceedingly clever film", "an clever film indeed")
+    there, here = highlight.mark_changes("an exceedingly clever film", "an clever film indeed")
     assert there == {1: "exceedingly deleted"} and here == {3: "inserted"}
-    assert highlight.marks("a clever film", "a shrewd film") == ({1: "became shrewd"}, {1: "was clever"})
-    assert highlight.marks("same text", "same text") == ({}, {})
+    assert highlight.mark_changes("a clever film", "a shrewd film") == ({1: "became shrewd"}, {1: "was clever"})
+    assert highlight.mark_changes("same text", "same text") == ({}, {})
     html = draw("a shrewd film", marks={1: "was clever"})
     assert 'tabindex="0" data-tip="was clever"' in html and "swapped" in html
 
@@ -130,7 +130,7 @@ def test_text_stays_readable_on_the_strongest_colour(theme, inks):
     ("skipped", "The model was wrong before the attack: it says Positive"),
 ])
 def test_each_end_has_a_plain_sentence(status, words):
-    html = cards.card(outcome([result(status)]), CNN, "CNN", NAMES)
+    html = cards.make_card(outcome([result(status)]), CNN, "CNN", NAMES)
     assert words in html and f">{cards.WORDS[status]}<" in html
 
 
@@ -139,20 +139,20 @@ def test_cards_before_the_end():
     live = Event("progress", "typed", "sst2/cnn/base",
                  {"queries": 45, "text": "a clever film", "trying": "clever", "proba": 0.9})
     at = outcome([], latest={CNN: begun}, running=True)
-    assert "loading the model …" in cards.card(at, CNN, "CNN", NAMES)
-    assert "Waiting for its turn." in cards.card(at, LSTM, "LSTM", NAMES)
+    assert "loading the model …" in cards.make_card(at, CNN, "CNN", NAMES)
+    assert "Waiting for its turn." in cards.make_card(at, LSTM, "LSTM", NAMES)
     at = outcome([], latest={CNN: live}, running=True)
-    html = cards.card(at, CNN, "CNN", NAMES)
+    html = cards.make_card(at, CNN, "CNN", NAMES)
     assert "45 queries" in html and 'class="w trying"' in html
-    assert "Waiting for its turn." in cards.card(dataclasses.replace(at, queue=2), CNN, "CNN", NAMES)
-    assert "Stopped before it began." in cards.card(outcome([]), CNN, "CNN", NAMES)
-    assert "Broken." in cards.card(outcome([], trouble="Broken."), CNN, "CNN", NAMES)
+    assert "Waiting for its turn." in cards.make_card(dataclasses.replace(at, queue=2), CNN, "CNN", NAMES)
+    assert "Stopped before it began." in cards.make_card(outcome([]), CNN, "CNN", NAMES)
+    assert "Broken." in cards.make_card(outcome([], trouble="Broken."), CNN, "CNN", NAMES)
 
 
 @pytest.mark.parametrize("place, said", [(1, "next"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"),
                                          (21, "21st"), (113, "113th")])
 def test_a_place_in_the_queue_is_an_ordinal(place, said):
-    assert cards.queue(place) == f"Waiting: {said} in the queue"
+    assert cards.describe_queue(place) == f"Waiting: {said} in the queue"
 
 
 def row(scores: list[float], other: list[float], after=(0.71, 0.29)) -> Row:
@@ -167,9 +167,9 @@ def test_verdicts_follow_the_stated_rule():
     turned = row([0.1, 0.5, 0.2], [0.5, 0.1, 0.2])
     assert same.interpretation(0.5, 0.6) is True and same.kept is False
     assert turned.interpretation(0.5, 0.6) is False and turned.interpretation(-1.0, 0.6) is True
-    assert flat.interpretation(0.5, 0.6) is None and "τ undefined" in verdicts.agreement(flat)
+    assert flat.interpretation(0.5, 0.6) is None and "τ undefined" in verdicts.describe_agreement(flat)
     assert row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2], after=(0.3, 0.7)).kept is True
-    html = verdicts.table([same], TITLES, NAMES, 0.5, 0.6)
+    html = verdicts.make_verdict_table([same], TITLES, NAMES, 0.5, 0.6)
     assert "✗ lost" in html and "✓ kept" in html and "τ 1.00, top-5 3/3" in html
 
 
@@ -194,14 +194,14 @@ def test_no_cell_is_taken_for_a_formula(cell):
 
 def test_an_outcome_survives_being_stored():
     at = outcome([result(), result("failed", victim="sst2/lstm/base", similarity=math.nan)], seconds=1.5)
-    kept = of_document(json.loads(downloads.to_json(to_document(at))))
+    kept = from_document(json.loads(downloads.to_json(to_document(at))))
     assert kept.results[CNN] == at.results[CNN]
     assert math.isnan(kept.results[LSTM].similarity)
     assert (kept.text, kept.seconds, kept.donors()) == (at.text, 1.5, [CNN, LSTM])
 
 
 def test_the_curve_is_in_percent_and_carries_on_to_the_last_query():
-    figure = charts.curve([(1, 0.98), (40, 0.29)], "Positive", asked=60)
+    figure = charts.make_curve([(1, 0.98), (40, 0.29)], "Positive", asked=60)
     assert list(figure.data[0].x) == [1, 40] and list(figure.data[0].y) == pytest.approx([98, 29])
     assert list(figure.data[1].x) == [40, 60]
     assert figure.data[0].marker.color[-1] == charts.AGAINST
@@ -212,7 +212,7 @@ STEPS = (Step(4, "ranking words", 3, 0.6, "", 0.98), Step(9, "film", 5, 0.99, ""
 
 
 def test_a_replay_says_what_was_tried_and_what_came_of_it():
-    found = replay.frames(result(steps=STEPS), NAMES)
+    found = replay.make_frames(result(steps=STEPS), NAMES)
     assert [frame.line.replace("\u00a0", " ") for frame in found] == [
         "The original text: Positive 98 %.",
         "Ranking words, 3 texts: the lowest probability of Positive was 60 %.",
@@ -222,37 +222,37 @@ def test_a_replay_says_what_was_tried_and_what_came_of_it():
         "Tried 38 words for “clever”: the lowest probability of Positive was 25 %; kept “shrewd”."]
     assert [(f.text, f.queries, f.trying) for f in found[2:]] == [
         ("a clever film", 9, "film"), ("a clever film", 20, "a"), ("a shrewd film", 58, "")]
-    last = replay.picture(found, 4, result(steps=STEPS), NAMES)
+    last = replay.draw_frame(found, 4, result(steps=STEPS), NAMES)
     assert 'data-tip="was clever"' in last and "the prediction flips" in last
-    assert 'class="w trying"' in replay.picture(found, 2, result(steps=STEPS), NAMES)
+    assert 'class="w trying"' in replay.draw_frame(found, 2, result(steps=STEPS), NAMES)
 
 
 def test_a_replay_ends_with_the_text_of_the_result():
     taken = Step(30, "crossover", 20, 0.4, "a smart film", 0.4)
     left_out = Step(40, "film", 1, 0.3, "a smart", 0.3)
-    found = replay.frames(result(steps=(taken, left_out)), NAMES)
+    found = replay.make_frames(result(steps=(taken, left_out)), NAMES)
     assert found[1].line.endswith("; kept “smart”.") and found[2].line.endswith("; left out “film”.")
     assert (found[3].text, found[3].proba) == ("a shrewd film", 0.29)
     nasty = result(text="<script> clever", perturbed="<b> clever", steps=(Step(2, "<i>", 1, 0.1, "<b> clever", 0.1),))
-    found = replay.frames(nasty, ("<i>", "<u>"))
-    drawn = "".join(replay.picture(found, i, nasty, ("<i>", "<u>")) for i in range(2))
+    found = replay.make_frames(nasty, ("<i>", "<u>"))
+    drawn = "".join(replay.draw_frame(found, i, nasty, ("<i>", "<u>")) for i in range(2))
     assert set(re.findall(r"<\s*/?\s*([a-zA-Z!]+)", drawn)) == {"p", "span", "div"}
 
 
 def test_the_curve_rings_a_step():
-    ring = charts.curve([(1, 0.98), (40, 0.29)], "Positive", at=(40, 0.29)).data[-1]
+    ring = charts.make_curve([(1, 0.98), (40, 0.29)], "Positive", at=(40, 0.29)).data[-1]
     assert (list(ring.x), list(ring.y)) == ([40], pytest.approx([29]))
 
 
 @pytest.mark.parametrize("p, text", [(1.0, "100 %"), (0.99996, "> 99.9 %"), (0.9932, "99.3 %"), (0.6449, "64 %"),
                                      (0.5003, "50.0 %"), (0.0101, "1.0 %"), (0.0001, "< 0.1 %"), (0.0, "0 %")])
 def test_percent_never_claims_more_than_it_knows(p, text):
-    assert phrases.percent(p).replace("\u00a0", " ") == text
+    assert phrases.format_percent(p).replace("\u00a0", " ") == text
 
 
 def test_a_reduced_text_is_not_called_flipped():
     pair = Pair("sst2/cnn/base", "input-reduction")
     now = outcome([result(attack={"name": "input-reduction"}, perturbed="a film", perturbed_label=1)])
-    assert cards.status(now, pair) == "reduced"
-    assert "still Positive" in cards.card(now, pair, "CNN", ("Negative", "Positive"))
-    assert "flip" not in cards.card(now, pair, "CNN", ("Negative", "Positive")).lower()
+    assert cards.find_status(now, pair) == "reduced"
+    assert "still Positive" in cards.make_card(now, pair, "CNN", ("Negative", "Positive"))
+    assert "flip" not in cards.make_card(now, pair, "CNN", ("Negative", "Positive")).lower()

@@ -19,8 +19,8 @@ from robust_core.text import (
     check_typed,
     clean,
     diff,
+    find_words,
     match_case,
-    word_spans,
 )
 
 quick = settings(max_examples=300, deadline=None, derandomize=True)
@@ -85,7 +85,7 @@ def slow_words(text: str) -> list[str]:
 @given(any_text)
 def test_words_are_those_of_textattack(text):
     text = clean(text)
-    assert [text[start:end] for start, end in word_spans(text)] == slow_words(text)
+    assert [text[start:end] for start, end in find_words(text)] == slow_words(text)
 
 
 @quick
@@ -93,7 +93,7 @@ def test_words_are_those_of_textattack(text):
 def test_a_draft_is_its_text_again(text):
     draft = Draft.of(text)
     assert draft.text == text
-    assert draft.spans == word_spans(text)
+    assert draft.spans == find_words(text)
     assert tuple(text[start:end] for start, end in draft.spans) == draft.words
     assert len(draft.gaps) == len(draft.words) + 1
 
@@ -201,7 +201,7 @@ def test_alignment_has_the_fewest_edits_and_most_equal_words(a, b):
 
 def apply_diff(original: str, swaps: tuple) -> list[str]:
     """Rebuild the perturbed words from the original's and the swaps, going from left to right."""
-    words, spans = list(Draft.of(original).words), list(word_spans(original))
+    words, spans = list(Draft.of(original).words), list(find_words(original))
     rebuilt = []
     for start, end, old, new in swaps:
         while spans and spans[0].start < start:
@@ -255,7 +255,7 @@ def test_unusable_text_is_named_in_one_line(text, message):
 
 def test_typed_text_comes_back_cleaned():
     assert check_typed(" it wo n't do . ") == "it won't do."
-    assert len(word_spans(check_typed("word " * MAX_WORDS))) == MAX_WORDS
+    assert len(find_words(check_typed("word " * MAX_WORDS))) == MAX_WORDS
     assert check_typed("three words here", max_words=3) == "three words here"
     with pytest.raises(BadInput, match="4 words; 3 are the limit"):
         check_typed("now four words here", max_words=3)

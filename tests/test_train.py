@@ -18,9 +18,9 @@ from robust_core.models.classifier import TextClassifier
 from robust_core.models.tokens import WordVocabulary
 from robust_core.resources import minilm_folder
 from robust_core.train import loop, saving, start
-from robust_core.train.batches import hide_words, make_batch, rate, shuffled
-from robust_core.train.defence import Course, Defence
-from robust_core.train.recipe import Recipe, recipe_for
+from robust_core.train.batches import compute_rate, hide_words, make_batch, shuffle
+from robust_core.train.defence import Defence, Objective
+from robust_core.train.recipe import Recipe, make_recipe
 from robust_core.train.setup import Batch, Row
 from robust_core.types import Example
 
@@ -36,7 +36,7 @@ def data(tmp_path_factory):
 def learn(data: str, architecture: str = "cnn", seed: int = 0, defence=None, meddle=lambda: None,
           **changes) -> list[dict]:
     """All events of a training; `meddle` is called at each."""
-    recipe = recipe_for(architecture, "sst2", **({"epochs": 3, "batch_size": 8, "length": 12} | changes))
+    recipe = make_recipe(architecture, "sst2", **({"epochs": 3, "batch_size": 8, "length": 12} | changes))
     events = []
     for event in loop.train(defence or DEFENCES["base"](), "sst2", architecture, recipe, seed=seed, device="cpu",
                              data_dir=data):
@@ -85,7 +85,7 @@ def test_the_card_says_how_it_was_made(learnt, data):
     assert card.parameters == sum(p.numel() for p in learnt["cnn"][-1]["trained"].network.parameters())
     for split in ("train", "dev"):
         examples = datasets.load("sst2", split, data)
-        assert card.data[split] == {"n": 40, "sha256": datasets.fingerprint(examples)}
+        assert card.data[split] == {"n": 40, "sha256": datasets.hash_examples(examples)}
     assert json.dumps({f.name: getattr(card, f.name) for f in dataclasses.fields(card) if f.name != "folder"})
 
 
@@ -116,7 +116,7 @@ def test_random_numbers_drawn_between_two_epochs_do_not_matter(learnt, data):
 
 
 def test_an_abandoned_training_leaves_the_random_numbers_alone(data):
-    recipe = recipe_for("cnn", "sst2", epochs=3, batch_size=8, length=12)
+    recipe = make_recipe("cnn", "sst2", epochs=3, batch_size=8, length=12)
     running = loop.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data)
     next(running)
     torch.manual_seed(11)
@@ -144,7 +144,7 @@ class Nowhere(Defence):
     name = "nowhere"
 
     def course(self, setup):
-        course = Course(setup)
+        course = Objective(setup)
         course.gradients = lambda batch: {"loss": torch.tensor(float("nan"))}
         return course
 
@@ -158,7 +158,7 @@ def test_missing_data_and_unknown_names_are_clear(tmp_path):
     with pytest.raises(MissingResource, match="The train split of SST-2"):
         learn(str(tmp_path))
     with pytest.raises(UnknownName, match="data set 'nosuch'"):
-        recipe_for("cnn", "nosuch")
+        make_recipe("cnn", "nosuch")
 
 
 # --- Parts of the loop ---------------------------------------------------------------------------
@@ -172,34 +172,34 @@ def test_missing_data_and_unknown_names_are_clear(tmp_path):
 ])
 def test_recipes_have_limits(values, message):
     with pytest.raises(BadInput, match=message):
-        recipe_for("cnn", "sst2", **values)
+        make_recipe("cnn", "sst2", **values)
 
 
 def test_recipes_follow_architecture_and_data_set():
-    assert recipe_for("cnn", "trec").length == 15 and recipe_for("lstm", "imdb").length == 250
-    assert recipe_for("minilm", "sst2").length == 128
-    assert recipe_for("cnn", "sst2", epochs=2) == dataclasses.replace(recipe_for("cnn", "sst2"), epochs=2)
+    assert make_recipe("cnn", "trec").length == 15 and make_recipe("lstm", "imdb").length == 250
+    assert make_recipe("minilm", "sst2").length == 128
+    assert make_recipe("cnn", "sst2", epochs=2) == dataclasses.replace(make_recipe("cnn", "sst2"), epochs=2)
 
 
 def test_the_learning_rate_rises_and_falls():
     constant = Recipe()
-    assert {rate(step, 10, constant) for step in range(11)} == {1.0}
+    assert {compute_rate(step, 10, constant) for step in range(11)} == {1.0}
     recipe = Recipe(warmup=0.2, decay="linear")
-    course = [rate(step, 20, recipe) for step in range(21)]
+    course = [compute_rate(step, 20, recipe) for step in range(21)]
     assert course[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert course[5:] == pytest.approx([(20 - step) / 16 for step in range(5, 21)]) and course[20] == 0.0
-    assert all(0 <= rate(step, 1, Recipe(warmup=1.0, decay="linear")) <= 1 for step in range(3))
+    assert all(0 <= compute_rate(step, 1, Recipe(warmup=1.0, decay="linear")) <= 1 for step in range(3))
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 4), (7, 3), (200, 8), (64, 64)])
 def test_every_text_is_seen_once_an_epoch(count, size):
     rows = [(1,) * (i % 9 + 1) for i in range(count)]
-    batches = list(shuffled(rows, size, np.random.default_rng(0)))
+    batches = list(shuffle(rows, size, np.random.default_rng(0)))
     assert sorted(i for batch in batches for i in batch) == list(range(count))
     assert max(map(len, batches)) <= size
-    assert batches == list(shuffled(rows, size, np.random.default_rng(0)))
+    assert batches == list(shuffle(rows, size, np.random.default_rng(0)))
     if count > 100:
-        assert batches != list(shuffled(rows, size, np.random.default_rng(1)))
+        assert batches != list(shuffle(rows, size, np.random.default_rng(1)))
 
 
 def test_batches_are_padded_to_their_longest():

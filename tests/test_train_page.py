@@ -66,10 +66,10 @@ def trainer(tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setattr(warm_up, "warm_up", lambda: None)
     stand_in = Trainer()
-    monkeypatch.setattr(process, "command", stand_in)
+    monkeypatch.setattr(process, "run_command", stand_in)
     st.cache_resource.clear()
     yield stand_in
-    loaded.trainings().close()
+    loaded.get_trainings().close()
 
 
 def opened() -> AppTest:
@@ -125,7 +125,7 @@ def test_a_training_from_click_to_picker(trainer):
     assert not button(at, "Stop").disabled
     trainer.say.release(9)
     until(at, "80.0 % of dev, epoch 3")
-    assert "reviews/cnn/flat-textfooler" in catalogue.cards()
+    assert "reviews/cnn/flat-textfooler" in catalogue.read_cards()
     frame = run(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120))
     assert frame.multiselect(key="models").options == ["CNN · FLAT-TextFooler"]
     assert "`reviews/cnn/flat-textfooler-2`" in page(at), "the next one takes no one's place"
@@ -140,7 +140,7 @@ def test_stop_and_resume(trainer, own_runs):
     trainer.say.release()
     until(at, "Epoch 1 of 4")
     # What the engine leaves behind.
-    wanted = trainings.order({"dataset": "reviews", "architecture": "cnn", "defence": "flat"})
+    wanted = trainings.parse_spec({"dataset": "reviews", "architecture": "cnn", "defence": "flat"})
     wanted.state.mkdir(parents=True)
     (wanted.state / "order.json").write_text(json.dumps({"order": wanted.values, "device": "cpu", "data_dir": None}))
     (wanted.state / "state.safetensors").write_bytes(b"")
@@ -153,7 +153,7 @@ def test_stop_and_resume(trainer, own_runs):
     button(at, "Stop").click()
     until(at, "Stopped. It had not begun")
     button(at, "Discard").click()
-    assert "Unfinished" not in page(run(at)) and trainings.unfinished() == []
+    assert "Unfinished" not in page(run(at)) and trainings.list_unfinished() == []
 
 
 def test_a_training_that_dies_is_one_line(trainer):
@@ -230,16 +230,16 @@ def test_models_of_one_name_are_told_apart(monkeypatch):
         folder = paths.checkpoint_folders()[1] / name
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(name)))
-    assert [catalogue.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base")] == [
+    assert [catalogue.name_model(name) for name in ("sst2/cnn/base", "reviews/cnn/base", "sst2/lstm/base")] == [
         "CNN · base (SST-2)", "CNN · base (Reviews)", "LSTM · base"]
-    assert catalogue.title("sst2/lstm/flat-pwws-2") == "LSTM · FLAT-PWWS-2"
+    assert catalogue.name_model("sst2/lstm/flat-pwws-2") == "LSTM · FLAT-PWWS-2"
     # Where all models picked read the same data, saying so on every line tells nothing; the picker goes on doing it.
     monkeypatch.setattr(loaded.st, "session_state", {"models": ["sst2/cnn/base", "sst2/lstm/base"]})
-    assert [catalogue.title(name) for name in ("sst2/cnn/base", "reviews/cnn/base")] == [
+    assert [catalogue.name_model(name) for name in ("sst2/cnn/base", "reviews/cnn/base")] == [
         "CNN · base", "CNN · base (Reviews)"]
-    assert catalogue.option("sst2/cnn/base") == "CNN · base (SST-2)"
+    assert catalogue.name_option("sst2/cnn/base") == "CNN · base (SST-2)"
     monkeypatch.setattr(loaded.st, "session_state", {"models": ["sst2/lstm/base", "reviews/cnn/base"]})
-    assert [catalogue.title(name) for name in ("sst2/lstm/base", "reviews/cnn/base")] == [
+    assert [catalogue.name_model(name) for name in ("sst2/lstm/base", "reviews/cnn/base")] == [
         "LSTM · base (SST-2)", "CNN · base (Reviews)"]
 
 
@@ -247,30 +247,30 @@ def test_the_folders_are_looked_at_once_in_a_while(monkeypatch):
     looked, iglob = [], catalogue.glob.iglob
     monkeypatch.setattr(catalogue.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
     monkeypatch.setattr(catalogue, "_MOMENT", 60.0)
-    known = set(catalogue.cards())
-    assert [catalogue.option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(paths.checkpoint_folders())
+    known = set(catalogue.read_cards())
+    assert [catalogue.name_option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(paths.checkpoint_folders())
     folder = paths.checkpoint_folders()[1] / "sst2" / "cnn" / "mine"
     folder.mkdir(parents=True)
     (folder / "card.json").write_text(json.dumps(card("sst2/cnn/mine")))
-    assert set(catalogue.cards()) == known, "a moment has not passed"
+    assert set(catalogue.read_cards()) == known, "a moment has not passed"
     monkeypatch.setattr(catalogue, "_MOMENT", 0.0)
-    assert set(catalogue.cards()) == known | {"sst2/cnn/mine"}
+    assert set(catalogue.read_cards()) == known | {"sst2/cnn/mine"}
     # Another folder is another question, whenever it is asked.
     monkeypatch.setattr(catalogue, "_MOMENT", 60.0)
     monkeypatch.setenv("ROBUST_RUNS", str(folder.parent))
-    assert set(catalogue.cards()) == known
+    assert set(catalogue.read_cards()) == known
 
 
 def test_events_become_curves():
-    now = progress.progress([STEP, EPOCHS[0], STEP | {"step": 9}, *EPOCHS])
+    now = progress.sort_events([STEP, EPOCHS[0], STEP | {"step": 9}, *EPOCHS])
     assert [e["epoch"] for e in now.epochs] == [1, 2, 3, 4] and len(now.steps) == 2 and now.model == ""
-    many = progress.progress([STEP] * 5000)
+    many = progress.sort_events([STEP] * 5000)
     assert 100 <= len(many.steps) <= 300
-    figure = charts.losses(now.epochs, now.steps)
+    figure = charts.make_losses(now.epochs, now.steps)
     lines = [t for t in figure.data if t.mode == "lines+markers"]
     assert [t.name for t in lines] == ["loss", "cross entropy"] and tuple(lines[0].y) == (1, 1 / 2, 1 / 3, 1 / 4)
     assert len({(t.line.dash, t.marker.symbol) for t in lines}) == 2, "curves differ without colour"
     dots = [t for t in figure.data if t.mode == "markers"]
     assert tuple(dots[0].x) == (0.25, 0.45)
-    ring = charts.dev_accuracy(now.epochs, 0.5).data[1]
+    ring = charts.make_dev_accuracy(now.epochs, 0.5).data[1]
     assert tuple(ring.x) == (3,) and tuple(ring.y) == (80.0,), "the first epoch does not count"

@@ -11,10 +11,10 @@ from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink
-from ui.attack.permalink import _shown
+from ui.attack.permalink import name_shown
 from ui.session import attack as running
 from ui.session import selection
-from ui.session.attack import job
+from ui.session.attack import find_job
 from ui.shared import catalogue, loaded
 from ui.widgets import forms, highlight
 
@@ -30,7 +30,7 @@ class PageFile(NamedTuple):
     icon: str
 
 
-def pages(folder: Path) -> list[PageFile]:
+def list_pages(folder: Path) -> list[PageFile]:
     """Return the pages of a folder, in the order of the numbers in their names."""
     found = []
     for path in sorted(folder.glob("*.py")):
@@ -45,9 +45,9 @@ def pages(folder: Path) -> list[PageFile]:
 _FOCUS = '[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }'
 
 
-def style() -> None:
+def apply_style() -> None:
     """Put the style sheet of strips and cards into the page."""
-    st.html(f"<style>{highlight.style()}{cards.STYLE}{overview.STYLE}{_FOCUS}</style>")
+    st.html(f"<style>{highlight.make_style()}{cards.STYLE}{overview.STYLE}{_FOCUS}</style>")
 
 
 def open_session() -> None:
@@ -63,29 +63,29 @@ def open_session() -> None:
             return
         _take(asked)
     except RobustError as error:
-        selection.say(str(error))
+        selection.notify(str(error))
 
 
 def _take(asked: dict[str, Any]) -> None:
     if "text" in asked:
         st.session_state["text"] = asked["text"]
-    if loaded.jobs().get(asked.get("job", "")):
+    if loaded.get_jobs().get(asked.get("job", "")):
         st.session_state["job"] = asked["job"]
     if "models" in asked:
-        known = catalogue.cards()
+        known = catalogue.read_cards()
         wanted = [m for m in dict.fromkeys(asked["models"].split(",")) if m]
         st.session_state["models"] = [m for m in wanted if m in known]
         unknown = [m for m in wanted if m not in known]
         if unknown:
-            selection.say(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
+            selection.notify(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
     if "attack" in asked:
         forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, asked["attack"]))
 
 
 def write_link() -> None:
     """Write the present choices into the address, so that a reload brings them back."""
-    now = selection.selection()
-    if st.session_state.get("view") and st.session_state.setdefault("view_of", _shown()) == _shown():
+    now = selection.read_selection()
+    if st.session_state.get("view") and st.session_state.setdefault("view_of", name_shown()) == name_shown():
         wanted = {"view": st.session_state["view"]}
     else:
         for key in ("view", "view_of"):
@@ -93,7 +93,7 @@ def write_link() -> None:
         wanted = {}
         if now.text != selection.DEFAULT_TEXT and len(now.text) <= LONGEST_LINK:
             wanted["text"] = now.text
-        if list(now.models) != selection.default_models():
+        if list(now.models) != selection.list_default_models():
             wanted["models"] = ",".join(now.models)
         attacks = ",".join(map(forms.to_link, now.attacks))
         if attacks and attacks != next(iter(ATTACKS), ""):
@@ -104,64 +104,64 @@ def write_link() -> None:
         st.query_params.from_dict(wanted)
 
 
-def said() -> None:
+def notify_restored() -> None:
     """Show the plain line that was left, as long as the choices are those it was said about."""
     line, about = st.session_state.get("said", ("", ""))
-    if line and about in ("", _shown()):
-        st.session_state["said"] = [line, _shown()]
+    if line and about in ("", name_shown()):
+        st.session_state["said"] = [line, name_shown()]
         st.warning(line)
     else:
         st.session_state.pop("said", None)
 
 
-def sidebar() -> None:
+def draw_sidebar() -> None:
     """Draw the pickers that all pages share."""
-    names = catalogue.options()
+    names = catalogue.list_options()
     with st.sidebar:
-        st.session_state.setdefault("models", selection.default_models())
+        st.session_state.setdefault("models", selection.list_default_models())
         st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
                        help="The classifiers to try. Each was trained on real reviews; the Models page says how.")
         if not names:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
-        attacks = forms.several(ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model.")
+        attacks = forms.draw_several(ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model.")
         st.session_state["chosen.attacks"] = [to_record(attack) for attack in attacks]
-        explainer = forms.form(EXPLAINERS, "explainer", "Explanation")
+        explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")
         if explainer is not None:
             st.session_state["chosen.explainer"] = to_record(explainer)
         with st.expander("Verdict, seed", icon=":material/rule:"):
-            _number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
+            _draw_number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
                     "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
                     "0 no relation, -1 the reverse.")
-            _number("top5_at_least", "Interpretation: lowest top-5 overlap", selection.TOP5_AT_LEAST, 0.0, 1.0,
+            _draw_number("top5_at_least", "Interpretation: lowest top-5 overlap", selection.TOP5_AT_LEAST, 0.0, 1.0,
                     "Share of the five most important words of the original that are among the five of the other text.")
             st.session_state.setdefault("seed", 0)
             st.number_input("Seed", 0, 2**31 - 1, key="seed", step=1, persist_state="session",
                             help="The same seed gives the same attack.")
-        found = loaded.devices()
+        found = loaded.list_devices()
         if len(found) > 1:
-            st.session_state.setdefault("device", selection.default_device())
+            st.session_state.setdefault("device", selection.find_default_device())
             st.selectbox("Device", ["auto", *found], key="device", persist_state="session")
 
 
-def _number(key: str, label: str, default: float, low: float, high: float, help_: str) -> None:
+def _draw_number(key: str, label: str, default: float, low: float, high: float, help_: str) -> None:
     st.session_state.setdefault(key, default)
     st.number_input(label, low, high, step=0.05, key=key, help=help_, persist_state="session")
 
 
-def watch(attack_page: Any, here: bool) -> None:  # noqa: ANN401 (st.Page's class is not public)
+def watch_attack(attack_page: Any, here: bool) -> None:  # noqa: ANN401 (st.Page's class is not public)
     """Show on other pages that an attack is running, which also keeps it alive."""
-    found = job()
+    found = find_job()
     if here or found is None or found.over:
         return
 
     @st.fragment(run_every=1.0)
     def sign() -> None:
-        now = running.present()
+        now = running.find_outcome()
         if now is None or not now.running:
             st.rerun()
             return
-        st.caption(cards.queue(now.queue) if now.queue else f"Attack running: {now.queries:,} queries")
+        st.caption(cards.describe_queue(now.queue) if now.queue else f"Attack running: {now.queries:,} queries")
         st.page_link(attack_page, label="Watch it", icon=":material/bolt:")
 
     with st.sidebar:

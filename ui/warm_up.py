@@ -12,9 +12,9 @@ from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from robust_core.types import Example
-from ui.session.selection import DEFAULT_TEXT, default_device, default_models, first
-from ui.shared.catalogue import fingerprint
-from ui.shared.loaded import _devices, explanations, models
+from ui.session.selection import DEFAULT_TEXT, find_default_device, list_default_models, make_first
+from ui.shared.catalogue import fingerprint_model
+from ui.shared.loaded import find_devices, get_explanations, get_models
 from ui.widgets import charts
 
 
@@ -22,19 +22,19 @@ from ui.widgets import charts
 def warm_up() -> None:
     """Load the default models and the attack's tables in the background, once for the process."""
     def work() -> None:
-        device, record = default_device(), json.dumps(to_record(first(EXPLAINERS)), sort_keys=True)
-        loaded = [(m, models().ask(m, fingerprint(m), device)) for m in default_models()]
+        device, record = find_default_device(), json.dumps(to_record(make_first(EXPLAINERS)), sort_keys=True)
+        loaded = [(m, get_models().ask(m, fingerprint_model(m), device)) for m in list_default_models()]
         for _, future in loaded:
             future.exception()
-        _devices()
+        find_devices()
         ready = [(m, future.result()) for m, future in loaded if future.exception() is None]
         # A first attack loads the sentence encoder and the tables; whatever is missing, a person's own attack says so.
         with contextlib.suppress(RobustError):
             if ready:
-                collections.deque(first(ATTACKS).run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
+                collections.deque(make_first(ATTACKS).run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
         for model_id, _ in ready:
-            explanations().ask(model_id, fingerprint(model_id), device, DEFAULT_TEXT, 1, record)
+            get_explanations().ask(model_id, fingerprint_model(model_id), device, DEFAULT_TEXT, 1, record)
         # The first chart loads pandas and Plotly, for more than a second.
-        charts.figure([], {}).to_json()
+        charts.make_curve_figure([], {}).to_json()
 
     threading.Thread(target=work, name="warm-up", daemon=True).start()

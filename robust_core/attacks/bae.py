@@ -9,10 +9,10 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
-from robust_core.attacks.engine.near_ties import likely_words
+from robust_core.attacks.engine.near_ties import settle_likely_words
 from robust_core.attacks.engine.requests import Candidate, Fill, Request, Search, Target
 from robust_core.attacks.searches.greedy import greedy_fills, rank_by_deletion
-from robust_core.attacks.transformations import MASKED, blank
+from robust_core.attacks.transformations import MASKED, make_blank
 from robust_core.registry import param
 from robust_core.text import Draft
 
@@ -47,8 +47,8 @@ class Bae(Attack):
         speech = PartOfSpeech(draft) if self.same_part_of_speech else None
 
         def words_at(current: Draft, position: int) -> Generator[Request, Any, Sequence[str]]:
-            filled = yield Fill([blank(current, position, position + 1)], self.max_candidates, self.min_confidence)
-            (found,) = yield from likely_words(filled)
+            filled = yield Fill([make_blank(current, position, position + 1)], self.max_candidates, self.min_confidence)
+            (found,) = yield from settle_likely_words(filled)
             words = [word for word in found if word != current.words[position]]
             return words if speech is None else speech.keep(position, words)
 

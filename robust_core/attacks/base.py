@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
-from robust_core.attacks.engine.near_ties import rounded
+from robust_core.attacks.engine.near_ties import settle_rounded
 from robust_core.attacks.engine.requests import Candidate, Judge, Request, Search, Similarity, Target
 from robust_core.attacks.engine.scheduler import Scheduler
-from robust_core.attacks.engine.search_state import Stopped
+from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.errors import BadInput
 from robust_core.registry import check_parameters, param, to_record
 from robust_core.text import Draft, diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, MaskedLanguageModel, Precision
 
 if TYPE_CHECKING:
-    from robust_core.attacks.engine.search_state import Tally
+    from robust_core.attacks.engine.search_state import SearchState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Attack:
     @final
     def run(self, victims: Sequence[Classifier], examples: Iterable[Example], *, seed: int = 0,
             stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None,
-            precision: Precision = "exact", masked: Filler | None = None, similarity: bool = True) -> Iterator[Event]:
+            precision: Precision = "exact", masked: MaskedLanguageModel | None = None, similarity: bool = True) -> Iterator[Event]:
         """Attack every example on every victim.
 
         Args:
@@ -70,9 +70,9 @@ class Attack:
             raise BadInput("Two victims have the same id, so that their results could not be told apart.")
         yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,
                              masked=masked or getattr(self, "masked_model", "minilm"), similarity=similarity).run(
-                                 _checked(examples, victims))
+                                 _check_each(examples, victims))
 
-    def attempt(self, example: Example, victim: Classifier, tally: "Tally", seed: int, *, compared: bool = True
+    def attempt(self, example: Example, victim: Classifier, tally: "SearchState", seed: int, *, compared: bool = True
                 ) -> Generator[Request, Any, AttackResult]:
         """Judge, search, judge again: the frame around `search` that no attack can change."""
         draft = Draft.of(example.text)
@@ -91,8 +91,8 @@ class Attack:
             target = Target(example, draft, reference, before, reach)
             tally.searching = True
             try:
-                best = yield from self.search(target, generator(seed, example.uid))
-            except Stopped:
+                best = yield from self.search(target, make_generator(seed, example.uid))
+            except SearchStopped:
                 best, outcome = tally.best or best, "stopped"
             tally.searching = False
         changed = best.text != example.text
@@ -103,8 +103,8 @@ class Attack:
             outcome = "exhausted"
         similarity = 1.0
         if changed:
-            similarity = (yield from _similarity(example.text, best.text)) if compared else float("nan")
-        notes = (yield from _unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
+            similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
+        notes = (yield from _note_unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
         tally.point(float(after[reference]))
         return AttackResult(
             example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,
@@ -126,25 +126,25 @@ def check_label(example: Example, victim: Classifier) -> None:
                        f"({', '.join(victim.labels)}).")
 
 
-def _checked(examples: Iterable[Example], victims: Sequence[Classifier]) -> Iterator[Example]:
+def _check_each(examples: Iterable[Example], victims: Sequence[Classifier]) -> Iterator[Example]:
     for example in examples:
         for victim in victims:
             check_label(example, victim)
         yield example
 
 
-def generator(seed: int, uid: str) -> np.random.Generator:
+def make_generator(seed: int, uid: str) -> np.random.Generator:
     """Return the random generator of one example: the same in any order, batch or process."""
     digest = hashlib.sha256(f"{seed}-{uid}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def _similarity(original: str, perturbed: str) -> Generator[Request, Any, float]:
+def _ask_similarity(original: str, perturbed: str) -> Generator[Request, Any, float]:
     figures = yield Similarity([(original, perturbed)], precise=True)
-    return (yield from rounded(figures, 0, 4))
+    return (yield from settle_rounded(figures, 0, 4))
 
 
-def _unknown_words(victim: Classifier, example: Example, best: Candidate, reference: int
+def _note_unknown_words(victim: Classifier, example: Example, best: Candidate, reference: int
                    ) -> Generator[Request, Any, tuple[str, ...]]:
     """Say so when a word model flips only because new words are unknown to it."""
     unknown = getattr(victim, "unknown", None)

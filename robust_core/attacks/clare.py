@@ -9,7 +9,7 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import SentenceSimilarity
-from robust_core.attacks.engine.near_ties import at_least, confirmed, highest, likely_words
+from robust_core.attacks.engine.near_ties import confirm, find_highest, reaches, settle_likely_words
 from robust_core.attacks.engine.requests import (
     Accept,
     Candidate,
@@ -21,7 +21,7 @@ from robust_core.attacks.engine.requests import (
     Similarity,
     Target,
 )
-from robust_core.attacks.transformations import MASKED, blank
+from robust_core.attacks.transformations import MASKED, make_blank
 from robust_core.registry import param
 from robust_core.resources import stop_words, tag
 from robust_core.text import Draft, Edit
@@ -34,7 +34,7 @@ _MERGES = {"NOUN": ("NOUN",), "ADJ": ("NOUN", "NUM", "ADJ", "ADV"), "ADV": ("ADJ
 _MEASURED = 8
 
 
-class State(NamedTuple):
+class ClareState(NamedTuple):
     """A text on its way.
 
     Attributes:
@@ -47,14 +47,14 @@ class State(NamedTuple):
     touched: frozenset[int]
     reach: int
 
-    def after(self, edit: Edit, most: int) -> "State":
+    def after(self, edit: Edit, most: int) -> "ClareState":
         """Return the state after an edit; the victim reads at most `most` words."""
         start, end, new = edit
         by = len(new) - (end - start)
         # An inserted word takes the word behind it along: nothing else is done there.
         mine = {start, start + 1} if start == end else {start}
         moved = {i if i < start else i + by for i in self.touched if not start <= i < end}
-        return State(self.draft.apply(edit), frozenset(moved | mine), min(self.reach + by, most))
+        return ClareState(self.draft.apply(edit), frozenset(moved | mine), min(self.reach + by, most))
 
 
 @ATTACKS.register("clare", title="CLARE", source="https://arxiv.org/abs/2009.07502")
@@ -84,33 +84,33 @@ class Clare(Attack):
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Take the best-scoring move that passes, over all places, until the victim errs or no move is left."""
         del rng
-        state, best = State(target.draft, frozenset(), target.reach), Candidate(target.draft)
+        state, best = ClareState(target.draft, frozenset(), target.reach), Candidate(target.draft)
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
         while True:
             moves = yield from self._moves(state)
             if not moves:
                 return best
             scores: Scores = yield Score(moves, trying="all places")
-            chosen, scores = yield from _best(scores, Gate(sentence, target.draft, moves[: len(scores.proba)]))
+            chosen, scores = yield from _find_best(scores, LazyCandidateConstraint(sentence, target.draft, moves[: len(scores.proba)]))
             if chosen is not None:
                 best = moves[chosen]
-                scores = yield from confirmed(scores, [chosen])
+                scores = yield from confirm(scores, [chosen])
                 yield Accept(best, scores.proba[chosen])
                 state = state.after(best.edits[0], target.reach)
             if chosen is None or scores.over or scores.success[chosen]:
                 return best
 
-    def _moves(self, state: State) -> Generator[Request, Any, list[Candidate]]:
+    def _moves(self, state: ClareState) -> Generator[Request, Any, list[Candidate]]:
         """Return all candidates of one step, sorted by text."""
         draft, stops = state.draft, stop_words()
         free = [i for i in range(state.reach) if i not in state.touched]
         replaced = [(i, i + 1) for i in free if draft.words[i].lower() not in stops]
         plans = ((replaced, self.min_confidence), ([(i, i) for i in free], self.min_insert_confidence),
-                 (_pairs(draft, free), self.min_merge_confidence))
+                 (_list_pairs(draft, free), self.min_merge_confidence))
         edits: list[Edit] = []
         for places, least in plans:
-            filled = yield Fill([blank(draft, *place) for place in places], self.max_candidates, least)
-            offered = yield from likely_words(filled)
+            filled = yield Fill([make_blank(draft, *place) for place in places], self.max_candidates, least)
+            offered = yield from settle_likely_words(filled)
             edits += [Edit(start, end, (word,)) for (start, end), words in zip(places, offered, strict=True)
                       for word in words if word != draft.words[start]]
         found = {candidate.text: candidate for candidate in (Candidate(draft, (edit,)) for edit in reversed(edits))}
@@ -118,25 +118,25 @@ class Clare(Attack):
         return [found[text] for text in sorted(found)]
 
 
-def _pairs(draft: Draft, free: Sequence[int]) -> list[tuple[int, int]]:
+def _list_pairs(draft: Draft, free: Sequence[int]) -> list[tuple[int, int]]:
     """Return the neighbours that may become one word."""
     tags, open_ = tag(draft.words), set(free)
     return [(i, i + 2) for i in free if i + 1 in open_ and draft.gaps[i + 1] == " "
             and tags[i + 1] in _MERGES.get(tags[i], ())]
 
 
-def _best(scores: Scores, gate: "Gate") -> Generator[Request, Any, tuple[int | None, Scores]]:
+def _find_best(scores: Scores, gate: "LazyCandidateConstraint") -> Generator[Request, Any, tuple[int | None, Scores]]:
     """Return the best-scoring candidate that passes the sentence constraint, None where none does, and the scores."""
     left = list(range(len(scores.value)))
     while left:
-        k, scores = yield from highest(scores, left)
+        k, scores = yield from find_highest(scores, left)
         if (yield from gate.passes(k, [j for j in left if j != k], scores)):
             return k, scores
         left.remove(k)
     return None, scores
 
 
-class Gate:
+class LazyCandidateConstraint:
     """The sentence constraint on candidates that changed at places of their own, asked only where it decides.
 
     As in TextAttack, the windows of both texts lie around the same position, however many words came in before it.
@@ -161,6 +161,6 @@ class Gate:
             figures = yield Similarity([self._sentence.pair(self._original, self._candidates[j].draft,
                                                             self._candidates[j].edits[0].start) for j in new])
             for i, j in enumerate(new):
-                self._known[j], figures = yield from at_least(figures, i, self._sentence.least)
+                self._known[j], figures = yield from reaches(figures, i, self._sentence.least)
             yield Accept(None, eligible=sum(self._known[j] for j in new))
         return self._known[k]

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Generator, Sequence
 
-from robust_core.attacks.engine.requests import Candidate, Figures, Request, Similarity
+from robust_core.attacks.engine.requests import Candidate, Estimates, Request, Similarity
 from robust_core.resources import tag, tag_swaps
 from robust_core.text import Draft
 
@@ -27,7 +27,7 @@ class SentenceSimilarity:
         return not (self.skip_short and len(reference.words) < self.window)
 
     def measure(self, reference: Draft, candidates: Sequence[Candidate], position: int
-                ) -> Generator[Request, Figures, Figures]:
+                ) -> Generator[Request, Estimates, Estimates]:
         """Return the similarity of each candidate to `reference` around `position`."""
         return (yield Similarity([self.pair(reference, candidate.draft, position) for candidate in candidates]))
 

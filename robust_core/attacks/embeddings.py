@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
 from robust_core.errors import Incompatible
-from robust_core.models.device import climbing
+from robust_core.models.device import gradient_autocast
 from robust_core.registry import Registry, check_parameters, param, to_record
 from robust_core.types import EmbeddingAttackResult, Encoded, Example, Precision, WhiteBox
 
@@ -65,7 +65,7 @@ class EmbeddingAttack:
         import torch
         from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
-        from robust_core.perturb import climb, length
+        from robust_core.perturb import climb, measure_length
 
         encoded, unit = model.embed([e.text for e in examples]), model.unit
         rows, mask = encoded.embeddings, encoded.mask
@@ -77,23 +77,23 @@ class EmbeddingAttack:
         ascent, steps = self.ascent(unit)
 
         def loss(delta: torch.Tensor) -> torch.Tensor:
-            with climbing(model, mask.device, precision):
+            with gradient_autocast(model, mask.device, precision):
                 return F.cross_entropy(model.logits(rows + delta, mask).float(), labels, reduction="sum")
 
-        first = _begin(ascent, encoded, where, [f"{seed}-{e.uid}" for e in examples])
+        first = _prepare_batch(ascent, encoded, where, [f"{seed}-{e.uid}" for e in examples])
         delta = climb(loss, first, where, ascent, steps)
         with torch.no_grad():
             after = model.logits(rows + delta, mask).float().softmax(-1)
             clean, moved = (model.representation(x, mask).float() for x in (rows, rows + delta))
             cosine, distance = F.cosine_similarity(clean, moved), (clean - moved).norm(dim=-1)
-            norms = length(delta, ascent.norm).flatten() / unit
+            norms = measure_length(delta, ascent.norm).flatten() / unit
         for i, example in enumerate(examples):
             yield EmbeddingAttackResult(example, model.id, to_record(self), int(labels[i]), tuple(before[i].tolist()),
                                         tuple(after[i].tolist()), float(norms[i]), unit, float(cosine[i]),
                                         float(distance[i]), steps)
 
 
-def _begin(ascent: "Ascent", encoded: Encoded, where: "torch.Tensor", seeds: Sequence[str]) -> "torch.Tensor":
+def _prepare_batch(ascent: "Ascent", encoded: Encoded, where: "torch.Tensor", seeds: Sequence[str]) -> "torch.Tensor":
     """Return the first perturbations, each text's from numbers of its own."""
     import torch
 
@@ -144,7 +144,7 @@ class PGD(EmbeddingAttack):
                       self.norm, sign=self.norm == "linf"), self.steps  # type: ignore[arg-type]
 
 
-def sweep(model: WhiteBox, examples: Sequence[Example], attack: EmbeddingAttack, radii: Sequence[float], *,
+def attack_at_radii(model: WhiteBox, examples: Sequence[Example], attack: EmbeddingAttack, radii: Sequence[float], *,
           seed: int = 0, batch: int = 32, precision: Precision = "exact") -> Iterator[EmbeddingAttackResult]:
     """Attack the same examples at several radii; `metrics.embedding_summary` turns the results into a row each.
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
-from robust_core.attacks.engine.near_ties import likely_words
+from robust_core.attacks.engine.near_ties import settle_likely_words
 from robust_core.attacks.engine.requests import Fill, Request, Search, Target
-from robust_core.attacks.searches.genetic import Breed, evolve
-from robust_core.attacks.searches.population import Field, Member
-from robust_core.attacks.transformations import MASKED, blank, cased_substitutes
+from robust_core.attacks.searches.genetic import GeneticSettings, evolve
+from robust_core.attacks.searches.population import Member, SearchSpace
+from robust_core.attacks.transformations import MASKED, list_cased_substitutes, make_blank
 from robust_core.registry import param
 from robust_core.resources import stop_words
 
@@ -50,8 +50,8 @@ class Gene(Attack):
             del member
             return len(kept[i])
 
-        field = Field(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach))
-        breed = Breed(field, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
+        field = SearchSpace(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach))
+        breed = GeneticSettings(field, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
                       self.temperature)
         places = dict.fromkeys(range(self.population), field.open(Member()))
         return (yield from evolve(breed, places, self.population, rng))
@@ -62,13 +62,13 @@ class Gene(Attack):
         Stop words keep theirs unrated: they are never swapped.
         """
         draft, stops = target.draft, stop_words()
-        found: list[Sequence[str]] = [cased_substitutes(word, self.max_candidates, self.min_word_similarity)
+        found: list[Sequence[str]] = [list_cased_substitutes(word, self.max_candidates, self.min_word_similarity)
                                       for word in draft.words[: target.reach]]
         most = self.keep_likeliest
         many = [i for i, words in enumerate(found) if 0 < most < len(words) and draft.words[i].lower() not in stops]
         if many:
-            filled = yield Fill([blank(draft, i, i + 1)._replace(among=tuple(found[i])) for i in many], most)
-            rated = yield from likely_words(filled)
+            filled = yield Fill([make_blank(draft, i, i + 1)._replace(among=tuple(found[i])) for i in many], most)
+            rated = yield from settle_likely_words(filled)
             for i, words in zip(many, rated, strict=True):
                 found[i] = words
         return found

@@ -8,9 +8,9 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.engine.requests import Search, Target
-from robust_core.attacks.searches.genetic import Breed, evolve
-from robust_core.attacks.searches.population import Field, Member
-from robust_core.attacks.transformations import cased_substitutes
+from robust_core.attacks.searches.genetic import GeneticSettings, evolve
+from robust_core.attacks.searches.population import Member, SearchSpace
+from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.registry import param
 
 
@@ -39,13 +39,13 @@ class IGA(Attack):
         """Start from the text with each word swapped."""
         def near(position: int, word: str) -> tuple[str, ...]:
             del position
-            return cased_substitutes(word, self.max_candidates, self.min_word_similarity)
+            return list_cased_substitutes(word, self.max_candidates, self.min_word_similarity)
 
         def left(member: Member, i: int) -> float:
             return self.max_swaps - member.swapped.get(i, 0)
 
-        field = Field(target, near, math.ceil(self.max_share * target.reach), self.max_swaps)
-        breed = Breed(field, left, lambda rng, n: np.arange(n) >= rng.integers(n), self.population, self.generations,
+        field = SearchSpace(target, near, math.ceil(self.max_share * target.reach), self.max_swaps)
+        breed = GeneticSettings(field, left, lambda rng, n: np.arange(n) >= rng.integers(n), self.population, self.generations,
                       self.temperature)
         founders = max(min(self.population, target.reach), 2)
         places = {k: [i] for k, i in enumerate(field.open(Member())[:founders])}

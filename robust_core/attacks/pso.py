@@ -9,10 +9,10 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech
-from robust_core.attacks.engine.near_ties import highest_of_each, raced
+from robust_core.attacks.engine.near_ties import find_highest_of_each, sample_by_gain
 from robust_core.attacks.engine.requests import Request, Search, Target
-from robust_core.attacks.searches.population import Field, Herd, Member, leader, scored
-from robust_core.attacks.transformations import cased_substitutes, wordnet_swaps
+from robust_core.attacks.searches.population import Member, Population, SearchSpace, find_best_member, score_members
+from robust_core.attacks.transformations import list_cased_substitutes, list_wordnet_swaps
 from robust_core.registry import param
 
 INERTIA, DRAW, FASTEST = (0.8, 0.2), (0.8, 0.2), 3.0
@@ -41,38 +41,38 @@ class PSO(Attack):
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Draw the first swarm from the best swaps of single words; then turn, judge, mutate, remember."""
-        field = Field(target, self._substitutes(target), target.reach)
+        field = SearchSpace(target, self._substitutes(target), target.reach)
         if not field.open(Member()):
             return field.candidate(Member())
-        best = yield from scored(field, [Member()], "original text")
+        best = yield from score_members(field, [Member()], "original text")
         if best.scores.over:
             return field.candidate(Member())
-        swarm = yield from mutated(field, best.pick([0] * self.population), range(self.population), rng)
-        best, won, swarm = yield from leader(field, best, swarm)
+        swarm = yield from mutate(field, best.pick([0] * self.population), range(self.population), rng)
+        best, won, swarm = yield from find_best_member(field, best, swarm)
         elites, velocity = swarm, np.repeat(rng.uniform(-FASTEST, FASTEST, (self.population, 1)), target.reach, axis=1)
         for generation in range(self.generations):
             if won or swarm.scores.over:
                 break
             members = self._turned(generation, swarm, elites, best.members[0], velocity, rng)
-            swarm = yield from scored(field, members, "turning")
-            best, won, swarm = yield from leader(field, best, swarm)
+            swarm = yield from score_members(field, members, "turning")
+            best, won, swarm = yield from find_best_member(field, best, swarm)
             if not won and not swarm.scores.over:
                 share = np.array([len(member.words) for member in swarm.members]) / target.reach
                 rows = np.flatnonzero(rng.random(self.population) < 1 - 2 * share).tolist()
-                swarm = yield from mutated(field, swarm, rows, rng)
-                best, won, swarm = yield from leader(field, best, swarm)
-                elites = yield from _better(elites, swarm)
+                swarm = yield from mutate(field, swarm, rows, rng)
+                best, won, swarm = yield from find_best_member(field, best, swarm)
+                elites = yield from _keep_better(elites, swarm)
         return field.candidate(best.members[0])
 
     def _substitutes(self, target: Target) -> Callable[[int, str], list[str]]:
         speech = PartOfSpeech(target.draft)
 
         def close(position: int, word: str) -> list[str]:
-            near = cased_substitutes(word, self.max_neighbours, self.min_word_similarity)
-            return speech.keep(position, list(dict.fromkeys([*wordnet_swaps(word), *near])))
+            near = list_cased_substitutes(word, self.max_neighbours, self.min_word_similarity)
+            return speech.keep(position, list(dict.fromkeys([*list_wordnet_swaps(word), *near])))
         return close
 
-    def _turned(self, generation: int, swarm: Herd, elites: Herd, best: Member, velocity: np.ndarray,
+    def _turned(self, generation: int, swarm: Population, elites: Population, best: Member, velocity: np.ndarray,
                 rng: np.random.Generator) -> list[Member]:
         """Change velocities (particles, words) in place, and turn each particle to its own and the common best."""
         done = generation / self.generations
@@ -81,7 +81,7 @@ class PSO(Attack):
         common = DRAW[1] + done * (DRAW[0] - DRAW[1])
         members = []
         for k, (member, elite) in enumerate(zip(swarm.members, elites.members, strict=True)):
-            pull = _apart(member, elite, velocity.shape[1]) + _apart(member, best, velocity.shape[1])
+            pull = _pull_apart(member, elite, velocity.shape[1]) + _pull_apart(member, best, velocity.shape[1])
             velocity[k] = np.clip(inertia * velocity[k] + (1 - inertia) * pull, -FASTEST, FASTEST)
             turns = rng.random((2, velocity.shape[1])) < 1 / (1 + np.exp(-velocity[k]))
             to_own, to_common = rng.random(2) < (own, common)
@@ -90,25 +90,25 @@ class PSO(Attack):
         return members
 
 
-def _apart(one: Member, other: Member, words: int) -> np.ndarray:
+def _pull_apart(one: Member, other: Member, words: int) -> np.ndarray:
     """Return (words,) the pull on each word: fast where two texts differ, slow where they agree."""
     pull = np.full(words, -FASTEST)
     pull[[i for i in {*one.words, *other.words} if one.words.get(i) != other.words.get(i)]] = FASTEST
     return pull
 
 
-def _better(elites: Herd, swarm: Herd) -> Generator[Request, Any, Herd]:
+def _keep_better(elites: Population, swarm: Population) -> Generator[Request, Any, Population]:
     """Return what each particle has seen best; of equal ones the older."""
     size = len(swarm.members)
     if len(elites.members) != size:
         return elites
     both = elites.joined(swarm)
-    rows, scores = yield from highest_of_each(both.scores, [(k, k + size) for k in range(size)])
-    return Herd(both.members, scores).pick(rows)
+    rows, scores = yield from find_highest_of_each(both.scores, [(k, k + size) for k in range(size)])
+    return Population(both.members, scores).pick(rows)
 
 
-def mutated(field: Field, herd: Herd, rows: Sequence[int], rng: np.random.Generator
-            ) -> Generator[Request, Any, Herd]:
+def mutate(field: SearchSpace, herd: Population, rows: Sequence[int], rng: np.random.Generator
+            ) -> Generator[Request, Any, Population]:
     """Swap one word of some members: the best substitute of a word drawn by how much it raises the figure.
 
     Where nothing raises it, any word is drawn, as in the paper's code. Members that are the same text share their
@@ -119,26 +119,26 @@ def mutated(field: Field, herd: Herd, rows: Sequence[int], rng: np.random.Genera
     alike: dict[tuple[tuple[int, str], ...], list[int]] = {}
     for k in rows:
         alike.setdefault(tuple(sorted(herd.members[k].words.items())), []).append(k)
-    for part in _parts(field, herd, list(alike.values())):
+    for part in _split_moves(field, herd, list(alike.values())):
         if herd.scores.over:
             break
         moves = {(ks[0], i): found for ks, options in part for i, found in options.items()}
-        both = herd.joined((yield from scored(field, [m for found in moves.values() for m in found], "mutating")))
+        both = herd.joined((yield from score_members(field, [m for found in moves.values() for m in found], "mutating")))
         ends = np.minimum(size + np.cumsum([len(found) for found in moves.values()]), len(both.members)).tolist()
         groups = {place: range(start, end) for place, start, end in zip(moves, [size, *ends[:-1]], ends, strict=True)
                   if end > start}
-        found, scores = yield from highest_of_each(both.scores, list(groups.values()))
+        found, scores = yield from find_highest_of_each(both.scores, list(groups.values()))
         best, chosen = dict(zip(groups, found, strict=True)), list(range(size))
         for ks, options in part:
             places = [i for i in options if (ks[0], i) in best]
             for k in ks if places else ():
-                row, scores = yield from raced(scores, k, [best[ks[0], i] for i in places], keen[k][places])
+                row, scores = yield from sample_by_gain(scores, k, [best[ks[0], i] for i in places], keen[k][places])
                 chosen[k] = best.get((ks[0], int(keen[k].argmax())), k) if row is None else row
-        herd = Herd(both.members, scores).pick(chosen)
+        herd = Population(both.members, scores).pick(chosen)
     return herd
 
 
-def _parts(field: Field, herd: Herd, groups: Sequence[list[int]]
+def _split_moves(field: SearchSpace, herd: Population, groups: Sequence[list[int]]
            ) -> Iterator[list[tuple[list[int], dict[int, list[Member]]]]]:
     """Yield groups of equal members with their moves by position, some thousand moves at a time."""
     part: list[tuple[list[int], dict[int, list[Member]]]] = []

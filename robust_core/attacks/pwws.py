@@ -8,9 +8,9 @@ import numpy as np
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
-from robust_core.attacks.engine.requests import Accept, Candidate, Request, Score, Scores, Search, Settle, Target
-from robust_core.attacks.searches.greedy import greedy_swaps, swap_candidates
-from robust_core.attacks.transformations import wordnet_swaps
+from robust_core.attacks.engine.requests import Accept, Candidate, Refine, Request, Score, Scores, Search, Target
+from robust_core.attacks.searches.greedy import greedy_swaps, make_swap_candidates
+from robust_core.attacks.transformations import list_wordnet_swaps
 from robust_core.registry import param
 from robust_core.resources import stop_words
 from robust_core.text import Edit
@@ -38,7 +38,7 @@ class PWWS(Attack):
         del rng
         draft, stops = target.draft, stop_words()
         positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
-        swaps = {i: wordnet_swaps(draft.words[i], self.max_candidates) for i in positions}
+        swaps = {i: list_wordnet_swaps(draft.words[i], self.max_candidates) for i in positions}
         if not any(swaps.values()):
             return Candidate(draft)
         order, over = yield from rank_by_saliency(target, swaps)
@@ -64,19 +64,19 @@ def rank_by_saliency(target: Target, swaps: Mapping[int, Sequence[str]]
     yield Accept(None, eligible=len(hidden.value))
     if hidden.over:
         return [], True
-    groups = {i: swap_candidates(draft, i, words) for i, words in swaps.items() if words}
+    groups = {i: make_swap_candidates(draft, i, words) for i, words in swaps.items() if words}
     scores: Scores = yield Score([c for group in groups.values() for c in group], trying="ranking words")
     yield Accept(None, eligible=len(scores.value))
     if scores.over:
         return [], True
     ends = np.cumsum([len(group) for group in groups.values()])
     place = {i: k for k, i in enumerate(swaps)}
-    order = yield from _by_product(hidden, [place[i] for i in groups], scores, np.split(np.arange(ends[-1]), ends[:-1]))
+    order = yield from _rank_by_product(hidden, [place[i] for i in groups], scores, np.split(np.arange(ends[-1]), ends[:-1]))
     positions = list(groups)
     return [positions[k] for k in order], False
 
 
-def _by_product(hidden: Scores, at: Sequence[int], scores: Scores, groups: Sequence[np.ndarray]
+def _rank_by_product(hidden: Scores, at: Sequence[int], scores: Scores, groups: Sequence[np.ndarray]
                 ) -> Generator[Request, Any, list[int]]:
     """Order groups by exp(saliency) x highest score from high to low, settling whatever is too close to call.
 
@@ -97,5 +97,5 @@ def _by_product(hidden: Scores, at: Sequence[int], scores: Scores, groups: Seque
                  if scores.error[j] > 0 and scores.value[j] + scores.error[j] >= lowest[k]]
         if not words and not swaps:
             return [int(k) for k in np.argsort(-product, kind="stable")]
-        hidden = (yield Settle(hidden, words)) if words else hidden
-        scores = (yield Settle(scores, swaps)) if swaps else scores
+        hidden = (yield Refine(hidden, words)) if words else hidden
+        scores = (yield Refine(scores, swaps)) if swaps else scores

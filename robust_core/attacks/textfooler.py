@@ -9,7 +9,7 @@ from robust_core.attacks.base import Attack
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.engine.requests import Candidate, Search, Target
 from robust_core.attacks.searches.greedy import greedy_swaps, rank_by_deletion
-from robust_core.attacks.transformations import cased_substitutes
+from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.registry import param
 
 
@@ -42,7 +42,7 @@ class TextFooler(Attack):
 
         def words_at(position: int) -> list[str]:
             old = draft.words[position]
-            words = cased_substitutes(old, self.max_candidates, self.min_word_similarity)
+            words = list_cased_substitutes(old, self.max_candidates, self.min_word_similarity)
             return list(words) if speech is None else speech.keep(position, words)
 
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)

@@ -8,18 +8,18 @@ from robust_core.types import Blank
 
 
 @functools.lru_cache(maxsize=20_000)
-def substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
+def list_substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
     """Return at most `most` neighbours of a word with cosine >= `least`, closest first."""
     return tuple(other for other, cosine in neighbours(word)[:most] if cosine >= least)
 
 
-def cased_substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
+def list_cased_substitutes(word: str, most: int, least: float) -> tuple[str, ...]:
     """Return the same neighbours in the capitals of the word."""
-    return tuple(match_case(other, word) for other in substitutes(word, most, least))
+    return tuple(match_case(other, word) for other in list_substitutes(word, most, least))
 
 
 @functools.lru_cache(maxsize=20_000)
-def wordnet_swaps(word: str, most: int = 0) -> tuple[str, ...]:
+def list_wordnet_swaps(word: str, most: int = 0) -> tuple[str, ...]:
     """Return at most `most` (0: all) synonyms of a word in its capitals, usual senses first."""
     words = dict.fromkeys(match_case(other, word) for other in synonyms(word) if other.lower() != word.lower())
     return tuple(words)[: most or None]
@@ -29,7 +29,7 @@ def wordnet_swaps(word: str, most: int = 0) -> tuple[str, ...]:
 MASKED = ("minilm", "bert-base-uncased", "distilroberta-base")
 
 
-def blank(draft: Draft, start: int, end: int) -> Blank:
+def make_blank(draft: Draft, start: int, end: int) -> Blank:
     """Return a text with a blank for words `[start, end)`; without such words, for a new one before word `start`."""
     at = draft.spans[start].start
     if start == end:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from robust_core import encoders, paths
-from robust_core.certify.networks import build, judge
+from robust_core.certify.networks import build_network, make_judge
 from robust_core.certify.space import Space
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import fingerprints
@@ -94,7 +94,7 @@ class SmoothedModel:
         if network is None:
             known = ", ".join(f"{s:g}" for s in self.scales(method)) or "none"
             raise BadInput(f"{self.id} has no {method} network for Lambda {scale:g}; there are {known}.")
-        return judge(network)
+        return make_judge(network)
 
     def vectors(self, texts: Sequence[str], device: str = "auto") -> np.ndarray:
         """Return the (n, d) quantised vectors of texts.
@@ -104,7 +104,7 @@ class SmoothedModel:
         """
         if self.space is None:
             raise BadInput(f"{self.id} is a model for images; it reads no texts.")
-        return self.space.vectors(encoders.default(device).encode(texts))
+        return self.space.vectors(encoders.load_default(device).encode(texts))
 
 
 def cards() -> list[SmoothedCard]:
@@ -147,7 +147,7 @@ def check_files(card: SmoothedCard) -> None:
         if not path.is_file() or sha256(path) != expected:
             raise BadInput(f"{_FOLDER}/{card.id}: {name} is missing or does not match its card; restore the "
                            "checkpoint.")
-    if card.parent and fingerprints.encoder_hash() != card.parent:
+    if card.parent and fingerprints.hash_encoder() != card.parent:
         raise BadInput(f"{_FOLDER}/{card.id} reads another encoder than the one in use; unset ROBUST_ENCODER.")
 
 
@@ -174,8 +174,8 @@ def load(name: str) -> SmoothedModel:
                           card.levels)
         networks = {}
         for entry in card.networks:
-            network = build(card.shape, len(card.labels), int(card.settings["hidden"]))
-            prefix = key_of(entry["method"], entry["scale"])
+            network = build_network(card.shape, len(card.labels), int(card.settings["hidden"]))
+            prefix = make_key(entry["method"], entry["scale"])
             network.load_state_dict({key.removeprefix(prefix): value for key, value in tensors.items()
                                      if key.startswith(prefix)}, strict=True)
             networks[entry["method"], float(entry["scale"])] = network
@@ -188,7 +188,7 @@ def save(model: SmoothedModel, root: Path) -> SmoothedCard:
     """Write base classifiers below a folder of checkpoints, the card last; return the finished card."""
     from safetensors.torch import save as to_bytes
 
-    tensors = {key_of(method, scale) + name: value.half().contiguous()
+    tensors = {make_key(method, scale) + name: value.half().contiguous()
                for (method, scale), network in model.networks.items() for name, value in network.state_dict().items()}
     if model.space is not None:
         # fp32: the quantised vector of a text must be the one that training saw.
@@ -204,6 +204,6 @@ def save(model: SmoothedModel, root: Path) -> SmoothedCard:
     return card
 
 
-def key_of(method: str, scale: float) -> str:
+def make_key(method: str, scale: float) -> str:
     """Return how the names of a network's tensors begin."""
     return f"{method}/{scale:g}/"

@@ -11,7 +11,7 @@ import numpy as np
 from robust_core import metrics
 from robust_core.certify import inputs, training
 from robust_core.certify.smoothers import SMOOTHERS, Dssn, Smoother
-from robust_core.certify.theorem import effective_scale, evaluations
+from robust_core.certify.theorem import count_evaluations, round_scale
 from robust_core.errors import BadInput
 from robust_core.paths import own_checkpoints
 from robust_core.types import AttackResult, Certificate
@@ -25,7 +25,7 @@ RADII = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 Row = dict[str, Any]
 
 
-def smoother(method: str, scale: float, levels: int, **settings: Any) -> Smoother:  # noqa: ANN401 (parameters)
+def make_smoother(method: str, scale: float, levels: int, **settings: Any) -> Smoother:  # noqa: ANN401 (parameters)
     """Make a method; a randomised one gets as many votes as DSSN goes through, unless `samples` says otherwise.
 
     Raises:
@@ -34,7 +34,7 @@ def smoother(method: str, scale: float, levels: int, **settings: Any) -> Smoothe
     """
     cls = SMOOTHERS[method]
     if not cls.deterministic:
-        settings.setdefault("samples", evaluations(cls(scale=scale).scale, levels))
+        settings.setdefault("samples", count_evaluations(cls(scale=scale).scale, levels))
     return cls(scale=scale, **settings)
 
 
@@ -62,34 +62,34 @@ def certify_texts(model: "SmoothedModel", texts: Sequence[str], method: str, sca
     assert model.space is not None
     rows = []
     for scale in scales or model.scales(method):
-        chosen = smoother(method, scale, model.levels, **settings)
+        chosen = make_smoother(method, scale, model.levels, **settings)
         judge = model.judge(method, scale)
         for text, vector in zip(texts, vectors, strict=True):
             started = time.perf_counter()
             found = next(chosen.certify(judge, vector[None], model.levels, len(model.labels), seed=seed))
-            rows.append({"text": text, **row_of(found, chosen, model),
+            rows.append({"text": text, **make_row(found, chosen, model),
                          "radius_embedding": found.radius * model.levels * model.space.step,
                          "seconds": time.perf_counter() - started})
     return rows
 
 
-def row_of(found: Certificate, method: Smoother, model: "SmoothedModel") -> Row:
+def make_row(found: Certificate, method: Smoother, model: "SmoothedModel") -> Row:
     """Return a certificate as plain data, with the method and the model it belongs to."""
-    scale = effective_scale(method.scale, model.levels) if method.deterministic else method.scale
+    scale = round_scale(method.scale, model.levels) if method.deterministic else method.scale
     return {"model": model.id, "method": method.name,
             "prediction": None if found.prediction is None else model.labels[found.prediction],
-            "radius": found.radius, "radius_steps": steps_of(found.radius, model.levels), "norm": found.norm,
+            "radius": found.radius, "radius_steps": count_steps(found.radius, model.levels), "norm": found.norm,
             "scale": method.scale, "effective_scale": scale, "levels": model.levels, "evaluations": found.evaluations,
             "alpha": found.alpha, "votes": dict(zip(model.labels, found.votes, strict=True))}
 
 
-def steps_of(radius: float, levels: int) -> int:
+def count_steps(radius: float, levels: int) -> int:
     """Return a radius in whole quantisation steps: the largest number that it covers."""
     # A multiple of 1 / levels comes back as itself; anything else is rounded down.
     return int(np.floor(radius * levels + 1e-6))
 
 
-def certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, *, seed: int = 0,
+def measure_certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, *, seed: int = 0,
                        radii: Sequence[float] = RADII) -> tuple[Row, list[Certificate]]:
     """Certify a data set.
 
@@ -115,9 +115,9 @@ def certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, 
     right = np.array([c.prediction == label for c, label in zip(found, data.labels, strict=True)])
     reach = np.array([c.radius for c in found])
     # Radii are multiples of 1 / levels: a millionth keeps `at least 0.2` from failing in the last digit.
-    kept = {f"{r:g}": metrics.proportion_and_error(int((right & (reach >= r - 1e-6)).sum()), n) for r in radii}
-    accuracy, error = metrics.proportion_and_error(int(right.sum()), n)
-    scale = effective_scale(method.scale, model.levels) if method.deterministic else method.scale
+    kept = {f"{r:g}": metrics.estimate_proportion(int((right & (reach >= r - 1e-6)).sum()), n) for r in radii}
+    accuracy, error = metrics.estimate_proportion(int(right.sum()), n)
+    scale = round_scale(method.scale, model.levels) if method.deterministic else method.scale
     return {"dataset": model.card.dataset, "method": method.name, "scale": method.scale, "effective_scale": scale,
             "levels": model.levels, "evaluations": found[0].evaluations, "alpha": found[0].alpha, "n": n,
             "clean_accuracy": accuracy, "clean_accuracy_se": error,
@@ -128,7 +128,7 @@ def certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, 
             "seconds": seconds / n, "seed": model.card.seed}, found
 
 
-def moved_by(model: "SmoothedModel", results: Sequence[AttackResult], method: Dssn) -> Row:
+def compare_moves(model: "SmoothedModel", results: Sequence[AttackResult], method: Dssn) -> Row:
     """Compare how far attacks moved the quantised vector with the certified radius of the original.
 
     Args:
@@ -153,16 +153,16 @@ def moved_by(model: "SmoothedModel", results: Sequence[AttackResult], method: Ds
     first = list(method.certify(judge, before, model.levels, classes))
     second = list(method.certify(judge, after, model.levels, classes))
     distance = np.abs(before - after).sum(1)
-    inside = np.array([d <= steps_of(c.radius, model.levels) for d, c in zip(distance, first, strict=True)])
+    inside = np.array([d <= count_steps(c.radius, model.levels) for d, c in zip(distance, first, strict=True)])
     same = np.array([a.prediction == b.prediction for a, b in zip(first, second, strict=True)])
-    share, error = metrics.proportion_and_error(int(inside.sum()), len(changed))
+    share, error = metrics.estimate_proportion(int(inside.sum()), len(changed))
     return {"changed": len(changed), "inside": int(inside.sum()), "inside_share": share, "inside_share_se": error,
             "inside_flipped": int((inside & ~same).sum()), "held": int(same.sum()),
             "median_moved": float(np.median(distance)) / model.levels,
             "median_radius": float(np.median([c.radius for c in first]))}
 
 
-def best(rows: Sequence[Row]) -> Iterator[Row]:
+def choose_best_scales(rows: Sequence[Row]) -> Iterator[Row]:
     """Yield for each method and radius the best certified accuracy over Lambda: the mean over seeds, and its spread.
 
     Args:
@@ -182,7 +182,7 @@ def best(rows: Sequence[Row]) -> Iterator[Row]:
             choices = []
             for (name, scale), group in groups.items():
                 if name == method:
-                    value, error = metrics.mean_and_error(row["certified_accuracy"][radius] for row in group)
+                    value, error = metrics.estimate_mean(row["certified_accuracy"][radius] for row in group)
                     if len(group) == 1:
                         error = group[0]["certified_accuracy_se"][radius]
                     choices.append((value, error, scale, group))
@@ -194,7 +194,7 @@ def best(rows: Sequence[Row]) -> Iterator[Row]:
                    "n": group[0]["n"]}
 
 
-def experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequence[float] = (), n: int | None = None,
+def run_experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequence[float] = (), n: int | None = None,
                data_dir: str | None = None, stability: float = 0.0, samples: int | None = None) -> Iterator[Row]:
     """Measure certified accuracy of every method and Lambda on a test split, with the same networks' sizes and budget.
 
@@ -212,17 +212,17 @@ def experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequen
     Yields:
         Rows of `certified_accuracy`, as they come.
     """
-    data, ready = None, functools.cache(lambda: inputs.prepare(dataset, data_dir=data_dir))
+    data, ready = None, functools.cache(lambda: inputs.prepare_splits(dataset, data_dir=data_dir))
     for seed in seeds:
-        model = model_of(dataset, seed, data_dir, stability, ready)
-        data = data or inputs.read(dataset, "test", model.space, data_dir, n=n)
+        model = load_or_train(dataset, seed, data_dir, stability, ready)
+        data = data or inputs.read_split(dataset, "test", model.space, data_dir, n=n)
         for method, cls in SMOOTHERS.items():
             settings = {} if samples is None or cls.deterministic else {"samples": samples}
             for scale in scales or model.scales(method):
-                yield certified_accuracy(model, data, smoother(method, scale, model.levels, **settings), seed=seed)[0]
+                yield measure_certified_accuracy(model, data, make_smoother(method, scale, model.levels, **settings), seed=seed)[0]
 
 
-def model_of(dataset: str, seed: int, data_dir: str | None = None, stability: float = 0.0,
+def load_or_train(dataset: str, seed: int, data_dir: str | None = None, stability: float = 0.0,
              ready: "Callable[[], Prepared] | None" = None) -> "SmoothedModel":
     """Load a stored model, or train it and store it in the folder of own trainings.
 
@@ -235,10 +235,10 @@ def model_of(dataset: str, seed: int, data_dir: str | None = None, stability: fl
     """
     from robust_core.certify import base_classifiers
 
-    name = training.model_id(dataset, seed, stability)
+    name = training.name_model(dataset, seed, stability)
     if name not in {card.id for card in base_classifiers.cards()}:
-        settings = dataclasses.replace(training.recommended(dataset), stability=stability)
-        *_, last = training.train(dataset, scales=training.SCALES, seed=seed, data_dir=data_dir, settings=settings,
+        settings = dataclasses.replace(training.recommend_settings(dataset), stability=stability)
+        *_, last = training.train_base_classifiers(dataset, scales=training.SCALES, seed=seed, data_dir=data_dir, settings=settings,
                                    ready=ready() if ready else None)
         base_classifiers.save(last["model"], own_checkpoints())
     return base_classifiers.load(name)

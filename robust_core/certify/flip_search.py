@@ -12,10 +12,10 @@ from robust_core.types import Certificate
 if TYPE_CHECKING:
     from robust_core.certify.base_classifiers import SmoothedModel
     from robust_core.certify.inputs import Split
-from robust_core.certify.certified_accuracy import Row, steps_of
+from robust_core.certify.certified_accuracy import Row, count_steps
 
 
-class Searched(NamedTuple):
+class FlipSearch(NamedTuple):
     """Outcome of a search for a flip.
 
     Attributes:
@@ -28,7 +28,7 @@ class Searched(NamedTuple):
 
 
 def search_flip(counts: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, levels: int, budget: int, *,
-                seed: int = 0, draws: int = 4) -> Searched:
+                seed: int = 0, draws: int = 4) -> FlipSearch:
     """Look for a quantised input of another class at most `budget` steps away in L1.
 
     Every coordinate is moved in both directions as far as budget and range allow; then the budget is spent in the order
@@ -63,7 +63,7 @@ def search_flip(counts: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, 
             moved[i] += direction * min(room, budget)
             left = lead(moved)
             if left < 0:
-                return Searched(True, spent)
+                return FlipSearch(True, spent)
             moves.append((left, i, direction))
     moves.sort()
     rng = np.random.default_rng(seed)
@@ -78,11 +78,11 @@ def search_flip(counts: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, 
             moved[i] += direction * step
             rest, used = rest - step, used | {i}
         if lead(moved) < 0:
-            return Searched(True, spent)
-    return Searched(False, spent)
+            return FlipSearch(True, spent)
+    return FlipSearch(False, spent)
 
 
-def searched(model: "SmoothedModel", data: "Split", method: Dssn, found: Sequence[Certificate],
+def search_data_set(model: "SmoothedModel", data: "Split", method: Dssn, found: Sequence[Certificate],
              outside: Sequence[float] = (2.0,)) -> Row:
     """Search for flips just inside and outside each input's radius.
 
@@ -95,7 +95,7 @@ def searched(model: "SmoothedModel", data: "Split", method: Dssn, found: Sequenc
     def counts(vector: np.ndarray) -> np.ndarray:
         return method.counts(judge, vector, model.levels, len(model.labels))
 
-    radii = [steps_of(c.radius, model.levels) for c in found]
+    radii = [count_steps(c.radius, model.levels) for c in found]
     flips = {"inside": 0, "one_step_outside": 0, **{f"{factor:g}": 0 for factor in outside}}
     for vector, k in zip(data.vectors, radii, strict=True):
         budgets = {"inside": k, "one_step_outside": k + 1,
@@ -106,7 +106,7 @@ def searched(model: "SmoothedModel", data: "Split", method: Dssn, found: Sequenc
             gone = gone or search_flip(counts, vector, model.levels, budget).flipped
             flips[name] += gone
     n = len(radii)
-    shares = {name: metrics.proportion_and_error(hits, n) for name, hits in flips.items()}
+    shares = {name: metrics.estimate_proportion(hits, n) for name, hits in flips.items()}
     return {"inside": n, "inside_flips": flips["inside"],
             "outside": {name: value for name, (value, _) in shares.items() if name != "inside"},
             "outside_se": {name: value for name, (_, value) in shares.items() if name != "inside"}}

@@ -63,15 +63,15 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> tuple[np.
         raise UnknownName("image set", name, list(IMAGES))
     if split not in SPLITS:
         raise UnknownName("split", split, list(SPLITS))
-    return _digits(split) if name == "digits" else _cifar10(split, data_dir)
+    return _load_digits(split) if name == "digits" else _load_cifar10(split, data_dir)
 
 
-def fingerprint(images: np.ndarray, labels: np.ndarray) -> str:
+def hash_images(images: np.ndarray, labels: np.ndarray) -> str:
     """Return a SHA-256 over images and labels."""
     return hashlib.sha256(images.astype("<i4").tobytes() + labels.astype("<i8").tobytes()).hexdigest()
 
 
-def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
+def _load_digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     images, labels = map(np.asarray, load_digits(return_X_y=True))
@@ -81,19 +81,19 @@ def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     return images[chosen].reshape(-1, 1, 8, 8).astype(np.int32), labels[chosen].astype(np.int64)
 
 
-def _cifar10(split: str, data_dir: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
+def _load_cifar10(split: str, data_dir: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
     names = ["test_batch.bin"] if split == "test" else [f"data_batch_{i}.bin" for i in range(1, 6)]
     folders = [folder for root in data_folders(data_dir)
                for folder in (root / "cifar10", root / "cifar-10-batches-bin", root)]
     folder = next((f for f in folders if all((f / name).is_file() for name in names)), None)
     if folder is None:
         raise MissingResource(f"The {split} split of CIFAR-10", _CIFAR_HOW)
-    rows = np.concatenate([_cifar_rows(folder / name) for name in names])
+    rows = np.concatenate([_read_cifar_rows(folder / name) for name in names])
     rows = {"train": rows[:-_CIFAR_DEV], "dev": rows[-_CIFAR_DEV:], "test": rows}[split]
     return rows[:, 1:].reshape(-1, 3, 32, 32).astype(np.int32), rows[:, 0].astype(np.int64)
 
 
-def _cifar_rows(path: Path) -> np.ndarray:
+def _read_cifar_rows(path: Path) -> np.ndarray:
     data = np.fromfile(path, dtype=np.uint8)
     if not len(data) or len(data) % _CIFAR_ROW or data[::_CIFAR_ROW].max() > 9:
         raise BadInput(f"{path.name} is no file of CIFAR-10's binary version.")

@@ -35,7 +35,7 @@ class Split:
     texts: tuple[str, ...] = ()
 
 
-def read(dataset: str, split: str, space: "Space | None" = None, data_dir: str | Path | None = None, *,
+def read_split(dataset: str, split: str, space: "Space | None" = None, data_dir: str | Path | None = None, *,
          n: int | None = None, seed: int = 0) -> Split:
     """Read a split of texts or images as quantised inputs.
 
@@ -54,18 +54,18 @@ def read(dataset: str, split: str, space: "Space | None" = None, data_dir: str |
         raise BadInput(f"The number of inputs must be at least 1, not {n}.")
     if dataset in images.IMAGES:
         pixels, labels = images.load(dataset, split, data_dir)
-        chosen = drawn(len(labels), n, seed)
+        chosen = draw_rows(len(labels), n, seed)
         return Split(pixels[chosen], labels[chosen], tuple(f"{dataset}/{split}/{i}" for i in chosen))
     examples = datasets.load(dataset, split, data_dir)
-    examples = [examples[i] for i in drawn(len(examples), n, seed)]
+    examples = [examples[i] for i in draw_rows(len(examples), n, seed)]
     texts = tuple(e.text for e in examples)
     if space is None:
         raise BadInput(f"{dataset} holds texts: give the space that they are put into.")
-    return Split(space.vectors(encoders.default().encode(texts)), np.array([e.label for e in examples]),
+    return Split(space.vectors(encoders.load_default().encode(texts)), np.array([e.label for e in examples]),
                  tuple(e.uid for e in examples), texts)
 
 
-def drawn(count: int, n: int | None, seed: int) -> list[int]:
+def draw_rows(count: int, n: int | None, seed: int) -> list[int]:
     """Return the positions of n of `count` inputs in rising order; all of them when n is None or too large."""
     if n is None:
         return list(range(count))
@@ -86,19 +86,19 @@ class Prepared(NamedTuple):
     data: dict[str, Any]
 
 
-def prepare(dataset: str, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
+def prepare_splits(dataset: str, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
             data_dir: str | Path | None = None) -> Prepared:
     """Read the splits to train on and learn the space that texts are put into; arguments as of `train`."""
     if dataset in images.IMAGES:
-        splits = {split: read(dataset, split, None, data_dir) for split in ("train", "dev")}
-        return Prepared(None, splits, {name: {"n": len(s.labels), "sha256": images.fingerprint(s.vectors, s.labels)}
+        splits = {split: read_split(dataset, split, None, data_dir) for split in ("train", "dev")}
+        return Prepared(None, splits, {name: {"n": len(s.labels), "sha256": images.hash_images(s.vectors, s.labels)}
                                        for name, s in splits.items()})
     found, data = {}, {}
     for split in ("train", "dev"):
         everything = datasets.load(dataset, split, data_dir)
-        examples = [everything[i] for i in drawn(len(everything), MOST_TEXTS[split], 0)]
-        found[split] = (encoders.default().encode([e.text for e in examples]), examples)
-        data[split] = {"n": len(examples), "sha256": datasets.fingerprint(examples)}
+        examples = [everything[i] for i in draw_rows(len(everything), MOST_TEXTS[split], 0)]
+        found[split] = (encoders.load_default().encode([e.text for e in examples]), examples)
+        data[split] = {"n": len(examples), "sha256": datasets.hash_examples(examples)}
         if len(examples) < len(everything):
             data[split]["note"] = f"a fixed draw of the {len(everything)} texts"
     labels = {split: np.array([e.label for e in examples]) for split, (_, examples) in found.items()}

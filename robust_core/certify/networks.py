@@ -53,14 +53,14 @@ class BlurredCnn(nn.Module):
         return self.out(self.body(2 * blurred - 1).flatten(1))
 
 
-def build(shape: Sequence[int], classes: int, hidden: int) -> nn.Module:
+def build_network(shape: Sequence[int], classes: int, hidden: int) -> nn.Module:
     """Make an untrained network: a CNN for images wider than 8 pixels, else an MLP."""
     if len(shape) == 3 and max(shape[1:]) > 8:
         return BlurredCnn(shape, classes, hidden)
     return BlurredMlp(math.prod(shape), classes, hidden)
 
 
-def judge(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
+def make_judge(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
     """Return a network as the base classifier that `robust_core.certify.smoothers` asks.
 
     The evaluations of one input make one batch of a fixed shape, so a row is computed alike whatever input it belongs

@@ -17,7 +17,13 @@ from typing import ClassVar
 import numpy as np
 
 from robust_core.certify.quantised import check_quantised
-from robust_core.certify.theorem import dssn_certificate, evaluations, randomised_certificate, split, split_at
+from robust_core.certify.theorem import (
+    count_evaluations,
+    dssn_certificate,
+    randomised_certificate,
+    split_at_offset,
+    split_inputs,
+)
 from robust_core.errors import BadInput
 from robust_core.registry import Registry, check_parameters, param
 from robust_core.types import Certificate
@@ -86,15 +92,15 @@ class Dssn(Smoother):
 
     def noisy(self, vectors: np.ndarray, levels: int, rng: np.random.Generator) -> np.ndarray:
         """Blur each input at one random offset of the fixed template."""
-        offsets = rng.integers(evaluations(self.scale, levels), size=len(vectors))
-        return split(_flat(vectors), offsets, self.scale, levels).reshape(vectors.shape)
+        offsets = rng.integers(count_evaluations(self.scale, levels), size=len(vectors))
+        return split_inputs(_flatten(vectors), offsets, self.scale, levels).reshape(vectors.shape)
 
     def counts(self, judge: Judge, vector: np.ndarray, levels: int, classes: int) -> np.ndarray:
         """Return the (classes,) votes of all offsets for one input."""
-        count, flat = evaluations(self.scale, levels), vector.reshape(1, -1)
+        count, flat = count_evaluations(self.scale, levels), vector.reshape(1, -1)
         votes = np.zeros(classes, dtype=np.int64)
-        for start, end in _parts(count, flat.size):
-            rows = split(flat, np.arange(start, end), self.scale, levels)
+        for start, end in _split_rows(count, flat.size):
+            rows = split_inputs(flat, np.arange(start, end), self.scale, levels)
             votes += np.bincount(judge(rows.reshape(-1, *vector.shape)), minlength=classes)
         return votes
 
@@ -120,7 +126,7 @@ class _Randomised(Smoother):
 
     def noisy(self, vectors: np.ndarray, levels: int, rng: np.random.Generator) -> np.ndarray:
         """Blur each input once."""
-        return self.blur(_flat(vectors) / np.float32(levels), rng).reshape(vectors.shape)
+        return self.blur(_flatten(vectors) / np.float32(levels), rng).reshape(vectors.shape)
 
     def certify_one(self, judge: Judge, vector: np.ndarray, levels: int, classes: int, rng: np.random.Generator
                     ) -> Certificate:
@@ -129,7 +135,7 @@ class _Randomised(Smoother):
 
         def votes(count: int) -> np.ndarray:
             total = np.zeros(classes, dtype=np.int64)
-            for start, end in _parts(count, value.size):
+            for start, end in _split_rows(count, value.size):
                 rows = self.blur(np.broadcast_to(value, (end - start, value.size)), rng)
                 total += np.bincount(judge(rows.reshape(-1, *vector.shape)), minlength=classes)
             return total
@@ -149,7 +155,7 @@ class Ssn(_Randomised):
     def blur(self, values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cut every coordinate at a place of its own."""
         cuts = rng.random(values.shape, dtype=np.float32) * np.float32(2 * self.scale)
-        return split_at(values, cuts, self.scale)
+        return split_at_offset(values, cuts, self.scale)
 
 
 @SMOOTHERS.register("uniform", title="Uniform noise", source="https://arxiv.org/abs/2002.08118")
@@ -163,11 +169,11 @@ class Uniform(_Randomised):
         return (values + (2 * noise - 1) * np.float32(self.scale)).astype(np.float32)
 
 
-def _flat(vectors: np.ndarray) -> np.ndarray:
+def _flatten(vectors: np.ndarray) -> np.ndarray:
     return vectors.reshape(len(vectors), -1)
 
 
-def _parts(count: int, size: int) -> Iterator[tuple[int, int]]:
+def _split_rows(count: int, size: int) -> Iterator[tuple[int, int]]:
     """Split a number of rows of `size` numbers into half-open ranges that fit into memory."""
     step = max(1, _ROOM // size)
     for start in range(0, count, step):

@@ -9,7 +9,7 @@ from robust_core.errors import BadInput
 _MOST_EVALUATIONS = 1_000_000
 
 
-def evaluations(scale: float, levels: int) -> int:
+def count_evaluations(scale: float, levels: int) -> int:
     """Return how many offsets DSSN goes through; the cells are then evaluations / levels wide.
 
     Raises:
@@ -24,13 +24,13 @@ def evaluations(scale: float, levels: int) -> int:
     return count
 
 
-def effective_scale(scale: float, levels: int) -> float:
+def round_scale(scale: float, levels: int) -> float:
     """Return the Lambda that DSSN really uses: half a whole number of quantisation steps."""
-    return evaluations(scale, levels) / (2 * levels)
+    return count_evaluations(scale, levels) / (2 * levels)
 
 
 @functools.lru_cache(maxsize=64)
-def template(count: int, size: int) -> np.ndarray:
+def draw_template(count: int, size: int) -> np.ndarray:
     """Return the (size,) fixed offset of each coordinate, whole numbers below `count`; the same in training and test.
 
     Drawn as the authors' released code draws it.
@@ -40,7 +40,7 @@ def template(count: int, size: int) -> np.ndarray:
     return found
 
 
-def split(vectors: np.ndarray, offsets: np.ndarray, scale: float, levels: int) -> np.ndarray:
+def split_inputs(vectors: np.ndarray, offsets: np.ndarray, scale: float, levels: int) -> np.ndarray:
     """Put quantised inputs into their cells.
 
     Cuts lie half a step beside the quantised values, at template + offset + 1/2 steps, and again after each cell. All
@@ -55,8 +55,8 @@ def split(vectors: np.ndarray, offsets: np.ndarray, scale: float, levels: int) -
     Returns:
         (rows, d) float32 middles of the cells, 0..1.
     """
-    count = evaluations(scale, levels)
-    cuts = 2 * ((template(count, vectors.shape[1]).astype(np.int32) + offsets.astype(np.int32)[:, None]) % count) + 1
+    count = count_evaluations(scale, levels)
+    cuts = 2 * ((draw_template(count, vectors.shape[1]).astype(np.int32) + offsets.astype(np.int32)[:, None]) % count) + 1
     width, x = 2 * count, 2 * vectors
     # The end of x's cell; it never falls on x, since cuts are odd and x is even. One rule serves Lambda below and above
     # 1/2: from 1/2 on, at most one cut lies inside 0..1.
@@ -65,7 +65,7 @@ def split(vectors: np.ndarray, offsets: np.ndarray, scale: float, levels: int) -
     return middle.astype(np.float32) / np.float32(4 * levels)
 
 
-def split_at(values: np.ndarray, cuts: np.ndarray, scale: float) -> np.ndarray:
+def split_at_offset(values: np.ndarray, cuts: np.ndarray, scale: float) -> np.ndarray:
     """Put any inputs 0..1 into their cells, as `split` does for quantised ones.
 
     Args:
@@ -111,7 +111,7 @@ def dssn_certificate(counts: np.ndarray, levels: int = 255) -> tuple[np.ndarray,
     return first, (lead // 2) / levels
 
 
-def lower_bound(successes: np.ndarray, trials: int, alpha: float) -> np.ndarray:
+def bound_proportion(successes: np.ndarray, trials: int, alpha: float) -> np.ndarray:
     """Bound success probabilities from below: the lower end of the two-sided Clopper-Pearson interval.
 
     Args:
@@ -152,4 +152,4 @@ def randomised_certificate(top_votes: np.ndarray | int, samples: int, scale: flo
     """
     if not (np.isfinite(scale) and scale > 0):
         raise BadInput(f"Lambda must be a positive number, not {scale!r}.")
-    return 2 * scale * (lower_bound(np.asarray(top_votes), samples, alpha) - 0.5)
+    return 2 * scale * (bound_proportion(np.asarray(top_votes), samples, alpha) - 0.5)

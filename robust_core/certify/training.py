@@ -19,7 +19,7 @@ import numpy as np
 
 from robust_core import __version__, datasets, paths
 from robust_core.certify import images
-from robust_core.certify.inputs import Prepared, prepare
+from robust_core.certify.inputs import Prepared, prepare_splits
 from robust_core.certify.quantised import check_quantised
 from robust_core.certify.smoothers import SMOOTHERS, Smoother
 from robust_core.certify.space import LEVELS
@@ -51,7 +51,7 @@ class Settings:
         check_parameters(self)
 
 
-def fit(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, classes: int, levels: int = 255,
+def fit_network(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, classes: int, levels: int = 255,
         settings: Settings | None = None, *, seed: int = 0) -> "nn.Module":
     """Train a base classifier on one random blur of each input and epoch; any array of quantised inputs will do.
 
@@ -65,7 +65,7 @@ def fit(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, classes: in
         seed: Seeds initialisation, order and noise; torch's own random numbers are left as they were.
 
     Returns:
-        The network, in eval mode, its weights rounded to fp16 as they are stored. `robust_core.certify.networks.judge`
+        The network, in eval mode, its weights rounded to fp16 as they are stored. `robust_core.certify.networks.make_judge`
         makes it the base classifier that `Smoother.certify` asks.
 
     Raises:
@@ -77,7 +77,7 @@ def fit(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, classes: in
     import torch
     from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-    from robust_core.certify.networks import build
+    from robust_core.certify.networks import build_network
 
     settings, vectors = settings or Settings(), check_quantised(vectors, levels)
     labels = np.asarray(labels)
@@ -86,7 +86,7 @@ def fit(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, classes: in
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        network = build(vectors.shape[1:], classes, settings.hidden)
+        network = build_network(vectors.shape[1:], classes, settings.hidden)
         optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate,
                                       weight_decay=settings.weight_decay)
         steps = -(-len(vectors) // settings.batch_size) * settings.epochs
@@ -109,7 +109,7 @@ def fit(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, classes: in
     return network.half().float().eval().requires_grad_(False)
 
 
-def train(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), scales: Sequence[float] = SCALES, *,
+def train_base_classifiers(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), scales: Sequence[float] = SCALES, *,
           settings: Settings | None = None, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
           seed: int = 0, data_dir: str | Path | None = None, ready: "Prepared | None" = None
           ) -> Iterator[dict[str, Any]]:
@@ -136,41 +136,41 @@ def train(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), sca
         UnknownName, MissingResource, BadInput: As `read` and `fit`.
     """
     from robust_core.certify import base_classifiers
-    from robust_core.certify.networks import judge
+    from robust_core.certify.networks import make_judge
 
     smoothers = [SMOOTHERS[method](scale=float(scale)) for method in methods for scale in scales]
-    settings = settings or recommended(dataset)
-    space, splits, data = ready or prepare(dataset, dimensions, projection, covered, data_dir)
+    settings = settings or recommend_settings(dataset)
+    space, splits, data = ready or prepare_splits(dataset, dimensions, projection, covered, data_dir)
     about = images.IMAGES[dataset] if dataset in images.IMAGES else datasets.describe(dataset)
     levels = about.levels if isinstance(about, images.ImageSet) else LEVELS
     networks, entries = {}, []
     for smoother in smoothers:
         started = time.perf_counter()
-        network = fit(smoother, splits["train"].vectors, splits["train"].labels, len(about.labels), levels, settings,
+        network = fit_network(smoother, splits["train"].vectors, splits["train"].labels, len(about.labels), levels, settings,
                       seed=seed)
         blurred = smoother.noisy(splits["dev"].vectors, levels, np.random.default_rng(seed))
-        accuracy = float((judge(network)(blurred) == splits["dev"].labels).mean())
+        accuracy = float((make_judge(network)(blurred) == splits["dev"].labels).mean())
         networks[smoother.name, float(smoother.scale)] = network
         entries.append({"method": smoother.name, "scale": float(smoother.scale), "dev_accuracy": round(accuracy, 4)})
         yield {"kind": "network", **entries[-1], "seconds": time.perf_counter() - started}
     described = {} if space is None else {"projection": projection, "dimensions": dimensions, "covered": covered,
                                           "half": space.half}
     card = base_classifiers.SmoothedCard(
-        id=model_id(dataset, seed, settings.stability), kind="image" if space is None else "text", dataset=dataset,
+        id=name_model(dataset, seed, settings.stability), kind="image" if space is None else "text", dataset=dataset,
         labels=about.labels,
         shape=splits["train"].vectors.shape[1:], levels=levels, seed=seed, networks=entries,
         settings=dataclasses.asdict(settings), space=described, data=data, files={}, bytes=0,
-        parent="" if space is None else fingerprints.encoder_hash(), version=__version__, folder=paths.CHECKPOINTS)
+        parent="" if space is None else fingerprints.hash_encoder(), version=__version__, folder=paths.CHECKPOINTS)
     yield {"kind": "trained", "model": base_classifiers.SmoothedModel(card, networks, space)}
 
 
-def recommended(dataset: str) -> Settings:
+def recommend_settings(dataset: str) -> Settings:
     """Return the settings chosen on dev for a data set."""
     if dataset == "digits":
         return Settings(epochs=40, batch_size=64, learning_rate=3e-3, hidden=128)
     return Settings(epochs=40, batch_size=64, learning_rate=1e-3, hidden=32) if dataset in images.IMAGES else Settings()
 
 
-def model_id(dataset: str, seed: int = 0, stability: float = 0.0) -> str:
+def name_model(dataset: str, seed: int = 0, stability: float = 0.0) -> str:
     """Return the name of stored base classifiers: the data set, whether they are stabilised, the seed if not 0."""
     return dataset + "-stable" * bool(stability) + f"@{seed}" * bool(seed)

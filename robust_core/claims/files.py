@@ -9,10 +9,10 @@ from typing import Any
 
 from robust_core.errors import BadInput
 from robust_core.paths import RESULTS
-from robust_core.store import finite, versions
+from robust_core.store import read_versions, to_finite
 
 
-def export_claim(path: str | Path, *, claim: str, command: str, run: str, n: int, seeds: Sequence[int], metric: str,
+def write_claim(path: str | Path, *, claim: str, command: str, run: str, n: int, seeds: Sequence[int], metric: str,
                  value: float, value_se: float, thresholds: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
     """Write one claim as a small JSON file that appears whole or not at all.
 
@@ -36,8 +36,8 @@ def export_claim(path: str | Path, *, claim: str, command: str, run: str, n: int
         BadInput: The file cannot be written.
     """
     values = {"claim": claim, "metric": metric, "value": value, "value_se": value_se, "n": n, "seeds": list(seeds),
-              "run": run, "command": command, "thresholds": thresholds, "details": details, "versions": versions()}
-    text = json.dumps(finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+              "run": run, "command": command, "thresholds": thresholds, "details": details, "versions": read_versions()}
+    text = json.dumps(to_finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     path = Path(path)
     temporary = None
     try:
@@ -59,7 +59,7 @@ def export_claim(path: str | Path, *, claim: str, command: str, run: str, n: int
 Claim = dict[str, Any]
 
 
-def claims(folder: Path = RESULTS) -> list[Claim]:
+def read_claims(folder: Path = RESULTS) -> list[Claim]:
     """Read all claims, in order of file name.
 
     Raises:

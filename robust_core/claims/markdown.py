@@ -4,21 +4,21 @@ import math
 from collections.abc import Iterable
 
 
-def percent(value: float | None, error: float | None) -> str:
+def format_percent(value: float | None, error: float | None) -> str:
     """Write a share with its standard error in percent, such as `83.5 ± 0.9`; a dash where there is none."""
     if value is None or math.isnan(value):
         return "–"
     return f"{100 * value:.1f}" + (f" ± {100 * error:.1f}" if error is not None and not math.isnan(error) else "")
 
 
-def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def format_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Write a Markdown table."""
     head = list(head)
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def decimal(value: float | None, error: float | None = None) -> str:
+def format_decimal(value: float | None, error: float | None = None) -> str:
     """Write a figure between -1 and 1 with its standard error, such as `0.58 ± 0.006`; a dash where there is none."""
     if value is None or math.isnan(value):
         return "–"

@@ -8,8 +8,8 @@ import typer
 
 from robust_core.certify import certified_accuracy, inputs, training
 from robust_core.certify.smoothers import SMOOTHERS
-from robust_core.cli.options import Json, Seed, settings_of, stdout_kept, typed_text
-from robust_core.cli.output import Columns, Row, key, number, percent, show_rows
+from robust_core.cli.options import Json, Seed, keep_stdout, read_settings, read_typed_text
+from robust_core.cli.output import Columns, Row, format_number, format_percent, name_column, show_rows
 from robust_core.cli.program import app
 from robust_core.errors import BadInput
 from robust_core.paths import own_checkpoints
@@ -33,18 +33,18 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
 
     if (text is None) == (dataset is None):
         raise BadInput("Give either a text or --dataset.")
-    with stdout_kept():
-        given = settings_of(SMOOTHERS[method], settings)
+    with keep_stdout():
+        given = read_settings(SMOOTHERS[method], settings)
         if "scale" in given:
             raise BadInput("Give Lambda by --scale.")
-        cleaned = None if text is None else typed_text(text)
-        chosen = [certified_accuracy.smoother(method, value, 255, **given).scale for value in scale or ()]
+        cleaned = None if text is None else read_typed_text(text)
+        chosen = [certified_accuracy.make_smoother(method, value, 255, **given).scale for value in scale or ()]
         found = base_classifiers.load(model or dataset or "sst2")
         if cleaned is not None:
             rows = certified_accuracy.certify_texts(found, [cleaned], method, chosen, seed=seed, **given)
         else:
-            data = inputs.read(str(dataset), split, found.space, data_dir, n=n, seed=seed)
-            rows = [certified_accuracy.certified_accuracy(found, data, certified_accuracy.smoother(method, value, found.levels, **given),
+            data = inputs.read_split(str(dataset), split, found.space, data_dir, n=n, seed=seed)
+            rows = [certified_accuracy.measure_certified_accuracy(found, data, certified_accuracy.make_smoother(method, value, found.levels, **given),
                                                  seed=seed)[0] for value in chosen or found.scales(method)]
     show_rows(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED)
 
@@ -62,32 +62,32 @@ def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name 
     """Train the base classifiers that `certify` smooths, one for each method and Lambda."""
     from robust_core.certify import base_classifiers
 
-    with stdout_kept():
-        how = dataclasses.replace(training.recommended(dataset), **settings_of(training.Settings, settings))
+    with keep_stdout():
+        how = dataclasses.replace(training.recommend_settings(dataset), **read_settings(training.Settings, settings))
         rows: list[Row] = []
-        for event in training.train(dataset, method or list(SMOOTHERS), scale or training.SCALES, settings=how,
+        for event in training.train_base_classifiers(dataset, method or list(SMOOTHERS), scale or training.SCALES, settings=how,
                                      seed=seed, data_dir=data_dir):
             if event["kind"] == "network":
                 rows.append({key: event[key] for key in ("method", "scale", "dev_accuracy", "seconds")})
             else:
                 card = base_classifiers.save(event["model"], Path(out) if out else own_checkpoints())
                 rows = [{"model": card.id, "seed": card.seed, **row, "path": str(card.folder)} for row in rows]
-    show_rows(rows, as_json, {"Model": key("model"), "Method": key("method"), "Lambda": key("scale"),
-                          "Accuracy on dev": percent("dev_accuracy"), "Seconds": number("seconds"),
-                          "Stored in": key("path")})
+    show_rows(rows, as_json, {"Model": name_column("model"), "Method": name_column("method"), "Lambda": name_column("scale"),
+                          "Accuracy on dev": format_percent("dev_accuracy"), "Seconds": format_number("seconds"),
+                          "Stored in": name_column("path")})
 
 
 _CERTIFICATE: Columns = {
-    "Method": key("method"), "Lambda": number("scale"), "Evaluations": key("evaluations"),
-    "Prediction": lambda row: row["prediction"] or "abstains", "L1 radius (0..1)": number("radius"),
-    "In steps": key("radius_steps"), "In the embedding": number("radius_embedding"),
+    "Method": name_column("method"), "Lambda": format_number("scale"), "Evaluations": name_column("evaluations"),
+    "Prediction": lambda row: row["prediction"] or "abstains", "L1 radius (0..1)": format_number("radius"),
+    "In steps": name_column("radius_steps"), "In the embedding": format_number("radius_embedding"),
     "Votes": lambda row: ", ".join(f"{label} {votes}" for label, votes in row["votes"].items()),
-    "Seconds": number("seconds"),
+    "Seconds": format_number("seconds"),
 }
 
 _CERTIFIED: Columns = {
-    "Data": key("dataset"), "Method": key("method"), "Lambda": number("scale"), "Inputs": key("n"),
-    "Evaluations": key("evaluations"), "Accuracy %": percent("clean_accuracy"),
+    "Data": name_column("dataset"), "Method": name_column("method"), "Lambda": format_number("scale"), "Inputs": name_column("n"),
+    "Evaluations": name_column("evaluations"), "Accuracy %": format_percent("clean_accuracy"),
     "Certified %": lambda row: ", ".join(f"{100 * p:.1f} at {r}" for r, p in row["certified_accuracy"].items() if p),
-    "Median radius": number("median_radius"), "Seconds an input": number("seconds"),
+    "Median radius": format_number("median_radius"), "Seconds an input": format_number("seconds"),
 }

@@ -9,8 +9,8 @@ from typing import Any
 import typer
 
 from robust_core import datasets, paths, resources
-from robust_core.cli.options import Device, Json, stdout_kept
-from robust_core.cli.output import key, percent, show_rows
+from robust_core.cli.options import Device, Json, keep_stdout
+from robust_core.cli.output import format_percent, name_column, show_rows
 from robust_core.cli.program import app
 from robust_core.errors import BadInput, RobustError
 from robust_core.models.cards import cards, check_files, read_card
@@ -32,7 +32,7 @@ def models(as_json: Json = False) -> None:
     rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
              "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
              "bytes": c.bytes} for c in cards()]
-    show_rows(rows, as_json, {"Model": key("model"), "Accuracy on dev": percent("dev_accuracy"),
+    show_rows(rows, as_json, {"Model": name_column("model"), "Accuracy on dev": format_percent("dev_accuracy"),
                           "Parameters": lambda r: f"{r['parameters']:,}",
                           "Size": lambda r: f"{r['bytes'] / 2**20:.1f} MiB",
                           "Labels": lambda r: ", ".join(r["labels"])})
@@ -41,70 +41,70 @@ def models(as_json: Json = False) -> None:
 @app.command()
 def doctor(device: Device = "auto", as_json: Json = False) -> None:
     """Check that everything needed is here; exit code 1 when something is not."""
-    with stdout_kept():
+    with keep_stdout():
         rows, healthy = [], True
-        for name, needed, check in _checks(device):
+        for name, needed, check in _list_checks(device):
             try:
                 ok, detail = True, check()
             except RobustError as error:
                 ok, detail = not needed, str(error) if needed else f"not needed: {error}"
             rows.append({"check": name, "ok": ok, "detail": detail})
             healthy &= ok
-    show_rows(rows, as_json, {"Check": key("check"), "": lambda r: "ok" if r["ok"] else "NOT OK",
-                          "Detail": key("detail")})
+    show_rows(rows, as_json, {"Check": name_column("check"), "": lambda r: "ok" if r["ok"] else "NOT OK",
+                          "Detail": name_column("detail")})
     raise typer.Exit(0 if healthy else 1)
 
 
-def _checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
+def _list_checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
     from robust_core.certify import base_classifiers
 
-    yield "python", True, _python
-    yield "packages", True, lambda: _packages(NEEDED)
-    yield "optional packages", False, lambda: _packages(OPTIONAL)
-    yield "encoder", True, _encoder
-    yield "tables", True, _tables
+    yield "python", True, _check_python
+    yield "packages", True, lambda: _check_packages(NEEDED)
+    yield "optional packages", False, lambda: _check_packages(OPTIONAL)
+    yield "encoder", True, _check_encoder
+    yield "tables", True, _check_tables
     shipped = cards()
-    yield "checkpoints", True, lambda: _checkpoints(len(shipped))
+    yield "checkpoints", True, lambda: _count_checkpoints(len(shipped))
     for card in shipped:
-        yield f"checkpoint {card.id}", True, lambda card=card: _checkpoint(card)
+        yield f"checkpoint {card.id}", True, lambda card=card: _check_checkpoint(card)
     for card in base_classifiers.cards():
         yield f"smoothed {card.id}", True, lambda card=card: base_classifiers.check_files(card) or "files as recorded"
-    yield "runs folder", True, _runs
+    yield "runs folder", True, _check_runs
     yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
     yield "device", True, lambda: str(pick_device(device))
 
 
-def _python() -> str:
+def _check_python() -> str:
     if sys.version_info < PYTHON:
         raise BadInput(f"Python {platform.python_version()} is too old; {PYTHON[0]}.{PYTHON[1]} is needed.")
     return platform.python_version()
 
 
-def _packages(names: Sequence[str]) -> str:
-    missing = [name for name in names if not _installed(name)]
+def _check_packages(names: Sequence[str]) -> str:
+    missing = [name for name in names if not _is_installed(name)]
     if missing:
         raise BadInput(f"{', '.join(missing)} missing: pip install -r requirements.txt")
     return f"{len(names)} found"
 
 
-def _installed(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
 
 
-def _encoder() -> str:
+def _check_encoder() -> str:
     return f"{minilm_folder().name}: files as recorded"
 
 
-def _tables() -> str:
+def _check_tables() -> str:
     if not (resources.neighbours("good") and resources.tag(["good"]) and resources.stop_words()):
         raise BadInput("A table is empty; restore robust_core/resources/tables.")
     return "neighbours, parts of speech, stop words"
 
 
-def _checkpoints(count: int) -> str:
+def _count_checkpoints(count: int) -> str:
     for root in paths.checkpoint_folders():
         for path in sorted(root.glob("*/*/*/card.json")):
             read_card(path.parent)
@@ -113,12 +113,12 @@ def _checkpoints(count: int) -> str:
     return f"{count} found"
 
 
-def _checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
+def _check_checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
     check_files(card)
     return f"{len(card.files)} files as recorded"
 
 
-def _runs() -> str:
+def _check_runs() -> str:
     store = ResultStore()
     found = len(store.runs())
     store.close()

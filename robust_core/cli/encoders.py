@@ -14,13 +14,13 @@ from robust_core.cli.options import (
     Json,
     Seed,
     Text,
-    interruptible,
-    precision_of,
-    stdout_kept,
-    typed_settings,
-    typed_text,
+    catch_interrupt,
+    keep_stdout,
+    read_precision,
+    read_typed_settings,
+    read_typed_text,
 )
-from robust_core.cli.output import Row, key, number, show_rows
+from robust_core.cli.output import Row, format_number, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs as trainings
@@ -44,22 +44,22 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
                   out: Annotated[str | None, typer.Option("--out", help="Folder of checkpoints.")] = None,
                   device: Device = "auto", as_json: Json = False) -> None:
     """Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights."""
-    with stdout_kept(), interruptible() as stop:
-        order = trainings.order(method, preset, typed_settings(trainings.parameters_of(method), settings), name, seed,
+    with keep_stdout(), catch_interrupt() as stop:
+        order = trainings.parse_spec(method, preset, read_typed_settings(trainings.list_parameters(method), settings), name, seed,
                                 sentences, start)
         rows: list[Row] = []
-        for event in trainings.run(order, Path(out) if out else own_checkpoints(), device, data_dir):
-            _tell_encoder(order.id, event)
+        for event in trainings.run_training(order, Path(out) if out else own_checkpoints(), device, data_dir):
+            _tell_step(order.id, event)
             if event["kind"] == "stored":
                 rows.append(event["row"])
             elif stop.is_set():
                 raise typer.Exit(INTERRUPTED)
-    show_rows(rows, as_json, {"Encoder": key("encoder"), "Spearman on STS-B dev": number("dev_spearman"),
-                          "Before": number("before"), "Sentences": key("sentences"), "Step": key("step"),
-                          "Seconds": number("seconds"), "Stored in": key("path")})
+    show_rows(rows, as_json, {"Encoder": name_column("encoder"), "Spearman on STS-B dev": format_number("dev_spearman"),
+                          "Before": format_number("before"), "Sentences": name_column("sentences"), "Step": name_column("step"),
+                          "Seconds": format_number("seconds"), "Stored in": name_column("path")})
 
 
-def _tell_encoder(name: str, event: Mapping[str, Any]) -> None:
+def _tell_step(name: str, event: Mapping[str, Any]) -> None:
     """Say on stderr how the training of an encoder goes on."""
     if event["kind"] == "ready":
         typer.echo(f"{name}: {event['sentences']:,} sentences, {event['steps']} steps", err=True)
@@ -83,11 +83,11 @@ def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
                      precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Measure sentence encoders: similarity, classifiers on their vectors, and how easily these are fooled."""
     rows: list[Row] = []
-    with stdout_kept(), interruptible() as stop:
-        wanted = [encoders.load(name, device) for name in dict.fromkeys(encoder or encoders.names())]
-        events = tasks.evaluated(wanted, tasks.tasks(task or ()), attacks=tuple(attack or ()), n=n,
+    with keep_stdout(), catch_interrupt() as stop:
+        wanted = [encoders.load(name, device) for name in dict.fromkeys(encoder or encoders.list_names())]
+        events = tasks.evaluate_encoder(wanted, tasks.list_tasks(task or ()), attacks=tuple(attack or ()), n=n,
                                       data_dir=data_dir, store=ResultStore(), stop=stop,
-                                      precision=precision_of(precision))
+                                      precision=read_precision(precision))
         with progress.watch(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
@@ -95,8 +95,8 @@ def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
                 show(event)
-    show_rows(rows, as_json, {"Encoder": key("encoder"), "Task": key("task"), "Figure": key("metric"),
-                          "Value": number("value"), "±": number("value_se"), "n": key("n")})
+    show_rows(rows, as_json, {"Encoder": name_column("encoder"), "Task": name_column("task"), "Figure": name_column("metric"),
+                          "Value": format_number("value"), "±": format_number("value_se"), "n": name_column("n")})
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 
 
@@ -106,10 +106,10 @@ def similarity(text: Text, against: Annotated[str, typer.Argument(help="The othe
                    "--encoder", help="Name, folder or Hugging Face id; repeatable; all that are here.")] = None,
                device: Device = "auto", as_json: Json = False) -> None:
     """Show how alike sentence encoders find two texts."""
-    with stdout_kept():
-        texts = [typed_text(text), typed_text(against)]
+    with keep_stdout():
+        texts = [read_typed_text(text), read_typed_text(against)]
         rows = []
-        for name in dict.fromkeys(encoder or encoders.names()):
+        for name in dict.fromkeys(encoder or encoders.list_names()):
             first, second = encoders.load(name, device).encode(texts)
             rows.append({"encoder": name, "cosine": float(first @ second)})
-    show_rows(rows, as_json, {"Encoder": key("encoder"), "Cosine": number("cosine")})
+    show_rows(rows, as_json, {"Encoder": name_column("encoder"), "Cosine": format_number("cosine")})

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.claims.files import export_claim
+from robust_core.claims.files import write_claim
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -19,14 +19,14 @@ from robust_core.cli.options import (
     Seed,
     Settings,
     TimeLimit,
-    interruptible,
+    catch_interrupt,
+    keep_stdout,
     load_models,
-    methods_of,
-    precision_of,
-    reader_of,
-    stdout_kept,
+    load_reader,
+    make_methods,
+    read_precision,
 )
-from robust_core.cli.output import Row, parameters_text, show_evaluation
+from robust_core.cli.output import Row, format_parameters, show_evaluation
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput
 from robust_core.evaluation.evaluate import evaluate as measure
@@ -57,17 +57,17 @@ def evaluate(model: Models,
     if single and (len(model) > 1 or len(attack or ()) > 1 or explainers or transfer):
         raise BadInput("--out FILE.json takes one row; name a folder for more.")
     rows: list[Row] = []
-    with stdout_kept(), interruptible() as stop:
-        exactness = precision_of(precision)
+    with keep_stdout(), catch_interrupt() as stop:
+        exactness = read_precision(precision)
         limits = {"max_queries": max_queries, "time_limit": time_limit}
-        attacks = methods_of(ATTACKS, attack or [], settings, **limits)
+        attacks = make_methods(ATTACKS, attack or [], settings, **limits)
         shown = []
         if explainers:
-            shown = methods_of(EXPLAINERS, explainers, None)
+            shown = make_methods(EXPLAINERS, explainers, None)
         datasets.find(dataset, split, data_dir)
         events = measure(load_models(model, device), dataset, split, attacks, n=n, seed=seed, data_dir=data_dir,
                          store=ResultStore(), explain=shown, transfer=transfer, stop=stop, precision=exactness,
-                         reader=reader_of(device) if fluency else None)
+                         reader=load_reader(device) if fluency else None)
         with progress.watch(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
@@ -75,20 +75,20 @@ def evaluate(model: Models,
                 show(event)
     if out is not None and not stop.is_set():
         for row in rows:
-            _claim(row, Path(out) if single else Path(out) / _claim_name(row), n)
-    notes = [*sorted({parameters_text(r["parameters"]) for r in rows if r["parameters"]}),
+            _write_claim(row, Path(out) if single else Path(out) / _name_claim(row), n)
+    notes = [*sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}),
              *dict.fromkeys(f"{r.get('adversarial_from', r['model'])}: {w}" for r in rows for w in r["warnings"])]
     show_evaluation(rows, as_json, notes)
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 
 
-def _claim_name(row: Row) -> str:
+def _name_claim(row: Row) -> str:
     parts = [row["model"], row["dataset"], row["split"], row["attack"] or "clean"]
     parts += [row[name] for name in ("adversarial_from", "explain", "pairs") if name in row]
     return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts) + ".json"
 
 
-def _claim(row: Row, path: Path, n: int | None) -> None:
+def _write_claim(row: Row, path: Path, n: int | None) -> None:
     source = row.get("adversarial_from")
     metric = ("accuracy_under_transfer" if source else "kendall_tau" if "explain" in row else
               "accuracy_under_attack" if row["attack"] else "accuracy")
@@ -105,6 +105,6 @@ def _claim(row: Row, path: Path, n: int | None) -> None:
     what += f" with {row['attack']}" if row["attack"] else ""
     what += f" against {source}" if source else ""
     what += f", {row['explain']} on {row['pairs']} pairs" if "explain" in row else ""
-    export_claim(path, claim=what, command=shlex.join(words), run=row["run"], n=row["n"], seeds=[row["seed"]],
+    write_claim(path, claim=what, command=shlex.join(words), run=row["run"], n=row["n"], seeds=[row["seed"]],
                  metric=metric, value=row[metric], value_se=row[f"{metric}_se"], thresholds=row["parameters"],
                  details=row)

@@ -16,19 +16,27 @@ from robust_core.cli.options import (
     Settings,
     Text,
     TimeLimit,
-    interruptible,
+    catch_interrupt,
+    keep_stdout,
     load_models,
-    methods_of,
-    precision_of,
-    reader_of,
-    stdout_kept,
-    typed_text,
+    load_reader,
+    make_methods,
+    read_precision,
+    read_typed_text,
 )
-from robust_core.cli.output import Row, key, labelled, number, parameters_text, scored, show_rows
+from robust_core.cli.output import (
+    Row,
+    format_number,
+    format_parameters,
+    format_scores,
+    label_probabilities,
+    name_column,
+    show_rows,
+)
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.evaluation import fluency
-from robust_core.evaluation.fluency import perplexities
+from robust_core.evaluation.fluency import measure_perplexities
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency
 from robust_core.registry import to_record
@@ -42,14 +50,14 @@ if TYPE_CHECKING:
 @app.command()
 def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = False) -> None:
     """Classify a text."""
-    with stdout_kept():
-        cleaned = typed_text(text)
+    with keep_stdout():
+        cleaned = read_typed_text(text)
         rows = []
         for classifier in load_models(model, device):
             proba = classifier.predict_proba([cleaned])[0]
             rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
-                         "proba": _by_label(classifier, proba)})
-    show_rows(rows, as_json, {"Model": key("model"), "Label": key("label"), "Probabilities": labelled("proba")})
+                         "proba": _label_probabilities(classifier, proba)})
+    show_rows(rows, as_json, {"Model": name_column("model"), "Label": name_column("label"), "Probabilities": label_probabilities("proba")})
 
 
 @app.command()
@@ -61,12 +69,12 @@ def attack(text: Text, model: Models,
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     found: dict[str, AttackResult] = {}
     errors = []
-    with stdout_kept(), interruptible() as stop:
-        exactness = precision_of(precision)
-        cleaned = typed_text(text)
-        method, = methods_of(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
+    with keep_stdout(), catch_interrupt() as stop:
+        exactness = read_precision(precision)
+        cleaned = read_typed_text(text)
+        method, = make_methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
         victims = load_models(model, device)
-        example = Example(cleaned, None if label is None else _common_label(victims, label), "typed")
+        example = Example(cleaned, None if label is None else _read_common_label(victims, label), "typed")
         for event in method.run(victims, [example], seed=seed, stop=stop, precision=exactness):
             if event.result is not None:
                 found[event.victim] = event.result
@@ -74,17 +82,17 @@ def attack(text: Text, model: Models,
                 errors.append(event.data["message"])
         if errors and not found:
             raise BadInput(" ".join(dict.fromkeys(errors)))
-        fluent, missing = ({}, "") if stop.is_set() else _fluency(found, device)
-    rows = [_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
+        fluent, missing = ({}, "") if stop.is_set() else _measure_fluency(found, device)
+    rows = [_make_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
             for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found for note in found[v.id].notes]
     notes += [f"Fluency is left out. {missing}"] if missing else []
     show_rows(rows, as_json, {
-        "Model": key("model"), "Status": key("status"), "Before": labelled("before"), "After": labelled("after"),
-        "Perturbed text": key("perturbed"), "Queries": key("queries"), "Seconds": number("seconds"),
+        "Model": name_column("model"), "Status": name_column("status"), "Before": label_probabilities("before"), "After": label_probabilities("after"),
+        "Perturbed text": name_column("perturbed"), "Queries": name_column("queries"), "Seconds": format_number("seconds"),
         "Fluency": lambda r: "" if None in (r["perplexity_before"], r["perplexity_after"]) or not r["swaps"] else
-                   fluency.ratio(r["perplexity_before"], r["perplexity_after"]),
-    }, [parameters_text(to_record(method)), *notes])
+                   fluency.compare_perplexities(r["perplexity_before"], r["perplexity_after"]),
+    }, [format_parameters(to_record(method)), *notes])
     for error in dict.fromkeys(errors):
         typer.echo(error, err=True)
     if stop.is_set():
@@ -99,63 +107,63 @@ def explain(text: Text, model: Models,
             target: Annotated[str | None, typer.Option("--target", help="Class; the prediction by default.")] = None,
             device: Device = "auto", as_json: Json = False) -> None:
     """Show how much each word speaks for a class, and how stable that is between two texts."""
-    with stdout_kept():
-        texts = [typed_text(text)] if against is None else [typed_text(text), typed_text(against)]
-        explainer, = methods_of(EXPLAINERS, [method], None)
+    with keep_stdout():
+        texts = [read_typed_text(text)] if against is None else [read_typed_text(text), read_typed_text(against)]
+        explainer, = make_methods(EXPLAINERS, [method], None)
         rows = []
         for classifier in load_models(model, device):
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
-            wanted = predicted if target is None else _label(classifier, target)
-            rows.append(_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts))))
+            wanted = predicted if target is None else _read_label(classifier, target)
+            rows.append(_make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts))))
     show_rows(rows, as_json, {
-        "Model": key("model"), "Target": key("target"), "Words": lambda r: scored(r["words"], r["scores"]),
-        "Against": lambda r: scored(**r["against"]) if r["against"] else "", "Kendall's tau": number("kendall_tau"),
-        "Gap": number("gap"),
+        "Model": name_column("model"), "Target": name_column("target"), "Words": lambda r: format_scores(r["words"], r["scores"]),
+        "Against": lambda r: format_scores(**r["against"]) if r["against"] else "", "Kendall's tau": format_number("kendall_tau"),
+        "Gap": format_number("gap"),
     })
 
 
 _PERPLEXITIES = ("perplexity_before", "perplexity_after")
 
 
-def _fluency(found: Mapping[str, AttackResult], device: str) -> tuple[dict[str, Row], str]:
+def _measure_fluency(found: Mapping[str, AttackResult], device: str) -> tuple[dict[str, Row], str]:
     """Return the pseudo-perplexities of each model's texts, or why there are none: an attack is complete without."""
     try:
-        pairs = perplexities(reader_of(device), list(found.values()))
+        pairs = measure_perplexities(load_reader(device), list(found.values()))
     except RobustError as error:
         return {}, str(error)
     return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
 
 
-def _label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
+def _read_label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
     known = [label.lower() for label in classifier.labels]
     if name.strip().lower() not in known:
         raise UnknownName("label", name, list(classifier.labels))
     return known.index(name.strip().lower())
 
 
-def _common_label(classifiers: Sequence[Any], name: str) -> int:
-    found = {_label(classifier, name) for classifier in classifiers}
+def _read_common_label(classifiers: Sequence[Any], name: str) -> int:
+    found = {_read_label(classifier, name) for classifier in classifiers}
     if len(found) > 1:
         raise Incompatible("These models have different labels; attack them one by one.")
     return found.pop()
 
 
-def _by_label(classifier: Any, proba: Sequence[float]) -> dict[str, float]:  # noqa: ANN401
+def _label_probabilities(classifier: Any, proba: Sequence[float]) -> dict[str, float]:  # noqa: ANN401
     return {label: float(p) for label, p in zip(classifier.labels, proba, strict=True)}
 
 
-def _attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:  # noqa: ANN401
+def _make_attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:  # noqa: ANN401
     return {
         "model": classifier.id, "attack": method.name, "status": result.status, "original": result.example.text,
         "perturbed": result.perturbed, "reference_label": classifier.labels[result.reference_label],
-        "perturbed_label": classifier.labels[result.perturbed_label], "before": _by_label(classifier, result.before),
-        "after": _by_label(classifier, result.after), "queries": result.queries,
+        "perturbed_label": classifier.labels[result.perturbed_label], "before": _label_probabilities(classifier, result.before),
+        "after": _label_probabilities(classifier, result.after), "queries": result.queries,
         "forward_passes": result.forward_passes, "similarity": result.similarity, "seconds": result.seconds,
         "swaps": [list(swap) for swap in result.swaps],
     }
 
 
-def _explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noqa: ANN401
+def _make_explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noqa: ANN401
     def words(a: "Attribution") -> Row:
         return {"words": [a.text[start:end] for start, end in a.spans], "scores": list(a.scores)}
 

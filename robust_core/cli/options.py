@@ -38,12 +38,12 @@ Exactness = Annotated[str, typer.Option(
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
 
 
-def typed_settings(known: Mapping[str, type], settings: Sequence[str] | None) -> dict[str, Any]:
+def read_typed_settings(known: Mapping[str, type], settings: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` settings by the types of what is known; the engine refuses the rest."""
-    return {name: _parsed(known.get(name, str), name, value) for name, value in _pairs(settings).items()}
+    return {name: _parse(known.get(name, str), name, value) for name, value in _split_settings(settings).items()}
 
 
-def typed_text(text: str) -> str:
+def read_typed_text(text: str) -> str:
     """Return a typed text cleaned, or standard input for `-`."""
     if text != "-":
         return check_typed(text)
@@ -56,7 +56,7 @@ def typed_text(text: str) -> str:
         raise BadInput("Standard input is not UTF-8 text.") from None
 
 
-def precision_of(name: str) -> Precision:
+def read_precision(name: str) -> Precision:
     """Read a level of precision."""
     for known in PRECISIONS:
         if known == name:
@@ -74,14 +74,14 @@ def load_models(model_ids: Sequence[str], device: str) -> list[Any]:
     return list(loaded.values())
 
 
-def reader_of(device: str) -> Any:  # noqa: ANN401 (its module is imported when it is needed)
+def load_reader(device: str) -> Any:  # noqa: ANN401 (its module is imported when it is needed)
     """Return the packaged masked language model, which tells how fluent texts are."""
     from robust_core.models import masked_lm
 
     return masked_lm.load("minilm", device)
 
 
-def _pairs(settings: Sequence[str] | None) -> dict[str, str]:
+def _split_settings(settings: Sequence[str] | None) -> dict[str, str]:
     """Split `name=value` settings."""
     values = {}
     for setting in settings or ():
@@ -92,22 +92,22 @@ def _pairs(settings: Sequence[str] | None) -> dict[str, str]:
     return values
 
 
-def settings_of(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
+def read_settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` settings as the parameters of a class."""
     known = {p.name: p for p in parameters(cls)}
     values = {}
-    for name, value in _pairs(settings).items():
+    for name, value in _split_settings(settings).items():
         if name not in known:
             raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
-        values[name] = _parsed(known[name].type, name, value)
+        values[name] = _parse(known[name].type, name, value)
     return values
 
 
-def methods_of(registry: Registry, names: Sequence[str], settings: Sequence[str] | None,
+def make_methods(registry: Registry, names: Sequence[str], settings: Sequence[str] | None,
              **common: float | None) -> list[Any]:
     """Make methods from their names, `name=value` settings and options that were given."""
     classes = [registry[name] for name in dict.fromkeys(names)]
-    values: dict[str, Any] = {**_pairs(settings)}
+    values: dict[str, Any] = {**_split_settings(settings)}
     values |= {name: value for name, value in common.items() if value is not None}
     known = {p.name for cls in classes for p in parameters(cls)}
     if values and not classes:
@@ -117,14 +117,14 @@ def methods_of(registry: Registry, names: Sequence[str], settings: Sequence[str]
             raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
     made = []
     for cls in classes:
-        record = {p.name: _parsed(p.type, p.name, values[p.name]) for p in parameters(cls) if p.name in values}
+        record = {p.name: _parse(p.type, p.name, values[p.name]) for p in parameters(cls) if p.name in values}
         method = from_record(registry, {"name": cls.name} | record)
         check_parameters(method)
         made.append(method)
     return made
 
 
-def _parsed(kind: type, name: str, value: Any) -> Any:  # noqa: ANN401 (text, or a number already)
+def _parse(kind: type, name: str, value: Any) -> Any:  # noqa: ANN401 (text, or a number already)
     if not isinstance(value, str):
         return value
     try:
@@ -137,14 +137,14 @@ def _parsed(kind: type, name: str, value: Any) -> Any:  # noqa: ANN401 (text, or
 
 
 @contextlib.contextmanager
-def stdout_kept() -> Iterator[None]:
+def keep_stdout() -> Iterator[None]:
     """Send what libraries print to stderr: stdout carries the answer alone."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[threading.Event]:
+def catch_interrupt() -> Iterator[threading.Event]:
     """Give an event that the first Ctrl-C sets; the second one ends the program at once."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Plain
 
-from robust_core.store import finite
+from robust_core.store import to_finite
 
 Row = dict[str, Any]
 
@@ -19,7 +19,7 @@ def show_rows(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable
               notes: Sequence[str] = ()) -> None:
     """Print rows as one JSON document, or as a table with notes below it."""
     if as_json:
-        typer.echo(json.dumps({"results": finite(rows)}, allow_nan=False))
+        typer.echo(json.dumps({"results": to_finite(rows)}, allow_nan=False))
         return
     console = Console()
     if not console.is_terminal:
@@ -35,7 +35,7 @@ def show_rows(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable
         console.print(table if rows else "Nothing to show.")
     else:
         room = console.width - max(map(len, cells))
-        for first, last in _side_by_side(cells.values(), room):
+        for first, last in _fits_side_by_side(cells.values(), room):
             table = Table.grid(padding=(0, 2))
             for title, column in cells.items():
                 table.add_row(title, *column[first:last])
@@ -44,7 +44,7 @@ def show_rows(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable
         console.print(Plain(note))
 
 
-def _side_by_side(columns: Iterable[Sequence[Sized]], room: int) -> Iterator[tuple[int, int]]:
+def _fits_side_by_side(columns: Iterable[Sequence[Sized]], room: int) -> Iterator[tuple[int, int]]:
     """Split rows that are printed upright into half-open ranges that fit side by side, one row a range at least."""
     widths = [max(map(len, row)) + 2 for row in zip(*columns, strict=True)]
     first = 0
@@ -56,50 +56,50 @@ def _side_by_side(columns: Iterable[Sequence[Sized]], room: int) -> Iterator[tup
         first = last
 
 
-def key(name: str) -> Callable[[Row], str]:
+def name_column(name: str) -> Callable[[Row], str]:
     """Make a cell of what stands under a name, empty without it."""
     return lambda row: "" if row.get(name) is None else str(row[name])
 
 
-def _figure(value: float | None, spec: str) -> str:
+def _is_figure(value: float | None, spec: str) -> str:
     return "" if value is None else "undefined" if math.isnan(value) else format(value, spec)
 
 
-def number(name: str) -> Callable[[Row], str]:
+def format_number(name: str) -> Callable[[Row], str]:
     """Make a cell of a number, with its standard error where there is one."""
     def cell(row: Row) -> str:
         error = row.get(f"{name}_se")
         plus = "" if error is None or math.isnan(error) else f" ± {error:.2g}"
-        return _figure(row.get(name), ".3g") + plus
+        return _is_figure(row.get(name), ".3g") + plus
 
     return cell
 
 
-def _top(k: str) -> Callable[[Row], str]:
-    return lambda row: " ± ".join(_figure(row[name][k], ".2g") for name in ("top_k", "top_k_se"))
+def _format_top(k: str) -> Callable[[Row], str]:
+    return lambda row: " ± ".join(_is_figure(row[name][k], ".2g") for name in ("top_k", "top_k_se"))
 
 
-def percent(name: str) -> Callable[[Row], str]:
+def format_percent(name: str) -> Callable[[Row], str]:
     """Make a cell of a share in percent, with its standard error where there is one."""
     def cell(row: Row) -> str:
         error = row.get(f"{name}_se")
         plus = "" if error is None or math.isnan(error) else f" ± {100 * error:.1f}"
-        return _figure(None if row.get(name) is None else 100 * row[name], ".1f") + plus
+        return _is_figure(None if row.get(name) is None else 100 * row[name], ".1f") + plus
 
     return cell
 
 
-def labelled(name: str) -> Callable[[Row], str]:
+def label_probabilities(name: str) -> Callable[[Row], str]:
     """Make a cell of each label with its probability in percent."""
     return lambda row: ", ".join(f"{label} {100 * p:.1f} %" for label, p in row[name].items())
 
 
-def scored(words: Sequence[str], scores: Sequence[float]) -> str:
+def format_scores(words: Sequence[str], scores: Sequence[float]) -> str:
     """Return words, each with its score."""
     return " ".join(f"{word} {score:+.3f}" for word, score in zip(words, scores, strict=True))
 
 
-def parameters_text(record: Mapping[str, Any]) -> str:
+def format_parameters(record: Mapping[str, Any]) -> str:
     """Return the record of a method in words."""
     return f"{record['name']}: " + ", ".join(f"{name} {value}" for name, value in record.items() if name != "name")
 
@@ -120,26 +120,26 @@ def show_evaluation(rows: Sequence[Row], as_json: bool, notes: Sequence[str]) ->
 Columns = dict[str, Callable[[Row], str]]
 
 _FIGURES: Columns = {
-    "Model": key("model"), "Attack": key("attack"), "Examples": key("n"), "Skipped": key("skipped"),
-    "Failed": key("failed"), "Exhausted": key("exhausted"), "Succeeded": key("succeeded"),
-    "Stopped": key("stopped"), "Errors": key("errors"), "Accuracy %": percent("accuracy"),
-    "Under attack %": percent("accuracy_under_attack"), "Attack success %": percent("attack_success_rate"),
-    "Swaps": number("swaps"), "Words swapped %": percent("swap_rate"), "Similarity": number("similarity"),
-    "Times less fluent": number("perplexity_ratio"),
-    "Queries": number("queries"), "Forward passes": number("forward_passes"), "Eligible": number("eligible"),
-    "Seconds": number("seconds"), "Antonyms among swaps %": percent("antonym_swaps"),
-    "Successes with antonyms %": percent("antonym_successes"), "Numbers among swaps %": percent("number_swaps"),
-    "Successes with numbers %": percent("number_successes"), "Run": key("run"),
+    "Model": name_column("model"), "Attack": name_column("attack"), "Examples": name_column("n"), "Skipped": name_column("skipped"),
+    "Failed": name_column("failed"), "Exhausted": name_column("exhausted"), "Succeeded": name_column("succeeded"),
+    "Stopped": name_column("stopped"), "Errors": name_column("errors"), "Accuracy %": format_percent("accuracy"),
+    "Under attack %": format_percent("accuracy_under_attack"), "Attack success %": format_percent("attack_success_rate"),
+    "Swaps": format_number("swaps"), "Words swapped %": format_percent("swap_rate"), "Similarity": format_number("similarity"),
+    "Times less fluent": format_number("perplexity_ratio"),
+    "Queries": format_number("queries"), "Forward passes": format_number("forward_passes"), "Eligible": format_number("eligible"),
+    "Seconds": format_number("seconds"), "Antonyms among swaps %": format_percent("antonym_swaps"),
+    "Successes with antonyms %": format_percent("antonym_successes"), "Numbers among swaps %": format_percent("number_swaps"),
+    "Successes with numbers %": format_percent("number_successes"), "Run": name_column("run"),
 }
 
 _EXPLANATIONS: Columns = {
-    "Model": key("model"), "Attack": key("attack"), "Explained": key("explain"), "Pairs": key("pairs"),
-    "Compared": key("compared"), "Kendall's tau": number("kendall_tau"), "Top 5": _top("5"),
-    "By chance": lambda row: _figure(row["top_k_random"]["5"], ".2g"), "Gap": number("gap"), "Run": key("run"),
+    "Model": name_column("model"), "Attack": name_column("attack"), "Explained": name_column("explain"), "Pairs": name_column("pairs"),
+    "Compared": name_column("compared"), "Kendall's tau": format_number("kendall_tau"), "Top 5": _format_top("5"),
+    "By chance": lambda row: _is_figure(row["top_k_random"]["5"], ".2g"), "Gap": format_number("gap"), "Run": name_column("run"),
 }
 
 _TRANSFER: Columns = {
-    "Model": key("model"), "Attack": key("attack"), "Adversarial from": key("adversarial_from"),
-    "Examples": key("n"), "Accuracy %": percent("accuracy"), "Under transfer %": percent("accuracy_under_transfer"),
-    "Transferable": key("transferable"), "Transfer success %": percent("transfer_success_rate"), "Run": key("run"),
+    "Model": name_column("model"), "Attack": name_column("attack"), "Adversarial from": name_column("adversarial_from"),
+    "Examples": name_column("n"), "Accuracy %": format_percent("accuracy"), "Under transfer %": format_percent("accuracy_under_transfer"),
+    "Transferable": name_column("transferable"), "Transfer success %": format_percent("transfer_success_rate"), "Run": name_column("run"),
 }

@@ -7,15 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from robust_core.claims.files import export_claim
-from robust_core.cli.options import (
-    Device,
-    Exactness,
-    Json,
-    interruptible,
-    precision_of,
-    stdout_kept,
-)
+from robust_core.claims.files import write_claim
+from robust_core.cli.options import Device, Exactness, Json, catch_interrupt, keep_stdout, read_precision
 from robust_core.cli.output import Row
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.cli.train import tell
@@ -24,7 +17,7 @@ from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments import readme as tables
 from robust_core.experiments.base import Options
 from robust_core.jobs import progress
-from robust_core.store import ResultStore, finite
+from robust_core.store import ResultStore, to_finite
 
 
 @app.command()
@@ -42,9 +35,9 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
                   "--out", help="Folder for the claims, each written once it is measured: results, say.")] = None,
               device: Device = "auto", as_json: Json = False) -> None:
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
-    with stdout_kept(), interruptible() as stop:
+    with keep_stdout(), catch_interrupt() as stop:
         experiment = EXPERIMENTS[name]()
-        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, precision_of(precision), device,
+        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, read_precision(precision), device,
                           train)
         wanted = experiment.plan(options) if plan else []
         made: list[Row] = []
@@ -53,7 +46,7 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
                 if event.kind == "claim":
                     made.append(dict(event.data))
                     if out is not None:
-                        export_claim(Path(out) / experiment.file(made[-1]), **made[-1])
+                        write_claim(Path(out) / experiment.file(made[-1]), **made[-1])
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
                 elif event.kind == "training":
@@ -63,7 +56,7 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
         typer.echo(json.dumps(wanted, indent=1))
         raise typer.Exit(0)
     if as_json:
-        typer.echo(json.dumps({"results": finite([claim["details"] for claim in made])}, allow_nan=False))
+        typer.echo(json.dumps({"results": to_finite([claim["details"] for claim in made])}, allow_nan=False))
     else:
         typer.echo(experiment.table(made))
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
@@ -75,7 +68,7 @@ def table(write: Annotated[bool, typer.Option("--write", help="Bring both pages 
     """Make the tables of README.md and docs/results.md from results/, or check them."""
     if write == check:
         raise BadInput("Choose one of --write and --check.")
-    names = [page.name for page in (tables.write() if write else tables.stale())]
+    names = [page.name for page in (tables.write_pages() if write else tables.find_stale())]
     if check and names:
         raise BadInput(f"Out of date: {', '.join(names)}. Run python -m robust_core table --write.")
     typer.echo(f"Brought up to date: {', '.join(names)}." if names else "The tables agree with results/.")

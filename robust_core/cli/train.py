@@ -10,14 +10,14 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from robust_core import datasets, trainings, uploads
-from robust_core.cli.options import Device, Json, Seed, interruptible, stdout_kept, typed_settings
-from robust_core.cli.output import key, percent, show_rows
+from robust_core.cli.options import Device, Json, Seed, catch_interrupt, keep_stdout, read_typed_settings
+from robust_core.cli.output import format_percent, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput
 from robust_core.paths import own_checkpoints, process_rank
 from robust_core.registry import parameters
-from robust_core.store import finite
+from robust_core.store import to_finite
 from robust_core.train.recipe import Recipe
 
 
@@ -44,63 +44,63 @@ def train(dataset: Annotated[str, typer.Option(
           events: Annotated[bool, typer.Option("--events", help="Print each event as a line of JSON.")] = False,
           device: Device = "auto", as_json: Json = False) -> None:
     """Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."""
-    say = _teller(sys.stdout) if events else tell
-    with stdout_kept(), interruptible() as stop:
+    say = _make_teller(sys.stdout) if events else tell
+    with keep_stdout(), catch_interrupt() as stop:
         if plan is not None and (dataset or architecture or rows):
             raise BadInput("A plan says itself what to train; leave --dataset, --architecture and --rows out.")
-        values = {"dataset": _dataset(dataset), "architecture": architecture, "defence": defence, "attack": attack,
+        values = {"dataset": _find_dataset(dataset), "architecture": architecture, "defence": defence, "attack": attack,
                   "preset": preset, "name": name, "seed": seed}
         settings = [*(settings or ()), *([f"rows={rows}"] if rows is not None else [])]
-        orders = (trainings.plan(Path(plan), data_dir) if plan is not None else
-                  [trainings.order(values | {"set": _training_settings(defence, settings)}, data_dir)])
+        orders = (trainings.read_plan(Path(plan), data_dir) if plan is not None else
+                  [trainings.parse_spec(values | {"set": _read_settings(defence, settings)}, data_dir)])
         root = Path(out) if out else own_checkpoints()
         for wanted in orders:
             datasets.find(wanted.dataset, "train", data_dir)
         made = []
         for wanted in orders:
-            row = trainings.done(wanted, root) if plan is not None else None
+            row = trainings.is_done(wanted, root) if plan is not None else None
             if row is not None:
                 typer.echo(f"{wanted.id}: is there already", err=True)
                 made.append(row)
                 continue
-            with contextlib.closing(trainings.run(wanted, root, device=device, data_dir=data_dir,
+            with contextlib.closing(trainings.run_training(wanted, root, device=device, data_dir=data_dir,
                                                   resume=resume or bool(plan))) as running:
                 for event in running:
                     say(wanted.id, event)
                     if event["kind"] == "stored":
                         made.append(event["row"])
                         if claims is not None:
-                            trainings.claim(event["card"], Path(claims))
+                            trainings.write_dev_claim(event["card"], Path(claims))
                     elif stop.is_set():
                         typer.echo(f"{wanted.id}: stopped; --resume goes on from here", err=True)
                         raise typer.Exit(INTERRUPTED)
-    if trainings.first_process() and not events:
-        show_rows(made, as_json, {"Model": key("model"), "Accuracy on dev": percent("dev_accuracy"),
-                              "Epoch": key("epochs"), "Seconds": key("seconds"), "Stored in": key("path")})
+    if trainings.is_first_process() and not events:
+        show_rows(made, as_json, {"Model": name_column("model"), "Accuracy on dev": format_percent("dev_accuracy"),
+                              "Epoch": name_column("epochs"), "Seconds": name_column("seconds"), "Stored in": name_column("path")})
 
 
-def _dataset(given: str) -> str:
+def _find_dataset(given: str) -> str:
     """Return the name of a data set; a file becomes one, by the columns that look like texts and labels."""
     path = Path(given)
     if path.suffix[1:].lower() not in uploads.KINDS or not path.is_file():
         return given
-    table = uploads.read(path.name, path.read_bytes())
+    table = uploads.read_upload(path.name, path.read_bytes())
     text, label = table.guess()
-    name = uploads.add(uploads.plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}).name
+    name = uploads.add_dataset(uploads.make_plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}).name
     typer.echo(f"{path.name}: texts from {text}, labels from {label}; stored as the data set {name}", err=True)
     return name
 
 
-def _training_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
+def _read_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` settings by the types of the defence's parameters and the recipe's."""
-    return typed_settings({p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}, settings)
+    return read_typed_settings({p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}, settings)
 
 
-def _teller(out: TextIO) -> Callable[[str, Mapping[str, Any]], None]:
+def _make_teller(out: TextIO) -> Callable[[str, Mapping[str, Any]], None]:
     """Return a function that writes an event as a line of JSON, for a program that watches."""
     def tell(model: str, event: Mapping[str, Any]) -> None:
         plain = {name: value for name, value in event.items() if name != "card"}
-        print(json.dumps(finite(plain | {"model": model})), file=out, flush=True)  # noqa: T201 (the command's answer)
+        print(json.dumps(to_finite(plain | {"model": model})), file=out, flush=True)  # noqa: T201 (the command's answer)
 
     return tell
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from robust_core.attacks import ATTACKS
 from robust_core.defences import DEFENCES
 from robust_core.registry import param
-from robust_core.train.defence import Course, Defence
+from robust_core.train.defence import Defence, Objective
 
 if TYPE_CHECKING:
     from robust_core.defences.base import Rows
@@ -24,7 +24,7 @@ _RELEASED = {"texts": "all", "double_softmax": True, "training_mode": True, "sel
              "no_clipping": True}
 
 
-class AdversarialCourse(Course):
+class AdversarialObjective(Objective):
     """One adversarial training.
 
     Args:
@@ -62,14 +62,14 @@ class AdversarialCourse(Course):
 
     def _attack(self) -> Iterator[dict[str, Any]]:
         """Attack the chosen examples that have not been attacked in this round."""
-        from robust_core.train.live_classifier import live_classifier
+        from robust_core.train.live_classifier import open_live_classifier
 
         setup = self.setup
         left = setup.together.share([i for i in self._chosen if i not in self._found])
         number = {setup.examples[i].uid: i for i in left}
         began, shown, done, flipped = time.perf_counter(), 0.0, 0, 0
         if left:
-            with live_classifier(setup, training=self._training_mode) as victim:
+            with open_live_classifier(setup, training=self._training_mode) as victim:
                 for event in self._method().run([victim], [setup.examples[i] for i in left],
                                                 seed=setup.seed * 1000 + self._round, precision=self._precision(),
                                                 similarity=False):
@@ -171,7 +171,7 @@ class Adversarial(Defence):
         since = epoch - self.clean_epochs
         return 0 if since < 1 or not self.rounds else min((since - 1) // self.round_epochs + 1, self.rounds)
 
-    def course(self, setup: "Setup") -> Course:
+    def course(self, setup: "Setup") -> Objective:
         """Begin a training."""
-        return AdversarialCourse(setup, self)
+        return AdversarialObjective(setup, self)
 

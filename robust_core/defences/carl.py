@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from robust_core.defences import DEFENCES
-from robust_core.defences.freelb import FreeLB, FreeLBCourse
+from robust_core.defences.freelb import FreeLB, FreeLBObjective
 from robust_core.errors import BadInput, Incompatible
 from robust_core.registry import param
 
@@ -52,18 +52,18 @@ class Bank:
 
     def write(self, index: "torch.Tensor", vectors: "torch.Tensor", keep: float = 0.0) -> None:
         """Set the rows `index` to keep * what they are + (1 - keep) * unit vectors, brought to length one."""
-        new = keep * self.rows[index] + (1 - keep) * _unit(vectors.detach().float())
-        self.rows[index] = _unit(new)
+        new = keep * self.rows[index] + (1 - keep) * _normalise(vectors.detach().float())
+        self.rows[index] = _normalise(new)
         self.written[index] = True
 
 
-def _unit(vectors: "torch.Tensor") -> "torch.Tensor":
+def _normalise(vectors: "torch.Tensor") -> "torch.Tensor":
     from torch.nn.functional import normalize
 
     return normalize(vectors, dim=-1)
 
 
-def scores(anchors: "torch.Tensor", positives: "torch.Tensor", bank: "torch.Tensor", groups: Sequence[Group],
+def score_pairs(anchors: "torch.Tensor", positives: "torch.Tensor", bank: "torch.Tensor", groups: Sequence[Group],
            temperature: float) -> "list[tuple[torch.Tensor, torch.Tensor]]":
     """Return, for each group of g texts with m negatives, the (g,) scores of positives and (g, m) of negatives.
 
@@ -78,7 +78,7 @@ def scores(anchors: "torch.Tensor", positives: "torch.Tensor", bank: "torch.Tens
              anchors[g.rows] @ bank[g.negatives].T / temperature) for g in groups]
 
 
-def log_normaliser(found: "list[tuple[torch.Tensor, torch.Tensor]]", size: int) -> float:
+def estimate_log_normaliser(found: "list[tuple[torch.Tensor, torch.Tensor]]", size: int) -> float:
     """Return log Z, where Z = N times the mean of exp(score) over all scores of a batch."""
     import torch
 
@@ -86,7 +86,7 @@ def log_normaliser(found: "list[tuple[torch.Tensor, torch.Tensor]]", size: int) 
     return float(flat.logsumexp(0)) - math.log(len(flat)) + math.log(size)
 
 
-def noise_contrastive(positive: "torch.Tensor", negatives: "torch.Tensor", log_z: float, size: int) -> "torch.Tensor":
+def noise_contrastive_loss(positive: "torch.Tensor", negatives: "torch.Tensor", log_z: float, size: int) -> "torch.Tensor":
     """Return the (g,) noise-contrastive losses of anchors: tell the positive from m draws of uniform noise.
 
     With P = exp(score) / Z and Pn = 1 / size: -log(P0 / (P0 + m Pn)) - sum over j of log(m Pn / (Pj + m Pn)).
@@ -104,7 +104,7 @@ def noise_contrastive(positive: "torch.Tensor", negatives: "torch.Tensor", log_z
     return -(chosen / (chosen + noise + 1e-7)).log() - (noise / (others + noise + 1e-7)).log().sum(1)
 
 
-class CARLCourse(FreeLBCourse):
+class CARLObjective(FreeLBObjective):
     """A training under CARL: FreeLB at first, then an epoch that fills the banks, then the contrastive loss as well.
 
     Raises:
@@ -194,18 +194,18 @@ class CARLCourse(FreeLBCourse):
 
         if not self.log_z and not all(bool(bank.written.all()) for bank in self.banks.values()):
             raise RuntimeError("CARL's banks are not full: a training text was left out of an epoch")
-        units = {name: _unit(vectors.float()) for name, vectors in found.items()}
+        units = {name: _normalise(vectors.float()) for name, vectors in found.items()}
         groups, losses = list(self._groups(batch)), []
         with torch.autocast(self.setup.device.type, enabled=False):
             for anchor, other in (("adversarial", "original"), ("original", "adversarial")):
                 bank = self.banks[other].rows
                 positives = bank[batch.index] if self.defence.positive == "bank" else units[other]
-                pairs = scores(units[anchor], positives, bank, groups, self.defence.temperature)
+                pairs = score_pairs(units[anchor], positives, bank, groups, self.defence.temperature)
                 if anchor not in self.log_z:
-                    self.log_z[anchor] = log_normaliser(pairs, len(bank))
+                    self.log_z[anchor] = estimate_log_normaliser(pairs, len(bank))
                     if not math.isfinite(self.log_z[anchor]):
                         raise BadInput("CARL's representations are not finite numbers: lower the learning rate.")
-                losses += [noise_contrastive(*pair, self.log_z[anchor], len(bank)).sum() for pair in pairs]
+                losses += [noise_contrastive_loss(*pair, self.log_z[anchor], len(bank)).sum() for pair in pairs]
         return sum(losses, start=losses[0].new_zeros(())) / len(batch.labels)
 
     def _groups(self, batch: "Batch") -> Iterator[Group]:
@@ -281,6 +281,6 @@ class CARL(FreeLB):
         "yelp_polarity": FreeLB.BY_DATASET["yelp_polarity"] | {"after": 3.0, "negatives": 20_000},
         "ag_news": FreeLB.BY_DATASET["ag_news"] | {"after": 2.07}}
 
-    def course(self, setup: "Setup") -> CARLCourse:
+    def course(self, setup: "Setup") -> CARLObjective:
         """Begin a training."""
-        return CARLCourse(setup, self)
+        return CARLObjective(setup, self)

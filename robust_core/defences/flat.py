@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from robust_core.defences import DEFENCES
-from robust_core.defences.adversarial import _RELEASED, Adversarial, AdversarialCourse
+from robust_core.defences.adversarial import _RELEASED, Adversarial, AdversarialObjective
 from robust_core.errors import Incompatible
 from robust_core.registry import param
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EPSILON = 1e-8
 
 
-class FlatCourse(AdversarialCourse):
+class FlatObjective(AdversarialObjective):
     """One training with word masks."""
 
     defence: "Flat"
@@ -62,7 +62,7 @@ class FlatCourse(AdversarialCourse):
         theirs = network.importance(self._seen(network.embedding(pair.ids)))
         if self.defence.detached_importance and not self.setup.word_model:
             mine, theirs = mine.detach(), theirs.detach()
-        gaps = word_gaps(mine, theirs, pair)
+        gaps = measure_word_gaps(mine, theirs, pair)
         return gaps.mean() if self.defence.mean_of_all_rows else gaps.sum() / pair.made.sum()
 
     def _seen(self, rows: "torch.Tensor") -> "torch.Tensor":
@@ -73,7 +73,7 @@ class FlatCourse(AdversarialCourse):
         return dropout(rows, self.setup.recipe.embedding_dropout)
 
 
-def word_gaps(mine: "torch.Tensor", theirs: "torch.Tensor", pair: "Pair") -> "torch.Tensor":
+def measure_word_gaps(mine: "torch.Tensor", theirs: "torch.Tensor", pair: "Pair") -> "torch.Tensor":
     """Return (n,) summed distances of the importance of the words of two texts, position by position.
 
     Words that one of the texts lacks, having been cut off, are left out.
@@ -84,12 +84,12 @@ def word_gaps(mine: "torch.Tensor", theirs: "torch.Tensor", pair: "Pair") -> "to
         pair: Which word each token belongs to.
     """
     words = int(max(pair.twin.max(), pair.owner.max())) + 1
-    first, second = _by_word(mine, pair.twin, words), _by_word(theirs, pair.owner, words)
+    first, second = _sum_by_word(mine, pair.twin, words), _sum_by_word(theirs, pair.owner, words)
     both = (first >= 0) & (second >= 0)
     return ((first - second).abs() * both).sum(1)
 
 
-def _by_word(phi: "torch.Tensor", owner: "torch.Tensor", words: int) -> "torch.Tensor":
+def _sum_by_word(phi: "torch.Tensor", owner: "torch.Tensor", words: int) -> "torch.Tensor":
     """Return (n, words) the largest importance among the tokens of each word, -1 where there are none."""
     # Tokens of no word go into one more column, which is dropped.
     column = owner.masked_fill(owner < 0, words)
@@ -150,7 +150,7 @@ class Flat(Adversarial):
         assert network.masks is not None
         generator, device = setup.random.masks, setup.device
         # A function, not a generator: a copy of the network shares it.
-        network.masks.draw = lambda shape: _uniform(shape, generator, device)
+        network.masks.draw = lambda shape: _make_uniform(shape, generator, device)
 
     def _prepare_groups(self, setup: "Setup") -> None:
         from robust_core.train.groups import add_groups
@@ -159,12 +159,12 @@ class Flat(Adversarial):
             raise Incompatible("Groups of words with a common factor are for word models: cnn and lstm.")
         add_groups(setup, self.groups)
 
-    def course(self, setup: "Setup") -> FlatCourse:
+    def course(self, setup: "Setup") -> FlatObjective:
         """Begin a training."""
-        return FlatCourse(setup, self)
+        return FlatObjective(setup, self)
 
 
-def _uniform(shape: Any, generator: Any, device: Any) -> "torch.Tensor":  # noqa: ANN401 (torch is imported late)
+def _make_uniform(shape: Any, generator: Any, device: Any) -> "torch.Tensor":  # noqa: ANN401 (torch is imported late)
     import torch
 
     return torch.rand(shape, generator=generator, device=device)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from robust_core.defences import DEFENCES
 from robust_core.registry import param
-from robust_core.train.defence import Course, Defence
+from robust_core.train.defence import Defence, Objective
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from robust_core.train.setup import Batch, Setup
 
 
-class FreeLBCourse(Course):
+class FreeLBObjective(Objective):
     """A training under FreeLB, and the passes that CARL and RAR add their terms to.
 
     Args:
@@ -28,11 +28,11 @@ class FreeLBCourse(Course):
     """
 
     def __init__(self, setup: "Setup", defence: "FreeLB") -> None:
-        from robust_core.models.networks.base import mean_norm
+        from robust_core.models.networks.base import measure_mean_norm
 
         super().__init__(setup)
         self.defence = defence
-        self._measure(mean_norm(setup.network.embedding.weight, setup.tokens.pad_id))
+        self._measure(measure_mean_norm(setup.network.embedding.weight, setup.tokens.pad_id))
 
     def _measure(self, unit: float) -> None:
         from robust_core.perturb import Ascent
@@ -52,7 +52,7 @@ class FreeLBCourse(Course):
 
     def gradients(self, batch: "Batch") -> "dict[str, torch.Tensor]":
         """Run the passes, leave the mean of their gradients in the parameters and return the loss terms."""
-        from robust_core.perturb import SameDropout, descend, slope_of
+        from robust_core.perturb import SameDropout, compute_slope, descend
 
         network = self.setup.network
         learnt = [p for module in (network, *self.modules.values()) for p in module.parameters() if p.requires_grad]
@@ -72,7 +72,7 @@ class FreeLBCourse(Course):
                 descend(total, learnt)
                 continue
             if added:
-                slope = slope_of(loss, delta, keep=True)
+                slope = compute_slope(loss, delta, keep=True)
                 descend(total, learnt, keep=self.keeps(t))
             else:
                 slope = descend(loss, learnt, delta, keep=self.keeps(t))
@@ -137,6 +137,6 @@ class FreeLB(Defence):
         """Return the paper's setting for a data set; where it has none, that for SST-2."""
         return cls(**cls.BY_DATASET.get(dataset, {}))
 
-    def course(self, setup: "Setup") -> FreeLBCourse:
+    def course(self, setup: "Setup") -> FreeLBObjective:
         """Begin a training."""
-        return FreeLBCourse(setup, self)
+        return FreeLBObjective(setup, self)

@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from robust_core.defences import DEFENCES
-from robust_core.defences.freelb import FreeLB, FreeLBCourse
+from robust_core.defences.freelb import FreeLB, FreeLBObjective
 from robust_core.registry import param
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from robust_core.train.setup import Batch, Setup
 
 
-class RARCourse(FreeLBCourse):
+class RARObjective(FreeLBObjective):
     """A training under RAR."""
 
     defence: "RAR"
@@ -57,6 +57,6 @@ class RAR(FreeLB):
         setup.network.add_reconstruction()
         setup.network.to(setup.device)
 
-    def course(self, setup: "Setup") -> RARCourse:
+    def course(self, setup: "Setup") -> RARObjective:
         """Begin a training."""
-        return RARCourse(setup, self)
+        return RARObjective(setup, self)

@@ -9,7 +9,7 @@ import numpy as np
 
 from robust_core import datasets
 from robust_core.errors import BadInput
-from robust_core.metrics import proportion_and_error
+from robust_core.metrics import estimate_proportion
 from robust_core.text import clean
 from robust_core.types import Encoder, Example
 
@@ -43,7 +43,7 @@ class Probe:
         return (vectors @ self.weight.T + self.bias).argmax(1)
 
 
-def fit(vectors: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np.ndarray]) -> Probe:
+def fit_probe(vectors: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np.ndarray]) -> Probe:
     """Fit a probe with the strength that is best on dev; on equality the stronger regularisation.
 
     Args:
@@ -51,11 +51,11 @@ def fit(vectors: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np.ndarr
         labels: (n,) classes.
         dev: Vectors and labels to choose the strength on.
     """
-    made = [_fit(vectors, labels, strength) for strength in STRENGTHS]
+    made = [_fit_in_parts(vectors, labels, strength) for strength in STRENGTHS]
     return max(made, key=lambda probe: (float((probe.predict(dev[0]) == dev[1]).mean()), -probe.strength))
 
 
-def _fit(vectors: np.ndarray, labels: np.ndarray, strength: float) -> Probe:
+def _fit_in_parts(vectors: np.ndarray, labels: np.ndarray, strength: float) -> Probe:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=strength, max_iter=1000, tol=1e-4).fit(vectors, labels)
@@ -84,7 +84,7 @@ class Task:
     test: Sequence[Example] = ()
 
 
-def read(name: str, data_dir: str | Path | None = None) -> Task:
+def read_task(name: str, data_dir: str | Path | None = None) -> Task:
     """Read a task.
 
     Raises:
@@ -95,21 +95,21 @@ def read(name: str, data_dir: str | Path | None = None) -> Task:
         train, dev, test = (datasets.load(name, split, data_dir) for split in datasets.SPLITS)
         return Task(name, datasets.describe(name).labels, train, dev, test)
     labels = ("subjective", "objective") if name == "subj" else ("negative", "positive")
-    return Task(name, labels, _folded(name, data_dir))
+    return Task(name, labels, _split_folds(name, data_dir))
 
 
-def _folded(name: str, data_dir: str | Path | None) -> list[Example]:
+def _split_folds(name: str, data_dir: str | Path | None) -> list[Example]:
     try:
         found = [Example(clean(row["text"]), int(row["label"]), f"{name}/all/{i}")
-                 for i, row in enumerate(datasets.table(FOLDED[name], data_dir))]
+                 for i, row in enumerate(datasets.read_table(FOLDED[name], data_dir))]
     except (KeyError, ValueError):
         raise BadInput(f"{FOLDED[name]} needs the columns text and label, a number.") from None
     return [example for example in found if example.text]
 
 
-def attacked(name: str, data_dir: str | Path | None = None) -> Task:
+def choose_attacked(name: str, data_dir: str | Path | None = None) -> Task:
     """Return SST-2, or MR with a fixed tenth of it as dev and another as test, for a classifier to be attacked."""
-    whole = read(name, data_dir)
+    whole = read_task(name, data_dir)
     if whole.test:
         return whole
     order = np.random.default_rng(0).permutation(len(whole.train))
@@ -121,37 +121,37 @@ def attacked(name: str, data_dir: str | Path | None = None) -> Task:
 Encode = Callable[[Sequence[str]], np.ndarray]
 
 
-def trained(encode: Encode, task: Task) -> Probe:
+def train_probe(encode: Encode, task: Task) -> Probe:
     """Fit a probe on a task's train texts, its strength chosen on dev."""
-    return fit(*_coded(encode, task.train), _coded(encode, task.dev))
+    return fit_probe(*_encode_task(encode, task.train), _encode_task(encode, task.dev))
 
 
-def _coded(encode: Encode, examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
+def _encode_task(encode: Encode, examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
     return encode([example.text for example in examples]), np.array([int(example.label or 0) for example in examples])
 
 
-def accuracy(encode: Encode, task: Task) -> tuple[float, float, int]:
+def measure_accuracy(encode: Encode, task: Task) -> tuple[float, float, int]:
     """Return the accuracy of probes on a task's test texts or over ten folds, its standard error, and the texts."""
     if task.test:
-        vectors, labels = _coded(encode, task.test)
-        hits = int((trained(encode, task).predict(vectors) == labels).sum())
-        return *proportion_and_error(hits, len(labels)), len(labels)
-    vectors, labels = _coded(encode, task.train)
+        vectors, labels = _encode_task(encode, task.test)
+        hits = int((train_probe(encode, task).predict(vectors) == labels).sum())
+        return *estimate_proportion(hits, len(labels)), len(labels)
+    vectors, labels = _encode_task(encode, task.train)
     folds = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     hits = 0
     for fold in range(FOLDS):
         test, dev = folds == fold, folds == (fold + 1) % FOLDS
-        probe = fit(vectors[~test & ~dev], labels[~test & ~dev], (vectors[dev], labels[dev]))
+        probe = fit_probe(vectors[~test & ~dev], labels[~test & ~dev], (vectors[dev], labels[dev]))
         hits += int((probe.predict(vectors[test]) == labels[test]).sum())
-    return *proportion_and_error(hits, len(labels)), len(labels)
+    return *estimate_proportion(hits, len(labels)), len(labels)
 
 
-def measured(encoder: Encoder, names: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
+def evaluate_transfer(encoder: Encoder, names: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
     """Measure an encoder on transfer tasks.
 
     Yields:
         A row a task: encoder, task, metric, value, value_se, n.
     """
     for name in names:
-        value, error, n = accuracy(encoder.encode, read(name, data_dir))
+        value, error, n = measure_accuracy(encoder.encode, read_task(name, data_dir))
         yield {"encoder": encoder.id, "task": name, "metric": "accuracy", "value": value, "value_se": error, "n": n}

@@ -29,14 +29,14 @@ class Pairs(NamedTuple):
     scores: np.ndarray
 
 
-def pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
+def read_pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
     """Read the pairs of a table, all its subsets together (SentEval's setting "all").
 
     Raises:
         MissingResource: The table is not here.
         BadInput: It holds no pairs, or a score that is no number.
     """
-    rows = [row for row in datasets.table(table, data_dir) if row.get("split", "test") == "test"]
+    rows = [row for row in datasets.read_table(table, data_dir) if row.get("split", "test") == "test"]
     try:
         found = [(clean(row["sentence1"]), clean(row["sentence2"]), float(row["score"])) for row in rows]
     except (KeyError, ValueError):
@@ -47,12 +47,12 @@ def pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
     return Pairs(first, second, np.array(scores))
 
 
-def every_sentence(data_dir: str | Path | None = None) -> set[str]:
+def list_sentences(data_dir: str | Path | None = None) -> set[str]:
     """Return the sentences of all tables that are here: nothing may be learnt from them."""
     texts: set[str] = set()
     for table in (*TASKS.values(), DEV, *_OTHERS):
         try:
-            for row in datasets.table(table, data_dir):
+            for row in datasets.read_table(table, data_dir):
                 texts |= {clean(row.get("sentence1", "")), clean(row.get("sentence2", ""))}
         except MissingResource:
             continue
@@ -75,7 +75,7 @@ def spearman(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -
     return rho, (1 - rho * rho) * math.sqrt((1 + rho * rho / 2) / (len(x) - 3))
 
 
-def correlation(encoder: Encoder, given: Pairs) -> tuple[float, float]:
+def correlate(encoder: Encoder, given: Pairs) -> tuple[float, float]:
     """Return Spearman's correlation of an encoder's cosines with people's scores, and its standard error."""
     texts = list(dict.fromkeys([*given.first, *given.second]))
     place = {text: i for i, text in enumerate(texts)}
@@ -84,14 +84,14 @@ def correlation(encoder: Encoder, given: Pairs) -> tuple[float, float]:
     return spearman(cosines, given.scores)
 
 
-def measured(encoder: Encoder, tasks: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
+def evaluate_similarity(encoder: Encoder, tasks: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
     """Measure an encoder on tasks.
 
     Yields:
         A row a task: encoder, task, metric, value, value_se, n.
     """
     for task in tasks:
-        given = pairs(TASKS[task], data_dir)
-        value, error = correlation(encoder, given)
+        given = read_pairs(TASKS[task], data_dir)
+        value, error = correlate(encoder, given)
         yield {"encoder": encoder.id, "task": task, "metric": "spearman", "value": value, "value_se": error,
                "n": len(given.scores)}

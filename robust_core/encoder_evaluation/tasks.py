@@ -11,10 +11,10 @@ from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
 from robust_core.encoder_evaluation import probes, similarity
-from robust_core.encoder_evaluation.victims import victim
+from robust_core.encoder_evaluation.victims import make_victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, model_fingerprint, versions
+from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
 from robust_core.types import Encoder, Event, Precision
 
 KINDS = ("sts", "transfer", "attacks")
@@ -27,7 +27,7 @@ ON_EMBEDDINGS: dict[str, dict[str, Any]] = {"fgsm": {"radius": 0.002}, "pgd": {"
 ATTACK_NAMES = (*ON_WORDS, *ON_EMBEDDINGS)
 
 
-def tasks(asked: Sequence[str] = ()) -> list[tuple[str, str]]:
+def list_tasks(asked: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Return (kind, task) of what is asked for: whole kinds, or single tasks; all without asking.
 
     Raises:
@@ -45,7 +45,7 @@ def tasks(asked: Sequence[str] = ()) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in every if kind in asked or (name in asked and kind != "attacks")]
 
 
-def evaluated(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, str]], *, attacks: Sequence[str] = (),
+def evaluate_encoder(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, str]], *, attacks: Sequence[str] = (),
               n: int | None = None, data_dir: str | Path | None = None, store: ResultStore | None = None,
               stop: threading.Event | None = None, precision: Precision = "exact") -> Iterator[Event]:
     """Measure encoders on tasks.
@@ -81,38 +81,38 @@ def evaluated(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, str]], *,
                 return
             yield Event("progress", "", encoder.id, {"part": "tasks", "done": done * len(encoders) + place,
                                                      "total": len(wanted) * len(encoders)})
-            measured = similarity.measured if kind == "sts" else probes.measured
+            measured = similarity.evaluate_similarity if kind == "sts" else probes.evaluate_transfer
             for row in measured(encoder, [task], data_dir):
                 yield Event("row", "", encoder.id, row)
         if kind == "attacks":
-            yield from _attacked(encoders, task, attacks or ATTACK_NAMES, n or SENTENCES, data_dir, store, stop,
+            yield from _attack_encoder(encoders, task, attacks or ATTACK_NAMES, n or SENTENCES, data_dir, store, stop,
                                  precision)
 
 
-def _attacked(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n: int, data_dir: str | Path | None,
+def _attack_encoder(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n: int, data_dir: str | Path | None,
               store: ResultStore | None, stop: threading.Event, precision: Precision) -> Iterator[Event]:
-    given = probes.attacked(task, data_dir)
+    given = probes.choose_attacked(task, data_dir)
     victims = []
     for encoder in encoders:
         if stop.is_set():
             return
         yield Event("progress", "", encoder.id, {"part": f"classifiers of {task}", "done": len(victims),
                                                  "total": len(encoders)})
-        victims.append(victim(encoder, probes.trained(encoder.encode, given), given.labels, task))
+        victims.append(make_victim(encoder, probes.train_probe(encoder.encode, given), given.labels, task))
     examples = datasets.choose(given.test, n, seed=0)
     for name in attacks:
         if stop.is_set():
             return
         try:
             if name in EMBEDDING_ATTACKS:
-                yield from _on_embeddings(victims, task, name, examples, stop, precision)
+                yield from _attack_embeddings(victims, task, name, examples, stop, precision)
             else:
-                yield from _on_words(victims, task, name, examples, store, stop, precision)
+                yield from _attack_words(victims, task, name, examples, store, stop, precision)
         except RobustError as error:
             yield Event("note", "", "", {"message": f"{name} on {task} is left out. {error}"})
 
 
-def _on_embeddings(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any],
+def _attack_embeddings(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any],
                    stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = EMBEDDING_ATTACKS[name](**ON_EMBEDDINGS[name])
     for done, model in enumerate(victims):
@@ -124,14 +124,14 @@ def _on_embeddings(victims: Sequence[Any], task: str, name: str, examples: Seque
         except Incompatible as error:
             yield Event("note", "", model.id, {"message": f"{name} on {task} is left out for {model.id}. {error}"})
             continue
-        yield _row(model, task, attack, metrics.embedding_summary(results), "")
+        yield _make_row(model, task, attack, metrics.summarise_embedding_attacks(results), "")
 
 
-def _on_words(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any], store: ResultStore | None,
+def _attack_words(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any], store: ResultStore | None,
               stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = ATTACKS[name]()
     found: dict[str, dict[str, Any]] = {model.id: {} for model in victims}
-    runs = {model.id: _run(model, attack, task, examples, precision) for model in victims}
+    runs = {model.id: _describe_run(model, attack, task, examples, precision) for model in victims}
     opened: dict[str, str] = {}
     if store is not None:
         opened = {name: store.open_run(run) for name, run in runs.items()}
@@ -152,18 +152,18 @@ def _on_words(victims: Sequence[Any], task: str, name: str, examples: Sequence[A
         if stop.is_set():
             return
         results = [found[model.id][e.uid] for e in examples if e.uid in found[model.id]]
-        yield _row(model, task, attack, metrics.summary(results), opened.get(model.id, ""))
+        yield _make_row(model, task, attack, metrics.summary(results), opened.get(model.id, ""))
 
 
-def _run(model: Any, attack: Any, task: str, examples: Sequence[Any], precision: Precision) -> Run:  # noqa: ANN401
+def _describe_run(model: Any, attack: Any, task: str, examples: Sequence[Any], precision: Precision) -> Run:  # noqa: ANN401
     texts = json.dumps([[e.uid, e.text, e.label] for e in examples])
     data = {"dataset": task, "split": "attacked", "sha256": hashlib.sha256(texts.encode()).hexdigest(),
             "precision": precision}
-    return Run(to_record(attack), {model.id: model_fingerprint(model)}, data, 0, versions(),
+    return Run(to_record(attack), {model.id: fingerprint_model(model)}, data, 0, read_versions(),
                str(getattr(model, "device", "cpu")))
 
 
-def _row(model: Any, task: str, attack: Any, values: dict[str, Any], run: str) -> Event:  # noqa: ANN401
+def _make_row(model: Any, task: str, attack: Any, values: dict[str, Any], run: str) -> Event:  # noqa: ANN401
     encoder = model.id.removeprefix("encoders/").removesuffix(f"/{task}")
     head = {"encoder": encoder, "task": task, "metric": f"attack_success_rate {attack.name}",
             "value": values["attack_success_rate"], "value_se": values["attack_success_rate_se"], "attack": attack.name,

@@ -10,7 +10,7 @@ from robust_core.encoders import MeanPooled
 from robust_core.types import Encoder
 
 
-class Closed:
+class BlackBoxClassifier:
     """A classifier of an encoder that shows no gradients: a text goes in, probabilities come out.
 
     Args:
@@ -33,7 +33,7 @@ class Closed:
         return (scores / scores.sum(1, keepdims=True)).astype(np.float32)
 
 
-def victim(encoder: Encoder, probe: Probe, labels: tuple[str, ...], task: str) -> Any:  # noqa: ANN401 (a Classifier)
+def make_victim(encoder: Encoder, probe: Probe, labels: tuple[str, ...], task: str) -> Any:  # noqa: ANN401 (a Classifier)
     """Return the classifier of an encoder and a probe: one of ours with gradients and the fast door for attacks.
 
     Args:
@@ -44,7 +44,7 @@ def victim(encoder: Encoder, probe: Probe, labels: tuple[str, ...], task: str) -
     """
     name = f"encoders/{encoder.id}/{task}"
     if not isinstance(encoder, MeanPooled):
-        return Closed(name, labels, encoder, probe)
+        return BlackBoxClassifier(name, labels, encoder, probe)
     from robust_core.models.classifier import TextClassifier
     from robust_core.models.networks.probe import UnitClassifier
 

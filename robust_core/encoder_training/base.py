@@ -37,7 +37,7 @@ class Schedule:
         check_parameters(self)
 
 
-def method(name: str, preset: str = "", **values: Any) -> SimCSE:  # noqa: ANN401 (fields)
+def make_method(name: str, preset: str = "", **values: Any) -> SimCSE:  # noqa: ANN401 (fields)
     """Return a method with a preset, and `values` on top of it.
 
     Raises:

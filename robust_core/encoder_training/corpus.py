@@ -38,7 +38,7 @@ class Corpus(NamedTuple):
     length: int
 
 
-def read(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Path | None = None) -> Corpus:
+def read_corpus(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Path | None = None) -> Corpus:
     """Read the sentences of at most `length` pieces, each once, and draw some.
 
     Texts that stand in a dev or test split, or in an STS set, are left out. The draw is the same for every seed.
@@ -53,9 +53,9 @@ def read(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Path | No
         MissingResource: No source is here.
     """
     room = length - len(tokens.prefix) - len(tokens.suffix)
-    held = _held_out(data_dir, room)
+    held = _list_held_out(data_dir, room)
     found: dict[str, tuple[str, tuple[int, ...]]] = {}
-    for source, texts in _sources(data_dir, room).items():
+    for source, texts in _list_sources(data_dir, room).items():
         for text in texts:
             if text in held or text in found or text.count(" ") >= room:
                 continue
@@ -74,25 +74,25 @@ def read(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Path | No
     return Corpus([found[text][1] for text in texts], counts, len(found), digest, length)
 
 
-def _sources(data_dir: str | Path | None, room: int) -> dict[str, list[str]]:
+def _list_sources(data_dir: str | Path | None, room: int) -> dict[str, list[str]]:
     """Return the texts of each source that is here, without those that are too long."""
     found = {}
     for name in (_WIKI, *_SETS):
         with contextlib.suppress(MissingResource):
-            found[name] = _short(name if name == _WIKI else f"{name}/train", data_dir, room)
+            found[name] = _is_short(name if name == _WIKI else f"{name}/train", data_dir, room)
     return found
 
 
-def _held_out(data_dir: str | Path | None, room: int) -> set[str]:
-    texts = similarity.every_sentence(data_dir)
+def _list_held_out(data_dir: str | Path | None, room: int) -> set[str]:
+    texts = similarity.list_sentences(data_dir)
     for name in _SETS:
         for split in ("dev", "test"):
             with contextlib.suppress(MissingResource):
-                texts.update(_short(f"{name}/{split}", data_dir, room))
+                texts.update(_is_short(f"{name}/{split}", data_dir, room))
     return texts
 
 
-def _short(table: str, data_dir: str | Path | None, room: int) -> list[str]:
+def _is_short(table: str, data_dir: str | Path | None, room: int) -> list[str]:
     # A word has one piece or more: most reviews need neither be cleaned nor tokenised. Cleaning joins Penn tokens.
-    texts = (row["text"] for row in datasets.table(table, data_dir) if "text" in row)
+    texts = (row["text"] for row in datasets.read_table(table, data_dir) if "text" in row)
     return [text for raw in texts if raw.count(" ") < 2 * room and (text := clean(raw))]

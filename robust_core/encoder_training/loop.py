@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from robust_core.encoder_training.networks import SentenceBatch, Training
-from robust_core.encoder_training.objectives import Course
+from robust_core.encoder_training.objectives import Objective
 from robust_core.errors import BadInput
-from robust_core.models.batching import batches, padded
+from robust_core.models.batching import pad_rows, split_batches
 from robust_core.text import clean
-from robust_core.train.batches import rate, shuffled
+from robust_core.train.batches import compute_rate, shuffle
 from robust_core.train.recipe import Recipe
 from robust_core.types import Encoder
 
@@ -41,7 +41,7 @@ class EncoderLoop:
         weights: Low-rank weights of the best step, in fp16.
     """
 
-    def __init__(self, training: Training, course: Course, schedule: "Schedule", rows: Sequence[tuple[int, ...]],
+    def __init__(self, training: Training, course: Objective, schedule: "Schedule", rows: Sequence[tuple[int, ...]],
                  dev: Callable[[Encoder], float]) -> None:
         self._training, self._course, self._schedule, self._rows, self._dev = training, course, schedule, rows, dev
         modules = [training.network, *course.modules.values()]
@@ -84,7 +84,7 @@ class EncoderLoop:
 
     def _batches(self) -> Iterator[list[tuple[int, ...]]]:
         for _ in range(self._schedule.epochs):
-            groups = [group for group in shuffled(self._rows, self._schedule.batch_size,
+            groups = [group for group in shuffle(self._rows, self._schedule.batch_size,
                                                   self._training.random.order)]
             whole = [group for group in groups if len(group) == self._schedule.batch_size]
             for group in whole[: self._a_epoch]:
@@ -93,12 +93,12 @@ class EncoderLoop:
     def _take(self, step: int, rows: list[tuple[int, ...]]) -> dict[str, float]:
         training, schedule = self._training, self._schedule
         for group in self._optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * rate(step, self.steps, self._recipe)
+            group["lr"] = schedule.learning_rate * compute_rate(step, self.steps, self._recipe)
         for module in (training.network, *self._course.modules.values()):
             module.train()
         self._optimiser.zero_grad()
         with training.random.dropout:
-            terms = self._course.terms(SentenceBatch(*padded(rows, training.tokens.pad_id, training.device)))
+            terms = self._course.terms(SentenceBatch(*pad_rows(rows, training.tokens.pad_id, training.device)))
             sum(terms.values(), start=torch.zeros((), device=training.device)).backward()
         for group in self._groups if schedule.clip else ():
             torch.nn.utils.clip_grad_norm_(group, schedule.clip)
@@ -134,8 +134,8 @@ class _Asked:
         rows = [self._tokens.ids(clean(text)) for text in texts]
         found = np.zeros((len(rows), network.body.width), dtype=np.float32)
         network.eval()
-        for chosen in batches(rows, 32_768 if device.type == "cuda" else 2048):
-            ids, mask = padded([rows[i] for i in chosen], self._tokens.pad_id, device)
+        for chosen in split_batches(rows, 32_768 if device.type == "cuda" else 2048):
+            ids, mask = pad_rows([rows[i] for i in chosen], self._tokens.pad_id, device)
             with torch.no_grad(), self._training.autocast():
                 vectors = network.represent(network.embedding(ids), mask)
             found[chosen] = torch.nn.functional.normalize(vectors, dim=-1).float().cpu().numpy()

@@ -4,12 +4,12 @@ import torch
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
 
-def similarities(anchors: torch.Tensor, others: torch.Tensor, temperature: float) -> torch.Tensor:
+def compute_similarities(anchors: torch.Tensor, others: torch.Tensor, temperature: float) -> torch.Tensor:
     """Return the (n, m) cosines of (n, d) and (m, d) rows, divided by the temperature."""
     return F.normalize(anchors, dim=-1) @ F.normalize(others, dim=-1).T / temperature
 
 
-def info_nce(anchors: torch.Tensor, positives: torch.Tensor, temperature: float,
+def info_nce_loss(anchors: torch.Tensor, positives: torch.Tensor, temperature: float,
              reduction: str = "mean") -> torch.Tensor:
     """Return how hard it is to tell each anchor's own positive among all of them.
 
@@ -24,24 +24,24 @@ def info_nce(anchors: torch.Tensor, positives: torch.Tensor, temperature: float,
 
     Source: Gao et al. 2021, arXiv:2104.08821, equation 4.
     """
-    scores = similarities(anchors, positives, temperature)
+    scores = compute_similarities(anchors, positives, temperature)
     return F.cross_entropy(scores, torch.arange(len(scores), device=scores.device), reduction=reduction)
 
 
-def stacked(anchors: torch.Tensor, views: list[torch.Tensor], temperature: float) -> torch.Tensor:
+def stack_views(anchors: torch.Tensor, views: list[torch.Tensor], temperature: float) -> torch.Tensor:
     """Return the (v n, n) scores of v views: below those of the first stand those of the second, and so on.
 
     Views share no denominator, so an adversarial view is one more positive and never a negative.
     """
-    return torch.cat([similarities(anchors, view, temperature) for view in views])
+    return torch.cat([compute_similarities(anchors, view, temperature) for view in views])
 
 
-def contrast(anchors: torch.Tensor, views: list[torch.Tensor], temperature: float) -> torch.Tensor:
+def contrastive_loss(anchors: torch.Tensor, views: list[torch.Tensor], temperature: float) -> torch.Tensor:
     """Return the mean of `info_nce` over several (n, d) views of the same sentences.
 
     Source: RobustSentEmbed (arXiv:2403.11082) with adversarial positives.
     """
-    scores = stacked(anchors, views, temperature)
+    scores = stack_views(anchors, views, temperature)
     own = torch.arange(len(anchors), device=scores.device).repeat(len(views))
     return F.cross_entropy(scores, own)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from robust_core.models.networks.base import Network, mean_norm
+from robust_core.models.networks.base import Network, measure_mean_norm
 from robust_core.models.networks.bert import mean_pool
 from robust_core.models.networks.encoder_body import Body
 from robust_core.train.setup import Randomness
@@ -124,4 +124,4 @@ class Training:
     @property
     def unit(self) -> float:
         """Mean norm of the encoder's token embeddings, in which sizes are given."""
-        return mean_norm(self.network.embedding.weight, self.tokens.pad_id)
+        return measure_mean_norm(self.network.embedding.weight, self.tokens.pad_id)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from robust_core.encoder_training.losses import contrast, info_nce, replaced_loss
+from robust_core.encoder_training.losses import contrastive_loss, info_nce_loss, replaced_loss
 from robust_core.encoder_training.networks import Discriminator, SentenceBatch, Training
-from robust_core.encoder_training.perturbations import Mixed, TokenTable, released
-from robust_core.encoder_training.replaced_tokens import Special, replace
+from robust_core.encoder_training.perturbations import MixedAscent, TokenTable, perturb_as_released
+from robust_core.encoder_training.replaced_tokens import Special, replace_tokens
 from robust_core.errors import Incompatible
 from robust_core.models import masked_lm
 from robust_core.models.lora import add_low_rank
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Terms = dict[str, torch.Tensor]
 
 
-class Course:
+class Objective:
     """A training under SimCSE.
 
     Args:
@@ -43,7 +43,7 @@ class Course:
         The network is in train mode; torch's global random numbers are the training's stream for dropout.
         """
         first, second = self.views(batch)
-        return {"contrast": info_nce(first, second, self.method.temperature)}
+        return {"contrast": info_nce_loss(first, second, self.method.temperature)}
 
     def views(self, batch: SentenceBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return two (n, d) views of each sentence, which differ by dropout."""
@@ -55,7 +55,7 @@ class Course:
         return first, second
 
 
-class RobustCourse(Course):
+class RobustObjective(Objective):
     """A training under RobustSentEmbed.
 
     Args:
@@ -73,7 +73,7 @@ class RobustCourse(Course):
         (pieces, width), unit = training.network.embedding.weight.shape, training.unit
         self._noise = training.random.noise
         self._table = TokenTable(pieces, width, unit, method.token_step, method.updates, self._noise)
-        self._sentence = Mixed(method.sentence_radius * unit, method.sentence_step * unit,
+        self._sentence = MixedAscent(method.sentence_radius * unit, method.sentence_step * unit,
                                min(method.sentence_start, method.sentence_radius) * unit, method.mix, method.updates)
         if method.detection:
             self._prepare_detection()
@@ -103,14 +103,14 @@ class RobustCourse(Course):
         first, second = self.views(batch)
         adversarial = self._view(sentence, batch) if needs_view else first
         views = [second, adversarial] if method.positive else [second]
-        terms = {"contrast": contrast(first, views, method.temperature)}
+        terms = {"contrast": contrastive_loss(first, views, method.temperature)}
         if method.regulariser:
             # The released code reads the target through the embedding layer twice as well.
             target = self._view(self._doubled(rows), batch) if method.released_attack else second
-            terms["regulariser"] = method.regulariser * info_nce(target, adversarial, method.temperature)
+            terms["regulariser"] = method.regulariser * info_nce_loss(target, adversarial, method.temperature)
         if method.token_contrast:
             moved = self._view(rows + tokens, batch)
-            terms["token_contrast"] = method.token_contrast * info_nce(moved, second, method.temperature)
+            terms["token_contrast"] = method.token_contrast * info_nce_loss(moved, second, method.temperature)
         if method.detection:
             terms["detection"] = method.detection * self._detection(batch, tokens, first)
         return terms
@@ -138,13 +138,13 @@ class RobustCourse(Course):
         """Return (n, t, d) rows under the sentence-level perturbation."""
         rows, method = rows.detach(), self.method
         if method.released_attack:
-            return released(lambda x: self._climbed(x, clean, batch), self._doubled(rows).detach(), method.updates,
+            return perturb_as_released(lambda x: self._climbed(x, clean, batch), self._doubled(rows).detach(), method.updates,
                             method.mix)
         return rows + self._sentence.find(lambda delta: self._climbed(rows + delta, clean, batch), batch.mask,
                                           rows.shape[-1], self._noise)
 
     def _climbed(self, rows: torch.Tensor, clean: torch.Tensor, batch: SentenceBatch) -> torch.Tensor:
-        return info_nce(self._view(rows, batch), clean, self.method.temperature, reduction="sum")
+        return info_nce_loss(self._view(rows, batch), clean, self.method.temperature, reduction="sum")
 
     def _doubled(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the output of the embedding layer, which the released code feeds to that layer once more."""
@@ -152,7 +152,7 @@ class RobustCourse(Course):
 
     def _detection(self, batch: SentenceBatch, delta: torch.Tensor, meaning: torch.Tensor) -> torch.Tensor:
         method, network = self.method, self.training.network
-        ids, changed = replace(batch, method.masked, self._special, self._generator.likeliest, self._noise,
+        ids, changed = replace_tokens(batch, method.masked, self._special, self._generator.likeliest, self._noise,
                                method.everywhere)
         discriminator = self.modules["discriminator"]
         with self.training.autocast():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from robust_core.perturb import Ascent, slope_of
+from robust_core.perturb import Ascent, compute_slope
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
 # What the released code holds its sentence-level perturbation to, and the sizes of its two steps.
@@ -13,7 +13,7 @@ _RELEASED_RADIUS, _RELEASED_SIGN, _RELEASED_GRADIENT = 1e-6, 0.00097, 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class Mixed:
+class MixedAscent:
     """A sentence-level perturbation that mixes a step along signs (FGSM) with one along the gradient (PGD).
 
     Args:
@@ -56,11 +56,11 @@ class Mixed:
         delta = self.parts()[0].begin(where, width, generator)
         for _ in range(self.updates):
             delta = delta.detach().requires_grad_()
-            delta = self.climbed(delta, slope_of(loss(delta), delta), where)
+            delta = self.climbed(delta, compute_slope(loss(delta), delta), where)
         return delta.detach()
 
 
-def released(loss: Loss, clean: torch.Tensor, updates: int, mix: float = 0.5) -> torch.Tensor:
+def perturb_as_released(loss: Loss, clean: torch.Tensor, updates: int, mix: float = 0.5) -> torch.Tensor:
     """Perturb embeddings as the released code does: the formula for a perturbation, applied to the embeddings.
 
     Scaling x itself to a largest coordinate of 1 moves it so far that the projection to x +- 1e-6 decides everything:
@@ -78,7 +78,7 @@ def released(loss: Loss, clean: torch.Tensor, updates: int, mix: float = 0.5) ->
     x = clean.detach()
     for _ in range(updates):
         x = x.detach().requires_grad_()
-        slope = slope_of(loss(x), x)
+        slope = compute_slope(loss(x), x)
         far = x.detach() + _RELEASED_GRADIENT * slope
         far = far / (far.abs().amax(-1, keepdim=True) + 1e-6)
         x = mix * (x.detach() + _RELEASED_SIGN * slope.sign()) + (1 - mix) * far
@@ -123,7 +123,7 @@ class TokenTable:
         delta = delta * (self._unit / delta.norm().clamp(min=1e-8))
         for _ in range(self._updates):
             delta = delta.detach().requires_grad_()
-            delta = self._ascent.climbed(delta, slope_of(loss(delta), delta), where)
+            delta = self._ascent.climbed(delta, compute_slope(loss(delta), delta), where)
             norms = delta.norm(dim=-1, keepdim=True)
             delta = delta * norms / norms.amax(1, keepdim=True).clamp(min=1e-8)
         delta = delta.detach()

@@ -19,7 +19,7 @@ class Special(NamedTuple):
     pieces: int
 
 
-def hidden(batch: SentenceBatch, share: float, special: Special, generator: torch.Generator
+def hide_tokens(batch: SentenceBatch, share: float, special: Special, generator: torch.Generator
            ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose pieces to guess and hide them: 80 % are masked, 10 % replaced at random, 10 % left (Devlin et al. 2019).
 
@@ -41,7 +41,7 @@ def hidden(batch: SentenceBatch, share: float, special: Special, generator: torc
     return torch.where(wanted & (kind >= 0.9), other, shown), wanted
 
 
-def replace(batch: SentenceBatch, share: float, special: Special, guess: Generator, generator: torch.Generator,
+def replace_tokens(batch: SentenceBatch, share: float, special: Special, guess: Generator, generator: torch.Generator,
             everywhere: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """Put the generator's likeliest pieces in the place of some.
 
@@ -57,7 +57,7 @@ def replace(batch: SentenceBatch, share: float, special: Special, guess: Generat
         (n, t) ids, and (n, t) bool where they differ from the original; never at the first piece and at pads.
     """
     ids, mask = batch
-    shown, wanted = hidden(batch, share, special, generator)
+    shown, wanted = hide_tokens(batch, share, special, generator)
     places = mask.clone() if everywhere else wanted
     places[:, 0] = False
     found = ids.clone()

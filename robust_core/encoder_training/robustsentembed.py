@@ -8,7 +8,7 @@ from robust_core.registry import param
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.networks import Training
-    from robust_core.encoder_training.objectives import Course
+    from robust_core.encoder_training.objectives import Objective
 from robust_core.encoder_training.simcse import SimCSE
 
 
@@ -53,8 +53,8 @@ class RobustSentEmbed(SimCSE):
     everywhere: bool = param(False, "Take the generator's guess for every piece, not for masked ones only")
     released_attack: bool = param(False, "Perturb sentences as the released code does")
 
-    def course(self, training: "Training") -> "Course":
+    def course(self, training: "Training") -> "Objective":
         """Begin a training."""
-        from robust_core.encoder_training.objectives import RobustCourse
+        from robust_core.encoder_training.objectives import RobustObjective
 
-        return RobustCourse(training, self)
+        return RobustObjective(training, self)

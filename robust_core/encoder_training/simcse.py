@@ -8,7 +8,7 @@ from robust_core.registry import check_parameters, param
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.networks import Training
-    from robust_core.encoder_training.objectives import Course
+    from robust_core.encoder_training.objectives import Objective
 
 
 @METHODS.register("simcse", title="SimCSE", source="https://arxiv.org/abs/2104.08821")
@@ -30,8 +30,8 @@ class SimCSE:
     def __post_init__(self) -> None:
         check_parameters(self)
 
-    def course(self, training: "Training") -> "Course":
+    def course(self, training: "Training") -> "Objective":
         """Begin a training."""
-        from robust_core.encoder_training.objectives import Course
+        from robust_core.encoder_training.objectives import Objective
 
-        return Course(training, self)
+        return Objective(training, self)

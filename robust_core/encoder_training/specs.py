@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robust_core.encoder_training import METHODS
-from robust_core.encoder_training.base import Schedule, method
+from robust_core.encoder_training.base import Schedule, make_method
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput
@@ -16,7 +16,7 @@ from robust_core.registry import parameters, to_record
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class EncoderSpec:
     """One training of an encoder.
 
     Args:
@@ -53,13 +53,13 @@ class Order:
         return words + (["--sentences", str(self.sentences)] if self.sentences is not None else [])
 
 
-def parameters_of(name: str) -> dict[str, type]:
+def list_parameters(name: str) -> dict[str, type]:
     """Return the types of what may be set: the method's parameters and the schedule's."""
     return {p.name: p.type for cls in (Schedule, METHODS[name]) for p in parameters(cls)}
 
 
-def order(name: str, preset: str = "", settings: Mapping[str, Any] | None = None, encoder: str = "", seed: int = 0,
-          sentences: int | None = None, start: str = "") -> Order:
+def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None = None, encoder: str = "", seed: int = 0,
+          sentences: int | None = None, start: str = "") -> EncoderSpec:
     """Return a training from its settings.
 
     Args:
@@ -87,11 +87,11 @@ def order(name: str, preset: str = "", settings: Mapping[str, Any] | None = None
     encoder = encoder or ("-".join([name, *parts]) if parts else "")
     if encoder and (not encoder.replace("-", "").replace("_", "").isalnum() or encoder == "minilm"):
         raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not {encoder!r}.")
-    return Order(method(name, preset, **{k: v for k, v in given.items() if k in own}),
+    return EncoderSpec(make_method(name, preset, **{k: v for k, v in given.items() if k in own}),
                  Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)
 
 
-def run(wanted: Order, root: Path, device: str = "auto", data_dir: str | None = None) -> Iterator[dict[str, Any]]:
+def run_training(wanted: EncoderSpec, root: Path, device: str = "auto", data_dir: str | None = None) -> Iterator[dict[str, Any]]:
     """Train, store the encoder and hand on the events; the last is {"kind": "stored", "row": …, "card": …}."""
     for event in train(wanted.method, wanted.schedule, sentences=wanted.sentences, seed=wanted.seed, device=device,
                        data_dir=data_dir, name=wanted.name, start=wanted.start):

@@ -12,7 +12,7 @@ from robust_core.encoder_training.base import Schedule
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.errors import BadInput
 from robust_core.models import encoder_cards
-from robust_core.models.device import fast_bf16, pick_device
+from robust_core.models.device import has_fast_bf16, pick_device
 from robust_core.registry import to_record
 
 _LORA_SCALE = 2.0
@@ -46,28 +46,28 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
     """
     from robust_core.encoder_training.loop import EncoderLoop
     from robust_core.encoder_training.networks import SentenceNetwork, Training
-    from robust_core.models.base_encoders import parent
+    from robust_core.models.base_encoders import load_base_encoder
     from robust_core.models.lora import add_low_rank
     from robust_core.train.setup import Randomness
 
     where = pick_device(device)
     random = Randomness(seed, where)
-    body, tokens, sha256 = parent(start, _LONGEST)
+    body, tokens, sha256 = load_base_encoder(start, _LONGEST)
     if sentences is None:
         sentences = 0 if where.type == "cuda" else corpus.ON_CPU
-    given = corpus.read(tokens.until(schedule.length), sentences, schedule.length, data_dir)
+    given = corpus.read_corpus(tokens.until(schedule.length), sentences, schedule.length, data_dir)
     if len(given.rows) < schedule.batch_size:
         raise BadInput(f"There are only {len(given.rows)} sentences of at most {schedule.length} pieces; a batch has "
                        f"{schedule.batch_size}.")
-    dev = similarity.pairs(similarity.DEV, data_dir)
+    dev = similarity.read_pairs(similarity.DEV, data_dir)
     with random.first:
         network = SentenceNetwork(body, method.projection)
         add_low_rank(network, schedule.rank, schedule.lora_targets)
         network.to(where)
-        training = Training(network, tokens, where, random, schedule.mixed and fast_bf16(where), schedule.rank,
-                            schedule.lora_targets, lambda: parent(start, _LONGEST).body)
+        training = Training(network, tokens, where, random, schedule.mixed and has_fast_bf16(where), schedule.rank,
+                            schedule.lora_targets, lambda: load_base_encoder(start, _LONGEST).body)
         course = method.course(training)
-    loop = EncoderLoop(training, course, schedule, given.rows, lambda encoder: similarity.correlation(encoder, dev)[0])
+    loop = EncoderLoop(training, course, schedule, given.rows, lambda encoder: similarity.correlate(encoder, dev)[0])
     yield {"kind": "ready", "sentences": len(given.rows), "steps": loop.steps}
     yield from loop.run()
     card = encoder_cards.EncoderCard(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from robust_core.evaluation import meaning_changes as meaning
-from robust_core.explainers.base import allowed_gap
+from robust_core.explainers.base import allow_gap
 from robust_core.types import AttackResult, Attribution
 
 Check = Callable[[Sequence[AttackResult], Sequence[Attribution]], str | None]
@@ -25,7 +25,7 @@ class Flag(NamedTuple):
     advice: str
 
 
-def flags(results: Sequence[AttackResult], attributions: Sequence[Attribution] = ()) -> list[Flag]:
+def raise_flags(results: Sequence[AttackResult], attributions: Sequence[Attribution] = ()) -> list[Flag]:
     """Run every check on the results of one attack on one victim, and on attributions made for them."""
     raised = []
     for check in CHECKS:
@@ -36,9 +36,9 @@ def flags(results: Sequence[AttackResult], attributions: Sequence[Attribution] =
     return raised
 
 
-def warnings(results: Sequence[AttackResult], attributions: Sequence[Attribution] = ()) -> list[str]:
+def list_warnings(results: Sequence[AttackResult], attributions: Sequence[Attribution] = ()) -> list[str]:
     """Return what `flags` raises as lines: the finding, then the advice."""
-    return [f"{flag.finding} {flag.advice}" for flag in flags(results, attributions)]
+    return [f"{flag.finding} {flag.advice}" for flag in raise_flags(results, attributions)]
 
 
 def _register(check: Check) -> Check:
@@ -46,11 +46,11 @@ def _register(check: Check) -> Check:
     return check
 
 
-def _attempted(results: Sequence[AttackResult]) -> list[AttackResult]:
+def _list_attempted(results: Sequence[AttackResult]) -> list[AttackResult]:
     return [r for r in results if r.status not in ("skipped", "stopped")]
 
 
-def _percent(part: float, whole: float) -> str:
+def _format_percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.0f} %"
 
 
@@ -76,7 +76,7 @@ def seldom_swaps(results: Sequence[AttackResult], attributions: Sequence[Attribu
     The figure then measures candidates and constraints rather than the classifier. Loosen a constraint, or check that
     there are candidates for these words.
     """
-    tried = _attempted(results)
+    tried = _list_attempted(results)
     unchanged = sum(not r.swaps for r in tried)
     if len(tried) >= 5 and unchanged > 0.95 * len(tried):
         return f"No word was changed in {unchanged} of {len(tried)} attacked texts."
@@ -93,7 +93,7 @@ def unknown_words_flip(results: Sequence[AttackResult], attributions: Sequence[A
     flipped = [r for r in results if r.status == "succeeded"]
     unknown = [r for r in flipped if any("does not know" in note for note in r.notes)]
     if len(flipped) >= 5 and len(unknown) > 0.2 * len(flipped):
-        return f"{_percent(len(unknown), len(flipped))} of the flips bring in words unknown to the model."
+        return f"{_format_percent(len(unknown), len(flipped))} of the flips bring in words unknown to the model."
     return None
 
 
@@ -111,7 +111,7 @@ def meaning_changes(results: Sequence[AttackResult], attributions: Sequence[Attr
     together = len(set().union(*changed.values()))
     if together >= 2 and together > 0.05 * len(succeeded):
         kinds = ", ".join(f"{kind} {len(found)}" for kind, found in changed.items())
-        return f"{_percent(together, len(succeeded))} of the successes rest on swaps that change the meaning ({kinds})."
+        return f"{_format_percent(together, len(succeeded))} of the successes rest on swaps that change the meaning ({kinds})."
     return None
 
 
@@ -124,7 +124,7 @@ def budget_runs_out(results: Sequence[AttackResult], attributions: Sequence[Attr
     tried = [r for r in results if r.status != "skipped"]
     cut = sum(r.status in ("exhausted", "stopped") for r in tried)
     if cut > 0.1 * len(tried):
-        return f"{_percent(cut, len(tried))} of the attacks were cut short."
+        return f"{_format_percent(cut, len(tried))} of the attacks were cut short."
     return None
 
 
@@ -135,9 +135,9 @@ def attributions_incomplete(results: Sequence[AttackResult], attributions: Seque
     The gap may be max(1 % of the difference, 0.002) for 95 % of the texts. Use more integration steps.
     """
     promised = [a for a in attributions if a.gap == a.gap and a.total == a.total]
-    wide = sum(a.gap > allowed_gap(a.total) for a in promised)
+    wide = sum(a.gap > allow_gap(a.total) for a in promised)
     if wide > 0.05 * len(promised):
-        return f"{_percent(wide, len(promised))} of the attributions leave too wide a completeness gap."
+        return f"{_format_percent(wide, len(promised))} of the attributions leave too wide a completeness gap."
     return None
 
 
@@ -151,5 +151,5 @@ def local_models_fit_badly(results: Sequence[AttackResult], attributions: Sequen
     fitted = [a for a in attributions if a.fit == a.fit]
     bad = sum(a.fit < 0.5 for a in fitted)
     if bad > 0.25 * len(fitted):
-        return f"{_percent(bad, len(fitted))} of the local linear models have an R² below 0.5."
+        return f"{_format_percent(bad, len(fitted))} of the local linear models have an R² below 0.5."
     return None

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import umap
 
 from robust_core.attacks.embeddings import PGD
 from robust_core.text import Draft, Edit, align
 from robust_core.types import AttackResult, WhiteBox
 
 
-def way(original: str, perturbed: str, result: AttackResult | None = None) -> list[str]:
+def attack_path(original: str, perturbed: str, result: AttackResult | None = None) -> list[str]:
     """Return the texts from the original to the perturbed one, both included.
 
     Args:
@@ -24,11 +23,11 @@ def way(original: str, perturbed: str, result: AttackResult | None = None) -> li
     """
     steps = [step.text for step in result.steps if step.text] if result is not None else []
     if not steps:
-        steps = _word_by_word(original, perturbed)
+        steps = _change_word_by_word(original, perturbed)
     return list(dict.fromkeys([original, *steps, perturbed])) if original != perturbed else [original]
 
 
-def _word_by_word(original: str, perturbed: str) -> list[str]:
+def _change_word_by_word(original: str, perturbed: str) -> list[str]:
     first, last = Draft.of(original), Draft.of(perturbed)
     pairs = align(first.words, last.words)
     if any(i is None or j is None for i, j in pairs):
@@ -41,14 +40,14 @@ def _word_by_word(original: str, perturbed: str) -> list[str]:
     return texts
 
 
-def cosines(vectors: np.ndarray) -> np.ndarray:
+def compute_cosines(vectors: np.ndarray) -> np.ndarray:
     """Return the (n, n) cosines of (n, d) rows of any length; a row of zeros has cosine 0 to all."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.maximum(norms, 1e-12)
     return unit @ unit.T
 
 
-def representations(model: WhiteBox, texts: Sequence[str]) -> np.ndarray:
+def compute_representations(model: WhiteBox, texts: Sequence[str]) -> np.ndarray:
     """Return the (n, d) vectors that a classifier's last layer reads."""
     import torch
 
@@ -58,7 +57,7 @@ def representations(model: WhiteBox, texts: Sequence[str]) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plane:
+class Projection:
     """Two principal components of a corpus.
 
     Args:
@@ -72,7 +71,7 @@ class Plane:
     share: float
 
     @classmethod
-    def of(cls, corpus: np.ndarray) -> "Plane":
+    def of(cls, corpus: np.ndarray) -> "Projection":
         """Fit a plane to (n, d) rows, n at least 2; each axis points to where its largest coordinate is positive."""
         mean = corpus.mean(0)
         _, sizes, axes = np.linalg.svd(corpus - mean, full_matrices=False)
@@ -88,12 +87,12 @@ class Plane:
 MAPS = {"pca": "PCA", "umap": "UMAP"}
 
 
-def maps() -> list[str]:
+def list_maps() -> list[str]:
     """Return the ways to draw a map that are installed, of MAPS; UMAP comes with the package umap-learn."""
     return [name for name in MAPS if name != "umap" or importlib.util.find_spec("umap") is not None]
 
 
-def places(corpus: np.ndarray, points: np.ndarray, how: str = "pca") -> tuple[np.ndarray, np.ndarray, float | None]:
+def project(corpus: np.ndarray, points: np.ndarray, how: str = "pca") -> tuple[np.ndarray, np.ndarray, float | None]:
     """Lay vectors out on a map of a corpus.
 
     Args:
@@ -106,18 +105,20 @@ def places(corpus: np.ndarray, points: np.ndarray, how: str = "pca") -> tuple[np
         seen, None for umap.
     """
     if how == "pca":
-        plane = Plane.of(corpus)
+        plane = Projection.of(corpus)
         return plane.at(corpus), plane.at(points), plane.share
+    import umap
+
     reducer = umap.UMAP(metric="cosine", random_state=0, n_jobs=1).fit(corpus)
     return np.asarray(reducer.embedding_), np.asarray(reducer.transform(points)), None
 
 
-def nearest(corpus: np.ndarray, vector: np.ndarray, k: int) -> list[int]:
+def find_nearest(corpus: np.ndarray, vector: np.ndarray, k: int) -> list[int]:
     """Return the k rows of (n, d) unit rows that are closest to a vector, closest first."""
     return np.argsort(-(corpus @ vector), kind="stable")[:k].tolist()
 
 
-def under_pgd(model: Any, text: str, radii: Sequence[float], steps: int = 10) -> list[dict[str, Any]]:  # noqa: ANN401
+def attack_embeddings(model: Any, text: str, radii: Sequence[float], steps: int = 10) -> list[dict[str, Any]]:  # noqa: ANN401
     """Attack the embeddings of one text at several radii.
 
     Args:

@@ -10,10 +10,10 @@ from robust_core import datasets, metrics
 from robust_core.datasets import choose
 from robust_core.errors import BadInput, Incompatible
 from robust_core.evaluation import checks, fluency, meaning_changes
-from robust_core.evaluation.explanation_consistency import compared
-from robust_core.evaluation.transfer import transferred
+from robust_core.evaluation.explanation_consistency import compare_explanations
+from robust_core.evaluation.transfer import evaluate_transfer
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, model_fingerprint, versions
+from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
 from robust_core.types import AttackResult, Event, Example, Precision
 
 _CHUNK = 64
@@ -86,21 +86,21 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
     everything = datasets.load(dataset, split, data_dir)
     for model in models:
         check_labels(model, datasets.describe(dataset))
-    setting = Setting(dataset, split, choose(everything, n, seed), datasets.fingerprint(everything), seed,
+    setting = Setting(dataset, split, choose(everything, n, seed), datasets.hash_examples(everything), seed,
                       precision)
     stop = stop or threading.Event()
     if not attacks:
         for model in models:
-            yield from _clean(model, setting, stop)
+            yield from _evaluate_clean(model, setting, stop)
     limits = {"max_queries": max_queries, "time_limit": time_limit}
     limits = {name: value for name, value in limits.items() if value is not None}
     for attack in attacks:
         attack = dataclasses.replace(attack, **limits)
-        outcomes = yield from _attacked(models, attack, setting, store, stop)
+        outcomes = yield from _evaluate_attacked(models, attack, setting, store, stop)
         for outcome in outcomes:
-            yield from _summarised(outcome, attack, setting, explain, reader, store, stop)
+            yield from _summarise(outcome, attack, setting, explain, reader, store, stop)
         for source in outcomes if transfer else ():
-            yield from _across(source, outcomes, attack, setting, stop)
+            yield from _add_transfer(source, outcomes, attack, setting, stop)
 
 
 def _check_question(models: Sequence[Any], attacks: Sequence[Any], explain: Sequence[Any], transfer: bool,
@@ -131,7 +131,7 @@ def check_labels(model: Any, data: datasets.DataSet) -> None:  # noqa: ANN401 (a
                            f"{', '.join(data.labels)}.")
 
 
-def _clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Event]:  # noqa: ANN401
+def _evaluate_clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Event]:  # noqa: ANN401
     hits = done = 0
     progress = {"part": f"accuracy of {model.id}", "total": len(setting.examples)}
     yield Event("progress", "", model.id, progress | {"done": 0})
@@ -144,8 +144,8 @@ def _clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Even
         hits, done = hits + sum(right.values()), done + len(chunk)
         yield Event("judged", "", model.id, {"right": right})
         yield Event("progress", chunk[-1].uid, model.id, progress | {"done": done})
-    accuracy, error = metrics.proportion_and_error(hits, done)
-    yield _row(model, setting, None, {"n": done, "accuracy": accuracy, "accuracy_se": error, "warnings": []})
+    accuracy, error = metrics.estimate_proportion(hits, done)
+    yield _make_row(model, setting, None, {"n": done, "accuracy": accuracy, "accuracy_se": error, "warnings": []})
 
 
 @dataclasses.dataclass
@@ -169,11 +169,11 @@ class _Outcome:
         return [self.found[e.uid] for e in setting.examples if e.uid in self.found]
 
 
-def _attacked(models: Sequence[Any], attack: Any, setting: Setting, store: ResultStore | None,  # noqa: ANN401
+def _evaluate_attacked(models: Sequence[Any], attack: Any, setting: Setting, store: ResultStore | None,  # noqa: ANN401
               stop: threading.Event) -> Generator[Event, None, list[_Outcome]]:
     """Attack what has no stored result yet, and return what there is then for each model."""
-    outcomes = {model.id: _stored(model, attack, setting, store) for model in models}
-    for group, missing in _pending(list(outcomes.values()), setting.examples):
+    outcomes = {model.id: _read_stored(model, attack, setting, store) for model in models}
+    for group, missing in _list_pending(list(outcomes.values()), setting.examples):
         total = len(group) * len(setting.examples)
         done = total - len(group) * len(missing)
         progress = {"part": f"{attack.name} on {', '.join(model.id for model in group)}", "total": total}
@@ -181,7 +181,7 @@ def _attacked(models: Sequence[Any], attack: Any, setting: Setting, store: Resul
         for event in attack.run(group, missing, seed=setting.seed, stop=stop, precision=setting.precision):
             outcome = outcomes[event.victim]
             if event.result is not None:
-                outcome.found[event.uid] = _brief(event.result)
+                outcome.found[event.uid] = _shorten(event.result)
                 if store is not None:
                     store.append(outcome.run, event.result)
             elif event.kind == "error":
@@ -197,63 +197,63 @@ def _attacked(models: Sequence[Any], attack: Any, setting: Setting, store: Resul
     return list(outcomes.values())
 
 
-def _brief(result: AttackResult) -> AttackResult:
+def _shorten(result: AttackResult) -> AttackResult:
     # The course of a search is most of its size, and no figure needs it: thousands of results stay in memory.
     return dataclasses.replace(result, steps=(), curve=())
 
 
-def _summarised(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
+def _summarise(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
                 reader: fluency.Reader | None, store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
     model, results = outcome.model, outcome.results(setting)
-    values = metrics.summary(results) | meaning_changes.summary(results) | {"errors": len(outcome.errors), "run": outcome.run}
+    values = metrics.summary(results) | meaning_changes.summarise(results) | {"errors": len(outcome.errors), "run": outcome.run}
     if reader is not None:
         part = f"fluency of the texts of {attack.name} against {model.id}"
-        for columns in fluency.measured(reader, results, model.id, part, stop):
+        for columns in fluency.measure_results(reader, results, model.id, part, stop):
             if isinstance(columns, Event):
                 yield columns
             else:
                 values |= columns
-    warnings = _incomplete(results, setting, outcome.errors) + checks.warnings(results)
-    yield _row(model, setting, attack, values | {"warnings": warnings})
+    warnings = _is_incomplete(results, setting, outcome.errors) + checks.list_warnings(results)
+    yield _make_row(model, setting, attack, values | {"warnings": warnings})
     for explainer in [] if stop.is_set() else explain:
         part = f"{explainer.name} of {model.id} under {attack.name}"
-        for columns in compared(model, explainer, results, part, stop, store, outcome.run):
-            yield columns if isinstance(columns, Event) else _row(model, setting, attack, values | columns)
+        for columns in compare_explanations(model, explainer, results, part, stop, store, outcome.run):
+            yield columns if isinstance(columns, Event) else _make_row(model, setting, attack, values | columns)
 
 
-def _across(source: _Outcome, outcomes: Sequence[_Outcome], attack: Any, setting: Setting,  # noqa: ANN401
+def _add_transfer(source: _Outcome, outcomes: Sequence[_Outcome], attack: Any, setting: Setting,  # noqa: ANN401
             stop: threading.Event) -> Iterator[Event]:
     results = source.results(setting)
-    warnings = _incomplete(results, setting, source.errors)
+    warnings = _is_incomplete(results, setting, source.errors)
     for victim in outcomes:
         if victim is source:
             continue
         part = f"texts of {attack.name} against {source.model.id} on {victim.model.id}"
-        for columns in transferred(source.model.id, victim.model, results, victim.found, part, stop):
-            yield columns if isinstance(columns, Event) else _row(
+        for columns in evaluate_transfer(source.model.id, victim.model, results, victim.found, part, stop):
+            yield columns if isinstance(columns, Event) else _make_row(
                 victim.model, setting, attack, columns | {"run": source.run, "warnings": warnings})
 
 
-def _stored(model: Any, attack: Any, setting: Setting, store: ResultStore | None) -> _Outcome:  # noqa: ANN401
+def _read_stored(model: Any, attack: Any, setting: Setting, store: ResultStore | None) -> _Outcome:  # noqa: ANN401
     """Return what an earlier, perhaps killed, evaluation has left for the chosen examples."""
     if store is None:
         return _Outcome(model, "", {})
-    run = store.open_run(_run(model, attack, setting))
+    run = store.open_run(_describe_run(model, attack, setting))
     wanted = {example.uid for example in setting.examples}
-    return _Outcome(model, run, {r.example.uid: _brief(r) for r in store.each(run)
+    return _Outcome(model, run, {r.example.uid: _shorten(r) for r in store.each(run)
                                  if r.example.uid in wanted and r.status != "stopped"})
 
 
-def _run(model: Any, attack: Any, setting: Setting) -> Run:  # noqa: ANN401
+def _describe_run(model: Any, attack: Any, setting: Setting) -> Run:  # noqa: ANN401
     # The number of examples is no part of it: what a smaller draw has computed serves a larger one.
     data = {"dataset": setting.dataset, "split": setting.split, "sha256": setting.sha256}
     if setting.precision != "exact":
         data["precision"] = setting.precision
-    return Run(to_record(attack), {model.id: model_fingerprint(model)}, data, setting.seed, versions(),
+    return Run(to_record(attack), {model.id: fingerprint_model(model)}, data, setting.seed, read_versions(),
                str(getattr(model, "device", "cpu")))
 
 
-def _pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]) -> list[tuple[list[Any], list[Example]]]:
+def _list_pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]) -> list[tuple[list[Any], list[Example]]]:
     """Group the models that lack the same examples, so that each group is attacked in step."""
     groups: dict[tuple[Example, ...], list[Any]] = {}
     for outcome in outcomes:
@@ -263,7 +263,7 @@ def _pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]) -> list[
     return [(group, list(missing)) for missing, group in groups.items()]
 
 
-def _row(model: Any, setting: Setting, attack: Any, values: dict[str, Any]) -> Event:  # noqa: ANN401
+def _make_row(model: Any, setting: Setting, attack: Any, values: dict[str, Any]) -> Event:  # noqa: ANN401
     head = {"model": model.id, "dataset": setting.dataset, "split": setting.split,
             "attack": None if attack is None else attack.name, "seed": setting.seed,
             "precision": setting.precision, "run": "",
@@ -271,7 +271,7 @@ def _row(model: Any, setting: Setting, attack: Any, values: dict[str, Any]) -> E
     return Event("row", "", model.id, head | values)
 
 
-def _incomplete(results: Sequence[AttackResult], setting: Setting, errors: Sequence[str]) -> list[str]:
+def _is_incomplete(results: Sequence[AttackResult], setting: Setting, errors: Sequence[str]) -> list[str]:
     ended, chosen = sum(r.status != "stopped" for r in results), len(setting.examples)
     warnings = [f"{len(errors)} examples have no result. {errors[-1]}"] if errors else []
     if ended < chosen:

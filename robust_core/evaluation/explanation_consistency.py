@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from robust_core import metrics
 from robust_core.evaluation import checks
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, model_fingerprint
-from robust_core.text import Draft, align, word_spans
+from robust_core.store import ResultStore, Run, fingerprint_model
+from robust_core.text import Draft, align, find_words
 from robust_core.types import AttackResult, Attribution, Event
 
 _CHUNK = 64
@@ -21,7 +21,7 @@ _MEANS = ("kendall_tau", "top_k", "top_k_random")
 _KEPT = 500_000
 
 
-def compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
+def compare_explanations(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
              part: str, stop: threading.Event, store: ResultStore | None = None, run: str = "",
              ) -> Iterator[Event | dict[str, Any]]:
     """Compare attributions of originals and perturbed texts.
@@ -46,22 +46,22 @@ def compared(model: Any, explainer: Any, results: Sequence[AttackResult],  # noq
     missing = [r for r in changed if r.example.uid not in found]
     progress = {"part": part, "total": len(changed)}
     yield Event("progress", "", model.id, progress | {"done": len(found)})
-    key = _key(model, explainer) if missing else None
+    key = _make_key(model, explainer) if missing else None
     for start in range(0, len(missing), _CHUNK):
         chunk = missing[start: start + _CHUNK]
-        for result, record in _records(model, explainer, chunk, key):
+        for result, record in _compare_records(model, explainer, chunk, key):
             found[result.example.uid] = record
             if store is not None:
                 store.compare(run, to_record(explainer), result.example.uid, record)
         yield Event("progress", chunk[-1].example.uid, model.id, progress | {"done": len(found)})
         if stop.is_set():
             return
-    lengths = {r.example.uid: min(model.readable_words(r.example.text), len(word_spans(r.example.text)))
+    lengths = {r.example.uid: min(model.readable_words(r.example.text), len(find_words(r.example.text)))
                for r in ended if r.example.uid not in found}
-    yield from columns(explainer.name, ended, found, lengths)
+    yield from summarise_comparisons(explainer.name, ended, found, lengths)
 
 
-def columns(explain: str, results: Sequence[AttackResult], found: Mapping[str, Mapping[str, Any]],
+def summarise_comparisons(explain: str, results: Sequence[AttackResult], found: Mapping[str, Mapping[str, Any]],
             lengths: Mapping[str, int] | None = None) -> Iterator[dict[str, Any]]:
     """Sum up comparisons.
 
@@ -77,21 +77,21 @@ def columns(explain: str, results: Sequence[AttackResult], found: Mapping[str, M
     changed = [r for r in results if r.example.uid in found]
     marks = [Attribution("", (), (), 0, {}, gap, total=total, fit=fit)
              for record in found.values() for gap, total, fit in record["marks"]]
-    gap, gap_error = metrics.mean_and_error(a.gap for a in marks)
-    fit, fit_error = metrics.mean_and_error(a.fit for a in marks)
+    gap, gap_error = metrics.estimate_mean(a.gap for a in marks)
+    fit, fit_error = metrics.estimate_mean(a.fit for a in marks)
     for pairs, chosen in (("all", results), ("changed", changed)):
-        values = [found.get(r.example.uid) or _identical(r, lengths) for r in chosen]
-        tau, tau_error = metrics.mean_and_error(v["kendall_tau"] for v in values)
+        values = [found.get(r.example.uid) or _compare_identical(r, lengths) for r in chosen]
+        tau, tau_error = metrics.estimate_mean(v["kendall_tau"] for v in values)
         row = {"explain": explain, "pairs": pairs, "compared": len(values), "kendall_tau": tau,
                "kendall_tau_se": tau_error, "gap": gap, "gap_se": gap_error, "fit": fit, "fit_se": fit_error}
         for name in ("top_k", "top_k_random"):
-            shares = {str(k): metrics.mean_and_error(v[name][str(k)] for v in values) for k in _KS}
+            shares = {str(k): metrics.estimate_mean(v[name][str(k)] for v in values) for k in _KS}
             row[name] = {k: mean for k, (mean, _) in shares.items()}
             row[f"{name}_se"] = {k: error for k, (_, error) in shares.items()}
-        yield row | {"warnings": checks.warnings((), marks)}
+        yield row | {"warnings": checks.list_warnings((), marks)}
 
 
-def _key(model: Any, explainer: Any) -> str | None:  # noqa: ANN401
+def _make_key(model: Any, explainer: Any) -> str | None:  # noqa: ANN401
     """Return what explanations of originals are kept under; None where they cannot be kept.
 
     A model of a hub has its weights hashed, so this is asked once a comparison and not once a batch of texts.
@@ -99,10 +99,10 @@ def _key(model: Any, explainer: Any) -> str | None:  # noqa: ANN401
     # Without card and network a model is known by its id alone, which does not change when it learns.
     if not explainer.alone or all(getattr(model, name, None) is None for name in ("card", "net")):
         return None
-    return model_fingerprint(model) + json.dumps(to_record(explainer), sort_keys=True)
+    return fingerprint_model(model) + json.dumps(to_record(explainer), sort_keys=True)
 
 
-def _records(model: Any, explainer: Any, results: Sequence[AttackResult], key: str | None,  # noqa: ANN401
+def _compare_records(model: Any, explainer: Any, results: Sequence[AttackResult], key: str | None,  # noqa: ANN401
              ) -> Iterator[tuple[AttackResult, dict[str, Any]]]:
     """Compare both texts of each result, class by class, and average over the classes.
 
@@ -110,10 +110,10 @@ def _records(model: Any, explainer: Any, results: Sequence[AttackResult], key: s
     """
     for result, both in zip(results, _ORIGINALS.pairs(model, explainer, results, key), strict=True):
         words = align(Draft.of(result.example.text).words, Draft.of(result.perturbed).words)
-        values = [_plain(metrics.consistency(a, b, words, _KS)) for a, b in both]
-        record: dict[str, Any] = {"kendall_tau": metrics.mean_and_error(v["kendall_tau"] for v in values)[0]}
+        values = [_to_json(metrics.consistency(a, b, words, _KS)) for a, b in both]
+        record: dict[str, Any] = {"kendall_tau": metrics.estimate_mean(v["kendall_tau"] for v in values)[0]}
         for name in ("top_k", "top_k_random"):
-            record[name] = {k: metrics.mean_and_error(v[name][k] for v in values)[0] for k in map(str, _KS)}
+            record[name] = {k: metrics.estimate_mean(v[name][k] for v in values)[0] for k in map(str, _KS)}
         yield result, record | {"reference": values[result.reference_label],
                                 "marks": [[a.gap, a.total, a.fit] for pair in both for a in pair]}
 
@@ -152,16 +152,16 @@ class _Originals:
 _ORIGINALS = _Originals(_KEPT)
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _to_json(values: dict[str, Any]) -> dict[str, Any]:
     """Return a comparison as JSON gives it back: keys are text."""
     return {name: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
             for name, value in values.items()}
 
 
-def _identical(result: AttackResult, lengths: Mapping[str, int] | None = None) -> dict[str, Any]:
+def _compare_identical(result: AttackResult, lengths: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return what comparing a text with itself gives, without explaining it."""
     text = result.example.text
-    words = len(word_spans(text)) if lengths is None else lengths[result.example.uid]
+    words = len(find_words(text)) if lengths is None else lengths[result.example.uid]
     share = 1.0 if words else math.nan
     return {"kendall_tau": 1.0, "top_k": dict.fromkeys(map(str, _KS), share), "words": words,
             "top_k_random": {str(k): metrics.top_k_by_chance(words, k) for k in _KS}}
@@ -185,28 +185,28 @@ class Explained(NamedTuple):
     compared: int
 
 
-def stored(store: ResultStore) -> list[Explained]:
+def list_stored(store: ResultStore) -> list[Explained]:
     """List the attacks whose explanations were compared, the newest first."""
     runs = store.runs()
     return [Explained(run_id, runs[run_id], next(iter(runs[run_id].models)), method, compared)
             for run_id, method, compared in store.explained()]
 
 
-def pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, dict[str, Any]]]:
+def read_pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, dict[str, Any]]]:
     """Return the results of a stored attack that are explained, each with its comparison towards the reference label.
 
     Unchanged texts count as compared with themselves. Changed ones whose comparison is still missing are left out.
     """
     found = store.comparisons(of.run_id, of.method)
     result_of = [r for r in store.each(of.run_id) if r.status != "stopped"]
-    return [(r, found[r.example.uid]["reference"] if r.example.uid in found else _identical(r)) for r in result_of
+    return [(r, found[r.example.uid]["reference"] if r.example.uid in found else _compare_identical(r)) for r in result_of
             if r.example.uid in found or r.perturbed == r.example.text]
 
 
 GROUPS = ("all", "changed", "fooled")
 
 
-def by_group(store: ResultStore, run: str, method: Mapping[str, Any], uids: Collection[str],
+def read_by_uid(store: ResultStore, run: str, method: Mapping[str, Any], uids: Collection[str],
              ) -> dict[str, dict[str, dict[str, float]]]:
     """Return how alike the explanations of each text's two versions are, for comparisons between models.
 
@@ -227,7 +227,7 @@ def by_group(store: ResultStore, run: str, method: Mapping[str, Any], uids: Coll
         uid, changed = result.example.uid, result.perturbed != result.example.text
         if result.status == "stopped" or uid not in uids or (changed and uid not in known):
             continue
-        values = known[uid] if changed else _identical(result)
+        values = known[uid] if changed else _compare_identical(result)
         member = {"all": True, "changed": changed, "fooled": changed and result.status == "succeeded"}
         for name, value in (("kendall_tau", values["kendall_tau"]), ("top_5", values["top_k"]["5"])):
             for group in GROUPS:

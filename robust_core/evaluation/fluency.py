@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robust_core.metrics import mean_and_error
+from robust_core.metrics import estimate_mean
 from robust_core.types import AttackResult, Event
 
 # Within this factor nobody would call one text the more fluent one.
@@ -28,28 +28,28 @@ class Reader(Protocol):
         ...
 
 
-def perplexities(model: Reader, results: Sequence[AttackResult]) -> list[tuple[float, float]]:
+def measure_perplexities(model: Reader, results: Sequence[AttackResult]) -> list[tuple[float, float]]:
     """Return the pseudo-perplexity of the original and the perturbed text of each result; each text is read once."""
     texts = list(dict.fromkeys(text for r in results for text in (r.example.text, r.perturbed)))
     found = dict(zip(texts, map(float, model.pseudo_perplexity(texts)), strict=True))
     return [(found[r.example.text], found[r.perturbed]) for r in results]
 
 
-def ratio(before: float, after: float) -> str:
+def compare_perplexities(before: float, after: float) -> str:
     """Say how two pseudo-perplexities compare, such as `2.3 × less fluent`; empty where one is undefined."""
     if not (math.isfinite(before) and math.isfinite(after)):
         return ""
     factor = after / before
     if 1 / _ALIKE < factor < _ALIKE:
         return "as fluent as before"
-    return f"{_times(factor)} × less fluent" if factor > 1 else f"{_times(1 / factor)} × more fluent"
+    return f"{_format_ratio(factor)} × less fluent" if factor > 1 else f"{_format_ratio(1 / factor)} × more fluent"
 
 
-def _times(factor: float) -> str:
+def _format_ratio(factor: float) -> str:
     return f"{factor:,.0f}" if factor >= 10 else f"{max(factor, 1.1):.1f}"
 
 
-def measured(model: Reader, results: Sequence[AttackResult], victim: str, part: str, stop: threading.Event
+def measure_results(model: Reader, results: Sequence[AttackResult], victim: str, part: str, stop: threading.Event
              ) -> Iterator[Event | dict[str, Any]]:
     """Measure how much fluency the successes of an attack cost.
 
@@ -72,8 +72,8 @@ def measured(model: Reader, results: Sequence[AttackResult], victim: str, part: 
         if stop.is_set():
             return
         yield Event("progress", succeeded[start].example.uid, victim, progress | {"done": start})
-        pairs = perplexities(model, succeeded[start: start + _EVERY])
+        pairs = measure_perplexities(model, succeeded[start: start + _EVERY])
         ratios += [after / before for before, after in pairs]
     yield Event("progress", "", victim, progress | {"done": len(succeeded)})
-    mean, error = mean_and_error(ratios)
+    mean, error = estimate_mean(ratios)
     yield {"fluency_compared": sum(map(math.isfinite, ratios)), "perplexity_ratio": mean, "perplexity_ratio_se": error}

@@ -21,7 +21,7 @@ _ODD = {"first": "1", "second": "2", "third": "3", "fifth": "5", "eighth": "8", 
 _DIGITS = re.compile(r"0*(\d+?)(?:st|nd|rd|th|'?s)?", re.ASCII)
 
 
-def _names() -> dict[str, str]:
+def _name_numbers() -> dict[str, str]:
     """Return the value of every number word: cardinals, ordinals, and plurals such as `hundreds` and `sixties`."""
     cardinals = {word: str(value) for value, word in enumerate(_CARDINALS)} | _SCALES
     tens = {word: str(10 * value) for value, word in enumerate(_TENS, 2)}
@@ -31,10 +31,10 @@ def _names() -> dict[str, str]:
     return names | {f"{word}s": names[word] for word in (*_CARDINALS, *_SCALES, "dozen")}
 
 
-_VALUES = _names()
+_VALUES = _name_numbers()
 
 
-def numbers(word: str) -> tuple[str, ...]:
+def read_numbers(word: str) -> tuple[str, ...]:
     """Return the values of the numbers that a word consists of or holds between hyphens.
 
     Args:
@@ -55,7 +55,7 @@ def numbers(word: str) -> tuple[str, ...]:
 
 def is_number_swap(swap: Swap) -> bool:
     """Return whether a number gives way to another number; `two` for `2` is none."""
-    old, new = numbers(swap.old), numbers(swap.new)
+    old, new = read_numbers(swap.old), read_numbers(swap.new)
     return bool(old and new) and old != new
 
 
@@ -67,7 +67,7 @@ def is_antonym_swap(swap: Swap) -> bool:
 KINDS: dict[str, Callable[[Swap], bool]] = {"antonym": is_antonym_swap, "number": is_number_swap}
 
 
-def summary(results: Sequence[AttackResult]) -> dict[str, float]:
+def summarise(results: Sequence[AttackResult]) -> dict[str, float]:
     """Return how often the successes of one attack on one victim rest on swaps of each kind.
 
     Returns:
@@ -81,8 +81,8 @@ def summary(results: Sequence[AttackResult]) -> dict[str, float]:
     row: dict[str, Any] = {}
     for kind, test in KINDS.items():
         counts = [sum(map(test, r.swaps)) for r in succeeded]
-        columns = {f"{kind}_swaps": metrics.ratio_and_error(counts, wholes),
-                   f"{kind}_successes": metrics.proportion_and_error(sum(c > 0 for c in counts), len(counts))}
+        columns = {f"{kind}_swaps": metrics.estimate_ratio(counts, wholes),
+                   f"{kind}_successes": metrics.estimate_proportion(sum(c > 0 for c in counts), len(counts))}
         for name, (value, error) in columns.items():
             row[name], row[f"{name}_se"] = value, error
     return row

@@ -10,7 +10,7 @@ from robust_core.types import AttackResult, Event
 _EVERY = 32
 
 
-def transferred(source: str, victim: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
+def evaluate_transfer(source: str, victim: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
                 known: Mapping[str, AttackResult], part: str, stop: threading.Event,
                 ) -> Iterator[Event | dict[str, Any]]:
     """Let one model judge the texts that an attack made against another model.
@@ -45,26 +45,26 @@ def transferred(source: str, victim: Any, results: Sequence[AttackResult],  # no
         if done % _EVERY == 0:
             yield Event("progress", result.example.uid, victim.id, progress | {"done": done})
         mine = known.get(result.example.uid)
-        before = _predicted(victim, result.example.text) if mine is None else _top(mine.before)
-        after = before if result.perturbed == result.example.text else _predicted(victim, result.perturbed)
+        before = _predict(victim, result.example.text) if mine is None else _find_top(mine.before)
+        after = before if result.perturbed == result.example.text else _predict(victim, result.perturbed)
         label = result.example.label
         outcomes.append((before == label, after == label, result.status == "succeeded"))
     yield Event("progress", "", victim.id, progress | {"done": len(ended)})
     tried = [after for before, after, succeeded in outcomes if before and succeeded]
     row: dict[str, Any] = {"adversarial_from": source, "n": len(ended), "transferable": len(tried)}
     columns = {
-        "accuracy": metrics.proportion_and_error(sum(before for before, _, _ in outcomes), len(ended)),
-        "accuracy_under_transfer": metrics.proportion_and_error(sum(after for _, after, _ in outcomes), len(ended)),
-        "transfer_success_rate": metrics.proportion_and_error(sum(not after for after in tried), len(tried)),
+        "accuracy": metrics.estimate_proportion(sum(before for before, _, _ in outcomes), len(ended)),
+        "accuracy_under_transfer": metrics.estimate_proportion(sum(after for _, after, _ in outcomes), len(ended)),
+        "transfer_success_rate": metrics.estimate_proportion(sum(not after for after in tried), len(tried)),
     }
     for name, (value, error) in columns.items():
         row[name], row[f"{name}_se"] = value, error
     yield row
 
 
-def _top(proba: Sequence[float]) -> int:
+def _find_top(proba: Sequence[float]) -> int:
     return max(range(len(proba)), key=lambda i: proba[i])
 
 
-def _predicted(victim: Any, text: str) -> int:  # noqa: ANN401
-    return _top(victim.predict_proba([text])[0])
+def _predict(victim: Any, text: str) -> int:  # noqa: ANN401
+    return _find_top(victim.predict_proba([text])[0])

@@ -6,45 +6,39 @@ from collections.abc import Generator, Iterator, Sequence
 
 from robust_core import datasets, trainings
 from robust_core.errors import MissingResource, RobustError
-from robust_core.experiments.base import (
-    Experiment,
-    Options,
-    Subject,
-    note,
-    seeded,
-)
+from robust_core.experiments.base import Experiment, Options, Subject, make_note, split_by_presence
 from robust_core.models.cards import cards
 from robust_core.paths import own_checkpoints
 from robust_core.types import Event
 
 
-def prepared(experiment: Experiment, options: Options, stop: threading.Event) -> Iterator[Event]:
+def train_missing(experiment: Experiment, options: Options, stop: threading.Event) -> Iterator[Event]:
     """Train what is not here, if that is asked for; else say in one line what is missing.
 
     Yields:
         "training" events whose data are those of `trainings.run`; "note" events.
     """
     here = {card.id for card in cards()}
-    missing = [wanted for wanted in map(trainings.order, experiment.plan(options)) if wanted.id not in here]
+    missing = [wanted for wanted in map(trainings.parse_spec, experiment.plan(options)) if wanted.id not in here]
     if missing and not options.train:
         words = ["python", "-m", "robust_core", "reproduce", experiment.name]
         words += [word for name in options.models for word in ("--model", name)]
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        yield note(f"Not here and left out: {', '.join(wanted.id for wanted in missing)}; "
+        yield make_note(f"Not here and left out: {', '.join(wanted.id for wanted in missing)}; "
                    f"train with {shlex.join([*words, '--train'])}.")
         return
     for wanted in missing:
         try:
-            for event in trainings.run(wanted, own_checkpoints(), device=options.device,
+            for event in trainings.run_training(wanted, own_checkpoints(), device=options.device,
                                        data_dir=options.data_dir, resume=True):
                 yield Event("training", "", wanted.id, event)
                 if stop.is_set():
                     return
         except RobustError as error:
-            yield note(f"{wanted.id} is left out. {error}")
+            yield make_note(f"{wanted.id} is left out. {error}")
 
 
-def available(experiment: Experiment, subjects: Sequence[Subject], options: Options, stop: threading.Event
+def find_available(experiment: Experiment, subjects: Sequence[Subject], options: Options, stop: threading.Event
               ) -> Generator[Event, None, dict[str, list[Subject]]]:
     """Train what is not here, if that is asked for; return the models that are here, by data set that is here.
 
@@ -54,10 +48,10 @@ def available(experiment: Experiment, subjects: Sequence[Subject], options: Opti
     Raises:
         MissingResource: None of the data sets is here, or none of the models.
     """
-    yield from prepared(experiment, options, stop)
+    yield from train_missing(experiment, options, stop)
     found: dict[str, list[Subject]] = {}
     for subject in subjects:
-        if seeded(subject.id, options.seeds)[0]:
+        if split_by_presence(subject.id, options.seeds)[0]:
             found.setdefault(str(subject.training["dataset"]), []).append(subject)
     if not found:
         raise MissingResource(f"Every model of {experiment.title}",
@@ -67,7 +61,7 @@ def available(experiment: Experiment, subjects: Sequence[Subject], options: Opti
             datasets.find(dataset, "test", options.data_dir)
         except MissingResource as error:
             del found[dataset]
-            yield note(f"{dataset} is left out. {error}")
+            yield make_note(f"{dataset} is left out. {error}")
             if not found:
                 raise
     return found

@@ -58,7 +58,7 @@ class Experiment:
         """Return the trainings it needs, as `train --plan` reads them; empty where it takes what is here."""
         pass
 
-        return plan_of(picked(self.subjects(), options), options.seeds) if self.subjects() else []
+        return plan_trainings(pick_subjects(self.subjects(), options), options.seeds) if self.subjects() else []
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Compute what is not stored yet.
@@ -94,24 +94,24 @@ class Experiment:
         return [claim for claim in found if claim["details"].get("experiment") == self.name]
 
 
-def seeded(model: str, seeds: int) -> tuple[list[str], list[str]]:
+def split_by_presence(model: str, seeds: int) -> tuple[list[str], list[str]]:
     """Return the ids of a model's trainings that are here, and those that are not."""
     known = {card.id for card in cards()}
     wanted = [model if seed == 0 else f"{model}@{seed}" for seed in range(seeds)]
     return [name for name in wanted if name in known], [name for name in wanted if name not in known]
 
 
-def seed_of(model: str) -> int:
+def read_seed(model: str) -> int:
     """Return the seed in the id of a model or an encoder."""
     return int(model.rpartition("@")[2]) if "@" in model else 0
 
 
-def note(message: str) -> Event:
+def make_note(message: str) -> Event:
     """Return a "note" event."""
     return Event("note", "", "", {"message": message})
 
 
-def pooled(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float]:
+def pool_seeds(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float]:
     """Return the mean of a figure over seeds and its standard error: between seeds, or the row's own with one seed."""
     values = [row[metric] for row in rows]
     if len(values) == 1:
@@ -119,7 +119,7 @@ def pooled(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float
     return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
 
 
-def chosen(known: Sequence[str], asked: Sequence[str], what: str) -> list[str]:
+def choose_known(known: Sequence[str], asked: Sequence[str], what: str) -> list[str]:
     """Return what is asked for, or all that is known.
 
     Raises:
@@ -151,7 +151,7 @@ class Subject:
     @property
     def id(self) -> str:
         """Id of the model of seed 0."""
-        return trainings.order(self.training).id
+        return trainings.parse_spec(self.training).id
 
     @property
     def base(self) -> str:
@@ -159,13 +159,13 @@ class Subject:
         return "/".join([*self.id.split("/")[:2], "base"])
 
 
-def plan_of(subjects: Sequence[Subject], seeds: int) -> list[Entry]:
+def plan_trainings(subjects: Sequence[Subject], seeds: int) -> list[Entry]:
     """Return the trainings of some models, those of seed 0 first; every base model stands before its defences."""
     return [{**subject.training} | ({"seed": seed} if seed else {}) for seed in range(seeds) for subject in subjects]
 
 
-def picked(subjects: Sequence[Subject], options: Options) -> list[Subject]:
+def pick_subjects(subjects: Sequence[Subject], options: Options) -> list[Subject]:
     """Return the models asked for, and the base models they are compared with."""
-    wanted = chosen([subject.id for subject in subjects], options.models, "model")
+    wanted = choose_known([subject.id for subject in subjects], options.models, "model")
     bases = {subject.base for subject in subjects if subject.id in wanted}
     return [subject for subject in subjects if subject.id in wanted or subject.id in bases]

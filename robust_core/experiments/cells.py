@@ -11,7 +11,7 @@ from robust_core.errors import BadInput as BadInput
 from robust_core.errors import MissingResource as MissingResource
 from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import evaluate
-from robust_core.experiments.base import Options, note, seeded
+from robust_core.experiments.base import Options, make_note, split_by_presence
 from robust_core.models import loading
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -35,7 +35,7 @@ class Cell:
     max_queries: int
 
 
-def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
+def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
              stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
              ) -> Iterator[Event]:
     """Evaluate cells; those that share attack, examples and limit run in step. Seeds that are not here are left out.
@@ -56,7 +56,7 @@ def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, 
     groups: dict[tuple[str, int | None, int], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.attack, cell.n, cell.max_queries), []).append(cell)
-    ids = {cell.model: seeded(cell.model, options.seeds)[0] for cell in cells}
+    ids = {cell.model: split_by_presence(cell.model, options.seeds)[0] for cell in cells}
     loaded = {name: loading.load(name, options.device) for names in ids.values() for name in names}
     for same in groups.values():
         victims = [loaded[name] for cell in same for name in ids[cell.model]]
@@ -64,9 +64,9 @@ def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, 
         right: dict[str, dict[str, bool]] = {victim.id: {} for victim in victims}
         if not victims or stop.is_set():
             continue
-        examples = _examples(same[0], dataset, split, options)
+        examples = _load_examples(same[0], dataset, split, options)
         try:
-            for event in _evaluated(victims, same[0], dataset, split, options, store, stop):
+            for event in _evaluate(victims, same[0], dataset, split, options, store, stop):
                 if event.kind == "row":
                     rows[event.victim] = dict(event.data)
                 elif event.kind == "judged":
@@ -74,11 +74,11 @@ def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, 
                 elif event.kind == "progress":
                     yield event
         except RobustError as error:
-            yield note(f"{same[0].attack or 'accuracy'} is left out. {error}")
+            yield make_note(f"{same[0].attack or 'accuracy'} is left out. {error}")
         if stop.is_set():
             return
         if same[0].attack:
-            right = {name: _held(store, row["run"], examples) for name, row in rows.items()}
+            right = {name: _read_held(store, row["run"], examples) for name, row in rows.items()}
         elif also is not None:
             rows = {name: row | also(loaded[name], examples) for name, row in rows.items()}
         for cell in same:
@@ -88,21 +88,21 @@ def measured(cells: Sequence[Cell], dataset: str, split: str, options: Options, 
                                                      "right": [right[name] for name in found]})
 
 
-def _examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Any, ...]:
-    return datasets.choose(datasets.load(dataset, split, options.data_dir), _count(cell, options), 0)
+def _load_examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Any, ...]:
+    return datasets.choose(datasets.load(dataset, split, options.data_dir), _count_examples(cell, options), 0)
 
 
-def _held(store: ResultStore, run: str, examples: Sequence[Any]) -> dict[str, bool]:
+def _read_held(store: ResultStore, run: str, examples: Sequence[Any]) -> dict[str, bool]:
     wanted = {example.uid for example in examples}
-    return metrics.held([result for result in store.each(run) if result.example.uid in wanted])
+    return metrics.list_held([result for result in store.each(run) if result.example.uid in wanted])
 
 
-def _count(cell: Cell, options: Options) -> int | None:
+def _count_examples(cell: Cell, options: Options) -> int | None:
     return cell.n if options.n is None else options.n if cell.n is None else min(cell.n, options.n)
 
 
-def _evaluated(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
+def _evaluate(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
                stop: threading.Event) -> Iterator[Event]:
     attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
-    yield from evaluate(victims, dataset, split, attacks, n=_count(cell, options), data_dir=options.data_dir,
+    yield from evaluate(victims, dataset, split, attacks, n=_count_examples(cell, options), data_dir=options.data_dir,
                         store=store, stop=stop, precision=options.precision)

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics, trainings
-from robust_core.claims.markdown import markdown, percent
-from robust_core.experiments.availability import available
+from robust_core.claims.markdown import format_percent, format_table
+from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import (
     Claim,
     Experiment,
     Options,
     Subject,
-    chosen,
-    picked,
-    pooled,
-    seed_of,
+    choose_known,
+    pick_subjects,
+    pool_seeds,
+    read_seed,
 )
-from robust_core.experiments.cells import Cell, measured
+from robust_core.experiments.cells import Cell, measure_cells
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -30,7 +30,7 @@ TITLES = {CLEAN: "none", "textfooler": "TextFooler", "pwws": "PWWS"}
 TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}, "sst2": {"minilm": 600}}
 
 
-def compared(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
+def compare_models(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
              stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
              ) -> Iterator[Event]:
     """Measure models on the test sets, clean and attacked, with the difference to their base on the same sentences.
@@ -49,37 +49,37 @@ def compared(experiment: Experiment, subjects: Sequence[Subject], options: Optio
     Raises:
         MissingResource: None of the data sets is here, or none of the models.
     """
-    attacks = chosen([CLEAN, *dict.fromkeys(a for s in subjects for a in s.attacks)], options.attacks, "attack")
-    found = yield from available(experiment, picked(subjects, options), options, stop)
+    attacks = choose_known([CLEAN, *dict.fromkeys(a for s in subjects for a in s.attacks)], options.attacks, "attack")
+    found = yield from find_available(experiment, pick_subjects(subjects, options), options, stop)
     for dataset, here in found.items():
-        cells = [Cell(subject.id, "" if attack == CLEAN else attack, _texts(subject.id, attack), 0)
+        cells = [Cell(subject.id, "" if attack == CLEAN else attack, _count_texts(subject.id, attack), 0)
                  for attack in attacks for subject in here if attack in (CLEAN, *subject.attacks)]
-        yield from _claims(experiment, {subject.id: subject for subject in here}, cells, dataset, options, store, stop,
+        yield from _make_claims(experiment, {subject.id: subject for subject in here}, cells, dataset, options, store, stop,
                            also)
 
 
-def _texts(model: str, attack: str) -> int | None:
+def _count_texts(model: str, attack: str) -> int | None:
     dataset, architecture, _ = model.split("/")
     return None if attack == CLEAN else TEXTS.get(dataset, {}).get(architecture)
 
 
-def _claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequence[Cell], dataset: str,
+def _make_claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequence[Cell], dataset: str,
             options: Options, store: ResultStore, stop: threading.Event, also: Any) -> Iterator[Event]:  # noqa: ANN401
     right: dict[tuple[str, str], dict[int, Mapping[str, bool]]] = {}
-    for event in measured(cells, dataset, "test", options, store, stop, also):
+    for event in measure_cells(cells, dataset, "test", options, store, stop, also):
         if event.kind != "cell":
             yield event
             continue
         cell, rows = event.data["cell"], event.data["rows"]
-        mine = right[cell.model, cell.attack] = {seed_of(row["model"]): judged for row, judged
+        mine = right[cell.model, cell.attack] = {read_seed(row["model"]): judged for row, judged
                                                  in zip(rows, event.data["right"], strict=True)}
         subject = subjects[cell.model]
         theirs = right.get((subject.base, cell.attack), {}) if subject.base != cell.model else {}
-        claim = _claim(experiment, subject, cell, rows, difference(mine, theirs), options)
+        claim = _make_claim(experiment, subject, cell, rows, compare_seeds(mine, theirs), options)
         yield Event("claim", "", cell.model, claim)
 
 
-def difference(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, Mapping[str, bool]]
+def compare_seeds(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, Mapping[str, bool]]
                ) -> dict[str, Any] | None:
     """Compare two models, seed by seed, on the same sentences.
 
@@ -99,42 +99,42 @@ def difference(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, Mapp
         every = set.intersection(*(set(side[seed]) for seed in seeds))
         return {uid: statistics.fmean(side[seed][uid] for seed in seeds) for uid in side[seeds[0]] if uid in every}
 
-    value, error, n = metrics.paired_difference(mean(mine), mean(theirs))
-    each = [metrics.paired_difference(mine[seed], theirs[seed])[0] for seed in seeds]
+    value, error, n = metrics.estimate_paired_difference(mean(mine), mean(theirs))
+    each = [metrics.estimate_paired_difference(mine[seed], theirs[seed])[0] for seed in seeds]
     return {"value": value, "value_se": error, "n": n, "seeds": seeds,
-            "seeds_se": metrics.mean_and_error(each)[1] if len(seeds) > 1 else None}
+            "seeds_se": metrics.estimate_mean(each)[1] if len(seeds) > 1 else None}
 
 
-def _claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[Mapping[str, Any]],
+def _make_claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[Mapping[str, Any]],
            gap: dict[str, Any] | None, options: Options) -> Claim:
     attack, metric = cell.attack or CLEAN, "accuracy_under_attack" if cell.attack else "accuracy"
     words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", cell.model, "--attack", attack]
     words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
     words += ["--n", str(options.n)] if options.n is not None else []
     words += ["--precision", options.precision] if options.precision != "exact" else []
-    value, error = pooled(rows, metric)
+    value, error = pool_seeds(rows, metric)
     return {
         "claim": f"{metric} of {cell.model} on {rows[0]['dataset']}/test"
                  + (f" with {attack}" if cell.attack else "") + f", for {experiment.title}",
         "command": shlex.join(words), "run": rows[0]["run"], "n": rows[0]["n"],
-        "seeds": [seed_of(row["model"]) for row in rows], "metric": metric, "value": value, "value_se": error,
+        "seeds": [read_seed(row["model"]) for row in rows], "metric": metric, "value": value, "value_se": error,
         "thresholds": rows[0]["parameters"],
         "details": {"experiment": experiment.name, "model": cell.model, "attack": attack,
-                    "paper": subject.paper.get(attack), "difference": gap, "rows": list(rows)} | _training(subject),
+                    "paper": subject.paper.get(attack), "difference": gap, "rows": list(rows)} | _describe_training(subject),
     }
 
 
-def _training(subject: Subject) -> dict[str, Any]:
+def _describe_training(subject: Subject) -> dict[str, Any]:
     """Return what a model of seed 0 learnt from, and where its training differs from the one planned."""
     card = next((card for card in cards() if card.id == subject.id), None)
     if card is None:
         return {"trained_on": {}, "differs": {}}
-    differs = trainings.differences(trainings.order(subject.training), card.defence, card.recipe)
+    differs = trainings.compare_settings(trainings.parse_spec(subject.training), card.defence, card.recipe)
     return {"trained_on": dict(card.data.get("train", {})),
             "differs": {name: list(pair) for name, pair in differs.items()}}
 
 
-def comparison_table(experiment: Experiment, found: Sequence[Claim], paper: str, stands: Mapping[str, str],
+def write_comparison_table(experiment: Experiment, found: Sequence[Claim], paper: str, stands: Mapping[str, str],
                      more: Mapping[str, str] | None = None) -> str:
     """Return a line a model and attack: ours, the paper's and the difference to base.
 
@@ -158,23 +158,23 @@ def comparison_table(experiment: Experiment, found: Sequence[Claim], paper: str,
         for claim in attacked or [None]:
             one = clean or claim
             assert one is not None
-            lines.append([f"`{model}`", *_columns(clean, stands), *_further(clean, more),
+            lines.append([f"`{model}`", *_write_columns(clean, stands), *_write_further(clean, more),
                           "–" if claim is None else TITLES.get(claim["details"]["attack"], "?"),
-                          *_columns(claim, stands), " / ".join(f"{c['n']:,}" for c in (clean, claim) if c),
+                          *_write_columns(claim, stands), " / ".join(f"{c['n']:,}" for c in (clean, claim) if c),
                           ", ".join(map(str, one["seeds"]))])
-    return markdown(head, lines) + "".join(f"\n{text}\n" for text in _notes(experiment, list(cells.values())))
+    return format_table(head, lines) + "".join(f"\n{text}\n" for text in _write_notes(experiment, list(cells.values())))
 
 
-def _columns(claim: Claim | None, stands: Mapping[str, str]) -> list[str]:
+def _write_columns(claim: Claim | None, stands: Mapping[str, str]) -> list[str]:
     if claim is None:
         return ["–"] * 3
     theirs, gap = claim["details"]["paper"], claim["details"]["difference"]
     other = stands.get(claim["details"]["model"].split("/")[1], "")
-    return [percent(claim["value"], claim["value_se"]), "–" if theirs is None else f"*{theirs:.2f}* {other}".rstrip(),
-            _signed(gap)]
+    return [format_percent(claim["value"], claim["value_se"]), "–" if theirs is None else f"*{theirs:.2f}* {other}".rstrip(),
+            _format_signed(gap)]
 
 
-def _signed(gap: Mapping[str, Any] | None) -> str:
+def _format_signed(gap: Mapping[str, Any] | None) -> str:
     if gap is None or gap["value"] is None:
         return "–"
     error = "" if gap["value_se"] is None else f" ± {100 * gap['value_se']:.1f}"
@@ -182,13 +182,13 @@ def _signed(gap: Mapping[str, Any] | None) -> str:
     return f"{100 * gap['value']:+.1f}{error}{between}"
 
 
-def _further(clean: Claim | None, more: Mapping[str, str] | None) -> list[str]:
+def _write_further(clean: Claim | None, more: Mapping[str, str] | None) -> list[str]:
     rows = [] if clean is None else clean["details"]["rows"]
     return [f"{statistics.fmean(row[name] for row in rows):.3f}" if rows and name in rows[0] else "–"
             for name in more or {}]
 
 
-def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
+def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
     rows = [row for claim in cells for row in claim["details"]["rows"]]
     settings = [", ".join(sorted({row[key] for row in rows})) for key in ("precision", "device")]
     yield ("Percent ± standard error: binomial with one seed, between seeds with more; n is clean / attacked. To base: "

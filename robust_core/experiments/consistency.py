@@ -8,24 +8,24 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.claims.markdown import decimal, markdown
+from robust_core.claims.markdown import format_decimal, format_table
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
-from robust_core.experiments.availability import available
+from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import (
     Claim,
     Experiment,
     Options,
     Subject,
-    chosen,
-    note,
-    picked,
-    pooled,
-    seed_of,
-    seeded,
+    choose_known,
+    make_note,
+    pick_subjects,
+    pool_seeds,
+    read_seed,
+    split_by_presence,
 )
-from robust_core.experiments.comparison import TITLES, difference
+from robust_core.experiments.comparison import TITLES, compare_seeds
 from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.registry import to_record
@@ -52,7 +52,7 @@ class Question:
     headline: str = "kendall_tau"
 
 
-def explained(experiment: Experiment, question: Question, options: Options, store: ResultStore, stop: threading.Event,
+def measure_consistency(experiment: Experiment, question: Question, options: Options, store: ResultStore, stop: threading.Event,
               paper: Callable[[str, str], Any] = lambda model, attack: None) -> Iterator[Event]:
     """Attack the models that are here, compare the explanations of both versions of each text, and state claims.
 
@@ -73,29 +73,29 @@ def explained(experiment: Experiment, question: Question, options: Options, stor
     Raises:
         MissingResource: None of the data sets is here, or none of the models.
     """
-    attacks = chosen(question.attacks, options.attacks, "attack")
-    subjects = [s for s in picked(experiment.subjects(), options) if set(s.attacks) & set(attacks)]
-    found = yield from available(experiment, subjects, options, stop)
+    attacks = choose_known(question.attacks, options.attacks, "attack")
+    subjects = [s for s in pick_subjects(experiment.subjects(), options) if set(s.attacks) & set(attacks)]
+    found = yield from find_available(experiment, subjects, options, stop)
     for here in found.values():
         for attack in attacks:
             same = [s for s in here if attack in s.attacks]
-            for n in dict.fromkeys(_count(question, s, options) for s in same):
+            for n in dict.fromkeys(_count_examples(question, s, options) for s in same):
                 if not stop.is_set():
-                    yield from _group(experiment, question, [s for s in same if _count(question, s, options) == n],
+                    yield from _measure_group(experiment, question, [s for s in same if _count_examples(question, s, options) == n],
                                       attack, n, options, store, stop, paper)
 
 
-def _count(question: Question, subject: Subject, options: Options) -> int | None:
+def _count_examples(question: Question, subject: Subject, options: Options) -> int | None:
     planned = question.texts[str(subject.training["dataset"]), str(subject.training["architecture"])]
     return planned if options.n is None else options.n if planned is None else min(planned, options.n)
 
 
-def _group(experiment: Experiment, question: Question, subjects: Sequence[Subject], attack: str, n: int | None,
+def _measure_group(experiment: Experiment, question: Question, subjects: Sequence[Subject], attack: str, n: int | None,
            options: Options, store: ResultStore, stop: threading.Event, paper: Callable[[str, str], Any]
            ) -> Iterator[Event]:
     """Measure models that read the same texts, in step, and state a claim of each."""
     dataset, explainer = str(subjects[0].training["dataset"]), EXPLAINERS[question.explain]()
-    ids = {subject.id: seeded(subject.id, options.seeds)[0] for subject in subjects}
+    ids = {subject.id: split_by_presence(subject.id, options.seeds)[0] for subject in subjects}
     models = [loading.load(name, options.device) for names in ids.values() for name in names]
     rows: dict[str, list[dict[str, Any]]] = {model.id: [] for model in models}
     try:
@@ -106,23 +106,23 @@ def _group(experiment: Experiment, question: Question, subjects: Sequence[Subjec
             elif event.kind == "progress":
                 yield event
     except RobustError as error:
-        yield note(f"{attack} on {dataset} is left out. {error}")
+        yield make_note(f"{attack} on {dataset} is left out. {error}")
         return
     if stop.is_set():
         return
     uids = {e.uid for e in datasets.choose(datasets.load(dataset, "test", options.data_dir), n, 0)}
-    figures = {name: {seed_of(model): explanation_consistency.by_group(store, rows[model][0]["run"], to_record(explainer), uids)
+    figures = {name: {read_seed(model): explanation_consistency.read_by_uid(store, rows[model][0]["run"], to_record(explainer), uids)
                       for model in seeds if rows[model]} for name, seeds in ids.items()}
     for subject in subjects:
         mine = [row for model in ids[subject.id] for row in rows[model]]
         if mine:
             base = figures.get(subject.base, {}) if subject.base != subject.id else {}
-            yield Event("claim", "", subject.id, _claim(
-                experiment, question, subject, attack, mine, differences(figures[subject.id], base),
+            yield Event("claim", "", subject.id, _make_claim(
+                experiment, question, subject, attack, mine, compare_to_base(figures[subject.id], base),
                 paper(subject.id, attack), options))
 
 
-def differences(mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+def compare_to_base(mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
     """Compare a model with its base, seed by seed, on the texts that both have.
 
     Args:
@@ -132,33 +132,33 @@ def differences(mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mappin
     Returns:
         {group: {metric: `comparison.difference`}}; None where no seed has both.
     """
-    found = {group: {metric: difference({seed: values[group][metric] for seed, values in mine.items()},
+    found = {group: {metric: compare_seeds({seed: values[group][metric] for seed, values in mine.items()},
                                         {seed: values[group][metric] for seed, values in base.items()})
                      for metric in METRICS} for group in explanation_consistency.GROUPS}
     return None if found["all"]["kendall_tau"] is None else found
 
 
-def _claim(experiment: Experiment, question: Question, subject: Subject, attack: str, rows: Sequence[dict[str, Any]],
+def _make_claim(experiment: Experiment, question: Question, subject: Subject, attack: str, rows: Sequence[dict[str, Any]],
            gaps: dict[str, Any] | None, theirs: Any, options: Options) -> Claim:  # noqa: ANN401 (plain data)
     words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", subject.id, "--attack", attack]
     words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
     words += ["--n", str(options.n)] if options.n is not None else []
     words += ["--precision", options.precision] if options.precision != "exact" else []
     every = [row for row in rows if row["pairs"] == "all"]
-    value, error = figure(rows, "all", question.headline)
+    value, error = format_figure(rows, "all", question.headline)
     what = "Kendall's tau" if question.headline == "kendall_tau" else "Top-5 intersection"
     return {
         "claim": f"{what} of {question.explain} on originals and texts of {attack}, {subject.id}, "
                  f"{rows[0]['dataset']}/test, for {experiment.title}",
         "command": shlex.join(words), "run": rows[0]["run"], "n": every[0]["compared"],
-        "seeds": [seed_of(row["model"]) for row in every], "metric": question.headline, "value": value,
+        "seeds": [read_seed(row["model"]) for row in every], "metric": question.headline, "value": value,
         "value_se": error, "thresholds": rows[0]["parameters"],
         "details": {"experiment": experiment.name, "model": subject.id, "attack": attack, "explain": question.explain,
                     "paper": theirs, "difference": gaps, "rows": list(rows)},
     }
 
 
-def figure(rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: bool = False) -> tuple[float, float]:
+def format_figure(rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: bool = False) -> tuple[float, float]:
     """Return a figure of a claim's rows and its standard error, pooled over seeds.
 
     Args:
@@ -169,12 +169,12 @@ def figure(rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: b
     """
     chosen_rows = [row for row in rows if row["pairs"] == pairs]
     if metric == "kendall_tau":
-        return pooled(chosen_rows, metric)
+        return pool_seeds(chosen_rows, metric)
     name, k = "top_k_random" if random else "top_k", metric.rpartition("_")[2]
-    return pooled([{"share": row[name][k], "share_se": row[f"{name}_se"][k]} for row in chosen_rows], "share")
+    return pool_seeds([{"share": row[name][k], "share_se": row[f"{name}_se"][k]} for row in chosen_rows], "share")
 
 
-def consistency_table(experiment: Experiment, found: Sequence[Claim], stands: Mapping[str, str]) -> str:
+def write_consistency_table(experiment: Experiment, found: Sequence[Claim], stands: Mapping[str, str]) -> str:
     """Return a line a model and attack: tau and top-5 intersection beside the paper's, and differences to base.
 
     Args:
@@ -192,29 +192,29 @@ def consistency_table(experiment: Experiment, found: Sequence[Claim], stands: Ma
         for attack in subject.attacks:
             claim = cells.get((attack, subject.id))
             if claim is not None:
-                lines.append(_line(claim, stands.get(subject.id.split("/")[1], "")))
-    return markdown(head, lines) + "".join(f"\n{text}\n" for text in _notes(experiment, list(cells.values())))
+                lines.append(_write_line(claim, stands.get(subject.id.split("/")[1], "")))
+    return format_table(head, lines) + "".join(f"\n{text}\n" for text in _write_notes(experiment, list(cells.values())))
 
 
-def _line(claim: Claim, stands: str) -> list[str]:
+def _write_line(claim: Claim, stands: str) -> list[str]:
     rows, details = claim["details"]["rows"], claim["details"]
     theirs = [f"*{value:.2f}* {stands}".rstrip() for value in details["paper"] or ()] or ["–", "–"]
     changed = next(row for row in rows if row["pairs"] == "changed")
     fooled = (details["difference"] or {}).get("fooled", {}).get("kendall_tau")
-    gaps = [_signed((details["difference"] or {}).get(group, {}).get("kendall_tau")) for group in ("all", "fooled")]
-    return [f"`{details['model']}`", TITLES[details["attack"]], decimal(*figure(rows, "all", "kendall_tau")), theirs[0],
-            _with_chance(rows, "all"), theirs[1], gaps[0], decimal(*figure(rows, "changed", "kendall_tau")),
-            _with_chance(rows, "changed"), gaps[1],
+    gaps = [_format_signed((details["difference"] or {}).get(group, {}).get("kendall_tau")) for group in ("all", "fooled")]
+    return [f"`{details['model']}`", TITLES[details["attack"]], format_decimal(*format_figure(rows, "all", "kendall_tau")), theirs[0],
+            _format_with_chance(rows, "all"), theirs[1], gaps[0], format_decimal(*format_figure(rows, "changed", "kendall_tau")),
+            _format_with_chance(rows, "changed"), gaps[1],
             " / ".join(f"{count:,}" if count is not None else "–" for count in (
                 claim["n"], changed["compared"], None if fooled is None else fooled["n"])),
             ", ".join(map(str, claim["seeds"]))]
 
 
-def _with_chance(rows: Sequence[Mapping[str, Any]], pairs: str) -> str:
-    return f"{decimal(*figure(rows, pairs, 'top_5'))} ({decimal(figure(rows, pairs, 'top_5', random=True)[0])})"
+def _format_with_chance(rows: Sequence[Mapping[str, Any]], pairs: str) -> str:
+    return f"{format_decimal(*format_figure(rows, pairs, 'top_5'))} ({format_decimal(format_figure(rows, pairs, 'top_5', random=True)[0])})"
 
 
-def _signed(gap: Mapping[str, Any] | None) -> str:
+def _format_signed(gap: Mapping[str, Any] | None) -> str:
     if gap is None or gap["value"] is None:
         return "–"
     error = "" if gap["value_se"] is None else f" ± {gap['value_se']:.3f}"
@@ -222,7 +222,7 @@ def _signed(gap: Mapping[str, Any] | None) -> str:
     return f"{gap['value']:+.3f}{error}{between}"
 
 
-def _notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
+def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
     rows = [row for claim in cells for row in claim["details"]["rows"]]
     settings = [", ".join(sorted({row[key] for row in rows})) for key in ("precision", "device")]
     yield ("KT is Kendall's τ-b of the attributions of a text's two versions, TI@5 the share of the five first words "

@@ -68,7 +68,7 @@ class Explainer:
         n, classes = len(texts), len(model.labels)
         if classes == 2 and self.opposed:
             second = self.explain(model, texts, [1] * n)
-            return [[opposite(a) for a in second], second]
+            return [[find_opposite(a) for a in second], second]
         found = self.explain(model, [*texts] * classes, [c for c in range(classes) for _ in texts])
         return [found[c * n: (c + 1) * n] for c in range(classes)]
 
@@ -79,12 +79,12 @@ class Explainer:
                            **{"gap": float("nan"), **values})  # type: ignore[arg-type]
 
 
-def opposite(attribution: Attribution) -> Attribution:
+def find_opposite(attribution: Attribution) -> Attribution:
     """Return the attribution of the other one of two classes."""
     return dataclasses.replace(attribution, scores=tuple(-score for score in attribution.scores),
                                target=1 - attribution.target, total=-attribution.total)
 
 
-def allowed_gap(total: float) -> float:
+def allow_gap(total: float) -> float:
     """Return the completeness gap that is tolerated: 1 % of the change in probability, at least 0.002."""
     return max(0.01 * abs(total), 0.002)

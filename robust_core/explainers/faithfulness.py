@@ -6,7 +6,7 @@ import numpy as np
 
 from robust_core import metrics
 from robust_core.explainers import EXPLAINERS
-from robust_core.explainers.occlusion import Asked
+from robust_core.explainers.occlusion import OcclusionQuery
 from robust_core.registry import from_record
 from robust_core.types import Attribution
 
@@ -30,7 +30,7 @@ class Faithfulness(NamedTuple):
     random_sufficiency: float
 
 
-def faithfulness(model: Any, attribution: Attribution) -> Faithfulness:  # noqa: ANN401 (any classifier)
+def measure_faithfulness(model: Any, attribution: Attribution) -> Faithfulness:  # noqa: ANN401 (any classifier)
     """Measure how much of the prediction the words with the highest scores carry.
 
     The first words are the top 1, 5, 10, 20 and 50 % of those that the model reads, at least one. They are taken away
@@ -41,7 +41,7 @@ def faithfulness(model: Any, attribution: Attribution) -> Faithfulness:  # noqa:
 
     Source: DeYoung et al. 2020 (ERASER), https://aclanthology.org/2020.acl-main.408, area over the curve.
     """
-    asked = Asked(model, attribution.text)
+    asked = OcclusionQuery(model, attribution.text)
     n = min(asked.words, len(attribution.scores))
     if not n:
         return Faithfulness(*[float("nan")] * 4)
@@ -60,7 +60,7 @@ def faithfulness(model: Any, attribution: Attribution) -> Faithfulness:  # noqa:
     return Faithfulness(float(without[0]), float(alone[0]), float(without[1:].mean()), float(alone[1:].mean()))
 
 
-def repeatability(model: Any, attribution: Attribution, seeds: int = 4) -> tuple[float, float]:  # noqa: ANN401
+def measure_repeatability(model: Any, attribution: Attribution, seeds: int = 4) -> tuple[float, float]:  # noqa: ANN401
     """Explain again with other seeds, where the explainer has one.
 
     Returns:
@@ -77,4 +77,4 @@ def repeatability(model: Any, attribution: Attribution, seeds: int = 4) -> tuple
     if not len(found[0]):
         return float("nan"), float("nan")
     taus = [metrics.kendall_tau(a, b) for i, a in enumerate(found) for b in found[:i]]  # type: ignore[arg-type]
-    return metrics.mean_and_error(taus)[0], float(np.std(found, axis=0, ddof=1).max())
+    return metrics.estimate_mean(taus)[0], float(np.std(found, axis=0, ddof=1).max())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.explainers import EXPLAINERS
-from robust_core.explainers.base import Explainer, allowed_gap
+from robust_core.explainers.base import Explainer, allow_gap
 from robust_core.registry import param
 from robust_core.types import Attribution, Encoded, WhiteBox
 
@@ -50,19 +50,19 @@ class IntegratedGradients(Explainer):
                         results[found.text, found.target] = found
             steps *= 2
             open_ = [pair for pair in open_ if steps <= self.max_steps
-                     and results[pair].gap > allowed_gap(results[pair].total)]
+                     and results[pair].gap > allow_gap(results[pair].total)]
         return [results[pair] for pair in zip(texts, targets, strict=True)]
 
     def _attribute(self, model: Any, texts: list[str], classes: Sequence[int], steps: int  # noqa: ANN401
                    ) -> Iterator[Attribution]:
         """Explain different texts, each towards the same classes."""
         encoded = model.embed(texts)
-        way = _along if getattr(model, "straight", False) else _by_captum if len(classes) == 1 else _at_once
+        way = _integrate_along if getattr(model, "straight", False) else _attribute_by_captum if len(classes) == 1 else _integrate_at_once
         tokens, totals = way(model, encoded, classes, steps)
         gaps = (tokens.sum(-1) - totals).abs()
         for k, target in enumerate(classes):
             for i, text in enumerate(texts):
-                yield self.attribution(text, encoded.spans[i], of_words(encoded, tokens[k, i], i), target,
+                yield self.attribution(text, encoded.spans[i], sum_by_word(encoded, tokens[k, i], i), target,
                                        gap=float(gaps[k, i]), steps=steps, total=float(totals[k, i]))
 
 
@@ -91,15 +91,15 @@ class InputXGradient(Explainer):
             wanted = torch.tensor([targets[i] for i in chosen], device=encoded.embeddings.device)
             rows = encoded.embeddings.detach().requires_grad_()
             with torch.enable_grad():
-                scores = Captum(_proba(model)).attribute(rows, target=wanted, additional_forward_args=(encoded.mask,))
+                scores = Captum(_predict(model)).attribute(rows, target=wanted, additional_forward_args=(encoded.mask,))
             tokens = scores.sum(-1).detach().cpu()
             for place, i in enumerate(chosen):
-                results[i] = self.attribution(texts[i], encoded.spans[place], of_words(encoded, tokens[place], place),
+                results[i] = self.attribution(texts[i], encoded.spans[place], sum_by_word(encoded, tokens[place], place),
                                               targets[i])
         return [results[i] for i in range(len(texts))]
 
 
-def _by_captum(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: int
+def _attribute_by_captum(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: int
                ) -> "tuple[torch.Tensor, torch.Tensor]":
     """Return the (k, n, t) score of each token, and the (k, n) change in probability they should add up to."""
     import torch
@@ -108,24 +108,24 @@ def _by_captum(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps:
     tokens, totals = [], []
     for target in classes:
         with torch.enable_grad():
-            scores, delta = Captum(_proba(model)).attribute(
-                encoded.embeddings, baselines=baseline_of(encoded), target=target,
+            scores, delta = Captum(_predict(model)).attribute(
+                encoded.embeddings, baselines=make_baseline(encoded), target=target,
                 additional_forward_args=(encoded.mask,), n_steps=steps, method="gausslegendre",
-                return_convergence_delta=True, internal_batch_size=max(len(encoded.mask), _rows(model, encoded)))
+                return_convergence_delta=True, internal_batch_size=max(len(encoded.mask), _make_rows(model, encoded)))
         tokens.append(scores.sum(-1).detach().cpu())
         totals.append(tokens[-1].sum(-1) - delta.cpu())
     return torch.stack(tokens), torch.stack(totals)
 
 
-def _at_once(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: int
+def _integrate_at_once(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: int
              ) -> "tuple[torch.Tensor, torch.Tensor]":
     """Return what `_by_captum` does; one forward pass serves all classes, where Captum takes one for each."""
     import torch
 
-    start, n = baseline_of(encoded), len(encoded.mask)
+    start, n = make_baseline(encoded), len(encoded.mask)
     whole = encoded.embeddings - start
-    nodes, weights = _nodes(steps, whole.device)
-    tokens, size = torch.zeros(len(classes), *encoded.mask.shape), max(1, _rows(model, encoded) // n)
+    nodes, weights = _place_nodes(steps, whole.device)
+    tokens, size = torch.zeros(len(classes), *encoded.mask.shape), max(1, _make_rows(model, encoded) // n)
     for first in range(0, steps, size):
         at, weight = nodes[first: first + size, None, None, None], weights[first: first + size]
         rows = (start + at * whole).flatten(0, 1).requires_grad_()
@@ -140,7 +140,7 @@ def _at_once(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: i
     return tokens, (after - before).T[list(classes)].cpu()
 
 
-def _along(model: Any, encoded: Encoded, classes: Sequence[int], steps: int  # noqa: ANN401
+def _integrate_along(model: Any, encoded: Encoded, classes: Sequence[int], steps: int  # noqa: ANN401
            ) -> "tuple[torch.Tensor, torch.Tensor]":
     """Return what `_by_captum` does, of a model that knows its scores along a straight line.
 
@@ -149,8 +149,8 @@ def _along(model: Any, encoded: Encoded, classes: Sequence[int], steps: int  # n
     """
     import torch
 
-    start = baseline_of(encoded)
-    nodes, weights = _nodes(steps, start.device)
+    start = make_baseline(encoded)
+    nodes, weights = _place_nodes(steps, start.device)
     tokens, totals = (torch.zeros(len(classes), *shape) for shape in (encoded.mask.shape, encoded.mask.shape[:1]))
     for i, real in enumerate(encoded.mask):
         ends = start[i][real], encoded.embeddings[i][real]
@@ -166,7 +166,7 @@ def _along(model: Any, encoded: Encoded, classes: Sequence[int], steps: int  # n
     return tokens, totals
 
 
-def _nodes(steps: int, device: Any) -> "tuple[torch.Tensor, torch.Tensor]":  # noqa: ANN401 (a torch device)
+def _place_nodes(steps: int, device: Any) -> "tuple[torch.Tensor, torch.Tensor]":  # noqa: ANN401 (a torch device)
     """Return the places between 0 and 1 where Gauss-Legendre looks, and their weights."""
     import torch
 
@@ -175,14 +175,14 @@ def _nodes(steps: int, device: Any) -> "tuple[torch.Tensor, torch.Tensor]":  # n
             torch.from_numpy(weights / 2).to(device, torch.float32))
 
 
-def _proba(model: WhiteBox) -> "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]":
+def _predict(model: WhiteBox) -> "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]":
     def proba(embeddings: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
         return model.logits(embeddings, mask).softmax(-1)
 
     return proba
 
 
-def baseline_of(encoded: Encoded) -> "torch.Tensor":
+def make_baseline(encoded: Encoded) -> "torch.Tensor":
     """Return the (n, t, d) reference input: the pad's row at every word, all else as it is."""
     import torch
 
@@ -190,7 +190,7 @@ def baseline_of(encoded: Encoded) -> "torch.Tensor":
     return torch.where(words, encoded.pad, encoded.embeddings)
 
 
-def of_words(encoded: Encoded, tokens: "torch.Tensor", i: int) -> list[float]:
+def sum_by_word(encoded: Encoded, tokens: "torch.Tensor", i: int) -> list[float]:
     """Return the score of each word of text i: the sum of its pieces' (t,) scores."""
     import torch
 
@@ -200,6 +200,6 @@ def of_words(encoded: Encoded, tokens: "torch.Tensor", i: int) -> list[float]:
     return words.index_add_(0, owner[inside], tokens[inside]).tolist()
 
 
-def _rows(model: WhiteBox, encoded: Encoded) -> int:
+def _make_rows(model: WhiteBox, encoded: Encoded) -> int:
     """Return how many rows one forward and backward pass may hold."""
     return max(1, getattr(model, "budget", 4096) // (3 * max(encoded.mask.shape[1], 1)))

@@ -15,7 +15,7 @@ from robust_core.text import Draft, Edit
 from robust_core.types import Attribution, Classifier
 
 
-class Asked:
+class OcclusionQuery:
     """A text of which words can be taken away; the same words are never taken away twice.
 
     A removed word becomes the tokenizer's mask or unknown id, one for each of its pieces. Of a model that shows no
@@ -73,13 +73,13 @@ class Asked:
         return draft.text
 
 
-def _asked(model: Classifier, texts: list[str], low: bool) -> dict[str, Asked]:
+def _make_queries(model: Classifier, texts: list[str], low: bool) -> dict[str, OcclusionQuery]:
     """Return each distinct text once, so that a text explained towards several classes is asked about once.
 
     They share their answers: a perturbed text without its swapped words is the original without them.
     """
     shared: dict[bytes, np.ndarray] = {}
-    return {text: Asked(model, text, low, shared) for text in texts}
+    return {text: OcclusionQuery(model, text, low, shared) for text in texts}
 
 
 @EXPLAINERS.register("lime", title="LIME", source="https://arxiv.org/abs/1602.04938")
@@ -101,17 +101,17 @@ class Lime(Explainer):
 
     def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
         """Explain texts by a weighted ridge regression on 500 variants."""
-        asked = _asked(model, texts, low=True)
+        asked = _make_queries(model, texts, low=True)
         return [self._attribute(asked[text], text, target) for text, target in zip(texts, targets, strict=True)]
 
-    def _attribute(self, asked: Asked, text: str, target: int) -> Attribution:
+    def _attribute(self, asked: OcclusionQuery, text: str, target: int) -> Attribution:
         if not asked.words:
             return self.attribution(text, (), (), target)
         # Drawn for all words of the text, of which a model may read fewer.
-        masks = lime_masks(len(Draft.of(text).words), self.samples, self.seed)[:, : asked.words]
+        masks = draw_lime_masks(len(Draft.of(text).words), self.samples, self.seed)[:, : asked.words]
         proba = asked(masks)
         distances = 100 * (1 - np.sqrt(masks.mean(axis=1)))
-        _, weights, fit, _ = _lime_base()(functools.partial(_kernel, self.kernel_width)).explain_instance_with_data(
+        _, weights, fit, _ = _make_lime()(functools.partial(_weigh_samples, self.kernel_width)).explain_instance_with_data(
             masks.astype(np.float64), proba, distances, target, asked.words, feature_selection="none")
         scores = np.zeros(asked.words)
         for word, weight in weights:
@@ -119,11 +119,11 @@ class Lime(Explainer):
         return self.attribution(text, asked.spans, scores.tolist(), target, fit=float(fit))
 
 
-def _kernel(width: float, distances: np.ndarray) -> np.ndarray:
+def _weigh_samples(width: float, distances: np.ndarray) -> np.ndarray:
     return np.sqrt(np.exp(-(distances**2) / width**2))
 
 
-def _lime_base() -> Callable[..., Any]:
+def _make_lime() -> Callable[..., Any]:
     try:
         from lime.lime_base import LimeBase
     except ImportError:
@@ -132,7 +132,7 @@ def _lime_base() -> Callable[..., Any]:
 
 
 @functools.lru_cache(maxsize=256)
-def lime_masks(words: int, samples: int, seed: int) -> np.ndarray:
+def draw_lime_masks(words: int, samples: int, seed: int) -> np.ndarray:
     """Return (samples, words) bool rows of words to keep; the first keeps all.
 
     Source: `LimeTextExplainer` of the package lime: a uniform number of words from 1 to all is taken away, drawn
@@ -158,11 +158,11 @@ class LeaveOneOut(Explainer):
         """Explain texts by taking away each word in turn."""
         from captum.attr import FeatureAblation as Captum
 
-        asked = _asked(model, texts, low=False)
+        asked = _make_queries(model, texts, low=False)
         results = []
         for text, target in zip(texts, targets, strict=True):
             words = asked[text].words
-            scores = _captum(Captum, asked[text], target, perturbations_per_eval=max(words, 1)) if words else []
+            scores = _make_captum(Captum, asked[text], target, perturbations_per_eval=max(words, 1)) if words else []
             results.append(self.attribution(text, asked[text].spans, scores, target))
         return results
 
@@ -183,14 +183,14 @@ class Shapley(Explainer):
         """Explain texts by sampled Shapley values."""
         from captum.attr import ShapleyValueSampling as Captum
 
-        asked = _asked(model, texts, low=True)
+        asked = _make_queries(model, texts, low=True)
         results = []
         for text, target in zip(texts, targets, strict=True):
             words = asked[text].words
             if not words:
                 results.append(self.attribution(text, (), (), target))
                 continue
-            scores = _captum(self._drawing(Captum, len(Draft.of(text).words)), asked[text], target,
+            scores = _make_captum(self._drawing(Captum, len(Draft.of(text).words)), asked[text], target,
                              n_samples=self.orders, perturbations_per_eval=words)
             empty, whole = asked[text](np.array([[False] * words, [True] * words]))[:, target]
             total = float(whole - empty)
@@ -213,7 +213,7 @@ class Shapley(Explainer):
         return make
 
 
-def _captum(method: Callable[..., Any], asked: Asked, target: int, **options: int) -> list[float]:
+def _make_captum(method: Callable[..., Any], asked: OcclusionQuery, target: int, **options: int) -> list[float]:
     """Run one of Captum's perturbation methods on "which words are there", (1, words) ones against zeros."""
     import torch
 

@@ -32,13 +32,13 @@ def has_masks(model: Any) -> bool:  # noqa: ANN401 (any classifier)
     return callable(getattr(model, "word_importance", None)) and bool((model.word_importance(_PROBES) < 1).any())
 
 
-def of_masks(model: Any, words: Sequence[str]) -> dict[str, float]:  # noqa: ANN401
+def read_masks(model: Any, words: Sequence[str]) -> dict[str, float]:  # noqa: ANN401
     """Return the mask of each word, in (0, 1), of a model that has masks."""
     values = np.asarray(model.word_importance(list(words)), dtype=np.float64)
     return dict(zip(words, values.tolist(), strict=True))
 
 
-def of_attributions(model: Any, explainer: Any, examples: Sequence[Example],  # noqa: ANN401
+def average_attributions(model: Any, explainer: Any, examples: Sequence[Example],  # noqa: ANN401
                     stop: threading.Event) -> Iterator[Event | dict[str, float]]:
     """Average a word's absolute attribution towards the predicted class over all places where it stands.
 
@@ -69,17 +69,17 @@ def of_attributions(model: Any, explainer: Any, examples: Sequence[Example],  # 
     yield {word: sums[word] / counts[word] for word in counts}
 
 
-def frequencies(examples: Iterable[Example]) -> collections.Counter[str]:
+def count_words(examples: Iterable[Example]) -> collections.Counter[str]:
     """Count every word of some texts, in lower case."""
     return collections.Counter(word.lower() for example in examples for word in Draft.of(example.text).words)
 
 
-def substitutions(results: Iterable[AttackResult]) -> collections.Counter[str]:
+def count_substitutions(results: Iterable[AttackResult]) -> collections.Counter[str]:
     """Count how often attacks put something else in the place of a word, in lower case."""
     return collections.Counter(swap.old.lower() for result in results for swap in result.swaps if swap.old)
 
 
-def correlation(a: Mapping[str, float], b: Mapping[str, float]) -> Correlation:
+def correlate(a: Mapping[str, float], b: Mapping[str, float]) -> Correlation:
     """Correlate two figures over the words that have the first; a word without the second counts 0.
 
     Returns:
@@ -96,7 +96,7 @@ def correlation(a: Mapping[str, float], b: Mapping[str, float]) -> Correlation:
     return Correlation(float(found.statistic), float(found.pvalue), len(x))  # type: ignore[attr-defined]
 
 
-def synonym_gaps(importance: Callable[[list[str]], Mapping[str, float]], words: Iterable[str], *, sample: int = 1000,
+def measure_synonym_gaps(importance: Callable[[list[str]], Mapping[str, float]], words: Iterable[str], *, sample: int = 1000,
                  synonyms: int = 10, seed: int = 0) -> list[float]:
     """Measure how differently a model weighs words that mean the same.
 

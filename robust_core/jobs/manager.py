@@ -77,7 +77,7 @@ class Job:
         return (now if self.finished is None else self.finished) - self.started
 
 
-def _thread(work: Callable[[], None]) -> None:
+def _start_thread(work: Callable[[], None]) -> None:
     # Daemon: leaving the program does not wait for a search to end.
     threading.Thread(target=work, name="job", daemon=True).start()
 
@@ -97,7 +97,7 @@ class JobManager:
 
     def __init__(self, workers: int = 2, *, waiting: int = 50, idle: float = 30.0, keep: float = 3600.0,
                  grace: float = 2.0, clock: Callable[[], float] = time.monotonic,
-                 start: Callable[[Callable[[], None]], None] = _thread) -> None:
+                 start: Callable[[Callable[[], None]], None] = _start_thread) -> None:
         self._limits = (workers, waiting)
         self._idle, self._keep, self._grace = idle, keep, grace
         self.clock = clock

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _POLL, _USER_ERROR = 0.1, 2
 
 
-def command(words: Sequence[str], stop: threading.Event, *, what: str = "training", grace: float = 60.0
+def run_command(words: Sequence[str], stop: threading.Event, *, what: str = "training", grace: float = 60.0
             ) -> Iterator[dict[str, Any]]:
     """Run `python -m robust_core …` and hand on the JSON objects that it prints, one a line.
 
@@ -42,22 +42,22 @@ def command(words: Sequence[str], stop: threading.Event, *, what: str = "trainin
         process = subprocess.Popen(
             [sys.executable, "-m", "robust_core", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=errors, text=True, encoding="utf-8", env=child_environment(PYTHONUNBUFFERED="1"))
-        threading.Thread(target=_read, args=(process.stdout, lines), name=what, daemon=True).start()
+        threading.Thread(target=_read_lines, args=(process.stdout, lines), name=what, daemon=True).start()
         try:
-            yield from _events(process, lines, stop, grace)
-            _judge(process.wait(), errors, stop, what)
+            yield from _read_events(process, lines, stop, grace)
+            _check_exit(process.wait(), errors, stop, what)
         finally:
             _end(process, grace)
 
 
-def _read(out: TextIO, lines: "queue.SimpleQueue[str | None]") -> None:
+def _read_lines(out: TextIO, lines: "queue.SimpleQueue[str | None]") -> None:
     with contextlib.suppress(ValueError, OSError):
         for line in out:
             lines.put(line)
     lines.put(None)
 
 
-def _events(process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[str | None]", stop: threading.Event,
+def _read_events(process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[str | None]", stop: threading.Event,
             grace: float) -> Iterator[dict[str, Any]]:
     interrupted = None
     while True:
@@ -98,7 +98,7 @@ def _end(process: "subprocess.Popen[str]", grace: float) -> None:
         process.stdout.close()
 
 
-def _judge(code: int, errors: TextIO, stop: threading.Event, what: str) -> None:
+def _check_exit(code: int, errors: TextIO, stop: threading.Event, what: str) -> None:
     if not code or stop.is_set():
         return
     errors.seek(0)

@@ -39,16 +39,16 @@ class Pace:
         return (total - done) / self.rate(now, done)
 
 
-def describe(pace: Pace, now: float, done: int, total: int) -> str:
+def describe_progress(pace: Pace, now: float, done: int, total: int) -> str:
     """Write how far a part is, such as `120 of 1,821, 12.3 a second, 2 min 18 s left`."""
     count, rate = f"{done:,} of {total:,}", pace.rate(now, done)
     if math.isnan(rate):
         return count
     speed = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
-    return f"{count}, {speed}, {duration(pace.left(now, done, total))} left"
+    return f"{count}, {speed}, {format_duration(pace.left(now, done, total))} left"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Write a time in its two largest units."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -66,7 +66,7 @@ def watch(console: "Console", clock: Callable[[], float] = time.monotonic, every
         clock: Gives the time in seconds.
         every: Least seconds between two lines where the console is no terminal.
     """
-    with _bars(console) if console.is_terminal else contextlib.nullcontext(_lines(console, clock(), every)) as draw:
+    with _show_bars(console) if console.is_terminal else contextlib.nullcontext(_show_lines(console, clock(), every)) as draw:
         paces: dict[str, Pace] = {}
 
         def show(event: Event) -> None:
@@ -74,12 +74,12 @@ def watch(console: "Console", clock: Callable[[], float] = time.monotonic, every
                 part, done, total = event.data["part"], event.data["done"], event.data["total"]
                 now = clock()
                 pace = paces.setdefault(part, Pace(now, done))
-                draw(part, done, total, describe(pace, now, done, total), now)
+                draw(part, done, total, describe_progress(pace, now, done, total), now)
 
         yield show
 
 
-def _lines(console: "Console", began: float, every: float) -> Callable[[str, int, int, str, float], None]:
+def _show_lines(console: "Console", began: float, every: float) -> Callable[[str, int, int, str, float], None]:
     last = began
 
     def draw(part: str, done: int, total: int, text: str, now: float) -> None:
@@ -92,7 +92,7 @@ def _lines(console: "Console", began: float, every: float) -> Callable[[str, int
 
 
 @contextlib.contextmanager
-def _bars(console: "Console") -> Iterator[Callable[[str, int, int, str, float], None]]:
+def _show_bars(console: "Console") -> Iterator[Callable[[str, int, int, str, float], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(None),
                TextColumn("{task.fields[text]}", markup=False))
     with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as bars:

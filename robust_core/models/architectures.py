@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from robust_core.models import huggingface
 from robust_core.models.cards import WORD_MODELS
 from robust_core.models.device import pick_device
-from robust_core.models.tokens import WordVocabulary, subwords
+from robust_core.models.tokens import WordVocabulary, read_subwords
 from robust_core.resources.encoder import minilm_folder
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     sizes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     length, masks, groups = int(sizes.pop("length")), sizes.pop("masks", None), int(sizes.pop("groups", 0))
     reconstructs = bool(sizes.pop("reconstruction", False))
-    network, tokens = _plain(architecture, sizes, length, labels, vocabulary)
+    network, tokens = _build_plain(architecture, sizes, length, labels, vocabulary)
     if groups:
         network.embedding = GroupedEmbedding(
             network.embedding.num_embeddings, network.embedding.embedding_dim, groups)
@@ -44,7 +44,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     return network, tokens
 
 
-def _plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[str, ...],
+def _build_plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[str, ...],
            vocabulary: tuple[str, ...]) -> "tuple[Network, WordVocabulary | Subwords]":
     if architecture in WORD_MODELS:
         from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
@@ -56,6 +56,6 @@ def _plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[
         from robust_core.models.networks.transformer import EncoderClassifier
 
         folder = minilm_folder()
-        return EncoderClassifier(Bert.from_folder(folder), len(labels), **sizes), subwords(folder, length)
-    classifier = huggingface.classifier(architecture, pick_device("cpu"), labels=labels, length=length)
+        return EncoderClassifier(Bert.from_folder(folder), len(labels), **sizes), read_subwords(folder, length)
+    classifier = huggingface.open_classifier(architecture, pick_device("cpu"), labels=labels, length=length)
     return classifier.net.requires_grad_(True), classifier.tokens

@@ -6,11 +6,11 @@ from robust_core.errors import BadInput, Incompatible
 from robust_core.models import fingerprints, hub
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import Body, HuggingFaceBody
-from robust_core.models.tokens import Subwords, subwords
+from robust_core.models.tokens import Subwords, read_subwords
 from robust_core.resources import minilm_folder
 
 
-class Parent(NamedTuple):
+class BaseEncoder(NamedTuple):
     """An encoder that another is made from.
 
     Attributes:
@@ -24,7 +24,7 @@ class Parent(NamedTuple):
     sha256: str
 
 
-def parent(name: str, length: int) -> Parent:
+def load_base_encoder(name: str, length: int) -> BaseEncoder:
     """Load an encoder that reads pieces and whose vectors are means of its last hidden states.
 
     Args:
@@ -38,8 +38,8 @@ def parent(name: str, length: int) -> Parent:
     """
     if not name:
         folder = minilm_folder()
-        return Parent(Bert.from_folder(folder), subwords(folder, length), fingerprints.encoder_hash())
-    found = hub.opened(name, "AutoModel", "encoder", length)
+        return BaseEncoder(Bert.from_folder(folder), read_subwords(folder, length), fingerprints.hash_encoder())
+    found = hub.open_model(name, "AutoModel", "encoder", length)
     # A pooler is no part of what is read, and many files leave it out.
     missing = [part for part in found.missing if not part.startswith("pooler.")]
     if missing:
@@ -49,4 +49,4 @@ def parent(name: str, length: int) -> Parent:
     if getattr(found.model, "pooler", None) is not None:
         found.model.pooler = None
     body = HuggingFaceBody(found.model.float().eval())
-    return Parent(body, found.tokens, fingerprints.weights_hash(body))
+    return BaseEncoder(body, found.tokens, fingerprints.hash_weights(body))

@@ -9,7 +9,7 @@ import torch
 _ENOUGH = 8
 
 
-def batches(rows: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:
+def split_batches(rows: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:
     """Yield positions of rows, shortest first, in groups of like length.
 
     Args:
@@ -30,7 +30,7 @@ def batches(rows: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
-def padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def pad_rows(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (n, t) int64 ids and the (n, t) bool mask of real tokens; a row without tokens reads as a single pad."""
     width = max(1, max((len(row) for row in rows), default=1))
     ids = np.full((len(rows), width), pad_id, dtype=np.int64)

@@ -132,7 +132,7 @@ def check_files(card: Card) -> None:
     Raises:
         BadInput: A file is absent or differs.
     """
-    if "model.safetensors" not in card.files or card.architecture in WORD_MODELS and None in word_files(card):
+    if "model.safetensors" not in card.files or card.architecture in WORD_MODELS and None in find_word_files(card):
         raise BadInput(f"The card of {card.id} does not vouch for all its files; restore card.json.")
     for name, expected in card.files.items():
         path = card.folder / name
@@ -142,13 +142,13 @@ def check_files(card: Card) -> None:
             raise BadInput(f"{card.id}: {path.name} does not match its card; restore the checkpoint.")
 
 
-def word_files(card: Card) -> list[str | None]:
+def find_word_files(card: Card) -> list[str | None]:
     """Return the names of the table of word vectors and the vocabulary: shared, in the folder above, or its own."""
     return [next((name for name in (f"../{file}", file) if name in card.files), None)
             for file in ("embedding.safetensors", "vocabulary.txt")]
 
 
-def folder_name(architecture: str) -> str:
+def name_folder(architecture: str) -> str:
     """Return the name of an architecture in model ids: letters, digits, dots and dashes."""
     plain = Path(architecture).name if Path(architecture).is_dir() else architecture
     return re.sub(r"[^\w.]+", "-", plain)

@@ -11,10 +11,10 @@ import torch
 
 from robust_core.errors import Incompatible
 from robust_core.models import screening
-from robust_core.models.batching import batches, padded
-from robust_core.models.device import fast_bf16, low
-from robust_core.models.networks.base import mean_norm
-from robust_core.text import clean, word_spans
+from robust_core.models.batching import pad_rows, split_batches
+from robust_core.models.device import autocast_bf16, has_fast_bf16
+from robust_core.models.networks.base import measure_mean_norm
+from robust_core.text import clean, find_words
 from robust_core.types import Encoded, Noise
 
 if TYPE_CHECKING:
@@ -123,27 +123,27 @@ class TextClassifier:
     @property
     def screens(self) -> bool:
         """Whether running in bf16 is faster here."""
-        return self.net.screens and fast_bf16(self.device)
+        return self.net.screens and has_fast_bf16(self.device)
 
     def noise(self) -> Noise:
         """Return how far log-odds of screened probabilities may be from exact ones; measured at first use."""
         if self._noise is None:
-            rows = [[self.text_row(text) for text in texts] for texts in screening.probes()]
+            rows = [[self.text_row(text) for text in texts] for texts in screening.make_probes()]
             flat = [row for group in rows for row in group]
             exact, low = self.proba_from_ids(flat), self.proba_from_ids(flat, screened=True)
-            off = screening.log_odds(low) - screening.log_odds(exact)
-            self._noise = screening.noise_of(np.split(off, np.cumsum([len(group) for group in rows])[:-1]))
+            off = screening.compute_log_odds(low) - screening.compute_log_odds(exact)
+            self._noise = screening.measure_noise(np.split(off, np.cumsum([len(group) for group in rows])[:-1]))
         return self._noise
 
     def batches(self, rows: Sequence[tuple[int, ...]], budgets: int = 1) -> Iterator[list[int]]:
         """Yield positions of rows, in groups of like length that stay within some token budgets."""
-        return batches(rows, budgets * self.budget)
+        return split_batches(rows, budgets * self.budget)
 
     def run(self, rows: Sequence[tuple[int, ...]], screened: bool = False) -> np.ndarray:
         """Return (n, classes) float32 probabilities of one batch; memory running out halves it."""
         try:
-            with self._lock, torch.inference_mode(), low(self.device, screened):
-                ids, mask = padded(rows, self.tokens.pad_id, self.device)
+            with self._lock, torch.inference_mode(), autocast_bf16(self.device, screened):
+                ids, mask = pad_rows(rows, self.tokens.pad_id, self.device)
                 return self.net.read(ids, mask).float().softmax(-1).cpu().numpy()
         except torch.OutOfMemoryError:
             if len(rows) == 1:
@@ -170,19 +170,19 @@ class TextClassifier:
         cleaned = [clean(text) for text in texts]
         coded: list[Tokens] = [self.tokens.encode(text) for text in cleaned]
         with torch.no_grad():
-            ids, mask = padded([c.ids for c in coded], self.tokens.pad_id, self.device)
+            ids, mask = pad_rows([c.ids for c in coded], self.tokens.pad_id, self.device)
             owner = torch.full(ids.shape, -1, dtype=torch.int64)
             for i, c in enumerate(coded):
                 owner[i, : len(c.owner)] = torch.tensor(c.owner, dtype=torch.int64)
             rows = self.net.embedding(ids)
             pad = self.net.embedding.weight[self.tokens.pad_id]
-        spans = [word_spans(text)[: c.read] for text, c in zip(cleaned, coded, strict=True)]
+        spans = [find_words(text)[: c.read] for text, c in zip(cleaned, coded, strict=True)]
         return Encoded(rows, mask, owner, spans, pad)
 
     @property
     def unit(self) -> float:
         """Mean norm of its token embeddings, pads left out: the unit in which perturbations are measured."""
-        return mean_norm(self.net.embedding.weight, self.tokens.pad_id)
+        return measure_mean_norm(self.net.embedding.weight, self.tokens.pad_id)
 
     def word_importance(self, words: Sequence[str]) -> np.ndarray:
         """Return the (n,) learnt importance phi of words in 0..1, each read alone; 1 without word masks.
@@ -191,7 +191,7 @@ class TextClassifier:
         """
         coded = [self.tokens.encode(clean(word)) for word in words]
         with self._lock, torch.no_grad():
-            ids, _ = padded([c.ids for c in coded], self.tokens.pad_id, self.device)
+            ids, _ = pad_rows([c.ids for c in coded], self.tokens.pad_id, self.device)
             phi = self.net.importance(self.net.embedding(ids)).cpu().numpy()
         return np.array([max((float(phi[i, j]) for j, owner in enumerate(c.owner) if owner >= 0),
                              default=float(phi[i, 0]))

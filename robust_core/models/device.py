@@ -29,7 +29,7 @@ def pick_device(device: str) -> "torch.device":
     return chosen
 
 
-def fast_bf16(device: "torch.device") -> bool:
+def has_fast_bf16(device: "torch.device") -> bool:
     """Return whether a device multiplies bf16 faster than fp32."""
     import torch
 
@@ -41,14 +41,14 @@ def fast_bf16(device: "torch.device") -> bool:
     return any(getattr(torch.cpu, flag, lambda: False)() for flag in flags)
 
 
-def low(device: "torch.device", screened: bool) -> contextlib.AbstractContextManager:
+def autocast_bf16(device: "torch.device", screened: bool) -> contextlib.AbstractContextManager:
     """Return a context in which matrices are multiplied in bf16, if `screened`."""
     import torch
 
     return torch.autocast(device.type, torch.bfloat16) if screened else contextlib.nullcontext()
 
 
-def climbing(model: WhiteBox, device: "torch.device", precision: Precision
+def gradient_autocast(model: WhiteBox, device: "torch.device", precision: Precision
              ) -> contextlib.AbstractContextManager:
     """Return a context for the gradients of an attack: bf16 if screened is asked for and faster for this model."""
-    return low(device, precision == "screened" and getattr(model, "screens", False))
+    return autocast_bf16(device, precision == "screened" and getattr(model, "screens", False))

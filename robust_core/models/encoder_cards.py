@@ -13,7 +13,7 @@ from robust_core.paths import sha256
 if TYPE_CHECKING:
     import torch
 
-    from robust_core.models.base_encoders import Parent
+    from robust_core.models.base_encoders import BaseEncoder
 
 FOLDER = "encoders"
 _WEIGHTS = "model.safetensors"
@@ -102,21 +102,21 @@ def save(card: EncoderCard, weights: "Mapping[str, torch.Tensor]", root: Path) -
     return done
 
 
-def adapted(card: EncoderCard) -> "Parent":
+def load_adapted(card: EncoderCard) -> "BaseEncoder":
     """Load the encoder that a stored one adapts, and make it the stored one.
 
     Raises:
         BadInput: The file differs from its card, or was made for another encoder.
         MissingResource: The encoder it adapts is not here.
     """
-    from robust_core.models.base_encoders import parent
+    from robust_core.models.base_encoders import load_base_encoder
 
-    given = parent(str(card.config.get("start", "")), int(card.config["length"]))
+    given = load_base_encoder(str(card.config.get("start", "")), int(card.config["length"]))
     apply(card, given)
     return given
 
 
-def apply(card: EncoderCard, given: "Parent") -> None:
+def apply(card: EncoderCard, given: "BaseEncoder") -> None:
     """Add an encoder's low-rank weights to the one that it adapts.
 
     Raises:
@@ -135,6 +135,6 @@ def apply(card: EncoderCard, given: "Parent") -> None:
             where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
             raise BadInput(f"{card.id} adapts another encoder than {where}")
         state = {name: value.float() for name, value in load_file(path).items()}
-        lora.merge(given.body, state, card.config)
+        lora.merge_state(given.body, state, card.config)
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None

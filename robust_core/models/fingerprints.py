@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from robust_core.models.networks.base import Network
 
 
-def encoder_hash() -> str:
+def hash_encoder() -> str:
     """Return the SHA-256 of the packaged encoder's weights, or of those that a copy in use was made from."""
     folder = minilm_folder()
     own = folder / "card.json"
@@ -24,14 +24,14 @@ def encoder_hash() -> str:
     return sha256(folder / "model.safetensors")
 
 
-def parent_hash(architecture: str, network: "Network") -> str:
+def hash_base_encoder(architecture: str, network: "Network") -> str:
     """Return the SHA-256 of the encoder that an untrained network was made from; empty for word models."""
     if architecture in ARCHITECTURES:
-        return "" if architecture in WORD_MODELS else encoder_hash()
-    return weights_hash(network, getattr(network, "fresh", frozenset()))
+        return "" if architecture in WORD_MODELS else hash_encoder()
+    return hash_weights(network, getattr(network, "fresh", frozenset()))
 
 
-def weights_hash(network: "nn.Module", without: Collection[str] = ()) -> str:
+def hash_weights(network: "nn.Module", without: Collection[str] = ()) -> str:
     """Return the SHA-256 of a network's weights but for masks and some by name."""
     import torch
 

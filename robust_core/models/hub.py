@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Opened(NamedTuple):
+class OpenModel(NamedTuple):
     """What the library found under a name.
 
     Attributes:
@@ -30,8 +30,8 @@ class Opened(NamedTuple):
     missing: frozenset[str]
 
 
-def opened(name: str, auto: str, what: str, length: int, otherwise: str = "Give a folder that holds it.",
-           **sizes: int) -> Opened:
+def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "Give a folder that holds it.",
+           **sizes: int) -> OpenModel:
     """Open a model; code that comes with it is never run.
 
     Args:
@@ -47,7 +47,7 @@ def opened(name: str, auto: str, what: str, length: int, otherwise: str = "Give 
         MissingResource: It is not in the cache and no hub can be reached.
     """
     folder = Path(name)
-    if not folder.is_dir() and not reachable(name):
+    if not folder.is_dir() and not is_reachable(name):
         raise MissingResource(f"The {what} {name}", otherwise)
     import transformers
     from transformers.utils import logging
@@ -71,10 +71,10 @@ def opened(name: str, auto: str, what: str, length: int, otherwise: str = "Give 
         raise BadInput(f"{name} has no fast tokenizer (tokenizer.json).")
     longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2)
     tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
-    return Opened(model, tokens, tokenizer, frozenset(found["missing_keys"]))
+    return OpenModel(model, tokens, tokenizer, frozenset(found["missing_keys"]))
 
 
-def reachable(model_id: str) -> bool:
+def is_reachable(model_id: str) -> bool:
     """Return whether a model lies in the library's cache or its hub can be reached; asked before a slow import."""
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

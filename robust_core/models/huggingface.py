@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.models.hub import opened
+from robust_core.models.hub import open_model
 from robust_core.paths import short_name
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = "It is neither a checkpoint nor a Hugging Face model that can be reached from here; give a folder."
 
 
-def classifier(model_id: str, device: "torch.device", known: list[str] | None = None,
+def open_classifier(model_id: str, device: "torch.device", known: list[str] | None = None,
                labels: tuple[str, ...] | None = None, length: int = 128) -> "TextClassifier":
     """Open a sequence classifier, or with `labels` an encoder on which a head for them is to be learnt.
 
@@ -35,7 +35,7 @@ def classifier(model_id: str, device: "torch.device", known: list[str] | None = 
     from robust_core.models.networks.transformer import HuggingFaceClassifier
 
     try:
-        found = opened(model_id, "AutoModelForSequenceClassification", "model" if labels else "classifier", length,
+        found = open_model(model_id, "AutoModelForSequenceClassification", "model" if labels else "classifier", length,
                        _ELSEWHERE, **({} if labels is None else {"num_labels": len(labels)}))
     except MissingResource:
         if known is not None and "/" not in model_id:

@@ -12,9 +12,9 @@ from robust_core import datasets
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import huggingface
 from robust_core.models.architectures import build
-from robust_core.models.cards import ARCHITECTURES, WORD_MODELS, Card, cards, check_files, read_card, word_files
+from robust_core.models.cards import ARCHITECTURES, WORD_MODELS, Card, cards, check_files, find_word_files, read_card
 from robust_core.models.device import pick_device
-from robust_core.models.fingerprints import encoder_hash, parent_hash
+from robust_core.models.fingerprints import hash_base_encoder, hash_encoder
 from robust_core.paths import checkpoint_folders, short_name
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
         if not (folder / "config.json").is_file():
             # A shipped checkpoint whose card is damaged ends here as well as a folder that is none.
             raise BadInput(f"The folder {short_name(folder)} holds neither a card.json nor a Hugging Face config.json.")
-        return huggingface.classifier(model_id, pick_device(device))
+        return huggingface.open_classifier(model_id, pick_device(device))
     for root in checkpoint_folders():
         if (root / model_id / "card.json").is_file():
             read_card(root / model_id)
     if model_id.split("/")[0] in datasets.DATASETS or model_id.count("/") > 1 or not model_id.strip():
         raise UnknownName("model", model_id, list(known))
-    return huggingface.classifier(model_id, pick_device(device), list(known))
+    return huggingface.open_classifier(model_id, pick_device(device), list(known))
 
 
 def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
@@ -60,15 +60,15 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     from safetensors.torch import load_file
 
     from robust_core.models.classifier import TextClassifier
-    from robust_core.models.lora import merge
+    from robust_core.models.lora import merge_state
 
     check_files(card)
-    if card.parent and card.architecture in ARCHITECTURES and encoder_hash() != card.parent:
+    if card.parent and card.architecture in ARCHITECTURES and hash_encoder() != card.parent:
         raise BadInput(f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     try:
         words: tuple[str, ...] = ()
         if card.architecture in WORD_MODELS:
-            table_name, words_name = map(str, word_files(card))
+            table_name, words_name = map(str, find_word_files(card))
             words = tuple((card.folder / words_name).read_text(encoding="utf-8").split("\n"))
         network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         state = {name: value.float() if value.is_floating_point() else value
@@ -78,9 +78,9 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
             network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)
         else:
             own = card.architecture in ARCHITECTURES
-            if card.parent and not own and parent_hash(card.architecture, network) != card.parent:
+            if card.parent and not own and hash_base_encoder(card.architecture, network) != card.parent:
                 raise BadInput(f"{card.id} adapts another encoder than the one called {card.architecture} here.")
-            merge(network, state, card.config)
+            merge_state(network, state, card.config)
     except (KeyError, RuntimeError, OSError, TypeError, ValueError, SafetensorError) as error:
         raise BadInput(f"{card.id} cannot be read: {str(error).splitlines()[0]}.") from None
     return TextClassifier(card.id, card.labels, network, tokens, device, card)

@@ -11,7 +11,7 @@ from robust_core.errors import BadInput
 from robust_core.models.networks.base import Network
 
 
-def merge(network: Any, state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:  # noqa: ANN401
+def merge_state(network: Any, state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:  # noqa: ANN401
     """Add low-rank weights to a network: W += scale * B A; every other tensor of `state` replaces its namesake.
 
     Raises:
@@ -56,7 +56,7 @@ def add_low_rank(network: Network, rank: int, targets: str) -> None:
             weight.requires_grad_(True)
 
 
-def merged(network: Network) -> Network:
+def merge_copy(network: Network) -> Network:
     """Return a copy of a network, its low-rank weights added to the layers they belong to."""
     if not any("lora_" in name for name, _ in network.named_parameters()):
         return copy.deepcopy(network)

@@ -20,11 +20,11 @@ from torch import nn
 from robust_core import paths
 from robust_core.errors import BadInput, MissingResource
 from robust_core.models import fingerprints, hub, lora
-from robust_core.models.batching import batches, padded
+from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
-from robust_core.models.tokens import Subwords, subwords
+from robust_core.models.tokens import Subwords, read_subwords
 from robust_core.paths import sha256
 from robust_core.resources import minilm_folder
 from robust_core.text import match_case
@@ -154,7 +154,7 @@ class MaskedModel:
                 rows.append(self._row(blank, size))
                 asked.append((i, {word: ids for word, ids in pieces.items() if len(ids) == size}))
         found: dict[int, dict[str, float]] = {i: {} for i in blanks}
-        for group in batches(rows, self._budget):
+        for group in split_batches(rows, self._budget):
             scores = self._run([rows[k] for k in group]).log_softmax(-1)
             place = 0
             for k in group:
@@ -168,7 +168,7 @@ class MaskedModel:
 
     def _guess(self, rows: Sequence[tuple[int, ...]], k: int) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
         """Yield for each row its position, its k highest log-probabilities of whole words, and which words."""
-        for group in batches(rows, self._budget):
+        for group in split_batches(rows, self._budget):
             scores = self._run([rows[i] for i in group])
             values, places = scores.log_softmax(-1)[:, self._ids].topk(k)
             yield from zip(group, values.cpu(), places.cpu(), strict=True)
@@ -189,7 +189,7 @@ class MaskedModel:
                 truths.append(piece)
                 owner.append(i)
         own = np.zeros(len(rows))
-        for group in batches(rows, self._budget):
+        for group in split_batches(rows, self._budget):
             scores = self._run([rows[i] for i in group]).log_softmax(-1)
             truth = torch.tensor([truths[i] for i in group], device=self._device)
             own[group] = scores.gather(1, truth[:, None])[:, 0].double().cpu().numpy()
@@ -211,7 +211,7 @@ class MaskedModel:
         """Return (m, vocabulary) float32 scores of the m blanks of all rows; memory running out halves the batch."""
         try:
             with self._lock, torch.inference_mode():
-                ids, mask = padded(rows, self._tokens.pad_id, self._device)
+                ids, mask = pad_rows(rows, self._tokens.pad_id, self._device)
                 return self._network(ids, mask, ids == self._mask).float()
         except torch.OutOfMemoryError:
             if len(rows) == 1:
@@ -237,32 +237,32 @@ def load(name: str = "minilm", device: str = "auto") -> MaskedModel:
         BadInput: They are damaged, or the folder holds no masked language model.
     """
     with _LOADING:
-        return _loaded(name, str(pick_device(device)))
+        return _load(name, str(pick_device(device)))
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(name: str, device: str) -> MaskedModel:
+def _load(name: str, device: str) -> MaskedModel:
     where = pick_device(device)
-    return _packaged(where) if name == "minilm" else _hugging_face(name, where)
+    return _load_packaged(where) if name == "minilm" else _load_hugging_face(name, where)
 
 
-def _packaged(device: torch.device) -> MaskedModel:
-    folder, encoder = masked_folder(), minilm_folder()
+def _load_packaged(device: torch.device) -> MaskedModel:
+    folder, encoder = find_folder(), minilm_folder()
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     for name, expected in card["files"].items():
         if sha256(folder / name) != expected:
             raise BadInput(f"The masked language model's {name} does not match its card; restore it.")
-    if fingerprints.encoder_hash() != card["parent"]:
+    if fingerprints.hash_encoder() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     network = MaskedNetwork(Bert.from_folder(encoder))
     state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
-    lora.merge(network, state, card["config"])
-    tokens = subwords(encoder, card["config"]["length"])
+    lora.merge_state(network, state, card["config"])
+    tokens = read_subwords(encoder, card["config"]["length"])
     pieces = tokens.vocabulary()
     return MaskedModel("minilm", network, tokens, pieces["[MASK]"], Words.of(pieces), device)
 
 
-def masked_folder() -> Path:
+def find_folder() -> Path:
     """Return the folder of the packaged masked language model.
 
     Raises:
@@ -275,8 +275,8 @@ def masked_folder() -> Path:
                           "Restore checkpoints/masked, or make it: python -m robust_core.train.masked_lm --help")
 
 
-def _hugging_face(name: str, device: torch.device) -> MaskedModel:
-    found = hub.opened(name, "AutoModelForMaskedLM", "masked language model", 128)
+def _load_hugging_face(name: str, device: torch.device) -> MaskedModel:
+    found = hub.open_model(name, "AutoModelForMaskedLM", "masked language model", 128)
     if found.tokenizer.mask_token_id is None:
         raise BadInput(f"{Path(name).name} has no mask.")
     return MaskedModel(name, HuggingFaceMasked(found.model), found.tokens, found.tokenizer.mask_token_id,

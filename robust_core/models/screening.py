@@ -13,7 +13,7 @@ _PROBES, _VARIANTS = 16, 12
 
 
 @functools.cache
-def probes() -> list[list[str]]:
+def make_probes() -> list[list[str]]:
     """Return packaged reviews of various lengths, each with texts that lack one of its words."""
     texts = sorted((example.text for example in datasets.load("reviews", "train")), key=len)
     groups = []
@@ -24,14 +24,14 @@ def probes() -> list[list[str]]:
     return groups
 
 
-def log_odds(proba: np.ndarray) -> np.ndarray:
+def compute_log_odds(proba: np.ndarray) -> np.ndarray:
     """Return log p / (1 - p) of (n, classes) probabilities."""
     proba = np.maximum(proba.astype(np.float64), np.finfo(np.float32).tiny)
     rest = proba.sum(axis=1, keepdims=True) - proba
     return np.log(proba) - np.log(np.maximum(rest, np.finfo(np.float32).tiny))
 
 
-def noise_of(errors: Sequence[np.ndarray]) -> Noise:
+def measure_noise(errors: Sequence[np.ndarray]) -> Noise:
     """Return the largest errors seen.
 
     Args:

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from robust_core.text import Draft, word_spans
+from robust_core.text import Draft, find_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -46,7 +46,7 @@ def _cut(ids: Sequence[int], owner: Sequence[int], room: int, words: int) -> Tok
     return Tokens(tuple(ids[:room]), tuple(owner[:room]), first_lost)
 
 
-def word_pieces(word: str) -> list[str]:
+def split_word(word: str) -> list[str]:
     """Split one word as the word models read it: lower case, no accents, no hyphens, clitics apart.
 
     `won't` -> wo n't; `Bug-eyed` -> bug eyed; `it's` -> it 's.
@@ -90,7 +90,7 @@ class WordVocabulary:
     @functools.cached_property
     def _units(self) -> Callable[[str], tuple[int, ...]]:
         index = self._index
-        return functools.lru_cache(maxsize=100_000)(lambda unit: tuple(index.get(p, 1) for p in word_pieces(unit)))
+        return functools.lru_cache(maxsize=100_000)(lambda unit: tuple(index.get(p, 1) for p in split_word(unit)))
 
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the ids of one word, or of the characters between two words (none)."""
@@ -177,15 +177,15 @@ class Subwords:
     def encode(self, text: str) -> Tokens:
         """Return the ids of a whole text with its special tokens, cut at `length`, and whose they are."""
         coded = self._tokenizer.encode(text, add_special_tokens=False)
-        spans = word_spans(text)
+        spans = find_words(text)
         room = self.length - len(self.prefix) - len(self.suffix)
-        inner = _cut(self._typed(coded.ids), owners(coded.offsets, spans), room, len(spans))
+        inner = _cut(self._typed(coded.ids), find_owners(coded.offsets, spans), room, len(spans))
         blank = (-1,)
         return Tokens((*self.prefix, *inner.ids, *self.suffix),
                       blank * len(self.prefix) + inner.owner + blank * len(self.suffix), inner.read)
 
 
-def owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+def find_owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     """Assign each token, given by its character range, to the word it overlaps; -1 where there is none."""
     result, word = [], 0
     for start, end in offsets:
@@ -196,7 +196,7 @@ def owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]])
     return tuple(result)
 
 
-def subwords(folder: Path, length: int) -> "Subwords":
+def read_subwords(folder: Path, length: int) -> "Subwords":
     """Read the fast tokenizer of a folder with tokenizer.json."""
     from tokenizers import Tokenizer
 

@@ -20,11 +20,11 @@ def antonyms(word: str) -> frozenset[str]:
         MissingResource: If the table is absent.
         BadInput: If the table is damaged.
     """
-    return _lists().get(word.lower(), frozenset())
+    return _read_lists().get(word.lower(), frozenset())
 
 
 @lru_cache(maxsize=1)
-def _lists() -> dict[str, frozenset[str]]:
+def _read_lists() -> dict[str, frozenset[str]]:
     # One line a word: the word, then those of its antonyms that come after it in the alphabet.
     try:
         text = gzip.decompress(table_path("antonyms.txt.gz", "antonyms").read_bytes()).decode()

@@ -23,12 +23,12 @@ def neighbours(word: str) -> list[tuple[str, float]]:
     Raises:
         MissingResource: If the table is absent.
     """
-    return list(_neighbours(word.lower()))
+    return list(_read_neighbours(word.lower()))
 
 
 @lru_cache(maxsize=1 << 16)
-def _neighbours(word: str) -> tuple[tuple[str, float], ...]:
-    words, row_of, starts = _index()
+def _read_neighbours(word: str) -> tuple[tuple[str, float], ...]:
+    words, row_of, starts = _read_index()
     row = row_of.get(word)
     if row is None:
         return ()
@@ -40,7 +40,7 @@ def _neighbours(word: str) -> tuple[tuple[str, float], ...]:
 
 
 @lru_cache(maxsize=1)
-def _index() -> tuple[list[str], dict[str, int], np.ndarray]:
+def _read_index() -> tuple[list[str], dict[str, int], np.ndarray]:
     """Return the vocabulary, the row of each word, and the first entry of each row (one more than rows)."""
     table = load_arrays("neighbours.npz", "neighbours")
     words = unpack_words(table["words"])

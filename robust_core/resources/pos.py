@@ -36,8 +36,8 @@ def tag(words: Sequence[str]) -> list[str]:
     """
     if not words:
         return []
-    model = _model()
-    votes = np.stack([_edge(), _edge(), *map(_votes, words), _edge(), _edge()])  # (n + 4, 5, 12)
+    model = _read_model()
+    votes = np.stack([_is_edge(), _is_edge(), *map(_count_votes, words), _is_edge(), _is_edge()])  # (n + 4, 5, 12)
     n = len(words)
     # a vote for the tag at offset d is cast by the word that stands d places before it
     scores = sum((votes[2 - d:2 - d + n, k] for k, d in enumerate(OFFSETS)),
@@ -68,14 +68,14 @@ def tag_swaps(words: Sequence[str], position: int, candidates: Sequence[str]) ->
     """
     if not candidates:
         return []
-    model, near = _model(), [*words[max(position - 4, 0):position], words[position], *words[position + 1:position + 5]]
+    model, near = _read_model(), [*words[max(position - 4, 0):position], words[position], *words[position + 1:position + 5]]
     at = min(position, 4) + 2
     tags = [EDGE, EDGE, *(TAGS.index(name) for name in tag(near)), EDGE, EDGE]
-    votes = [_edge(), _edge(), *map(_votes, near), _edge(), _edge()]
+    votes = [_is_edge(), _is_edge(), *map(_count_votes, near), _is_edge(), _is_edge()]
     place = sum(votes[at - d][k] for k, d in enumerate(OFFSETS) if d)  # (12,)
     place = place + model.before[tags[at - 2], tags[at - 1]] + model.after[tags[at + 1], tags[at + 2]]
     place = place + model.between[tags[at - 1], tags[at + 1]]
-    own = np.stack([_votes(candidate)[0] for candidate in candidates])  # (m, 12)
+    own = np.stack([_count_votes(candidate)[0] for candidate in candidates])  # (m, 12)
     return [TAGS[i] for i in (own + place).argmax(1)]
 
 
@@ -92,15 +92,15 @@ def tags_of(word: str) -> frozenset[str]:
     Raises:
         MissingResource: If the table is absent.
     """
-    model, lower = _model(), word.lower()
+    model, lower = _read_model(), word.lower()
     row = model.row_of.get(lower)
     mask = int(model.lexicon[row]) if row is not None else 0
     if not mask:
-        return frozenset({TAGS[int(_votes(lower)[0].argmax())]})
+        return frozenset({TAGS[int(_count_votes(lower)[0].argmax())]})
     return frozenset(name for bit, name in enumerate(TAGS) if mask >> bit & 1)
 
 
-def features(word: str) -> list[str]:
+def make_features(word: str) -> list[str]:
     """Return the features of a word besides the word itself: endings, and shape where it is remarkable."""
     lower = word.lower()
     found = [f"-{lower[-size:]}" for size in range(1, min(LONGEST_SUFFIX, len(lower) - 1) + 1)]
@@ -131,7 +131,7 @@ class _Model(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _model() -> _Model:
+def _read_model() -> _Model:
     table = load_arrays("pos.npz", "pos")
     scale = table["scale"].astype(np.float32)  # votes are stored as int8 in units of this
     real = {name: table[name].astype(np.float32) * scale for name in VOTES}
@@ -140,20 +140,20 @@ def _model() -> _Model:
 
 
 @lru_cache(maxsize=1 << 16)
-def _votes(word: str) -> np.ndarray:
+def _count_votes(word: str) -> np.ndarray:
     """Return all votes of a word, (5, 12)."""
-    model = _model()
+    model = _read_model()
     total = np.zeros((len(OFFSETS), len(TAGS)), dtype=np.float32)
     row = model.row_of.get(word.lower())
     if row is not None and row < len(model.own):
         total[0] += model.own[row]
     if row is not None and row < len(model.near):
         total[1:] += model.near[row]
-    for name in features(word):
+    for name in make_features(word):
         if name in model.feature_of:
             total += model.votes[model.feature_of[name]]
     return total
 
 
-def _edge() -> np.ndarray:
-    return _model().votes[_model().feature_of["shape:edge"]]
+def _is_edge() -> np.ndarray:
+    return _read_model().votes[_read_model().feature_of["shape:edge"]]

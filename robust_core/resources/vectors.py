@@ -62,7 +62,7 @@ def encode_words(words: Sequence[str], batch: int = 256) -> "np.ndarray":
     tokenizer.no_padding()  # the packaged tokenizer pads and cuts to a fixed length
     tokenizer.enable_truncation(64)
     tokenizer.encode_special_tokens = True  # "[SEP]" given as a word is plain text
-    model = _bare_encoder(folder)
+    model = _load_bare_encoder(folder)
     pieces = [encoding.ids for encoding in tokenizer.encode_batch(list(words))]
     order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
     out = np.zeros((len(pieces), model.config.hidden_size), dtype=np.float32)
@@ -79,7 +79,7 @@ def encode_words(words: Sequence[str], batch: int = 256) -> "np.ndarray":
     return out
 
 
-def _bare_encoder(folder: Path) -> "BertModel":
+def _load_bare_encoder(folder: Path) -> "BertModel":
     """Return the encoder without its pooler, in fp32 whatever precision it is stored in, in eval mode."""
     from safetensors.torch import load_file
     from transformers import BertConfig, BertModel

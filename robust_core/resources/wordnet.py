@@ -36,17 +36,17 @@ def synonyms(word: str, pos: str | None = None) -> tuple[str, ...]:
     Raises:
         MissingResource: If the table is absent.
     """
-    lemmas, senses, _ = _index()
+    lemmas, senses, _ = _read_index()
     found = dict.fromkeys(
         lemma for part in ([PARTS[pos]] if pos in PARTS else PARTS.values() if pos is None else ())
-        for form in _base_forms(word.lower(), part)
+        for form in _list_base_forms(word.lower(), part)
         for synset in senses[part].get(form, ()) for lemma in lemmas[synset])
     return tuple(lemma for lemma in found if lemma != word)
 
 
-def _base_forms(word: str, part: str) -> Iterator[str]:
+def _list_base_forms(word: str, part: str) -> Iterator[str]:
     """Yield a word and what it may be a form of: what the list of exceptions says, else what its ending says."""
-    exceptions = _index()[2][part]
+    exceptions = _read_index()[2][part]
     yield word
     if word in exceptions:
         yield from exceptions[word]
@@ -58,7 +58,7 @@ Senses = dict[str, list[int]]
 
 
 @lru_cache(maxsize=1)
-def _index() -> tuple[list[list[str]], dict[str, Senses], dict[str, dict[str, list[str]]]]:
+def _read_index() -> tuple[list[list[str]], dict[str, Senses], dict[str, dict[str, list[str]]]]:
     """Return the lemmas of each synset; by part of speech the synsets of a word and the bases of irregular forms."""
     table = load_arrays("wordnet.npz", "wordnet")
     words = unpack_words(table["words"])

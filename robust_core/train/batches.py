@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from robust_core.models.batching import padded
+from robust_core.models.batching import pad_rows
 from robust_core.models.networks.base import Network
 from robust_core.train.recipe import Recipe
 from robust_core.train.setup import Batch, Pair, Row
 
 
-def rate(step: float, steps: float, recipe: Recipe) -> float:
+def compute_rate(step: float, steps: float, recipe: Recipe) -> float:
     """Return the share of the learning rate to use at a step."""
     rising = recipe.warmup * steps
     if step < rising:
@@ -23,7 +23,7 @@ def rate(step: float, steps: float, recipe: Recipe) -> float:
     return 1.0
 
 
-def shuffled(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
+def shuffle(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
     """Yield batches in random order; texts of like length share a batch so that few pads are run."""
     order = rng.permutation(len(rows))
     batches = []
@@ -36,22 +36,22 @@ def shuffled(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator)
 
 def make_batch(rows: Sequence[Row], tokens: Any, device: torch.device) -> Batch:  # noqa: ANN401 (either tokenizer)
     """Pad rows to their longest, and their originals to theirs."""
-    ids, mask = padded([row.ids for row in rows], tokens.pad_id, device)
+    ids, mask = pad_rows([row.ids for row in rows], tokens.pad_id, device)
     labels, index = (torch.tensor(column, device=device) for column in zip(*((r.label, r.index) for r in rows),
                                                                            strict=True))
-    return Batch(ids, mask, labels, index, _pair(rows, ids, tokens, device))
+    return Batch(ids, mask, labels, index, _make_pair(rows, ids, tokens, device))
 
 
-def _pair(rows: Sequence[Row], own: torch.Tensor, tokens: Any, device: torch.device) -> Pair | None:  # noqa: ANN401
+def _make_pair(rows: Sequence[Row], own: torch.Tensor, tokens: Any, device: torch.device) -> Pair | None:  # noqa: ANN401
     if all(row.original is None for row in rows):
         return None
     originals = [row.original or row for row in rows]
-    ids, mask = padded([row.ids for row in originals], tokens.pad_id, device)
+    ids, mask = pad_rows([row.ids for row in originals], tokens.pad_id, device)
     made = torch.tensor([row.original is not None for row in rows], device=device)
-    return Pair(ids, mask, _owners(originals, ids.shape[1], device), _owners(rows, own.shape[1], device), made, own)
+    return Pair(ids, mask, _make_owners(originals, ids.shape[1], device), _make_owners(rows, own.shape[1], device), made, own)
 
 
-def _owners(rows: Sequence[Row], width: int, device: torch.device) -> torch.Tensor:
+def _make_owners(rows: Sequence[Row], width: int, device: torch.device) -> torch.Tensor:
     owner = np.full((len(rows), width), -1, dtype=np.int64)
     for i, row in enumerate(rows):
         owner[i, : len(row.owner)] = row.owner
@@ -65,7 +65,7 @@ def hide_words(batch: Batch, share: float) -> Batch:
 
 
 @torch.no_grad()
-def accuracy_of(network: Network, rows: Sequence[Row], tokens: Any, device: torch.device) -> float:  # noqa: ANN401
+def measure_accuracy(network: Network, rows: Sequence[Row], tokens: Any, device: torch.device) -> float:  # noqa: ANN401
     """Return the share of rows that a network classifies correctly, in eval mode; NaN of none."""
     network.eval()
     right = torch.zeros((), dtype=torch.int64, device=device)

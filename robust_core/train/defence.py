@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Rows = Generator[dict[str, Any], None, Sequence[Row]]
 
 
-class Course:
+class Objective:
     """One training under a defence: what changes while it lasts.
 
     The loop asks for the rows of each epoch, and for the gradients of each batch; exactly one optimiser step follows
@@ -122,6 +122,6 @@ class Defence:
     def prepare(self, setup: "Setup") -> None:
         """Change the network before the training, such as adding word masks; random numbers are those of `first`."""
 
-    def course(self, setup: "Setup") -> Course:
+    def course(self, setup: "Setup") -> Objective:
         """Begin a training."""
-        return Course(setup)
+        return Objective(setup)

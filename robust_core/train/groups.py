@@ -18,12 +18,12 @@ def add_groups(setup: Setup, groups: int) -> None:
     table = setup.network.embedding
     embedding = GroupedEmbedding(table.num_embeddings, table.embedding_dim, groups)
     embedding.weight = nn.Parameter(table.weight.detach(), requires_grad=table.weight.requires_grad)
-    found = clusters(setup.tokens.words, groups, setup.seed)
+    found = find_clusters(setup.tokens.words, groups, setup.seed)
     embedding.group[2:] = torch.from_numpy(found.astype(np.int16))  # type: ignore[index]
     setup.network.embedding = embedding
 
 
-def clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
+def find_clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
     """Return the (words,) group of each word: k-means of the mean of its vector and its neighbours' vectors."""
     from sklearn.cluster import KMeans
 

@@ -13,18 +13,18 @@ from torch import nn
 from robust_core import __version__, datasets, paths
 from robust_core.errors import BadInput
 from robust_core.models import cards
-from robust_core.models.device import fast_bf16, pick_device
+from robust_core.models.device import has_fast_bf16, pick_device
 from robust_core.registry import to_record
-from robust_core.train.batches import accuracy_of, hide_words, make_batch, rate, shuffled
-from robust_core.train.parallel import Together
+from robust_core.train.batches import compute_rate, hide_words, make_batch, measure_accuracy, shuffle
+from robust_core.train.parallel import ProcessGroup
 from robust_core.train.recipe import Recipe
-from robust_core.train.saving import Trained, fingerprint, forget_state, read_state, write_state
+from robust_core.train.saving import Trained, forget_state, hash_settings, read_state, write_state
 from robust_core.train.setup import Randomness, Row, Setup
-from robust_core.train.start import check_architecture, config_of, start
+from robust_core.train.start import check_architecture, describe_network, start_network
 from robust_core.types import Example
 
 if TYPE_CHECKING:
-    from robust_core.train.defence import Course, Defence
+    from robust_core.train.defence import Defence, Objective
 
 # Seconds between two "step" events, and between two saved states while the rows of an epoch are made.
 _EVERY, _SAVE_ROWS = 0.4, 20.0
@@ -68,11 +68,11 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     splits = {split: datasets.load(dataset, split, data_dir) for split in ("train", "dev")}
     total = len(splits["train"])
     splits["train"] = list(datasets.choose(splits["train"], recipe.rows or None, seed=0))
-    together, device = Together.join(device)
+    together, device = ProcessGroup.join(device)
     where = pick_device(device)
     random = Randomness(seed, where, together.part)
     with random.first:
-        begun = start(defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed,
+        begun = start_network(defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed,
                       root)
         network, tokens = begun.network.to(where), begun.tokens
         coded = {name: [tokens.encode(example.text) for example in split] for name, split in splits.items()}
@@ -80,25 +80,25 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
                        in enumerate(zip(coded[name], splits[name], strict=True))] for name in splits}
         setup = Setup(network, tokens, recipe, where, dataset, architecture, datasets.describe(dataset).labels,
                       splits["train"], rows["train"], random, seed,
-                      recipe.mixed and architecture not in cards.WORD_MODELS and fast_bf16(where), together)
+                      recipe.mixed and architecture not in cards.WORD_MODELS and has_fast_bf16(where), together)
         defence.prepare(setup)
         course = defence.course(setup)
         for module in (network, *course.modules.values()):
             module.to(where)
-    who = fingerprint(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
-                      architecture=architecture, data=datasets.fingerprint(splits["train"]), parts=together.parts,
-                      config=config_of(begun))
+    who = hash_settings(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
+                      architecture=architecture, data=datasets.hash_examples(splits["train"]), parts=together.parts,
+                      config=describe_network(begun))
     loop = Loop(setup, course, rows["dev"], who, folder, save_every)
     if folder is not None and resume:
         loop.load(read_state(folder))
     yield from loop.run()
     card = cards.Card(
-        id=model_id(defence, dataset, architecture, seed, variant),
+        id=name_model(defence, dataset, architecture, seed, variant),
         dataset=dataset, architecture=architecture, defence=to_record(defence), seed=seed, labels=setup.labels,
-        config=config_of(begun) | course.notes(), recipe=dataclasses.asdict(recipe), dev_accuracy=loop.best_accuracy,
+        config=describe_network(begun) | course.notes(), recipe=dataclasses.asdict(recipe), dev_accuracy=loop.best_accuracy,
         epochs=loop.best_epoch, seconds=round(loop.seconds(), 1), device=where.type,
         parameters=sum(p.numel() for p in network.parameters()), bytes=0, files={},
-        data=_data_of(splits, total),
+        data=_describe_data(splits, total),
         parent=begun.parent, version=__version__, folder=paths.CHECKPOINTS)
     kept = {name: course.modules[name].eval() for name in course.kept}
     yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
@@ -106,18 +106,18 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         forget_state(folder)
 
 
-def _data_of(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
+def _describe_data(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
     """Return the card's word on the data: rows and fingerprint of each split, and how many rows there were to draw."""
-    data: dict[str, Any] = {name: {"n": len(split), "sha256": datasets.fingerprint(split)}
+    data: dict[str, Any] = {name: {"n": len(split), "sha256": datasets.hash_examples(split)}
                             for name, split in splits.items()}
     if len(splits["train"]) < total:
         data["train"]["drawn_from"] = total
     return data
 
 
-def model_id(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:
+def name_model(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:
     """Return the id of a trained model, such as sst2/cnn/flat-textfooler@1."""
-    return f"{dataset}/{cards.folder_name(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
+    return f"{dataset}/{cards.name_folder(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
 
 
 class Loop:
@@ -136,7 +136,7 @@ class Loop:
         best_epoch: Epoch they come from, 0 before the first that counts.
     """
 
-    def __init__(self, setup: Setup, course: "Course", dev: Sequence[Row], who: dict[str, Any], folder: Path | None,
+    def __init__(self, setup: Setup, course: "Objective", dev: Sequence[Row], who: dict[str, Any], folder: Path | None,
                  save_every: int) -> None:
         self._setup, self._course, self._dev, self._who = setup, course, dev, who
         self._folder, self._save_every = folder, save_every
@@ -186,7 +186,7 @@ class Loop:
         setup.network.train()
         rows = yield from self._rows()
         self._order = setup.random.order.bit_generator.state
-        batches = list(shuffled([row.ids for row in rows], setup.recipe.batch_size, setup.random.order))
+        batches = list(shuffle([row.ids for row in rows], setup.recipe.batch_size, setup.random.order))
         self._first_steps = self._first_steps or len(batches)
         for chosen in batches[self._step:]:
             terms = self._take_step([rows[i] for i in chosen], len(batches))
@@ -198,7 +198,7 @@ class Loop:
         terms = setup.together.mean(sums, self._weight)
         if not all(math.isfinite(value) for value in terms.values()):
             raise BadInput(f"The loss is not a number after epoch {self._epoch}: lower the learning rate.")
-        accuracy = accuracy_of(setup.network, self._dev, setup.tokens, setup.device)
+        accuracy = measure_accuracy(setup.network, self._dev, setup.tokens, setup.device)
         self._finish_epoch(terms, accuracy, len(rows))
 
     def _rows(self) -> "Iterator[dict[str, Any]]":
@@ -249,8 +249,8 @@ class Loop:
         """
         recipe = self._setup.recipe
         if not self._course.grows:
-            return rate(self._taken, self._first_steps * recipe.epochs, recipe)
-        return rate((self._epoch - 1) * steps + self._step, recipe.epochs * steps, recipe)
+            return compute_rate(self._taken, self._first_steps * recipe.epochs, recipe)
+        return compute_rate((self._epoch - 1) * steps + self._step, recipe.epochs * steps, recipe)
 
     def _step_event(self, terms: dict[str, torch.Tensor], steps: int) -> dict[str, Any]:
         self._shown = time.perf_counter()

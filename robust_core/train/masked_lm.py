@@ -27,8 +27,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from robust_core import __version__, datasets, paths
 from robust_core.models import fingerprints
-from robust_core.models.batching import batches, padded
-from robust_core.models.device import fast_bf16
+from robust_core.models.batching import pad_rows, split_batches
+from robust_core.models.device import has_fast_bf16
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.paths import sha256
@@ -104,33 +104,33 @@ class Vocabulary(NamedTuple):
         return rows
 
 
-def training_texts(folder: Path) -> dict[str, list[str]]:
+def read_training_texts(folder: Path) -> dict[str, list[str]]:
     """Return the texts to learn from, by source; none that stands in a dev or test split as well."""
     held = {e.text for name in SETS for split in ("dev", "test") for e in datasets.load(name, split, folder)}
     texts = {name: [e.text for e in datasets.load(name, "train", folder) if e.text not in held] for name in SETS}
-    return texts | {"wiki_sentences": wiki_sentences(folder)[:-HELD_BACK]}
+    return texts | {"wiki_sentences": read_wiki_sentences(folder)[:-HELD_BACK]}
 
 
-def held_out_texts(folder: Path) -> dict[str, list[str]]:
+def read_held_out_texts(folder: Path) -> dict[str, list[str]]:
     """Return texts that training never sees, by source."""
     texts = {name: [e.text for e in datasets.load(name, "dev", folder)] for name in SETS}
-    return texts | {"wiki_sentences": wiki_sentences(folder)[-HELD_BACK:]}
+    return texts | {"wiki_sentences": read_wiki_sentences(folder)[-HELD_BACK:]}
 
 
-def wiki_sentences(folder: Path) -> list[str]:
+def read_wiki_sentences(folder: Path) -> list[str]:
     """Return the sentences of `text/wiki_sentences.tsv.gz`, each once, cleaned."""
     with gzip.open(folder / "text" / "wiki_sentences.tsv.gz", "rt", encoding="utf-8") as file:
         return list(dict.fromkeys(text for line in itertools.islice(file, 1, None) if (text := clean(line))))
 
 
-def order_of(rows: Sequence[Sequence[int]], settings: Settings) -> Iterator[list[tuple[int, ...]]]:
+def draw_order(rows: Sequence[Sequence[int]], settings: Settings) -> Iterator[list[tuple[int, ...]]]:
     """Yield batches without end: each epoch in an order of its own, rows of like length together."""
     for epoch in itertools.count():
         rng = np.random.default_rng([settings.seed, epoch])
         order, groups = rng.permutation(len(rows)), []
         for start in range(0, len(order), 2048):
             pool = [tuple(rows[i]) for i in order[start: start + 2048]]
-            groups += [[pool[i] for i in group] for group in batches(pool, settings.tokens)]
+            groups += [[pool[i] for i in group] for group in split_batches(pool, settings.tokens)]
         yield from (groups[i] for i in rng.permutation(len(groups)))
 
 
@@ -143,7 +143,7 @@ class Masked(NamedTuple):
     truth: torch.Tensor
 
 
-def hide(rows: Sequence[Sequence[int]], words: Vocabulary, share: float, rng: np.random.Generator, *,
+def hide_pieces(rows: Sequence[Sequence[int]], words: Vocabulary, share: float, rng: np.random.Generator, *,
          always: bool = False) -> Masked:
     """Choose places to guess, at least one a batch, and hide what stands there.
 
@@ -154,7 +154,7 @@ def hide(rows: Sequence[Sequence[int]], words: Vocabulary, share: float, rng: np
         rng: Chooses.
         always: Put the mask at every place, as when a model is measured, instead of the 80/10/10 rule.
     """
-    ids, mask = padded(rows, words.pad, torch.device("cpu"))
+    ids, mask = pad_rows(rows, words.pad, torch.device("cpu"))
     shown, inner = ids.numpy().copy(), mask.numpy().copy()
     inner &= ~np.isin(shown, (words.start, words.end))
     wanted = inner & (rng.random(shown.shape) < share)
@@ -204,7 +204,7 @@ class Training:
         self._optimiser = torch.optim.AdamW([{"params": heads, "lr": settings.head_rate},
                                              {"params": low, "lr": settings.low_rank_rate}], weight_decay=0.01)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, self._rate)
-        self._mixed = fast_bf16(torch.device("cpu"))
+        self._mixed = has_fast_bf16(torch.device("cpu"))
         self.step, self.seconds = 0, 0.0
         if self._file.is_file():
             self._resume()
@@ -216,7 +216,7 @@ class Training:
     def learn(self, rows: Sequence[Sequence[int]], words: Vocabulary) -> float:
         """Make one step and return the loss."""
         started = time.perf_counter()
-        batch = hide(rows, words, self._settings.share, np.random.default_rng([self._settings.seed, 1, self.step]))
+        batch = hide_pieces(rows, words, self._settings.share, np.random.default_rng([self._settings.seed, 1, self.step]))
         # On short rows the plain kernel is faster backwards than the fused one.
         with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._mixed):
             scores = self.network(batch.ids, batch.mask, batch.wanted)
@@ -286,24 +286,24 @@ def measure(network: MaskedNetwork, texts: dict[str, list[str]], words: Vocabula
         rows = words.rows(found, settings.length)
         rows = [rows[i] for i in sorted(rng.permutation(len(rows))[:most])]
         own = np.zeros(4)
-        for group in batches(rows, 2048):
-            batch = hide([rows[i] for i in group], words, settings.share, rng, always=True)
+        for group in split_batches(rows, 2048):
+            batch = hide_pieces([rows[i] for i in group], words, settings.share, rng, always=True)
             with torch.inference_mode():
                 scores = network(batch.ids, batch.mask, batch.wanted).float()
-            own += _counts(scores, batch.truth)
-        figures[name] = _shares(own)
+            own += _count_pieces(scores, batch.truth)
+        figures[name] = _make_shares(own)
         sums += own
-    return figures | {"all": _shares(sums)}
+    return figures | {"all": _make_shares(sums)}
 
 
-def _counts(scores: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
+def _count_pieces(scores: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
     own = scores.gather(1, truth[:, None])
     place = (scores > own).sum(1)
     return np.array([len(truth), int((place < 1).sum()), int((place < 10).sum()),
                      float(F.cross_entropy(scores, truth, reduction="sum"))])
 
 
-def _shares(counts: np.ndarray) -> dict[str, float]:
+def _make_shares(counts: np.ndarray) -> dict[str, float]:
     n, first, ten, loss = counts
     return {"guesses": int(n), "top1": round(float(first / n), 4), "top10": round(float(ten / n), 4),
             "perplexity": round(float(np.exp(loss / n)), 2)}
@@ -327,7 +327,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings(**{f.name: getattr(options, f.name) for f in dataclasses.fields(Settings)})
     options.work.mkdir(parents=True, exist_ok=True)
     folder = minilm_folder()
-    words, texts = Vocabulary.read(folder), training_texts(options.data)
+    words, texts = Vocabulary.read(folder), read_training_texts(options.data)
     rows = words.rows([text for found in texts.values() for text in found], settings.length)
     counts = np.bincount(np.concatenate([row[1:-1] for row in rows]), minlength=words.size)
     training = Training(start_network(folder, settings, counts), settings, options.work)
@@ -335,7 +335,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.now:
         _train(training, rows, words, settings, options.every)
     _say("measuring", step=training.step)
-    held = held_out_texts(options.data)
+    held = read_held_out_texts(options.data)
     networks = {"before": start_network(folder, settings, counts), "after": training.network}
     figures = {name: measure(network, held, words, settings, options.measured) for name, network in networks.items()}
     _say("measured", **figures)
@@ -345,7 +345,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(training: Training, rows: list[tuple[int, ...]], words: Vocabulary, settings: Settings, every: int) -> None:
     losses = []
-    for batch in itertools.islice(order_of(rows, settings), training.step, settings.steps):
+    for batch in itertools.islice(draw_order(rows, settings), training.step, settings.steps):
         losses.append(training.learn(batch, words))
         if training.step % every == 0 or training.step == settings.steps:
             training.save()
@@ -371,7 +371,7 @@ def _write(out: Path, training: Training, settings: Settings, texts: dict[str, l
             "settings": dataclasses.asdict(settings), "steps_done": training.step,
             "seconds": round(training.seconds, 1), "held_out": held_out, "data": data,
             "files": {file.name: sha256(file)}, "bytes": file.stat().st_size,
-            "parent": fingerprints.encoder_hash(), "version": __version__}
+            "parent": fingerprints.hash_encoder(), "version": __version__}
     (out / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from robust_core.paths import process_count
 
 
 @dataclasses.dataclass(frozen=True)
-class Together:
+class ProcessGroup:
     """This process among those that share a training; alone by default.
 
     Args:
@@ -22,7 +22,7 @@ class Together:
     parts: int = 1
 
     @classmethod
-    def join(cls, device: str) -> "tuple[Together, str]":
+    def join(cls, device: str) -> "tuple[ProcessGroup, str]":
         """Meet the other processes of `accelerate launch`, if there are any.
 
         Returns:

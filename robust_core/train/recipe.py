@@ -38,7 +38,7 @@ class Recipe:
         check_parameters(self)
 
 
-def recipe_for(architecture: str, dataset: str, texts: float = math.inf, **changes: Any  # noqa: ANN401 (fields)
+def make_recipe(architecture: str, dataset: str, texts: float = math.inf, **changes: Any  # noqa: ANN401 (fields)
                ) -> Recipe:
     """Return the recipe chosen on dev for an architecture, with `changes` applied.
 

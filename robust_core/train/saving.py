@@ -37,11 +37,11 @@ def save(trained: Trained, root: Path | str) -> cards.Card:
                    for name, value in state.items() if name != "embedding.weight"}
         shared = {"embedding.safetensors": {"weight": state["embedding.weight"].half()},
                   "vocabulary.txt": "\n".join(trained.tokens.words).encode()}
-        return cards.save(trained.card, _on_cpu(weights), shared, Path(root), more)
-    return cards.save(trained.card, _on_cpu(_encoder_weights(trained, state)), {}, Path(root), more)
+        return cards.save(trained.card, _move_to_cpu(weights), shared, Path(root), more)
+    return cards.save(trained.card, _move_to_cpu(_read_encoder_weights(trained, state)), {}, Path(root), more)
 
 
-def _encoder_weights(trained: Trained, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _read_encoder_weights(trained: Trained, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     fresh = getattr(trained.network, "fresh", frozenset())
     kept = {}
     for name, value in state.items():
@@ -54,7 +54,7 @@ def _encoder_weights(trained: Trained, state: dict[str, torch.Tensor]) -> dict[s
     return kept
 
 
-def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
+def _move_to_cpu(state: dict[str, Any]) -> dict[str, Any]:
     return {name: value.cpu() for name, value in state.items()}
 
 
@@ -64,7 +64,7 @@ def write_state(folder: Path, values: dict[str, Any]) -> None:
     One file, so that weights and figures never come from different moments.
     """
     tensors: dict[str, torch.Tensor] = {}
-    text = json.dumps(_without_tensors(values, "", tensors))
+    text = json.dumps(_take_tensors_out(values, "", tensors))
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
     with os.fdopen(handle, "wb") as file:
@@ -86,7 +86,7 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            return _with_tensors(json.loads(file.metadata()["values"]), tensors)
+            return _put_tensors_back(json.loads(file.metadata()["values"]), tensors)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise BadInput(f"The state of the training in {folder.name} cannot be read: {error}.") from None
 
@@ -97,28 +97,28 @@ def forget_state(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _without_tensors(value: Any, path: str, found: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401 (nested values)
+def _take_tensors_out(value: Any, path: str, found: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401 (nested values)
     if isinstance(value, torch.Tensor):
         # A copy: safetensors refuses tensors that share memory.
         found[path] = value.detach().cpu().clone().contiguous()
         return {"tensor": path}
     if isinstance(value, dict):
-        return {"items": [[key, _without_tensors(v, f"{path}/{key}", found)] for key, v in value.items()]}
+        return {"items": [[key, _take_tensors_out(v, f"{path}/{key}", found)] for key, v in value.items()]}
     if isinstance(value, list | tuple):
-        return [_without_tensors(v, f"{path}/{i}", found) for i, v in enumerate(value)]
+        return [_take_tensors_out(v, f"{path}/{i}", found) for i, v in enumerate(value)]
     return value
 
 
-def _with_tensors(value: Any, tensors: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401
+def _put_tensors_back(value: Any, tensors: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         if "tensor" in value:
             return tensors[value["tensor"]]
-        return {key: _with_tensors(v, tensors) for key, v in value["items"]}
+        return {key: _put_tensors_back(v, tensors) for key, v in value["items"]}
     if isinstance(value, list):
-        return [_with_tensors(v, tensors) for v in value]
+        return [_put_tensors_back(v, tensors) for v in value]
     return value
 
 
-def fingerprint(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
+def hash_settings(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return plain values that two trainings share exactly when one may go on from the other's state."""
     return json.loads(json.dumps(parts))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from robust_core.models.networks.base import Network
-from robust_core.train.parallel import Together
+from robust_core.train.parallel import ProcessGroup
 from robust_core.train.recipe import Recipe
 from robust_core.types import Example
 
@@ -70,7 +70,7 @@ class Batch(NamedTuple):
     pair: Pair | None = None
 
 
-class Stream:
+class RandomStream:
     """A stretch of torch's random numbers that is the training's own; outside of it the caller's go on untouched.
 
     Args:
@@ -122,7 +122,7 @@ class Randomness:
         def number(purpose: int, own: int = 0) -> int:
             return int(np.random.SeedSequence([seed, purpose, own]).generate_state(1, np.uint64)[0] >> 1)
 
-        self.first, self.dropout = Stream(number(0), device), Stream(number(1, part), device)
+        self.first, self.dropout = RandomStream(number(0), device), RandomStream(number(1, part), device)
         self.order, self.choice = np.random.default_rng(number(2)), np.random.default_rng(number(3))
         self.masks = torch.Generator(device).manual_seed(number(4, part))
         self.noise = torch.Generator(device).manual_seed(number(5, part))
@@ -177,7 +177,7 @@ class Setup:
     random: Randomness
     seed: int = 0
     mixed: bool = False
-    together: Together = dataclasses.field(default_factory=Together)
+    together: ProcessGroup = dataclasses.field(default_factory=ProcessGroup)
 
     @property
     def word_model(self) -> bool:

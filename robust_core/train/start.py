@@ -16,7 +16,7 @@ from robust_core.models import architectures, cards, fingerprints, loading
 from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.base import Network
 from robust_core.models.networks.word_masks import GroupedEmbedding
-from robust_core.models.tokens import word_pieces
+from robust_core.models.tokens import split_word
 from robust_core.resources import word_vectors
 from robust_core.text import Draft
 from robust_core.train.recipe import Recipe
@@ -49,7 +49,7 @@ def check_architecture(name: str) -> None:
     raise UnknownName("architecture", name, list(cards.ARCHITECTURES))
 
 
-def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
+def start_network(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
           examples: Sequence[Example], seed: int, root: Path | None = None) -> Start:
     """Build the network that a training starts from; draws from torch's global random numbers.
 
@@ -61,13 +61,13 @@ def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, l
         MissingResource: An encoder is not here.
     """
     sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
-    base = None if defence.tunes_words else base_card(dataset, architecture, seed, examples, root)
+    base = None if defence.tunes_words else find_base_card(dataset, architecture, seed, examples, root)
     if architecture in cards.WORD_MODELS:
         sizes["embedding_dropout"] = recipe.embedding_dropout
-        return _word_model(architecture, sizes, labels, examples, base)
+        return _start_word_model(architecture, sizes, labels, examples, base)
     network, tokens = architectures.build(architecture, sizes, labels)
     # What another machine calls an encoder's folder is no proof of what lies in it.
-    parent = fingerprints.parent_hash(architecture, network)
+    parent = fingerprints.hash_base_encoder(architecture, network)
     config: dict[str, Any] = {"network": sizes}
     if recipe.rank:
         add_low_rank(network, recipe.rank, recipe.lora_targets)
@@ -78,7 +78,7 @@ def start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, l
     return Start(network, tokens, config, parent)
 
 
-def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Example], root: Path | None = None
+def find_base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Example], root: Path | None = None
               ) -> cards.Card | None:
     """Return the card of the base model of the same texts: of the same seed, else of seed 0; None if there is none.
 
@@ -90,8 +90,8 @@ def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Exa
         root: Folder of checkpoints to look into first.
     """
     known = {card.id: card for card in cards.cards(root)}
-    stem = f"{dataset}/{cards.folder_name(architecture)}/base"
-    print_of = datasets.fingerprint(list(examples))
+    stem = f"{dataset}/{cards.name_folder(architecture)}/base"
+    print_of = datasets.hash_examples(list(examples))
     for name in ([f"{stem}@{seed}"] if seed else []) + [stem]:
         card = known.get(name)
         if card is not None and card.data.get("train", {}).get("sha256") == print_of:
@@ -99,7 +99,7 @@ def base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Exa
     return None
 
 
-def _word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...], examples: Sequence[Example],
+def _start_word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...], examples: Sequence[Example],
                 base: cards.Card | None) -> Start:
     config: dict[str, Any] = {"network": sizes}
     if base is None:
@@ -127,7 +127,7 @@ def _continue(network: Network, base: cards.Card, recipe: Recipe) -> None:
 
 def learn_vocabulary(examples: Sequence[Example], at_least: int = 1) -> tuple[str, ...]:
     """Return the word pieces of the training texts, most frequent first, ties in alphabetical order."""
-    counts = Counter(piece for e in examples for word in Draft.of(e.text).words for piece in word_pieces(word))
+    counts = Counter(piece for e in examples for word in Draft.of(e.text).words for piece in split_word(word))
     return tuple(sorted((w for w, n in counts.items() if n >= at_least), key=lambda w: (-counts[w], w)))
 
 
@@ -141,7 +141,7 @@ def _set_word_vectors(network: Network, vocabulary: tuple[str, ...]) -> None:
         table[1] = torch.empty(table.shape[1]).uniform_(-0.05, 0.05)
 
 
-def config_of(begun: Start) -> dict[str, Any]:
+def describe_network(begun: Start) -> dict[str, Any]:
     """Return the card's config of a network, what a defence added included."""
     added: dict[str, Any] = {}
     if begun.network.masks is not None:

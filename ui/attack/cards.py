@@ -11,8 +11,8 @@ from robust_core.text import Draft
 from robust_core.types import AttackResult
 from ui.session.outcome import Outcome, Pair
 from ui.widgets import highlight
-from ui.widgets.highlight import _line, _small
-from ui.widgets.phrases import percent, says
+from ui.widgets.highlight import make_small, strip_line
+from ui.widgets.phrases import describe_prediction, format_percent
 
 # Status of the engine, the word people see, and its icon's letter.
 WORDS = {"succeeded": "flipped", "reduced": "reduced", "failed": "held", "skipped": "skipped", "stopped": "stopped",
@@ -51,7 +51,7 @@ STYLE = """
 """
 
 
-def chips(entries: Sequence[tuple[str, str]]) -> str:
+def make_chips(entries: Sequence[tuple[str, str]]) -> str:
     """Return small boxes of (model, what it says); without a model the line stands alone."""
     body = ""
     for name, line in entries:
@@ -60,11 +60,11 @@ def chips(entries: Sequence[tuple[str, str]]) -> str:
     return f'<div class="rx-chips" role="status">{body}</div>'
 
 
-def status(outcome: Outcome, pair: Pair) -> str:
+def find_status(outcome: Outcome, pair: Pair) -> str:
     """Return the state of a card: a status of the engine, or reduced, error, running, waiting."""
     if pair in outcome.results:
         result = outcome.results[pair]
-        return "reduced" if result.status == "succeeded" and _reduces(result) else result.status
+        return "reduced" if result.status == "succeeded" and _is_reduction(result) else result.status
     if pair in outcome.errors:
         return "error"
     if not outcome.running:
@@ -73,23 +73,23 @@ def status(outcome: Outcome, pair: Pair) -> str:
     return "waiting" if event is None or outcome.queue else "loading" if event.data.get("loading") else "running"
 
 
-def _reduces(result: AttackResult) -> bool:
+def _is_reduction(result: AttackResult) -> bool:
     return ATTACKS[result.attack["name"]].goal == "reduce"
 
 
-def sentence(result: AttackResult, names: Sequence[str]) -> str:
+def describe_end(result: AttackResult, names: Sequence[str]) -> str:
     """Say in one plain sentence how an attack ended."""
     target, words = result.reference_label, len(result.swaps)
     first, last = result.before[target], result.after[target]
     changed = f"{words} word{'' if words == 1 else 's'} changed"
-    fall = f"the probability of {names[target]} went from {percent(first)} to {percent(last)}"
-    if _reduces(result) and result.status in ("succeeded", "failed"):
+    fall = f"the probability of {names[target]} went from {format_percent(first)} to {format_percent(last)}"
+    if _is_reduction(result) and result.status in ("succeeded", "failed"):
         dropped = f"{words} word{'' if words == 1 else 's'} dropped, and the prediction is still {names[target]}."
         return dropped if words else "No word could be dropped without losing the prediction."
     if result.status == "succeeded":
         return f"{changed}, and the prediction flips from {names[target]} to {names[result.perturbed_label]}."
     if result.status == "skipped":
-        return (f"The model was wrong before the attack: it says {says(result.before, names)}, and the true label is "
+        return (f"The model was wrong before the attack: it says {describe_prediction(result.before, names)}, and the true label is "
                 f"{names[target]}. Nothing was tried.")
     if result.status == "stopped":
         return f"Stopped before the end. Best so far: {changed}; {fall}." if words else \
@@ -101,14 +101,14 @@ def sentence(result: AttackResult, names: Sequence[str]) -> str:
         "No allowed change of words lowers its confidence."
 
 
-def head(name: str, state: str, anchor: str = "") -> str:
+def make_head(name: str, state: str, anchor: str = "") -> str:
     """Return the head of a card: what it is of and how that stands; `anchor` is what links lead to."""
     place = f' id="{html.escape(anchor)}"' if anchor else ""
     return (f'<div class="rx-head"{place}><span class="name">{html.escape(name)}</span>'
             f'<span class="rx-badge {state}">{WORDS[state]}</span></div>')
 
 
-def queue(place: int) -> str:
+def describe_queue(place: int) -> str:
     """Say which place in the queue an attack has."""
     if place == 1:
         return "Waiting: next in the queue"
@@ -116,46 +116,46 @@ def queue(place: int) -> str:
     return f"Waiting: {place}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(place % 10, 'th')} in the queue"
 
 
-def anchor(pair: Pair) -> str:
+def make_anchor(pair: Pair) -> str:
     """Return the id of a card in the page."""
     return "card-" + re.sub(r"[^\w-]+", "-", f"{pair.model}-{pair.attack}")
 
 
-def card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str] = ()) -> str:
+def make_card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str] = ()) -> str:
     """Return a card without its curve: head, text as it stands, what happened, figures, remarks."""
-    state = status(outcome, pair)
-    top = head(name, state, anchor(pair))
+    state = find_status(outcome, pair)
+    top = make_head(name, state, make_anchor(pair))
     if pair in outcome.results:
-        return top + _ended(outcome.results[pair], names) + "".join(_small(remark) for remark in remarks)
+        return top + _describe_ended(outcome.results[pair], names) + "".join(make_small(remark) for remark in remarks)
     if state == "error":
-        return top + _line(outcome.errors.get(pair) or outcome.trouble)
+        return top + strip_line(outcome.errors.get(pair) or outcome.trouble)
     if state == "stopped":
-        return top + _line("Stopped before it began.")
+        return top + strip_line("Stopped before it began.")
     if state == "waiting":
-        return top + _line("Waiting for its turn.")
+        return top + strip_line("Waiting for its turn.")
     if state == "loading":
-        return top + _line("loading the model …")
-    return top + _running(outcome, outcome.latest[pair].data)
+        return top + strip_line("loading the model …")
+    return top + _describe_running(outcome, outcome.latest[pair].data)
 
 
-def _running(outcome: Outcome, data: Mapping[str, Any]) -> str:
+def _describe_running(outcome: Outcome, data: Mapping[str, Any]) -> str:
     trying = str(data.get("trying", ""))
     text = str(data.get("text", outcome.text))
-    marked = highlight.marks(outcome.text, text)[1]
+    marked = highlight.mark_changes(outcome.text, text)[1]
     # While it ranks the words an attack says so instead of naming one.
     doing = f"trying {trying}" if trying.lower() in map(str.lower, Draft.of(text).words) else trying
     what = " · ".join(part for part in (f"{int(data.get('queries', 0)):,} queries", doing) if part)
-    return highlight.strip(text, marks=marked, trying=trying, label="Text as it stands") + \
+    return highlight.make_strip(text, marks=marked, trying=trying, label="Text as it stands") + \
         f'<p class="rx-small" role="status">{html.escape(what)}</p>'
 
 
-def _ended(result: AttackResult, names: Sequence[str]) -> str:
-    marked = highlight.marks(result.example.text, result.perturbed)[1]
-    move = f"{says(result.before, names)} → {says(result.after, names)}"
+def _describe_ended(result: AttackResult, names: Sequence[str]) -> str:
+    marked = highlight.mark_changes(result.example.text, result.perturbed)[1]
+    move = f"{describe_prediction(result.before, names)} → {describe_prediction(result.after, names)}"
     figures = [f"{result.queries:,} queries", f"{result.seconds:.1f} s"]
     if not math.isnan(result.similarity) and result.swaps:
         figures.append(f"similarity {result.similarity:.2f}")
-    notes = "".join(_small(note) for note in result.notes)
-    return (highlight.strip(result.perturbed, marks=marked, label="Text after the attack")
+    notes = "".join(make_small(note) for note in result.notes)
+    return (highlight.make_strip(result.perturbed, marks=marked, label="Text after the attack")
             + (f'<p class="rx-line rx-move">{html.escape(move)}</p>' if result.status != "skipped" else "")
-            + _line(sentence(result, names)) + notes + _small(" · ".join(figures)))
+            + strip_line(describe_end(result, names)) + notes + make_small(" · ".join(figures)))

@@ -12,39 +12,39 @@ from ui.attack import downloads, permalink, transfer_fluency
 from ui.comparison import rows, verdicts
 from ui.comparison.rows import OWN, SHARED
 from ui.session import selection
-from ui.session.outcome import Outcome, Pair, titles
+from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
 from ui.widgets import highlight, refresh
 
 
-def show(now: Outcome | None) -> None:
+def show_comparison(now: Outcome | None) -> None:
     """Show the table of both texts, the editing box and the downloads of a finished attack."""
     if now is None or now.running or not now.results:
         return
     st.subheader("Why?")
-    chosen = selection.selection()
+    chosen = selection.read_selection()
     if is_old(now):
         st.caption("This table belongs to the attack above; text, models or attacks were changed since. "
                    "Press Attack for a new one.")
-    _sources(now)
-    st.html(highlight.legend())
-    named, names = titles(now), catalogue.labels(now.models[0])
+    _draw_sources(now)
+    st.html(highlight.make_legend())
+    named, names = name_pairs(now), catalogue.find_labels(now.models[0])
 
     def draw() -> bool:
-        lines = rows.rows(now)
-        st.html(verdicts.table(lines, named, names, chosen.tau_at_least, chosen.top5_at_least, rows.heading(now)))
-        return not rows.complete(lines)
+        lines = rows.make_rows(now)
+        st.html(verdicts.make_verdict_table(lines, named, names, chosen.tau_at_least, chosen.top5_at_least, rows.make_heading(now)))
+        return not rows.is_complete(lines)
 
-    lines = rows.rows(now)
-    refresh.fragment(draw, not rows.complete(lines))
-    st.caption(verdicts.rule(chosen.tau_at_least, chosen.top5_at_least))
-    _editor(now)
-    _downloads(now, named, names)
+    lines = rows.make_rows(now)
+    refresh.make_fragment(draw, not rows.is_complete(lines))
+    st.caption(verdicts.describe_rule(chosen.tau_at_least, chosen.top5_at_least))
+    _draw_editor(now)
+    _draw_downloads(now, named, names)
 
 
 def is_old(now: Outcome) -> bool:
     """Return whether the choices have changed since an attack began."""
-    chosen = selection.selection()
+    chosen = selection.read_selection()
     try:
         text = check_typed(chosen.text)
     except RobustError:
@@ -54,63 +54,63 @@ def is_old(now: Outcome) -> bool:
         [now.asked[key] for key in ("text", "models", "attacks", "label", "seed")]
 
 
-def _sources(now: Outcome) -> None:
+def _draw_sources(now: Outcome) -> None:
     donors = now.donors()
     if not donors:
         st.caption("No text was changed; edit the text below to compare one of your own.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        key = rows.source_key(now)
-        st.session_state.setdefault(key, rows.source(now))
-        st.segmented_control("Adversarial text", [SHARED, OWN], format_func=_names(now).__getitem__, key=key,
+        key = rows.make_source_key(now)
+        st.session_state.setdefault(key, rows.choose_source(now))
+        st.segmented_control("Adversarial text", [SHARED, OWN], format_func=_name_sources(now).__getitem__, key=key,
                              required=True, persist_state="session",
                              help="One text shows what each model makes of it, whoever found it: does a change that "
                              "fools one model fool the others too? Each one's own shows every attack's own text.")
-        if rows.source(now) == SHARED and len(donors) > 1:
+        if rows.choose_source(now) == SHARED and len(donors) > 1:
             if st.session_state.get("found_on") not in donors:
                 st.session_state["found_on"] = donors[0]
             st.selectbox("Found by" if len(now.models) == 1 else "Found on", donors, key="found_on",
-                         format_func=titles(now).__getitem__, width=260, on_change=rows.undo_edit,
+                         format_func=name_pairs(now).__getitem__, width=260, on_change=rows.undo_edit,
                          persist_state="session")
 
 
-def _names(now: Outcome) -> dict[str, str]:
+def _name_sources(now: Outcome) -> dict[str, str]:
     """Name the two sources of adversarial text."""
     own = "model" if len(now.attacks) == 1 else "attack" if len(now.models) == 1 else "card"
     return {SHARED: "One text" if len(now.models) == 1 else "One text for all models", OWN: f"Each {own}'s own"}
 
 
-def _editor(now: Outcome) -> None:
-    if rows.source(now) == OWN:
+def _draw_editor(now: Outcome) -> None:
+    if rows.choose_source(now) == OWN:
         return
-    text = rows.shared_text(now)
+    text = rows.find_shared_text(now)
     # What was typed stays in the box while it cannot be used; otherwise the box shows the text of the table.
     if st.session_state.get("box_shows") != text or "adversarial_box" not in st.session_state:
         st.session_state["box_shows"] = st.session_state["adversarial_box"] = text
     st.text_area("Edit the adversarial text yourself: the table follows", key="adversarial_box", height="content",
-                 on_change=rows.edit, persist_state="session")
+                 on_change=rows.edit_text, persist_state="session")
     edited = st.session_state.get("adversarial")
-    if edited is not None and edited != rows.found_text(now):
+    if edited is not None and edited != rows.find_found_text(now):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("Edited by hand.")
             st.button("Back to the attack's text", on_click=rows.undo_edit, type="tertiary",
                       icon=":material/undo:")
 
 
-def _downloads(now: Outcome, named: dict[Pair, str], names: Sequence[str]) -> None:
-    chosen = selection.selection()
+def _draw_downloads(now: Outcome, named: dict[Pair, str], names: Sequence[str]) -> None:
+    chosen = selection.read_selection()
     limits = (chosen.tau_at_least, chosen.top5_at_least)
     with st.container(horizontal=True):
-        st.button("Link", on_click=permalink.share, icon=":material/link:",
+        st.button("Link", on_click=permalink.share_link, icon=":material/link:",
                   help="Store what is shown here and make a link to it.")
         # Made when pressed, so that what was still being explained when the page was drawn is inside.
-        st.download_button("JSON", lambda: downloads.to_json(permalink.view(now)), "attack.json", "application/json",
+        st.download_button("JSON", lambda: downloads.to_json(permalink.make_view(now)), "attack.json", "application/json",
                            on_click="ignore", icon=":material/download:")
-        st.download_button("CSV", lambda: downloads.to_csv(now, rows.rows(now), names, *limits, transfer_fluency.of(now)),
+        st.download_button("CSV", lambda: downloads.to_csv(now, rows.make_rows(now), names, *limits, transfer_fluency.ask_all(now)),
                            "attack.csv",
                            "text/csv", on_click="ignore", icon=":material/download:")
-        st.download_button("HTML", lambda: downloads.to_html(now, rows.rows(now), named, names, *limits, ATTACKS,
-                                                   rows.heading(now), transfer_fluency.of(now)),
+        st.download_button("HTML", lambda: downloads.to_html(now, rows.make_rows(now), named, names, *limits, ATTACKS,
+                                                   rows.make_heading(now), transfer_fluency.ask_all(now)),
                            "attack.html", "text/html", on_click="ignore", icon=":material/download:")
     if st.session_state.get("view"):
         st.caption("Whoever opens this link on this machine sees what you see now:")

@@ -11,7 +11,7 @@ from typing import Any
 from robust_core import __version__
 from robust_core.evaluation import fluency
 from robust_core.registry import Registry
-from robust_core.store import finite
+from robust_core.store import to_finite
 from ui.attack import cards, overview
 from ui.attack.transfer_fluency import Afterwards
 from ui.comparison import verdicts
@@ -39,7 +39,7 @@ h1, h2 {{ font-family: Georgia, serif; }}
 
 def to_json(view: Mapping[str, Any]) -> str:
     """Return everything about an outcome as a JSON document; figures that do not exist are null."""
-    return json.dumps(finite(dict(view) | {"code_version": __version__}), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(to_finite(dict(view) | {"code_version": __version__}), indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_least: float,
@@ -54,7 +54,7 @@ def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_l
     table = {row.pair: row for row in rows}
     for pair in outcome.pairs:
         result, row = outcome.results.get(pair), table.get(pair) or table.get(Pair(pair.model, ""))
-        cells: list[Any] = [*pair, outcome.asked["seed"], cards.WORDS[cards.status(outcome, pair)]]
+        cells: list[Any] = [*pair, outcome.asked["seed"], cards.WORDS[cards.find_status(outcome, pair)]]
         if result is None:
             cells += [outcome.text, *[""] * 10]
         else:
@@ -68,12 +68,12 @@ def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_l
         else:
             cells += [row.other, row.kept, f"{row.agreement['kendall_tau']:.4f}", f"{row.agreement['top_k'][5]:.2f}",
                       row.interpretation(tau_at_least, top5_at_least)]
-        cells += _after(after.get(pair))
-        writer.writerow([_harmless(cell) for cell in [*cells, outcome.errors.get(pair, "")]])
+        cells += _write_afterwards(after.get(pair))
+        writer.writerow([_make_harmless(cell) for cell in [*cells, outcome.errors.get(pair, "")]])
     return buffer.getvalue()
 
 
-def _after(found: Afterwards | None) -> list[str]:
+def _write_afterwards(found: Afterwards | None) -> list[str]:
     """Return pseudo-perplexities and the models that are fooled as well."""
     if found is None:
         return ["", "", ""]
@@ -81,7 +81,7 @@ def _after(found: Afterwards | None) -> list[str]:
     return [*figures, " ".join(model for model, fooled in found.fools.items() if fooled)]
 
 
-def _harmless(cell: Any) -> Any:  # noqa: ANN401 (a cell may be of any plain type)
+def _make_harmless(cell: Any) -> Any:  # noqa: ANN401 (a cell may be of any plain type)
     """Keep a spreadsheet from taking typed text for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell
 
@@ -98,14 +98,14 @@ def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], n
         title=html.escape(title),
         lead=html.escape(f"Seed {outcome.asked['seed']}. {'; '.join(settings)}. Code version {__version__}."),
         text=html.escape(outcome.text),
-        style=highlight.style() + cards.STYLE + overview.STYLE,
-        matrix=overview.attacks(outcome, titles, dict.fromkeys(outcome.models, names)) if len(outcome.pairs) > 1 else "",
+        style=highlight.make_style() + cards.STYLE + overview.STYLE,
+        matrix=overview.make_attack_table(outcome, titles, dict.fromkeys(outcome.models, names)) if len(outcome.pairs) > 1 else "",
         cards="".join(
-            f"<div>{cards.card(outcome, p, titles[p], names, overview.remarks(after.get(p), titles))}</div>"
+            f"<div>{cards.make_card(outcome, p, titles[p], names, overview.list_remarks(after.get(p), titles))}</div>"
             for p in outcome.pairs),
-        transfer=overview.transfer(outcome, after, titles),
+        transfer=overview.make_transfer_table(outcome, after, titles),
         fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",
-        legend=highlight.legend(),
-        table=verdicts.table(rows, titles, names, tau_at_least, top5_at_least, heading),
-        rule=html.escape(verdicts.rule(tau_at_least, top5_at_least)),
+        legend=highlight.make_legend(),
+        table=verdicts.make_verdict_table(rows, titles, names, tau_at_least, top5_at_least, heading),
+        rule=html.escape(verdicts.describe_rule(tau_at_least, top5_at_least)),
     )

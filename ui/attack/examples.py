@@ -16,11 +16,11 @@ _SHOWN = 20
 
 
 @st.cache_data(show_spinner=False)
-def everything() -> list[str]:
+def list_everything() -> list[str]:
     """Return every example: typed ones, then the reviews of the test split."""
     return [*TYPED, *(e.text for e in datasets.load("reviews", "test"))]
 
 
-def examples() -> list[str]:
+def list_examples() -> list[str]:
     """Return the examples of the picker: typed ones and the first reviews."""
-    return everything()[: len(TYPED) + _SHOWN]
+    return list_everything()[: len(TYPED) + _SHOWN]

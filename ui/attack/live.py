@@ -11,10 +11,10 @@ from ui.attack import cards, overview, transfer_fluency
 from ui.attack.transfer_fluency import Afterwards
 from ui.session import attack as running
 from ui.session import selection
-from ui.session.outcome import Outcome, Pair, titles
+from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue, loaded
 from ui.widgets import charts, phrases
-from ui.widgets.refresh import fragment
+from ui.widgets.refresh import make_fragment
 
 # Beyond this many cards their table comes first, and a line of cards breaks where the page ends.
 _ABREAST = 4
@@ -22,9 +22,9 @@ _ABREAST = 4
 MOST_CURVES = 12
 
 
-def predictions() -> None:
+def show_predictions() -> None:
     """Show what each chosen model says of the text, as soon as it is loaded."""
-    chosen = selection.selection()
+    chosen = selection.read_selection()
     try:
         text = check_typed(chosen.text)
     except RobustError as error:
@@ -40,51 +40,51 @@ def predictions() -> None:
     def draw() -> bool:
         entries, waiting = [], False
         for model_id, proba, error in answers():
-            name = catalogue.title(model_id)
+            name = catalogue.name_model(model_id)
             waiting = waiting or (proba is None and not error)
-            says = phrases.says(proba, catalogue.labels(model_id)) if proba else error or f"loading {name} …"
+            says = phrases.describe_prediction(proba, catalogue.find_labels(model_id)) if proba else error or f"loading {name} …"
             entries.append(("" if proba is None and not error else name, says))
-        st.html(cards.chips(entries))
+        st.html(cards.make_chips(entries))
         return waiting
 
-    fragment(draw, any(proba is None and not error for _, proba, error in answers()))
+    make_fragment(draw, any(proba is None and not error for _, proba, error in answers()))
 
 
-def attack(now: Outcome | None) -> None:
+def show_attack(now: Outcome | None) -> None:
     """Show a card for each model under each attack, moving while they run, and tables of all cards."""
     if now is None:
         return
-    named, names = titles(now), {model: catalogue.labels(model) for model in now.models}
+    named, names = name_pairs(now), {model: catalogue.find_labels(model) for model in now.models}
     # With several of both, a line of cards is a model wherever there is room for it.
     columns = len(now.attacks) if 1 < len(now.attacks) <= _ABREAST and len(now.models) > 1 else "auto"
 
     def draw() -> bool:
-        latest = running.present() or now
-        after = transfer_fluency.of(latest)
-        summary(latest)
+        latest = running.find_outcome() or now
+        after = transfer_fluency.ask_all(latest)
+        show_summary(latest)
         many = len(latest.pairs) > _ABREAST
         if many:
-            _tables(latest, after, named, names)
+            _show_tables(latest, after, named, names)
         with st.grid(columns=columns, min_column_width=245, border=True):
             for pair in latest.pairs:
-                _card(latest, pair, named[pair], names[pair.model], overview.remarks(after.get(pair), named))
+                _show_card(latest, pair, named[pair], names[pair.model], overview.list_remarks(after.get(pair), named))
         if not many:
-            _tables(latest, after, named, names)
-        _say(latest, after)
+            _show_tables(latest, after, named, names)
+        _explain_figures(latest, after)
         return latest.running or any(found.waiting for found in after.values())
 
-    fragment(draw, now.running or any(found.waiting for found in transfer_fluency.of(now).values()))
+    make_fragment(draw, now.running or any(found.waiting for found in transfer_fluency.ask_all(now).values()))
 
 
-def _tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str],
+def _show_tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str],
             names: dict[str, tuple[str, ...]]) -> None:
     """Show all cards at a glance, and whose texts fool whom."""
-    tables = [overview.attacks(now, named, names) if len(now.pairs) > 1 else "", overview.transfer(now, after, named)]
+    tables = [overview.make_attack_table(now, named, names) if len(now.pairs) > 1 else "", overview.make_transfer_table(now, after, named)]
     for table in filter(None, tables):
         st.html(table)
 
 
-def _say(now: Outcome, after: dict[Pair, Afterwards]) -> None:
+def _explain_figures(now: Outcome, after: dict[Pair, Afterwards]) -> None:
     """Say what the figures that were worked out afterwards mean, or why there are none."""
     if not after:
         return
@@ -98,31 +98,31 @@ def _say(now: Outcome, after: dict[Pair, Afterwards]) -> None:
         st.caption("With so many cards, the curve of each is in its replay below.")
 
 
-def summary(now: Outcome) -> None:
+def show_summary(now: Outcome) -> None:
     """Show how much was asked in how much time, or the place in the queue."""
     if now.queue:
-        st.info(f"{cards.queue(now.queue)}. The attack begins by itself; Stop takes it out of the queue.",
+        st.info(f"{cards.describe_queue(now.queue)}. The attack begins by itself; Stop takes it out of the queue.",
                 icon=":material/hourglass_empty:")
         return
     head = "Attacking" if now.running else "Finished"
     if len(now.models) == 1 < len(now.attacks):
-        head += f" · {catalogue.title(now.models[0])}"
+        head += f" · {catalogue.name_model(now.models[0])}"
     st.caption(f"{head} · {now.queries:,} queries · {now.seconds:.1f} s · seed {now.asked['seed']} · "
-               f"device {loaded.device_of(now.asked['models'], now.asked['device'])}")
+               f"device {loaded.find_device(now.asked['models'], now.asked['device'])}")
 
 
-def _card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str]) -> None:
+def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str]) -> None:
     result = now.results.get(pair)
-    points, target, asked = _points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
+    points, target, asked = _list_points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
     with st.container():
-        st.html(cards.card(now, pair, name, names, remarks))
+        st.html(cards.make_card(now, pair, name, names, remarks))
         if points and (result is None or result.status != "skipped"):
-            figure = charts.curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, asked=asked)
+            figure = charts.make_curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, asked=asked)
             st.plotly_chart(figure, key=f"curve.{pair.model}.{pair.attack}", config=charts.CONFIG,
                             alt=f"Probability of the class against queries, {name}")
 
 
-def _points(now: Outcome, pair: Pair) -> tuple[list[tuple[int, float]], int, int]:
+def _list_points(now: Outcome, pair: Pair) -> tuple[list[tuple[int, float]], int, int]:
     """Return the probability curve so far, the class it is of, and the queries so far."""
     result = now.results.get(pair)
     if result:

@@ -39,7 +39,7 @@ a.rx-cell:hover, a.rx-cell:focus-visible { outline: 2px solid currentColor; }
 """
 
 
-def attacks(outcome: Outcome, titles: Mapping[Pair, str], names: Mapping[str, Sequence[str]]) -> str:
+def make_attack_table(outcome: Outcome, titles: Mapping[Pair, str], names: Mapping[str, Sequence[str]]) -> str:
     """Return a line for each attack and a column for each model; every cell leads to its card.
 
     Args:
@@ -50,22 +50,22 @@ def attacks(outcome: Outcome, titles: Mapping[Pair, str], names: Mapping[str, Se
     head = "".join(f'<th scope="col">{html.escape(titles[Pair(model, "")])}</th>' for model in outcome.models)
     body = ""
     for attack in outcome.attacks:
-        cells = "".join(f"<td>{_cell(outcome, Pair(model, attack), titles[Pair(model, '')], names[model])}</td>"
+        cells = "".join(f"<td>{_make_cell(outcome, Pair(model, attack), titles[Pair(model, '')], names[model])}</td>"
                         for model in outcome.models)
         body += f'<tr><th scope="row">{html.escape(ATTACKS[attack].title)}</th>{cells}</tr>'
     caption = ("Words changed, queries, and the probability of the first class afterwards. Choose a cell to see its "
                "card.")
-    return _table("Attacks and models", caption, f'<th scope="col">Attack</th>{head}', body)
+    return _make_table("Attacks and models", caption, f'<th scope="col">Attack</th>{head}', body)
 
 
-def _cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -> str:
-    state = cards.status(outcome, pair)
+def _make_cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -> str:
+    state = cards.find_status(outcome, pair)
     result = outcome.results.get(pair)
     word, what, said = cards.WORDS[state], "", ""
     if result is not None and state != "skipped":
         words, label = len(result.swaps), result.reference_label
         changed = f"{words} word{'' if words == 1 else 's'}"
-        after = phrases.percent(result.after[label])
+        after = phrases.format_percent(result.after[label])
         what = f"<span>{changed}, {after}</span><span>{result.queries:,} queries</span>"
         said = f", {changed} changed, {result.queries:,} queries, probability of {names[label]} {after} afterwards"
     elif state == "running":
@@ -73,10 +73,10 @@ def _cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -> str
         what, said = f"<span>{asked:,} queries</span>", f", {asked:,} queries so far"
     label = html.escape(f"{ATTACKS[pair.attack].title} on {model}: {word}{said}. Go to the card.")
     sign = f"{_SIGNS[state]} " if state in _SIGNS else ""
-    return f'<a class="rx-cell {state}" href="#{cards.anchor(pair)}" aria-label="{label}"><b>{sign}{word}</b>{what}</a>'
+    return f'<a class="rx-cell {state}" href="#{cards.make_anchor(pair)}" aria-label="{label}"><b>{sign}{word}</b>{what}</a>'
 
 
-def transfer(outcome: Outcome, after: Mapping[Pair, Afterwards], titles: Mapping[Pair, str]) -> str:
+def make_transfer_table(outcome: Outcome, after: Mapping[Pair, Afterwards], titles: Mapping[Pair, str]) -> str:
     """Return how many of the texts that flip one model fool each other one; empty where there is nothing to tell."""
     sources = [m for m in outcome.models if any(p.model == m and found.fools for p, found in after.items())]
     if not sources:
@@ -86,57 +86,57 @@ def transfer(outcome: Outcome, after: Mapping[Pair, Afterwards], titles: Mapping
     for source in sources:
         texts = {outcome.results[p].perturbed: found.fools for p, found in after.items()
                  if p.model == source and found.fools}
-        cells = "".join(f"<td>{_share(source, model, list(texts.values()), titles)}</td>" for model in outcome.models)
+        cells = "".join(f"<td>{_describe_share(source, model, list(texts.values()), titles)}</td>" for model in outcome.models)
         body += f'<tr><th scope="row">{html.escape(titles[Pair(source, "")])}</th>{cells}</tr>'
     caption = "Transfer: how many of the different texts that flip the model of the line change what another one says."
-    return _table("Transfer between models", caption, f'<th scope="col">Texts found on</th>{head}', body)
+    return _make_table("Transfer between models", caption, f'<th scope="col">Texts found on</th>{head}', body)
 
 
-def _share(source: str, model: str, judged: Sequence[Mapping[str, bool | None]], titles: Mapping[Pair, str]) -> str:
+def _describe_share(source: str, model: str, judged: Sequence[Mapping[str, bool | None]], titles: Mapping[Pair, str]) -> str:
     if model == source:
-        return f'<div class="rx-cell"><b>itself</b><span>{_texts(len(judged))}</span></div>'
+        return f'<div class="rx-cell"><b>itself</b><span>{_count_texts(len(judged))}</span></div>'
     said = [fools[model] for fools in judged if model in fools]
     if not said:
         return '<div class="rx-cell"><b>–</b><span>cannot tell</span></div>'
     if None in said:
         return '<div class="rx-cell"><b>judging …</b></div>'
     fooled = sum(map(bool, said))
-    label = html.escape(f"{fooled} of {_texts(len(said))} found on {titles[Pair(source, '')]} fool "
+    label = html.escape(f"{fooled} of {_count_texts(len(said))} found on {titles[Pair(source, '')]} fool "
                         f"{titles[Pair(model, '')]}")
     return (f'<div class="rx-cell {"fooled" if fooled else "unmoved"}" role="img" aria-label="{label}">'
             f'<b>{"✗" if fooled else "✓"} {fooled} of {len(said)}</b><span>{"fooled" if fooled else "not fooled"}'
             "</span></div>")
 
 
-def _texts(count: int) -> str:
+def _count_texts(count: int) -> str:
     return f"{count} text{'' if count == 1 else 's'}"
 
 
-def _table(label: str, caption: str, head: str, body: str) -> str:
+def _make_table(label: str, caption: str, head: str, body: str) -> str:
     return (f'<p class="rx-small">{caption}</p><div class="rx-scroll" role="region" tabindex="0" aria-label="{label}">'
             f'<table class="rx-matrix" aria-label="{label}"><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>")
 
 
-def _whole(name: str) -> str:
+def _keep_whole(name: str) -> str:
     """Keep a name on one line."""
     return name.replace(" ", "\u00a0")
 
 
-def remarks(found: Afterwards | None, titles: Mapping[Pair, str]) -> list[str]:
+def list_remarks(found: Afterwards | None, titles: Mapping[Pair, str]) -> list[str]:
     """Say on a card whom else its text fools and how fluent it is."""
     if found is None:
         return []
     said = []
     if found.fools:
-        also = [_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled]
-        held = [_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled is False]
+        also = [_keep_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled]
+        held = [_keep_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled is False]
         said.append("Judging by the other models …" if None in found.fools.values() else
                     " ".join(part for part in (f"Also fools {', '.join(also)}." if also else "",
                                                f"Does not fool {', '.join(held)}." if held else "") if part))
     if found.perplexity is not None:
         before, after = found.perplexity
-        said.append(f"{fluency.ratio(before, after)} (pseudo-perplexity {before:,.0f} → {after:,.0f})")
+        said.append(f"{fluency.compare_perplexities(before, after)} (pseudo-perplexity {before:,.0f} → {after:,.0f})")
     elif not found.trouble:
         said.append("Measuring fluency …")
     return said

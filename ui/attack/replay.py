@@ -9,7 +9,7 @@ import streamlit as st
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Step
 from ui.attack import cards
-from ui.session.outcome import Outcome, Pair, titles
+from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
 from ui.widgets import charts, highlight, phrases
 
@@ -34,13 +34,13 @@ class Frame(NamedTuple):
     line: str
 
 
-def frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
+def make_frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
     """Return a result's frames: the original text, then one for each step."""
     label, text = result.reference_label, result.example.text
     asked = result.curve[0][0] if result.curve else 0
-    found = [Frame(text, asked, result.before[label], "", f"The original text: {phrases.says(result.before, names)}.")]
+    found = [Frame(text, asked, result.before[label], "", f"The original text: {phrases.describe_prediction(result.before, names)}.")]
     for step in result.steps:
-        line = _line(step, found[-1], names[label])
+        line = _describe_step(step, found[-1], names[label])
         text = step.text or text
         found.append(Frame(text, step.queries, step.proba, "" if step.text else step.trying, line))
     if text != result.perturbed:
@@ -48,23 +48,23 @@ def frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
     return found
 
 
-def _line(step: Step, last: Frame, label: str) -> str:
+def _describe_step(step: Step, last: Frame, label: str) -> str:
     is_word = step.trying.lower() in map(str.lower, Draft.of(last.text).words)
     count = f"{step.candidates:,} {'word' if is_word else 'text'}{'' if step.candidates == 1 else 's'}"
     if is_word:
         what = f"Tried {count} for “{step.trying}”"
     else:
         what = f"{step.trying[:1].upper()}{step.trying[1:]}, {count}" if step.trying else f"Compared {count}"
-    what += f": the lowest probability of {label} was {phrases.percent(step.lowest)}"
+    what += f": the lowest probability of {label} was {phrases.format_percent(step.lowest)}"
     if step.text:
-        return f"{what}; {_kept(last.text, step.text)}."
+        return f"{what}; {_mark_kept(last.text, step.text)}."
     if not is_word:
         return f"{what}."
     better = step.lowest < last.proba
     return f"{what}{', but no text that is allowed was better' if better else '. Nothing better'}: the word stays."
 
 
-def _kept(before: str, after: str) -> str:
+def _mark_kept(before: str, after: str) -> str:
     swaps = diff(before, after)
     new, gone = [s.new for s in swaps if s.new], [s.old for s in swaps if not s.new]
     parts = [f"{verb} {', '.join(f'“{word}”' for word in words)}"
@@ -72,16 +72,16 @@ def _kept(before: str, after: str) -> str:
     return " and ".join(parts) or "kept the text"
 
 
-def picture(found: Sequence[Frame], at: int, result: AttackResult, names: Sequence[str]) -> str:
+def draw_frame(found: Sequence[Frame], at: int, result: AttackResult, names: Sequence[str]) -> str:
     """Return a frame as HTML: the text with the words swapped so far, and what was tried."""
     frame = found[at]
-    marked = highlight.marks(result.example.text, frame.text)[1]
-    lines = [frame.line] + ([cards.sentence(result, names)] if at == len(found) - 1 else [])
-    return (highlight.strip(frame.text, marks=marked, trying=frame.trying, label=f"Text at step {at}")
+    marked = highlight.mark_changes(result.example.text, frame.text)[1]
+    lines = [frame.line] + ([cards.describe_end(result, names)] if at == len(found) - 1 else [])
+    return (highlight.make_strip(frame.text, marks=marked, trying=frame.trying, label=f"Text at step {at}")
             + f'<div role="status">{"".join(f"<p class=rx-line>{html.escape(line)}</p>" for line in lines)}</div>')
 
 
-def show(now: Outcome | None) -> None:
+def show_replay(now: Outcome | None) -> None:
     """Offer the replay of a finished attack."""
     if now is None or now.running or not now.results:
         return
@@ -90,51 +90,51 @@ def show(now: Outcome | None) -> None:
     def draw() -> None:
         with st.expander("Replay, step by step", key=_OPEN, on_change="rerun", icon=":material/replay:") as box:
             if box.open:
-                _replay(now)
+                _draw_replay(now)
 
     draw()
 
 
-def _replay(now: Outcome) -> None:
+def _draw_replay(now: Outcome) -> None:
     pairs = list(now.results)
     if st.session_state.get(_CARD) not in pairs:
         st.session_state[_CARD] = pairs[0]
     if len(pairs) > 1:
-        st.selectbox("Search", pairs, key=_CARD, format_func=titles(now).__getitem__, width=280)
+        st.selectbox("Search", pairs, key=_CARD, format_func=name_pairs(now).__getitem__, width=280)
     pair = st.session_state[_CARD]
-    result, names = now.results[pair], catalogue.labels(pair.model)
+    result, names = now.results[pair], catalogue.find_labels(pair.model)
     if not result.steps:
-        st.caption(cards.sentence(result, names) if result.status == "skipped" else
+        st.caption(cards.describe_end(result, names) if result.status == "skipped" else
                    "There are no steps to show: nothing was asked after the first look at the text.")
         return
-    found = frames(result, names)
-    key = _step_key(now, pair)
-    at = _slider(key, len(found) - 1)
+    found = make_frames(result, names)
+    key = _make_step_key(now, pair)
+    at = _draw_slider(key, len(found) - 1)
     text, figure = st.columns([3, 2], gap="medium")
     with text:
-        st.html(picture(found, at, result, names))
+        st.html(draw_frame(found, at, result, names))
     with figure:
         label = names[result.reference_label]
-        drawn = charts.curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, asked=result.queries,
+        drawn = charts.make_curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, asked=result.queries,
                              at=(found[at].queries, found[at].proba))
         st.plotly_chart(drawn, key=f"curve.{key}", config=charts.CONFIG,
-                        alt=f"{label} {phrases.percent(found[at].proba)} after {found[at].queries} queries, step {at}")
+                        alt=f"{label} {phrases.format_percent(found[at].proba)} after {found[at].queries} queries, step {at}")
 
 
-def _step_key(now: Outcome, pair: Pair) -> str:
+def _make_step_key(now: Outcome, pair: Pair) -> str:
     return f"replay.{now.id}.{pair.model}.{pair.attack}"
 
 
-def place(now: Outcome) -> dict[str, Any] | None:
+def find_place(now: Outcome) -> dict[str, Any] | None:
     """Return which step of which search is shown, as plain data; None while the replay is closed."""
     if not st.session_state.get(_OPEN):
         return None
     pairs = list(now.results)
     pair = next((p for p in pairs if p == st.session_state.get(_CARD)), pairs[0])
-    return {"pair": list(pair), "step": int(st.session_state.get(_step_key(now, pair), 0))}
+    return {"pair": list(pair), "step": int(st.session_state.get(_make_step_key(now, pair), 0))}
 
 
-def restore(now: Outcome, shown: Mapping[str, Any] | None) -> None:
+def restore_place(now: Outcome, shown: Mapping[str, Any] | None) -> None:
     """Open the replay at what `place` returned; a step that the search does not have is left out."""
     if shown is None:
         return
@@ -142,11 +142,11 @@ def restore(now: Outcome, shown: Mapping[str, Any] | None) -> None:
     if pair not in now.results:
         return
     st.session_state[_OPEN], st.session_state[_CARD] = True, pair
-    if 0 < step < len(frames(now.results[pair], catalogue.labels(pair.model))):
-        st.session_state[_step_key(now, pair)] = step
+    if 0 < step < len(make_frames(now.results[pair], catalogue.find_labels(pair.model))):
+        st.session_state[_make_step_key(now, pair)] = step
 
 
-def _slider(key: str, last: int) -> int:
+def _draw_slider(key: str, last: int) -> int:
     """Draw the slider over 0..last with a button at each side."""
     def move(by: int) -> None:
         st.session_state[key] = min(max(st.session_state[key] + by, 0), last)

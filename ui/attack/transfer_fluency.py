@@ -26,31 +26,31 @@ class Afterwards(NamedTuple):
         return None in self.fools.values() or (self.perplexity is None and not self.trouble)
 
 
-def of(outcome: Outcome) -> dict[Pair, Afterwards]:
+def ask_all(outcome: Outcome) -> dict[Pair, Afterwards]:
     """Return what is known of every changed text; the working out starts unless it has. Nothing while it is running."""
     donors = [] if outcome.running else outcome.donors()
-    labels = {model: catalogue.labels(model) for model in outcome.models} if donors else {}
-    return {pair: _of(outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]])
+    labels = {model: catalogue.find_labels(model) for model in outcome.models} if donors else {}
+    return {pair: _ask_one(outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]])
             for pair in donors}
 
 
-def flips(outcome: Outcome, pair: Pair) -> bool:
+def is_flipped(outcome: Outcome, pair: Pair) -> bool:
     """Return whether an attack has changed a prediction."""
     result = outcome.results[pair]
     return result.status == "succeeded" and result.perturbed_label != result.reference_label
 
 
-def _of(outcome: Outcome, pair: Pair, others: Sequence[str]) -> Afterwards:
+def _ask_one(outcome: Outcome, pair: Pair, others: Sequence[str]) -> Afterwards:
     device, text = outcome.asked["device"], outcome.results[pair].perturbed
-    judged = {m: _fooled(outcome, m, text) for m in others} if flips(outcome, pair) else {}
+    judged = {m: _ask_fooled(outcome, m, text) for m in others} if is_flipped(outcome, pair) else {}
     fools = {m: fooled for m, fooled in judged.items() if fooled != "error"}
-    before, trouble = loaded.perplexity(device, outcome.text)
-    after, also = loaded.perplexity(device, text)
+    before, trouble = loaded.ask_perplexity(device, outcome.text)
+    after, also = loaded.ask_perplexity(device, text)
     both = None if before is None or after is None else (before, after)
     return Afterwards(fools, both, trouble or also)  # type: ignore[arg-type]
 
 
-def _fooled(outcome: Outcome, model: str, text: str) -> bool | str | None:
+def _ask_fooled(outcome: Outcome, model: str, text: str) -> bool | str | None:
     """Return whether a model that was right about the original is wrong about a text; "error" where nobody can say.
 
     Without a true label a model is right about the original whatever it says.

@@ -19,7 +19,7 @@ _DASHES = {"dssn": "solid", "ssn": "dash", "uniform": "dot"}
 
 
 @st.cache_data(show_spinner=False)
-def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
+def read_certified_claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
     """Return the stored claims on certified accuracy by model; files that cannot be read are left out."""
     found = {}
     for path, _ in stamp:
@@ -31,11 +31,11 @@ def claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def curves_part() -> None:
+def draw_curves() -> None:
     """Show certified accuracy against the radius, best over Lambda."""
     # Plain trainings stand before their variants.
     paths = sorted(RESULTS.glob("dssn-certified-accuracy-*.json"), key=lambda path: (path.stem.count("-"), path.stem))
-    known = claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
+    known = read_certified_claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
     if not known:
         st.caption("Nothing measured yet: `python -m robust_core reproduce dssn/certified-accuracy --out results`")
         return
@@ -45,14 +45,14 @@ def curves_part() -> None:
     claim = known[chosen or next(iter(known))]
     samples = claim["thresholds"].get("samples")
     votes = f"; the randomised ones count {samples:,} votes" if samples else " and count the same number of votes"
-    st.plotly_chart(curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
+    st.plotly_chart(make_curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
     st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
                f"one standard error. The three methods train networks of one size{votes}. "
                "Where a curve runs flat near chance, wide cells leave one answer for everything. "
                f"`{claim['command']}`")
 
 
-def curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
+def make_curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw certified accuracy against the radius, a line a method."""
     traces = []
     for method, colour in zip(_DASHES, (charts.FOR, charts.AGAINST, "#2b8a8a"), strict=True):
@@ -65,7 +65,7 @@ def curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
             "customdata": [[row["scale"], 100 * row["clean_accuracy"]] for row in rows],
             "hovertemplate": "radius %{x:g}: %{y:.1f} %<br>Λ %{customdata[0]:g}, right without a radius "
                              "%{customdata[1]:.1f} %"})
-    return charts.figure(traces, {
+    return charts.make_curve_figure(traces, {
         "height": 320, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest",
         "xaxis": {"title": {"text": "L1 radius (coordinates from 0 to 1)", "standoff": 4}, "automargin": True,
                   "rangemode": "tozero"},

@@ -10,34 +10,34 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from robust_core.certify import images
 from robust_core.certify.smoothers import SMOOTHERS
-from robust_core.certify.theorem import evaluations, split
+from robust_core.certify.theorem import count_evaluations, split_inputs
 from robust_core.errors import BadInput, RobustError
 from ui.widgets import charts
 
 if TYPE_CHECKING:
 
     pass
-from ui.certified.text import cards, model, vote_bars
+from ui.certified.text import load_model, make_vote_bars, read_cards
 
 _GRID = (4, 10)
 _SPLITS = 6
 
 
 @st.cache_data(show_spinner=False)
-def _test_digits() -> tuple[np.ndarray, np.ndarray]:
+def _load_test_digits() -> tuple[np.ndarray, np.ndarray]:
     pixels, labels = images.load("digits", "test")
     return pixels[: _GRID[0] * _GRID[1], 0], labels[: _GRID[0] * _GRID[1]]
 
 
-def digit_part() -> None:
+def draw_digit() -> None:
     """Let a person pick, change or upload a digit, and show its certificate and some of its splits."""
-    found = cards("image")
+    found = read_cards("image")
     card = next((c for c in found if c.id == "digits"), None)
     if card is None:
         st.info("The digits' base classifiers are missing: `python -m robust_core train-smoothed --dataset digits`")
         return
-    picked, levels = _picked(card.levels), card.levels
-    loaded = model(card)
+    picked, levels = _pick_digit(card.levels), card.levels
+    loaded = load_model(card)
     scale = st.select_slider("Λ", loaded.scales("dssn"), value=1.0, key="certified.digit_scale",
                              help="Half the width of a cell; a pixel reaches from 0 to 1")
     method = SMOOTHERS["dssn"](scale=scale)
@@ -47,23 +47,23 @@ def digit_part() -> None:
             "votes": dict(zip(loaded.labels, result.votes, strict=True))}
     st.markdown(f"**A {loaded.labels[result.prediction or 0]}, certain within {result.radius:.3f}** "
                 f"({round(result.radius * levels)} of {levels} grey steps, spread over the pixels in any way).")
-    count = evaluations(scale, levels)
+    count = count_evaluations(scale, levels)
     offsets = np.linspace(0, count - 1, min(_SPLITS, count)).astype(int)
-    blurred = split(vector.reshape(1, -1), offsets, scale, levels).reshape(-1, 8, 8)
+    blurred = split_inputs(vector.reshape(1, -1), offsets, scale, levels).reshape(-1, 8, 8)
     answers = loaded.judge("dssn", scale)(blurred[:, None])
-    st.image([_enlarged(picked / levels), *(_enlarged(b) for b in blurred)], width=88, caption=[
+    st.image([_enlarge(picked / levels), *(_enlarge(b) for b in blurred)], width=88, caption=[
         "the digit", *(f"split {j + 1}: {loaded.labels[a]}" for j, a in zip(offsets, answers, strict=True))])
-    st.plotly_chart(vote_bars([rows]), config=charts.CONFIG, key="certified.digit_votes")
+    st.plotly_chart(make_vote_bars([rows]), config=charts.CONFIG, key="certified.digit_votes")
     st.caption(f"{len(offsets)} of the {count} splits. Each pixel's line is cut at a fixed place plus the split's "
                "number; the network sees the middle of the piece that holds the pixel. A cut beyond the range leaves "
                "plain grey.")
 
 
-def _picked(levels: int) -> np.ndarray:
+def _pick_digit(levels: int) -> np.ndarray:
     """Return the (8, 8) digit picked in the grid, uploaded or edited."""
-    pixels, labels = _test_digits()
+    pixels, labels = _load_test_digits()
     rows, columns = _GRID
-    table = [{str(c): _url(pixels[r * columns + c] / levels) for c in range(columns)} for r in range(rows)]
+    table = [{str(c): _make_url(pixels[r * columns + c] / levels) for c in range(columns)} for r in range(rows)]
     names = [str(c) for c in range(columns)]
     st.caption("Pick one of these test digits:")
     event = st.dataframe(table, hide_index=True, on_select="rerun", selection_mode="single-cell", row_height=44,
@@ -76,7 +76,7 @@ def _picked(levels: int) -> np.ndarray:
         start = pixels[index]
         if file is not None:
             try:
-                start = from_picture(file.getvalue(), levels)
+                start = read_picture(file.getvalue(), levels)
             except RobustError as error:
                 st.warning(str(error))
         st.caption(f"Grey values 0 (paper) to {levels} (ink); change any of them.")
@@ -91,7 +91,7 @@ def _picked(levels: int) -> np.ndarray:
     return np.clip(np.rint(drawn), 0, levels).astype(np.int32)
 
 
-def from_picture(data: bytes, levels: int) -> np.ndarray:
+def read_picture(data: bytes, levels: int) -> np.ndarray:
     """Return an uploaded picture as an (8, 8) digit, ink high; a bright background is taken for paper.
 
     Raises:
@@ -112,12 +112,12 @@ def from_picture(data: bytes, levels: int) -> np.ndarray:
     return np.rint(small * levels / max(small.max(), 1.0)).astype(np.int32)
 
 
-def _enlarged(values: np.ndarray) -> np.ndarray:
+def _enlarge(values: np.ndarray) -> np.ndarray:
     """Return (88, 88) grey values 0..255, ink dark, of (8, 8) values 0..1."""
     return np.kron(255 - np.rint(255 * values).astype(np.uint8), np.ones((11, 11), dtype=np.uint8))
 
 
-def _url(values: np.ndarray) -> str:
+def _make_url(values: np.ndarray) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(_enlarged(values)).save(buffer, "PNG")
+    Image.fromarray(_enlarge(values)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -26,73 +26,73 @@ _COLOURS = (charts.AGAINST, charts.FOR, "#2b8a8a", "#b0447a", "#5b7f2e", "#8a6a3
             "#c28a1d")
 
 
-def cards(kind: str) -> list["SmoothedCard"]:
+def read_cards(kind: str) -> list["SmoothedCard"]:
     """Return the stored base classifiers for texts or images, seed 0 only."""
     from robust_core.certify import base_classifiers
 
     return [card for card in base_classifiers.cards() if card.kind == kind and not card.seed]
 
 
-def model(card: "SmoothedCard") -> "SmoothedModel":
+def load_model(card: "SmoothedCard") -> "SmoothedModel":
     """Return loaded base classifiers; a file that changed is read again."""
-    return _model(card.id, json.dumps(dict(card.files), sort_keys=True))
+    return _load_model(card.id, json.dumps(dict(card.files), sort_keys=True))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _model(name: str, stamp: str) -> "SmoothedModel":
+def _load_model(name: str, stamp: str) -> "SmoothedModel":
     from robust_core.certify import base_classifiers
 
     return base_classifiers.load(name)
 
 
 @st.cache_data(show_spinner="Certifying …", max_entries=500)
-def _certified(name: str, stamp: str, text: str, method: str) -> list[dict[str, Any]]:
-    loaded = _model(name, stamp)
+def _certify(name: str, stamp: str, text: str, method: str) -> list[dict[str, Any]]:
+    loaded = _load_model(name, stamp)
     return certify_texts(loaded, [text], method, [s for s in LAMBDAS if s in loaded.scales(method)])
 
 
-def certificates(card: "SmoothedCard", text: str, method: str) -> list[dict[str, Any]]:
+def certify_scales(card: "SmoothedCard", text: str, method: str) -> list[dict[str, Any]]:
     """Return the rows of `certified.certify_texts` of a text at each Lambda."""
-    return _certified(card.id, json.dumps(dict(card.files), sort_keys=True), text, method)
+    return _certify(card.id, json.dumps(dict(card.files), sort_keys=True), text, method)
 
 
-def text_part(card: "SmoothedCard", text: str, method: str, scale: float) -> None:
+def draw_text(card: "SmoothedCard", text: str, method: str, scale: float) -> None:
     """Show a text's certificate at the chosen Lambda, and the votes at each."""
-    rows = certificates(card, text, method)
+    rows = certify_scales(card, text, method)
     row = next(row for row in rows if row["scale"] == scale)
     if row["prediction"] is None:
         st.markdown(f"**No certificate:** at Λ = {scale:g} the votes are too even.")
     else:
         sure = "" if row["alpha"] is None else f", with probability {100 * (1 - row['alpha']):.1f} %"
-        st.markdown(f"**{_name(row['prediction'])} is certain within {row['radius']:.3f}** at Λ = {scale:g}{sure}: no "
+        st.markdown(f"**{_name_model(row['prediction'])} is certain within {row['radius']:.3f}** at Λ = {scale:g}{sure}: no "
                     "quantised vector at that L1 distance or nearer gets another answer.")
     known = {entry["scale"]: entry["dev_accuracy"] for entry in card.networks if entry["method"] == method}
-    st.plotly_chart(vote_bars(rows), config=charts.CONFIG, key="certified.votes")
-    table = [{"Λ": row["scale"], "Answer": _name(row["prediction"]), "Radius": row["radius"],
+    st.plotly_chart(make_vote_bars(rows), config=charts.CONFIG, key="certified.votes")
+    table = [{"Λ": row["scale"], "Answer": _name_model(row["prediction"]), "Radius": row["radius"],
               "Steps": row["radius_steps"], "In the embedding": row["radius_embedding"],
               "Votes counted": row["evaluations"], "Base, dev": 100 * known[row["scale"]],
               "ms": 1000 * row["seconds"]} for row in rows]
     st.dataframe(table, hide_index=True, column_config={
-        "Λ": _number("%g", "Lambda: half the width of a cell, where every coordinate reaches from 0 to 1"),
-        "Radius": _number("%.3f", "L1 distance up to which the answer cannot change, coordinates from 0 to 1"),
-        "Steps": _number("%d", f"The same in quantisation steps, {card.levels} from one end to the other"),
-        "In the embedding": _number("%.4f", "The same in units of the sentence embedding, whose length is 1"),
-        "Votes counted": _number("localized", "Blurred copies of the vector that the base classifier judged"),
-        "Base, dev": _number("%.1f %%", "Share of dev texts that the base classifier gets right from one blurred copy"),
-        "ms": _number("%.1f", "Milliseconds on this machine")})
+        "Λ": _format_number("%g", "Lambda: half the width of a cell, where every coordinate reaches from 0 to 1"),
+        "Radius": _format_number("%.3f", "L1 distance up to which the answer cannot change, coordinates from 0 to 1"),
+        "Steps": _format_number("%d", f"The same in quantisation steps, {card.levels} from one end to the other"),
+        "In the embedding": _format_number("%.4f", "The same in units of the sentence embedding, whose length is 1"),
+        "Votes counted": _format_number("localized", "Blurred copies of the vector that the base classifier judged"),
+        "Base, dev": _format_number("%.1f %%", "Share of dev texts that the base classifier gets right from one blurred copy"),
+        "ms": _format_number("%.1f", "Milliseconds on this machine")})
     st.caption("Wider cells allow larger radii and leave less of the text: where the base classifier is hardly better "
                "than chance, a large radius says only that it gives the same answer to everything.")
 
 
-def _number(format_: str, help_: str) -> Any:  # noqa: ANN401 (Streamlit's class is not public)
+def _format_number(format_: str, help_: str) -> Any:  # noqa: ANN401 (Streamlit's class is not public)
     return st.column_config.NumberColumn(format=format_, help=help_)
 
 
-def _name(label: str | None) -> str:
+def _name_model(label: str | None) -> str:
     return "abstains" if label is None else label.capitalize() if label.islower() else label
 
 
-def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
+def make_vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw the share of votes of each class at each Lambda, the classes named in the bars where there is room."""
     labels = list(rows[0]["votes"])
     names = [f"Λ {row['scale']:g}" for row in rows]
@@ -100,15 +100,15 @@ def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     for i, label in enumerate(labels):
         shares = [100 * row["votes"][label] / max(1, row["evaluations"]) for row in rows]
         traces.append({
-            "type": "bar", "orientation": "h", "name": _name(label), "y": names, "x": shares,
+            "type": "bar", "orientation": "h", "name": _name_model(label), "y": names, "x": shares,
             "marker": {"color": _COLOURS[i % len(_COLOURS)]},
-            "text": [_name(label) if share >= max(5, 2.3 * len(label)) else "" for share in shares],
+            "text": [_name_model(label) if share >= max(5, 2.3 * len(label)) else "" for share in shares],
             "textposition": "inside", "insidetextanchor": "middle", "textangle": 0,
             "insidetextfont": {"color": "#ffffff"}, "customdata": [row["votes"][label] for row in rows],
-            "hovertemplate": f"%{{y}}<br>{_name(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"})
+            "hovertemplate": f"%{{y}}<br>{_name_model(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"})
     # Many classes take a legend of several lines, which Plotly lays over a low chart.
     few = len(labels) <= 4
-    return charts.figure(traces, {
+    return charts.make_curve_figure(traces, {
         "barmode": "stack", "height": 70 + 34 * len(rows), "margin": {"l": 4, "r": 22, "t": 6, "b": 4},
         "showlegend": few,
         "xaxis": {"title": {"text": "votes (%)", "standoff": 8}, "range": [0, 100], "automargin": True, "dtick": 20},
@@ -116,26 +116,26 @@ def vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}})
 
 
-def attack_part(card: "SmoothedCard", method: str, scale: float) -> None:
+def draw_attack(card: "SmoothedCard", method: str, scale: float) -> None:
     """Show how far the texts of this session's last attack moved the vector, beside the radius at a Lambda."""
-    outcome = attack.present()
+    outcome = attack.find_outcome()
     found = [] if outcome is None else [r for r in outcome.results.values() if r.perturbed != r.example.text]
     if not found:
         st.caption("No adversarial text yet: attack the review on the Attack page, and come back.")
         return
-    loaded, lines = model(card), []
+    loaded, lines = load_model(card), []
     for result in found:
         before, after = (loaded.vectors([text])[0] for text in (result.example.text, result.perturbed))
         moved = int(np.abs(before - after).sum())
-        row, other = (next(r for r in certificates(card, text, method) if r["scale"] == scale)
+        row, other = (next(r for r in certify_scales(card, text, method) if r["scale"] == scale)
                       for text in (result.example.text, result.perturbed))
-        lines.append({"Text": result.perturbed, "From": f"{catalogue.title(result.victim)}, {result.attack['name']}",
+        lines.append({"Text": result.perturbed, "From": f"{catalogue.name_model(result.victim)}, {result.attack['name']}",
                       "Moved": moved / loaded.levels, "Radius": row["radius"],
                       "Inside": "inside" if moved <= row["radius_steps"] else "outside",
-                      "Answer before": _name(row["prediction"]), "Answer after": _name(other["prediction"])})
+                      "Answer before": _name_model(row["prediction"]), "Answer after": _name_model(other["prediction"])})
     st.dataframe(lines, hide_index=True, column_config={
-        "Moved": _number("%.3f", "L1 distance between the quantised vectors of the original and the adversarial text"),
-        "Radius": _number("%.3f", "Certified radius of the original at the chosen Λ"),
+        "Moved": _format_number("%.3f", "L1 distance between the quantised vectors of the original and the adversarial text"),
+        "Radius": _format_number("%.3f", "Certified radius of the original at the chosen Λ"),
         "Inside": st.column_config.TextColumn(help="Inside the radius the smoothed classifier cannot change its "
                                                    "answer; outside it may, or may not"),
         "Answer before": st.column_config.TextColumn(help="Of the smoothed classifier on the original"),

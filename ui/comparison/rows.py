@@ -17,33 +17,33 @@ from ui.shared import catalogue, loaded
 SHARED, OWN = "shared", "own"
 
 
-def source_key(outcome: Outcome) -> str:
+def make_source_key(outcome: Outcome) -> str:
     """Return where the choice of texts is kept: one for several attacks on one model, one for all else."""
     return "source.attacks" if len(outcome.models) == 1 < len(outcome.attacks) else "source"
 
 
-def source(outcome: Outcome) -> str:
+def choose_source(outcome: Outcome) -> str:
     """Return whether the lines share a text; of several attacks on one model each has its own, by default."""
     if not outcome.donors():
         return SHARED
-    key = source_key(outcome)
+    key = make_source_key(outcome)
     return st.session_state.get(key, SHARED if key == "source" else OWN)
 
 
-def heading(outcome: Outcome) -> str:
+def make_heading(outcome: Outcome) -> str:
     """Say what the lines of the table stand for."""
-    if source(outcome) == SHARED or len(outcome.attacks) == 1:
+    if choose_source(outcome) == SHARED or len(outcome.attacks) == 1:
         return "Model"
     return "Attack" if len(outcome.models) == 1 else "Model, attack"
 
 
-def shared_text(outcome: Outcome) -> str:
+def find_shared_text(outcome: Outcome) -> str:
     """Return the one text shown to all models: edited by hand, or that of the chosen card."""
     edited = st.session_state.get("adversarial")
-    return found_text(outcome) if edited is None else edited
+    return find_found_text(outcome) if edited is None else edited
 
 
-def edit() -> None:
+def edit_text() -> None:
     """Take over the text in the editing box; what cannot be used changes nothing but leaves a plain line."""
     typed = st.session_state.get("adversarial_box")
     # Streamlit also reports a box whose text the program itself has replaced.
@@ -52,7 +52,7 @@ def edit() -> None:
     try:
         st.session_state["adversarial"] = check_typed(typed)
     except RobustError as error:
-        selection.say(f"The edited text is not used. {error}")
+        selection.notify(f"The edited text is not used. {error}")
 
 
 def undo_edit() -> None:
@@ -61,7 +61,7 @@ def undo_edit() -> None:
         st.session_state.pop(key, None)
 
 
-def found_text(outcome: Outcome) -> str:
+def find_found_text(outcome: Outcome) -> str:
     """Return the text of the chosen card, the first that flipped by default."""
     donors = outcome.donors()
     chosen = st.session_state.get("found_on")
@@ -69,7 +69,7 @@ def found_text(outcome: Outcome) -> str:
     return outcome.results[donor].perturbed if donor else outcome.text
 
 
-def rows(outcome: Outcome, target: int | None = None) -> list[Row]:
+def make_rows(outcome: Outcome, target: int | None = None) -> list[Row]:
     """Return the lines of the table, each as complete as it can be now; missing parts are being made.
 
     Args:
@@ -77,22 +77,22 @@ def rows(outcome: Outcome, target: int | None = None) -> list[Row]:
         target: The class explained; the reference label by default.
     """
     usable = [pair for pair in outcome.pairs if pair not in outcome.errors]
-    if source(outcome) == OWN:
+    if choose_source(outcome) == OWN:
         found = {pair: outcome.results[pair].perturbed for pair in usable if pair in outcome.results}
         texts = {pair: found.get(pair, outcome.text) for pair in usable}
     else:
-        text = shared_text(outcome)
+        text = find_shared_text(outcome)
         texts = {Pair(pair.model, ""): text for pair in usable}
-    return [row(pair, outcome.text, other, outcome.asked["device"], _reference(outcome, pair.model), target)
+    return [make_row(pair, outcome.text, other, outcome.asked["device"], _find_reference(outcome, pair.model), target)
             for pair, other in texts.items()]
 
 
-def _reference(outcome: Outcome, model_id: str) -> int | None:
+def _find_reference(outcome: Outcome, model_id: str) -> int | None:
     found = next((r.reference_label for p, r in outcome.results.items() if p.model == model_id), None)
     return outcome.asked["label"] if found is None else found
 
 
-def row(pair: Pair, text: str, other: str, device: str, reference: int | None = None,
+def make_row(pair: Pair, text: str, other: str, device: str, reference: int | None = None,
         target: int | None = None) -> Row:
     """Return a line that compares two texts, as complete as it can be now.
 
@@ -113,10 +113,10 @@ def row(pair: Pair, text: str, other: str, device: str, reference: int | None = 
     line = Row(pair, text, other, target, before, after, error=error, reference=reference)
     if before is None or after is None:
         return line
-    record = json.dumps(to_record(selection.selection().explainer), sort_keys=True)
+    record = json.dumps(to_record(selection.read_selection().explainer), sort_keys=True)
     explained = []
     for each in (text, other):
-        value, error = loaded.explanations().peek(model_id, catalogue.fingerprint(model_id), device, each, target, record)
+        value, error = loaded.get_explanations().peek(model_id, catalogue.fingerprint_model(model_id), device, each, target, record)
         explained.append(value)
         line = dataclasses.replace(line, error=line.error or error)
     a, b = explained
@@ -126,6 +126,6 @@ def row(pair: Pair, text: str, other: str, device: str, reference: int | None = 
                                readable=len(a.spans) if a else None, readable_other=len(b.spans) if b else None)
 
 
-def complete(lines: list[Row]) -> bool:
+def is_complete(lines: list[Row]) -> bool:
     """Return whether every line is as complete as it will get."""
     return all(row.error or (row.explained and row.explained_other) for row in lines)

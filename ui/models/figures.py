@@ -71,21 +71,21 @@ class Figure:
         return f"{factor * self.value:.{digits}f}{error}{unit}"
 
 
-def stored(folder: Path = RESULTS) -> Mapping[str, Sequence[Figure]]:
+def read_figures(folder: Path = RESULTS) -> Mapping[str, Sequence[Figure]]:
     """Return the figures about each model, each question once; a file that cannot be read is left out.
 
     Where several claims answer one question, the one with the most examples counts. Files are read again once one of
     them has changed.
     """
-    return _read(tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("**/*.json"))))
+    return _read_claims(tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("**/*.json"))))
 
 
 @functools.lru_cache(maxsize=1)
-def _read(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Sequence[Figure]]:
+def _read_claims(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Sequence[Figure]]:
     found: dict[str, dict[tuple[str, ...], Figure]] = {}
     for path, _ in files:
         try:
-            for model, figure in _of(json.loads(path.read_text(encoding="utf-8"))):
+            for model, figure in _make_figure(json.loads(path.read_text(encoding="utf-8"))):
                 asked = (figure.metric, figure.dataset, figure.split, figure.under, figure.explain)
                 known = found.setdefault(model, {})
                 if asked not in known or known[asked].n < figure.n:
@@ -95,7 +95,7 @@ def _read(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Sequence[Figure]]
     return {model: list(figures.values()) for model, figures in found.items()}
 
 
-def _of(claim: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+def _make_figure(claim: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
     """Read a claim: one that pools seeds says of each model what its own row says."""
     details, metric = claim["details"], claim["metric"]
     rows = [row for row in details.get("rows", ()) if isinstance(row, dict) and metric in row and "model" in row]

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> "DataFrame":
+def draw_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> "DataFrame":
     """Return a line for each model: accuracies in percent with their standard errors, and what it takes."""
     import pandas as pd
 
     rows = []
     for card in cards:
         known = figures.get(card.id, ())
-        test = _percent(known, "accuracy", card.dataset, "")
-        under = _percent(known, "accuracy_under_attack", card.dataset, "textfooler")
+        test = _format_percent(known, "accuracy", card.dataset, "")
+        under = _format_percent(known, "accuracy_under_attack", card.dataset, "textfooler")
         rows.append({
-            "Model": catalogue.short(card), "Data": catalogue.dataset_title(card.dataset), "Dev": 100 * card.dev_accuracy,
+            "Model": catalogue.shorten_name(card), "Data": catalogue.name_dataset(card.dataset), "Dev": 100 * card.dev_accuracy,
             "Test": test[0], "Test ±": test[1], "TextFooler": under[0], "TextFooler ±": under[1],
             "Parameters": card.parameters, "Size": card.bytes / 1e6, "Trained": card.seconds / 60, "Seed": card.seed,
         })
     return pd.DataFrame(rows)
 
 
-def _percent(known: Sequence[Figure], metric: str, dataset: str, attack: str) -> tuple[float | None, float | None]:
+def _format_percent(known: Sequence[Figure], metric: str, dataset: str, attack: str) -> tuple[float | None, float | None]:
     """Return a figure on the test split and its standard error; None where it is not known."""
     for figure in known:
         if (figure.metric, figure.dataset, figure.split, figure.attack) == (metric, dataset, "test", attack):
@@ -39,7 +39,7 @@ def _percent(known: Sequence[Figure], metric: str, dataset: str, attack: str) ->
     return None, None
 
 
-def columns() -> dict[str, Any]:
+def configure_columns() -> dict[str, Any]:
     """Return the columns' formats and explanations."""
     number = st.column_config.NumberColumn
     return {
@@ -55,10 +55,10 @@ def columns() -> dict[str, Any]:
     }
 
 
-def detail(card: Card, known: Sequence[Figure]) -> None:
+def draw_detail(card: Card, known: Sequence[Figure]) -> None:
     """Show how a model was made and every stored figure about it."""
-    st.subheader(catalogue.short(card))
-    classes = ", ".join(catalogue.labels(card.id))
+    st.subheader(catalogue.shorten_name(card))
+    classes = ", ".join(catalogue.find_labels(card.id))
     with st.grid(columns=4, min_column_width=150):
         st.metric("Dev accuracy", f"{card.dev_accuracy:.1%}".replace("%", " %"))
         st.metric("Parameters", f"{card.parameters:,}")
@@ -69,7 +69,7 @@ def detail(card: Card, known: Sequence[Figure]) -> None:
                 f"version {card.version}")
     if known:
         st.dataframe([{"Figure": f.title, "Attack": f.under or None, "Value": f.written,
-                       "Data": f"{catalogue.dataset_title(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
+                       "Data": f"{catalogue.name_dataset(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
                        "Command": f.command} for f in sorted(known, key=lambda f: (f.title, f.attack))],
                      hide_index=True, placeholder="–", column_config={
                          "Value": st.column_config.TextColumn(help="± is the standard error"),
@@ -77,7 +77,7 @@ def detail(card: Card, known: Sequence[Figure]) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**How it was trained**")
-        _table({"Defence": card.defence_name, **{k: v for k, v in card.defence.items() if k != "name"}, **card.recipe})
+        _draw_table({"Defence": card.defence_name, **{k: v for k, v in card.defence.items() if k != "name"}, **card.recipe})
     with right:
         st.markdown("**Data**")
         st.dataframe([{"Split": split, "Texts": what.get("n"), "SHA-256": str(what.get("sha256", ""))[:16]}
@@ -86,6 +86,6 @@ def detail(card: Card, known: Sequence[Figure]) -> None:
         st.dataframe([{"File": name, "SHA-256": digest[:16]} for name, digest in card.files.items()], hide_index=True)
 
 
-def _table(values: dict[str, Any]) -> None:
+def _draw_table(values: dict[str, Any]) -> None:
     st.dataframe([{"Setting": key.replace("_", " "), "Value": str(value)} for key, value in values.items()],
                  hide_index=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from robust_core.explainers import EXPLAINERS
-from robust_core.explainers.faithfulness import faithfulness, repeatability
+from robust_core.explainers.faithfulness import measure_faithfulness, measure_repeatability
 from robust_core.registry import from_record, to_record
 from ui.comparison.row import Row
 from ui.session import selection
 from ui.shared import catalogue, loaded
-from ui.shared.background_cache import Shelf
+from ui.shared.background_cache import BackgroundCache
 from ui.widgets import refresh
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROOM = 2000
 
 
-class Trust(NamedTuple):
+class FaithfulnessRow(NamedTuple):
     """What is known of one explanation of one text.
 
     Attributes:
@@ -46,24 +46,24 @@ class Trust(NamedTuple):
 
 
 @st.cache_resource(show_spinner=False)
-def _shelf() -> Shelf:
-    return Shelf(_measure, _ROOM)
+def _get_cache() -> BackgroundCache:
+    return BackgroundCache(_measure_one, _ROOM)
 
 
-def _measure(model_id: str, print_: str, device: str, text: str, target: int, record: str) -> Trust:
-    model = loaded.models().ask(model_id, print_, device).result()
+def _measure_one(model_id: str, print_: str, device: str, text: str, target: int, record: str) -> FaithfulnessRow:
+    model = loaded.get_models().ask(model_id, print_, device).result()
     started = time.perf_counter()
     [found] = from_record(EXPLAINERS, json.loads(record)).explain(model, [text], [target])
     seconds = time.perf_counter() - started
-    return Trust(faithfulness(model, found), found.fit, found.gap, *repeatability(model, found), seconds)
+    return FaithfulnessRow(measure_faithfulness(model, found), found.fit, found.gap, *measure_repeatability(model, found), seconds)
 
 
-def show(lines: Sequence[Row], named: dict[Any, str]) -> None:
+def show_faithfulness(lines: Sequence[Row], named: dict[Any, str]) -> None:
     """Draw the table of the chosen explanation on each model, or of all of them."""
     st.subheader("How far to trust the explanation")
     everyone = st.toggle("All explanations", key="trust.all", persist_state="session",
                          help="Measures every explanation on each model; this takes some seconds.")
-    chosen = selection.selection()
+    chosen = selection.read_selection()
     methods = [EXPLAINERS[name]() for name in EXPLAINERS if name != chosen.explainer.name] if everyone else []
     models = {line.pair.model: line for line in lines if not line.error}
 
@@ -71,27 +71,27 @@ def show(lines: Sequence[Row], named: dict[Any, str]) -> None:
         rows, waiting = [], 0
         for line in models.values():
             for method in [chosen.explainer, *methods]:
-                key = (line.pair.model, catalogue.fingerprint(line.pair.model), chosen.device, line.original, line.target,
+                key = (line.pair.model, catalogue.fingerprint_model(line.pair.model), chosen.device, line.original, line.target,
                        json.dumps(to_record(method), sort_keys=True))
-                value, error = _shelf().peek(*key)
+                value, error = _get_cache().peek(*key)
                 waiting += value is None and not error
-                rows.append(_row(catalogue.title(line.pair.model), method, value, error))
+                rows.append(_make_row(catalogue.name_model(line.pair.model), method, value, error))
         return rows, waiting
 
     def draw() -> bool:
         rows, waiting = measured()
-        st.dataframe(_frame(rows), hide_index=True, column_config=_columns(), placeholder="–")
+        st.dataframe(_make_frame(rows), hide_index=True, column_config=_configure_columns(), placeholder="–")
         if waiting:
             st.caption(f"measuring: {waiting} to go …")
         return bool(waiting)
 
-    refresh.fragment(draw, bool(measured()[1]))
+    refresh.make_fragment(draw, bool(measured()[1]))
     st.caption("Measured on the original text. The first 1, 5, 10, 20 and 50 % of the words are taken away "
                "(comprehensiveness) or left alone (sufficiency), and the probability of the class falls by so much on "
                "average. A faithful explanation is far above random orders in the first and far below in the second.")
 
 
-def _row(model: str, method: Any, value: Trust | None, error: str) -> dict[str, Any]:  # noqa: ANN401
+def _make_row(model: str, method: Any, value: FaithfulnessRow | None, error: str) -> dict[str, Any]:  # noqa: ANN401
     kind = "gradients" if method.white_box else "only asks"
     row: dict[str, Any] = {"Model": model, "Explanation": method.title, "How": error or kind}
     if value is None:
@@ -100,16 +100,16 @@ def _row(model: str, method: Any, value: Trust | None, error: str) -> dict[str, 
     seeded = "seed" in to_record(method)
     return row | {
         "Comprehensiveness": 100 * f.comprehensiveness, "random": 100 * f.random_comprehensiveness,
-        "Sufficiency": 100 * f.sufficiency, "random ": 100 * f.random_sufficiency, "R²": _known(value.fit),
-        "Gap": _known(100 * value.gap), "τ of seeds": value.tau if seeded else None,
+        "Sufficiency": 100 * f.sufficiency, "random ": 100 * f.random_sufficiency, "R²": _keep_known(value.fit),
+        "Gap": _keep_known(100 * value.gap), "τ of seeds": value.tau if seeded else None,
         "± of a word": 100 * value.spread if seeded else None, "Seconds": value.seconds}
 
 
-def _known(value: float) -> float | None:
+def _keep_known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _frame(rows: list[dict[str, Any]]) -> "DataFrame":
+def _make_frame(rows: list[dict[str, Any]]) -> "DataFrame":
     import pandas as pd
 
     # What no explanation here has is no column: the table is wide enough.
@@ -131,6 +131,6 @@ _FIGURES = {
 }
 
 
-def _columns() -> dict[str, Any]:
+def _configure_columns() -> dict[str, Any]:
     return {name: st.column_config.NumberColumn(format=format_, help=help_)
             for name, (format_, help_) in _FIGURES.items()}

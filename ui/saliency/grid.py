@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from robust_core.text import Draft, align
 from robust_core.types import Attribution
 from ui.comparison.row import Row
-from ui.comparison.verdicts import interpretation, prediction
+from ui.comparison.verdicts import describe_interpretation, describe_prediction
 from ui.session.outcome import Pair
 from ui.widgets import highlight, phrases
 
 
-def difference(row: Row) -> Attribution | None:
+def subtract_scores(row: Row) -> Attribution | None:
     """Return how the score of each word of the other text differs from that of the word it stands for.
 
     An inserted word is compared with nothing, which scores 0; a word that was deleted is in no place here.
@@ -21,59 +21,59 @@ def difference(row: Row) -> Attribution | None:
     if a is None or b is None:
         return None
     scores = list(b.scores)
-    for i, j in aligned(row):
+    for i, j in align_words(row):
         if i is not None and j is not None and i < len(a.scores) and j < len(scores):
             scores[j] = b.scores[j] - a.scores[i]
     return dataclasses.replace(b, scores=tuple(scores))
 
 
-def aligned(row: Row) -> list[tuple[int | None, int | None]]:
+def align_words(row: Row) -> list[tuple[int | None, int | None]]:
     """Return the pairs of positions of the words of both texts."""
     return align(Draft.of(row.original).words, Draft.of(row.other).words)
 
 
-def table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
+def make_grid(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
           top5_at_least: float) -> str:
     """Return the grid as HTML."""
-    body = "".join(_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
+    body = "".join(_make_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
     return ('<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="verdict" scope="col">Model</th>'
             '<th scope="col">Original</th><th scope="col">Adversarial</th><th scope="col">Change</th>'
             f"</tr></thead><tbody>{body}</tbody></table></div>")
 
 
-def _row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_at_least: float) -> str:
-    marked, marked_other = highlight.marks(row.original, row.other)
-    scale, target = highlight.strongest([row.explained, row.explained_other]), names[row.target]
-    moved = difference(row)
+def _make_row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_at_least: float) -> str:
+    marked, marked_other = highlight.mark_changes(row.original, row.other)
+    scale, target = highlight.find_strongest([row.explained, row.explained_other]), names[row.target]
+    moved = subtract_scores(row)
     cells = [
-        ("Original", highlight.strip(
+        ("Original", highlight.make_strip(
             row.original, row.explained, strongest=scale, marks=marked, readable=row.readable, target=target,
             label=f"Original text, importance for {target}: {title}")),
-        ("Adversarial", highlight.strip(
+        ("Adversarial", highlight.make_strip(
             row.other, row.explained_other, strongest=scale, marks=marked_other, readable=row.readable_other,
             target=target, label=f"Adversarial text, importance for {target}: {title}")),
-        ("Change", "" if moved is None else highlight.strip(
+        ("Change", "" if moved is None else highlight.make_strip(
             row.other, moved, strongest=scale, marks=marked_other, readable=row.readable_other, target=target,
             sides=("more for", "less for"), label=f"Change of importance for {target}: {title}")),
     ]
-    verdicts = _part("Prediction", prediction(row, names))
+    verdicts = _make_part("Prediction", describe_prediction(row, names))
     if not row.error:
-        verdicts += _part("Interpretation", interpretation(row, tau_at_least, top5_at_least) + _chance(row))
+        verdicts += _make_part("Interpretation", describe_interpretation(row, tau_at_least, top5_at_least) + _describe_chance(row))
     return (f'<tr><th scope="row">{html.escape(title)}<div class="rx-verdicts">{verdicts}</div></th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
 
 
-def _part(name: str, body: str) -> str:
+def _make_part(name: str, body: str) -> str:
     return f'<div class="rx-part"><span class="rx-small">{name}</span> {body}</div>'
 
 
-def _chance(row: Row) -> str:
+def _describe_chance(row: Row) -> str:
     if row.agreement is None or not row.agreement["words"]:
         return ""
-    return f'<p class="rx-small">random orders: top-5 {phrases.percent(row.agreement["top_k_random"][5])}</p>'
+    return f'<p class="rx-small">random orders: top-5 {phrases.format_percent(row.agreement["top_k_random"][5])}</p>'
 
 
-def words(rows: Sequence[Row]) -> list[tuple[Pair, str, str, float, float]]:
+def pair_words(rows: Sequence[Row]) -> list[tuple[Pair, str, str, float, float]]:
     """Return (model and attack, word, word in the other text, score, score in the other text) of all that have both."""
     found = []
     for row in rows:
@@ -81,6 +81,6 @@ def words(rows: Sequence[Row]) -> list[tuple[Pair, str, str, float, float]]:
         if a is None or b is None:
             continue
         first, second = Draft.of(row.original).words, Draft.of(row.other).words
-        found += [(row.pair, first[i], second[j], a.scores[i], b.scores[j]) for i, j in aligned(row)
+        found += [(row.pair, first[i], second[j], a.scores[i], b.scores[j]) for i, j in align_words(row)
                   if i is not None and j is not None and i < len(a.scores) and j < len(b.scores)]
     return found

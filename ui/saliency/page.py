@@ -12,7 +12,7 @@ from ui.comparison import rows, verdicts
 from ui.comparison.row import Row
 from ui.saliency import grid, stored_results
 from ui.session import selection
-from ui.session.outcome import Outcome, Pair, titles
+from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
 from ui.widgets import charts, highlight, refresh
 
@@ -21,7 +21,7 @@ OTHER_TEXT = "an astonishingly proficient piece of film"
 AS_PREDICTED = -1
 
 
-def ask(present: Outcome | None) -> Callable[[], list[Row]] | None:
+def ask_texts(present: Outcome | None) -> Callable[[], list[Row]] | None:
     """Ask which texts to compare and for which class.
 
     Args:
@@ -35,13 +35,13 @@ def ask(present: Outcome | None) -> Callable[[], list[Row]] | None:
     if st.session_state.get("saliency.source") not in choices:
         st.session_state["saliency.source"] = choices[0]
     source = st.segmented_control("Texts", choices, key="saliency.source", required=True, persist_state="session")
-    chosen = selection.selection()
+    chosen = selection.read_selection()
     if source == LAST and present is not None:
-        _own(present)
-        target = _target()
-        return lambda: rows.rows(present, target)
+        _choose_own(present)
+        target = _choose_target()
+        return lambda: rows.make_rows(present, target)
     if source == STORED:
-        example = stored_results.pick()
+        example = stored_results.pick_example()
         if example is None:
             return None
         models = list(dict.fromkeys([example.model, *chosen.models]))
@@ -49,24 +49,24 @@ def ask(present: Outcome | None) -> Callable[[], list[Row]] | None:
         reference = example.result.reference_label
     else:
         models, reference = list(chosen.models), None
-        texts = _typed()
+        texts = _read_typed()
         if texts is None:
             return None
-    target = _target()
-    return lambda: [rows.row(Pair(model, ""), *texts, chosen.device, reference, target) for model in models]
+    target = _choose_target()
+    return lambda: [rows.make_row(Pair(model, ""), *texts, chosen.device, reference, target) for model in models]
 
 
-def _own(present: Outcome) -> None:
+def _choose_own(present: Outcome) -> None:
     """Let a person choose between one adversarial text for all models and each one's own."""
     if present.donors():
-        key = rows.source_key(present)
-        st.session_state.setdefault(key, rows.source(present))
+        key = rows.make_source_key(present)
+        st.session_state.setdefault(key, rows.choose_source(present))
         names = {rows.SHARED: "One text for all", rows.OWN: "Each one's own"}
         st.segmented_control("Adversarial text", list(names), key=key, required=True, persist_state="session",
                              format_func=names.__getitem__)
 
 
-def _typed() -> tuple[str, str] | None:
+def _read_typed() -> tuple[str, str] | None:
     st.session_state.setdefault("saliency.first", st.session_state.get("text", selection.DEFAULT_TEXT))
     same = st.session_state["saliency.first"] == selection.DEFAULT_TEXT
     st.session_state.setdefault("saliency.second", OTHER_TEXT if same else st.session_state["saliency.first"])
@@ -82,8 +82,8 @@ def _typed() -> tuple[str, str] | None:
         return None
 
 
-def _target() -> int | None:
-    names = selection.dataset_labels()
+def _choose_target() -> int | None:
+    names = selection.find_dataset_labels()
     if st.session_state.get("saliency.class") not in (AS_PREDICTED, *range(len(names))):
         st.session_state["saliency.class"] = AS_PREDICTED
     picked = st.selectbox(
@@ -94,37 +94,37 @@ def _target() -> int | None:
     return None if picked == AS_PREDICTED else picked
 
 
-def names_of(lines: Sequence[Row]) -> dict[Pair, str]:
+def name_rows(lines: Sequence[Row]) -> dict[Pair, str]:
     """Name the lines; what all have in common is left out."""
     attacks = {line.pair.attack for line in lines} - {""}
     if not attacks:
-        return {line.pair: catalogue.title(line.pair.model) for line in lines}
+        return {line.pair: catalogue.name_model(line.pair.model) for line in lines}
     pairs = [line.pair for line in lines]
     asked = {"models": list(dict.fromkeys(p.model for p in pairs)), "attacks": [{"name": a} for a in sorted(attacks)]}
-    return titles(Outcome("", asked, {}, {}))
+    return name_pairs(Outcome("", asked, {}, {}))
 
 
-def show(make: Callable[[], list[Row]]) -> list[Row]:
+def show_grid(make: Callable[[], list[Row]]) -> list[Row]:
     """Draw the grid, which fills itself while explanations are being made; return its lines when it is complete."""
-    chosen, now = selection.selection(), make()
-    named = names_of(now)
+    chosen, now = selection.read_selection(), make()
+    named = name_rows(now)
 
     def draw() -> bool:
         lines = make()
-        st.html(grid.table(lines, named, catalogue.labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least))
-        return not rows.complete(lines)
+        st.html(grid.make_grid(lines, named, catalogue.find_labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least))
+        return not rows.is_complete(lines)
 
-    st.html(highlight.legend())
+    st.html(highlight.make_legend())
     st.caption(f"Explanation: {chosen.explainer.title}, chosen in the sidebar. Change: how much more or less each word "
                "of the adversarial text speaks for the class than the word it stands for in the original.")
-    refresh.fragment(draw, not rows.complete(now))
-    st.caption(verdicts.rule(chosen.tau_at_least, chosen.top5_at_least))
-    return now if rows.complete(now) else []
+    refresh.make_fragment(draw, not rows.is_complete(now))
+    st.caption(verdicts.describe_rule(chosen.tau_at_least, chosen.top5_at_least))
+    return now if rows.is_complete(now) else []
 
 
-def figures(lines: Sequence[Row]) -> None:
+def draw_figures(lines: Sequence[Row]) -> None:
     """Draw the top-k curves and the importance of each word in one text against the other."""
-    named, done = names_of(lines), [line for line in lines if line.agreement is not None]
+    named, done = name_rows(lines), [line for line in lines if line.agreement is not None]
     if not done:
         return
     left, right = st.columns(2)
@@ -132,11 +132,11 @@ def figures(lines: Sequence[Row]) -> None:
         st.subheader("Most important words kept")
         curves = {named[line.pair]: line.agreement["top_k"] for line in done if line.agreement}
         chance = {line.agreement["words"]: line.agreement["top_k_random"] for line in done if line.agreement}
-        st.plotly_chart(charts.top_k(curves, chance), config=charts.CONFIG, key="saliency.topk",
+        st.plotly_chart(charts.make_top_k(curves, chance), config=charts.CONFIG, key="saliency.topk",
                         alt="Share of the k most important words that stay, against k, beside chance")
     with right:
         st.subheader("Each word in both texts")
-        st.plotly_chart(charts.words([(named[pair], *rest) for pair, *rest in grid.words(done)]),  # type: ignore[misc]
+        st.plotly_chart(charts.make_word_scatter([(named[pair], *rest) for pair, *rest in grid.pair_words(done)]),  # type: ignore[misc]
                         config=charts.CONFIG, key="saliency.words",
                         alt="Importance of each word in the adversarial text against that in the original")
     st.download_button("CSV", lambda: to_csv(done), "saliency.csv", "text/csv", on_click="ignore",
@@ -149,9 +149,9 @@ def to_csv(lines: Sequence[Row]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["model", "attack", "class", "explanation", "word", "other_word", "score", "other_score"])
     for line in lines:
-        label = catalogue.labels(line.pair.model)[line.target]
+        label = catalogue.find_labels(line.pair.model)[line.target]
         method = line.explained.method["name"] if line.explained else ""
-        for pair, first, second, a, b in grid.words([line]):
+        for pair, first, second, a, b in grid.pair_words([line]):
             # A word never begins with a sign that a spreadsheet takes for a formula: signs belong to the gaps.
             writer.writerow([*pair, label, method, first, second, f"{a:.6f}", f"{b:.6f}"])
     return buffer.getvalue()

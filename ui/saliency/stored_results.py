@@ -68,35 +68,35 @@ class Group(NamedTuple):
     @property
     def title(self) -> str:
         """Name of the model and of the attack."""
-        return f"{catalogue.title(self.of.model)}, {_attack(self.of)}"
+        return f"{catalogue.name_model(self.of.model)}, {_name_attack(self.of)}"
 
 
-def _attack(of: explanation_consistency.Explained) -> str:
+def _name_attack(of: explanation_consistency.Explained) -> str:
     name = of.run.method["name"]
     return ATTACKS[name].title if name in ATTACKS else name
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _examples(folder: str, run_id: str, method: str, compared: int, done: int) -> list[Example]:
-    of = next(of for of in explanation_consistency.stored(loaded.store()) if of.run_id == run_id
+def _read_examples(folder: str, run_id: str, method: str, compared: int, done: int) -> list[Example]:
+    of = next(of for of in explanation_consistency.list_stored(loaded.open_store()) if of.run_id == run_id
               and json.dumps(dict(of.method), sort_keys=True) == method)
-    return [Example(of.model, result, values) for result, values in explanation_consistency.pairs(loaded.store(), of)]
+    return [Example(of.model, result, values) for result, values in explanation_consistency.read_pairs(loaded.open_store(), of)]
 
 
-def _group(of: explanation_consistency.Explained) -> Group:
+def _make_group(of: explanation_consistency.Explained) -> Group:
     method = json.dumps(dict(of.method), sort_keys=True)
-    done = len(loaded.store().done(of.run_id))
-    return Group(of, _examples(str(loaded.store().folder), of.run_id, method, of.compared, done))
+    done = len(loaded.open_store().done(of.run_id))
+    return Group(of, _read_examples(str(loaded.open_store().folder), of.run_id, method, of.compared, done))
 
 
-def pick() -> Example | None:
+def pick_example() -> Example | None:
     """Draw everything that is stored; return the example that a person chose."""
     try:
-        known = explanation_consistency.stored(loaded.store())
+        known = explanation_consistency.list_stored(loaded.open_store())
     except RobustError as error:
         st.warning(str(error))
         return None
-    _begin(not known)
+    _offer_start(not known)
     if not known:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -105,36 +105,36 @@ def pick() -> Example | None:
                               format_func=lambda name: EXPLAINERS[name].title if name in EXPLAINERS else name)
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
         dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180,
-                               format_func=catalogue.dataset_title)
+                               format_func=catalogue.name_dataset)
         which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
                                      required=True, persist_state="session",
                                      help="Texts that the attack left as they were agree with themselves.")
-    groups = [_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
+    groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
     groups = [Group(g.of, [e for e in g.examples if which == ALL or e.changed]) for g in groups]
     groups = [g for g in groups if g.examples]
     if not groups:
         st.info("No text was changed in these runs.")
         return None
-    _distributions(groups)
-    return _drill(groups)
+    _draw_distributions(groups)
+    return _pick_quadrant(groups)
 
 
-def _begin(empty: bool) -> None:
-    chosen = selection.selection()
-    models = dataset_job.alike(chosen.models[0], chosen.models) if chosen.models else []
+def _offer_start(empty: bool) -> None:
+    chosen = selection.read_selection()
+    models = dataset_job.list_alike(chosen.models[0], chosen.models) if chosen.models else []
     with st.expander("Attack and explain a data set", expanded=empty, icon=":material/play_arrow:"):
         if empty:
             st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
                        "both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            texts = dataset_job.controls("stored.new", catalogue.cards().get(models[0]) if models else None, 30)
+            texts = dataset_job.draw_controls("stored.new", catalogue.read_cards().get(models[0]) if models else None, 30)
             if texts is None:
                 return
             dataset, n = texts
             st.button("Run", type="primary", icon=":material/play_arrow:", key="stored.run",
-                      disabled=dataset_job.running() or not (models and chosen.attacks),
-                      on_click=dataset_job.start, args=("Attacking and explaining", _work(models, dataset, n)))
-        if left := [catalogue.title(model) for model in chosen.models if model not in models]:
+                      disabled=dataset_job.is_running() or not (models and chosen.attacks),
+                      on_click=dataset_job.start_job, args=("Attacking and explaining", _make_job(models, dataset, n)))
+        if left := [catalogue.name_model(model) for model in chosen.models if model not in models]:
             st.caption(f"Left out, as their labels are others: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
         st.caption("The same from the command line, where it goes on after any interruption:")
@@ -142,14 +142,14 @@ def _begin(empty: bool) -> None:
                 f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
 
 
-def _work(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
-    chosen = selection.selection()
+def _make_job(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
+    chosen = selection.read_selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
     def work(stop: threading.Event) -> Iterator[Any]:
-        models = [loaded.models().ask(m, catalogue.fingerprint(m), chosen.device).result() for m in asked]
+        models = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result() for m in asked]
         events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
-                          store=loaded.store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
+                          store=loaded.open_store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
         for event in events:
             # Only progress is looked at; thousands of results need not stay in memory.
             if event.kind == "progress" and "part" in event.data:
@@ -158,21 +158,21 @@ def _work(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a
     return work
 
 
-def _distributions(groups: Sequence[Group]) -> None:
-    chosen = selection.selection()
+def _draw_distributions(groups: Sequence[Group]) -> None:
+    chosen = selection.read_selection()
     left, right = st.columns(2)
     with left:
         st.subheader("Kendall's τ")
-        figure = charts.boxes({g.title: [e.tau for e in g.examples] for g in groups}, "τ", limit=chosen.tau_at_least)
+        figure = charts.make_boxes({g.title: [e.tau for e in g.examples] for g in groups}, "τ", limit=chosen.tau_at_least)
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.tau", alt="Distribution of tau of each model")
     with right:
         st.subheader("Top-5 words kept")
         chance = [e.values["top_k_random"]["5"] for g in groups for e in g.examples]
-        figure = charts.boxes({g.title: [100 * e.top5 for e in g.examples] for g in groups}, "top-5 (%)",
-                              limit=100 * chosen.top5_at_least, chance=100 * metrics.mean_and_error(chance)[0])
+        figure = charts.make_boxes({g.title: [100 * e.top5 for e in g.examples] for g in groups}, "top-5 (%)",
+                              limit=100 * chosen.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.top5", alt="Distribution of top-5 intersection")
     st.subheader("Prediction and interpretation")
-    st.dataframe(_counts(groups, chosen.tau_at_least, chosen.top5_at_least), hide_index=True, placeholder="–",
+    st.dataframe(_count_quadrants(groups, chosen.tau_at_least, chosen.top5_at_least), hide_index=True, placeholder="–",
                  column_config=_COLUMNS)
     st.caption(f"Interpretation is kept from τ {chosen.tau_at_least:.2f} and top-5 {chosen.top5_at_least:.0%} on "
                "(adjustable in the sidebar); all towards the reference label. ± is the standard error.")
@@ -189,24 +189,24 @@ _COLUMNS = {
 }
 
 
-def _counts(groups: Sequence[Group], tau_at_least: float, top5_at_least: float) -> "DataFrame":
+def _count_quadrants(groups: Sequence[Group], tau_at_least: float, top5_at_least: float) -> "DataFrame":
     import pandas as pd
 
     rows = []
     for g in groups:
         placed = [e.quadrant(tau_at_least, top5_at_least) for e in g.examples]
-        tau, top = (metrics.mean_and_error(values) for values in
+        tau, top = (metrics.estimate_mean(values) for values in
                     ([e.tau for e in g.examples], [100 * e.top5 for e in g.examples]))
-        chance = metrics.mean_and_error(100 * e.values["top_k_random"]["5"] for e in g.examples)[0]
-        rows.append({"Model": catalogue.title(g.of.model), "Attack": _attack(g.of), "Texts": len(placed),
+        chance = metrics.estimate_mean(100 * e.values["top_k_random"]["5"] for e in g.examples)[0]
+        rows.append({"Model": catalogue.name_model(g.of.model), "Attack": _name_attack(g.of), "Texts": len(placed),
                      **{name: placed.count(name) for name in QUADRANTS.values()}, "Undefined": placed.count(None),
                      "τ": tau[0], "τ ±": tau[1], "Top-5 %": top[0], "Top-5 ±": top[1], "By chance %": chance,
                      "Seed": g.of.run.seed, "Run": g.of.run_id})
     return pd.DataFrame(rows)
 
 
-def _drill(groups: Sequence[Group]) -> Example | None:
-    chosen = selection.selection()
+def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
+    chosen = selection.read_selection()
     keys = [(g.of.run_id, json.dumps(dict(g.of.method), sort_keys=True)) for g in groups]
     by_key = dict(zip(keys, groups, strict=True))
     if st.session_state.get("stored.group") not in keys:
@@ -222,7 +222,7 @@ def _drill(groups: Sequence[Group]) -> Example | None:
         st.info("There is no such text in this run.")
         return None
     found.sort(key=lambda e: (math.isnan(e.tau), e.tau))
-    event = st.dataframe(_listing(found), hide_index=True, selection_mode="single-row", on_select="rerun", height=240,
+    event = st.dataframe(_make_listing(found), hide_index=True, selection_mode="single-row", on_select="rerun", height=240,
                          key=f"stored.rows.{key[0]}.{where}", placeholder="–",
                          column_config={"τ": _COLUMNS["τ"], "Top-5 %": _COLUMNS["Top-5 %"]})
     rows = event["selection"]["rows"]
@@ -232,7 +232,7 @@ def _drill(groups: Sequence[Group]) -> Example | None:
     return found[place]
 
 
-def _listing(examples: Sequence[Example]) -> "DataFrame":
+def _make_listing(examples: Sequence[Example]) -> "DataFrame":
     import pandas as pd
 
     return pd.DataFrame([{"τ": e.tau, "Top-5 %": 100 * e.top5, "Status": e.result.status,

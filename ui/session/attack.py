@@ -15,9 +15,8 @@ from robust_core.registry import from_record, to_record
 from robust_core.text import check_typed
 from robust_core.types import Event, Example
 from ui.session import selection
-from ui.session.outcome import Outcome, Pair, of_document, to_document
+from ui.session.outcome import Outcome, Pair, from_document, to_document
 from ui.shared import catalogue, loaded
-from ui.shared.loaded import jobs
 
 _LOG = logging.getLogger(__name__)
 UID = "typed"
@@ -25,27 +24,27 @@ MOST_CARDS = 40
 _POLL = 0.1
 
 
-def start() -> None:
+def start_attack() -> None:
     """Begin the chosen attacks on the chosen models; what cannot be begun is said in one plain line."""
     try:
-        asked = _asked()
+        asked = _read_choices()
         label = f"{', '.join(ATTACKS[record['name']].title for record in asked['attacks'])}, typed text"
-        job_id = loaded.jobs().submit("attack", lambda stop: _events(asked, stop), label)
+        job_id = loaded.get_jobs().submit("attack", lambda stop: _run_attacks(asked, stop), label)
     except RobustError as error:
-        selection.say(str(error))
+        selection.notify(str(error))
         return
-    forget()
+    forget_attack()
     st.session_state["job"], st.session_state["asked"] = job_id, asked
-    loaded.jobs().wait(job_id, 0.25)
+    loaded.get_jobs().wait(job_id, 0.25)
 
 
-def _asked() -> dict[str, Any]:
+def _read_choices() -> dict[str, Any]:
     """Return the choices as plain data.
 
     Raises:
         BadInput: Something is missing, or it is too much for one page.
     """
-    chosen = selection.selection()
+    chosen = selection.read_selection()
     models, attacks = len(chosen.models), len(chosen.attacks)
     if not models:
         raise BadInput("Choose at least one model in the sidebar.")
@@ -59,37 +58,37 @@ def _asked() -> dict[str, Any]:
             "attacks": [to_record(attack) for attack in chosen.attacks], "seed": chosen.seed, "device": chosen.device}
 
 
-def stop() -> None:
+def stop_attack() -> None:
     """Ask the running attack to end with the best it has."""
     if st.session_state.get("job"):
-        loaded.jobs().stop(st.session_state["job"])
+        loaded.get_jobs().stop(st.session_state["job"])
 
 
-def forget() -> None:
+def forget_attack() -> None:
     """Drop the present outcome and what was made of it."""
     for key in ("job", "asked", "outcome", "adversarial", "box_shows", "found_on"):
         st.session_state.pop(key, None)
 
 
-def _events(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401 (threading.Event)
+def _run_attacks(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401 (threading.Event)
     """Attack the models as they get loaded; runs in a worker."""
     loading = {}
     for model_id in asked["models"]:
         yield Event("started", UID, model_id, {"asked": asked, "loading": True})
-        loading[model_id] = loaded.models().ask(model_id, catalogue.fingerprint(model_id), asked["device"])
+        loading[model_id] = loaded.get_models().ask(model_id, catalogue.fingerprint_model(model_id), asked["device"])
     while loading:
         victims = []
         for model_id in [m for m, future in loading.items() if future.done()]:
             try:
                 victims.append(loading.pop(model_id).result())
             except Exception as error:  # noqa: BLE001 (whatever it is, it is this model's card that shows it)
-                yield Event("error", UID, model_id, {"message": _line(error, f"loading {model_id}")})
-        yield from _attack(victims, asked, stop)
+                yield Event("error", UID, model_id, {"message": _describe_error(error, f"loading {model_id}")})
+        yield from _run_one(victims, asked, stop)
         if loading and stop.wait(_POLL):
             return
 
 
-def _attack(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401
+def _run_one(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401
     """Run one attack after the other, so that the seconds of each are its own; its name goes into its events."""
     example = Example(asked["text"], asked["label"], UID)
     able = []
@@ -102,11 +101,11 @@ def _attack(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterato
     for record in asked["attacks"] if able else ():
         if stop.is_set():
             return
-        for event in _run(record, able, example, asked["seed"], stop):
+        for event in _hand_on(record, able, example, asked["seed"], stop):
             yield dataclasses.replace(event, data={**event.data, "attack": record["name"]})
 
 
-def _run(record: dict[str, Any], victims: Sequence[Any], example: Example, seed: int,
+def _hand_on(record: dict[str, Any], victims: Sequence[Any], example: Example, seed: int,
          stop: Any) -> Iterator[Event]:  # noqa: ANN401
     """Run an attack; when it breaks, the models that had not ended go on alone, so that only one at fault fails."""
     open_ = {victim.id: victim for victim in victims}
@@ -118,13 +117,13 @@ def _run(record: dict[str, Any], victims: Sequence[Any], example: Example, seed:
     except Exception as error:  # noqa: BLE001 (as above)
         if len(victims) > 1 and not isinstance(error, RobustError):
             for victim in open_.values():
-                yield from _run(record, [victim], example, seed, stop)
+                yield from _hand_on(record, [victim], example, seed, stop)
             return
-        line = _line(error, f"{record['name']} on {', '.join(open_)}")
+        line = _describe_error(error, f"{record['name']} on {', '.join(open_)}")
         yield from (Event("error", UID, name, {"message": line}) for name in open_)
 
 
-def _line(error: Exception, what: str) -> str:
+def _describe_error(error: Exception, what: str) -> str:
     """Return what people see of an error; what nobody foresaw goes into the log with its traceback."""
     if isinstance(error, RobustError):
         return str(error)
@@ -132,25 +131,25 @@ def _line(error: Exception, what: str) -> str:
     return BROKEN
 
 
-def present() -> Outcome | None:
+def find_outcome() -> Outcome | None:
     """Return the outcome to show: that of the session's job, or the one that was kept."""
-    found = job()
+    found = find_job()
     if found is not None:
-        outcome = _of_job(found)
+        outcome = _read_job(found)
         if outcome is not None and found.over:
             st.session_state["outcome"] = to_document(outcome)
         return outcome
     kept = st.session_state.get("outcome")
-    return of_document(kept) if kept else None
+    return from_document(kept) if kept else None
 
 
-def _of_job(job: Job) -> Outcome | None:
+def _read_job(job: Job) -> Outcome | None:
     asked = next((e.data["asked"] for e in job.events if "asked" in e.data), st.session_state.get("asked"))
     if asked is None:
         return None
     outcome = Outcome(job.id, asked, {}, {}, running=not job.over, trouble=job.error,
-                      queue=loaded.jobs().queue_position(job.id) if job.status == QUEUED else 0,
-                      seconds=job.seconds(loaded.jobs().clock()))
+                      queue=loaded.get_jobs().queue_position(job.id) if job.status == QUEUED else 0,
+                      seconds=job.seconds(loaded.get_jobs().clock()))
     ended = {Pair(r.victim, r.attack["name"]): r for r in job.results}
     curves: dict[Pair, list[tuple[int, float]]] = {}
     for event in job.events:
@@ -159,19 +158,19 @@ def _of_job(job: Job) -> Outcome | None:
             curves.setdefault(Pair(event.victim, event.data["attack"]), []).append(point)
     return dataclasses.replace(
         outcome, curves=curves, results={pair: ended[pair] for pair in outcome.pairs if pair in ended},
-        errors={p: str(e.data["message"]) for e in job.events if e.kind == "error" for p in _concerned(outcome, e)},
-        latest={p: e for e in job.latest.values() for p in _concerned(outcome, e)})
+        errors={p: str(e.data["message"]) for e in job.events if e.kind == "error" for p in _concerns(outcome, e)},
+        latest={p: e for e in job.latest.values() for p in _concerns(outcome, e)})
 
 
-def _concerned(outcome: Outcome, event: Event) -> list[Pair]:
+def _concerns(outcome: Outcome, event: Event) -> list[Pair]:
     """Return the pairs that an event tells of: while a model is loaded, those of every attack on it."""
     return [p for p in outcome.pairs if p.model == event.victim and event.data.get("attack", p.attack) == p.attack]
 
 
-def job() -> Job | None:
+def find_job() -> Job | None:
     """Return this session's attack job, if it is still known, and say that somebody watches it."""
     job_id = st.session_state.get("job")
     if not job_id:
         return None
-    jobs().touch(job_id)
-    return jobs().get(job_id)
+    loaded.get_jobs().touch(job_id)
+    return loaded.get_jobs().get(job_id)

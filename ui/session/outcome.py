@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from robust_core.attacks import ATTACKS
-from robust_core.store import result_of, result_record
+from robust_core.store import read_result, to_result_record
 from robust_core.types import AttackResult, Event
 from ui.shared import catalogue
 
@@ -80,14 +80,14 @@ class Outcome:
         return sorted(changed, key=lambda pair: self.results[pair].status != "succeeded")
 
 
-def titles(outcome: Outcome) -> dict[Pair, str]:
+def name_pairs(outcome: Outcome) -> dict[Pair, str]:
     """Name every pair, and every model alone; what all cards have in common is left out."""
-    named = {Pair(model, ""): catalogue.title(model) for model in outcome.models}
+    named = {Pair(model, ""): catalogue.name_model(model) for model in outcome.models}
     for pair in outcome.pairs:
         attack = ATTACKS[pair.attack].title
         several = len(outcome.attacks) > 1
-        named[pair] = catalogue.title(pair.model) if not several else attack if len(outcome.models) == 1 else \
-            f"{catalogue.title(pair.model)}, {attack}"
+        named[pair] = catalogue.name_model(pair.model) if not several else attack if len(outcome.models) == 1 else \
+            f"{catalogue.name_model(pair.model)}, {attack}"
     return named
 
 
@@ -95,16 +95,16 @@ def to_document(outcome: Outcome) -> dict[str, Any]:
     """Write an outcome as plain data."""
     return {"version": VERSION, "id": outcome.id, "asked": dict(outcome.asked),
             "errors": [[*pair, line] for pair, line in outcome.errors.items()], "seconds": outcome.seconds,
-            "trouble": outcome.trouble, "results": [result_record(r) for r in outcome.results.values()]}
+            "trouble": outcome.trouble, "results": [to_result_record(r) for r in outcome.results.values()]}
 
 
-def of_document(document: Mapping[str, Any]) -> Outcome:
+def from_document(document: Mapping[str, Any]) -> Outcome:
     """Read what `to_document` wrote."""
     results = {}
     for record in document["results"]:
         # Strict JSON has no NaN: a view that was downloaded or stored holds null.
         similarity = math.nan if record["similarity"] is None else record["similarity"]
-        result = result_of({**record, "similarity": similarity})
+        result = read_result({**record, "similarity": similarity})
         results[Pair(result.victim, result.attack["name"])] = result
     errors = {Pair(model, attack): line for model, attack, line in document["errors"]}
     return Outcome(document["id"], document["asked"], results, errors, seconds=document["seconds"],

@@ -9,7 +9,7 @@ from robust_core.attacks import ATTACKS
 from robust_core.explainers import EXPLAINERS
 from robust_core.paths import preferred_device
 from robust_core.registry import from_record
-from ui.shared.catalogue import cards, labels
+from ui.shared.catalogue import find_labels, read_cards
 
 DEFAULT_TEXT = "an exceedingly clever piece of cinema"
 # Two of one architecture, one of them defended, so that an attack may flip one and fail on the other.
@@ -33,54 +33,54 @@ class Selection(NamedTuple):
     device: str
 
 
-def selection() -> Selection:
+def read_selection() -> Selection:
     """Return the present choices; a page that runs without the frame gets the defaults."""
     known = st.session_state
     attacks, explainer = known.get("chosen.attacks"), known.get("chosen.explainer")
-    default = () if first(ATTACKS) is None else (first(ATTACKS),)
+    default = () if make_first(ATTACKS) is None else (make_first(ATTACKS),)
     return Selection(
         known.get("text", DEFAULT_TEXT),
-        tuple(known.get("models", default_models())),
+        tuple(known.get("models", list_default_models())),
         default if attacks is None else tuple(from_record(ATTACKS, record) for record in attacks),
-        from_record(EXPLAINERS, explainer) if explainer else first(EXPLAINERS),
+        from_record(EXPLAINERS, explainer) if explainer else make_first(EXPLAINERS),
         None if known.get("label", NO_LABEL) == NO_LABEL else int(known["label"]),
         int(known.get("seed", 0)),
         float(known.get("tau_at_least", TAU_AT_LEAST)),
         float(known.get("top5_at_least", TOP5_AT_LEAST)),
-        known.get("device", default_device()),
+        known.get("device", find_default_device()),
     )
 
 
-def first(registry: Any) -> Any:  # noqa: ANN401 (a method of any registry)
+def make_first(registry: Any) -> Any:  # noqa: ANN401 (a method of any registry)
     """Return the first method of a registry with its defaults, None where there is none."""
     return next((registry[name]() for name in registry), None)
 
 
-def default_device() -> str:
+def find_default_device() -> str:
     """Return the device to use unless another is picked: ROBUST_DEVICE, or auto."""
     return preferred_device()
 
 
-def default_models() -> list[str]:
+def list_default_models() -> list[str]:
     """Return those of DEFAULT_MODELS that are here, or else the first three models."""
-    known = list(cards())
+    known = list(read_cards())
     return [m for m in DEFAULT_MODELS if m in known] or known[:3]
 
 
-def choose(*model_ids: str) -> None:
+def choose_models(*model_ids: str) -> None:
     """Add models to those picked in the sidebar; for a button's `on_click`."""
-    st.session_state["models"] = list(dict.fromkeys([*st.session_state.get("models", default_models()), *model_ids]))
+    st.session_state["models"] = list(dict.fromkeys([*st.session_state.get("models", list_default_models()), *model_ids]))
 
 
-def say(line: str) -> None:
+def notify(line: str) -> None:
     """Leave one plain line for the page to show, until the choices change."""
     st.session_state["said"] = [line, ""]
 
 
-def dataset_labels() -> tuple[str, ...]:
+def find_dataset_labels() -> tuple[str, ...]:
     """Return the class names of the chosen models' data set, as people read them."""
-    chosen = selection().models
+    chosen = read_selection().models
     name = chosen[0].split("/")[0] if chosen else "sst2"
-    found = labels(chosen[0]) if chosen else ()
+    found = find_labels(chosen[0]) if chosen else ()
     known = datasets.DATASETS[name].labels if name in datasets.DATASETS else ()
     return found or tuple(label.capitalize() for label in known)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 _RETRY = 20.0
 
 
-class Shelf:
+class BackgroundCache:
     """Makes each value at most once, in one thread of its own, and keeps those used last.
 
     Args:

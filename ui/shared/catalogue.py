@@ -23,12 +23,12 @@ _MOMENT = 0.25
 _seen: tuple[float, tuple[str, ...], tuple[tuple[str, int], ...]] = (-math.inf, (), ())
 
 
-def cards() -> dict[str, Card]:
+def read_cards() -> dict[str, Card]:
     """Return the cards of all checkpoints by model id; they are read again when a file changed."""
-    return _cards(_stamp())
+    return _read_cards(_stamp_cards())
 
 
-def _stamp() -> tuple[tuple[str, int], ...]:
+def _stamp_cards() -> tuple[tuple[str, int], ...]:
     """Return the files of all cards and when they changed, as they were at most a moment ago.
 
     A redraw asks dozens of times: looking at the disk each time took most of its time.
@@ -43,60 +43,60 @@ def _stamp() -> tuple[tuple[str, int], ...]:
 
 
 @functools.lru_cache(maxsize=2)
-def _cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, Card]:
+def _read_cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, Card]:
     return {card.id: card for card in card_files.cards()}
 
 
-def title(model_id: str) -> str:
+def name_model(model_id: str) -> str:
     """Return a model's short name, with its data set where the models picked read several."""
-    known = cards()
+    known = read_cards()
     picked = [m for m in st.session_state.get("models", ()) if m in known]
     if model_id not in picked:
-        return option(model_id)
+        return name_option(model_id)
     apart = len({known[m].dataset for m in picked}) > 1
-    return short(known[model_id]) + (f" ({dataset_title(known[model_id].dataset)})" if apart else "")
+    return shorten_name(known[model_id]) + (f" ({name_dataset(known[model_id].dataset)})" if apart else "")
 
 
-def option(model_id: str) -> str:
+def name_option(model_id: str) -> str:
     """Return a model's short name, with its data set where any other model has the same name."""
-    return options().get(model_id, model_id)
+    return list_options().get(model_id, model_id)
 
 
-def options() -> dict[str, str]:
+def list_options() -> dict[str, str]:
     """Return what `option` does for every model, by id."""
-    known = cards()
-    names = {model_id: short(card) for model_id, card in known.items()}
+    known = read_cards()
+    names = {model_id: shorten_name(card) for model_id, card in known.items()}
     counts = collections.Counter(names.values())
-    return {model_id: f"{name} ({dataset_title(known[model_id].dataset)})" if counts[name] > 1 else name
+    return {model_id: f"{name} ({name_dataset(known[model_id].dataset)})" if counts[name] > 1 else name
             for model_id, name in names.items()}
 
 
-def short(card: Card) -> str:
+def shorten_name(card: Card) -> str:
     """Return a card's title with defences and attacks as the papers write them: `CNN · FLAT-TextFooler`."""
     architecture, _, name = card.title.partition(" · ")
-    return f"{architecture} · {'-'.join(_written().get(part, part) for part in name.split('-'))}"
+    return f"{architecture} · {'-'.join(_write_method().get(part, part) for part in name.split('-'))}"
 
 
 @functools.cache
-def _written() -> dict[str, str]:
+def _write_method() -> dict[str, str]:
     """Return proper names by registered name; plain words such as `base` stay as they are."""
     titles = {name: cls.title.partition(" (")[0] for registry in (ATTACKS, DEFENCES) for name, cls in registry.items()}
     return {name: title for name, title in titles.items() if title.lower() == name and not title.istitle()}
 
 
-def dataset_title(name: str) -> str:
+def name_dataset(name: str) -> str:
     """Return the name of a data set as people write it."""
-    known = datasets.DATASETS.get(name) or datasets.own().get(name)
+    known = datasets.DATASETS.get(name) or datasets.list_own().get(name)
     return known.title if known else name
 
 
-def labels(model_id: str) -> tuple[str, ...]:
+def find_labels(model_id: str) -> tuple[str, ...]:
     """Return the class names of a model as people read them."""
-    card = cards().get(model_id)
+    card = read_cards().get(model_id)
     return tuple(name.capitalize() if name.islower() else name for name in (card.labels if card else ()))
 
 
-def fingerprint(model_id: str) -> str:
+def fingerprint_model(model_id: str) -> str:
     """Return a hash of a model's files: a retrained model is another model."""
-    card = cards().get(model_id)
+    card = read_cards().get(model_id)
     return hashlib.sha256(json.dumps(dict(card.files), sort_keys=True).encode()).hexdigest()[:16] if card else ""

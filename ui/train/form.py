@@ -10,7 +10,7 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError
 from robust_core.models import cards
 from robust_core.registry import to_record
-from robust_core.train.recipe import Recipe, recipe_for
+from robust_core.train.recipe import Recipe, make_recipe
 from ui.session import selection
 from ui.shared import catalogue, loaded
 from ui.widgets import forms
@@ -22,7 +22,7 @@ _MOST_NAMES = 12
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
+class TrainingForm:
     """A training as it is asked for.
 
     Args:
@@ -31,36 +31,36 @@ class Wish:
         data_dir: Folder of the data sets, None for the usual ones.
     """
 
-    order: trainings.Order
+    order: trainings.TrainingSpec
     device: str
     data_dir: str | None
 
 
-def data() -> tuple[str, str | None]:
+def choose_data() -> tuple[str, str | None]:
     """Draw the choice of a data set; return its name, empty where there is none yet, and the folder it lies in."""
     st.session_state.setdefault("train.data", SAMPLE)
     kind = st.segmented_control("Data", [SAMPLE, KNOWN, OWN], key="train.data", persist_state="session", required=True)
     if kind == OWN:
-        return _own(), None
+        return _choose_own(), None
     if kind != KNOWN:
-        return _described("reviews", None), None
+        return _describe_data("reviews", None), None
     left, right = st.columns(2)
     with left:
         names = [name for name in datasets.DATASETS if name != "reviews"]
-        name = st.selectbox("Data set", names, format_func=catalogue.dataset_title, key="train.known",
+        name = st.selectbox("Data set", names, format_func=catalogue.name_dataset, key="train.known",
                             persist_state="session")
     with right:
         folder = st.text_input(
             "Folder", key="train.folder", persist_state="session", placeholder="the usual places",
             help="A folder with a folder for each data set, which holds train.tsv, dev.tsv and test.tsv (or .tsv.gz) "
                  "with the columns text and label. Left empty: ROBUST_DATA, or else the folder data.").strip()
-    return _described(name, folder or None), folder or None
+    return _describe_data(name, folder or None), folder or None
 
 
-def _described(name: str, folder: str | None) -> str:
+def _describe_data(name: str, folder: str | None) -> str:
     """Say how large a data set is; return its name, or nothing where it is not here (a line says why)."""
     try:
-        sizes = [datasets.count(name, split, folder) for split in ("train", "dev")]
+        sizes = [datasets.count_rows(name, split, folder) for split in ("train", "dev")]
     except RobustError as error:
         st.warning(str(error))
         return ""
@@ -70,14 +70,14 @@ def _described(name: str, folder: str | None) -> str:
     return name
 
 
-def _own() -> str:
-    kept = list(datasets.own())
+def _choose_own() -> str:
+    kept = list(datasets.list_own())
     chosen = ""
     if kept:
         chosen = st.selectbox("Data set", ["", *kept], key="train.own", persist_state="session",
-                              format_func=lambda name: catalogue.dataset_title(name) if name else "a new file")
+                              format_func=lambda name: catalogue.name_dataset(name) if name else "a new file")
     if chosen:
-        return _described(chosen, None)
+        return _describe_data(chosen, None)
     file = st.file_uploader("File with a text and a label in each row", uploads.KINDS, key="train.file",
                             help="CSV and TSV with a header line, or an object a line (JSONL); UTF-8. It stays on this "
                                  "machine.")
@@ -86,15 +86,15 @@ def _own() -> str:
                    "are held out as dev, and as many as test.")
         return ""
     try:
-        _columns(file.name, file.getvalue())
+        _choose_columns(file.name, file.getvalue())
     except RobustError as error:
         st.warning(str(error))
     return ""
 
 
-def _columns(file_name: str, content: bytes) -> None:
+def _choose_columns(file_name: str, content: bytes) -> None:
     """Draw the choice of columns and label names of an uploaded file, and a button that makes a data set of it."""
-    table = uploads.read(file_name, content)
+    table = uploads.read_upload(file_name, content)
     text, label = table.guess()
     left, middle, right = st.columns(3)
     key = f"train.columns.{file_name}"
@@ -103,7 +103,7 @@ def _columns(file_name: str, content: bytes) -> None:
     with middle:
         label = st.selectbox("Labels", table.columns, table.columns.index(label), key=f"{key}.label")
     with right:
-        name = st.text_input("Name", uploads.plain_name(file_name), key=f"{key}.name",
+        name = st.text_input("Name", uploads.make_plain_name(file_name), key=f"{key}.name",
                              help="First part of the model's id: small letters, digits and underscores.").strip()
     classes = table.classes(label)
     names = {value: value for value in classes}
@@ -113,18 +113,18 @@ def _columns(file_name: str, content: bytes) -> None:
                      for value in classes}
     st.dataframe([{"Text": row[text], "Label": names.get(row[label].strip(), row[label])} for row in table.rows[:3]],
                  hide_index=True)
-    st.button("Use these texts", key="train.use", on_click=_take, args=(name, table, text, label, names),
+    st.button("Use these texts", key="train.use", on_click=_add_upload, args=(name, table, text, label, names),
               icon=":material/check:")
 
 
-def _take(name: str, *parts: Any) -> None:  # noqa: ANN401 (what own_data.add takes)
+def _add_upload(name: str, *parts: Any) -> None:  # noqa: ANN401 (what own_data.add takes)
     try:
-        st.session_state["train.own"] = uploads.add(name, *parts).name
+        st.session_state["train.own"] = uploads.add_dataset(name, *parts).name
     except RobustError as error:
-        selection.say(str(error))
+        selection.notify(str(error))
 
 
-def architecture() -> str:
+def choose_architecture() -> str:
     """Draw the choice of an architecture; return it, or nothing where a name is still to be given."""
     names = [*cards.ARCHITECTURES, _ELSE]
     kind = st.selectbox("Architecture", names, key="train.architecture", persist_state="session",
@@ -137,7 +137,7 @@ def architecture() -> str:
                          placeholder="distilbert-base-uncased").strip()
 
 
-def method(dataset: str, data_dir: str | None) -> Any:  # noqa: ANN401 (a defence)
+def choose_defence(dataset: str, data_dir: str | None) -> Any:  # noqa: ANN401 (a defence)
     """Draw the choice of a defence with its presets and fields; return it, or None where they do not fit."""
     names = list(DEFENCES)
     # FLAT shows what this page is for, and its demo takes a minute.
@@ -151,65 +151,65 @@ def method(dataset: str, data_dir: str | None) -> Any:  # noqa: ANN401 (a defenc
         preset = st.selectbox("Preset", known, key="train.preset", persist_state="session", disabled=len(known) == 1,
                               help="Suggested: chosen for the data set and its size. paper: as published. as-released: "
                                    "as the authors' code has it, where that differs.")
-    given = trainings.suggested(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir) if dataset else {}
-    _fill("defence", [cls.name, preset, given],
-          lambda: forms.preset(DEFENCES, "train.defence", {"name": cls.name} | given))
+    given = trainings.suggest_parameters(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir) if dataset else {}
+    _fill_widgets("defence", [cls.name, preset, given],
+          lambda: forms.preset_form(DEFENCES, "train.defence", {"name": cls.name} | given))
     with left:
-        return forms.form(DEFENCES, "train.defence", "Defence")
+        return forms.draw_form(DEFENCES, "train.defence", "Defence")
 
 
-def _fill(what: str, about: Any, fill: Any) -> None:  # noqa: ANN401
+def _fill_widgets(what: str, about: Any, fill: Any) -> None:  # noqa: ANN401
     """Set widgets to what is suggested, once for each thing it is suggested for."""
     if st.session_state.get(f"train.filled.{what}") != about:
         st.session_state[f"train.filled.{what}"] = about
         fill()
 
 
-def recipe(dataset: str, data_dir: str | None, name: str, defence: Any) -> dict[str, Any]:  # noqa: ANN401
+def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Any) -> dict[str, Any]:  # noqa: ANN401
     """Draw the fields of the recipe; return those that differ from what is suggested."""
-    usual = dataclasses.asdict(recipe_for(name or "minilm", dataset, trainings.size(dataset, data_dir)))
-    _fill("recipe", usual, lambda: st.session_state.update({f"train.recipe.{k}": v for k, v in usual.items()}))
+    usual = dataclasses.asdict(make_recipe(name or "minilm", dataset, trainings.measure_size(dataset, data_dir)))
+    _fill_widgets("recipe", usual, lambda: st.session_state.update({f"train.recipe.{k}": v for k, v in usual.items()}))
     decided = [] if defence.fit(Recipe()) == Recipe() else ["epochs"]
     with st.expander("How long and how fast", icon=":material/speed:"):
-        values = forms.fields(Recipe, "train.recipe", decided)
+        values = forms.draw_fields(Recipe, "train.recipe", decided)
         if decided:
             st.caption(f"{defence.title} decides on the epochs: "
                        f"{defence.fit(Recipe()).epochs} with the settings above.")
     return {key: value for key, value in values.items() if value != usual[key]}
 
 
-def device() -> str:
+def choose_device() -> str:
     """Draw the choice of a device."""
-    return st.selectbox("Device", list(dict.fromkeys(["auto", *(loaded.devices() or ["cpu"])])), key="train.device",
+    return st.selectbox("Device", list(dict.fromkeys(["auto", *(loaded.list_devices() or ["cpu"])])), key="train.device",
                         persist_state="session", help="auto takes a GPU where there is one.")
 
 
-def wish() -> Wish | None:
+def read_form() -> TrainingForm | None:
     """Draw all choices; return what they ask for, or None where something is missing (a line says what)."""
-    dataset, data_dir = data()
+    dataset, data_dir = choose_data()
     left, right = st.columns(2)
     with left:
-        name = architecture()
+        name = choose_architecture()
     with right:
-        where = device()
-    defence = method(dataset, data_dir)
+        where = choose_device()
+    defence = choose_defence(dataset, data_dir)
     if not dataset or not name or defence is None:
         return None
-    changes = recipe(dataset, data_dir, name, defence)
+    changes = choose_recipe(dataset, data_dir, name, defence)
     try:
-        wanted = trainings.order({
-            "dataset": dataset, "architecture": name, "defence": defence.name, "seed": selection.selection().seed,
+        wanted = trainings.parse_spec({
+            "dataset": dataset, "architecture": name, "defence": defence.name, "seed": selection.read_selection().seed,
             "set": {key: value for key, value in to_record(defence).items() if key != "name"} | changes}, data_dir)
-        return Wish(_free(wanted), where, data_dir)
+        return TrainingForm(_name_free(wanted), where, data_dir)
     except RobustError as error:
         st.warning(str(error))
         return None
 
 
-def _free(wanted: trainings.Order) -> trainings.Order:
+def _name_free(wanted: trainings.TrainingSpec) -> trainings.TrainingSpec:
     """Name a training so that its model takes no other one's place."""
-    taken = {*catalogue.cards(), *(one.order.id for one in trainings.unfinished()),
-             *(job.label for job in loaded.trainings().jobs() if not job.over)}
+    taken = {*catalogue.read_cards(), *(one.order.id for one in trainings.list_unfinished()),
+             *(job.label for job in loaded.get_trainings().jobs() if not job.over)}
     for i in range(1, 1000):
         named = dataclasses.replace(wanted, name="" if i == 1 else f"{wanted.defence.variant}-{i}")
         if named.id not in taken:

@@ -13,7 +13,7 @@ from robust_core.jobs import process
 from robust_core.jobs.manager import DONE, FAILED, QUEUED, STOPPED, Job
 from ui.session import selection
 from ui.shared import catalogue, loaded
-from ui.train.form import Wish
+from ui.train.form import TrainingForm
 from ui.widgets import charts
 
 # Seconds between two looks at a running training; most dots of single steps in a figure.
@@ -36,7 +36,7 @@ class Progress(NamedTuple):
     model: str
 
 
-def progress(values: Sequence[dict[str, Any]]) -> Progress:
+def sort_events(values: Sequence[dict[str, Any]]) -> Progress:
     """Sort the events of a training; an epoch that is told twice counts once."""
     epochs = {e["epoch"]: e for e in values if e["kind"] == "epoch"}
     steps = [e for e in values if e["kind"] == "step"]
@@ -45,35 +45,35 @@ def progress(values: Sequence[dict[str, Any]]) -> Progress:
                     dict(values[-1]) if values else {}, stored)
 
 
-def start(wish: Wish, resume: bool = False) -> None:
+def start_training(wish: TrainingForm, resume: bool = False) -> None:
     """Begin a training, or go on with it; what cannot be begun is said in one plain line."""
     order = wish.order
-    if any(job.label == order.id and not job.over for job in loaded.trainings().jobs()):
+    if any(job.label == order.id and not job.over for job in loaded.get_trainings().jobs()):
         return
     words = ["train", *order.words, "--name", order.name, "--device", wish.device, "--events"]
     words += ["--data-dir", wish.data_dir] if wish.data_dir else []
     words += ["--resume"] if resume else []
     try:
-        job_id = loaded.trainings().submit("training", lambda stop: process.command(words, stop), order.id)
+        job_id = loaded.get_trainings().submit("training", lambda stop: process.run_command(words, stop), order.id)
     except RobustError as error:
-        selection.say(str(error))
+        selection.notify(str(error))
         return
     st.session_state["train.job"] = job_id
 
 
-def go_on(found: trainings.Unfinished) -> None:
+def resume_training(found: trainings.Unfinished) -> None:
     """Go on with a training that was stopped or killed."""
-    start(Wish(found.order, found.device, found.data_dir), resume=True)
+    start_training(TrainingForm(found.order, found.device, found.data_dir), resume=True)
 
 
-def stop() -> None:
+def stop_training() -> None:
     """Ask the training that is shown to end; its state is kept."""
-    loaded.trainings().stop(st.session_state.get("train.job", ""))
+    loaded.get_trainings().stop(st.session_state.get("train.job", ""))
 
 
-def present() -> Job | None:
+def pick_training() -> Job | None:
     """Draw a picker of trainings where there are several; return the one to show, the newest unless one is picked."""
-    jobs = {job.id: job for job in reversed(loaded.trainings().jobs())}
+    jobs = {job.id: job for job in reversed(loaded.get_trainings().jobs())}
     if not jobs:
         return None
     if st.session_state.get("train.job") not in jobs:
@@ -87,44 +87,44 @@ def present() -> Job | None:
 _STATUS = {QUEUED: "waiting", "running": "training", DONE: "finished", STOPPED: "stopped", FAILED: "failed"}
 
 
-def show(job: Job) -> None:
+def show_training(job: Job) -> None:
     """Draw a training: how far it is, its curves, and what can be done; it draws itself again while it runs."""
     if job.over:
-        _draw(job)
+        _draw_training(job)
         return
 
     @st.fragment(run_every=_LOOK)
     def live() -> None:
-        now = loaded.trainings().get(job.id)
+        now = loaded.get_trainings().get(job.id)
         if now is None or now.over:
             # The whole page: the new model is in all pickers now.
             st.rerun()
         else:
-            _draw(now)
+            _draw_training(now)
 
     live()
 
 
-def _draw(job: Job) -> None:
-    now = progress(job.values)
+def _draw_training(job: Job) -> None:
+    now = sort_events(job.values)
     st.subheader(f"`{job.label}`", anchor=False)
     if job.over:
-        _ended(job, now)
+        _draw_ended(job, now)
     else:
-        st.progress(_share(now), _line(job, now))
-        st.button("Stop", key="train.stop", on_click=stop, icon=":material/stop:", disabled=job.stop.is_set(),
+        st.progress(_measure_share(now), _describe_progress(job, now))
+        st.button("Stop", key="train.stop", on_click=stop_training, icon=":material/stop:", disabled=job.stop.is_set(),
                   help="Its state is kept: it can go on later, exactly where it was.")
     if now.epochs or now.steps:
-        _curves(job, now)
+        _draw_curves(job, now)
 
 
-def _ended(job: Job, now: Progress) -> None:
+def _draw_ended(job: Job, now: Progress) -> None:
     if job.status == DONE and now.model:
-        card = catalogue.cards().get(now.model)
+        card = catalogue.read_cards().get(now.model)
         kept = f"{100 * card.dev_accuracy:.1f} % of dev, epoch {card.epochs}" if card else "stored"
-        st.success(f"Finished in {_time(job.seconds(0.0))}: {kept}. The model is in all pickers now.",
+        st.success(f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in all pickers now.",
                    icon=":material/check:")
-        st.button("Try it on the Attack page", key="train.try", on_click=selection.choose, args=(now.model,),
+        st.button("Try it on the Attack page", key="train.try", on_click=selection.choose_models, args=(now.model,),
                   icon=":material/bolt:", disabled=now.model in st.session_state.get("models", ()),
                   help="Adds it to the models in the sidebar.")
     elif job.status == STOPPED:
@@ -134,7 +134,7 @@ def _ended(job: Job, now: Progress) -> None:
         st.error(job.error)
 
 
-def _share(now: Progress) -> float:
+def _measure_share(now: Progress) -> float:
     latest = now.latest
     if "epochs" in latest:
         done = latest["epoch"] if latest["kind"] == "epoch" else latest["epoch"] - 1 + latest["step"] / latest["steps"]
@@ -142,57 +142,57 @@ def _share(now: Progress) -> float:
     return now.epochs[-1]["epoch"] / now.epochs[-1]["epochs"] if now.epochs else 0.0
 
 
-def _line(job: Job, now: Progress) -> str:
+def _describe_progress(job: Job, now: Progress) -> str:
     """Say in one line what a running training is doing, and how long it will take."""
     latest = now.latest
     if job.status == QUEUED:
-        return f"Waiting for its turn: number {loaded.trainings().queue_position(job.id)} in the queue"
+        return f"Waiting for its turn: number {loaded.get_trainings().queue_position(job.id)} in the queue"
     if job.stop.is_set():
         return "Stopping: what it has learnt is being kept …"
     if not latest:
         return "Starting: libraries and data are being loaded …"
     if latest["kind"] == "attack":
         return (f"Round {latest['round']} of {latest['rounds']}: {latest['done']} of {latest['total']} texts attacked, "
-                f"{latest['succeeded']} flipped · about {_time(latest['eta'])} to go in this round")
+                f"{latest['succeeded']} flipped · about {_format_time(latest['eta'])} to go in this round")
     if latest["kind"] not in ("epoch", "step"):
         return "Training …"
-    return f"Epoch {latest['epoch']} of {latest['epochs']} · about {_time(latest['eta'])} to go"
+    return f"Epoch {latest['epoch']} of {latest['epochs']} · about {_format_time(latest['eta'])} to go"
 
 
-def _time(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     if seconds < 90:
         return f"{max(seconds, 0):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _curves(job: Job, now: Progress) -> None:
+def _draw_curves(job: Job, now: Progress) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Loss terms**", help="Each part of what is minimised. Lines: means over an epoch; dots: single "
                                            "steps. Curves differ in dash and marker as well as in colour.")
-        st.plotly_chart(charts.losses(now.epochs, now.steps), config=charts.CONFIG, key=f"train.losses.{job.id}")
+        st.plotly_chart(charts.make_losses(now.epochs, now.steps), config=charts.CONFIG, key=f"train.losses.{job.id}")
     with right:
         st.markdown("**Accuracy on dev**", help="Share of the held-out dev split that is classified correctly after "
                                                 "each epoch. The ring marks the epoch whose weights are kept.")
         if now.epochs:
             chance = 1 / len(datasets.describe(job.label.split("/")[0]).labels)
-            st.plotly_chart(charts.dev_accuracy(now.epochs, chance), config=charts.CONFIG, key=f"train.dev.{job.id}")
+            st.plotly_chart(charts.make_dev_accuracy(now.epochs, chance), config=charts.CONFIG, key=f"train.dev.{job.id}")
         else:
             st.caption("It is measured after each epoch.")
 
 
-def unfinished() -> None:
+def draw_unfinished() -> None:
     """Draw the trainings that were stopped or killed, each with what can be done with it."""
-    busy = {job.label for job in loaded.trainings().jobs() if not job.over}
-    found = [one for one in trainings.unfinished() if one.order.id not in busy]
+    busy = {job.label for job in loaded.get_trainings().jobs() if not job.over}
+    found = [one for one in trainings.list_unfinished() if one.order.id not in busy]
     if not found:
         return
     st.subheader("Unfinished trainings", anchor=False)
     for one in found:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"`{one.order.id}` · {DEFENCES[one.order.defence.name].title} · saved "
-                        f"{_time(time.time() - one.saved)} ago")
-            st.button("Resume", key=f"train.resume.{one.order.id}", on_click=go_on, args=(one,),
+                        f"{_format_time(time.time() - one.saved)} ago")
+            st.button("Resume", key=f"train.resume.{one.order.id}", on_click=resume_training, args=(one,),
                       icon=":material/play_arrow:")
-            st.button("Discard", key=f"train.discard.{one.order.id}", on_click=trainings.forget, args=(one.order,),
+            st.button("Discard", key=f"train.discard.{one.order.id}", on_click=trainings.forget_training, args=(one.order,),
                       icon=":material/delete:")

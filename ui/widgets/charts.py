@@ -14,7 +14,7 @@ GUIDE = "#85838c"
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
-def figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "Figure":
+def make_curve_figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "Figure":
     """Make a figure of plain traces and a plain layout."""
     # Plotly takes a pandas that another thread is still importing for a whole one; an import waits for its end.
     import pandas  # noqa: F401
@@ -23,7 +23,7 @@ def figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "Figure":
     return go.Figure(traces, layout)
 
 
-def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, asked: int = 0,
+def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, asked: int = 0,
           at: tuple[int, float] | None = None, height: int = 150) -> "Figure":
     """Draw how the probability of a class falls while an attack asks the model.
 
@@ -53,7 +53,7 @@ def curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.
     line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 100 * border, "y1": 100 * border, "opacity": 0.6,
             "line": {"width": 1, "dash": "dash", "color": GUIDE}}
     # One call instead of many updates: this is drawn several times a second while an attack runs.
-    return figure(traces, {
+    return make_curve_figure(traces, {
         "height": height, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest", "uirevision": "keep",
         "xaxis": {"title": {"text": "queries", "standoff": 2}, "rangemode": "tozero", "automargin": True, "nticks": 5},
         "yaxis": {"title": {"text": f"{label} (%)", "standoff": 2}, "range": [-5, 105], "tickvals": [0, 50, 100],
@@ -71,7 +71,7 @@ _MOST_POINTS = 4000
 _CLOSE, _MOST_NAMES = (0.25, 0.2), 3
 
 
-def _layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (any part of a layout)
+def _make_layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (any part of a layout)
     return {"height": height, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
             "legend": {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
             "xaxis": {"title": {"text": x, "standoff": 4}, "automargin": True},
@@ -79,13 +79,13 @@ def _layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa
             "yaxis": {"title": {"text": y, "standoff": 12}, "automargin": True}} | more
 
 
-def look(i: int) -> dict[str, Any]:
+def choose_look(i: int) -> dict[str, Any]:
     """Return dash, mark and colour of the i-th curve, which can be told apart without colour as well."""
     return {"line": {"color": _COLOURS[i % 8], "dash": _DASHES[i % 6], "width": 2.5},
             "marker": {"symbol": _SYMBOLS[i % 8], "size": 9}}
 
 
-def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mapping[int, float]],
+def make_top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mapping[int, float]],
           height: int = 320) -> "Figure":
     """Draw top-k intersection for k from 1 to 10.
 
@@ -95,7 +95,7 @@ def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mappin
         height: Height in pixels.
     """
     traces = [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "name": name,
-               "mode": "lines+markers", **look(i),
+               "mode": "lines+markers", **choose_look(i),
                "hovertemplate": f"{name}<br>top %{{x}}: %{{y:.0f}} %<extra></extra>"}
               for i, (name, values) in enumerate(curves.items())]
     traces += [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "mode": "lines",
@@ -103,13 +103,13 @@ def top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mappin
                 "line": {"color": GUIDE, "dash": "dot", "width": 1.5},
                 "hovertemplate": "random orders<br>top %{x}: %{y:.0f} %<extra></extra>"}
                for words, values in sorted(chance.items())]
-    layout = _layout("k", "kept (%)", height)
+    layout = _make_layout("k", "kept (%)", height)
     layout["xaxis"] |= {"dtick": 1}
     layout["yaxis"] |= {"range": [-4, 104]}
-    return figure(traces, layout)
+    return make_curve_figure(traces, layout)
 
 
-def words(points: Sequence[tuple[str, str, str, float, float]], height: int = 320) -> "Figure":
+def make_word_scatter(points: Sequence[tuple[str, str, str, float, float]], height: int = 320) -> "Figure":
     """Draw the importance of each word in one text against that in the other; swapped words are named.
 
     Args:
@@ -134,11 +134,11 @@ def words(points: Sequence[tuple[str, str, str, float, float]], height: int = 32
     low, high = min(values, default=0.0), max(values, default=1.0)
     diagonal = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "opacity": 0.6,
                 "line": {"width": 1, "dash": "dash", "color": GUIDE}}
-    return figure(traces, _layout("importance in the original", "in the adversarial text", height,
+    return make_curve_figure(traces, _make_layout("importance in the original", "in the adversarial text", height,
                                      shapes=[diagonal]))
 
 
-def boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | None = None,
+def make_boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | None = None,
           chance: float | None = None, points: bool = False) -> "Figure":
     """Draw the distribution of a figure in each group as a box lying on its side, values that are NaN left out.
 
@@ -154,7 +154,7 @@ def boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | N
                "boxpoints": "all" if points else "outliers"} for i, (name, values) in enumerate(groups.items())]
     marks = [(value, dash, text) for value, dash, text in ((limit, "dash", "limit"), (chance, "dot", "by chance"))
              if value is not None]
-    layout = _layout(label, "", 110 + 60 * len(groups))
+    layout = _make_layout(label, "", 110 + 60 * len(groups))
     # Room above the boxes for what the two lines mean.
     layout["margin"] = layout["margin"] | {"t": 40 if marks else 8}
     layout["yaxis"] |= {"autorange": "reversed"}
@@ -162,10 +162,10 @@ def boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | N
                          "line": {"width": 1.5, "dash": dash, "color": GUIDE}} for value, dash, _ in marks]
     layout["annotations"] = [{"x": value, "y": 1, "yref": "paper", "text": text, "showarrow": False,
                               "yanchor": "bottom", "yshift": 16 * i} for i, (value, _, text) in enumerate(marks)]
-    return figure(traces, layout)
+    return make_curve_figure(traces, layout)
 
 
-def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Collection[str] = (),
+def make_cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Collection[str] = (),
           found: Collection[str] = (), height: int = 300, log_x: bool = False) -> "Figure":
     """Draw a point for each word; some are named.
 
@@ -185,27 +185,27 @@ def cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Co
               ("your text", [p for p in points if p[0] in marked], AGAINST, "diamond", 11, "markers+text"),
               ("search", [p for p in points if p[0] in found and p[0] not in marked], FOR, "square", 11,
                "markers+text")]
-    spans = _span([p[1] for p in points], log_x), _span([p[2] for p in points], False)
+    spans = _find_span([p[1] for p in points], log_x), _find_span([p[2] for p in points], False)
     traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own],
-               "text": _labels(own, spans, log_x) if symbol != "circle" else None, "customdata": [p[0] for p in own],
+               "text": _place_labels(own, spans, log_x) if symbol != "circle" else None, "customdata": [p[0] for p in own],
                "name": name, "mode": mode, "textposition": "middle right", "cliponaxis": False,
                "marker": {"color": colour, "symbol": symbol, "size": size,
                           "opacity": 0.45 if name == "all words" else 1},
                "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
               for name, own, colour, symbol, size, mode in series if own]
-    layout = _layout(x, y, height)
+    layout = _make_layout(x, y, height)
     if log_x:
         # Less than two decades: 2 and 5 have marks too.
         layout["xaxis"] |= {"type": "log", "dtick": 1 if max((p[1] for p in points), default=1) >= 100 else "D2"}
-    return figure(traces, layout)
+    return make_curve_figure(traces, layout)
 
 
-def _span(values: Sequence[float], log: bool) -> float:
+def _find_span(values: Sequence[float], log: bool) -> float:
     low, high = min(values, default=0.0), max(values, default=1.0)
     return (math.log10(max(high, 1)) if log else high - low) or 1.0
 
 
-def _labels(points: Sequence[tuple[str, float, float]], spans: Sequence[float], log_x: bool) -> list[str]:
+def _place_labels(points: Sequence[tuple[str, float, float]], spans: Sequence[float], log_x: bool) -> list[str]:
     """Return a label for each point; where several stand close together one carries the names of all of them."""
     places = [(math.log10(max(x, 1)) if log_x else x, y) for _, x, y in points]
     groups: list[list[int]] = []
@@ -224,7 +224,7 @@ def _labels(points: Sequence[tuple[str, float, float]], spans: Sequence[float], 
     return labels
 
 
-def losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> "Figure":
+def make_losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> "Figure":
     """Draw each loss term of a training: means of epochs as lines, single steps as faint dots.
 
     Args:
@@ -247,10 +247,10 @@ def losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300) -> 
             "type": "scatter", "mode": "lines+markers", "x": [x for x, _ in means], "y": [y for _, y in means],
             "line": {"color": tone, "width": 2.5, "dash": _DASHES[i % 6]},
             "marker": {"size": 7, "color": tone, "symbol": _SYMBOLS[i % 8]}})
-    return figure(traces, _training_layout(height, epochs, "mean over the epoch"))
+    return make_curve_figure(traces, _make_training_layout(height, epochs, "mean over the epoch"))
 
 
-def dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "Figure":
+def make_dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "Figure":
     """Draw the accuracy on dev after each epoch; the best epoch that counts is ringed, guessing is a dashed line.
 
     Args:
@@ -270,16 +270,16 @@ def dev_accuracy(epochs: Sequence[dict], chance: float, height: int = 300) -> "F
             "type": "scatter", "mode": "markers", "x": [best["epoch"]], "y": [100 * best["dev_accuracy"]],
             "name": "weights that are kept", "cliponaxis": False, "hoverinfo": "skip",
             "marker": {"size": 17, "symbol": "circle-open", "color": AGAINST, "line": {"width": 3}}})
-    layout = _training_layout(height, epochs, "% of dev classified correctly")
+    layout = _make_training_layout(height, epochs, "% of dev classified correctly")
     layout["yaxis"] |= {"range": [0, 104], "tickvals": [0, 25, 50, 75, 100]}
     layout["shapes"] = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 100 * chance, "y1": 100 * chance,
                          "opacity": 0.6, "line": {"width": 1, "dash": "dash", "color": GUIDE}}]
     layout["annotations"] = [{"xref": "paper", "x": 1, "xanchor": "right", "y": 100 * chance, "yanchor": "top",
                               "text": "guessing", "showarrow": False}]
-    return figure(traces, layout)
+    return make_curve_figure(traces, layout)
 
 
-def _training_layout(height: int, epochs: Sequence[dict], label: str) -> dict:
+def _make_training_layout(height: int, epochs: Sequence[dict], label: str) -> dict:
     last = epochs[-1]["epochs"] if epochs else 1
     return {"height": height, "margin": {"l": 4, "r": 12, "t": 30, "b": 4}, "uirevision": "keep",
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},

@@ -20,15 +20,15 @@ from ui.widgets import refresh
 KEY = "corpus.job"
 
 
-def available(card: Card | None) -> list[str]:
+def list_available(card: Card | None) -> list[str]:
     """Return the data sets that are here and have a model's labels: its own first, then the packaged reviews."""
     labels = card.labels if card else ("negative", "positive")
-    known = {**datasets.DATASETS, **datasets.own()}
-    names = [name for name, data in known.items() if same_labels(labels, data.labels) and here(name)]
+    known = {**datasets.DATASETS, **datasets.list_own()}
+    names = [name for name, data in known.items() if same_labels(labels, data.labels) and is_here(name)]
     return sorted(names, key=lambda name: (card is None or name != card.dataset, name != "reviews"))
 
 
-def here(name: str, split: str = "test") -> bool:
+def is_here(name: str, split: str = "test") -> bool:
     """Return whether a split of a data set is here."""
     try:
         return bool(datasets.find(name, split))
@@ -36,14 +36,14 @@ def here(name: str, split: str = "test") -> bool:
         return False
 
 
-def alike(model: str, models: Iterable[str]) -> list[str]:
+def list_alike(model: str, models: Iterable[str]) -> list[str]:
     """Return the models that the same texts can be put to: those with the same labels, or with labels not known yet."""
-    cards = catalogue.cards()
+    cards = catalogue.read_cards()
     mine = cards.get(model)
     return [m for m in models if mine is None or m not in cards or same_labels(mine.labels, cards[m].labels)]
 
 
-def controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None:
+def draw_controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None:
     """Draw the pickers of a data set and of a number of texts; return what was chosen.
 
     Args:
@@ -54,9 +54,9 @@ def controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None:
     Returns:
         Name and number; None, with a line that says why, where no data set has the model's labels.
     """
-    names = available(card)
+    names = list_available(card)
     if card is not None and not names:
-        st.info(_missing(card))
+        st.info(_describe_missing(card))
         return None
     if st.session_state.get(f"{key}.dataset") not in names:
         st.session_state[f"{key}.dataset"] = names[0]
@@ -69,48 +69,48 @@ def controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None:
     return name, int(count)
 
 
-def _missing(card: Card) -> str:
+def _describe_missing(card: Card) -> str:
     try:
         datasets.find(card.dataset, "test")
     except RobustError as error:
-        return f"{catalogue.title(card.id)} needs texts with its own labels. {error}"
-    return f"No data set here has the labels of {catalogue.title(card.id)}: {', '.join(card.labels)}."
+        return f"{catalogue.name_model(card.id)} needs texts with its own labels. {error}"
+    return f"No data set here has the labels of {catalogue.name_model(card.id)}: {', '.join(card.labels)}."
 
 
-def start(label: str, work: Callable[[threading.Event], Iterable[Any]]) -> None:
+def start_job(label: str, work: Callable[[threading.Event], Iterable[Any]]) -> None:
     """Begin a job; what cannot be begun is said in one plain line."""
     try:
-        st.session_state[KEY] = loaded.jobs().submit("corpus", work, label)
+        st.session_state[KEY] = loaded.get_jobs().submit("corpus", work, label)
     except RobustError as error:
-        selection.say(str(error))
+        selection.notify(str(error))
         return
-    loaded.jobs().wait(st.session_state[KEY], 0.25)
+    loaded.get_jobs().wait(st.session_state[KEY], 0.25)
 
 
-def job() -> Job | None:
+def find_job() -> Job | None:
     """Return this session's job on a data set, if it is still known, and say that somebody watches it."""
     job_id = st.session_state.get(KEY)
     if not job_id:
         return None
-    loaded.jobs().touch(job_id)
-    return loaded.jobs().get(job_id)
+    loaded.get_jobs().touch(job_id)
+    return loaded.get_jobs().get(job_id)
 
 
-def running() -> bool:
+def is_running() -> bool:
     """Return whether this session's job goes on."""
-    now = job()
+    now = find_job()
     return now is not None and not now.over
 
 
-def stop() -> None:
+def stop_job() -> None:
     """Ask the job to end; what it has stored stays."""
     if st.session_state.get(KEY):
-        loaded.jobs().stop(st.session_state[KEY])
+        loaded.get_jobs().stop(st.session_state[KEY])
 
 
-def sign() -> None:
+def draw_sign() -> None:
     """Show in the sidebar of every page that a data set is being worked on, which also keeps the job alive."""
-    now = job()
+    now = find_job()
     if now is None:
         return
     if now.over:
@@ -120,34 +120,34 @@ def sign() -> None:
         return
 
     def draw() -> bool:
-        latest = job()
+        latest = find_job()
         if latest is None or latest.over:
             return False
-        done, total, line = _standing(latest)
+        done, total, line = _describe_standing(latest)
         st.progress(done / total if total else 0.0, text=line)
-        st.button("Stop", on_click=stop, key="corpus.stop", icon=":material/stop:")
+        st.button("Stop", on_click=stop_job, key="corpus.stop", icon=":material/stop:")
         return True
 
     with st.sidebar:
         st.caption(now.label)
-        refresh.fragment(draw, True)
+        refresh.make_fragment(draw, True)
 
 
-def _standing(now: Job) -> tuple[int, int, str]:
+def _describe_standing(now: Job) -> tuple[int, int, str]:
     """Return done, total and a line: the part that is under way, its pace, the time left."""
     events = [event for event in now.latest.values() if isinstance(event, Event) and "total" in event.data]
     if not events:
         return 0, 0, "Waiting for its turn" if now.started is None else "loading …"
     # Parts come one after the other: the newest is the last that began.
-    clock, paces = loaded.jobs().clock(), _paces()
+    clock, paces = loaded.get_jobs().clock(), _get_paces()
     for event in events:
         paces.setdefault((now.id, event.data["part"]), progress.Pace(clock, event.data["done"]))
     part = max((e.data["part"] for e in events), key=lambda part: paces[now.id, part].began)
     event = max((e for e in events if e.data["part"] == part), key=lambda e: e.data["done"])
     done, total = int(event.data["done"]), int(event.data["total"])
-    return done, total, f"{part}: {progress.describe(paces[now.id, part], clock, done, total)}"
+    return done, total, f"{part}: {progress.describe_progress(paces[now.id, part], clock, done, total)}"
 
 
 @st.cache_resource(show_spinner=False)
-def _paces() -> dict[tuple[str, str], progress.Pace]:
+def _get_paces() -> dict[tuple[str, str], progress.Pace]:
     return {}

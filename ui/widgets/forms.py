@@ -10,7 +10,7 @@ from robust_core.errors import BadInput, RobustError
 from robust_core.registry import Parameter, Registry, from_record, parameters, to_record
 
 
-def form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 (an instance of any registered method)
+def draw_form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 (an instance of any registered method)
     """Draw a picker of methods and a form of the chosen one's parameters.
 
     Args:
@@ -27,10 +27,10 @@ def form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 (an i
     if st.session_state.get(key) not in names:
         st.session_state[key] = names[0]
     name = st.selectbox(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session")
-    return _method(registry[name], key)
+    return _choose_method(registry[name], key)
 
 
-def several(registry: Registry, key: str, label: str, help_: str) -> list[Any]:
+def draw_several(registry: Registry, key: str, label: str, help_: str) -> list[Any]:
     """Draw a picker of any number of methods and a form of each one's parameters.
 
     Args:
@@ -46,11 +46,11 @@ def several(registry: Registry, key: str, label: str, help_: str) -> list[Any]:
     st.session_state[key] = [name for name in st.session_state.get(key, names[:1]) if name in names]
     chosen = st.multiselect(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session",
                             help=help_)
-    methods = [_method(registry[name], key) for name in chosen]
+    methods = [_choose_method(registry[name], key) for name in chosen]
     return [] if None in methods else methods
 
 
-def fields(cls: type, key: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+def draw_fields(cls: type, key: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
     """Draw one widget for each parameter of a class and return their values by name.
 
     Args:
@@ -58,14 +58,14 @@ def fields(cls: type, key: str, leave_out: Sequence[str] = ()) -> dict[str, Any]
         key: Prefix of the widgets' keys.
         leave_out: Parameters without a widget.
     """
-    return {p.name: _widget(p, f"{key}.{p.name}") for p in parameters(cls) if p.name not in leave_out}
+    return {p.name: _draw_widget(p, f"{key}.{p.name}") for p in parameters(cls) if p.name not in leave_out}
 
 
-def _method(cls: type, key: str) -> Any:  # noqa: ANN401
+def _choose_method(cls: type, key: str) -> Any:  # noqa: ANN401
     """Draw the form of one method; return the method, or None where its parameters do not fit together."""
     about = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
     with st.expander(f"Settings of {cls.title}", icon=":material/tune:"):
-        values = fields(cls, f"{key}.{cls.name}")
+        values = draw_fields(cls, f"{key}.{cls.name}")
         st.caption(f"{about} [Source]({cls.source})")
     try:
         return cls(**values)
@@ -74,7 +74,7 @@ def _method(cls: type, key: str) -> Any:  # noqa: ANN401
         return None
 
 
-def _widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the parameter's type)
+def _draw_widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the parameter's type)
     label = p.name.replace("_", " ").capitalize()
     st.session_state.setdefault(key, p.default)
     common: dict[str, Any] = {"key": key, "help": p.help, "persist_state": "session"}
@@ -83,7 +83,7 @@ def _widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the para
     if p.choices:
         return st.selectbox(label, p.choices, **common)
     if p.type is int:
-        return int(st.number_input(label, _whole(p.low), _whole(p.high), step=1, **common))
+        return int(st.number_input(label, _to_whole(p.low), _to_whole(p.high), step=1, **common))
     if p.type is float:
         step = 0.01 if p.high is not None and p.high <= 1 else 0.1
         number = st.number_input(label, p.low, p.high, step=step, format="%g", **common)
@@ -91,7 +91,7 @@ def _widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the para
     return st.text_input(label, **common)
 
 
-def _whole(limit: float | None) -> int | None:
+def _to_whole(limit: float | None) -> int | None:
     return None if limit is None else int(limit)
 
 
@@ -139,7 +139,7 @@ def several_from_link(registry: Registry, text: str) -> list[dict[str, Any]]:
     return list({record["name"]: record for record in records}.values())
 
 
-def preset(registry: Registry, key: str, record: dict[str, Any]) -> None:
+def preset_form(registry: Registry, key: str, record: dict[str, Any]) -> None:
     """Set the widgets of `form` to a method, before they are drawn.
 
     Raises:
@@ -155,5 +155,5 @@ def preset(registry: Registry, key: str, record: dict[str, Any]) -> None:
 def preset_several(registry: Registry, key: str, records: Sequence[dict[str, Any]]) -> None:
     """Set the widgets of `several` to methods, before they are drawn; raises what `preset` raises."""
     for record in records:
-        preset(registry, key, record)
+        preset_form(registry, key, record)
     st.session_state[key] = [record["name"] for record in records]

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 
-from robust_core.text import Draft, align, word_spans
+from robust_core.text import Draft, align, find_words
 from robust_core.types import Attribution
 
 # Orange and blue-violet stay apart with every common colour blindness. A word's background is one of them over the
@@ -41,7 +41,7 @@ _STYLE = """
 """
 
 
-def style() -> str:
+def make_style() -> str:
     """Return the style sheet of strips; `light-dark` follows the colour scheme of the page."""
     sheet = _STYLE
     for name, colour in {"FOR_LIGHT": FOR, "FOR_NIGHT": FOR_DARK, "AGAINST_LIGHT": AGAINST,
@@ -50,7 +50,7 @@ def style() -> str:
     return sheet
 
 
-def strip(
+def make_strip(
     text: str,
     attribution: Attribution | None = None,
     *,
@@ -76,7 +76,7 @@ def strip(
         sides: What a positive and a negative score mean.
     """
     marks = marks or {}
-    spans = word_spans(text)
+    spans = find_words(text)
     scores = dict(zip(attribution.spans, attribution.scores, strict=True)) if attribution else {}
     strongest = strongest or max((abs(s) for s in scores.values()), default=0.0)
     parts, last, tried = [], 0, not trying
@@ -86,14 +86,14 @@ def strip(
         tried = tried or here
         unread = readable is not None and i >= readable
         parts.append(html.escape(text[last:span.start]))
-        parts.append(_word(word, scores.get(span), strongest, marks.get(i), unread, here, target, sides))
+        parts.append(_make_word(word, scores.get(span), strongest, marks.get(i), unread, here, target, sides))
         last = span.end
     parts.append(html.escape(text[last:]))
     name = f' role="group" aria-label="{html.escape(label)}"' if label else ""
     return f'<p class="rx-strip" dir="auto"{name}>{"".join(parts)}</p>'
 
 
-def _word(word: str, score: float | None, strongest: float, mark: str | None, unread: bool, trying: bool,
+def _make_word(word: str, score: float | None, strongest: float, mark: str | None, unread: bool, trying: bool,
           target: str, sides: tuple[str, str]) -> str:
     classes, says, look = ["w"], [], ""
     if len(word) > 24:
@@ -123,7 +123,7 @@ def _word(word: str, score: float | None, strongest: float, mark: str | None, un
             f"{html.escape(word)}</span>")
 
 
-def marks(original: str, perturbed: str) -> tuple[dict[int, str], dict[int, str]]:
+def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[int, str]]:
     """Say what became of each changed word of the original, and what each changed word of the other text was."""
     a, b = Draft.of(original), Draft.of(perturbed)
     there: dict[int, str] = {}
@@ -138,12 +138,12 @@ def marks(original: str, perturbed: str) -> tuple[dict[int, str], dict[int, str]
     return there, here
 
 
-def strongest(attributions: Sequence[Attribution | None]) -> float:
+def find_strongest(attributions: Sequence[Attribution | None]) -> float:
     """Return the largest absolute score of a row of strips, which share one scale."""
     return max((abs(s) for a in attributions if a is not None for s in a.scores), default=0.0)
 
 
-def legend(strength: str = "the strongest word of the row") -> str:
+def make_legend(strength: str = "the strongest word of the row") -> str:
     """Explain the colours, bars and outlines."""
     full = f' style="--a:{MOST_OPAQUE:.0%};--bar:100%"'
 
@@ -156,9 +156,9 @@ def legend(strength: str = "the strongest word of the row") -> str:
             + f"<span>Colour and bar: strength compared with {html.escape(strength)}.</span></div>")
 
 
-def _line(text: str) -> str:
+def strip_line(text: str) -> str:
     return f'<p class="rx-line">{html.escape(text)}</p>'
 
 
-def _small(text: str) -> str:
+def make_small(text: str) -> str:
     return f'<p class="rx-small">{html.escape(text)}</p>'

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def percent(p: float) -> str:
+def format_percent(p: float) -> str:
     """Write a probability 0..1 in percent, with a decimal where rounding would claim certainty or a tie."""
     if p >= 0.9995 or p < 0.0005:
         return "100\u00a0%" if p == 1 else "0\u00a0%" if p == 0 else f"{'> 99.9' if p > 0.5 else '< 0.1'}\u00a0%"
@@ -11,7 +11,7 @@ def percent(p: float) -> str:
     return (f"{p:.1%}" if fine else f"{p:.0%}").replace("%", "\u00a0%")
 
 
-def says(proba: Sequence[float], names: Sequence[str]) -> str:
+def describe_prediction(proba: Sequence[float], names: Sequence[str]) -> str:
     """Name the predicted class with its probability."""
     best = max(range(len(proba)), key=proba.__getitem__)
-    return f"{names[best]} {percent(proba[best])}"
+    return f"{names[best]} {format_percent(proba[best])}"

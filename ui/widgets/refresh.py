@@ -7,7 +7,7 @@ import streamlit as st
 _EVERY = 0.2
 
 
-def fragment(draw: Callable[[], bool], running: bool) -> None:
+def make_fragment(draw: Callable[[], bool], running: bool) -> None:
     """Run `draw` again and again while it returns True; the page is run once more when that ends."""
     drawn = [False]
 

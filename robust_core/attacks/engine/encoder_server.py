@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import (
-    BATCHED,
-    CANONICAL,
-    SCREENED,
-    Figures,
-    Settle,
-    Similarity,
-)
-from robust_core.attacks.engine.server import ALONE, Answers, first_alike, noise_bounds
-from robust_core.encoders import default
+from robust_core import encoders
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Estimates, Refine, Similarity
+from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.types import Encoder, Noise
 
 if TYPE_CHECKING:
-    from robust_core.attacks.engine.search_state import Running
+    from robust_core.attacks.engine.search_state import ActiveSearch
 _VECTORS = 4_000
 FP32_COSINE = Noise(3e-6, 3e-6)
 
@@ -36,7 +29,7 @@ class EncoderServer:
     def __init__(self, encoder: Encoder | None, screened: bool, device: str) -> None:
         self._encoder: Any = encoder
         self._device, self._screened = device, screened
-        self.waiting: list[Running] = []
+        self.waiting: list[ActiveSearch] = []
         self.worked = 0.0
         self._vectors: collections.OrderedDict[str, tuple[int, np.ndarray]] = collections.OrderedDict()
 
@@ -48,20 +41,20 @@ class EncoderServer:
         reporting = sum(not search.tally.searching for search in self.waiting)
         return reporting < len(self.waiting) or 4 * reporting >= max(searches, 1)
 
-    def answers_now(self, search: "Running") -> bool:
+    def answers_now(self, search: "ActiveSearch") -> bool:
         """Return False: what is asked for waits for its turn, however little it is."""
         del search
         return False
 
     def _loaded(self) -> Any:  # noqa: ANN401 (an encoder, with or without screening)
         if self._encoder is None:
-            self._encoder = default(self._device)
+            self._encoder = encoders.load_default(self._device)
         return self._encoder
 
-    def _wanted(self, search: "Running") -> dict[str, int]:
+    def _wanted(self, search: "ActiveSearch") -> dict[str, int]:
         """Return the texts of a request that are not there yet, and the level each is wanted at."""
         request = search.request
-        if isinstance(request, Settle):
+        if isinstance(request, Refine):
             wanted: dict[str, int] = {}
             for k, pair in enumerate(request.figures.keys):
                 for text in pair:
@@ -73,7 +66,7 @@ class EncoderServer:
             wanted = dict.fromkeys((text for pair in request.pairs for text in pair), SCREENED if screens else BATCHED)
         return {text: level for text, level in wanted.items() if self._vectors.get(text, (-1,))[0] < level}
 
-    def serve(self, waiting: Sequence["Running"]) -> Answers:
+    def serve(self, waiting: Sequence["ActiveSearch"]) -> Answers:
         """Encode up to a batch of new texts; return the searches whose texts are all known, with the cosines."""
         encoder = self._loaded()
         wanted = {search: self._wanted(search) for search in waiting}
@@ -98,12 +91,12 @@ class EncoderServer:
         for text, row in zip(texts, rows, strict=True):
             self._vectors[text] = (level, row)
 
-    def _answer(self, search: "Running") -> Figures:
+    def _answer(self, search: "ActiveSearch") -> Estimates:
         request = search.request
-        pairs: Sequence[Any] = request.figures.keys if isinstance(request, Settle) else request.pairs  # type: ignore[union-attr]
+        pairs: Sequence[Any] = request.figures.keys if isinstance(request, Refine) else request.pairs  # type: ignore[union-attr]
         both = [(self._vectors[a], self._vectors[b]) for a, b in pairs]
         level = np.array([min(a[0], b[0]) for a, b in both], dtype=np.int8)
         value = np.array([float(a[1] @ b[1]) for a, b in both])
-        absolute, spread = noise_bounds(level, self._encoder, FP32_COSINE)
+        absolute, spread = bound_noise(level, self._encoder, FP32_COSINE)
         open_ = level < CANONICAL
-        return Figures(value, absolute * open_, spread * open_, level, first_alike(pairs), pairs)
+        return Estimates(value, absolute * open_, spread * open_, level, find_first_alike(pairs), pairs)

@@ -6,18 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import (
-    BATCHED,
-    CANONICAL,
-    Fill,
-    Filled,
-    Settle,
-)
-from robust_core.attacks.engine.server import ALONE, Answers, first_alike
-from robust_core.types import Blank, Filler
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Refine
+from robust_core.attacks.engine.server import ALONE, Answers, find_first_alike
+from robust_core.types import Blank, MaskedLanguageModel
 
 if TYPE_CHECKING:
-    from robust_core.attacks.engine.search_state import Running
+    from robust_core.attacks.engine.search_state import ActiveSearch
 # A search may ask for two or three blanks a word at once, and no text has more than 400 words.
 _FILLS = 8_000
 # The same in log-probabilities of pieces.
@@ -32,9 +26,9 @@ class MaskedLMServer:
         device: Where a named one is put.
     """
 
-    def __init__(self, model: Filler | str, device: str) -> None:
+    def __init__(self, model: MaskedLanguageModel | str, device: str) -> None:
         self._model, self._device = model, device
-        self.waiting: list[Running] = []
+        self.waiting: list[ActiveSearch] = []
         self.worked = 0.0
         self._found: collections.OrderedDict[tuple[Blank, int], tuple[int, list[tuple[str, float]]]] = (
             collections.OrderedDict())
@@ -44,22 +38,22 @@ class MaskedLMServer:
         del searches
         return bool(self.waiting)
 
-    def answers_now(self, search: "Running") -> bool:
+    def answers_now(self, search: "ActiveSearch") -> bool:
         """Return False: what is asked for waits for its turn, however little it is."""
         del search
         return False
 
-    def _loaded(self) -> Filler:
+    def _loaded(self) -> MaskedLanguageModel:
         if isinstance(self._model, str):
             from robust_core.models import masked_lm
 
             self._model = masked_lm.load(self._model, self._device)
         return self._model
 
-    def _wanted(self, search: "Running") -> dict[tuple[Blank, int], int]:
+    def _wanted(self, search: "ActiveSearch") -> dict[tuple[Blank, int], int]:
         """Return what a request needs that is not there yet, and the level each is wanted at."""
         request, which = search.request, set[int]()
-        if isinstance(request, Settle):
+        if isinstance(request, Refine):
             assert isinstance(request.figures, Filled)
             request, which = request.figures.asked, set(request.which)
         assert isinstance(request, Fill)
@@ -67,7 +61,7 @@ class MaskedLMServer:
                   for k, blank in enumerate(request.blanks)}
         return {key: level for key, level in wanted.items() if self._found.get(key, (-1,))[0] < level}
 
-    def serve(self, waiting: Sequence["Running"]) -> Answers:
+    def serve(self, waiting: Sequence["ActiveSearch"]) -> Answers:
         """Fill up to a batch of blanks; return the searches whose blanks are all known, with their words."""
         model, taken, asked, level = self._loaded(), dict[tuple[Blank, int], None](), [], None
         for search in waiting:
@@ -86,7 +80,7 @@ class MaskedLMServer:
             self._found.popitem(last=False)
         return done
 
-    def _fill(self, model: Filler, keys: list[tuple[Blank, int]], level: int) -> None:
+    def _fill(self, model: MaskedLanguageModel, keys: list[tuple[Blank, int]], level: int) -> None:
         for most in dict.fromkeys(most for _, most in keys):
             blanks = [blank for blank, own in keys if own == most]
             # One word more than wanted, to see by how much the last one is in.
@@ -94,8 +88,8 @@ class MaskedLMServer:
                      else model.fill(blanks, most + 1))
             self._found.update({(blank, most): (level, words) for blank, words in zip(blanks, found, strict=True)})
 
-    def _answer(self, search: "Running") -> Filled:
-        request = search.request.figures.asked if isinstance(search.request, Settle) else search.request  # type: ignore[union-attr]
+    def _answer(self, search: "ActiveSearch") -> Filled:
+        request = search.request.figures.asked if isinstance(search.request, Refine) else search.request  # type: ignore[union-attr]
         assert isinstance(request, Fill)
         keys = [(blank, request.most) for blank in request.blanks]
         found = [self._found[key] for key in keys]
@@ -103,11 +97,11 @@ class MaskedLMServer:
         error = np.where(level < CANONICAL, FP32_FILL, 0.0)
         least = float(np.log(request.least)) if request.least > 0 else -np.inf
         words = [tuple(sorted(word for word, value in entry[: request.most] if value >= least)) for _, entry in found]
-        room = np.array([_room([value for _, value in entry], request.most, least) for _, entry in found])
-        return Filled(room, error, error, level, first_alike(keys), request.blanks, words, request)
+        room = np.array([_measure_room([value for _, value in entry], request.most, least) for _, entry in found])
+        return Filled(room, error, error, level, find_first_alike(keys), request.blanks, words, request)
 
 
-def _room(values: Sequence[float], most: int, least: float) -> float:
+def _measure_room(values: Sequence[float], most: int, least: float) -> float:
     """Return by how much log-probabilities, highest first, may be off before other ones are chosen."""
     room = [abs(value - least) for value in values]
     return min([*room, (values[most - 1] - values[most]) / 2] if len(values) > most else room, default=np.inf)

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import BATCHED, Figures, Filled, Request, Settle
+from robust_core.attacks.engine.requests import BATCHED, Estimates, Filled, Refine, Request
 
-F = TypeVar("F", bound=Figures)
+F = TypeVar("F", bound=Estimates)
 Asking = Generator[Request, Any, F]
 
 
-def ranking(figures: F) -> Generator[Request, Any, tuple[list[int], F]]:
+def rank(figures: F) -> Generator[Request, Any, tuple[list[int], F]]:
     """Order all figures from high to low; equal ones stay in their order.
 
     Returns:
@@ -28,10 +28,10 @@ def ranking(figures: F) -> Generator[Request, Any, tuple[list[int], F]]:
         unsettled = np.flatnonzero(near.any(axis=1) & (figures.error > 0))
         if not len(unsettled):
             return [int(k) for k in np.argsort(-figures.value, kind="stable")], figures
-        figures = yield Settle(figures, unsettled.tolist())
+        figures = yield Refine(figures, unsettled.tolist())
 
 
-def highest(figures: F, among: Sequence[int], rivals: np.ndarray | None = None
+def find_highest(figures: F, among: Sequence[int], rivals: np.ndarray | None = None
             ) -> Generator[Request, Any, tuple[int, F]]:
     """Find the highest of some figures; of equal ones the first.
 
@@ -44,13 +44,13 @@ def highest(figures: F, among: Sequence[int], rivals: np.ndarray | None = None
         (index, the figures as they were settled)
     """
     while True:
-        best, unsettled = _contenders(figures, np.asarray(among), rivals, 0.0)
+        best, unsettled = _find_contenders(figures, np.asarray(among), rivals, 0.0)
         if not unsettled:
             return best, figures
-        figures = yield Settle(figures, unsettled)
+        figures = yield Refine(figures, unsettled)
 
 
-def highest_of_each(figures: F, groups: Sequence[Sequence[int]], shifts: Sequence[np.ndarray] | None = None
+def find_highest_of_each(figures: F, groups: Sequence[Sequence[int]], shifts: Sequence[np.ndarray] | None = None
                     ) -> Generator[Request, Any, tuple[list[int], F]]:
     """Find the highest of each group of figures, all groups settled together; of equal ones the first of its group.
 
@@ -65,15 +65,15 @@ def highest_of_each(figures: F, groups: Sequence[Sequence[int]], shifts: Sequenc
     """
     added: Sequence[Any] = [0.0] * len(groups) if shifts is None else shifts
     while True:
-        found = [_contenders(figures, np.asarray(group), None, shift)
+        found = [_find_contenders(figures, np.asarray(group), None, shift)
                  for group, shift in zip(groups, added, strict=True)]
         unsettled = sorted({k for _, doubtful in found for k in doubtful})
         if not unsettled:
             return [best for best, _ in found], figures
-        figures = yield Settle(figures, unsettled)
+        figures = yield Refine(figures, unsettled)
 
 
-def _contenders(figures: Figures, chosen: np.ndarray, rivals: np.ndarray | None, shift: np.ndarray | float
+def _find_contenders(figures: Estimates, chosen: np.ndarray, rivals: np.ndarray | None, shift: np.ndarray | float
                 ) -> tuple[int, list[int]]:
     """Return the highest of some figures as they stand, and what must be settled before that is sure."""
     value = figures.value[chosen] + shift
@@ -86,7 +86,7 @@ def _contenders(figures: Figures, chosen: np.ndarray, rivals: np.ndarray | None,
     return best, [int(k) for k in (best, *chosen[near]) if figures.error[k] > 0] if near.any() else []
 
 
-def raced(figures: F, standing: int, among: Sequence[int], keen: np.ndarray
+def sample_by_gain(figures: F, standing: int, among: Sequence[int], keen: np.ndarray
           ) -> Generator[Request, Any, tuple[int | None, F]]:
     """Draw one of some figures, each with a chance in proportion to its rise above another one.
 
@@ -112,13 +112,13 @@ def raced(figures: F, standing: int, among: Sequence[int], keen: np.ndarray
         unsettled = [] if sure else [int(k) for k in (standing, *chosen[near]) if figures.error[k] > 0]
         if not unsettled:
             return (int(chosen[best]) if rise[best] > 0 else None), figures
-        figures = yield Settle(figures, unsettled)
+        figures = yield Refine(figures, unsettled)
 
 
-def at_least(figures: F, k: int, threshold: float) -> Generator[Request, Any, tuple[bool, F]]:
+def reaches(figures: F, k: int, threshold: float) -> Generator[Request, Any, tuple[bool, F]]:
     """Tell whether figure k reaches a threshold."""
     while figures.error[k] > 0 and abs(figures.value[k] - threshold) <= figures.error[k]:
-        figures = yield Settle(figures, [k])
+        figures = yield Refine(figures, [k])
     return bool(figures.value[k] >= threshold), figures
 
 
@@ -127,29 +127,29 @@ def beats(figures: F, k: int, others: F, j: int) -> Generator[Request, Any, tupl
     while max(figures.error[k], others.error[j]) > 0 and (
             abs(figures.value[k] - others.value[j]) <= max(figures.spread[k], others.spread[j])):
         if figures.error[k] > 0:
-            figures = yield Settle(figures, [k])
+            figures = yield Refine(figures, [k])
         if others.error[j] > 0:
-            others = yield Settle(others, [j])
+            others = yield Refine(others, [j])
     return bool(figures.value[k] > others.value[j]), figures, others
 
 
-def confirmed(figures: F, which: Sequence[int]) -> Asking[F]:
+def confirm(figures: F, which: Sequence[int]) -> Asking[F]:
     """Have every figure that was only screened made again in fp32."""
     screened = [k for k in which if figures.level[k] < BATCHED]
-    return (yield Settle(figures, screened)) if screened else figures
+    return (yield Refine(figures, screened)) if screened else figures
 
 
-def likely_words(filled: Filled) -> Generator[Request, Any, Sequence[tuple[str, ...]]]:
+def settle_likely_words(filled: Filled) -> Generator[Request, Any, Sequence[tuple[str, ...]]]:
     """Return for each blank its likely words, the same whatever stood in a batch beside it."""
     while len(unsure := np.flatnonzero((filled.error > 0) & (filled.value <= filled.error))):
-        filled = yield Settle(filled, unsure.tolist())
+        filled = yield Refine(filled, unsure.tolist())
     return filled.words
 
 
-def rounded(figures: Figures, k: int, digits: int) -> Generator[Request, Any, float]:
+def settle_rounded(figures: Estimates, k: int, digits: int) -> Generator[Request, Any, float]:
     """Return figure k rounded, the same for every batch: settled where the error reaches across a rounding limit."""
     while True:
         value, error = float(figures.value[k]), float(figures.error[k])
         if not error > 0 or round(value - error, digits) == round(value + error, digits):
             return round(value, digits)
-        figures = yield Settle(figures, [k])
+        figures = yield Refine(figures, [k])

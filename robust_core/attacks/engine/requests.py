@@ -75,7 +75,7 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True)
-class Figures:
+class Estimates:
     """Numbers to choose by, and how far each may be from its canonical value (fp32, unpadded, alone).
 
     Args:
@@ -96,7 +96,7 @@ class Figures:
 
 
 @dataclasses.dataclass(frozen=True)
-class Scores(Figures):
+class Scores(Estimates):
     """Answer to `Score`; `value` is one minus the probability of the reference label: what a search wants to be high.
 
     Args:
@@ -118,14 +118,14 @@ class Scores(Figures):
 
 
 @dataclasses.dataclass(frozen=True)
-class Settle:
+class Refine:
     """Ask again, more exactly, for figures that are too close to call; answered by the whole of them, renewed.
 
     A screened figure is made again in fp32, a batched one in the canonical shape. Not counted as queries: the texts
     were submitted before.
     """
 
-    figures: Figures
+    figures: Estimates
     which: Sequence[int]
 
 
@@ -158,7 +158,7 @@ class Fill:
 
 
 @dataclasses.dataclass(frozen=True)
-class Filled(Figures):
+class Filled(Estimates):
     """Answer to `Fill`; `value` is by how much log-probabilities may be off before a choice of words is another one.
 
     Args:
@@ -205,5 +205,5 @@ class Pause:
     idle: bool = False
 
 
-Request = Score | Similarity | Fill | Settle | Judge | Accept | Pause
+Request = Score | Similarity | Fill | Refine | Judge | Accept | Pause
 Search = Generator[Request, Any, Candidate]

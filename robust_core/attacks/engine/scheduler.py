@@ -13,22 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core.attacks.engine.encoder_server import EncoderServer
 from robust_core.attacks.engine.masked_lm_server import MaskedLMServer
-from robust_core.attacks.engine.requests import (
-    Accept,
-    Fill,
-    Filled,
-    Judge,
-    Pause,
-    Request,
-    Score,
-    Scores,
-    Settle,
-)
-from robust_core.attacks.engine.search_state import Running, Stopped, Tally
+from robust_core.attacks.engine.requests import Accept, Fill, Filled, Judge, Pause, Refine, Request, Score, Scores
+from robust_core.attacks.engine.search_state import ActiveSearch, SearchState, SearchStopped
 from robust_core.attacks.engine.victim_server import VictimServer
 from robust_core.errors import MissingResource, RobustError
 from robust_core.text import diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, Filler, Precision
+from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, MaskedLanguageModel, Precision
 
 if TYPE_CHECKING:
     from robust_core.attacks.base import Attack
@@ -55,7 +45,7 @@ class Scheduler:
 
     def __init__(self, attack: "Attack", victims: Sequence[Classifier], *, seed: int, stop: threading.Event | None,
                  width: int, encoder: Encoder | None, precision: Precision = "exact",
-                 masked: Filler | str = "minilm", similarity: bool = True) -> None:
+                 masked: MaskedLanguageModel | str = "minilm", similarity: bool = True) -> None:
         self._attack, self._similarity = attack, similarity
         self._victims = list(victims)
         self._seed = seed
@@ -66,13 +56,13 @@ class Scheduler:
         # One server a victim, the last two are the masked language model and the encoder.
         self._servers: list[Server] = [*(VictimServer(victim, screened) for victim in self._victims),
                                        MaskedLMServer(masked, device), EncoderServer(encoder, screened, device)]
-        self._paused: list[Running] = []
+        self._paused: list[ActiveSearch] = []
         self._events: list[Event] = []
 
     def run(self, examples: Iterable[Example]) -> Iterator[Event]:
         """Yield the events of all searches."""
         pairs = ((example, v) for example in examples for v in range(len(self._victims)))
-        running: set[Running] = set()
+        running: set[ActiveSearch] = set()
         more = True
         try:
             while more or running:
@@ -104,21 +94,21 @@ class Scheduler:
         events, self._events = self._events, []
         yield from events
 
-    def _start(self, example: Example, v: int, running: set[Running]) -> Running:
+    def _start(self, example: Example, v: int, running: set[ActiveSearch]) -> ActiveSearch:
         victim = self._victims[v]
-        tally = Tally(time.perf_counter(), self._attack.max_queries)
+        tally = SearchState(time.perf_counter(), self._attack.max_queries)
         steps = self._attack.attempt(example, victim, tally, self._seed, compared=self._similarity)
-        search = Running(example, v, steps, tally)
+        search = ActiveSearch(example, v, steps, tally)
         running.add(search)
         self._emit(search, "started", text=example.text)
         self._resume(search, None, running)
         return search
 
-    def _late(self, search: Running) -> bool:
+    def _late(self, search: ActiveSearch) -> bool:
         limit = self._attack.time_limit
         return bool(limit) and search.tally.searching and search.tally.seconds() > limit
 
-    def _end(self, searches: list[Running], running: set[Running]) -> None:
+    def _end(self, searches: list[ActiveSearch], running: set[ActiveSearch]) -> None:
         """Throw Stopped into searches, and answer the few questions that their last words need."""
         for search in searches:
             search.tally.ending = True
@@ -127,11 +117,11 @@ class Scheduler:
                 if server is None or search.tally.searching:
                     (self._paused if server is None else server.waiting).remove(search)
                     search.missing.clear()
-                    self._resume(search, Stopped(), running, throw=True)
+                    self._resume(search, SearchStopped(), running, throw=True)
                 else:
                     self._serve(server, running, only=search)
 
-    def _resume(self, search: Running, answer: Any, running: set[Running], throw: bool = False) -> None:  # noqa: ANN401
+    def _resume(self, search: ActiveSearch, answer: Any, running: set[ActiveSearch], throw: bool = False) -> None:  # noqa: ANN401
         """Hand a search its answer, and put its next request into the queue of whoever answers it."""
         try:
             while True:
@@ -150,7 +140,7 @@ class Scheduler:
                     if search.tally.searching and (self._stop.is_set() or self._late(search)):
                         # Answers from the cache alone could keep a search here past its time.
                         search.tally.ending = throw = True
-                        answer = Stopped()
+                        answer = SearchStopped()
                 else:
                     server.waiting.append(search)
                     return
@@ -158,7 +148,7 @@ class Scheduler:
             running.discard(search)
             result: AttackResult = finished.value
             self._emit(search, "result", result=result)
-        except Stopped:
+        except SearchStopped:
             running.discard(search)
         except MissingResource:
             # Every other search would end the same way: one line is enough.
@@ -167,7 +157,7 @@ class Scheduler:
             running.discard(search)
             self._fail(search, error)
 
-    def _fail(self, search: Running, error: Exception) -> None:
+    def _fail(self, search: ActiveSearch, error: Exception) -> None:
         if isinstance(error, RobustError):
             message = str(error)
         else:
@@ -175,10 +165,10 @@ class Scheduler:
             message = f"The attack broke off with an internal error ({type(error).__name__})."
         self._emit(search, "error", message=message)
 
-    def _emit(self, search: Running, kind: str, result: AttackResult | None = None, **data: Any) -> None:  # noqa: ANN401
+    def _emit(self, search: ActiveSearch, kind: str, result: AttackResult | None = None, **data: Any) -> None:  # noqa: ANN401
         self._events.append(Event(kind, search.example.uid, self._victims[search.victim].id, data, result))
 
-    def _accept(self, search: Running, request: Accept) -> None:
+    def _accept(self, search: ActiveSearch, request: Accept) -> None:
         tally = search.tally
         tally.eligible += request.eligible
         if request.candidate is None or request.proba is None:
@@ -188,18 +178,18 @@ class Scheduler:
         self._emit(search, "step", queries=tally.queries, text=text, proba=tally.current,
                    swaps=diff(search.example.text, text))
 
-    def _server(self, search: Running, request: Request) -> Server:
+    def _server(self, search: ActiveSearch, request: Request) -> Server:
         """Return who answers a request."""
-        about = request.figures if isinstance(request, Settle) else request
+        about = request.figures if isinstance(request, Refine) else request
         if isinstance(about, Fill | Filled):
             return self._servers[-2]
         return self._servers[search.victim if isinstance(about, Score | Scores | Judge) else -1]
 
-    def _answer(self, search: Running) -> Scores:
+    def _answer(self, search: ActiveSearch) -> Scores:
         """Count and assemble the answer to a request; what a stopped search never heard is not counted."""
         request, tally, server = search.request, search.tally, self._servers[search.victim]
         assert isinstance(server, VictimServer)
-        if isinstance(request, Settle):
+        if isinstance(request, Refine):
             return server.answer(search)
         assert isinstance(request, Score)
         tally.queries += len(search.keys)
@@ -211,7 +201,7 @@ class Scheduler:
         self._emit(search, "progress", queries=tally.queries, text=text, trying=request.trying, proba=tally.current)
         return scores
 
-    def _serve(self, server: Server, running: set[Running], only: Running | None = None) -> None:
+    def _serve(self, server: Server, running: set[ActiveSearch], only: ActiveSearch | None = None) -> None:
         """Let one server work off one batch, and resume the searches whose answers are complete."""
         started = time.perf_counter()
         waiting = [only] if only else list(server.waiting)
@@ -227,7 +217,7 @@ class Scheduler:
             server.waiting.remove(search)
             self._resume(search, self._answer(search) if answer is None else answer, running)
 
-    def _alone(self, server: Server, waiting: list[Running], error: Exception, running: set[Running]) -> None:
+    def _alone(self, server: Server, waiting: list[ActiveSearch], error: Exception, running: set[ActiveSearch]) -> None:
         """After a failed batch, end the search that fails alone as well, so that the others go on."""
         if len(waiting) > 1:
             for search in waiting:

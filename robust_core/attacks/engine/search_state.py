@@ -22,11 +22,11 @@ from robust_core.types import Step
 if TYPE_CHECKING:
     pass
 # Population searches ask thousands of times: beyond this many steps only those that changed the text are kept.
-_STEPS = 400
+_MOST_STEPS = 400
 
 
 @dataclasses.dataclass
-class Tally:
+class SearchState:
     """Counts and state of one search, kept by the scheduler so that no attack can miscount.
 
     `searching` holds while the attack itself runs, not while its outcome is judged; `ending` once it was told to stop.
@@ -60,7 +60,7 @@ class Tally:
 
     def asked(self, trying: str, proba: np.ndarray) -> None:
         """Note a question that was answered by (m, classes) probabilities."""
-        if len(proba) and len(self.steps) < _STEPS:
+        if len(proba) and len(self.steps) < _MOST_STEPS:
             lowest = float(proba[:, self.reference].min())
             self.steps.append(Step(self.queries, trying, len(proba), lowest, "", self.current))
 
@@ -78,13 +78,13 @@ class Tally:
 
 
 @dataclasses.dataclass(eq=False)
-class Running:
+class ActiveSearch:
     """One running search: its coroutine, its open request, and the part of the answer that is there already."""
 
     example: Example
     victim: int
     steps: Generator[Request, Any, AttackResult]
-    tally: Tally
+    tally: SearchState
     splice: "Splice | None" = None
     cache: dict[Any, tuple[int, np.ndarray]] = dataclasses.field(default_factory=dict)
     request: Request | None = None
@@ -94,5 +94,5 @@ class Running:
     over: bool = False
 
 
-class Stopped(Exception):  # noqa: N818 (not an error: thrown into a search to end it)
+class SearchStopped(Exception):  # noqa: N818 (not an error: thrown into a search to end it)
     """The user or a time limit ended a search."""

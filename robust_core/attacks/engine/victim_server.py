@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import (
-    BATCHED,
-    CANONICAL,
-    SCREENED,
-    Judge,
-    Score,
-    Scores,
-    Settle,
-)
-from robust_core.attacks.engine.server import ALONE, Answers, first_alike, noise_bounds
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Judge, Refine, Score, Scores
+from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.types import Noise
 
 if TYPE_CHECKING:
-    from robust_core.attacks.engine.search_state import Running
+    from robust_core.attacks.engine.search_state import ActiveSearch
 
 # A classifier of unknown cost gets this many texts at a time, so that Stop is heard in between.
 _PLAIN_TEXTS = 32
@@ -46,7 +38,7 @@ class VictimServer:
 
     def __init__(self, victim: Any, screened: bool) -> None:  # noqa: ANN401 (a classifier of either kind)
         self.victim = victim
-        self.waiting: list[Running] = []
+        self.waiting: list[ActiveSearch] = []
         self.worked = 0.0
         self._passed = 0
         self._tokens = hasattr(victim, "proba_from_ids")
@@ -57,15 +49,15 @@ class VictimServer:
         del searches
         return bool(self.waiting)
 
-    def answers_now(self, search: "Running") -> bool:
+    def answers_now(self, search: "ActiveSearch") -> bool:
         """Find what must be run for a search's request; return whether everything is known already."""
-        if isinstance(search.request, Score | Settle):
+        if isinstance(search.request, Score | Refine):
             self._open(search, search.request)
             return not search.missing
         return False
 
-    def _open(self, search: "Running", request: Score | Settle) -> None:
-        if isinstance(request, Settle):
+    def _open(self, search: "ActiveSearch", request: Score | Refine) -> None:
+        if isinstance(request, Refine):
             keys = {request.figures.keys[k]: int(request.figures.level[k]) + 1 for k in request.which}
             search.missing.extend((level, key) for key, level in keys.items() if search.cache[key][0] < level)
             return
@@ -81,26 +73,26 @@ class VictimServer:
         search.missing.extend((level, key) for key in dict.fromkeys(search.keys)
                               if search.cache.get(key, (-1,))[0] < level)
 
-    def answer(self, search: "Running") -> Scores:
+    def answer(self, search: "ActiveSearch") -> Scores:
         """Assemble the answer to a request whose texts have all been run."""
-        keys = search.request.figures.keys if isinstance(search.request, Settle) else search.keys
+        keys = search.request.figures.keys if isinstance(search.request, Refine) else search.keys
         reference = search.tally.reference
         found = [search.cache[key] for key in keys]
         level = np.array([entry[0] for entry in found], dtype=np.int8)
         proba = np.stack([entry[1] for entry in found]) if found else np.zeros((0, len(self.victim.labels)), "f4")
         own = proba[:, reference].astype(np.float64)
         slope = own * (1 - own)
-        absolute, spread = noise_bounds(level, self.victim, FP32)
+        absolute, spread = bound_noise(level, self.victim, FP32)
         rest = np.delete(proba, reference, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
         tiny = np.finfo(np.float32).tiny
         margin = np.abs(np.log(np.maximum(own, tiny)) - np.log(np.maximum(rest, tiny)))
         open_ = level < CANONICAL
         return Scores(
             1.0 - proba[:, reference], (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
-            level, first_alike(keys), keys, proba, reference, search.tally.over,
+            level, find_first_alike(keys), keys, proba, reference, search.tally.over,
             open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)))
 
-    def serve(self, waiting: Sequence["Running"]) -> Answers:
+    def serve(self, waiting: Sequence["ActiveSearch"]) -> Answers:
         """Work off one batch; return the searches whose answers are complete, with the answers."""
         judged = [search for search in waiting if isinstance(search.request, Judge)][:ALONE]
         if judged:
@@ -110,7 +102,7 @@ class VictimServer:
         self._run(level, self._take([search for search in waiting if search.missing[0][0] == level], level))
         return [(search, None) for search in waiting if not search.missing]
 
-    def _level(self, waiting: Sequence["Running"]) -> int:
+    def _level(self, waiting: Sequence["ActiveSearch"]) -> int:
         """Return the level with most to run, since full batches are fast; nobody is passed over for long."""
         rows: collections.Counter[int] = collections.Counter()
         for search in waiting:
@@ -119,13 +111,13 @@ class VictimServer:
         self._passed = 0 if most == first or self._passed >= _PATIENCE else self._passed + 1
         return most if self._passed else first
 
-    def _take(self, waiting: Sequence["Running"], level: int) -> list[tuple["Running", Any]]:
+    def _take(self, waiting: Sequence["ActiveSearch"], level: int) -> list[tuple["ActiveSearch", Any]]:
         """Take what fits into one batch: first of the search that waits longest, then of those with rows as long."""
         alone = level == CANONICAL or not self._tokens
         length = (lambda _: 1) if alone else (lambda key: len(key))
         lead = length(waiting[0].missing[0][1])
         budget = ALONE if level == CANONICAL else self._budget(level)
-        taken: list[tuple[Running, Any]] = []
+        taken: list[tuple[ActiveSearch, Any]] = []
         longest = 1
         for search in sorted(waiting, key=lambda search: abs(length(search.missing[0][1]) - lead)):
             while search.missing and search.missing[0][0] == level:
@@ -140,7 +132,7 @@ class VictimServer:
             return _PLAIN_TEXTS
         return getattr(self.victim, "budget", 4096) * (2 if level == SCREENED else 1)
 
-    def _run(self, level: int, taken: list[tuple["Running", Any]]) -> None:
+    def _run(self, level: int, taken: list[tuple["ActiveSearch", Any]]) -> None:
         keys, alone = list(dict.fromkeys(key for _, key in taken)), level == CANONICAL
         try:
             if not self._tokens:

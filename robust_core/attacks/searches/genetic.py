@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.engine.near_ties import highest_of_each
+from robust_core.attacks.engine.near_ties import find_highest_of_each
 from robust_core.attacks.engine.requests import Request, Search
-from robust_core.attacks.searches.population import Field, Herd, Member, leader, scored
+from robust_core.attacks.searches.population import Member, Population, SearchSpace, find_best_member, score_members
 
 
 @dataclasses.dataclass(frozen=True)
-class Breed:
+class GeneticSettings:
     """How members multiply.
 
     Args:
@@ -24,7 +24,7 @@ class Breed:
         temperature: Divides figures before the softmax that parents are drawn from.
     """
 
-    field: Field
+    field: SearchSpace
     weight: Callable[[Member, int], float]
     taken: Callable[[np.random.Generator, int], np.ndarray]
     size: int
@@ -32,7 +32,7 @@ class Breed:
     temperature: float
 
 
-def evolve(breed: Breed, places: Mapping[int, list[int]], founders: int, rng: np.random.Generator) -> Search:
+def evolve(breed: GeneticSettings, places: Mapping[int, list[int]], founders: int, rng: np.random.Generator) -> Search:
     """Improve founders by a swap each, then let the fitter ones have children, until the victim errs.
 
     Differs from TextAttack: fitter members are likelier parents, as in the paper (its sign is reversed); a child with
@@ -48,42 +48,42 @@ def evolve(breed: Breed, places: Mapping[int, list[int]], founders: int, rng: np
     field = breed.field
     if not any(places.values()):
         return field.candidate(Member())
-    best = yield from scored(field, [Member()], "original text")
+    best = yield from score_members(field, [Member()], "original text")
     if best.scores.over:
         return field.candidate(Member())
-    herd = yield from improved(breed, best.pick([0] * founders), places, rng)
-    best, won, herd = yield from leader(field, best, herd)
+    herd = yield from improve_members(breed, best.pick([0] * founders), places, rng)
+    best, won, herd = yield from find_best_member(field, best, herd)
     for _ in range(breed.generations):
         if won or herd.scores.over or not _may_change(field, herd):
             break
-        children, herd = yield from _children(breed, herd, rng)
-        young = yield from scored(field, children, "crossing")
+        children, herd = yield from _make_children(breed, herd, rng)
+        young = yield from score_members(field, children, "crossing")
         if not young.scores.over:
-            young = yield from improved(breed, young, dict(enumerate(map(field.open, young.members))), rng)
-        best, won, young = yield from leader(field, best, young)
+            young = yield from improve_members(breed, young, dict(enumerate(map(field.open, young.members))), rng)
+        best, won, young = yield from find_best_member(field, best, young)
         herd = best.joined(young)
     return field.candidate(best.members[0])
 
 
-def _may_change(field: Field, herd: Herd) -> bool:
+def _may_change(field: SearchSpace, herd: Population) -> bool:
     """Return whether members differ or one has a word left to swap: else nothing new can come."""
     first = herd.members[0]
     return any(member.words != first.words for member in herd.members) or bool(field.open(first))
 
 
-def _children(breed: Breed, herd: Herd, rng: np.random.Generator
-              ) -> Generator[Request, Any, tuple[list[Member], Herd]]:
+def _make_children(breed: GeneticSettings, herd: Population, rng: np.random.Generator
+              ) -> Generator[Request, Any, tuple[list[Member], Population]]:
     """Draw parents by softmax of their figures and cross them; one child fewer than members."""
     field, size = breed.field, len(herd.members)
     noise = breed.temperature * rng.gumbel(size=(2 * (size - 1), size))
-    parents, scores = yield from highest_of_each(herd.scores, [range(size)] * len(noise), list(noise))
+    parents, scores = yield from find_highest_of_each(herd.scores, [range(size)] * len(noise), list(noise))
     pairs = zip(parents[: size - 1], parents[size - 1:], strict=True)
     children = [herd.members[a].mixed(herd.members[b], breed.taken(rng, field.target.reach)) for a, b in pairs]
-    return [field.within(child, rng) for child in children], Herd(herd.members, scores)
+    return [field.within(child, rng) for child in children], Population(herd.members, scores)
 
 
-def improved(breed: Breed, herd: Herd, places: Mapping[int, list[int]], rng: np.random.Generator
-             ) -> Generator[Request, Any, Herd]:
+def improve_members(breed: GeneticSettings, herd: Population, places: Mapping[int, list[int]], rng: np.random.Generator
+             ) -> Generator[Request, Any, Population]:
     """Swap one word of each member for the best substitute; where none raises its figure, try its next word.
 
     Args:
@@ -94,21 +94,21 @@ def improved(breed: Breed, herd: Herd, places: Mapping[int, list[int]], rng: np.
     """
     field, left = breed.field, {k: list(positions) for k, positions in places.items() if positions}
     while left and not herd.scores.over:
-        moves = {k: field.moves(herd.members[k], _draw(breed, herd.members[k], positions, rng))
+        moves = {k: field.moves(herd.members[k], _draw_position(breed, herd.members[k], positions, rng))
                  for k, positions in left.items()}
         size, flat = len(herd.members), [move for group in moves.values() for move in group]
-        both = herd.joined((yield from scored(field, flat, "swapping")))
+        both = herd.joined((yield from score_members(field, flat, "swapping")))
         ends = np.minimum(size + np.cumsum([len(group) for group in moves.values()]), len(both.members))
         starts = [size, *ends[:-1]]
         groups = [[k, *range(start, end)] for k, start, end in zip(moves, starts, ends, strict=True)]
-        rows, scores = yield from highest_of_each(both.scores, groups)
+        rows, scores = yield from find_highest_of_each(both.scores, groups)
         chosen = dict(zip(moves, rows, strict=True))
-        herd = Herd(both.members, scores).pick([chosen.get(k, k) for k in range(size)])
+        herd = Population(both.members, scores).pick([chosen.get(k, k) for k in range(size)])
         left = {k: positions for k, positions in left.items() if chosen[k] == k and positions}
     return herd
 
 
-def _draw(breed: Breed, member: Member, positions: list[int], rng: np.random.Generator) -> int:
+def _draw_position(breed: GeneticSettings, member: Member, positions: list[int], rng: np.random.Generator) -> int:
     """Take a position from a list, by weight."""
     weight = np.array([breed.weight(member, i) for i in positions], dtype=np.float64)
     return positions.pop(int(rng.choice(len(positions), p=weight / weight.sum())))

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks.constraints import SentenceSimilarity
-from robust_core.attacks.engine.near_ties import at_least, beats, confirmed, highest, ranking
+from robust_core.attacks.engine.near_ties import beats, confirm, find_highest, rank, reaches
 from robust_core.attacks.engine.requests import (
     CANONICAL,
     Accept,
     Candidate,
-    Figures,
+    Estimates,
+    Refine,
     Request,
     Score,
     Scores,
     Search,
-    Settle,
     Target,
 )
 from robust_core.resources import stop_words
@@ -43,11 +43,11 @@ def rank_by_deletion(target: Target) -> Generator[Request, Any, tuple[list[int],
     # Most deletions change little, so that nearly all of them would have to be told apart again after a screening.
     scores: Scores = yield Score(deletions, trying="ranking words", precise=True)
     yield Accept(None, eligible=len(scores.proba))
-    order, scores = yield from ranking(scores)
+    order, scores = yield from rank(scores)
     return [positions[k] for k in order], scores.over
 
 
-def swap_candidates(draft: Draft, position: int, words: Sequence[str]) -> list[Candidate]:
+def make_swap_candidates(draft: Draft, position: int, words: Sequence[str]) -> list[Candidate]:
     """Return the candidates that put each of `words` at `position`, sorted by text."""
     tail = draft.text[draft.spans[position].end:]
     ordered = sorted(dict.fromkeys(words), key=lambda word: word + tail)
@@ -77,20 +77,20 @@ def greedy_fills(target: Target, order: Sequence[int],
         sentence: The constraint on the sentence, asked last and only where it decides; None where there is none.
         against_original: Whether the sentence is compared with the original text rather than the previous one.
     """
-    current, standing = Candidate(target.draft), Standing.of(target)
+    current, standing = Candidate(target.draft), Incumbent.of(target)
     for position in order:
         draft = current.draft
-        candidates = swap_candidates(draft, position, (yield from words_at(draft, position)))
+        candidates = make_swap_candidates(draft, position, (yield from words_at(draft, position)))
         if not candidates:
             continue
         scores: Scores = yield Score(candidates, trying=draft.words[position])
         if sentence is None:
             yield Accept(None, eligible=len(scores.proba))
         reference = target.draft if against_original else draft
-        gate = Gate(sentence, reference, candidates[: len(scores.proba)], position)
-        chosen, scores = yield from choose(scores, standing, gate)
+        gate = LazySentenceConstraint(sentence, reference, candidates[: len(scores.proba)], position)
+        chosen, scores = yield from choose_swap(scores, standing, gate)
         if chosen is not None:
-            scores = yield from confirmed(scores, [chosen])
+            scores = yield from confirm(scores, [chosen])
             current, standing.scores, standing.index = candidates[chosen], scores, chosen
             yield Accept(current, scores.proba[chosen])
             if scores.success[chosen]:
@@ -101,7 +101,7 @@ def greedy_fills(target: Target, order: Sequence[int],
 
 
 @dataclasses.dataclass
-class Standing:
+class Incumbent:
     """The figure of the text as it stands, which a better one must beat.
 
     Args:
@@ -113,14 +113,14 @@ class Standing:
     index: int
 
     @classmethod
-    def of(cls, target: Target) -> "Standing":
+    def of(cls, target: Target) -> "Incumbent":
         """Return the standing of the original text, whose probabilities are canonical."""
         proba, zero = target.before[None], np.zeros(1)
         return cls(Scores(1.0 - proba[:, target.reference_label], zero, zero, np.full(1, CANONICAL), np.zeros(1, int),
                           [target.draft.text], proba, target.reference_label, False, np.zeros(1, bool)), 0)
 
 
-class Gate:
+class LazySentenceConstraint:
     """The sentence constraint on one position's candidates, asked only where it decides.
 
     Args:
@@ -134,7 +134,7 @@ class Gate:
                  position: int) -> None:
         self._sentence, self._reference, self._candidates = sentence, reference, candidates
         self._position = position
-        self._known: dict[int, tuple[Figures, int]] = {}
+        self._known: dict[int, tuple[Estimates, int]] = {}
         self.measures = sentence is not None and sentence.measures(reference)
 
     def passes(self, k: int, ahead: Callable[[int], Sequence[int]]) -> Generator[Request, Any, bool]:
@@ -152,7 +152,7 @@ class Gate:
                 self._reference, [self._candidates[j] for j in new], self._position)
             passed = 0
             for i in range(len(new)):
-                enough, figures = yield from at_least(figures, i, self._sentence.least)
+                enough, figures = yield from reaches(figures, i, self._sentence.least)
                 passed += enough
             self._known.update({j: (figures, i) for i, j in enumerate(new)})
             yield Accept(None, eligible=passed)
@@ -167,13 +167,13 @@ class Gate:
             closer, one, other = yield from beats(*mine, *others)
             self._known[k], self._known[best] = (one, mine[1]), (other, others[1])
             if not closer and one.value[mine[1]] == other.value[others[1]]:
-                best, scores = yield from highest(scores, sorted((k, best)))
+                best, scores = yield from find_highest(scores, sorted((k, best)))
             elif closer:
                 best = k
         return best, scores
 
 
-def choose(scores: Scores, standing: Standing, gate: Gate) -> Generator[Request, Any, tuple[int | None, Scores]]:
+def choose_swap(scores: Scores, standing: Incumbent, gate: LazySentenceConstraint) -> Generator[Request, Any, tuple[int | None, Scores]]:
     """Pick the best candidate that passes the sentence constraint and beats the text as it stands.
 
     Among successes the most similar is taken (the first on equality), looking down the passing candidates until one
@@ -184,18 +184,18 @@ def choose(scores: Scores, standing: Standing, gate: Gate) -> Generator[Request,
     """
     unsure = np.flatnonzero(scores.unsure).tolist()
     while unsure:
-        scores = yield Settle(scores, unsure)
+        scores = yield Refine(scores, unsure)
         unsure = np.flatnonzero(scores.unsure).tolist()
     left, chosen = list(range(len(scores.value))), list[int]()
     while left:
         # Where similarity decides among successes, their own order does not matter.
         rivals = ~scores.success if gate.measures and scores.success[left[int(scores.value[left].argmax())]] else None
-        k, scores = yield from highest(scores, left, rivals)
+        k, scores = yield from find_highest(scores, left, rivals)
         if not chosen:
             better, scores, standing.scores = yield from beats(scores, k, standing.scores, standing.index)
             if not better:
                 return None, scores
-        if (yield from gate.passes(k, functools.partial(_ahead, scores, left, k))):
+        if (yield from gate.passes(k, functools.partial(_look_ahead, scores, left, k))):
             if not gate.measures or not scores.success[k]:
                 return (k, scores) if not chosen else (yield from gate.most_similar(chosen, scores))
             chosen.append(k)
@@ -203,7 +203,7 @@ def choose(scores: Scores, standing: Standing, gate: Gate) -> Generator[Request,
     return (yield from gate.most_similar(chosen, scores)) if chosen else (None, scores)
 
 
-def _ahead(scores: Scores, left: Sequence[int], k: int, asked: int) -> list[int]:
+def _look_ahead(scores: Scores, left: Sequence[int], k: int, asked: int) -> list[int]:
     """Return which candidates to measure next: all successes at the top, else a few more than before."""
     ranked = [k, *(j for j in sorted(left, key=lambda j: -scores.value[j]) if j != k)]
     top = next((at for at, j in enumerate(ranked) if not scores.success[j]), len(ranked))

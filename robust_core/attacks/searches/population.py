@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.engine.near_ties import confirmed, highest
-from robust_core.attacks.engine.requests import Accept, Candidate, Request, Score, Scores, Settle, Target
+from robust_core.attacks.engine.near_ties import confirm, find_highest
+from robust_core.attacks.engine.requests import Accept, Candidate, Refine, Request, Score, Scores, Target
 from robust_core.resources import stop_words
 from robust_core.text import Edit
 
@@ -32,7 +32,7 @@ class Member:
 
 
 @dataclasses.dataclass(frozen=True)
-class Field:
+class SearchSpace:
     """What a search may do to a text.
 
     Args:
@@ -89,22 +89,22 @@ class Field:
 
 
 @dataclasses.dataclass(frozen=True)
-class Herd:
+class Population:
     """Members and their figures, side by side."""
 
     members: list[Member]
     scores: Scores
 
-    def pick(self, rows: Sequence[int]) -> "Herd":
+    def pick(self, rows: Sequence[int]) -> "Population":
         """Return some of the members."""
-        return Herd([self.members[k] for k in rows], gathered([self.scores], rows))
+        return Population([self.members[k] for k in rows], gather_scores([self.scores], rows))
 
-    def joined(self, other: "Herd") -> "Herd":
+    def joined(self, other: "Population") -> "Population":
         """Return the members of both."""
-        return Herd(self.members + other.members, gathered([self.scores, other.scores]))
+        return Population(self.members + other.members, gather_scores([self.scores, other.scores]))
 
 
-def gathered(parts: Sequence[Scores], rows: Sequence[int] | None = None) -> Scores:
+def gather_scores(parts: Sequence[Scores], rows: Sequence[int] | None = None) -> Scores:
     """Put answers one after the other, and take some rows; of two figures of one text the more exact one holds."""
     keys = [key for part in parts for key in part.keys]
     level = np.concatenate([part.level for part in parts])
@@ -122,14 +122,14 @@ def gathered(parts: Sequence[Scores], rows: Sequence[int] | None = None) -> Scor
                   over=any(part.over for part in parts))
 
 
-def scored(field: Field, members: Sequence[Member], trying: str) -> Generator[Request, Any, Herd]:
+def score_members(field: SearchSpace, members: Sequence[Member], trying: str) -> Generator[Request, Any, Population]:
     """Ask for the figures of members; those that the budget leaves out are missing."""
     scores: Scores = yield Score([field.candidate(member) for member in members], trying=trying)
     yield Accept(None, eligible=len(scores.value))
-    return Herd(list(members[: len(scores.value)]), scores)
+    return Population(list(members[: len(scores.value)]), scores)
 
 
-def leader(field: Field, best: Herd, herd: Herd) -> Generator[Request, Any, tuple[Herd, bool, Herd]]:
+def find_best_member(field: SearchSpace, best: Population, herd: Population) -> Generator[Request, Any, tuple[Population, bool, Population]]:
     """Find the best text so far: the highest success or else the highest figure, of equal ones the first.
 
     Args:
@@ -143,11 +143,11 @@ def leader(field: Field, best: Herd, herd: Herd) -> Generator[Request, Any, tupl
     both = best.joined(herd)
     scores = both.scores
     while scores.unsure.any():
-        scores = yield Settle(scores, np.flatnonzero(scores.unsure).tolist())
+        scores = yield Refine(scores, np.flatnonzero(scores.unsure).tolist())
     won = np.flatnonzero(scores.success).tolist()
-    row, scores = yield from highest(scores, won or range(len(scores.value)))
-    scores = yield from confirmed(scores, [row])
+    row, scores = yield from find_highest(scores, won or range(len(scores.value)))
+    scores = yield from confirm(scores, [row])
     if row:
         yield Accept(field.candidate(both.members[row]), scores.proba[row])
-    both = Herd(both.members, scores)
+    both = Population(both.members, scores)
     return both.pick([row]), bool(won), both.pick(range(1, len(both.members)))

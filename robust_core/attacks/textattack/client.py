@@ -146,7 +146,7 @@ class Worker:
 _WORKER: Worker | None = None
 
 
-def worker() -> Worker:
+def get_worker() -> Worker:
     """Return the process of this process, a new one if there is none."""
     global _WORKER
     with _STARTING:
@@ -155,10 +155,10 @@ def worker() -> Worker:
         return _WORKER
 
 
-def _turn() -> Generator[Request, None, Worker]:
+def _take_turn() -> Generator[Request, None, Worker]:
     """Wait for the turn at a process that waits for an order."""
     while True:
-        found = worker()
+        found = get_worker()
         if not found.take():
             yield Pause(idle=True)
             continue
@@ -181,7 +181,7 @@ def search_in_textattack(self: Attack, target: Target, rng: np.random.Generator)
     if self.max_queries == 1:
         yield Score([Candidate(target.draft)])  # refused: so the budget is known to be spent
         return Candidate(target.draft)
-    process, number, over = (yield from _turn()), next(_NUMBERS), False
+    process, number, over = (yield from _take_turn()), next(_NUMBERS), False
     try:
         end = target.draft.spans[target.reach - 1].end
         head, tail = target.draft.text[:end], target.draft.text[end:]
@@ -210,14 +210,14 @@ def _converse(process: Worker, number: int, head: str, tail: str) -> Generator[R
             raise RobustError(f"TextAttack broke off with an error of its own ({message['error']}).")
         for text in filter(None, (message.get("current"), message.get("end"))):
             if text != at and text in known:
-                best, at = _candidate(text, tail), text
+                best, at = _read_candidate(text, tail), text
                 yield Accept(best, known[text])
         if "end" in message:
             return best
         if "pairs" in message:
             answer = (yield Similarity([(a, b) for a, b in message["pairs"]])).value
         else:
-            scores: Scores = yield Score([_candidate(text, tail) for text in message["texts"]], message["trying"])
+            scores: Scores = yield Score([_read_candidate(text, tail) for text in message["texts"]], message["trying"])
             yield Accept(None, eligible=len(scores.proba))
             if len(scores.proba) < len(message["texts"]):
                 raise RobustError("TextAttack asked for more than its budget.")
@@ -226,5 +226,5 @@ def _converse(process: Worker, number: int, head: str, tail: str) -> Generator[R
         process.send(search=number, answer=answer.tolist())
 
 
-def _candidate(head: str, tail: str) -> Candidate:
+def _read_candidate(head: str, tail: str) -> Candidate:
     return Candidate(Draft.of(clean(head + tail)))

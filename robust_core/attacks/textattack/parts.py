@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks.constraints import PartOfSpeech
-from robust_core.attacks.transformations import blank, cased_substitutes
+from robust_core.attacks.transformations import list_cased_substitutes, make_blank
 from robust_core.errors import MissingResource
 from robust_core.resources import stop_words, tag
 from robust_core.text import Draft
@@ -37,7 +37,7 @@ def prepare() -> None:
     FOLDERS.append(folder)
     words = Path(folder.name) / "nltk" / "corpora" / "stopwords"
     words.mkdir(parents=True)
-    (words / "english").write_text("\n".join(sorted(all_stop_words())) + "\n", encoding="utf-8")
+    (words / "english").write_text("\n".join(sorted(list_stop_words())) + "\n", encoding="utf-8")
     (Path(folder.name) / "post_install_check_3").touch()  # else it downloads NLTK's data at first import
     os.environ["NLTK_DATA"] = str(words.parents[1]) + os.pathsep + os.environ.get("NLTK_DATA", "")
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
@@ -57,12 +57,12 @@ def prepare() -> None:
 
 
 @functools.cache
-def all_stop_words() -> frozenset[str]:
+def list_stop_words() -> frozenset[str]:
     """Return our stop words in lower case, capitalised and in capitals."""
     return frozenset(form for word in stop_words() for form in (word, word.capitalize(), word.title(), word.upper()))
 
 
-def wrapper(predict: Predict) -> Any:  # noqa: ANN401 (a class of textattack)
+def wrap_victim(predict: Predict) -> Any:  # noqa: ANN401 (a class of textattack)
     """Return a victim as TextAttack wants it.
 
     TextAttack takes rows that miss 1 by more than 1e-6 for logits and applies a softmax without a word; rows of many
@@ -85,7 +85,7 @@ def wrapper(predict: Predict) -> Any:  # noqa: ANN401 (a class of textattack)
     return Victim()
 
 
-def cosines(encode: Callable[[list[str]], np.ndarray]) -> Alike:
+def make_alike(encode: Callable[[list[str]], np.ndarray]) -> Alike:
     """Return how alike the texts of pairs are, from an encoder of unit rows; each distinct text is encoded once."""
     def alike(pairs: list[tuple[str, str]]) -> np.ndarray:
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
@@ -103,7 +103,7 @@ def need_masked_model() -> None:
                               f"Where there is a network: hf download {MASKED_MODEL}")
 
 
-def sentence(alike: Alike, least: float, **options: Any) -> Any:  # noqa: ANN401
+def make_sentence_constraint(alike: Alike, least: float, **options: Any) -> Any:  # noqa: ANN401
     """Return TextAttack's constraint on sentences (its windows, its comparisons) with our cosines."""
     import torch
     from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
@@ -123,7 +123,7 @@ def sentence(alike: Alike, least: float, **options: Any) -> Any:  # noqa: ANN401
     return constraint
 
 
-def part_of_speech() -> Any:  # noqa: ANN401
+def make_part_of_speech_constraint() -> Any:  # noqa: ANN401
     """Return a constraint that keeps our part of speech, seen from the original text."""
     from textattack.constraints import Constraint
 
@@ -147,7 +147,7 @@ def part_of_speech() -> Any:  # noqa: ANN401
     return Speech(compare_against_original=True)
 
 
-def swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
+def make_word_swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
     """Return a transformation that puts our substitutes of a word in its place."""
     from textattack.transformations import WordSwap
 
@@ -158,34 +158,34 @@ def swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
     return Swap()
 
 
-def neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
+def make_neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
     """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
-    return swap(lambda word: cased_substitutes(word, max_candidates, min_word_similarity))
+    return make_word_swap(lambda word: list_cased_substitutes(word, max_candidates, min_word_similarity))
 
 
-def likely_swap(most: int, least: float, kept: int) -> Any:  # noqa: ANN401
+def make_likely_swap(most: int, least: float, kept: int) -> Any:  # noqa: ANN401
     """Return the swap by neighbours of which a language model likes the best ones, in the text as it stands.
 
     TextAttack has the language model as a constraint, which keeps as many of each position's candidates.
     """
     from textattack.transformations import WordSwap
 
-    fill = filler(kept)
+    fill = make_filler(kept)
 
     class LikelySwap(WordSwap):
         def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
             draft, found = Draft.of(current_text.text), []
             for i in sorted(indices_to_modify):
-                words = cased_substitutes(draft.words[i], most, least)
+                words = list_cased_substitutes(draft.words[i], most, least)
                 if 0 < kept < len(words):
-                    words = fill(blank(draft, i, i + 1)._replace(among=tuple(words)), 0.0)
+                    words = fill(make_blank(draft, i, i + 1)._replace(among=tuple(words)), 0.0)
                 found += [current_text.replace_word_at_index(i, word) for word in words]
             return found
 
     return LikelySwap()
 
 
-def masked_swap(fill: Words) -> Any:  # noqa: ANN401
+def make_masked_swap(fill: Words) -> Any:  # noqa: ANN401
     """Return WordSwapMaskedLM with our masked language model: words for a blank in the text as it stands."""
     from textattack.transformations import WordSwap
 
@@ -193,26 +193,26 @@ def masked_swap(fill: Words) -> Any:  # noqa: ANN401
         def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
             draft, found = Draft.of(current_text.text), []
             for i in sorted(indices_to_modify):
-                found += [current_text.replace_word_at_index(i, word) for word in fill(blank(draft, i, i + 1))
+                found += [current_text.replace_word_at_index(i, word) for word in fill(make_blank(draft, i, i + 1))
                           if word != current_text.words[i]]
             return found
 
     return MaskedSwap()
 
 
-def masked_insert(fill: Words) -> Any:  # noqa: ANN401
+def make_masked_insert(fill: Words) -> Any:  # noqa: ANN401
     """Return WordInsertionMaskedLM with our masked language model."""
     from textattack.transformations import WordInsertion
 
     class MaskedInsert(WordInsertion):
         def _get_new_words(self, current_text: Any, index: int) -> list[str]:  # noqa: ANN401
             draft = Draft.of(current_text.text)
-            return [word for word in fill(blank(draft, index, index)) if word != draft.words[index]]
+            return [word for word in fill(make_blank(draft, index, index)) if word != draft.words[index]]
 
     return MaskedInsert()
 
 
-def masked_merge(fill: Words) -> Any:  # noqa: ANN401
+def make_masked_merge(fill: Words) -> Any:  # noqa: ANN401
     """Return WordMergeMaskedLM with our masked language model and part of speech; it heeds no other constraint."""
     from textattack.transformations import Transformation
     from textattack.transformations.word_merges.word_merge_masked_lm import find_merge_index
@@ -222,14 +222,14 @@ def masked_merge(fill: Words) -> Any:  # noqa: ANN401
             draft, found = Draft.of(current_text.text), []
             for i in find_merge_index(tag(draft.words)):
                 shorter = current_text.delete_word_at_index(i + 1)
-                found += [shorter.replace_word_at_index(i, word) for word in fill(blank(draft, i, i + 2))
+                found += [shorter.replace_word_at_index(i, word) for word in fill(make_blank(draft, i, i + 2))
                           if word != draft.words[i]]
             return found
 
     return MaskedMerge()
 
 
-def filler(most: int = 50) -> Callable[[Blank, float], list[str]]:
+def make_filler(most: int = 50) -> Callable[[Blank, float], list[str]]:
     """Return the packaged masked language model as TextAttack asks it: alone, each blank once."""
     from robust_core.models import masked_lm
 

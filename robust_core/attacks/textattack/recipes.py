@@ -7,26 +7,24 @@ from unittest import mock
 
 from robust_core.attacks.textattack.parts import (
     Alike,
-    all_stop_words,
-    filler,
-    likely_swap,
-    masked_insert,
-    masked_merge,
-    masked_swap,
+    list_stop_words,
+    make_filler,
+    make_likely_swap,
+    make_masked_insert,
+    make_masked_merge,
+    make_masked_swap,
+    make_neighbour_swap,
+    make_part_of_speech_constraint,
+    make_sentence_constraint,
     need_masked_model,
-    neighbour_swap,
-    part_of_speech,
     prepare,
-    sentence,
 )
-from robust_core.attacks.textattack.parts import (
-    swap as _swap,
-)
-from robust_core.attacks.transformations import cased_substitutes, substitutes, wordnet_swaps
+from robust_core.attacks.textattack.parts import make_word_swap as _swap
+from robust_core.attacks.transformations import list_cased_substitutes, list_substitutes, list_wordnet_swaps
 from robust_core.types import Blank
 
 
-def recipe(name: str, victim: Any, alike: Alike, **options: Any) -> Any:  # noqa: ANN401 (classes of textattack)
+def build_recipe(name: str, victim: Any, alike: Alike, **options: Any) -> Any:  # noqa: ANN401 (classes of textattack)
     """Return a `textattack.Attack`.
 
     Args:
@@ -42,13 +40,13 @@ def recipe(name: str, victim: Any, alike: Alike, **options: Any) -> Any:  # noqa
     return _RECIPES[name](victim, alike, **options)
 
 
-def _plain(victim: Any, constraints: list[Any], transformation: Any, search: Any) -> Any:  # noqa: ANN401
+def _build_plain(victim: Any, constraints: list[Any], transformation: Any, search: Any) -> Any:  # noqa: ANN401
     """Return an attack that flips and leaves stop words alone."""
     from textattack import Attack
     from textattack.constraints.pre_transformation import StopwordModification
     from textattack.goal_functions import UntargetedClassification
 
-    constraints = [StopwordModification(stopwords=all_stop_words()), *constraints]
+    constraints = [StopwordModification(stopwords=list_stop_words()), *constraints]
     return Attack(UntargetedClassification(victim), constraints, transformation, search)
 
 
@@ -61,12 +59,12 @@ def _textfooler(victim: Any, alike: Alike, *, max_candidates: int = 50, min_word
     from textattack.goal_functions import UntargetedClassification
     from textattack.search_methods import GreedyWordSwapWIR
 
-    constraints = [RepeatModification(), StopwordModification(stopwords=all_stop_words())]
-    constraints += [part_of_speech()] if same_part_of_speech else []
-    constraints.append(sentence(alike, min_text_similarity, window_size=window, compare_against_original=False,
+    constraints = [RepeatModification(), StopwordModification(stopwords=list_stop_words())]
+    constraints += [make_part_of_speech_constraint()] if same_part_of_speech else []
+    constraints.append(make_sentence_constraint(alike, min_text_similarity, window_size=window, compare_against_original=False,
                                  skip_text_shorter_than_window=skip_short))
     return Attack(UntargetedClassification(victim), constraints,
-                  neighbour_swap(max_candidates, min_word_similarity), GreedyWordSwapWIR(wir_method="delete"))
+                  make_neighbour_swap(max_candidates, min_word_similarity), GreedyWordSwapWIR(wir_method="delete"))
 
 
 def _pwws(victim: Any, alike: Alike, *, max_candidates: int = 0) -> Any:  # noqa: ANN401
@@ -74,7 +72,7 @@ def _pwws(victim: Any, alike: Alike, *, max_candidates: int = 0) -> Any:  # noqa
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import GreedyWordSwapWIR
 
-    return _plain(victim, [RepeatModification()], _swap(lambda word: wordnet_swaps(word, max_candidates)),
+    return _build_plain(victim, [RepeatModification()], _swap(lambda word: list_wordnet_swaps(word, max_candidates)),
                   GreedyWordSwapWIR("weighted-saliency"))
 
 
@@ -86,8 +84,8 @@ def _gene(victim: Any, alike: Alike, *, population: int = 60, generations: int =
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import AlzantotGeneticAlgorithm
 
-    return _plain(victim, [RepeatModification(), MaxWordsPerturbed(max_percent=max_share)],
-                  likely_swap(max_candidates, min_word_similarity, keep_likeliest),
+    return _build_plain(victim, [RepeatModification(), MaxWordsPerturbed(max_percent=max_share)],
+                  make_likely_swap(max_candidates, min_word_similarity, keep_likeliest),
                   AlzantotGeneticAlgorithm(population, generations, temperature))
 
 
@@ -98,8 +96,8 @@ def _iga(victim: Any, alike: Alike, *, population: int = 60, generations: int = 
     from textattack.constraints.overlap import MaxWordsPerturbed
     from textattack.search_methods import ImprovedGeneticAlgorithm
 
-    return _plain(victim, [MaxWordsPerturbed(max_percent=max_share)],
-                  neighbour_swap(max_candidates, min_word_similarity),
+    return _build_plain(victim, [MaxWordsPerturbed(max_percent=max_share)],
+                  make_neighbour_swap(max_candidates, min_word_similarity),
                   ImprovedGeneticAlgorithm(population, generations, temperature, max_replace_times_per_index=max_swaps))
 
 
@@ -110,18 +108,18 @@ def _pso(victim: Any, alike: Alike, *, population: int = 60, generations: int = 
     from textattack.search_methods import ParticleSwarmOptimization
 
     swap = _swap(lambda word: list(dict.fromkeys(
-        [*wordnet_swaps(word), *cased_substitutes(word, max_neighbours, min_word_similarity)])))
-    return _plain(victim, [RepeatModification(), part_of_speech()], swap,
+        [*list_wordnet_swaps(word), *list_cased_substitutes(word, max_neighbours, min_word_similarity)])))
+    return _build_plain(victim, [RepeatModification(), make_part_of_speech_constraint()], swap,
                   ParticleSwarmOptimization(population, generations))
 
 
-def _own(attack: Any, alike: Alike, least: float) -> Any:  # noqa: ANN401
+def _use_own_encoder(attack: Any, alike: Alike, least: float) -> Any:  # noqa: ANN401
     """Return a recipe with our sentence encoder in the place of the Universal Sentence Encoder."""
     from textattack.constraints.semantics.sentence_encoders import UniversalSentenceEncoder
 
     for i, part in enumerate(attack.constraints):
         if isinstance(part, UniversalSentenceEncoder):
-            attack.constraints[i] = sentence(
+            attack.constraints[i] = make_sentence_constraint(
                 alike, least, window_size=None if part.window_size == float("inf") else part.window_size,
                 compare_against_original=part.compare_against_original,
                 skip_text_shorter_than_window=part.skip_text_shorter_than_window)
@@ -140,18 +138,18 @@ def _textbugger(victim: Any, alike: Alike, *, min_text_similarity: float = 0.73)
     def no_list(*arguments: object, **options: object) -> io.StringIO:
         return io.StringIO()
 
-    with mock.patch.object(shared.WordEmbedding, "counterfitted_GLOVE_embedding", _embedding), \
+    with mock.patch.object(shared.WordEmbedding, "counterfitted_GLOVE_embedding", _make_embedding), \
             mock.patch.object(look_alikes, "open", no_list, create=True):
-        return _own(TextBuggerLi2018.build(victim), alike, min_text_similarity)
+        return _use_own_encoder(TextBuggerLi2018.build(victim), alike, min_text_similarity)
 
 
-def _embedding() -> Any:  # noqa: ANN401
+def _make_embedding() -> Any:  # noqa: ANN401
     """Return our table of neighbours as TextAttack's word embedding; a word is its own index."""
     from textattack.shared import AbstractWordEmbedding
 
     class Table(AbstractWordEmbedding):
         def word2index(self, word: str) -> str:
-            if not substitutes(word, 1, 0.5):
+            if not list_substitutes(word, 1, 0.5):
                 raise KeyError(word)
             return word
 
@@ -159,7 +157,7 @@ def _embedding() -> Any:  # noqa: ANN401
             return index
 
         def nearest_neighbours(self, index: str, topn: int) -> list[str]:
-            return list(substitutes(index, topn, 0.5))
+            return list(list_substitutes(index, topn, 0.5))
 
         def __getitem__(self, index: str) -> None:
             return None
@@ -178,7 +176,7 @@ def _bert_attack(victim: Any, alike: Alike, *, min_text_similarity: float = 0.0)
     need_masked_model()
     from textattack.attack_recipes import BERTAttackLi2020
 
-    return _own(BERTAttackLi2020.build(victim), alike, min_text_similarity)
+    return _use_own_encoder(BERTAttackLi2020.build(victim), alike, min_text_similarity)
 
 
 def _checklist(victim: Any, alike: Alike) -> Any:  # noqa: ANN401
@@ -193,7 +191,7 @@ def _checklist(victim: Any, alike: Alike) -> Any:  # noqa: ANN401
     return attack
 
 
-def _published(name: str) -> Callable[..., Any]:
+def _find_published(name: str) -> Callable[..., Any]:
     """Return how to build a recipe that needs nothing but stop words."""
     def build(victim: Any, alike: Alike, **options: Any) -> Any:  # noqa: ANN401
         from textattack import attack_recipes
@@ -208,11 +206,11 @@ def _bae(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str]]
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import GreedyWordSwapWIR
 
-    filled = fill or filler()
-    constraints = [RepeatModification(), part_of_speech(),
-                   sentence(alike, min_text_similarity, window_size=15, compare_against_original=True,
+    filled = fill or make_filler()
+    constraints = [RepeatModification(), make_part_of_speech_constraint(),
+                   make_sentence_constraint(alike, min_text_similarity, window_size=15, compare_against_original=True,
                              skip_text_shorter_than_window=True)]
-    return _plain(victim, constraints, masked_swap(lambda place: filled(place, 0.0)),
+    return _build_plain(victim, constraints, make_masked_swap(lambda place: filled(place, 0.0)),
                   GreedyWordSwapWIR(wir_method="delete"))
 
 
@@ -223,19 +221,19 @@ def _clare(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str
     from textattack.search_methods import GreedySearch
     from textattack.transformations import CompositeTransformation
 
-    filled = fill or filler()
+    filled = fill or make_filler()
     constraints = [RepeatModification(),
-                   sentence(alike, min_text_similarity, window_size=15, compare_against_original=True,
+                   make_sentence_constraint(alike, min_text_similarity, window_size=15, compare_against_original=True,
                              skip_text_shorter_than_window=True)]
-    moves = CompositeTransformation([masked_swap(lambda place: filled(place, 5e-4)),
-                                     masked_insert(lambda place: filled(place, 0.0)),
-                                     masked_merge(lambda place: filled(place, 5e-3))])
-    return _plain(victim, constraints, moves, GreedySearch())
+    moves = CompositeTransformation([make_masked_swap(lambda place: filled(place, 5e-4)),
+                                     make_masked_insert(lambda place: filled(place, 0.0)),
+                                     make_masked_merge(lambda place: filled(place, 5e-3))])
+    return _build_plain(victim, constraints, moves, GreedySearch())
 
 
 _RECIPES: dict[str, Callable[..., Any]] = {
     "textfooler": _textfooler, "pwws": _pwws, "gene": _gene, "iga": _iga, "pso": _pso,
     "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist,
-    "deepwordbug": _published("DeepWordBugGao2018"), "pruthi": _published("Pruthi2019"),
-    "input-reduction": _published("InputReductionFeng2018"), "bae": _bae, "clare": _clare,
+    "deepwordbug": _find_published("DeepWordBugGao2018"), "pruthi": _find_published("Pruthi2019"),
+    "input-reduction": _find_published("InputReductionFeng2018"), "bae": _bae, "clare": _clare,
 }

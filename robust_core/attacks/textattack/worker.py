@@ -20,12 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.textattack.parts import (
-    FOLDERS,
-    prepare,
-    wrapper,
-)
-from robust_core.attacks.textattack.recipes import recipe
+from robust_core.attacks.textattack.parts import FOLDERS, prepare, wrap_victim
+from robust_core.attacks.textattack.recipes import build_recipe
 from robust_core.errors import MissingResource
 
 # --- Our resources as TextAttack's parts ---------------------------------------------------------
@@ -105,7 +101,7 @@ class _Server:
         """Run one search; return its last text."""
         key = json.dumps([order["attack"], order["options"]], sort_keys=True)
         if key not in self._attacks:
-            attack = recipe(order["attack"], wrapper(self._proba), self._alike, **order["options"])
+            attack = build_recipe(order["attack"], wrap_victim(self._proba), self._alike, **order["options"])
             attack.search_method.get_transformations = self._watch(attack.search_method.get_transformations)
             # Every text is submitted, so that TextAttack's count is the engine's; who answers has a cache.
             attack.goal_function.use_cache = False

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.budgets import training
-from robust_core.experiments.comparison import CLEAN, compared, comparison_table
+from robust_core.experiments.budgets import plan_training
+from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -26,14 +26,14 @@ class CarlRarTable2(Experiment):
 
     def subjects(self) -> Sequence[Subject]:
         """Return the four models of each data set."""
-        return [Subject(training(dataset, "minilm", defence), ("textfooler",),
+        return [Subject(plan_training(dataset, "minilm", defence), ("textfooler",),
                         {CLEAN: PAPER[dataset][defence]} if dataset in PAPER else {})
                 for dataset in ("sst2", "ag_news", "trec") for defence in ("base", "freelb", "carl", "rar")]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the models."""
-        yield from compared(self, self.subjects(), options, store, stop)
+        yield from compare_models(self, self.subjects(), options, store, stop)
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model."""
-        return comparison_table(self, found, "CARL and RAR paper", {"minilm": "ALBERT"})
+        return write_comparison_table(self, found, "CARL and RAR paper", {"minilm": "ALBERT"})

@@ -6,15 +6,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from robust_core import datasets, encoders, metrics
-from robust_core.claims.markdown import markdown, percent
+from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import MissingResource
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.availability import prepared
-from robust_core.experiments.base import Claim, Experiment, Options, Subject, chosen, note, picked, seed_of, seeded
-from robust_core.experiments.budgets import training
-from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, pgd
+from robust_core.experiments.availability import train_missing
+from robust_core.experiments.base import (
+    Claim,
+    Experiment,
+    Options,
+    Subject,
+    choose_known,
+    make_note,
+    pick_subjects,
+    read_seed,
+    split_by_presence,
+)
+from robust_core.experiments.budgets import plan_training
+from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, make_pgd
 from robust_core.models import loading
-from robust_core.models.device import climbing
+from robust_core.models.device import gradient_autocast
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
@@ -35,42 +45,42 @@ class CarlRarTable6(Experiment):
 
     def subjects(self) -> Sequence[Subject]:
         """Return the model that reads and the model that is to be fooled."""
-        return [Subject(training("sst2", "minilm", defence), ()) for defence in ("base", "rar")]
+        return [Subject(plan_training("sst2", "minilm", defence), ()) for defence in ("base", "rar")]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack, read back, judge."""
-        chosen(["pgd"], options.attacks, "attack")
-        yield from prepared(self, options, stop)
-        picked(self.subjects(), options)
+        choose_known(["pgd"], options.attacks, "attack")
+        yield from train_missing(self, options, stop)
+        pick_subjects(self.subjects(), options)
         base, reader = (subject.id for subject in self.subjects())
-        here = seeded(reader, options.seeds)[0]
-        if not here or not seeded(base, 1)[0]:
+        here = split_by_presence(reader, options.seeds)[0]
+        if not here or not split_by_presence(base, 1)[0]:
             raise MissingResource(f"A model of {self.title}",
                                   f"Train it with python -m robust_core reproduce {self.name} --train.")
         examples = datasets.choose(datasets.load("sst2", "dev", options.data_dir), options.n, 0)
-        victim, encoder = loading.load(base, options.device), encoders.default(options.device)
+        victim, encoder = loading.load(base, options.device), encoders.load_default(options.device)
         for radius in RADII:
             rows = []
             for name in here:
-                row = yield from _measured(loading.load(name, options.device), victim, encoder, examples, radius,
+                row = yield from _measure(loading.load(name, options.device), victim, encoder, examples, radius,
                                            options.precision, stop)
                 if stop.is_set():
                     return
                 rows.append(row)
             yield Event("claim", "", reader, self._claim(reader, radius, rows, options))
         if len(here) < options.seeds:
-            yield note(f"Of {reader} only {len(here)} of {options.seeds} seeds are here.")
+            yield make_note(f"Of {reader} only {len(here)} of {options.seeds} seeds are here.")
 
     def _claim(self, reader: str, radius: float, rows: Sequence[dict[str, Any]], options: Options) -> Claim:
         words = ["python", "-m", "robust_core", "reproduce", self.name]
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
         words += ["--n", str(options.n)] if options.n is not None else []
         words += ["--precision", options.precision] if options.precision != "exact" else []
-        value, error = (rows[0]["rate"], rows[0]["rate_se"]) if len(rows) == 1 else metrics.mean_and_error(
+        value, error = (rows[0]["rate"], rows[0]["rate_se"]) if len(rows) == 1 else metrics.estimate_mean(
             row["rate"] for row in rows)
         return {"claim": f"share of texts read by {reader} at radius {radius} that fool the base model",
                 "command": shlex.join(words), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
-                "metric": "rate", "value": value, "value_se": error, "thresholds": to_record(pgd(radius)),
+                "metric": "rate", "value": value, "value_se": error, "thresholds": to_record(make_pgd(radius)),
                 "details": {"experiment": self.name, "model": reader, "dataset": "sst2", "split": "dev",
                             "attack": f"pgd-{radius:g}", "radius": radius,
                             "rows": list(rows)}}
@@ -83,27 +93,27 @@ class CarlRarTable6(Experiment):
         lines, shown = [], []
         for claim in mine:
             row = claim["details"]["rows"][0]
-            lines.append([f"{claim['details']['radius']:g}", percent(claim["value"], claim["value_se"]),
-                          percent(row["changed"], None), percent(row["flipped"], None), _two(row["edits"]),
-                          _two(row["similarity"]), str(claim["n"]), ", ".join(map(str, claim["seeds"]))])
+            lines.append([f"{claim['details']['radius']:g}", format_percent(claim["value"], claim["value_se"]),
+                          format_percent(row["changed"], None), format_percent(row["flipped"], None), _format_two(row["edits"]),
+                          _format_two(row["similarity"]), str(claim["n"]), ", ".join(map(str, claim["seeds"]))])
             known = {original for _, original, _ in shown}
             others = sorted((text for text in row["texts"] if text["edits"] and text["original"] not in known),
                             key=lambda text: len(text["original"]))
             shown += [[f"{claim['details']['radius']:g}", text["original"], text["read"]] for text in others[:2]]
         head = ["Radius", "Fool the base model %", "Text changed %", "Flip RAR itself %", "Edits a text",
                 "Similarity", "n", "Seeds"]
-        return (markdown(head, lines) + "\n" + markdown(["Radius", "Original", "Read by RAR"], shown)
+        return (format_table(head, lines) + "\n" + format_table(["Radius", "Original", "Read by RAR"], shown)
                 + f"\n{self.described}\n\nRadii in mean token-embedding norms, {STEPS} steps of {STRIDE} radius / "
                 f"{STEPS}; edits (words replaced, added or dropped) and similarity (MiniLM cosine) are means over the "
                 "texts that fool."
                 f"\n\n`{mine[0]['command']} --out results`\n")
 
 
-def _two(value: float | None) -> str:
+def _format_two(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.2f}"
 
 
-def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example],  # noqa: ANN401 (models)
+def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example],  # noqa: ANN401 (models)
               radius: float, precision: Precision, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
     """Attack a model that reads tokens back, and let another judge what it reads; yields "progress" events."""
     read: dict[str, str] = {}
@@ -113,7 +123,7 @@ def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example
         if stop.is_set():
             return {}
         chunk = ordered[start: start + _CHUNK]
-        moved, texts = read_under(reader, chunk, radius, precision)
+        moved, texts = read_perturbed(reader, chunk, radius, precision)
         read |= dict(zip((e.uid for e in chunk), texts, strict=True))
         flipped += sum(moved)
         yield Event("progress", "", reader.id, {"part": f"reading at radius {radius:g}", "done": len(read),
@@ -126,18 +136,18 @@ def _measured(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example
     pairs = [(clean[i], read[examples[i].uid]) for i in fooled]
     vectors = encoder.encode([text for pair in pairs for text in pair]) if pairs else []
     alike = [float(vectors[2 * k] @ vectors[2 * k + 1]) for k in range(len(pairs))]
-    rate, error = metrics.proportion_and_error(len(fooled), right)
-    texts = [{"original": a, "read": b, "similarity": alike[k], "edits": edits(a, b)} for k, (a, b) in enumerate(pairs)]
+    rate, error = metrics.estimate_proportion(len(fooled), right)
+    texts = [{"original": a, "read": b, "similarity": alike[k], "edits": count_edits(a, b)} for k, (a, b) in enumerate(pairs)]
     texts.sort(key=lambda text: (text["edits"], -text["similarity"]))
-    return {"model": reader.id, "seed": seed_of(reader.id),
+    return {"model": reader.id, "seed": read_seed(reader.id),
             "n": len(examples), "right": right, "fooled": len(fooled), "rate": rate, "rate_se": error,
             "changed": sum(c != read[e.uid] for c, e in zip(clean, examples, strict=True)) / len(examples),
             "flipped": flipped / len(examples),
-            "edits": metrics.mean_and_error(text["edits"] for text in texts)[0],
-            "similarity": metrics.mean_and_error(alike)[0], "texts": texts[:_SHOWN]}
+            "edits": metrics.estimate_mean(text["edits"] for text in texts)[0],
+            "similarity": metrics.estimate_mean(alike)[0], "texts": texts[:_SHOWN]}
 
 
-def read_under(reader: Any, examples: Sequence[Example], radius: float,  # noqa: ANN401 (a model trained with RAR)
+def read_perturbed(reader: Any, examples: Sequence[Example], radius: float,  # noqa: ANN401 (a model trained with RAR)
                precision: Precision = "exact") -> tuple[list[bool], list[str]]:
     """Return whether k-PGD flips each text's prediction, and what the model reads in the attacked embeddings.
 
@@ -150,10 +160,10 @@ def read_under(reader: Any, examples: Sequence[Example], radius: float,  # noqa:
 
     encoded = reader.embed([e.text for e in examples])
     labels = torch.tensor([int(e.label or 0) for e in examples], device=encoded.mask.device)
-    ascent, steps = pgd(radius).ascent(reader.unit)
+    ascent, steps = make_pgd(radius).ascent(reader.unit)
 
     def loss(delta: torch.Tensor) -> torch.Tensor:
-        with climbing(reader, encoded.mask.device, precision):
+        with gradient_autocast(reader, encoded.mask.device, precision):
             scores = reader.logits(encoded.embeddings + delta, encoded.mask).float()
         return torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
 
@@ -164,7 +174,7 @@ def read_under(reader: Any, examples: Sequence[Example], radius: float,  # noqa:
     return (clean.eq(labels) & moved.ne(labels)).tolist(), reader.read_back(rows, encoded.mask)
 
 
-def edits(original: str, other: str) -> int:
+def count_edits(original: str, other: str) -> int:
     """Return how many words were replaced, added or dropped."""
     pairs = align(Draft.of(original).words, Draft.of(other).words)
     first, second = Draft.of(original).words, Draft.of(other).words

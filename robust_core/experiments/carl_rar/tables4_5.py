@@ -6,13 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import datasets, metrics
-from robust_core.attacks.embeddings import PGD, sweep
-from robust_core.claims.markdown import markdown, percent
+from robust_core.attacks.embeddings import PGD, attack_at_radii
+from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import MissingResource
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.availability import prepared
-from robust_core.experiments.base import Claim, Experiment, Options, Subject, chosen, note, seed_of, seeded
-from robust_core.experiments.budgets import training
+from robust_core.experiments.availability import train_missing
+from robust_core.experiments.base import (
+    Claim,
+    Experiment,
+    Options,
+    Subject,
+    choose_known,
+    make_note,
+    read_seed,
+    split_by_presence,
+)
+from robust_core.experiments.budgets import plan_training
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
@@ -37,16 +46,16 @@ class UnderPGD(Experiment):
 
     def subjects(self) -> Sequence[Subject]:
         """Return the four models of each data set."""
-        return [Subject(training(dataset, "minilm", defence), ())
+        return [Subject(plan_training(dataset, "minilm", defence), ())
                 for dataset in ("sst2", "trec", "ag_news") for defence in DEFENCES]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the models that are here, each at all radii."""
-        chosen(["pgd"], options.attacks, "attack")
+        choose_known(["pgd"], options.attacks, "attack")
         # No figure here is a difference to base, so a base model that is not asked for is not attacked.
-        names = chosen([subject.id for subject in self.subjects()], options.models, "model")
-        yield from prepared(self, options, stop)
-        ids = {name: seeded(name, options.seeds)[0] for name in names}
+        names = choose_known([subject.id for subject in self.subjects()], options.models, "model")
+        yield from train_missing(self, options, stop)
+        ids = {name: split_by_presence(name, options.seeds)[0] for name in names}
         if not any(ids.values()):
             raise MissingResource(f"Every model of {self.title}",
                                   f"Train them with python -m robust_core reproduce {self.name} --train.")
@@ -56,11 +65,11 @@ class UnderPGD(Experiment):
                 examples = datasets.choose(datasets.load(dataset, "test", options.data_dir),
                                            min(TEXTS, options.n or TEXTS), 0) if here else ()
             except MissingResource as error:
-                yield note(f"{name} is left out. {error}")
+                yield make_note(f"{name} is left out. {error}")
                 continue
             curves = []
             for model in here:
-                curve = yield from curve_of(loading.load(model, options.device), examples, options.precision, stop)
+                curve = yield from measure_curve(loading.load(model, options.device), examples, options.precision, stop)
                 curves.append({"model": model, "curve": curve})
             if stop.is_set():
                 return
@@ -70,16 +79,16 @@ class UnderPGD(Experiment):
     def claim(self, name: str, curves: Sequence[Mapping[str, Any]], options: Options) -> Claim:
         """State this table's figure of a model, from its rows at all radii, one list a seed."""
         rows = [next(row for row in c["curve"] if row["radius"] == self.shown) for c in curves]
-        value, error = pooled_or_own(rows, self.metric)
+        value, error = pool_or_keep(rows, self.metric)
         words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
         words += ["--n", str(options.n)] if options.n is not None else []
         words += ["--precision", options.precision] if options.precision != "exact" else []
         return {"claim": f"{self.metric} of {name} under k-PGD of radius {self.shown}, for {self.title}",
                 "command": shlex.join(words), "run": "", "n": rows[0]["n"],
-                "seeds": [seed_of(c["model"]) for c in curves],
+                "seeds": [read_seed(c["model"]) for c in curves],
                 "metric": self.metric, "value": value, "value_se": error,
-                "thresholds": {k: v for k, v in to_record(pgd(self.shown)).items() if k != "radius"},
+                "thresholds": {k: v for k, v in to_record(make_pgd(self.shown)).items() if k != "radius"},
                 "details": {"experiment": self.name, "model": name, "dataset": name.split("/")[0], "split": "test",
                             "attack": "pgd", "precision": options.precision, "radius": self.shown, "radii": list(RADII),
                             "rows": list(curves)}}
@@ -92,8 +101,8 @@ class UnderPGD(Experiment):
             cells = []
             for radius in claim["details"]["radii"]:
                 rows = [row for c in claim["details"]["rows"] for row in c["curve"] if row["radius"] == radius]
-                value, error = pooled_or_own(rows, metric)
-                cells.append(percent(value, error) if digits == 0 else
+                value, error = pool_or_keep(rows, metric)
+                cells.append(format_percent(value, error) if digits == 0 else
                              f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}"))
             lines[claim["details"]["model"]] = cells
         return lines
@@ -113,17 +122,17 @@ class UnderPGD(Experiment):
                 f"\n\n`python -m robust_core reproduce {self.name}{option} --out results`\n")
 
 
-def pgd(radius: float) -> PGD:
+def make_pgd(radius: float) -> PGD:
     """Return the attack that all rows share."""
     return PGD(radius=radius, steps=STEPS, stride=STRIDE)
 
 
-def curve_of(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white box)
+def measure_curve(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white box)
              precision: Precision, stop: threading.Event
              ) -> Any:  # noqa: ANN401 (a generator of events that returns the rows)
     """Attack a model at all radii; returns rows of `metrics.robustness_curve`, and yields "progress" events."""
     results = []
-    for result in sweep(model, examples, pgd(0.0), RADII, precision=precision):
+    for result in attack_at_radii(model, examples, make_pgd(0.0), RADII, precision=precision):
         if stop.is_set():
             return []
         results.append(result)
@@ -132,11 +141,11 @@ def curve_of(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white b
     return metrics.robustness_curve(results)
 
 
-def pooled_or_own(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float | None]:
+def pool_or_keep(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float | None]:
     """Return the mean of a figure over seeds, and its standard error: between seeds, or the row's own with one."""
     if len(rows) == 1:
         return rows[0][metric], rows[0][f"{metric}_se"]
-    return metrics.mean_and_error(row[metric] for row in rows)
+    return metrics.estimate_mean(row[metric] for row in rows)
 
 
 @EXPERIMENTS.register("carl-rar/table4", title="CARL and RAR, Table 4", source=SOURCE)
@@ -162,7 +171,7 @@ class Table4(UnderPGD):
             both = ("<br>".join(two) for two in zip(cells, distances[model], strict=True))
             lines.append([f"`{model}`", *both, *paper, texts[model]])
         head = ["Model", *(f"At {r:g}" for r in RADII), "Paper at .075", "Paper at .1", "n"]
-        return (markdown(head, lines) + "\nCosine of the clean and the attacked representation; below it their "
+        return (format_table(head, lines) + "\nCosine of the clean and the attacked representation; below it their "
                 "distance.\n" + self._notes(mine))
 
 
@@ -181,12 +190,12 @@ class Table5(UnderPGD):
         if not mine:
             return ""
         texts = self.texts(mine)
-        clean = {c["details"]["model"]: metrics.mean_and_error(
+        clean = {c["details"]["model"]: metrics.estimate_mean(
             r["curve"][0]["accuracy"] for r in c["details"]["rows"])[0] for c in mine}
         lines = []
         for model, cells in self.lines(found, "accuracy_under_attack", 0).items():
             theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
             paper = "–" if theirs is None else "*" + " / ".join(f"{v:.1f}" for v in theirs) + "*"
-            lines.append([f"`{model}`", percent(clean[model], None), *cells, paper, texts[model]])
+            lines.append([f"`{model}`", format_percent(clean[model], None), *cells, paper, texts[model]])
         head = ["Model", "Clean %", *(f"At {r:g}, %" for r in RADII), "Paper, .02 / .075 / .1", "n"]
-        return markdown(head, lines) + self._notes(mine)
+        return format_table(head, lines) + self._notes(mine)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core.certify import certified_accuracy, training
-from robust_core.claims.markdown import markdown, percent
+from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import BadInput, RobustError
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Experiment, Options, chosen, note
+from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_note
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -77,14 +77,14 @@ class DssnCertifiedAccuracy(Experiment):
         """Certify each test set."""
         if options.attacks:
             raise BadInput("This experiment attacks nothing: leave --attack out.")
-        for name in chosen(list(SUBJECTS), options.models, "model"):
+        for name in choose_known(list(SUBJECTS), options.models, "model"):
             subject, rows = SUBJECTS[name], []
             seeds = tuple(range(options.seeds)) if options.seeds > 1 else subject.seeds
             n = subject.n if options.n is None else min(options.n, subject.n or options.n)
             part = f"certificates of {subject.title}"
             total = len(seeds) * len(METHODS) * len(subject.scales or training.SCALES)
             try:
-                for row in certified_accuracy.experiment(subject.dataset, seeds, scales=subject.scales, n=n,
+                for row in certified_accuracy.run_experiment(subject.dataset, seeds, scales=subject.scales, n=n,
                                                 data_dir=options.data_dir, stability=subject.stability,
                                                 samples=subject.samples):
                     rows.append(row)
@@ -92,7 +92,7 @@ class DssnCertifiedAccuracy(Experiment):
                     if stop.is_set():
                         return
             except RobustError as error:
-                yield note(f"{name} is left out. {error}")
+                yield make_note(f"{name} is left out. {error}")
                 continue
             yield Event("claim", "", name, self._claim(name, subject, rows, seeds, options))
 
@@ -101,7 +101,7 @@ class DssnCertifiedAccuracy(Experiment):
         words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
         words += ["--n", str(options.n)] if options.n is not None else []
-        best = list(certified_accuracy.best(rows))
+        best = list(certified_accuracy.choose_best_scales(rows))
         head = next(b for b in best if b["method"] == "dssn" and b["radius"] == subject.radius)
         return {"claim": f"Certified accuracy of DSSN at L1 radius {subject.radius:g}, {subject.title} test, best over "
                          "Lambda",
@@ -120,10 +120,10 @@ class DssnCertifiedAccuracy(Experiment):
         lines = []
         for name in SUBJECTS:
             if name in claims:
-                lines += list(_lines(claims[name], SUBJECTS[name]))
+                lines += list(_write_lines(claims[name], SUBJECTS[name]))
         head = ["Test set", "Radius", *METHODS.values(), "*paper on CIFAR-10: DSSN / SSN / uniform*", "Largest class %",
                 "n", "Seeds"]
-        return markdown(head, lines) + "".join(f"\n{text}\n" for text in (
+        return format_table(head, lines) + "".join(f"\n{text}\n" for text in (
             "Percent of the test inputs whose answer is right and certified at that L1 radius (coordinates from 0 to "
             "1), at the best Λ of each radius and method, ± standard error: between seeds, or binomial with one. "
             "Below: Λ, votes an input, milliseconds an input on one core that other work shared.",
@@ -135,7 +135,7 @@ class DssnCertifiedAccuracy(Experiment):
             f"`python -m robust_core reproduce {self.name} --out results`"))
 
 
-def _lines(claim: Claim, subject: Subject) -> Iterator[list[str]]:
+def _write_lines(claim: Claim, subject: Subject) -> Iterator[list[str]]:
     best = {(row["method"], row["radius"]): row for row in claim["details"]["best"]}
     largest = claim["details"]["rows"][0]["largest_class"]
     for radius in SHOWN:
@@ -144,11 +144,11 @@ def _lines(claim: Claim, subject: Subject) -> Iterator[list[str]]:
         if all(row["value"] <= largest + 0.005 for row in cells) and radius > 2 * subject.radius:
             break
         theirs = PAPER[subject.stability > 0].get(radius)
-        yield [subject.title, f"{radius:g}", *(_cell(row) for row in cells),
+        yield [subject.title, f"{radius:g}", *(_write_cell(row) for row in cells),
                "–" if theirs is None else "*" + " / ".join(f"{figure:.2f}" for figure in theirs) + "*",
-               percent(largest, None), f"{claim['n']:,}", ", ".join(map(str, claim["seeds"]))]
+               format_percent(largest, None), f"{claim['n']:,}", ", ".join(map(str, claim["seeds"]))]
 
 
-def _cell(row: Mapping[str, Any]) -> str:
-    return (f"{percent(row['value'], row['value_se'])}<br>Λ {row['scale']:g}, {row['evaluations']:,} votes, "
+def _write_cell(row: Mapping[str, Any]) -> str:
+    return (f"{format_percent(row['value'], row['value_se'])}<br>Λ {row['scale']:g}, {row['evaluations']:,} votes, "
             f"{1000 * row['seconds']:.1f} ms")

@@ -4,10 +4,10 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 
-from robust_core.claims.markdown import decimal, markdown
+from robust_core.claims.markdown import format_decimal, format_table
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.consistency import explained, figure
+from robust_core.experiments.consistency import format_figure, measure_consistency
 from robust_core.experiments.flat import table3
 from robust_core.experiments.flat.table2 import FlatTable2
 from robust_core.store import ResultStore
@@ -31,7 +31,7 @@ class FlatFigure6(Experiment):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack and explain."""
-        yield from explained(self, QUESTION, options, store, stop)
+        yield from measure_consistency(self, QUESTION, options, store, stop)
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model and kind of pairs, and for each kind what random orders give."""
@@ -44,18 +44,18 @@ class FlatFigure6(Experiment):
         for dataset in dict.fromkeys(model.split("/")[0] for model in models):
             mine = [model for model in models if model.startswith(dataset + "/")]
             for pairs in PAIRS:
-                lines += [_line(f"`{model}`", claims[model], pairs, False) for model in mine]
-                lines.append(_line(f"*random order, {dataset}*", claims[mine[0]], pairs, True))
-        return markdown(head, lines) + (
+                lines += [_write_line(f"`{model}`", claims[model], pairs, False) for model in mine]
+                lines.append(_write_line(f"*random order, {dataset}*", claims[mine[0]], pairs, True))
+        return format_table(head, lines) + (
             "\nShare of the k first words that both versions of a text have, ± standard error, over all texts (an "
             "unchanged one counts as 1) and over the changed ones. Random orders: on the texts of the line above them "
             "that stands first.\n"
             f"\n`python -m robust_core reproduce {self.name} --out results`\n")
 
 
-def _line(name: str, claim: Claim, pairs: str, random: bool) -> list[str]:
+def _write_line(name: str, claim: Claim, pairs: str, random: bool) -> list[str]:
     rows = claim["details"]["rows"]
     compared = next(row["compared"] for row in rows if row["pairs"] == pairs)
-    shares = [figure(rows, pairs, f"top_{k}", random) for k in KS]
-    return [name, PAIRS[pairs], *(decimal(value, None if random else error) for value, error in shares),
+    shares = [format_figure(rows, pairs, f"top_{k}", random) for k in KS]
+    return [name, PAIRS[pairs], *(format_decimal(value, None if random else error) for value, error in shares),
             f"{compared:,}"]

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.budgets import training
-from robust_core.experiments.comparison import CLEAN, compared, comparison_table
+from robust_core.experiments.budgets import plan_training
+from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -23,15 +23,15 @@ class FlatTable10(Experiment):
 
     def subjects(self) -> Sequence[Subject]:
         """Return base and one model a number of groups."""
-        base = Subject(training("ag_news", "cnn"), ("textfooler",), {CLEAN: 91.32, "textfooler": 8.74})
-        return [base, *(Subject(training("ag_news", "cnn", "flat", preset="group-masks", groups=groups),
+        base = Subject(plan_training("ag_news", "cnn"), ("textfooler",), {CLEAN: 91.32, "textfooler": 8.74})
+        return [base, *(Subject(plan_training("ag_news", "cnn", "flat", preset="group-masks", groups=groups),
                                 ("textfooler",), {CLEAN: clean, "textfooler": attacked})
                         for groups, (clean, attacked) in PAPER.items())]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the models."""
-        yield from compared(self, self.subjects(), options, store, stop)
+        yield from compare_models(self, self.subjects(), options, store, stop)
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a number of groups."""
-        return comparison_table(self, found, "FLAT paper", {})
+        return write_comparison_table(self, found, "FLAT paper", {})

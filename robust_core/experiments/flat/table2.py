@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.budgets import training
-from robust_core.experiments.comparison import CLEAN, compared, comparison_table
+from robust_core.experiments.budgets import plan_training
+from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -45,9 +45,9 @@ ATTACKED: Mapping[tuple[str, str, str], tuple[float, float, float]] = {
 }
 
 
-def subject(dataset: str, architecture: str, defence: str, attack: str = "") -> Subject:
+def make_subject(dataset: str, architecture: str, defence: str, attack: str = "") -> Subject:
     """Return a model of the experiment with the paper's figures."""
-    entry = training(dataset, architecture, defence, **({"attack": attack} if attack else {}))
+    entry = plan_training(dataset, architecture, defence, **({"attack": attack} if attack else {}))
     own, place = ((attack,) if attack else ATTACKS), DATA.index(dataset)
     paper = {CLEAN: ACCURACY[architecture, f"{defence}-{attack}" if attack else defence][place]}
     paper |= {name: ATTACKED[architecture, defence, name][place] for name in own}
@@ -67,14 +67,14 @@ class FlatTable2(Experiment):
     def subjects(self) -> Sequence[Subject]:
         """Return base and the defences against each attack, for each data set and architecture."""
         return [found for dataset in DATA for architecture in STANDS for found in (
-            subject(dataset, architecture, "base"),
-            *(subject(dataset, architecture, defence, attack) for attack in ATTACKS
+            make_subject(dataset, architecture, "base"),
+            *(make_subject(dataset, architecture, defence, attack) for attack in ATTACKS
               for defence in ("adversarial", "flat")))]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the models."""
-        yield from compared(self, self.subjects(), options, store, stop)
+        yield from compare_models(self, self.subjects(), options, store, stop)
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model and attack."""
-        return comparison_table(self, found, "FLAT paper", STANDS)
+        return write_comparison_table(self, found, "FLAT paper", STANDS)

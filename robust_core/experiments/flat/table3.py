@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.consistency import Question, consistency_table, explained
+from robust_core.experiments.consistency import Question, measure_consistency, write_consistency_table
 from robust_core.experiments.flat.table2 import DATA, STANDS, FlatTable2
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -54,14 +54,14 @@ class FlatTable3(Experiment):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack and explain."""
-        yield from explained(self, QUESTION, options, store, stop, figures(PAPER))
+        yield from measure_consistency(self, QUESTION, options, store, stop, list_paper_figures(PAPER))
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model and attack."""
-        return consistency_table(self, found, STANDS)
+        return write_consistency_table(self, found, STANDS)
 
 
-def figures(paper: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]]):  # noqa: ANN201 (a function)
+def list_paper_figures(paper: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]]):  # noqa: ANN201 (a function)
     """Return a function from a model's id and an attack to the paper's (tau, intersection), if it has them."""
     def of(model: str, attack: str) -> tuple[float, float] | None:
         dataset, architecture, name = model.split("/")

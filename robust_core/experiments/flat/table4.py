@@ -6,10 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets
-from robust_core.claims.markdown import markdown, percent
+from robust_core.claims.markdown import format_percent, format_table
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Experiment, Options, chosen, note, pooled, seed_of, seeded
-from robust_core.experiments.cells import Cell, measured
+from robust_core.experiments.base import (
+    Claim,
+    Experiment,
+    Options,
+    choose_known,
+    make_note,
+    pool_seeds,
+    read_seed,
+    split_by_presence,
+)
+from robust_core.experiments.cells import Cell, measure_cells
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -53,18 +62,18 @@ class FlatTable4(Experiment):
     def cells(self, options: Options) -> list[Cell]:
         """Return what to measure: every attack on each model of SST-2 that is here."""
         known = [card.id for card in cards() if card.dataset == "sst2" and card.seed == 0]
-        models = chosen(known, options.models, "model")
-        return [Cell(model, attack, _sentences(model) if attack in COSTLY else None, LIMIT if attack in COSTLY else 0)
-                for attack in chosen(ATTACKED, options.attacks, "attack") for model in models]
+        models = choose_known(known, options.models, "model")
+        return [Cell(model, attack, _count_sentences(model) if attack in COSTLY else None, LIMIT if attack in COSTLY else 0)
+                for attack in choose_known(ATTACKED, options.attacks, "attack") for model in models]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack the models, each with the same sentences."""
         cells = self.cells(options)
         datasets.find("sst2", "test", options.data_dir)
         for model in dict.fromkeys(cell.model for cell in cells):
-            for name in seeded(model, options.seeds)[1]:
-                yield note(f"{name} is not here and is left out; train it with python -m robust_core train.")
-        for event in measured(cells, "sst2", "test", options, store, stop):
+            for name in split_by_presence(model, options.seeds)[1]:
+                yield make_note(f"{name} is not here and is left out; train it with python -m robust_core train.")
+        for event in measure_cells(cells, "sst2", "test", options, store, stop):
             if event.kind == "cell":
                 yield Event("claim", "", event.victim, self._claim(event.data["cell"], event.data["rows"], options))
             else:
@@ -75,58 +84,58 @@ class FlatTable4(Experiment):
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
         words += ["--n", str(options.n)] if options.n is not None else []
         words += ["--precision", options.precision] if options.precision != "exact" else []
-        value, error = pooled(rows, "accuracy_under_attack")
+        value, error = pool_seeds(rows, "accuracy_under_attack")
         return {
             "claim": f"accuracy_under_attack of {cell.model} on sst2/test with {cell.attack}, for {self.title}",
             "command": shlex.join(words), "run": rows[0]["run"], "n": rows[0]["n"],
-            "seeds": [seed_of(row["model"]) for row in rows],
+            "seeds": [read_seed(row["model"]) for row in rows],
             "metric": "accuracy_under_attack", "value": value, "value_se": error, "thresholds": rows[0]["parameters"],
             "details": {"experiment": self.name, "model": cell.model, "attack": cell.attack,
-                        "max_queries": cell.max_queries, "paper": _paper(cell.model, cell.attack), "rows": list(rows)},
+                        "max_queries": cell.max_queries, "paper": _find_paper(cell.model, cell.attack), "rows": list(rows)},
         }
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model and, below it, the paper's; each cell with n, standard error and seconds."""
         cells = {(c["details"]["model"], c["details"]["attack"]): c for c in self.mine(found)}
-        models = sorted({model for model, _ in cells}, key=_order)
+        models = sorted({model for model, _ in cells}, key=_order_models)
         if not models:
             return ""
         limits = {a: c["details"]["max_queries"] for (_, a), c in cells.items()}
         head = ["Model", *(TITLES[a] + (f" (≤ {limits[a]:,} queries)" if limits.get(a) else "") for a in ATTACKED)]
         lines = []
         for model in models:
-            lines.append([f"`{model}`", *(_cell(cells.get((model, attack))) for attack in ATTACKED)])
-            theirs = [_paper(model, attack) for attack in ATTACKED]
+            lines.append([f"`{model}`", *(_write_cell(cells.get((model, attack))) for attack in ATTACKED)])
+            theirs = [_find_paper(model, attack) for attack in ATTACKED]
             if None not in theirs:
-                name = "-".join(_key(model))
+                name = "-".join(_sort_key(model))
                 lines.append([f"*FLAT paper, {name}*", *(f"*{figure:.2f}*" for figure in theirs)])
-        return markdown(head, lines) + "".join(f"\n{note}\n" for note in _notes(list(cells.values())))
+        return format_table(head, lines) + "".join(f"\n{note}\n" for note in _write_notes(list(cells.values())))
 
 
-def _sentences(model: str) -> int:
+def _count_sentences(model: str) -> int:
     return SENTENCES if model.split("/")[1] in WORD_MODELS else SENTENCES_OF_AN_ENCODER
 
 
-def _key(model: str) -> tuple[str, str]:
+def _sort_key(model: str) -> tuple[str, str]:
     """Return the paper's names of a model's architecture and defence."""
     _, architecture, defence = model.split("/")[:3]
     return THEIRS.get(architecture, architecture), defence.partition("-")[0]
 
 
-def _paper(model: str, attack: str) -> float | None:
+def _find_paper(model: str, attack: str) -> float | None:
     # The paper's defences here were trained with TextFooler's texts; those trained with another attack have no figure.
     defence = model.split("/")[2].partition("@")[0]
-    figures = PAPER.get(_key(model)) if defence in ("base", "adversarial-textfooler", "flat-textfooler") else None
+    figures = PAPER.get(_sort_key(model)) if defence in ("base", "adversarial-textfooler", "flat-textfooler") else None
     return None if figures is None else figures[ATTACKED.index(attack)]
 
 
-def _order(model: str) -> tuple[int, int, str]:
+def _order_models(model: str) -> tuple[int, int, str]:
     _, architecture, defence = model.split("/")[:3]
     place = list(THEIRS).index(architecture) if architecture in THEIRS else len(THEIRS)
     return place, 0 if defence == "base" else 1, model
 
 
-def _cell(claim: Claim | None) -> str:
+def _write_cell(claim: Claim | None) -> str:
     if claim is None:
         return "–"
     rows = claim["details"]["rows"]
@@ -134,10 +143,10 @@ def _cell(claim: Claim | None) -> str:
     exhausted = sum(row["exhausted"] for row in rows)
     seeds = f", {len(rows)} seeds" if len(rows) > 1 else ""
     over = f", {exhausted} out of budget" if exhausted else ""
-    return f"{percent(claim['value'], claim['value_se'])}<br>n {claim['n']:,}{seeds}, {seconds:.1f} s{over}"
+    return f"{format_percent(claim['value'], claim['value_se'])}<br>n {claim['n']:,}{seeds}, {seconds:.1f} s{over}"
 
 
-def _notes(cells: Sequence[Claim]) -> Iterator[str]:
+def _write_notes(cells: Sequence[Claim]) -> Iterator[str]:
     precisions = {row["precision"] for claim in cells for row in claim["details"]["rows"]}
     devices = {row["device"] for claim in cells for row in claim["details"]["rows"]}
     yield (f"Accuracy under attack in percent ± its standard error on SST-2's test set, precision "

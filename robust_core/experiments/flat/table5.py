@@ -6,8 +6,8 @@ from typing import Any
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.budgets import training
-from robust_core.experiments.comparison import CLEAN, compared, comparison_table
+from robust_core.experiments.budgets import plan_training
+from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
 from robust_core.store import ResultStore
 from robust_core.text import Draft
 from robust_core.types import Event, Example
@@ -30,21 +30,21 @@ class FlatTable5(Experiment):
 
     def subjects(self) -> Sequence[Subject]:
         """Return base and the four settings."""
-        base = Subject(training("sst2", "lstm"), ("textfooler",), {CLEAN: 84.40, "textfooler": 5.05})
+        base = Subject(plan_training("sst2", "lstm"), ("textfooler",), {CLEAN: 84.40, "textfooler": 5.05})
         return [base, *(Subject(
-            training("sst2", "lstm", "flat", attack="textfooler", **({"name": name} if name else {}), **weights),
+            plan_training("sst2", "lstm", "flat", attack="textfooler", **({"name": name} if name else {}), **weights),
             ("textfooler",), {CLEAN: clean, "textfooler": attacked}) for name, weights, clean, attacked in PAPER)]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the models and their masks."""
-        yield from compared(self, self.subjects(), options, store, stop, mean_importance)
+        yield from compare_models(self, self.subjects(), options, store, stop, measure_mean_importance)
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a setting."""
-        return comparison_table(self, found, "FLAT paper", {}, {"phi": "Mean phi"})
+        return write_comparison_table(self, found, "FLAT paper", {}, {"phi": "Mean phi"})
 
 
-def mean_importance(model: Any, examples: Sequence[Example]) -> dict[str, float]:  # noqa: ANN401 (any classifier)
+def measure_mean_importance(model: Any, examples: Sequence[Example]) -> dict[str, float]:  # noqa: ANN401 (any classifier)
     """Return phi, the mean importance of the words of texts, every occurrence counted; nothing without word masks."""
     if getattr(getattr(model, "net", None), "masks", None) is None:
         return {}

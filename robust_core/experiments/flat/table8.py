@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.consistency import Question, consistency_table, explained
+from robust_core.experiments.consistency import Question, measure_consistency, write_consistency_table
 from robust_core.experiments.flat.table2 import STANDS, FlatTable2
-from robust_core.experiments.flat.table3 import figures
+from robust_core.experiments.flat.table3 import list_paper_figures
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -46,8 +46,8 @@ class FlatTable8(Experiment):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack and explain."""
-        yield from explained(self, QUESTION, options, store, stop, figures(PAPER))
+        yield from measure_consistency(self, QUESTION, options, store, stop, list_paper_figures(PAPER))
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model."""
-        return consistency_table(self, found, STANDS)
+        return write_consistency_table(self, found, STANDS)

@@ -5,19 +5,19 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from robust_core.claims.markdown import markdown, percent
+from robust_core.claims.markdown import format_percent, format_table
 from robust_core.encoder_training import specs
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Options, chosen, seed_of
+from robust_core.experiments.base import Claim, Options, choose_known, read_seed
 from robust_core.experiments.rse.tables import (
     SOURCE,
     EncoderTable,
-    learnt,
-    mean_of,
-    ordered,
-    present,
-    rows_of,
-    trained_on,
+    average,
+    describe_corpus,
+    describe_learning,
+    group_rows,
+    list_present,
+    order_encoders,
 )
 from robust_core.models import encoder_cards
 from robust_core.store import ResultStore
@@ -45,37 +45,37 @@ class Ablation(EncoderTable):
 
     kind, metric, tasks = "sts", "spearman", {}
 
-    def wanted(self) -> dict[str, specs.Order | None]:
+    def wanted(self) -> dict[str, specs.EncoderSpec | None]:
         """Return the encoders by name, each with its training."""
         card = next((card for card in encoder_cards.cards() if card.id == "robustsentembed"), None)
         given = {} if card is None else dict(card.schedule)
         sentences = None if card is None else int(card.corpus["n"])
-        return {name: specs.order(name.partition("-")[0], "", given | off, name if "-" in name else "", 0, sentences)
+        return {name: specs.parse_spec(name.partition("-")[0], "", given | off, name if "-" in name else "", 0, sentences)
                 for name, _, off in SETTINGS}
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the encoders that are here."""
-        names = chosen([name for name in self.wanted() if options.models or name not in _ELSEWHERE], options.models,
+        names = choose_known([name for name in self.wanted() if options.models or name not in _ELSEWHERE], options.models,
                        "encoder")
-        attacks = tuple(chosen(list(ATTACKS), options.attacks, "attack"))
-        found = yield from present(self, names, options, stop)
+        attacks = tuple(choose_known(list(ATTACKS), options.attacks, "attack"))
+        found = yield from list_present(self, names, options, stop)
         for name, ids in found.items():
-            rows = yield from rows_of(ids, ["sts", "attacks"], attacks, options, store, stop)
+            rows = yield from group_rows(ids, ["sts", "attacks"], attacks, options, store, stop)
             if stop.is_set():
                 return
             yield Event("claim", "", name, self._claim(name, ids, rows, options))
 
     def _claim(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
         similar = [row for row in rows if row["metric"] == "spearman"]
-        value, error = mean_of(similar, ids)
+        value, error = average(similar, ids)
         words = f"python -m robust_core reproduce {self.name} --model {name}"
         words += f" --seeds {options.seeds}" if options.seeds > 1 else ""
         words += f" --n {options.n}" if options.n is not None else ""
         words += f" --precision {options.precision}" if options.precision != "exact" else ""
         return {"claim": f"mean spearman of {name}, for {self.title}", "command": words, "run": "",
-                "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]), "seeds": [seed_of(i) for i in ids],
+                "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]), "seeds": [read_seed(i) for i in ids],
                 "metric": "spearman", "value": value, "value_se": error, "thresholds": {},
-                "details": {"experiment": self.name, "model": name, "rows": list(rows), "trained": trained_on(ids[0])}}
+                "details": {"experiment": self.name, "model": name, "rows": list(rows), "trained": describe_corpus(ids[0])}}
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a setting."""
@@ -84,31 +84,31 @@ class Ablation(EncoderTable):
             return ""
         seeds = {seed for claim in mine for seed in claim["seeds"]}
         mine += [claim for name in _ELSEWHERE if all(c["details"]["model"] != name for c in mine)
-                 if (claim := _elsewhere(found, name, seeds))]
+                 if (claim := _find_elsewhere(found, name, seeds))]
         titles = {name: title for name, title, _ in SETTINGS}
-        lines = [[titles[c["details"]["model"]], percent(c["value"], c["value_se"]),
-                  *(_success(c["details"]["rows"], attack) for attack in ATTACKS), learnt(c),
-                  ", ".join(map(str, c["seeds"]))] for c in ordered(mine, list(titles))]
+        lines = [[titles[c["details"]["model"]], format_percent(c["value"], c["value_se"]),
+                  *(_read_success(c["details"]["rows"], attack) for attack in ATTACKS), describe_learning(c),
+                  ", ".join(map(str, c["seeds"]))] for c in order_encoders(mine, list(titles))]
         head = ["Loss", "STS mean", *(f"{name} success %" for name in ATTACKS), "Sentences", "Seeds"]
         command = f"python -m robust_core reproduce {self.name} --train --out results"
-        return markdown(head, lines) + f"\n{self.described}\n\n`{command}`\n"
+        return format_table(head, lines) + f"\n{self.described}\n\n`{command}`\n"
 
 
-def _elsewhere(found: Sequence[Claim], name: str, seeds: Collection[int]) -> Claim | None:
+def _find_elsewhere(found: Sequence[Claim], name: str, seeds: Collection[int]) -> Claim | None:
     """Return what the tables of similarity and of attacks state of an encoder's seeds as one claim, if they do."""
     stated = {kind: [c for c in found if c["details"].get("experiment") == kind and c["details"]["model"] == name]
               for kind in ("rse/sts", "rse/attacks")}
     rows = [row for claims in stated.values() for c in claims for row in c["details"]["rows"]
-            if seed_of(row["encoder"]) in seeds]
+            if read_seed(row["encoder"]) in seeds]
     similar = [row for row in rows if row["metric"] == "spearman"]
     if not similar:
         return None
     claim, ids = stated["rse/sts"][0], list(dict.fromkeys(row["encoder"] for row in similar))
-    value, error = mean_of(similar, ids)
-    return claim | {"value": value, "value_se": error, "seeds": [seed_of(i) for i in ids],
+    value, error = average(similar, ids)
+    return claim | {"value": value, "value_se": error, "seeds": [read_seed(i) for i in ids],
                     "details": claim["details"] | {"rows": rows}}
 
 
-def _success(rows: Sequence[Mapping[str, Any]], attack: str) -> str:
+def _read_success(rows: Sequence[Mapping[str, Any]], attack: str) -> str:
     values = [row["value"] for row in rows if row.get("attack") == attack and row["value"] is not None]
-    return percent(statistics.fmean(values), None) if values else "–"
+    return format_percent(statistics.fmean(values), None) if values else "–"

@@ -9,13 +9,13 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import encoders
-from robust_core.claims.markdown import markdown, percent
+from robust_core.claims.markdown import format_percent, format_table
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation import tasks as evaluation
 from robust_core.encoder_training import specs
 from robust_core.errors import MissingResource, RobustError
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Experiment, Options, chosen, note, seed_of
+from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_note, read_seed
 from robust_core.models import encoder_cards
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
@@ -36,20 +36,20 @@ class EncoderTable(Experiment):
     metric: ClassVar[str]
     tasks: ClassVar[Mapping[str, str]]
 
-    def wanted(self) -> dict[str, specs.Order | None]:
+    def wanted(self) -> dict[str, specs.EncoderSpec | None]:
         """Return the encoders of seed 0 by name, each with its training; None for the packaged one."""
-        return {"minilm": None, "simcse": specs.order("simcse"), "robustsentembed": specs.order("robustsentembed")}
+        return {"minilm": None, "simcse": specs.parse_spec("simcse"), "robustsentembed": specs.parse_spec("robustsentembed")}
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the encoders that are here."""
-        names = chosen(list(self.wanted()), options.models, "encoder")
+        names = choose_known(list(self.wanted()), options.models, "encoder")
         if self.kind == "attacks":
-            chosen(list(ATTACKS), options.attacks, "attack")
-        found = yield from present(self, names, options, stop)
+            choose_known(list(ATTACKS), options.attacks, "attack")
+        found = yield from list_present(self, names, options, stop)
         for name, ids in found.items():
             if stop.is_set():
                 return
-            rows = yield from rows_of(ids, [self.kind], options.attacks, options, store, stop)
+            rows = yield from group_rows(ids, [self.kind], options.attacks, options, store, stop)
             if not stop.is_set():
                 for claim in self.claims(name, ids, rows, options):
                     yield Event("claim", "", name, claim)
@@ -59,18 +59,18 @@ class EncoderTable(Experiment):
         """Return the claims about one encoder: a mean over tasks, of each attack by itself."""
         for attack in dict.fromkeys(row.get("attack", "") for row in rows):
             mine = [row for row in rows if row.get("attack", "") == attack]
-            value, error = mean_of(mine, ids)
+            value, error = average(mine, ids)
             words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
             words += ["--attack", attack] if attack else []
             words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
             words += ["--n", str(options.n)] if options.n is not None else []
             words += ["--precision", options.precision] if options.precision != "exact" else []
-            details = {"experiment": self.name, "model": name, "rows": list(mine), "trained": trained_on(ids[0])}
+            details = {"experiment": self.name, "model": name, "rows": list(mine), "trained": describe_corpus(ids[0])}
             yield {"claim": f"mean {self.metric} of {name}" + (f" under {attack}" if attack else "")
                             + f", for {self.title}",
                    "command": shlex.join(words), "run": "", "n": sum(row["n"] for row in mine if
                                                                        row["encoder"] == ids[0]),
-                   "seeds": [seed_of(i) for i in ids], "metric": self.metric, "value": value, "value_se": error,
+                   "seeds": [read_seed(i) for i in ids], "metric": self.metric, "value": value, "value_se": error,
                    "thresholds": mine[0].get("parameters", {}),
                    "details": details | ({"attack": attack} if attack else {})}
 
@@ -80,9 +80,9 @@ class EncoderTable(Experiment):
         if not mine:
             return ""
         lines = [[ENCODERS.get(c["details"]["model"], c["details"]["model"]),
-                  *(figure(c["details"]["rows"], task) for task in self.tasks), percent(c["value"], c["value_se"]),
-                  learnt(c), ", ".join(map(str, c["seeds"]))] for c in ordered(mine, list(self.wanted()))]
-        return markdown(["Encoder", *self.tasks.values(), "Mean", "Sentences", "Seeds"], lines) + "".join(
+                  *(format_figure(c["details"]["rows"], task) for task in self.tasks), format_percent(c["value"], c["value_se"]),
+                  describe_learning(c), ", ".join(map(str, c["seeds"]))] for c in order_encoders(mine, list(self.wanted()))]
+        return format_table(["Encoder", *self.tasks.values(), "Mean", "Sentences", "Seeds"], lines) + "".join(
             f"\n{text}\n" for text in self.notes(mine))
 
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
@@ -98,7 +98,7 @@ class EncoderTable(Experiment):
         return f"python -m robust_core reproduce {self.name}{more} --out results"
 
 
-def present(experiment: EncoderTable, names: Sequence[str], options: Options, stop: threading.Event
+def list_present(experiment: EncoderTable, names: Sequence[str], options: Options, stop: threading.Event
             ) -> Any:  # noqa: ANN401 (a generator of events that returns the ids by name)
     """Return the ids of the trainings of each encoder that are here; train the others if that is asked for.
 
@@ -110,9 +110,9 @@ def present(experiment: EncoderTable, names: Sequence[str], options: Options, st
     """
     wanted = experiment.wanted()
     if options.train:
-        yield from _trained([(order, seed) for name in names for seed in range(options.seeds)
+        yield from _train_missing([(order, seed) for name in names for seed in range(options.seeds)
                              if (order := wanted[name]) is not None], options, stop)
-    known = {*encoders.names()}
+    known = {*encoders.list_names()}
     found: dict[str, list[str]] = {}
     missing: list[str] = []
     for name in names:
@@ -121,19 +121,19 @@ def present(experiment: EncoderTable, names: Sequence[str], options: Options, st
         if here := [i for i in ids if i in known]:
             found[name] = here
     if missing:
-        yield note(f"Not here and left out: {', '.join(missing)}; train with python -m robust_core reproduce "
+        yield make_note(f"Not here and left out: {', '.join(missing)}; train with python -m robust_core reproduce "
                    f"{experiment.name} --train.")
     if not found:
         raise MissingResource("Every encoder of this experiment", "Train one with python -m robust_core train-encoder.")
     return found
 
 
-def rows_of(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
+def group_rows(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
             stop: threading.Event) -> Generator[Event, None, list[dict[str, Any]]]:
     """Evaluate encoders on kinds of tasks; hand on the events and return the rows."""
     rows: list[dict[str, Any]] = []
     loaded = [encoders.load(i, options.device) for i in ids]
-    for event in evaluation.evaluated(loaded, evaluation.tasks(kinds), attacks=attacks, n=options.n,
+    for event in evaluation.evaluate_encoder(loaded, evaluation.list_tasks(kinds), attacks=attacks, n=options.n,
                                       data_dir=options.data_dir, store=store, stop=stop, precision=options.precision):
         if event.kind == "row":
             rows.append(dict(event.data))
@@ -142,23 +142,23 @@ def rows_of(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], op
     return rows
 
 
-def _trained(asked: Sequence[tuple[specs.Order, int]], options: Options, stop: threading.Event) -> Iterator[Event]:
+def _train_missing(asked: Sequence[tuple[specs.EncoderSpec, int]], options: Options, stop: threading.Event) -> Iterator[Event]:
     for order, seed in asked:
         order = dataclasses.replace(order, seed=seed)
-        if order.id in encoders.names() or stop.is_set():
+        if order.id in encoders.list_names() or stop.is_set():
             continue
         try:
-            for event in specs.run(order, own_checkpoints(), options.device, options.data_dir):
+            for event in specs.run_training(order, own_checkpoints(), options.device, options.data_dir):
                 if event["kind"] == "step":
                     yield Event("progress", "", order.id, {"part": order.id, "done": event["step"],
                                                            "total": event["steps"]})
                 if stop.is_set():
                     return
         except RobustError as error:
-            yield note(f"{order.id} is left out. {error}")
+            yield make_note(f"{order.id} is left out. {error}")
 
 
-def mean_of(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> tuple[float, float]:
+def average(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> tuple[float, float]:
     """Return the mean of a figure over tasks and seeds, and its standard error.
 
     All seeds meet the same texts, so what the choice of texts leaves open does not shrink with the number of seeds: its
@@ -171,7 +171,7 @@ def mean_of(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> tuple[floa
     return statistics.fmean(means), math.sqrt(texts + seeds)
 
 
-def trained_on(name: str) -> dict[str, Any]:
+def describe_corpus(name: str) -> dict[str, Any]:
     """Return what an encoder learnt from, and how; nothing for the packaged one."""
     card = next((card for card in encoder_cards.cards() if card.id == name), None)
     return {} if card is None else {"sentences": card.corpus["n"], "steps": card.steps, "kept_step": card.dev["step"],
@@ -179,18 +179,18 @@ def trained_on(name: str) -> dict[str, Any]:
                                     "sha256": card.corpus["sha256"], "schedule": dict(card.schedule)}
 
 
-def figure(rows: Sequence[Mapping[str, Any]], task: str) -> str:
+def format_figure(rows: Sequence[Mapping[str, Any]], task: str) -> str:
     """Write the mean over seeds of a task's figure, in percent."""
     values = [row["value"] for row in rows if row["task"] == task and row["value"] is not None]
-    return percent(statistics.fmean(values), None) if values else "–"
+    return format_percent(statistics.fmean(values), None) if values else "–"
 
 
-def ordered(mine: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
+def order_encoders(mine: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
     """Return claims in the order of the encoders."""
     return sorted(mine, key=lambda c: names.index(c["details"]["model"]) if c["details"]["model"] in names else 99)
 
 
-def learnt(claim: Claim) -> str:
+def describe_learning(claim: Claim) -> str:
     """Write how many sentences an encoder learnt from, and the step that was kept."""
     trained = claim["details"]["trained"]
     return "–" if not trained else f"{trained['sentences']:,} (step {trained['kept_step']} of {trained['steps']})"
@@ -232,12 +232,12 @@ class Attacks(EncoderTable):
             if own:
                 values = [c["value"] for c in own.values() if c["value"] is not None]
                 whole = len(values) == len(names)
-                mean = percent(statistics.fmean(values), None) if whole else "–"
+                mean = format_percent(statistics.fmean(values), None) if whole else "–"
                 first = next(iter(own.values()))
                 seeds = sorted({seed for c in own.values() for seed in c["seeds"]})
-                lines.append([ENCODERS[model], *(_attack_cell(own.get(a)) for a in names), mean, learnt(first),
+                lines.append([ENCODERS[model], *(_write_attack_cell(own.get(a)) for a in names), mean, describe_learning(first),
                               ", ".join(map(str, seeds))])
-        return markdown(["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences", "Seeds"], lines) + "".join(
+        return format_table(["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences", "Seeds"], lines) + "".join(
             f"\n{text}\n" for text in self.notes(mine))
 
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
@@ -249,10 +249,10 @@ class Attacks(EncoderTable):
         yield f"{ABSTRACT} `{self.again(mine)}`"
 
 
-def _attack_cell(claim: Claim | None) -> str:
+def _write_attack_cell(claim: Claim | None) -> str:
     if claim is None:
         return "–"
     rows = claim["details"]["rows"]
-    each = " / ".join(figure(rows, task) for task in evaluation.ATTACKED if any(r["task"] == task for r in rows))
-    return f"{percent(claim['value'], claim['value_se'])} ({each})"
+    each = " / ".join(format_figure(rows, task) for task in evaluation.ATTACKED if any(r["task"] == task for r in rows))
+    return f"{format_percent(claim['value'], claim['value_se'])} ({each})"
 

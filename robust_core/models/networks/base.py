@@ -100,7 +100,7 @@ class Network(nn.Module):
         return self.reconstruction(states, self.embedding.weight)
 
 
-def mean_norm(table: torch.Tensor, pad: int = 0) -> float:
+def measure_mean_norm(table: torch.Tensor, pad: int = 0) -> float:
     """Return the mean L2 norm of the rows of a table of word embeddings, the pad's row left out."""
     norms = torch.linalg.vector_norm(table.detach().float(), dim=1)
     return float((norms.sum() - norms[pad]) / max(1, len(norms) - 1))

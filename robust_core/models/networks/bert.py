@@ -114,7 +114,7 @@ class Bert(nn.Module):
         self.embeddings = _Embeddings(config)
         self.encoder = _Stack(config)
         self._products = 6 * config["num_hidden_layers"]
-        self._layouts: dict[torch.dtype, tuple[Any, bert_cpu.Packed]] = {}
+        self._layouts: dict[torch.dtype, tuple[Any, bert_cpu.PackedBert]] = {}
 
     @classmethod
     def from_folder(cls, folder: Path) -> "Bert":
@@ -159,7 +159,7 @@ class Bert(nn.Module):
         Returns:
             (n, t, d) hidden states.
         """
-        if bert_cpu.usable(rows) and (layers := self._packed()):
+        if bert_cpu.is_usable(rows) and (layers := self._packed()):
             with torch.autocast("cpu", enabled=False):
                 return layers(*self._begin(rows.float(), mask, gate))
         hidden, keep = self._begin(rows, mask, gate)
@@ -180,7 +180,7 @@ class Bert(nn.Module):
         # A copy lays its weights out anew: the layouts can be neither copied nor pickled.
         return self.__dict__ | {"_layouts": {}}
 
-    def _packed(self) -> bert_cpu.Packed | None:
+    def _packed(self) -> bert_cpu.PackedBert | None:
         """Return the layers packed as they are now, in bf16 under autocast; None while parts are being learnt."""
         linear = [module for module in self.encoder.modules() if isinstance(module, nn.Linear)]
         if self.training or any(type(module) is not nn.Linear for module in linear) or len(linear) != self._products:
@@ -189,7 +189,7 @@ class Bert(nn.Module):
         # A weight that was replaced or changed in place has another identity or version.
         state = tuple((id(p), p._version) for module in linear for p in (module.weight, module.bias))
         if self._layouts.get(dtype, (None,))[0] != state:
-            self._layouts[dtype] = (state, bert_cpu.Packed(self, dtype))
+            self._layouts[dtype] = (state, bert_cpu.PackedBert(self, dtype))
         return self._layouts[dtype][1]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ROWS = 512
 
 
-def usable(rows: torch.Tensor) -> bool:
+def is_usable(rows: torch.Tensor) -> bool:
     """Return whether this build of torch has the kernels and nothing is being learnt."""
     return (rows.device.type == "cpu" and torch.is_inference_mode_enabled() and torch.backends.mkldnn.is_available()
             and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
@@ -55,7 +55,7 @@ class _Layer(NamedTuple):
                    layer.output.LayerNorm)
 
 
-class Packed:
+class PackedBert:
     """The layers of an encoder as they are now.
 
     Args:
@@ -75,7 +75,7 @@ class Packed:
             keep: (n, 1, 1, t) bool, or None without pads.
         """
         n, t, d = hidden.shape
-        real, size = n * t, _size(n * t)
+        real, size = n * t, _measure_size(n * t)
         hidden = F.pad(hidden.reshape(real, d), (0, 0, 0, size - real))
         gathered = hidden.new_zeros(size, d, dtype=self._dtype)
         for layer in self._layers:
@@ -90,7 +90,7 @@ class Packed:
         return hidden[:real].view(n, t, d)
 
 
-def _size(rows: int) -> int:
+def _measure_size(rows: int) -> int:
     """Return how many rows are multiplied for some rows.
 
     The kernels keep half a megabyte for each number of rows they have ever seen, so only few numbers are used.

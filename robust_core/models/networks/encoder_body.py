@@ -9,7 +9,7 @@ from robust_core.errors import Incompatible
 from robust_core.models.networks.bert import Bert, Gate
 
 
-def embedding_layer(body: nn.Module) -> nn.Module:
+def find_embedding_layer(body: nn.Module) -> nn.Module:
     """Return the embedding layer of an encoder of the `transformers` library.
 
     Raises:
@@ -21,7 +21,7 @@ def embedding_layer(body: nn.Module) -> nn.Module:
     return layer
 
 
-def gated(model: Any, body: nn.Module, rows: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
+def run_gated(model: Any, body: nn.Module, rows: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
           gate: Gate | None, **options: bool) -> Any:  # noqa: ANN401
     """Run a model of the `transformers` library on word-embedding rows.
 
@@ -36,7 +36,7 @@ def gated(model: Any, body: nn.Module, rows: torch.Tensor, mask: torch.Tensor,  
     if gate is None:
         return model(inputs_embeds=rows, attention_mask=mask.long(), **options)
     # The library offers no other door behind its embedding layer; the hook lives as long as this call.
-    hook = embedding_layer(body).register_forward_hook(lambda layer, inputs, hidden: gate(rows, hidden, mask)[0])
+    hook = find_embedding_layer(body).register_forward_hook(lambda layer, inputs, hidden: gate(rows, hidden, mask)[0])
     try:
         return model(inputs_embeds=rows, attention_mask=mask.long(), **options)
     finally:
@@ -71,11 +71,11 @@ class HuggingFaceBody(nn.Module):
 
     def embedded(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the output of the embedding layer, (n, t, d), of word-embedding rows."""
-        return embedding_layer(self.model)(inputs_embeds=rows)
+        return find_embedding_layer(self.model)(inputs_embeds=rows)
 
     def forward(self, rows: torch.Tensor, mask: torch.Tensor, gate: Gate | None = None) -> torch.Tensor:
         """Return the (n, t, d) last hidden states; see `bert.Bert`."""
-        return gated(self.model, self.model, rows, mask, gate).last_hidden_state
+        return run_gated(self.model, self.model, rows, mask, gate).last_hidden_state
 
 
 Body = Bert | HuggingFaceBody

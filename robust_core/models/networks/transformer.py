@@ -7,7 +7,7 @@ from torch import nn
 
 from robust_core.models.networks.base import Network, Reading
 from robust_core.models.networks.bert import mean_pool
-from robust_core.models.networks.encoder_body import Body, embedding_layer, gated
+from robust_core.models.networks.encoder_body import Body, find_embedding_layer, run_gated
 from robust_core.models.networks.mlm_head import MaskedHead
 
 
@@ -121,9 +121,9 @@ class HuggingFaceClassifier(Network):
     def seen(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return what the masks are made from, (n, t, d)."""
         by_word = self.masks is None or self.masks.config.source == "word"
-        return embeddings if by_word else embedding_layer(self.backbone)(inputs_embeds=embeddings)
+        return embeddings if by_word else find_embedding_layer(self.backbone)(inputs_embeds=embeddings)
 
     def _run(self, model: Any, embeddings: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
              **options: bool) -> Any:  # noqa: ANN401
         gate = None if self.masks is None else self.masks.gate
-        return gated(model, self.backbone, embeddings, mask, gate, **options)
+        return run_gated(model, self.backbone, embeddings, mask, gate, **options)

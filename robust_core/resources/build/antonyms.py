@@ -4,7 +4,7 @@ import gzip
 from collections import defaultdict
 from pathlib import Path
 
-from robust_core.resources.build.words import listed_antonyms, read_wordnet
+from robust_core.resources.build.words import read_antonyms, read_wordnet
 
 
 def build_antonyms(data: Path, wordnet: Path, out: Path) -> Path:
@@ -16,7 +16,7 @@ def build_antonyms(data: Path, wordnet: Path, out: Path) -> Path:
         out: Folder to write `antonyms.txt.gz` to.
     """
     after: dict[str, list[str]] = defaultdict(list)
-    for first, second in sorted(listed_antonyms(data, read_wordnet(wordnet))):
+    for first, second in sorted(read_antonyms(data, read_wordnet(wordnet))):
         after[first].append(second)
     text = "".join(" ".join([first, *others]) + "\n" for first, others in sorted(after.items()))
     out.mkdir(parents=True, exist_ok=True)

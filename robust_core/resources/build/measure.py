@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from robust_core.resources.build.neighbours import fit, nearest
-from robust_core.resources.build.pos import AFTER, BEFORE, VERBAL, nltk_tags, split_words
-from robust_core.resources.build.space import features, read_vocabulary
+from robust_core.resources.build.neighbours import find_nearest, fit_vectors
+from robust_core.resources.build.pos import AFTER, BEFORE, VERBAL, split_words, tag_with_nltk
+from robust_core.resources.build.space import make_features, read_vocabulary
 from robust_core.resources.build.words import (
     Pairs,
-    affix_opposites,
-    listed_antonyms,
-    listed_synonyms,
+    find_affix_opposites,
+    read_antonyms,
     read_pairs,
+    read_synonyms,
     read_texts,
     read_wordnet,
 )
@@ -37,20 +37,20 @@ def measure_neighbours(data: Path, wordnet: Path, seed: int = 0) -> dict[str, fl
     net, rng = read_wordnet(wordnet), random.Random(seed)
     vocabulary = read_vocabulary(data, net)
     known = set(vocabulary.words)
-    listed = {pair for pair in listed_antonyms(data, net) if known.issuperset(pair)}
-    antonyms = listed | affix_opposites(known, net)
-    synonyms = listed_synonyms(data, net, known) - antonyms
+    listed = {pair for pair in read_antonyms(data, net) if known.issuperset(pair)}
+    antonyms = listed | find_affix_opposites(known, net)
+    synonyms = read_synonyms(data, net, known) - antonyms
     ppdb = synonyms & read_pairs(data / "counterfitting" / "ppdb_synonyms.txt.gz")
 
     def common(pairs: Pairs) -> list[tuple[str, str]]:
         return sorted(pair for pair in pairs if min(vocabulary.counts[word] for word in pair) >= 20)
 
-    hidden = {"ppdb": _some(rng, sorted(ppdb), 0.05), "wordnet": _some(rng, common(synonyms - ppdb), 0.05),
+    hidden = {"ppdb": _draw_some(rng, sorted(ppdb), 0.05), "wordnet": _draw_some(rng, common(synonyms - ppdb), 0.05),
               "antonyms": set(rng.sample(common(listed), 300))}
     learnt = antonyms - hidden["antonyms"]
-    space = fit(features(data, vocabulary), vocabulary.words,
+    space = fit_vectors(make_features(data, vocabulary), vocabulary.words,
                 synonyms - hidden["ppdb"] - hidden["wordnet"], learnt)
-    rows = nearest(space, vocabulary, learnt)
+    rows = find_nearest(space, vocabulary, learnt)
     near = {word: [vocabulary.words[i] for i, _ in row] for word, row in zip(vocabulary.words, rows, strict=True)}
 
     def share(pairs: Pairs, first: int) -> float:
@@ -68,7 +68,7 @@ def measure_neighbours(data: Path, wordnet: Path, seed: int = 0) -> dict[str, fl
             "median number of neighbours of a frequent word": float(np.median(sizes))}
 
 
-def _some(rng: random.Random, pairs: list[tuple[str, str]], share: float) -> Pairs:
+def _draw_some(rng: random.Random, pairs: list[tuple[str, str]], share: float) -> Pairs:
     return set(rng.sample(pairs, round(share * len(pairs))))
 
 
@@ -76,11 +76,11 @@ def measure_pos(data: Path, sentences: int = 300, seed: int = 0) -> dict[str, fl
     """Return agreement with NLTK: tags of running text, and TextFooler's decision on each neighbour (SST-2 dev)."""
     texts = [text for text, _ in read_texts(data / "sst2" / "dev.tsv.gz")]
     cased = [text for text, _ in read_texts(data / "imdb" / "dev.tsv.gz")][:100]
-    found = {"tags, SST-2 dev": _tag_agreement(texts, data),
-             "tags, cased reviews (IMDb dev)": _tag_agreement(cased, data)}
+    found = {"tags, SST-2 dev": _measure_agreement(texts, data),
+             "tags, cased reviews (IMDb dev)": _measure_agreement(cased, data)}
     chosen = [split_words(text) for text in random.Random(seed).sample(texts, sentences)]
-    swaps = list(_swaps(chosen))
-    windows = nltk_tags([window for window, *_ in swaps], data)
+    swaps = list(_make_swaps(chosen))
+    windows = tag_with_nltk([window for window, *_ in swaps], data)
     truth, alone, together, wanted = [], [], [], ""
     mine = [tag(words) for words in chosen]
     placed: dict[tuple[int, int], dict[str, str]] = {}
@@ -93,9 +93,9 @@ def measure_pos(data: Path, sentences: int = 300, seed: int = 0) -> dict[str, fl
         if other == chosen[s][i]:
             wanted = name
             continue
-        truth.append(_same(name, wanted))
-        alone.append(any(_same(option, mine[s][i]) for option in tags_of(other)))
-        together.append(_same(placed[s, i][other], mine[s][i]))
+        truth.append(_is_same(name, wanted))
+        alone.append(any(_is_same(option, mine[s][i]) for option in tags_of(other)))
+        together.append(_is_same(placed[s, i][other], mine[s][i]))
     for kind, decided in (("tags_of", np.array(alone)), ("tag_swaps", np.array(together))):
         right = np.array(truth)
         found |= {f"{kind}: agreement": float((decided == right).mean()),
@@ -103,18 +103,18 @@ def measure_pos(data: Path, sentences: int = 300, seed: int = 0) -> dict[str, fl
     return found | {"decisions": len(truth), "passed by NLTK": float(np.mean(truth))}
 
 
-def _same(a: str, b: str) -> bool:
+def _is_same(a: str, b: str) -> bool:
     return VERBAL.get(a, a) == VERBAL.get(b, b)
 
 
-def _tag_agreement(texts: list[str], data: Path) -> float:
+def _measure_agreement(texts: list[str], data: Path) -> float:
     split = [words for words in map(split_words, texts) if words]
-    pairs = [(a, b) for tagged in nltk_tags(split, data)
+    pairs = [(a, b) for tagged in tag_with_nltk(split, data)
              for a, (_, b) in zip(tag([word for word, _ in tagged]), tagged, strict=True)]
     return float(np.mean([a == b for a, b in pairs]))
 
 
-def _swaps(sentences: list[list[str]]) -> Iterator[tuple[list[str], int, int, int]]:
+def _make_swaps(sentences: list[list[str]]) -> Iterator[tuple[list[str], int, int, int]]:
     """Yield (window, place in it, sentence, place in that) for each word that has neighbours, then for each of them."""
     for s, words in enumerate(sentences):
         for i, word in enumerate(words):

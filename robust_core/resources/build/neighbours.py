@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from robust_core.resources._tables import pack_words
-from robust_core.resources.build.space import Vocabulary, features, read_vocabulary
-from robust_core.resources.build.words import Pairs, affix_opposites, listed_antonyms, listed_synonyms, read_wordnet
+from robust_core.resources.build.space import Vocabulary, make_features, read_vocabulary
+from robust_core.resources.build.words import Pairs, find_affix_opposites, read_antonyms, read_synonyms, read_wordnet
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +28,10 @@ def build_neighbours(data: Path, wordnet: Path, out: Path) -> Path:
     """
     net = read_wordnet(wordnet)
     vocabulary = read_vocabulary(data, net)
-    antonyms = listed_antonyms(data, net) | affix_opposites(vocabulary.words, net)
-    synonyms = listed_synonyms(data, net, set(vocabulary.words)) - antonyms
-    space = fit(features(data, vocabulary), vocabulary.words, synonyms, antonyms)
-    rows = nearest(space, vocabulary, antonyms)
+    antonyms = read_antonyms(data, net) | find_affix_opposites(vocabulary.words, net)
+    synonyms = read_synonyms(data, net, set(vocabulary.words)) - antonyms
+    space = fit_vectors(make_features(data, vocabulary), vocabulary.words, synonyms, antonyms)
+    rows = find_nearest(space, vocabulary, antonyms)
     flat = [pair for row in rows for pair in row]
     used = sorted({i for i, _ in flat} | {i for i, row in enumerate(rows) if row})  # words without any pair go
     new = {old: i for i, old in enumerate(used)}
@@ -44,7 +44,7 @@ def build_neighbours(data: Path, wordnet: Path, out: Path) -> Path:
     return path
 
 
-def fit(given: np.ndarray, words: list[str], synonyms: Pairs, antonyms: Pairs) -> np.ndarray:
+def fit_vectors(given: np.ndarray, words: list[str], synonyms: Pairs, antonyms: Pairs) -> np.ndarray:
     """Return the final space (words, 300), rows of unit length, from features and pairs."""
     import torch
 
@@ -82,7 +82,7 @@ def learn_map(given: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Tens
     torch.manual_seed(seed)
     _, directions = torch.linalg.eigh(given.T @ given)
     weight = directions.flip(1)[:, :DIMENSIONS].clone().requires_grad_()  # start: principal components
-    friends, enemies = _partners(attract), _partners(repel)
+    friends, enemies = _list_partners(attract), _list_partners(repel)
     optimiser = torch.optim.Adam([weight], lr=1e-3)
     steps = epochs * -(-len(attract) // batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.01 - step / steps)
@@ -96,7 +96,7 @@ def learn_map(given: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Tens
             keys = torch.cat([pairs[:, 1], torch.tensor(others, dtype=torch.long)])
             left = F.normalize(F.dropout(given[pairs[:, 0]], dropout) @ weight, dim=1)
             right = F.normalize(F.dropout(given[keys], dropout) @ weight, dim=1)
-            scores = (left @ right.T / temperature).masked_fill(_other_friends(asked, keys, friends), -1e4)
+            scores = (left @ right.T / temperature).masked_fill(_list_other_friends(asked, keys, friends), -1e4)
             loss = F.cross_entropy(scores, torch.arange(len(pairs)))
             optimiser.zero_grad()
             loss.backward()
@@ -105,7 +105,7 @@ def learn_map(given: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Tens
     return F.normalize((given @ weight).detach(), dim=1)
 
 
-def _other_friends(asked: list[int], keys: "torch.Tensor", friends: dict[int, set[int]]) -> "torch.Tensor":
+def _list_other_friends(asked: list[int], keys: "torch.Tensor", friends: dict[int, set[int]]) -> "torch.Tensor":
     """Mark keys that are synonyms of the asked word too, or the word itself: they are no negatives."""
     import torch
 
@@ -120,7 +120,7 @@ def _other_friends(asked: list[int], keys: "torch.Tensor", friends: dict[int, se
     return mask
 
 
-def _partners(pairs: "torch.Tensor") -> dict[int, set[int]]:
+def _list_partners(pairs: "torch.Tensor") -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     for a, b in pairs.tolist():
         found.setdefault(a, set()).add(b)
@@ -151,7 +151,7 @@ def counter_fit(space: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Te
     from torch.nn import functional as F
 
     moved = torch.cat([attract, repel]).unique()
-    preserved, before = _near_pairs(space, moved, kept)
+    preserved, before = _find_near_pairs(space, moved, kept)
     for _ in range(epochs):
         step, active = torch.zeros_like(space), torch.zeros(len(space))
         for pairs, sign, limit in ((repel, 1.0, 1.0 - apart), (attract, -1.0, 1.0 - close), (preserved, -1.0, before)):
@@ -166,7 +166,7 @@ def counter_fit(space: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Te
     return space
 
 
-def _near_pairs(space: "torch.Tensor", rows: "torch.Tensor", least: float,
+def _find_near_pairs(space: "torch.Tensor", rows: "torch.Tensor", least: float,
                 k: int = 10) -> "tuple[torch.Tensor, torch.Tensor]":
     import torch
 
@@ -181,7 +181,7 @@ def _near_pairs(space: "torch.Tensor", rows: "torch.Tensor", least: float,
     return torch.cat(pairs), torch.cat(cosines)
 
 
-def nearest(space: np.ndarray, vocabulary: Vocabulary, antonyms: Pairs) -> list[list[tuple[int, float]]]:
+def find_nearest(space: np.ndarray, vocabulary: Vocabulary, antonyms: Pairs) -> list[list[tuple[int, float]]]:
     """Return for each word (row, cosine) of at most 50 others by falling cosine.
 
     Antonyms go, rare words are no targets, and a name is replaced by a name only, a common word by a common

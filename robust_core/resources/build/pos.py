@@ -11,8 +11,8 @@ import numpy as np
 
 from robust_core.errors import MissingResource
 from robust_core.resources._tables import pack_words
-from robust_core.resources.build.pos_model import Tagged, as_corpus, learn
-from robust_core.resources.build.words import read_texts, read_wordnet, train_texts
+from robust_core.resources.build.pos_model import Tagged, learn_model, make_corpus
+from robust_core.resources.build.words import read_texts, read_train_texts, read_wordnet
 from robust_core.resources.neighbour_table import neighbours
 from robust_core.resources.pos import TAGS, VOTES
 from robust_core.resources.stopwords import stop_words
@@ -43,11 +43,11 @@ def build_pos(data: Path, wordnet: Path, out: Path) -> Path:
     Raises:
         MissingResource: If NLTK's tagger or the table of neighbours is absent.
     """
-    silver = nltk_tags(list(sentences(data)), data)
-    swaps = list(swapped(data))
-    tagged = nltk_tags([window for window, _, _ in swaps], data)
-    found = learn(as_corpus(silver + tagged[::2]))
-    lexicon = _lexicon(silver, swaps, tagged, _from_wordnet(wordnet))
+    silver = tag_with_nltk(list(read_sentences(data)), data)
+    swaps = list(swap_words(data))
+    tagged = tag_with_nltk([window for window, _, _ in swaps], data)
+    found = learn_model(make_corpus(silver + tagged[::2]))
+    lexicon = _build_lexicon(silver, swaps, tagged, _read_wordnet_tags(wordnet))
     words = list(found["words"])
     words += sorted(lexicon.keys() - set(words))
     number = {name: i for i, name in enumerate(TAGS)}
@@ -68,13 +68,13 @@ def split_words(text: str) -> list[str]:
     return [word for word in (found.strip("'-_*@") for found in WORD.findall(joined)) if word]
 
 
-def sentences(data: Path, seed: int = 0) -> Iterator[list[str]]:
+def read_sentences(data: Path, seed: int = 0) -> Iterator[list[str]]:
     """Yield the words of sampled sentences of the train splits and of Wikipedia."""
     rng = random.Random(seed)
     for source, (amount, lowered) in SOURCES.items():
         wiki = source == "wiki"
         texts = [text for text, _ in (read_texts(data / "text" / "wiki_sentences.tsv.gz") if wiki
-                                      else train_texts(data, [source]))]
+                                      else read_train_texts(data, [source]))]
         rng.shuffle(texts)
         for text in texts[:amount]:
             for sentence in re.split(r'(?<=[.!?;])\s+(?=[A-Z"(])', text):
@@ -85,13 +85,13 @@ def sentences(data: Path, seed: int = 0) -> Iterator[list[str]]:
                     yield [word.lower() for word in words] if lower else words
 
 
-def swapped(data: Path, seed: int = 1) -> Iterator[tuple[list[str], int, bool]]:
+def swap_words(data: Path, seed: int = 1) -> Iterator[tuple[list[str], int, bool]]:
     """Yield (window, position, whether it is the original): words of SST-2 train, each followed by its neighbours.
 
     Windows are those that TextAttack shows to NLTK. Neighbours stand where ordinary sentences would not put them, which
     is exactly where the constraint must decide as NLTK would.
     """
-    texts = [text for text, _ in train_texts(data, ["sst2"])]
+    texts = [text for text, _ in read_train_texts(data, ["sst2"])]
     for text in random.Random(seed).sample(texts, SWAP_SENTENCES):
         words = split_words(text)
         for i, word in enumerate(words):
@@ -101,7 +101,7 @@ def swapped(data: Path, seed: int = 1) -> Iterator[tuple[list[str], int, bool]]:
                 yield [*before, other, *after], len(before), other == word
 
 
-def nltk_tags(texts: Sequence[list[str]], data: Path) -> Tagged:
+def tag_with_nltk(texts: Sequence[list[str]], data: Path) -> Tagged:
     """Tag sentences with NLTK's perceptron tagger in the universal tagset."""
     import nltk
 
@@ -113,7 +113,7 @@ def nltk_tags(texts: Sequence[list[str]], data: Path) -> Tagged:
                               "DIR/nltk_data/taggers and build with --data DIR.") from error
 
 
-def _from_wordnet(folder: Path) -> dict[str, set[str]]:
+def _read_wordnet_tags(folder: Path) -> dict[str, set[str]]:
     """Return the tags of WordNet's words and of their forms that lemminflect makes."""
     from lemminflect import getAllInflections
 
@@ -129,7 +129,7 @@ def _from_wordnet(folder: Path) -> dict[str, set[str]]:
     return found
 
 
-def _lexicon(silver: Tagged, swaps: list[tuple[list[str], int, bool]], tagged: Tagged,
+def _build_lexicon(silver: Tagged, swaps: list[tuple[list[str], int, bool]], tagged: Tagged,
              listed: dict[str, set[str]]) -> dict[str, set[str]]:
     """Return the tags of each word: where a place calls for a tag, does the word take it there often enough?"""
     usual: dict[str, Counter[str]] = defaultdict(Counter)
@@ -147,14 +147,14 @@ def _lexicon(silver: Tagged, swaps: list[tuple[list[str], int, bool]], tagged: T
             tried[window[place].lower()][VERBAL.get(wanted, wanted), fits] += 1
             if fits:
                 usual[window[place].lower()][name] += 1
-    lexicon = {word: _tags(counts, tried[word]) for word, counts in usual.items() if sum(counts.values()) >= 3}
+    lexicon = {word: _list_tags(counts, tried[word]) for word, counts in usual.items() if sum(counts.values()) >= 3}
     for word, names in listed.items():
         if word not in lexicon and neighbours(word):
             lexicon[word] = names
     return lexicon
 
 
-def _tags(usual: Counter[str], tried: Counter[tuple[str, bool]]) -> set[str]:
+def _list_tags(usual: Counter[str], tried: Counter[tuple[str, bool]]) -> set[str]:
     total, groups = usual.total(), Counter()
     for name, n in usual.items():
         groups[VERBAL.get(name, name)] += n

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from robust_core.resources.pos import EDGE, OFFSETS, ROUNDS, TAGS, features
+from robust_core.resources.pos import EDGE, OFFSETS, ROUNDS, TAGS, make_features
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ class Corpus:
     places: "torch.Tensor"  # (tokens,) positions that are words
 
 
-def as_corpus(sentences: Tagged) -> Corpus:
+def make_corpus(sentences: Tagged) -> Corpus:
     """Number the words and tags of sentences, two edges on either side of each."""
     import torch
 
@@ -42,7 +42,7 @@ def as_corpus(sentences: Tagged) -> Corpus:
     return Corpus(types, torch.tensor(token), tags, torch.nonzero(tags != EDGE).ravel())
 
 
-def learn(corpus: Corpus, epochs: int = 4, batch: int = 4096, seed: int = 0) -> dict[str, np.ndarray | list[str]]:
+def learn_model(corpus: Corpus, epochs: int = 4, batch: int = 4096, seed: int = 0) -> dict[str, np.ndarray | list[str]]:
     """Fit the votes by cross-entropy of all rounds.
 
     Args:
@@ -58,7 +58,7 @@ def learn(corpus: Corpus, epochs: int = 4, batch: int = 4096, seed: int = 0) -> 
     from torch.nn import functional as F
 
     generator = torch.Generator().manual_seed(seed)
-    words, names, columns = _design(corpus)  # (2 types, most features of a type)
+    words, names, columns = _make_design(corpus)  # (2 types, most features of a type)
     width = len(OFFSETS) * len(TAGS)
     rows = len(words) + len(names) + 1  # the last row pads and stays zero
     weight = torch.zeros(rows, width, requires_grad=True)
@@ -79,33 +79,33 @@ def learn(corpus: Corpus, epochs: int = 4, batch: int = 4096, seed: int = 0) -> 
             scores = sum((votes[where[k], k] for k in range(len(OFFSETS))), start=torch.zeros(()))  # (b, 12)
             truth, loss = corpus.tag[chosen], F.cross_entropy(scores, corpus.tag[chosen])
             for _ in range(ROUNDS):
-                loss = loss + F.cross_entropy(scores + _around(context, guess, chosen), truth)
+                loss = loss + F.cross_entropy(scores + _read_around(context, guess, chosen), truth)
             loss = loss + 1e-7 * (weight ** 2).sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
             with torch.no_grad():  # the guesses that later steps see around their words
-                guess[chosen] = (scores + _around(context, guess, chosen)).argmax(1)
+                guess[chosen] = (scores + _read_around(context, guess, chosen)).argmax(1)
     final = (weight * near).detach().view(-1, len(OFFSETS), len(TAGS)).numpy()
     before, after, between = (part.detach().numpy() for part in context)
     return {"words": words, "features": names, "own": final[:len(words), 0], "near": final[:NEAR_WORDS, 1:],
             "votes": final[len(words):-1], "before": before, "after": after, "between": between}
 
 
-def _around(context: "list[torch.Tensor]", guess: "torch.Tensor", at: "torch.Tensor") -> "torch.Tensor":
+def _read_around(context: "list[torch.Tensor]", guess: "torch.Tensor", at: "torch.Tensor") -> "torch.Tensor":
     before, after, between = context
     left, right = guess[at - 1], guess[at + 1]
     return before[guess[at - 2], left] + after[right, guess[at + 2]] + between[left, right]
 
 
-def _design(corpus: Corpus) -> "tuple[list[str], list[str], torch.Tensor]":
+def _make_design(corpus: Corpus) -> "tuple[list[str], list[str], torch.Tensor]":
     """Return words, features, and the rows of each type (2 types, widest); the second half lacks the words."""
     import torch
 
     seen = Counter(corpus.types[i].lower() for i in corpus.token[corpus.places].tolist())
     words = [word for word, n in sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:OWN_WORDS] if n >= 3]
-    named = [["shape:edge"] if not word else features(word) for word in corpus.types]
+    named = [["shape:edge"] if not word else make_features(word) for word in corpus.types]
     frequency = Counter(name for row in named for name in row)
     frequency["shape:edge"] = len(corpus.types)
     names = sorted(sorted(frequency, key=lambda name: (-frequency[name], name))[:FEATURES])

@@ -13,11 +13,11 @@ from scipy.sparse.linalg import svds
 from robust_core.resources.build.words import (
     WORD,
     WordNet,
+    count_words,
     read_lines,
     read_pairs,
     read_texts,
-    train_texts,
-    word_counts,
+    read_train_texts,
 )
 from robust_core.resources.vectors import encode_words
 
@@ -40,36 +40,36 @@ class Vocabulary:
 
 def read_vocabulary(data: Path, net: WordNet) -> Vocabulary:
     """Choose the words: in the published vocabulary or seen three times, and listed, in WordNet, or seen five times."""
-    counts, folder = word_counts(data), data / "counterfitting"
+    counts, folder = count_words(data), data / "counterfitting"
     published = {word for word in read_lines(folder / "vocabulary.txt.gz") if WORD.fullmatch(word)}
     ppdb = {word for pair in read_pairs(folder / "ppdb_synonyms.txt.gz") for word in pair}
     listed = ppdb.union(*(pair for name in ("ppdb_antonyms", "wordnet_antonyms")
                           for pair in read_pairs(folder / f"{name}.txt.gz")))
     candidates = published | {word for word, n in counts.items() if n >= 3}
-    words = sorted(word for word in candidates if word in listed or counts[word] >= 5 or _in_wordnet(word, net))
-    lower, upper = _case_counts(data)
+    words = sorted(word for word in candidates if word in listed or counts[word] >= 5 or _read_wordnet_words(word, net))
+    lower, upper = _count_cases(data)
     names = {word for word in words if upper[word] >= 2 * max(lower[word], 1)}
     seen = {word: max(counts[word], lower[word] + upper[word]) for word in words}
     targets = {word for word in words if seen[word] >= 8 or (word in ppdb and seen[word] >= 2)}
     return Vocabulary(words, counts, names, targets)
 
 
-def features(data: Path, vocabulary: Vocabulary) -> np.ndarray:
+def make_features(data: Path, vocabulary: Vocabulary) -> np.ndarray:
     """Return (words, 4 * 384 + 256) fp32: encoder vectors in four carrier phrases beside vectors from co-occurrence.
 
     The encoder knows the words, but takes spelling for meaning ("goodall" for "good"); the texts know how reviewers use
     them, but not what opposites are. Co-occurrence counts for less where a word is rare.
     """
-    blocks = [0.7 * _unit(_centred(encode_words([carrier.format(word) for word in vocabulary.words])))
+    blocks = [0.7 * _normalise(_centre(encode_words([carrier.format(word) for word in vocabulary.words])))
               for carrier in CARRIERS]
     counts = np.array([vocabulary.counts[word] for word in vocabulary.words], dtype=np.float32)[:, None]
-    blocks.append(_unit(_corpus_vectors(data, vocabulary.words)) * np.sqrt(counts / (counts + 50)))
+    blocks.append(_normalise(_make_corpus_vectors(data, vocabulary.words)) * np.sqrt(counts / (counts + 50)))
     return np.concatenate(blocks, axis=1).astype(np.float32)
 
 
-def _corpus_vectors(data: Path, words: list[str]) -> np.ndarray:
+def _make_corpus_vectors(data: Path, words: list[str]) -> np.ndarray:
     """Return (words, 256): singular vectors of the shifted positive mutual information with nearby words."""
-    sentences = [TOKEN.findall(text.lower()) for text in _all_texts(data)]
+    sentences = [TOKEN.findall(text.lower()) for text in _read_all_texts(data)]
     frequency = Counter(token for sentence in sentences for token in sentence)
     contexts = sorted(frequency, key=lambda token: (-frequency[token], token))[:CONTEXTS]
     row, column = ({word: i for i, word in enumerate(some)} for some in (words, contexts))
@@ -93,15 +93,15 @@ def _corpus_vectors(data: Path, words: list[str]) -> np.ndarray:
     return (left * np.sqrt(strength))[:, ::-1]
 
 
-def _all_texts(data: Path) -> Iterator[str]:
-    yield from (text for text, _ in train_texts(data))
+def _read_all_texts(data: Path) -> Iterator[str]:
+    yield from (text for text, _ in read_train_texts(data))
     yield from (text for text, _ in read_texts(data / "text" / "wiki_sentences.tsv.gz"))
 
 
-def _case_counts(data: Path) -> tuple[Counter[str], Counter[str]]:
+def _count_cases(data: Path) -> tuple[Counter[str], Counter[str]]:
     """Count words inside sentences of the cased texts, by the case of their first letter."""
     lower, upper = Counter(), Counter()
-    cased = [text for text, _ in train_texts(data, ("imdb", "yelp_polarity", "ag_news"))]
+    cased = [text for text, _ in read_train_texts(data, ("imdb", "yelp_polarity", "ag_news"))]
     cased += [text for text, _ in read_texts(data / "text" / "wiki_sentences.tsv.gz")]
     for text in cased:
         for word in re.findall(r"(?<=[a-z,] )([A-Za-z]+(?:-[A-Za-z]+)?)\b", text):
@@ -109,16 +109,16 @@ def _case_counts(data: Path) -> tuple[Counter[str], Counter[str]]:
     return lower, upper
 
 
-def _in_wordnet(word: str, net: WordNet) -> bool:
+def _read_wordnet_words(word: str, net: WordNet) -> bool:
     from lemminflect import getAllLemmas
 
     return word in net.lemmas or word in net.irregular or any(
         lemma in net.lemmas for lemmas in getAllLemmas(word).values() for lemma in lemmas)
 
 
-def _centred(rows: np.ndarray) -> np.ndarray:
+def _centre(rows: np.ndarray) -> np.ndarray:
     return rows - rows.mean(0)
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def _normalise(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robust_core.resources.build.words import read_lines, word_counts
+from robust_core.resources.build.words import count_words, read_lines
 from robust_core.resources.vectors import encode_words
 
 COMPONENTS = 200
@@ -18,7 +18,7 @@ def build_vectors(data: Path, out: Path) -> Path:
         data: Folder of public texts and lists.
         out: Folder to write `word_projection.npz` to: mean (384,) and components (200, 384) in fp16, scale ().
     """
-    words = projection_words(data)
+    words = choose_projection_words(data)
     rows = encode_words(words).astype(np.float64)  # (n, 384)
     mean = rows.mean(0)
     rows -= mean
@@ -34,8 +34,8 @@ def build_vectors(data: Path, out: Path) -> Path:
     return path
 
 
-def projection_words(data: Path) -> list[str]:
+def choose_projection_words(data: Path) -> list[str]:
     """Return the sorted vocabulary: words seen twice in the train texts, so that data sets weigh as they are used."""
-    counts = word_counts(data)
+    counts = count_words(data)
     listed = set(read_lines(data / "counterfitting" / "vocabulary.txt.gz"))
     return sorted(word for word, n in counts.items() if n >= 5 or (n >= 2 and word in listed))

@@ -38,17 +38,17 @@ def read_texts(path: Path) -> list[tuple[str, str]]:
     return [(row[text], row[label] if label is not None else "") for row in fields]
 
 
-def train_texts(data: Path, names: Iterable[str] = TRAIN_SPLITS) -> Iterator[tuple[str, str]]:
+def read_train_texts(data: Path, names: Iterable[str] = TRAIN_SPLITS) -> Iterator[tuple[str, str]]:
     """Yield (text, label) of train splits, with line breaks, escapes and quoting of the web removed."""
     for name in names:
         for text, label in read_texts(data / name / "train.tsv.gz"):
             yield re.sub(r"<[^>]{0,40}>|&\w+;|#\d+;|\\", " ", text), label
 
 
-def word_counts(data: Path) -> Counter[str]:
+def count_words(data: Path) -> Counter[str]:
     """Count the alphabetic words of the train splits, lower-cased; a token with a letter beside a sign is no word."""
     counts: Counter[str] = Counter()
-    for text, _ in train_texts(data):
+    for text, _ in read_train_texts(data):
         counts.update(token.strip(".,;:!?\"'()[]-*/") for token in text.lower().split())
     return Counter({word: n for word, n in counts.items() if WORD.fullmatch(word)})
 
@@ -56,10 +56,10 @@ def word_counts(data: Path) -> Counter[str]:
 def read_pairs(path: Path) -> Pairs:
     """Return the word pairs of a list, each in alphabetical order."""
     rows = (line.split() for line in read_lines(path))
-    return {ordered(*row) for row in rows if len(row) == 2 and row[0] != row[1] and all(map(WORD.fullmatch, row))}
+    return {order_pairs(*row) for row in rows if len(row) == 2 and row[0] != row[1] and all(map(WORD.fullmatch, row))}
 
 
-def ordered(a: str, b: str) -> tuple[str, str]:
+def order_pairs(a: str, b: str) -> tuple[str, str]:
     """Return two words in alphabetical order."""
     return (a, b) if a < b else (b, a)
 
@@ -93,9 +93,9 @@ def read_wordnet(folder: Path) -> WordNet:
 
     Source: https://wordnet.princeton.edu, format described in its manual pages wndb(5), wninput(5) and cntlist(5).
     """
-    net, usual = WordNet(), _usual_senses(folder)
+    net, usual = WordNet(), _find_usual_senses(folder)
     for pos, name in FILES.items():
-        synsets = dict(_synsets(folder / f"data.{name}"))
+        synsets = dict(_read_synsets(folder / f"data.{name}"))
         for line in (folder / f"{name}.exc").read_text(encoding="utf-8").splitlines():
             form, *_ = line.split()
             net.irregular[form].add(pos)
@@ -103,20 +103,20 @@ def read_wordnet(folder: Path) -> WordNet:
             for word in synset.words:
                 net.lemmas[word].add(pos)
             common = sorted({word for word in synset.words if (word, pos, offset) in usual})
-            net.synonyms[pos].update(ordered(a, b) for a, b in combinations(common, 2) if _plain(a, b))
-            net.antonyms[pos].update(_opposites(synset, synsets))
+            net.synonyms[pos].update(order_pairs(a, b) for a, b in combinations(common, 2) if _is_plain(a, b))
+            net.antonyms[pos].update(_read_opposites(synset, synsets))
     return net
 
 
-def _opposites(synset: Synset, synsets: dict[str, Synset]) -> Iterator[tuple[str, str]]:
+def _read_opposites(synset: Synset, synsets: dict[str, Synset]) -> Iterator[tuple[str, str]]:
     for mark, across, source, target in synset.pointers:
         if mark == "!" and source and target and across in synsets:
             a, b = synset.words[source - 1], synsets[across].words[target - 1]
-            if a != b and _plain(a, b):
-                yield ordered(a, b)
+            if a != b and _is_plain(a, b):
+                yield order_pairs(a, b)
 
 
-def _usual_senses(folder: Path, share: float = 0.1, highest: int = 3) -> set[tuple[str, str, str]]:
+def _find_usual_senses(folder: Path, share: float = 0.1, highest: int = 3) -> set[tuple[str, str, str]]:
     """Return (word, part of speech, synset) where the sense makes up a fair share of the word's tagged uses."""
     counts: Counter[tuple[str, str, int]] = Counter()
     for line in (folder / "cntlist.rev").read_text(encoding="utf-8").splitlines():
@@ -137,11 +137,11 @@ def _usual_senses(folder: Path, share: float = 0.1, highest: int = 3) -> set[tup
             if rank <= highest and counts[word, pos, rank] + 0.5 >= share * total[word]}
 
 
-def _plain(*words: str) -> bool:
+def _is_plain(*words: str) -> bool:
     return all(map(WORD.fullmatch, words))
 
 
-def _synsets(path: Path) -> Iterator[tuple[str, Synset]]:
+def _read_synsets(path: Path) -> Iterator[tuple[str, Synset]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith(" "):
             continue
@@ -154,7 +154,7 @@ def _synsets(path: Path) -> Iterator[tuple[str, Synset]]:
         yield fields[0], Synset(words, pointers)
 
 
-def inflected(pairs: Pairs, pos: str) -> Pairs:
+def inflect(pairs: Pairs, pos: str) -> Pairs:
     """Return pairs plus the same pairs in each inflected form (plays/performs beside play/perform)."""
     from lemminflect import getInflection
 
@@ -162,27 +162,27 @@ def inflected(pairs: Pairs, pos: str) -> Pairs:
     for a, b in sorted(pairs):
         for form in FORMS[pos]:
             left, right = getInflection(a, tag=form)[:1], getInflection(b, tag=form)[:1]
-            if left and right and left != right and _plain(*left, *right):
-                out.add(ordered(left[0], right[0]))
+            if left and right and left != right and _is_plain(*left, *right):
+                out.add(order_pairs(left[0], right[0]))
     return out
 
 
-def listed_antonyms(data: Path, net: WordNet) -> Pairs:
+def read_antonyms(data: Path, net: WordNet) -> Pairs:
     """Return all listed opposites: the two published lists, and WordNet's with their inflected forms."""
     folder = data / "counterfitting"
     pairs = read_pairs(folder / "ppdb_antonyms.txt.gz") | read_pairs(folder / "wordnet_antonyms.txt.gz")
-    return pairs.union(*(inflected(net.antonyms[pos], pos) for pos in FILES))
+    return pairs.union(*(inflect(net.antonyms[pos], pos) for pos in FILES))
 
 
-def listed_synonyms(data: Path, net: WordNet, vocabulary: set[str]) -> Pairs:
+def read_synonyms(data: Path, net: WordNet, vocabulary: set[str]) -> Pairs:
     """Return all listed synonyms within a vocabulary: PPDB's, and WordNet's with their inflected forms."""
     pairs = read_pairs(data / "counterfitting" / "ppdb_synonyms.txt.gz")
     for pos in FILES:
-        pairs |= inflected({(a, b) for a, b in net.synonyms[pos] if a in vocabulary and b in vocabulary}, pos)
+        pairs |= inflect({(a, b) for a, b in net.synonyms[pos] if a in vocabulary and b in vocabulary}, pos)
     return {(a, b) for a, b in pairs if a in vocabulary and b in vocabulary}
 
 
-def affix_opposites(words: Iterable[str], net: WordNet) -> Pairs:
+def find_affix_opposites(words: Iterable[str], net: WordNet) -> Pairs:
     """Return opposites that the spelling gives away and the lists lack: watchable/unwatchable, charming/charmless.
 
     Args:
@@ -194,8 +194,8 @@ def affix_opposites(words: Iterable[str], net: WordNet) -> Pairs:
         for prefix in NEGATING + (NEGATING_ADJECTIVES if net.lemmas.get(word, set()) & {"a", "r"} else ()):
             rest = word.removeprefix(prefix)
             if rest != word and len(rest) >= 4 and rest in known and word not in NO_NEGATION:
-                pairs.add(ordered(word, rest))
+                pairs.add(order_pairs(word, rest))
         stem = word.removesuffix("ly").removesuffix("less")
         if stem + "less" in (word, word.removesuffix("ly")) and len(stem) >= 4:
-            pairs.update(ordered(word, stem + ending) for ending in WITH if stem + ending in known)
+            pairs.update(order_pairs(word, stem + ending) for ending in WITH if stem + ending in known)
     return pairs
