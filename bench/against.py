@@ -31,7 +31,7 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
     import torch
 
     search = recipes.build_recipe(attack.name, parts.wrap_victim(model.predict_proba),
-                                      parts.make_alike(encoder.encode))
+                                  parts.make_alike(encoder.encode))
     search.goal_function.query_budget = attack.max_queries
     found = []
     for k, result in enumerate(results):
@@ -97,11 +97,11 @@ def claim(row: dict[str, Any], args: argparse.Namespace) -> None:
     words = f" --most-words {args.most_words}" if args.most_words else ""
     more = words + (f" --seed {args.seed}" if args.seed else "")
     write_claim(Path(args.out) / f"against-{row['attack']}.json",
-                 claim=f"{row['attack']} flips as many texts as TextAttack's search at one budget of queries",
-                 command=f"python -m bench.against --attack {row['attack']} --n {args.n} --budget {args.budget}{more}",
-                 run="", n=row["n"], seeds=[args.seed], metric="success_difference", value=row["difference"],
-                 value_se=row["difference_se"], thresholds=to_record(ATTACKS[row["attack"]](max_queries=args.budget)),
-                 details=row)
+                claim=f"{row['attack']} flips as many texts as TextAttack's search at one budget of queries",
+                command=f"python -m bench.against --attack {row['attack']} --n {args.n} --budget {args.budget}{more}",
+                run="", n=row["n"], seeds=[args.seed], metric="success_difference", value=row["difference"],
+                value_se=row["difference_se"], thresholds=to_record(ATTACKS[row["attack"]](max_queries=args.budget)),
+                details=row)
 
 
 if __name__ == "__main__":

@@ -138,9 +138,9 @@ def main() -> None:
         print(f"{name}: {value:.2f}")
     if args.out:
         write_claim(args.out, claim="How long a person waits in the app", command="python -m bench.app_speed", run="",
-                     n=args.texts, seeds=[0], metric="attack, median",
-                     value=found[f"attack on {len(models)} models, median"], value_se=float("nan"), thresholds={},
-                     details={"seconds": found, "cores": os.cpu_count()})
+                    n=args.texts, seeds=[0], metric="attack, median",
+                    value=found[f"attack on {len(models)} models, median"], value_se=float("nan"), thresholds={},
+                    details={"seconds": found, "cores": os.cpu_count()})
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.certify import certified_accuracy, flip_search, inputs
-from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify import SMOOTHERS, certified_accuracy, flip_search, inputs
 from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose, evaluate
 from robust_core.models import loading
@@ -57,8 +56,15 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
             continue
         results = [r for r in store.each(event.data["run"]) if r.example.uid in wanted]
         for scale in args.scale or LAMBDAS[:3]:
-            rows.append({"victim": event.victim, "attack": event.data["attack"], "run": event.data["run"],
-                         "scale": scale, **certified_accuracy.compare_moves(model, results, SMOOTHERS["dssn"](scale=scale))})
+            rows.append(
+                {
+                    "victim": event.victim,
+                    "attack": event.data["attack"],
+                    "run": event.data["run"],
+                    "scale": scale,
+                    **certified_accuracy.compare_moves(model, results, SMOOTHERS["dssn"](scale=scale)),
+                }
+            )
             print(rows[-1], flush=True)
     chosen = [r for r in rows if r["scale"] == rows[0]["scale"]]
     inside, changed = sum(r["inside"] for r in chosen), sum(r["changed"] for r in chosen)

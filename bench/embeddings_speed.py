@@ -69,9 +69,9 @@ def main() -> None:
         print(f"{name}: {value:.2f}")
     if args.out:
         write_claim(args.out, claim="How long a person waits on the Embeddings page",
-                     command="python -m bench.embeddings_speed", run="", n=args.steps, seeds=[0], metric="first map",
-                     value=found["first map"], value_se=float("nan"), thresholds={},
-                     details={"seconds": found, "cores": os.cpu_count()})
+                    command="python -m bench.embeddings_speed", run="", n=args.steps, seeds=[0], metric="first map",
+                    value=found["first map"], value_se=float("nan"), thresholds={},
+                    details={"seconds": found, "cores": os.cpu_count()})
 
 
 if __name__ == "__main__":

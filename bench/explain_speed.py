@@ -118,11 +118,11 @@ def main() -> None:
     if args.out:
         before, after = load, os.getloadavg()[0]
         write_claim(args.out, claim="IG (50 steps) and LIME (500 samples) of a pair of texts on four models",
-                     command=f"python -m bench.explain_speed --pairs {args.pairs}", run="", n=args.pairs, seeds=[0],
-                     metric="explanation_seconds", value=medians["all"]["wall"], value_se=float("nan"),
-                     thresholds={"target": TARGET},
-                     details={"seconds": medians, "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-                              "load": [before, after], "bf16": bool(minilm.screens), "rounding": row})
+                    command=f"python -m bench.explain_speed --pairs {args.pairs}", run="", n=args.pairs, seeds=[0],
+                    metric="explanation_seconds", value=medians["all"]["wall"], value_se=float("nan"),
+                    thresholds={"target": TARGET},
+                    details={"seconds": medians, "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+                             "load": [before, after], "bf16": bool(minilm.screens), "rounding": row})
 
 
 if __name__ == "__main__":

@@ -52,11 +52,11 @@ def main() -> None:
             command += ["--n", str(args.n)] if args.n else []
             name = f"ig-completeness-{model_id.replace('/', '-')}.json"
             write_claim(f"{args.out}/{name}", claim=f"Integrated gradients of {model_id} add up on {args.dataset}",
-                         command=shlex.join(command), run="", n=len(found), seeds=[0], metric="completeness",
-                         value=share, value_se=error, thresholds=to_record(explainer),
-                         details={"model": model_id, "dataset": args.dataset, "split": args.split,
-                                  "explain": "ig", "within_gap_at_first_steps": at_default,
-                                  "steps": {str(k): v for k, v in sorted(steps.items())}})
+                        command=shlex.join(command), run="", n=len(found), seeds=[0], metric="completeness",
+                        value=share, value_se=error, thresholds=to_record(explainer),
+                        details={"model": model_id, "dataset": args.dataset, "split": args.split,
+                                 "explain": "ig", "within_gap_at_first_steps": at_default,
+                                 "steps": {str(k): v for k, v in sorted(steps.items())}})
 
 
 if __name__ == "__main__":

@@ -166,9 +166,9 @@ def main() -> None:
     print(f"{args.kills} kills, and two processes at once: the same store and the same table as an unbroken run")
     if args.out:
         write_claim(args.out, claim="An evaluation killed at random moments ends with the same store and table",
-                     command=f"python -m bench.kill --kills {args.kills} --seed {args.seed}", run="",
-                     n=found["examples"], seeds=[args.seed], metric="kills", value=args.kills, value_se=float("nan"),
-                     thresholds={}, details=found)
+                    command=f"python -m bench.kill --kills {args.kills} --seed {args.seed}", run="",
+                    n=found["examples"], seeds=[args.seed], metric="kills", value=args.kills, value_se=float("nan"),
+                    thresholds={}, details=found)
 
 
 if __name__ == "__main__":

@@ -92,8 +92,8 @@ def main() -> None:
         words += f" --max-queries {args.max_queries}" if args.max_queries else ""
         words += f" --n {args.n}" if args.n else ""
         write_claim(args.out, claim=f"Memory held in a second pass of {args.attack} over SST-2 test, beyond the first",
-                     command=words, run="", n=2 * first[-1].ended, seeds=[0, 1], metric="megabytes", value=growth,
-                     value_se=error, thresholds={}, details={"attack": args.attack, "first": first, "second": second})
+                    command=words, run="", n=2 * first[-1].ended, seeds=[0, 1], metric="megabytes", value=growth,
+                    value_se=error, thresholds={}, details={"attack": args.attack, "first": first, "second": second})
 
 
 if __name__ == "__main__":

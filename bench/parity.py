@@ -245,9 +245,9 @@ def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
     share, error = estimate_proportion(same, all_)
     attack = ATTACKS[rows[0]["attack"]]
     write_claim(path, claim=f"{attack.title} finds the text that TextAttack's search finds",
-                 command=f"python -m bench.parity --attack {attack.name} --n {n}", run="", n=all_, seeds=[0],
-                 metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
-                 details={"rows": list(rows)})
+                command=f"python -m bench.parity --attack {attack.name} --n {n}", run="", n=all_, seeds=[0],
+                metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
+                details={"rows": list(rows)})
 
 
 def main() -> None:

@@ -113,8 +113,8 @@ def main() -> None:
     if args.out:
         worst = max(value for name, value in found.items() if name.startswith("Stop"))
         write_claim(args.out, claim="Two people attack at once", command="python -m bench.sessions", run="", n=1,
-                     seeds=[0], metric="stop, slower of two", value=worst, value_se=float("nan"), thresholds={},
-                     details={"seconds": found, "cores": os.cpu_count()})
+                    seeds=[0], metric="stop, slower of two", value=worst, value_se=float("nan"), thresholds={},
+                    details={"seconds": found, "cores": os.cpu_count()})
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def order(architecture: str, defence: str, rows: int, **settings: Any) -> traini
     """Return a short training of a defence."""
     length = "clean_epochs" if "rounds" in settings else "epochs"
     return trainings.parse_spec({"dataset": "sst2", "architecture": architecture, "defence": defence,
-                            "set": {"rows": rows, length: 3} | settings})
+                                 "set": {"rows": rows, length: 3} | settings})
 
 
 def costs(architecture: str, rows: int, repeats: int, device: str, clock: Callable[[], float]

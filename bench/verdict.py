@@ -52,9 +52,9 @@ def main() -> None:
     if args.out:
         mean, error = estimate_mean(v["kendall_tau"] for v in everything)
         write_claim(args.out, claim="Median consistency of integrated gradients under TextFooler, base models, dev",
-                     command=f"python -m bench.verdict --n {args.n}", run="", n=len(everything), seeds=[0],
-                     metric="kendall_tau_mean", value=mean, value_se=error,
-                     thresholds=to_record(ATTACKS["textfooler"]()), details=rows)
+                    command=f"python -m bench.verdict --n {args.n}", run="", n=len(everything), seeds=[0],
+                    metric="kendall_tau_mean", value=mean, value_se=error,
+                    thresholds=to_record(ATTACKS["textfooler"]()), details=rows)
 
 
 def medians(found: list[dict[str, Any]]) -> dict[str, float]:

@@ -38,10 +38,16 @@ names = selection.find_dataset_labels()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Attack", on_click=attack.start_attack, type="primary", icon=":material/bolt:", disabled=busy)
     st.button("Stop", on_click=attack.stop_attack, icon=":material/stop:", disabled=not busy)
-    st.selectbox("True label", [selection.NO_LABEL, *range(len(names))], key="label", persist_state="session", width=150,
-                 format_func=lambda i: "not given" if i == selection.NO_LABEL else names[i],
-                 help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
-                      "tries to change whatever the model says first.")
+    st.selectbox(
+        "True label",
+        [selection.NO_LABEL, *range(len(names))],
+        key="label",
+        persist_state="session",
+        width=150,
+        format_func=lambda i: "not given" if i == selection.NO_LABEL else names[i],
+        help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
+             "tries to change whatever the model says first.",
+    )
 live.show_attack(present)
 replay.show_replay(present)
 comparison_table.show_comparison(present)

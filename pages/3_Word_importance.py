@@ -14,12 +14,17 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
     """Draw what is known of the words of two models."""
     found, beside = word_importance.find_known(model, dataset, n), word_importance.find_known(other, dataset, n)
     if found is None:
-        st.info("Measuring; the sidebar shows how far it is. The plots appear by themselves." if dataset_job.is_running() else
-                "Press Measure: the texts are attacked and every word gets its importance for this model.")
+        st.info(
+            "Measuring; the sidebar shows how far it is. The plots appear by themselves."
+            if dataset_job.is_running()
+            else "Press Measure: the texts are attacked and every word gets its importance for this model."
+        )
         return
     st.caption(word_importance.describe_importance(found, n))
-    searched = word_importance.find_matching(found, st.text_input("Find words", key="words.find", persist_state="session",
-                                                   placeholder="such as: funny, dull"))
+    searched = word_importance.find_matching(
+        found,
+        st.text_input("Find words", key="words.find", persist_state="session", placeholder="such as: funny, dull"),
+    )
     marked, missing = word_importance.find_typed(found)
     word_importance.draw_clouds(found, marked, searched)
     if missing:

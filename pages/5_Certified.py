@@ -5,7 +5,7 @@ Icon: verified_user
 
 import streamlit as st
 
-from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify import SMOOTHERS
 from robust_core.errors import RobustError
 from robust_core.text import check_typed
 from ui.certified import accuracy, digits, text

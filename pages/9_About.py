@@ -35,10 +35,10 @@ st.html(highlight.make_legend())
 st.markdown(f"""
 The colours say how much each word speaks for the class shown, in this model's own arithmetic. Both texts of a row share
 one scale, so compare within a row, not between models. **Prediction ok**: the class is the same as before.
-**Interpretation kept**: Kendall's τ of the two texts' word importances is at least {selection.TAU_AT_LEAST} and at least
-{phrases.format_percent(selection.TOP5_AT_LEAST)} of the five most important words stay the same. These limits are the medians
-over 500 attacked dev sentences of the base models; change them in the sidebar. τ is undefined where a text has one
-word, or all words count alike.
+**Interpretation kept**: Kendall's τ of the two texts' word importances is at least {selection.TAU_AT_LEAST} and at
+least {phrases.format_percent(selection.TOP5_AT_LEAST)} of the five most important words stay the same. These limits are
+the medians over 500 attacked dev sentences of the base models; change them in the sidebar. τ is undefined where a text
+has one word, or all words count alike.
 
 #### Limits
 * A swap that is allowed is not always a good synonym: read the text before you call the model fooled.

@@ -127,7 +127,7 @@ def read_table(name: str, data_dir: str | Path | None = None) -> list[dict[str, 
                 head, *lines = (line.split("\t") for line in _read_lines(path))
                 return [dict(zip(head, line, strict=False)) for line in lines if len(line) >= len(head)]
     raise MissingResource(f"The table {name}", f"Put {name}.tsv into a folder and name it with --data-dir or "
-                          "ROBUST_DATA.")
+                                               "ROBUST_DATA.")
 
 
 def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Example]:

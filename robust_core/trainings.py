@@ -118,7 +118,9 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     return TrainingSpec(texts["dataset"], texts["architecture"], defence, recipe, seed, texts["name"])
 
 
-def suggest_parameters(cls: type[Defence], dataset: str, preset: str = "", data_dir: str | None = None) -> dict[str, Any]:
+def suggest_parameters(
+    cls: type[Defence], dataset: str, preset: str = "", data_dir: str | None = None
+) -> dict[str, Any]:
     """Return the parameters of a defence that differ from its defaults: chosen for a data set, or for small ones.
 
     Args:
@@ -186,7 +188,9 @@ def is_done(wanted: TrainingSpec, root: Path) -> dict[str, Any] | None:
     return None
 
 
-def compare_settings(wanted: TrainingSpec, record: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def compare_settings(
+    wanted: TrainingSpec, record: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
     """Compare a training with the record of another one.
 
     Args:
@@ -210,8 +214,9 @@ def _find_card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
     return cards.read_card(folder) if (folder / "card.json").is_file() else None
 
 
-def run_training(wanted: TrainingSpec, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
-        ) -> Generator[dict[str, Any], None, None]:
+def run_training(
+    wanted: TrainingSpec, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
+) -> Generator[dict[str, Any], None, None]:
     """Train, store the checkpoint and hand on the events; the last is {"kind": "stored", "row": …, "card": Card}.
 
     Of several processes only the first stores.
@@ -227,7 +232,7 @@ def run_training(wanted: TrainingSpec, root: Path, *, device: str = "auto", data
 
     recipe = make_recipe(wanted.architecture, wanted.dataset, measure_size(wanted.dataset, data_dir), **wanted.recipe)
     events = loop.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,
-                         data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume, root=root)
+                        data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume, root=root)
     if is_first_process():
         asked = {"order": wanted.values, "device": device, "data_dir": data_dir}
         wanted.state.mkdir(parents=True, exist_ok=True)

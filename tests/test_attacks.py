@@ -72,7 +72,9 @@ def use(monkeypatch, table: dict[str, list[tuple[str, float]]]) -> None:
     """Put a table of neighbours in the place of the packed ones, of WordNet's too."""
     forget()
     monkeypatch.setattr(transformations, "neighbours", lambda word: table.get(word.lower(), []))
-    monkeypatch.setattr(transformations, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
+    monkeypatch.setattr(
+        transformations, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), []))
+    )
 
 
 def forget() -> None:
@@ -451,7 +453,7 @@ def test_a_failing_search_costs_its_example_only(victim):
 def test_closing_the_generator_closes_every_search(victim):
     Brittle.closed.clear()
     running = Brittle().run([victim], [Example("good", 1, f"c/{i}") for i in range(5)], width=3,
-                                               encoder=WordEncoder())
+                            encoder=WordEncoder())
     for event in running:
         if event.kind == "progress":
             break

@@ -9,8 +9,16 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from robust_core.__main__ import app
-from robust_core.certify import base_classifiers, certified_accuracy, flip_search, images, inputs, networks, training
-from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify import (
+    SMOOTHERS,
+    base_classifiers,
+    certified_accuracy,
+    flip_search,
+    images,
+    inputs,
+    networks,
+    training,
+)
 from robust_core.certify.space import learn_space
 from robust_core.certify.training import Settings, fit_network
 from robust_core.errors import BadInput, MissingResource, UnknownName
@@ -51,7 +59,9 @@ def test_stability_makes_answers_steadier():
     labels = np.where(np.random.default_rng(2).random(len(labels)) < 0.3, 1 - labels, labels)
     method, spread = SMOOTHERS["ssn"](scale=1.0), {}
     for weight in (0.0, 30.0):
-        network = fit_network(method, vectors, labels, 2, 50, Settings(epochs=12, batch_size=32, hidden=16, stability=weight))
+        network = fit_network(
+            method, vectors, labels, 2, 50, Settings(epochs=12, batch_size=32, hidden=16, stability=weight)
+        )
         import torch
 
         draws = [network(torch.from_numpy(method.noisy(vectors, 50, np.random.default_rng(i)))).softmax(-1)[:, 1]
@@ -97,7 +107,7 @@ def test_the_space_keeps_distances_and_what_tells_the_classes_apart():
 def digits(monkeypatch):
     """Base classifiers of the digits, trained in a moment, in the folder of own trainings."""
     *_, last = training.train_base_classifiers("digits", ("dssn",), (0.5,), seed=7,
-                               settings=Settings(epochs=6, batch_size=32, hidden=32))
+                                               settings=Settings(epochs=6, batch_size=32, hidden=32))
 
     base_classifiers.save(last["model"], own_checkpoints())
     return base_classifiers.load("digits@7")
@@ -143,8 +153,9 @@ def test_the_best_lambda_is_taken_at_each_radius():
                 "seconds": 0.5, "evaluations": 7, "certified_accuracy": {"0.1": near, "1": far},
                 "certified_accuracy_se": {"0.1": 0.1, "1": 0.1}}
 
-    near, far = certified_accuracy.choose_best_scales([row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4),
-                                row(4.0, 1, 0.5, 0.2)])
+    near, far = certified_accuracy.choose_best_scales(
+        [row(0.5, 0, 0.9, 0.0), row(0.5, 1, 0.7, 0.0), row(4.0, 0, 0.5, 0.4), row(4.0, 1, 0.5, 0.2)]
+    )
     assert (near["scale"], near["radius"], near["seeds"]) == (0.5, 0.1, [0, 1])
     assert near["value"] == pytest.approx(0.8) and near["value_se"] == pytest.approx(0.1)
     assert (far["scale"], far["value"], far["evaluations"], far["seconds"]) == (4.0, pytest.approx(0.3), 7, 0.5)
@@ -232,7 +243,7 @@ def test_texts_are_certified_and_attacks_inside_the_radius_hold():
     assert rows[0]["radius_embedding"] == pytest.approx(rows[0]["radius_steps"] * model.space.step)
     assert certified_accuracy.certify_texts(model, [text, "dull"], "dssn", (0.25,))[0]["votes"] == rows[0]["votes"]
     row = certified_accuracy.compare_moves(model, [attacked(text, text + "!"), attacked(text, "a terrible mess"),
-                                     attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
+                                                   attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
     assert row["changed"] == 2 and row["inside_flipped"] == 0 and row["inside"] <= row["held"] <= 2
     with pytest.raises(BadInput):
         certified_accuracy.compare_moves(model, [attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_core.certify import theorem
+from robust_core.certify import SMOOTHERS, theorem
 from robust_core.certify.quantised import check_quantised, quantise
-from robust_core.certify.smoothers import SMOOTHERS
 from robust_core.certify.theorem import (
     count_evaluations,
     dssn_certificate,
@@ -63,8 +62,9 @@ def test_cells_are_those_of_the_paper(scale, levels):
                 for row in cuts]
     np.testing.assert_allclose(split_inputs(x, np.arange(count), scale, levels), expected, atol=1e-6)
     values, places = x / levels, cuts / levels
-    np.testing.assert_allclose(split_at_offset(np.broadcast_to(values, cuts.shape), places, count / (2 * levels)), expected,
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        split_at_offset(np.broadcast_to(values, cuts.shape), places, count / (2 * levels)), expected, atol=1e-6
+    )
 
 
 def test_a_cut_on_the_value_leaves_it_in_the_lower_cell():
@@ -108,7 +108,9 @@ def test_the_bound_is_reached(scale):
     y = x.copy()
     y[0, 2] += 11
     every = np.arange(count)
-    assert (split_inputs(x, every, scale, levels) != split_inputs(y, every, scale, levels)).any(1).sum() == min(11, count)
+    assert (split_inputs(x, every, scale, levels) != split_inputs(y, every, scale, levels)).any(1).sum() == min(
+        11, count
+    )
 
 
 @pytest.mark.parametrize(("scale", "levels", "size"), [(0.4, 6, 3), (0.5, 6, 3), (1.5, 4, 3), (3.0, 3, 4),

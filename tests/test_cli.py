@@ -61,7 +61,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network, _ = architectures.build("cnn", config, labels, words)
     state = network.state_dict()
     card = cards.Card("sst2/cnn/base", "sst2", "cnn", {"name": "base"}, 0, labels, {"network": config}, {}, 0.5, 1,
-                           0.1, "cpu", 52, 0, {}, {}, "", "0", root)
+                      0.1, "cpu", 52, 0, {}, {}, "", "0", root)
     weights = {name: value for name, value in state.items() if name != "embedding.weight"}
     shared = {"embedding.safetensors": {"weight": state["embedding.weight"]},
               "vocabulary.txt": "\n".join(words).encode()}

@@ -168,5 +168,8 @@ def test_groups_leave_out_what_is_undefined(world, tmp_path):
 
 def test_figures_are_written_plainly():
     assert markdown.format_decimal(0.5849, 0.0061) == "0.58 ± 0.006"
-    assert markdown.format_decimal(0.5) == "0.50" and markdown.format_decimal(None) == markdown.format_decimal(float("nan")) == "–"
+    assert (
+        markdown.format_decimal(0.5) == "0.50"
+        and markdown.format_decimal(None) == markdown.format_decimal(float("nan")) == "–"
+    )
     assert markdown.format_decimal(1.0, float("nan")) == "1.00"

@@ -179,7 +179,7 @@ def test_the_importance_gap_is_zero_for_equal_texts_and_has_a_gradient_else(data
 def test_words_of_several_pieces_count_as_their_most_important():
     mine, theirs = torch.tensor([[0.9, 0.2, 0.6, 0.3]]), torch.tensor([[0.9, 0.5, 0.1, 0.0]])
     pair = Pair(theirs, theirs > -1, torch.tensor([[-1, 0, 1, 2]]), torch.tensor([[-1, 0, 0, 1]]),
-                      torch.tensor([True]), torch.zeros(1, 4, dtype=torch.int64))
+                torch.tensor([True]), torch.zeros(1, 4, dtype=torch.int64))
     # Word 0: max(0.2, 0.6) against 0.5; word 1: 0.3 against 0.1; word 2 is lacking on one side.
     assert measure_word_gaps(mine, theirs, pair).tolist() == pytest.approx([0.1 + 0.2])
 

@@ -64,3 +64,15 @@ def test_a_table_that_differs_is_named_and_mended(tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "| attack | `textfooler` |" in text and text.startswith("Before\n") and text.endswith("-->\nafter\n")
     assert readme.find_stale([page]) == [] == readme.write_pages([page])
+
+
+def test_the_map_of_the_tree_is_the_tree():
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Where things are")[1].split("## Safety")[0]
+    lines = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    shown = [name.rstrip("/") for line in lines for name in re.findall(r"`([^`]+)`", line)]
+    folders = {str(path.parent.relative_to(ROOT)) for top in ("robust_core", "ui", "pages", "bench")
+               for path in (ROOT / top).rglob("*.py")}
+    assert folders <= set(shown) and len(shown) == len(set(shown))
+    assert all((ROOT / name).exists() for name in shown)
+    assert all((ROOT / "robust_core" / name).exists() for name in re.findall(r"`(\w+\.py)`", text)
+               if name not in ("app.py",) and f"`{name}`" in text.split("the engine; at its top")[1].splitlines()[0])

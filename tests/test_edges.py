@@ -14,7 +14,9 @@ TEXTS = {
     "stop words": "it is what it was and that is it", "unknown words": "zxqv blorf wuzzle grompf",
     "no words": "!!!", "capitals": "A GREAT, GREAT FILM!", "other signs": "great \U0001f600 film \u2014 tr\u00e8s bon",
 }
-NATIVE = [name for name, attack in ATTACKS.items() if not attack.__module__.startswith("robust_core.attacks.textattack.")]
+NATIVE = [
+    name for name, attack in ATTACKS.items() if not attack.__module__.startswith("robust_core.attacks.textattack.")
+]
 
 
 @pytest.fixture(scope="module")

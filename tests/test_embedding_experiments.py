@@ -146,8 +146,11 @@ def test_encoders_side_by_side(stored, tmp_path, name):
 
 def test_the_ablation_learns_from_what_the_whole_loss_learnt(stored, tmp_path, monkeypatch):
     schedule = dataclasses.asdict(specs.Schedule(checks=2))
-    monkeypatch.setattr(encoder_cards, "cards", lambda: [encoder_card(id="robustsentembed", corpus={"n": 500, "sha256": ""},
-                                                                 schedule=schedule)])
+    monkeypatch.setattr(
+        encoder_cards,
+        "cards",
+        lambda: [encoder_card(id="robustsentembed", corpus={"n": 500, "sha256": ""}, schedule=schedule)],
+    )
     wanted = EXPERIMENTS["rse/ablation"]().wanted()
     assert len(wanted) == 5 and {order.sentences for order in wanted.values()} == {500}
     assert {order.schedule.checks for order in wanted.values()} == {2}
@@ -169,7 +172,9 @@ def test_the_ablation_takes_what_other_tables_state(stored, tmp_path, monkeypatc
                          for name, attacks in (("rse/sts", ()), ("rse/attacks", ("textfooler",))))
     line = next(line for line in ablation.table(made + similar + attacked).splitlines() if "SimCSE" in line)
     value = format_percent(similar[0]["value"], similar[0]["value_se"])
-    assert line.startswith(f"| none of them (SimCSE) | {value} | {format_percent(attacked[0]['value'], None)} | – | – |")
+    assert line.startswith(
+        f"| none of them (SimCSE) | {value} | {format_percent(attacked[0]['value'], None)} | – | – |"
+    )
     # A seed that no setting of the ablation has stays out.
     for claim in (*similar, *attacked):
         details = claim["details"]

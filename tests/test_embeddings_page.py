@@ -96,7 +96,11 @@ def test_bad_text_is_one_plain_line():
 
 
 def test_the_way_goes_word_by_word():
-    assert embedding_space.attack_path("a good old film", "a bad new film") == ["a good old film", "a bad old film", "a bad new film"]
+    assert embedding_space.attack_path("a good old film", "a bad new film") == [
+        "a good old film",
+        "a bad old film",
+        "a bad new film",
+    ]
     assert embedding_space.attack_path("a film", "a film") == ["a film"]
     assert embedding_space.attack_path("a good film", "a very good film") == ["a good film", "a very good film"]
 
@@ -117,5 +121,7 @@ def test_the_curve_begins_at_the_text_itself():
     assert rows[0]["proba"] == pytest.approx(model.predict_proba(["good movie"])[0].tolist())
     assert rows[0]["distance"] == 0 and rows[0]["read"] is None
     assert rows[0]["proba"][1] > rows[1]["proba"][1] > rows[2]["proba"][1]
-    cosine = embedding_space.compute_cosines(embedding_space.compute_representations(model, ["good movie", "good movie", "bad movie"]))
+    cosine = embedding_space.compute_cosines(
+        embedding_space.compute_representations(model, ["good movie", "good movie", "bad movie"])
+    )
     assert cosine[0] == pytest.approx([1, 1, -1])

@@ -133,7 +133,9 @@ def test_the_short_way_along_a_straight_line_is_captums(masked):
     halfway = model.along(start, end, torch.full((1, len(end)), 0.3))
     rows = (start + 0.3 * (end - start)).unsqueeze(0)
     assert torch.allclose(halfway, model.logits(rows, encoded.mask[3:]), atol=1e-5)
-    for ours, theirs in zip(_integrate_along(model, encoded, (1, 0), 20), _attribute_by_captum(model, encoded, (1, 0), 20), strict=True):
+    for ours, theirs in zip(
+        _integrate_along(model, encoded, (1, 0), 20), _attribute_by_captum(model, encoded, (1, 0), 20), strict=True
+    ):
         assert torch.allclose(ours, theirs, atol=2e-6)
 
 

@@ -46,7 +46,7 @@ def test_attributions_are_averaged_over_all_places():
 def test_a_stopped_measurement_keeps_what_it_read():
     stop = threading.Event()
     events = importance.average_attributions(BagOfWords(), EXPLAINERS["loo"](), [Example("good", uid=str(i))
-                                                                          for i in range(40)], stop)
+                                                                                 for i in range(40)], stop)
     next(events), next(events)
     stop.set()
     assert list(next(events)) == ["good"]

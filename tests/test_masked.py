@@ -38,7 +38,7 @@ def model():
     pieces = tokens.vocabulary()
     network = MaskedNetwork(Bert.from_folder(minilm_folder()))
     return masked_lm.MaskedModel("untrained", network, tokens, pieces["[MASK]"], masked_lm.Words.of(pieces),
-                              torch.device("cpu"))
+                                 torch.device("cpu"))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_gene_keeps_the_neighbours_that_the_language_model_likes(trained):
     draft = Draft.of(text)
     (result,) = [e.result for e in ATTACKS["gene"](keep_likeliest=1, max_share=1.0).run(
         [loading.load("sst2/cnn/base", "cpu")], [Example(text, 1, "a")], masked=trained, encoder=WordEncoder())
-        if e.result]
+                 if e.result]
     assert result.swaps
     after = Draft.of(result.perturbed)
     for i, (old, new) in enumerate(zip(draft.words, after.words, strict=True)):
@@ -265,7 +265,7 @@ def test_clare_replaces_inserts_and_merges():
 
     def best(text: str, **options) -> str:
         events = ATTACKS["clare"](max_queries=0, **options).run([victim], [Example(text, 1, "u")],
-                                                               encoder=WordEncoder(), masked=Moves())
+                                                                encoder=WordEncoder(), masked=Moves())
         return [e.result for e in events if e.result][0].perturbed
 
     assert best("clever") == "dull"
@@ -310,7 +310,9 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
 
     def fresh(folder):
         folder.mkdir(exist_ok=True)
-        return masked_lm_training.Training(masked_lm_training.start_network(minilm_folder(), choice, counts), choice, folder)
+        return masked_lm_training.Training(
+            masked_lm_training.start_network(minilm_folder(), choice, counts), choice, folder
+        )
 
     whole = fresh(tmp_path / "a")
     masked_lm_training._train(whole, rows, words, choice, 10)

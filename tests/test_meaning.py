@@ -55,8 +55,8 @@ def test_kinds_of_swaps(pair: str, number: bool, antonym: bool) -> None:
 
 def test_shares_by_hand() -> None:
     row = summarise([result(["good/bad", "film/movie"]), result(["two/four", "film/movie", "good/evil"]),
-                   result(["film/movie"]), result(["film/picture", "nice/fine"]),
-                   result(["good/bad", "two/four"], "failed"), result(["good/bad"], "stopped")])
+                     result(["film/movie"]), result(["film/picture", "nice/fine"]),
+                     result(["good/bad", "two/four"], "failed"), result(["good/bad"], "stopped")])
     assert row["antonym_swaps"] == 2 / 8
     assert row["number_swaps"] == 1 / 8
     assert row["antonym_successes"] == 2 / 4 and row["antonym_successes_se"] == pytest.approx(math.sqrt(0.25 / 4))

@@ -158,7 +158,14 @@ def test_subwords_read_whole_words_only(minilm_tokens, length):
 
 def test_owners_are_the_words_that_tokens_overlap():
     # "a (bc) d": with and without the blank in front of a token
-    assert find_owners([(0, 1), (2, 3), (3, 4), (4, 5), (5, 6), (6, 8)], [(0, 1), (3, 5), (7, 8)]) == (0, -1, 1, 1, -1, 2)
+    assert find_owners([(0, 1), (2, 3), (3, 4), (4, 5), (5, 6), (6, 8)], [(0, 1), (3, 5), (7, 8)]) == (
+        0,
+        -1,
+        1,
+        1,
+        -1,
+        2,
+    )
     assert find_owners([(0, 0), (0, 3)], []) == (-1, -1)
 
 

@@ -64,7 +64,9 @@ def test_the_same_file_is_stored_once_and_another_takes_no_ones_place():
 
 def test_repeated_and_empty_rows_count_once_or_not_at_all():
     more = b"98,a bad film number 3,0\r\n99,,1\r\n100,a film without a label,\r\n"
-    assert added(content=csv_file() + more) and sum(datasets.count_rows("mine", split) for split in datasets.SPLITS) == 50
+    assert (
+        added(content=csv_file() + more) and sum(datasets.count_rows("mine", split) for split in datasets.SPLITS) == 50
+    )
 
 
 @pytest.mark.parametrize(("file_name", "content", "line"), [

@@ -71,7 +71,7 @@ def member_of(choice: dict[int, str]) -> Member:
 
 members = st.builds(
     member_of, st.fixed_dictionaries({1: st.sampled_from(["", "cold", "mild"]), 2: st.sampled_from(["", "movie"]),
-                           3: st.sampled_from(["", "fine", "bad"]), 7: st.sampled_from(["", "nice"])}))
+                                      3: st.sampled_from(["", "fine", "bad"]), 7: st.sampled_from(["", "nice"])}))
 
 
 @given(members, members, st.integers(0, 99))
@@ -104,7 +104,9 @@ def test_moves_change_one_word_and_keep_to_the_limits(member, most, swaps):
 @pytest.mark.parametrize("seed", range(25))
 def test_members_improve_as_a_slow_twin_does(seed):
     of = field(share=random.Random(seed).choice([1, 2, 5]))
-    breed = GeneticSettings(of, lambda member, i: len(of.options(member, i)), lambda rng, n: rng.random(n) < 0.5, 6, 2, 0.3)
+    breed = GeneticSettings(
+        of, lambda member, i: len(of.options(member, i)), lambda rng, n: rng.random(n) < 0.5, 6, 2, 0.3
+    )
     start = [Member()] * 3 + [Member({1: "cold"}, {1: 1}), Member({3: "bad", 2: "movie"}, {3: 1, 2: 2})]
     places = {k: of.open(member) for k, member in enumerate(start)}
     found = drive(genetic.improve_members(breed, herd(of, start), places, np.random.default_rng(seed)))

@@ -181,7 +181,9 @@ def test_sizes_are_multiples_of_the_mean_norm_and_the_card_says_so():
 
 
 def test_a_training_takes_the_papers_setting_for_its_data_set():
-    found = trainings.parse_spec({"dataset": "ag_news", "architecture": "minilm", "defence": "carl", "set": {"passes": 2}})
+    found = trainings.parse_spec(
+        {"dataset": "ag_news", "architecture": "minilm", "defence": "carl", "set": {"passes": 2}}
+    )
     assert found.defence == dataclasses.replace(CARL.paper("ag_news"), passes=2)
     assert trainings.parse_spec({"dataset": "trec", "architecture": "cnn", "defence": "freelb"}).defence == FreeLB()
 

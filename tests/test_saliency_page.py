@@ -166,7 +166,7 @@ def test_stored_results_from_running_them_to_an_example(small):
 
 def test_quadrants_follow_the_limits():
     result = stored_results.AttackResult(Example("good film", 1, "0"), MODELS[0], {"name": "planted"}, "bad film", 1, 0,
-                                    (0.1, 0.9), (0.8, 0.2), 1, 1, 1, math.nan, 0.1, "succeeded", (), ())
+                                         (0.1, 0.9), (0.8, 0.2), 1, 1, 1, math.nan, 0.1, "succeeded", (), ())
 
     def where(tau: float, top5: float, label: int = 0) -> str | None:
         import dataclasses
@@ -222,7 +222,9 @@ def test_words_begin_with_a_model_that_has_masks_beside_its_base(monkeypatch):
     import types
 
     plain, masked = (types.SimpleNamespace(config={"network": c}) for c in ({}, {"masks": {"source": "word"}}))
-    monkeypatch.setattr(catalogue, "read_cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked})
+    monkeypatch.setattr(
+        catalogue, "read_cards", lambda: {"a/cnn/base": plain, "a/lstm/base": plain, "a/lstm/flat": masked}
+    )
     assert words._choose_first(["a/cnn/base", "a/lstm/flat", "a/lstm/base"]) == ("a/lstm/flat", "a/lstm/base")
     assert words._choose_first(["a/cnn/base", "a/lstm/flat"]) == ("a/lstm/flat", "a/cnn/base")
     assert words._choose_first(["a/lstm/flat"]) == ("a/lstm/flat", "a/lstm/flat")

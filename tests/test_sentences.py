@@ -123,7 +123,9 @@ def test_an_adversarial_view_is_a_positive_and_never_a_negative(seed):
     a, b, c = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(seed))
     assert stack_views(a, [b, c], 0.05).shape == (10, 5)
     assert torch.allclose(contrastive_loss(a, [b, b], 0.05), info_nce_loss(a, b, 0.05))
-    assert torch.allclose(contrastive_loss(a, [b, c], 0.05), (info_nce_loss(a, b, 0.05) + info_nce_loss(a, c, 0.05)) / 2)
+    assert torch.allclose(
+        contrastive_loss(a, [b, c], 0.05), (info_nce_loss(a, b, 0.05) + info_nce_loss(a, c, 0.05)) / 2
+    )
 
 
 # Perturbations.
@@ -241,13 +243,15 @@ def test_a_perfect_generator_replaces_nothing():
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_special_pieces_and_pads_are_never_replaced(everywhere):
     given, special = batch(n=40), Special((PAD, START, END), MASK, PIECES)
-    ids, changed = replace_tokens(given, 0.3, special, Guesser().likeliest, torch.Generator().manual_seed(0), everywhere)
+    ids, changed = replace_tokens(
+        given, 0.3, special, Guesser().likeliest, torch.Generator().manual_seed(0), everywhere
+    )
     assert not changed[:, 0].any() and not changed[~given.mask].any() and torch.equal(changed, ids != given.ids)
     shown, wanted = hide_tokens(given, 0.3, special, torch.Generator().manual_seed(0))
     assert not torch.isin(given.ids[wanted], torch.tensor([PAD, START, END])).any()
     assert 0.2 < float(wanted.sum()) / float(given.mask.sum() - 80) < 0.4
     assert 0.6 < float((shown[wanted] == MASK).float().mean()) < 0.95 and torch.equal(shown[~wanted],
-                                                                                        given.ids[~wanted])
+                                                                                      given.ids[~wanted])
 
 
 def test_what_a_sentence_means_changes_every_score_and_pads_do_not_count():
@@ -354,7 +358,7 @@ def test_probes_learn_what_the_words_say(folder):
 
 def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):
     events = list(tasks.evaluate_encoder([WordEncoder()], [("attacks", "sst2")], attacks=("fgsm", "pwws"), n=4,
-                                       data_dir=folder))
+                                         data_dir=folder))
     row, = (e.data for e in events if e.kind == "row")
     assert row["attack"] == "pwws" and row["encoder"] == "double/words" and row["n"] == 4
     message, = (e.data["message"] for e in events if e.kind == "note")
@@ -364,7 +368,7 @@ def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):
 def test_a_probe_is_the_head_of_its_victim():
     rng = np.random.default_rng(0)
     probe = probes.fit_probe(rng.standard_normal((60, WIDTH)), np.arange(60) % 3,
-                       (rng.standard_normal((9, WIDTH)), np.arange(9) % 3))
+                             (rng.standard_normal((9, WIDTH)), np.arange(9) % 3))
     given, network = batch(), UnitClassifier(body().eval(), probe.weight, probe.bias).eval()
     rows = network.embedding(given.ids)
     with torch.no_grad():
@@ -450,7 +454,7 @@ def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeyp
     start = str(write_hugging_face(tmp_path / f"tiny_{family}", family))
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path))
     wanted = specs.parse_spec("simcse", "", {"batch_size": 8, "checks": 1, "rank": 4, "learning_rate": 0.01}, "", 0, 24,
-                          start)
+                              start)
     assert wanted.id == f"simcse-tiny-{family}" and wanted.words[-4:] == ["--start", start, "--sentences", "24"]
     stored = list(specs.run_training(wanted, tmp_path / "checkpoints", "cpu", str(folder)))[-1]
     assert stored["card"].config["start"] == start and stored["row"]["step"] == 3
@@ -468,11 +472,11 @@ def test_any_encoder_is_trained_and_comes_back(family, folder, tmp_path, monkeyp
     assert vector == pytest.approx(learnt / np.linalg.norm(learnt), abs=1e-5)
     # A victim on it shows gradients, as one on the packaged encoder does.
     row, = (e.data for e in tasks.evaluate_encoder([found], [("attacks", "sst2")], attacks=("fgsm",), n=4,
-                                                 data_dir=folder) if e.kind == "row")
+                                                   data_dir=folder) if e.kind == "row")
     assert row["n"] == 4 and row["encoder"] == wanted.id
     with pytest.raises(Incompatible, match="pieces are not the encoder's; set detection=0"):
         list(train(RobustSentEmbed(), Schedule(batch_size=8, rank=4), sentences=24, device="cpu",
-                        data_dir=str(folder), start=start))
+                   data_dir=str(folder), start=start))
 
 
 def test_an_encoder_that_changed_since_is_refused(folder, tmp_path, monkeypatch):

@@ -135,7 +135,9 @@ def ties(monkeypatch):
     near = {word: sorted(o for o in WEIGHTS if abs(WEIGHTS[o] - WEIGHTS[word]) < 0.45) for word in WEIGHTS}
     table = {word: [(other, 0.9) for other in sorted(rng.sample(others, 6))] for word, others in near.items()}
     monkeypatch.setattr(transformations, "neighbours", lambda word: table.get(word.lower(), []))
-    monkeypatch.setattr(transformations, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), [])))
+    monkeypatch.setattr(
+        transformations, "synonyms", lambda word, pos=None: tuple(o for o, _ in table.get(word.lower(), []))
+    )
     forget()
     monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
     monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))

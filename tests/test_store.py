@@ -270,7 +270,7 @@ def test_a_claim_that_cannot_be_written_is_one_plain_line(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot be written"):
         write_claim(tmp_path / "file" / "claim.json", claim="", command="", run="", n=0, seeds=(), metric="", value=0,
-                     value_se=0, thresholds={}, details={})
+                    value_se=0, thresholds={}, details={})
 
 
 def test_the_fingerprint_of_a_model_follows_its_files() -> None:

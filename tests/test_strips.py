@@ -53,14 +53,14 @@ def test_everything_typed_is_escaped():
     nasty = '<script>alert("x")</script> & <img src=x onerror=alert(1)> clever'
     pieces = [
         draw(nasty, attribution(nasty, [0.5] * len(find_words(nasty))), marks={0: 'was "><b>'},
-                     label='"><i>', target="<u>", trying="clever"),
+             label='"><i>', target="<u>", trying="clever"),
         cards.make_chips([("<b>m</b>", "<i>x</i>")]),
         cards.make_head("<b>", "failed"),
         cards.make_card(outcome([result(text=nasty, perturbed=nasty, swaps=(), notes=("<script>",))]), CNN,
-                   "<b>", ("<i>", "<u>")),
+                        "<b>", ("<i>", "<u>")),
         cards.make_card(outcome([], errors={CNN: "<script>"}), CNN, "CNN", NAMES),
         verdicts.make_verdict_table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
-                    ("<i>", "<u>"), 0.5, 0.6),
+                                    ("<i>", "<u>"), 0.5, 0.6),
     ]
     for piece in pieces:
         tags = set(re.findall(r"<\s*/?\s*([a-zA-Z!]+)", piece))
@@ -116,7 +116,9 @@ def contrast(a, b) -> float:
 def test_text_stays_readable_on_the_strongest_colour(theme, inks):
     for ink in inks:
         for under in (theme["page"], theme["side"]):
-            mixed = [highlight.MOST_OPAQUE * i + (1 - highlight.MOST_OPAQUE) * u for i, u in zip(ink, under, strict=True)]
+            mixed = [
+                highlight.MOST_OPAQUE * i + (1 - highlight.MOST_OPAQUE) * u for i, u in zip(ink, under, strict=True)
+            ]
             assert contrast(mixed, theme["text"]) >= 4.5
         # The bar itself is a graphical object: 3 suffices.
         assert contrast(ink, theme["page"]) >= 3

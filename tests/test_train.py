@@ -39,7 +39,7 @@ def learn(data: str, architecture: str = "cnn", seed: int = 0, defence=None, med
     recipe = make_recipe(architecture, "sst2", **({"epochs": 3, "batch_size": 8, "length": 12} | changes))
     events = []
     for event in loop.train(defence or DEFENCES["base"](), "sst2", architecture, recipe, seed=seed, device="cpu",
-                             data_dir=data):
+                            data_dir=data):
         events.append(event)
         meddle()
     return events

@@ -248,7 +248,9 @@ def test_the_folders_are_looked_at_once_in_a_while(monkeypatch):
     monkeypatch.setattr(catalogue.glob, "iglob", lambda pattern: looked.append(pattern) or iglob(pattern))
     monkeypatch.setattr(catalogue, "_MOMENT", 60.0)
     known = set(catalogue.read_cards())
-    assert [catalogue.name_option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(paths.checkpoint_folders())
+    assert [catalogue.name_option("unknown") for _ in range(3)] == ["unknown"] * 3 and len(looked) == len(
+        paths.checkpoint_folders()
+    )
     folder = paths.checkpoint_folders()[1] / "sst2" / "cnn" / "mine"
     folder.mkdir(parents=True)
     (folder / "card.json").write_text(json.dumps(card("sst2/cnn/mine")))

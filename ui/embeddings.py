@@ -116,7 +116,9 @@ def draw_similarity(way: AttackPath) -> None:
         lines[_name_encoder(name)] = compute_cosines(_encode(name, device, way.texts))[0]
     for model in selection.read_selection().models:
         try:
-            lines[catalogue.name_model(model)] = compute_cosines(_represent(model, catalogue.fingerprint_model(model), device, way.texts))[0]
+            lines[catalogue.name_model(model)] = compute_cosines(
+                _represent(model, catalogue.fingerprint_model(model), device, way.texts)
+            )[0]
         except RobustError as error:
             st.caption(str(error))
     st.dataframe([{"Reads the text": name, "Similarity": float(line[-1])} for name, line in lines.items()],
@@ -172,7 +174,7 @@ def draw_map(way: AttackPath) -> None:
     drawn, found, share = _project(corpus, points, how)
     labels = datasets.describe(dataset).labels
     st.plotly_chart(_make_map(drawn, found, [e.text for e in examples], [labels[e.label or 0] for e in examples],
-                         way.texts), config=charts.CONFIG, key="embeddings.map")
+                              way.texts), config=charts.CONFIG, key="embeddings.map")
     these = f"{len(examples)} texts of {catalogue.name_dataset(dataset)}"
     st.caption((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
                 if share is not None else f"{these} by UMAP, which keeps neighbours and bends the rest")
@@ -202,7 +204,7 @@ def _project(corpus: np.ndarray, points: np.ndarray, how: str) -> tuple[np.ndarr
 
 
 def _make_map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels: Sequence[str],
-         way: Sequence[str]) -> "Figure":
+              way: Sequence[str]) -> "Figure":
     traces, names = [], sorted(set(labels))
     for number, label in enumerate(names):
         chosen = [i for i, own in enumerate(labels) if own == label]
@@ -215,8 +217,15 @@ def _make_map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels
                    "y": found[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
                    "marker": {"size": [13, *[7] * (len(found) - 2), 13][: len(found)], "symbol": "diamond"},
                    "text": [text.replace("<", "&lt;") for text in way], "hovertemplate": "%{text}<extra></extra>"})
-    return charts.make_curve_figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
-                              "legend": {"orientation": "h", "y": -0.1}})
+    return charts.make_curve_figure(
+        traces,
+        {
+            "height": 420,
+            "margin": {"l": 4, "r": 8, "t": 8, "b": 4},
+            "hovermode": "closest",
+            "legend": {"orientation": "h", "y": -0.1},
+        },
+    )
 
 
 def _choose_mark(number: int, of: int) -> dict[str, Any]:
@@ -248,9 +257,16 @@ def draw_slider(way: AttackPath) -> None:
         row = next(row for row in curve if row["radius"] == radius)
         label = int(np.argmax(curve[0]["proba"]))
         curves[catalogue.name_model(model)] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
-        rows.append({"Model": catalogue.name_model(model), "Says": catalogue.find_labels(model)[int(np.argmax(row["proba"]))],
-                     "Was sure %": 100 * curve[0]["proba"][label], "Is sure of the same %": 100 * row["proba"][label],
-                     "Cosine": row["cosine"], "Distance": row["distance"]})
+        rows.append(
+            {
+                "Model": catalogue.name_model(model),
+                "Says": catalogue.find_labels(model)[int(np.argmax(row["proba"]))],
+                "Was sure %": 100 * curve[0]["proba"][label],
+                "Is sure of the same %": 100 * row["proba"][label],
+                "Cosine": row["cosine"],
+                "Distance": row["distance"],
+            }
+        )
         if row["read"]:
             read[catalogue.name_model(model)] = row["read"]
     if not rows:
@@ -260,7 +276,7 @@ def draw_slider(way: AttackPath) -> None:
         "Was sure %": number, "Is sure of the same %": number, "Cosine": exact, "Distance": exact})
     for model, text in read.items():
         st.text(f"{model} reads there: {text}", help="The words that a model trained with RAR reads in the moved "
-                "embeddings; the text itself has not changed.")
+                                                     "embeddings; the text itself has not changed.")
     for place, (column, title) in enumerate(zip(st.columns(2), ("first answer, %", "distance"), strict=True)):
         column.plotly_chart(_make_radius_figure({name: lines[place] for name, lines in curves.items()}, title, radius),
                             config=charts.CONFIG, key=f"embeddings.curve{place}")

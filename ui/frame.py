@@ -124,17 +124,25 @@ def draw_sidebar() -> None:
         if not names:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
-        attacks = forms.draw_several(ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model.")
+        attacks = forms.draw_several(
+            ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model."
+        )
         st.session_state["chosen.attacks"] = [to_record(attack) for attack in attacks]
         explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")
         if explainer is not None:
             st.session_state["chosen.explainer"] = to_record(explainer)
         with st.expander("Verdict, seed", icon=":material/rule:"):
             _draw_number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
-                    "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
-                    "0 no relation, -1 the reverse.")
-            _draw_number("top5_at_least", "Interpretation: lowest top-5 overlap", selection.TOP5_AT_LEAST, 0.0, 1.0,
-                    "Share of the five most important words of the original that are among the five of the other text.")
+                         "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
+                         "0 no relation, -1 the reverse.")
+            _draw_number(
+                "top5_at_least",
+                "Interpretation: lowest top-5 overlap",
+                selection.TOP5_AT_LEAST,
+                0.0,
+                1.0,
+                "Share of the five most important words of the original that are among the five of the other text.",
+            )
             st.session_state.setdefault("seed", 0)
             st.number_input("Seed", 0, 2**31 - 1, key="seed", step=1, persist_state="session",
                             help="The same seed gives the same attack.")

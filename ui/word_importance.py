@@ -126,13 +126,21 @@ def draw_controls() -> tuple[str, str, str, int] | None:
     if st.session_state.get("words.model") not in models:
         st.session_state["words.model"] = first
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = st.selectbox("Model", models, key="words.model", format_func=catalogue.name_option, persist_state="session",
-                             width=220)
+        model = st.selectbox(
+            "Model", models, key="words.model", format_func=catalogue.name_option, persist_state="session", width=220
+        )
         alike = dataset_job.list_alike(model, models)
         if st.session_state.get("words.other") not in alike:
             st.session_state["words.other"] = beside if beside in alike else alike[-1]
-        other = st.selectbox("Beside it", alike, key="words.other", format_func=catalogue.name_option, persist_state="session",
-                             width=220, help="The second model of the synonym plot.")
+        other = st.selectbox(
+            "Beside it",
+            alike,
+            key="words.other",
+            format_func=catalogue.name_option,
+            persist_state="session",
+            width=220,
+            help="The second model of the synonym plot.",
+        )
         texts = dataset_job.draw_controls("words", catalogue.read_cards().get(model), 30)
         if texts is None:
             return None

@@ -42,9 +42,19 @@ class Attack:
         raise NotImplementedError
 
     @final
-    def run(self, victims: Sequence[Classifier], examples: Iterable[Example], *, seed: int = 0,
-            stop: threading.Event | None = None, width: int = 32, encoder: Encoder | None = None,
-            precision: Precision = "exact", masked: MaskedLanguageModel | None = None, similarity: bool = True) -> Iterator[Event]:
+    def run(
+        self,
+        victims: Sequence[Classifier],
+        examples: Iterable[Example],
+        *,
+        seed: int = 0,
+        stop: threading.Event | None = None,
+        width: int = 32,
+        encoder: Encoder | None = None,
+        precision: Precision = "exact",
+        masked: MaskedLanguageModel | None = None,
+        similarity: bool = True,
+    ) -> Iterator[Event]:
         """Attack every example on every victim.
 
         Args:

@@ -91,7 +91,9 @@ class Clare(Attack):
             if not moves:
                 return best
             scores: Scores = yield Score(moves, trying="all places")
-            chosen, scores = yield from _find_best(scores, LazyCandidateConstraint(sentence, target.draft, moves[: len(scores.proba)]))
+            chosen, scores = yield from _find_best(
+                scores, LazyCandidateConstraint(sentence, target.draft, moves[: len(scores.proba)])
+            )
             if chosen is not None:
                 best = moves[chosen]
                 scores = yield from confirm(scores, [chosen])

@@ -52,7 +52,7 @@ class Gene(Attack):
 
         field = SearchSpace(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach))
         breed = GeneticSettings(field, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
-                      self.temperature)
+                                self.temperature)
         places = dict.fromkeys(range(self.population), field.open(Member()))
         return (yield from evolve(breed, places, self.population, rng))
 

@@ -45,8 +45,14 @@ class IGA(Attack):
             return self.max_swaps - member.swapped.get(i, 0)
 
         field = SearchSpace(target, near, math.ceil(self.max_share * target.reach), self.max_swaps)
-        breed = GeneticSettings(field, left, lambda rng, n: np.arange(n) >= rng.integers(n), self.population, self.generations,
-                      self.temperature)
+        breed = GeneticSettings(
+            field,
+            left,
+            lambda rng, n: np.arange(n) >= rng.integers(n),
+            self.population,
+            self.generations,
+            self.temperature,
+        )
         founders = max(min(self.population, target.reach), 2)
         places = {k: [i] for k, i in enumerate(field.open(Member())[:founders])}
         return (yield from evolve(breed, places, founders, rng))

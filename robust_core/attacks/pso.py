@@ -123,7 +123,9 @@ def mutate(field: SearchSpace, herd: Population, rows: Sequence[int], rng: np.ra
         if herd.scores.over:
             break
         moves = {(ks[0], i): found for ks, options in part for i, found in options.items()}
-        both = herd.joined((yield from score_members(field, [m for found in moves.values() for m in found], "mutating")))
+        both = herd.joined(
+            (yield from score_members(field, [m for found in moves.values() for m in found], "mutating"))
+        )
         ends = np.minimum(size + np.cumsum([len(found) for found in moves.values()]), len(both.members)).tolist()
         groups = {place: range(start, end) for place, start, end in zip(moves, [size, *ends[:-1]], ends, strict=True)
                   if end > start}

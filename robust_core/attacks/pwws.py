@@ -71,7 +71,9 @@ def rank_by_saliency(target: Target, swaps: Mapping[int, Sequence[str]]
         return [], True
     ends = np.cumsum([len(group) for group in groups.values()])
     place = {i: k for k, i in enumerate(swaps)}
-    order = yield from _rank_by_product(hidden, [place[i] for i in groups], scores, np.split(np.arange(ends[-1]), ends[:-1]))
+    order = yield from _rank_by_product(
+        hidden, [place[i] for i in groups], scores, np.split(np.arange(ends[-1]), ends[:-1])
+    )
     positions = list(groups)
     return [positions[k] for k in order], False
 

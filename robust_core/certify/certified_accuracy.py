@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core import metrics
-from robust_core.certify import inputs, training
-from robust_core.certify.smoothers import SMOOTHERS, Dssn, Smoother
+from robust_core.certify import SMOOTHERS, inputs, training
+from robust_core.certify.smoothers import Dssn, Smoother
 from robust_core.certify.theorem import count_evaluations, round_scale
 from robust_core.errors import BadInput
 from robust_core.paths import own_checkpoints
@@ -90,7 +90,7 @@ def count_steps(radius: float, levels: int) -> int:
 
 
 def measure_certified_accuracy(model: "SmoothedModel", data: "Split", method: Smoother, *, seed: int = 0,
-                       radii: Sequence[float] = RADII) -> tuple[Row, list[Certificate]]:
+                               radii: Sequence[float] = RADII) -> tuple[Row, list[Certificate]]:
     """Certify a data set.
 
     Args:
@@ -194,8 +194,16 @@ def choose_best_scales(rows: Sequence[Row]) -> Iterator[Row]:
                    "n": group[0]["n"]}
 
 
-def run_experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Sequence[float] = (), n: int | None = None,
-               data_dir: str | None = None, stability: float = 0.0, samples: int | None = None) -> Iterator[Row]:
+def run_experiment(
+    dataset: str,
+    seeds: Sequence[int] = (0, 1, 2),
+    *,
+    scales: Sequence[float] = (),
+    n: int | None = None,
+    data_dir: str | None = None,
+    stability: float = 0.0,
+    samples: int | None = None,
+) -> Iterator[Row]:
     """Measure certified accuracy of every method and Lambda on a test split, with the same networks' sizes and budget.
 
     Seed 0 is the stored model; others are taken from the folder of own trainings, or trained and put there.
@@ -219,11 +227,13 @@ def run_experiment(dataset: str, seeds: Sequence[int] = (0, 1, 2), *, scales: Se
         for method, cls in SMOOTHERS.items():
             settings = {} if samples is None or cls.deterministic else {"samples": samples}
             for scale in scales or model.scales(method):
-                yield measure_certified_accuracy(model, data, make_smoother(method, scale, model.levels, **settings), seed=seed)[0]
+                yield measure_certified_accuracy(
+                    model, data, make_smoother(method, scale, model.levels, **settings), seed=seed
+                )[0]
 
 
 def load_or_train(dataset: str, seed: int, data_dir: str | None = None, stability: float = 0.0,
-             ready: "Callable[[], Prepared] | None" = None) -> "SmoothedModel":
+                  ready: "Callable[[], Prepared] | None" = None) -> "SmoothedModel":
     """Load a stored model, or train it and store it in the folder of own trainings.
 
     Args:
@@ -238,7 +248,13 @@ def load_or_train(dataset: str, seed: int, data_dir: str | None = None, stabilit
     name = training.name_model(dataset, seed, stability)
     if name not in {card.id for card in base_classifiers.cards()}:
         settings = dataclasses.replace(training.recommend_settings(dataset), stability=stability)
-        *_, last = training.train_base_classifiers(dataset, scales=training.SCALES, seed=seed, data_dir=data_dir, settings=settings,
-                                   ready=ready() if ready else None)
+        *_, last = training.train_base_classifiers(
+            dataset,
+            scales=training.SCALES,
+            seed=seed,
+            data_dir=data_dir,
+            settings=settings,
+            ready=ready() if ready else None,
+        )
         base_classifiers.save(last["model"], own_checkpoints())
     return base_classifiers.load(name)

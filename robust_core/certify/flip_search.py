@@ -83,7 +83,7 @@ def search_flip(counts: Callable[[np.ndarray], np.ndarray], vector: np.ndarray, 
 
 
 def search_data_set(model: "SmoothedModel", data: "Split", method: Dssn, found: Sequence[Certificate],
-             outside: Sequence[float] = (2.0,)) -> Row:
+                    outside: Sequence[float] = (2.0,)) -> Row:
     """Search for flips just inside and outside each input's radius.
 
     Returns:

@@ -36,7 +36,7 @@ class Split:
 
 
 def read_split(dataset: str, split: str, space: "Space | None" = None, data_dir: str | Path | None = None, *,
-         n: int | None = None, seed: int = 0) -> Split:
+               n: int | None = None, seed: int = 0) -> Split:
     """Read a split of texts or images as quantised inputs.
 
     Args:
@@ -87,7 +87,7 @@ class Prepared(NamedTuple):
 
 
 def prepare_splits(dataset: str, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
-            data_dir: str | Path | None = None) -> Prepared:
+                   data_dir: str | Path | None = None) -> Prepared:
     """Read the splits to train on and learn the space that texts are put into; arguments as of `train`."""
     if dataset in images.IMAGES:
         splits = {split: read_split(dataset, split, None, data_dir) for split in ("train", "dev")}

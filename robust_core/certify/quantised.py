@@ -51,7 +51,9 @@ def check_quantised(vectors: np.ndarray, levels: int) -> np.ndarray:
     if not np.isfinite(vectors).all():
         raise BadInput("Inputs must be finite numbers; some are not.")
     if (vectors != np.rint(vectors)).any():
-        raise BadInput(f"Inputs must be quantised to whole numbers 0 to {levels}; use robust_core.certify.quantised.quantise.")
+        raise BadInput(
+            f"Inputs must be quantised to whole numbers 0 to {levels}; use robust_core.certify.quantised.quantise."
+        )
     if vectors.size and (vectors.min() < 0 or vectors.max() > levels):
         raise BadInput(f"Inputs must lie between 0 and {levels}; they reach from {vectors.min():g} to "
                        f"{vectors.max():g}.")

@@ -1,14 +1,4 @@
-"""Certified L1 robustness by splitting noise: the theorem, without any network.
-
-An input has coordinates 0..1, of which a quantised one takes the values 0, 1/levels, ..., 1. Lambda (`scale`) is half
-the width of a cell. Splitting noise cuts every coordinate's line into cells of width 2 Lambda and answers with the
-middle of the cell that holds the coordinate, clipped to 0..1. Two inputs are told apart on a coordinate only when a
-cut falls between them, with probability |x - y| / (2 Lambda) at most, however the cuts of the coordinates depend on
-each other. So each class's share of the votes moves by at most |x - y|_1 / (2 Lambda).
-
-Source: Levine and Feizi 2021, Improved, Deterministic Smoothing for L1 Certified Robustness, arXiv:2103.10834. Uniform
-noise: Yang et al. 2020, arXiv:2002.08118.
-"""
+"""Smoothing methods: DSSN with its exact certificate, SSN and uniform noise with a randomised one."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -16,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from robust_core.certify import SMOOTHERS
 from robust_core.certify.quantised import check_quantised
 from robust_core.certify.theorem import (
     count_evaluations,
@@ -25,13 +16,12 @@ from robust_core.certify.theorem import (
     split_inputs,
 )
 from robust_core.errors import BadInput
-from robust_core.registry import Registry, check_parameters, param
+from robust_core.registry import check_parameters, param
 from robust_core.types import Certificate
 
 # Rows of inputs, (m, *shape) float32, to (m,) class indices.
 Judge = Callable[[np.ndarray], np.ndarray]
 
-SMOOTHERS = Registry("smoother", ())
 # Numbers in one call of the base classifier: all evaluations of one input, unless they would take more than this.
 _ROOM = 32_000_000
 

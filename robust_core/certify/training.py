@@ -3,10 +3,11 @@
 Any array of quantised inputs will do:
 
     method = SMOOTHERS["dssn"](scale=2.0)
-    network = fit(method, vectors, labels, classes=10, levels=16)
-    certificates = list(method.certify(judge(network), others, levels=16, classes=10))
+    network = fit_network(method, vectors, labels, classes=10, levels=16)
+    certificates = list(method.certify(make_judge(network), others, levels=16, classes=10))
 
-with `judge` from `robust_core.certify.base_classifiers`, and `quantise` from `robust_core.certify.quantised` for values of any range.
+with `make_judge` from `robust_core.certify.networks`, and `quantise` from `robust_core.certify.quantised` for values
+of any range.
 """
 
 import dataclasses
@@ -18,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core import __version__, datasets, paths
-from robust_core.certify import images
+from robust_core.certify import SMOOTHERS, images
 from robust_core.certify.inputs import Prepared, prepare_splits
 from robust_core.certify.quantised import check_quantised
-from robust_core.certify.smoothers import SMOOTHERS, Smoother
+from robust_core.certify.smoothers import Smoother
 from robust_core.certify.space import LEVELS
 from robust_core.errors import BadInput
 from robust_core.models import fingerprints
@@ -52,7 +53,7 @@ class Settings:
 
 
 def fit_network(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, classes: int, levels: int = 255,
-        settings: Settings | None = None, *, seed: int = 0) -> "nn.Module":
+                settings: Settings | None = None, *, seed: int = 0) -> "nn.Module":
     """Train a base classifier on one random blur of each input and epoch; any array of quantised inputs will do.
 
     Args:
@@ -65,8 +66,8 @@ def fit_network(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, cla
         seed: Seeds initialisation, order and noise; torch's own random numbers are left as they were.
 
     Returns:
-        The network, in eval mode, its weights rounded to fp16 as they are stored. `robust_core.certify.networks.make_judge`
-        makes it the base classifier that `Smoother.certify` asks.
+        The network, in eval mode, its weights rounded to fp16 as they are stored.
+        `robust_core.certify.networks.make_judge` makes it the base classifier that `Smoother.certify` asks.
 
     Raises:
         BadInput: Inputs are not quantised as said, or labels do not fit.
@@ -109,10 +110,19 @@ def fit_network(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, cla
     return network.half().float().eval().requires_grad_(False)
 
 
-def train_base_classifiers(dataset: str, methods: Sequence[str] = ("dssn", "ssn", "uniform"), scales: Sequence[float] = SCALES, *,
-          settings: Settings | None = None, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
-          seed: int = 0, data_dir: str | Path | None = None, ready: "Prepared | None" = None
-          ) -> Iterator[dict[str, Any]]:
+def train_base_classifiers(
+    dataset: str,
+    methods: Sequence[str] = ("dssn", "ssn", "uniform"),
+    scales: Sequence[float] = SCALES,
+    *,
+    settings: Settings | None = None,
+    dimensions: int = 8,
+    projection: str = "supervised",
+    covered: float = 0.99,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    ready: "Prepared | None" = None,
+) -> Iterator[dict[str, Any]]:
     """Train a base classifier for each method and Lambda on one data set.
 
     Args:
@@ -146,8 +156,9 @@ def train_base_classifiers(dataset: str, methods: Sequence[str] = ("dssn", "ssn"
     networks, entries = {}, []
     for smoother in smoothers:
         started = time.perf_counter()
-        network = fit_network(smoother, splits["train"].vectors, splits["train"].labels, len(about.labels), levels, settings,
-                      seed=seed)
+        network = fit_network(
+            smoother, splits["train"].vectors, splits["train"].labels, len(about.labels), levels, settings, seed=seed
+        )
         blurred = smoother.noisy(splits["dev"].vectors, levels, np.random.default_rng(seed))
         accuracy = float((make_judge(network)(blurred) == splits["dev"].labels).mean())
         networks[smoother.name, float(smoother.scale)] = network

@@ -13,7 +13,7 @@ from robust_core.store import read_versions, to_finite
 
 
 def write_claim(path: str | Path, *, claim: str, command: str, run: str, n: int, seeds: Sequence[int], metric: str,
-                 value: float, value_se: float, thresholds: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
+                value: float, value_se: float, thresholds: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
     """Write one claim as a small JSON file that appears whole or not at all.
 
     Args:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from robust_core.certify import certified_accuracy, inputs, training
-from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify import SMOOTHERS, certified_accuracy, inputs, training
 from robust_core.cli.options import Json, Seed, keep_stdout, read_settings, read_typed_text
 from robust_core.cli.output import Columns, Row, format_number, format_percent, name_column, show_rows
 from robust_core.cli.program import app
@@ -44,8 +43,12 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
             rows = certified_accuracy.certify_texts(found, [cleaned], method, chosen, seed=seed, **given)
         else:
             data = inputs.read_split(str(dataset), split, found.space, data_dir, n=n, seed=seed)
-            rows = [certified_accuracy.measure_certified_accuracy(found, data, certified_accuracy.make_smoother(method, value, found.levels, **given),
-                                                 seed=seed)[0] for value in chosen or found.scales(method)]
+            rows = [
+                certified_accuracy.measure_certified_accuracy(
+                    found, data, certified_accuracy.make_smoother(method, value, found.levels, **given), seed=seed
+                )[0]
+                for value in chosen or found.scales(method)
+            ]
     show_rows(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED)
 
 
@@ -65,16 +68,26 @@ def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name 
     with keep_stdout():
         how = dataclasses.replace(training.recommend_settings(dataset), **read_settings(training.Settings, settings))
         rows: list[Row] = []
-        for event in training.train_base_classifiers(dataset, method or list(SMOOTHERS), scale or training.SCALES, settings=how,
-                                     seed=seed, data_dir=data_dir):
+        for event in training.train_base_classifiers(
+            dataset, method or list(SMOOTHERS), scale or training.SCALES, settings=how, seed=seed, data_dir=data_dir
+        ):
             if event["kind"] == "network":
                 rows.append({key: event[key] for key in ("method", "scale", "dev_accuracy", "seconds")})
             else:
                 card = base_classifiers.save(event["model"], Path(out) if out else own_checkpoints())
                 rows = [{"model": card.id, "seed": card.seed, **row, "path": str(card.folder)} for row in rows]
-    show_rows(rows, as_json, {"Model": name_column("model"), "Method": name_column("method"), "Lambda": name_column("scale"),
-                          "Accuracy on dev": format_percent("dev_accuracy"), "Seconds": format_number("seconds"),
-                          "Stored in": name_column("path")})
+    show_rows(
+        rows,
+        as_json,
+        {
+            "Model": name_column("model"),
+            "Method": name_column("method"),
+            "Lambda": name_column("scale"),
+            "Accuracy on dev": format_percent("dev_accuracy"),
+            "Seconds": format_number("seconds"),
+            "Stored in": name_column("path"),
+        },
+    )
 
 
 _CERTIFICATE: Columns = {
@@ -86,8 +99,13 @@ _CERTIFICATE: Columns = {
 }
 
 _CERTIFIED: Columns = {
-    "Data": name_column("dataset"), "Method": name_column("method"), "Lambda": format_number("scale"), "Inputs": name_column("n"),
-    "Evaluations": name_column("evaluations"), "Accuracy %": format_percent("clean_accuracy"),
+    "Data": name_column("dataset"),
+    "Method": name_column("method"),
+    "Lambda": format_number("scale"),
+    "Inputs": name_column("n"),
+    "Evaluations": name_column("evaluations"),
+    "Accuracy %": format_percent("clean_accuracy"),
     "Certified %": lambda row: ", ".join(f"{100 * p:.1f} at {r}" for r, p in row["certified_accuracy"].items() if p),
-    "Median radius": format_number("median_radius"), "Seconds an input": format_number("seconds"),
+    "Median radius": format_number("median_radius"),
+    "Seconds an input": format_number("seconds"),
 }

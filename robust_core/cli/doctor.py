@@ -33,9 +33,9 @@ def models(as_json: Json = False) -> None:
              "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
              "bytes": c.bytes} for c in cards()]
     show_rows(rows, as_json, {"Model": name_column("model"), "Accuracy on dev": format_percent("dev_accuracy"),
-                          "Parameters": lambda r: f"{r['parameters']:,}",
-                          "Size": lambda r: f"{r['bytes'] / 2**20:.1f} MiB",
-                          "Labels": lambda r: ", ".join(r["labels"])})
+                              "Parameters": lambda r: f"{r['parameters']:,}",
+                              "Size": lambda r: f"{r['bytes'] / 2**20:.1f} MiB",
+                              "Labels": lambda r: ", ".join(r["labels"])})
 
 
 @app.command()
@@ -51,7 +51,7 @@ def doctor(device: Device = "auto", as_json: Json = False) -> None:
             rows.append({"check": name, "ok": ok, "detail": detail})
             healthy &= ok
     show_rows(rows, as_json, {"Check": name_column("check"), "": lambda r: "ok" if r["ok"] else "NOT OK",
-                          "Detail": name_column("detail")})
+                              "Detail": name_column("detail")})
     raise typer.Exit(0 if healthy else 1)
 
 

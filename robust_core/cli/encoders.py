@@ -45,8 +45,15 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
                   device: Device = "auto", as_json: Json = False) -> None:
     """Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights."""
     with keep_stdout(), catch_interrupt() as stop:
-        order = trainings.parse_spec(method, preset, read_typed_settings(trainings.list_parameters(method), settings), name, seed,
-                                sentences, start)
+        order = trainings.parse_spec(
+            method,
+            preset,
+            read_typed_settings(trainings.list_parameters(method), settings),
+            name,
+            seed,
+            sentences,
+            start,
+        )
         rows: list[Row] = []
         for event in trainings.run_training(order, Path(out) if out else own_checkpoints(), device, data_dir):
             _tell_step(order.id, event)
@@ -54,9 +61,19 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
                 rows.append(event["row"])
             elif stop.is_set():
                 raise typer.Exit(INTERRUPTED)
-    show_rows(rows, as_json, {"Encoder": name_column("encoder"), "Spearman on STS-B dev": format_number("dev_spearman"),
-                          "Before": format_number("before"), "Sentences": name_column("sentences"), "Step": name_column("step"),
-                          "Seconds": format_number("seconds"), "Stored in": name_column("path")})
+    show_rows(
+        rows,
+        as_json,
+        {
+            "Encoder": name_column("encoder"),
+            "Spearman on STS-B dev": format_number("dev_spearman"),
+            "Before": format_number("before"),
+            "Sentences": name_column("sentences"),
+            "Step": name_column("step"),
+            "Seconds": format_number("seconds"),
+            "Stored in": name_column("path"),
+        },
+    )
 
 
 def _tell_step(name: str, event: Mapping[str, Any]) -> None:
@@ -86,8 +103,8 @@ def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
     with keep_stdout(), catch_interrupt() as stop:
         wanted = [encoders.load(name, device) for name in dict.fromkeys(encoder or encoders.list_names())]
         events = tasks.evaluate_encoder(wanted, tasks.list_tasks(task or ()), attacks=tuple(attack or ()), n=n,
-                                      data_dir=data_dir, store=ResultStore(), stop=stop,
-                                      precision=read_precision(precision))
+                                        data_dir=data_dir, store=ResultStore(), stop=stop,
+                                        precision=read_precision(precision))
         with progress.watch(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
@@ -95,8 +112,18 @@ def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
                 show(event)
-    show_rows(rows, as_json, {"Encoder": name_column("encoder"), "Task": name_column("task"), "Figure": name_column("metric"),
-                          "Value": format_number("value"), "±": format_number("value_se"), "n": name_column("n")})
+    show_rows(
+        rows,
+        as_json,
+        {
+            "Encoder": name_column("encoder"),
+            "Task": name_column("task"),
+            "Figure": name_column("metric"),
+            "Value": format_number("value"),
+            "±": format_number("value_se"),
+            "n": name_column("n"),
+        },
+    )
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 
 

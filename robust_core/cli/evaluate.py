@@ -106,5 +106,5 @@ def _write_claim(row: Row, path: Path, n: int | None) -> None:
     what += f" against {source}" if source else ""
     what += f", {row['explain']} on {row['pairs']} pairs" if "explain" in row else ""
     write_claim(path, claim=what, command=shlex.join(words), run=row["run"], n=row["n"], seeds=[row["seed"]],
-                 metric=metric, value=row[metric], value_se=row[f"{metric}_se"], thresholds=row["parameters"],
-                 details=row)
+                metric=metric, value=row[metric], value_se=row[f"{metric}_se"], thresholds=row["parameters"],
+                details=row)

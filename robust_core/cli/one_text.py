@@ -57,7 +57,11 @@ def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = 
             proba = classifier.predict_proba([cleaned])[0]
             rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
                          "proba": _label_probabilities(classifier, proba)})
-    show_rows(rows, as_json, {"Model": name_column("model"), "Label": name_column("label"), "Probabilities": label_probabilities("proba")})
+    show_rows(
+        rows,
+        as_json,
+        {"Model": name_column("model"), "Label": name_column("label"), "Probabilities": label_probabilities("proba")},
+    )
 
 
 @app.command()
@@ -87,12 +91,25 @@ def attack(text: Text, model: Models,
             for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found for note in found[v.id].notes]
     notes += [f"Fluency is left out. {missing}"] if missing else []
-    show_rows(rows, as_json, {
-        "Model": name_column("model"), "Status": name_column("status"), "Before": label_probabilities("before"), "After": label_probabilities("after"),
-        "Perturbed text": name_column("perturbed"), "Queries": name_column("queries"), "Seconds": format_number("seconds"),
-        "Fluency": lambda r: "" if None in (r["perplexity_before"], r["perplexity_after"]) or not r["swaps"] else
-                   fluency.compare_perplexities(r["perplexity_before"], r["perplexity_after"]),
-    }, [format_parameters(to_record(method)), *notes])
+    show_rows(
+        rows,
+        as_json,
+        {
+            "Model": name_column("model"),
+            "Status": name_column("status"),
+            "Before": label_probabilities("before"),
+            "After": label_probabilities("after"),
+            "Perturbed text": name_column("perturbed"),
+            "Queries": name_column("queries"),
+            "Seconds": format_number("seconds"),
+            "Fluency": lambda r: (
+                ""
+                if None in (r["perplexity_before"], r["perplexity_after"]) or not r["swaps"]
+                else fluency.compare_perplexities(r["perplexity_before"], r["perplexity_after"])
+            ),
+        },
+        [format_parameters(to_record(method)), *notes],
+    )
     for error in dict.fromkeys(errors):
         typer.echo(error, err=True)
     if stop.is_set():
@@ -115,11 +132,18 @@ def explain(text: Text, model: Models,
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
             wanted = predicted if target is None else _read_label(classifier, target)
             rows.append(_make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts))))
-    show_rows(rows, as_json, {
-        "Model": name_column("model"), "Target": name_column("target"), "Words": lambda r: format_scores(r["words"], r["scores"]),
-        "Against": lambda r: format_scores(**r["against"]) if r["against"] else "", "Kendall's tau": format_number("kendall_tau"),
-        "Gap": format_number("gap"),
-    })
+    show_rows(
+        rows,
+        as_json,
+        {
+            "Model": name_column("model"),
+            "Target": name_column("target"),
+            "Words": lambda r: format_scores(r["words"], r["scores"]),
+            "Against": lambda r: format_scores(**r["against"]) if r["against"] else "",
+            "Kendall's tau": format_number("kendall_tau"),
+            "Gap": format_number("gap"),
+        },
+    )
 
 
 _PERPLEXITIES = ("perplexity_before", "perplexity_after")
@@ -154,11 +178,19 @@ def _label_probabilities(classifier: Any, proba: Sequence[float]) -> dict[str, f
 
 def _make_attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:  # noqa: ANN401
     return {
-        "model": classifier.id, "attack": method.name, "status": result.status, "original": result.example.text,
-        "perturbed": result.perturbed, "reference_label": classifier.labels[result.reference_label],
-        "perturbed_label": classifier.labels[result.perturbed_label], "before": _label_probabilities(classifier, result.before),
-        "after": _label_probabilities(classifier, result.after), "queries": result.queries,
-        "forward_passes": result.forward_passes, "similarity": result.similarity, "seconds": result.seconds,
+        "model": classifier.id,
+        "attack": method.name,
+        "status": result.status,
+        "original": result.example.text,
+        "perturbed": result.perturbed,
+        "reference_label": classifier.labels[result.reference_label],
+        "perturbed_label": classifier.labels[result.perturbed_label],
+        "before": _label_probabilities(classifier, result.before),
+        "after": _label_probabilities(classifier, result.after),
+        "queries": result.queries,
+        "forward_passes": result.forward_passes,
+        "similarity": result.similarity,
+        "seconds": result.seconds,
         "swaps": [list(swap) for swap in result.swaps],
     }
 

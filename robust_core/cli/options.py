@@ -104,7 +104,7 @@ def read_settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
 
 
 def make_methods(registry: Registry, names: Sequence[str], settings: Sequence[str] | None,
-             **common: float | None) -> list[Any]:
+                 **common: float | None) -> list[Any]:
     """Make methods from their names, `name=value` settings and options that were given."""
     classes = [registry[name] for name in dict.fromkeys(names)]
     values: dict[str, Any] = {**_split_settings(settings)}

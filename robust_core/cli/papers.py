@@ -37,8 +37,9 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
     with keep_stdout(), catch_interrupt() as stop:
         experiment = EXPERIMENTS[name]()
-        options = Options(seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, read_precision(precision), device,
-                          train)
+        options = Options(
+            seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, read_precision(precision), device, train
+        )
         wanted = experiment.plan(options) if plan else []
         made: list[Row] = []
         with progress.watch(Console(stderr=True)) as show:

@@ -31,17 +31,39 @@ COMMANDS = {
     "models": Command("doctor", "List the models that are here."),
     "doctor": Command("doctor", "Check that everything needed is here; exit code 1 when something is not."),
     "predict": Command("one_text", "Classify a text."),
-    "attack": Command("one_text", "Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."),
-    "explain": Command("one_text", "Show how much each word speaks for a class, and how stable that is between two texts."),
-    "train": Command("train", "Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."),
-    "evaluate": Command("evaluate", "Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."),
-    "reproduce": Command("papers", "Repeat an experiment of a paper and print its table; what has been computed before is not computed again."),
+    "attack": Command(
+        "one_text", "Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."
+    ),
+    "explain": Command(
+        "one_text", "Show how much each word speaks for a class, and how stable that is between two texts."
+    ),
+    "train": Command(
+        "train", "Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."
+    ),
+    "evaluate": Command(
+        "evaluate",
+        "Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was.",
+    ),
+    "reproduce": Command(
+        "papers",
+        "Repeat an experiment of a paper and print its table; what has been computed before is not computed again.",
+    ),
     "table": Command("papers", "Make the tables of README.md and docs/results.md from results/, or check them."),
-    "train-encoder": Command("encoders", "Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights."),
-    "evaluate-encoder": Command("encoders", "Measure sentence encoders: similarity, classifiers on their vectors, and how easily these are fooled."),
+    "train-encoder": Command(
+        "encoders",
+        "Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights.",
+    ),
+    "evaluate-encoder": Command(
+        "encoders",
+        "Measure sentence encoders: similarity, classifiers on their vectors, and how easily these are fooled.",
+    ),
     "similarity": Command("encoders", "Show how alike sentence encoders find two texts."),
-    "certify": Command("certify", "Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."),
-    "train-smoothed": Command("certify", "Train the base classifiers that `certify` smooths, one for each method and Lambda."),
+    "certify": Command(
+        "certify", "Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."
+    ),
+    "train-smoothed": Command(
+        "certify", "Train the base classifiers that `certify` smooths, one for each method and Lambda."
+    ),
 }
 
 

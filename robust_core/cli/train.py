@@ -64,7 +64,7 @@ def train(dataset: Annotated[str, typer.Option(
                 made.append(row)
                 continue
             with contextlib.closing(trainings.run_training(wanted, root, device=device, data_dir=data_dir,
-                                                  resume=resume or bool(plan))) as running:
+                                                           resume=resume or bool(plan))) as running:
                 for event in running:
                     say(wanted.id, event)
                     if event["kind"] == "stored":
@@ -75,8 +75,17 @@ def train(dataset: Annotated[str, typer.Option(
                         typer.echo(f"{wanted.id}: stopped; --resume goes on from here", err=True)
                         raise typer.Exit(INTERRUPTED)
     if trainings.is_first_process() and not events:
-        show_rows(made, as_json, {"Model": name_column("model"), "Accuracy on dev": format_percent("dev_accuracy"),
-                              "Epoch": name_column("epochs"), "Seconds": name_column("seconds"), "Stored in": name_column("path")})
+        show_rows(
+            made,
+            as_json,
+            {
+                "Model": name_column("model"),
+                "Accuracy on dev": format_percent("dev_accuracy"),
+                "Epoch": name_column("epochs"),
+                "Seconds": name_column("seconds"),
+                "Stored in": name_column("path"),
+            },
+        )
 
 
 def _find_dataset(given: str) -> str:
@@ -86,14 +95,18 @@ def _find_dataset(given: str) -> str:
         return given
     table = uploads.read_upload(path.name, path.read_bytes())
     text, label = table.guess()
-    name = uploads.add_dataset(uploads.make_plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}).name
+    name = uploads.add_dataset(
+        uploads.make_plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}
+    ).name
     typer.echo(f"{path.name}: texts from {text}, labels from {label}; stored as the data set {name}", err=True)
     return name
 
 
 def _read_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` settings by the types of the defence's parameters and the recipe's."""
-    return read_typed_settings({p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}, settings)
+    return read_typed_settings(
+        {p.name: p.type for cls in (Recipe, DEFENCES[defence]) for p in parameters(cls)}, settings
+    )
 
 
 def _make_teller(out: TextIO) -> Callable[[str, Mapping[str, Any]], None]:

@@ -148,7 +148,7 @@ class Adversarial(Defence):
     double_softmax: bool = param(False, "As released: the loss takes probabilities for scores (word models)")
     training_mode: bool = param(False, "As released: attack with dropout and sampled masks on (word models)")
     select_all: bool = param(False, "As released: select on dev among the epochs before the first round as well "
-                             "(transformers)")
+                                    "(transformers)")
     fixed_schedule: bool = param(False, "As released: plan the learning rate for the clean texts alone")
 
     no_clipping: bool = param(False, "As released: gradients are not clipped, whatever the recipe says (word models)")

@@ -64,7 +64,7 @@ def _normalise(vectors: "torch.Tensor") -> "torch.Tensor":
 
 
 def score_pairs(anchors: "torch.Tensor", positives: "torch.Tensor", bank: "torch.Tensor", groups: Sequence[Group],
-           temperature: float) -> "list[tuple[torch.Tensor, torch.Tensor]]":
+                temperature: float) -> "list[tuple[torch.Tensor, torch.Tensor]]":
     """Return, for each group of g texts with m negatives, the (g,) scores of positives and (g, m) of negatives.
 
     Args:
@@ -86,7 +86,9 @@ def estimate_log_normaliser(found: "list[tuple[torch.Tensor, torch.Tensor]]", si
     return float(flat.logsumexp(0)) - math.log(len(flat)) + math.log(size)
 
 
-def noise_contrastive_loss(positive: "torch.Tensor", negatives: "torch.Tensor", log_z: float, size: int) -> "torch.Tensor":
+def noise_contrastive_loss(
+    positive: "torch.Tensor", negatives: "torch.Tensor", log_z: float, size: int
+) -> "torch.Tensor":
     """Return the (g,) noise-contrastive losses of anchors: tell the positive from m draws of uniform noise.
 
     With P = exp(score) / Z and Pn = 1 / size: -log(P0 / (P0 + m Pn)) - sum over j of log(m Pn / (Pj + m Pn)).

@@ -107,7 +107,7 @@ class Flat(Adversarial):
     hidden: int = param(400, "Units of the mask network's hidden layer", low=1, high=4096)
     keep: float = param(0.5, "Importance of words at the start", low=0.01, high=0.99)
     phi_source: str = param("word", "Importance from the word alone, or (transformers) from the embedding layer's "
-                            "output, positions included", choices=("word", "output"))
+                                    "output, positions included", choices=("word", "output"))
     mask_specials: bool = param(False, "As released: mask special tokens as well (transformers)")
     drop_keys: bool = param(False, "As released: in training attend to no masked word (MiniLM)")
     entropy_of_pads: bool = param(False, "As released: count pads in the mean entropy")

@@ -146,7 +146,9 @@ def measure_accuracy(encode: Encode, task: Task) -> tuple[float, float, int]:
     return *estimate_proportion(hits, len(labels)), len(labels)
 
 
-def evaluate_transfer(encoder: Encoder, names: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
+def evaluate_transfer(
+    encoder: Encoder, names: Sequence[str], data_dir: str | Path | None = None
+) -> Iterator[dict[str, Any]]:
     """Measure an encoder on transfer tasks.
 
     Yields:

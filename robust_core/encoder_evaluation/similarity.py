@@ -84,7 +84,9 @@ def correlate(encoder: Encoder, given: Pairs) -> tuple[float, float]:
     return spearman(cosines, given.scores)
 
 
-def evaluate_similarity(encoder: Encoder, tasks: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, Any]]:
+def evaluate_similarity(
+    encoder: Encoder, tasks: Sequence[str], data_dir: str | Path | None = None
+) -> Iterator[dict[str, Any]]:
     """Measure an encoder on tasks.
 
     Yields:

@@ -46,8 +46,8 @@ def list_tasks(asked: Sequence[str] = ()) -> list[tuple[str, str]]:
 
 
 def evaluate_encoder(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, str]], *, attacks: Sequence[str] = (),
-              n: int | None = None, data_dir: str | Path | None = None, store: ResultStore | None = None,
-              stop: threading.Event | None = None, precision: Precision = "exact") -> Iterator[Event]:
+                     n: int | None = None, data_dir: str | Path | None = None, store: ResultStore | None = None,
+                     stop: threading.Event | None = None, precision: Precision = "exact") -> Iterator[Event]:
     """Measure encoders on tasks.
 
     Args:
@@ -86,11 +86,11 @@ def evaluate_encoder(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, st
                 yield Event("row", "", encoder.id, row)
         if kind == "attacks":
             yield from _attack_encoder(encoders, task, attacks or ATTACK_NAMES, n or SENTENCES, data_dir, store, stop,
-                                 precision)
+                                       precision)
 
 
 def _attack_encoder(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n: int, data_dir: str | Path | None,
-              store: ResultStore | None, stop: threading.Event, precision: Precision) -> Iterator[Event]:
+                    store: ResultStore | None, stop: threading.Event, precision: Precision) -> Iterator[Event]:
     given = probes.choose_attacked(task, data_dir)
     victims = []
     for encoder in encoders:
@@ -113,7 +113,7 @@ def _attack_encoder(encoders: Sequence[Encoder], task: str, attacks: Sequence[st
 
 
 def _attack_embeddings(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any],
-                   stop: threading.Event, precision: Precision) -> Iterator[Event]:
+                       stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = EMBEDDING_ATTACKS[name](**ON_EMBEDDINGS[name])
     for done, model in enumerate(victims):
         if stop.is_set():
@@ -128,7 +128,7 @@ def _attack_embeddings(victims: Sequence[Any], task: str, name: str, examples: S
 
 
 def _attack_words(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any], store: ResultStore | None,
-              stop: threading.Event, precision: Precision) -> Iterator[Event]:
+                  stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = ATTACKS[name]()
     found: dict[str, dict[str, Any]] = {model.id: {} for model in victims}
     runs = {model.id: _describe_run(model, attack, task, examples, precision) for model in victims}

@@ -2,4 +2,10 @@
 
 from robust_core.registry import Registry
 
-METHODS = Registry("sentence method", ("robust_core.encoder_training.simcse", "robust_core.encoder_training.robustsentembed",))
+METHODS = Registry(
+    "sentence method",
+    (
+        "robust_core.encoder_training.simcse",
+        "robust_core.encoder_training.robustsentembed",
+    ),
+)

@@ -63,8 +63,11 @@ def read_corpus(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Pa
             if len(inner) <= room:
                 found[text] = source, (*tokens.prefix, *inner, *tokens.suffix)
     if not found:
-        raise MissingResource("Every source of sentences", "Put text/wiki_sentences.tsv.gz (column text) or a data "
-                              "set into a folder and name it with --data-dir or ROBUST_DATA.")
+        raise MissingResource(
+            "Every source of sentences",
+            "Put text/wiki_sentences.tsv.gz (column text) or a data "
+            "set into a folder and name it with --data-dir or ROBUST_DATA.",
+        )
     drawn = datasets.choose([datasets.Example(text) for text in found], n or None, seed=0)
     texts = [example.text for example in drawn]
     counts: dict[str, int] = {}

@@ -85,7 +85,7 @@ class EncoderLoop:
     def _batches(self) -> Iterator[list[tuple[int, ...]]]:
         for _ in range(self._schedule.epochs):
             groups = [group for group in shuffle(self._rows, self._schedule.batch_size,
-                                                  self._training.random.order)]
+                                                 self._training.random.order)]
             whole = [group for group in groups if len(group) == self._schedule.batch_size]
             for group in whole[: self._a_epoch]:
                 yield [self._rows[i] for i in group]

@@ -10,7 +10,7 @@ def compute_similarities(anchors: torch.Tensor, others: torch.Tensor, temperatur
 
 
 def info_nce_loss(anchors: torch.Tensor, positives: torch.Tensor, temperature: float,
-             reduction: str = "mean") -> torch.Tensor:
+                  reduction: str = "mean") -> torch.Tensor:
     """Return how hard it is to tell each anchor's own positive among all of them.
 
     Args:

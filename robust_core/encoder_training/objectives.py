@@ -73,8 +73,13 @@ class RobustObjective(Objective):
         (pieces, width), unit = training.network.embedding.weight.shape, training.unit
         self._noise = training.random.noise
         self._table = TokenTable(pieces, width, unit, method.token_step, method.updates, self._noise)
-        self._sentence = MixedAscent(method.sentence_radius * unit, method.sentence_step * unit,
-                               min(method.sentence_start, method.sentence_radius) * unit, method.mix, method.updates)
+        self._sentence = MixedAscent(
+            method.sentence_radius * unit,
+            method.sentence_step * unit,
+            min(method.sentence_start, method.sentence_radius) * unit,
+            method.mix,
+            method.updates,
+        )
         if method.detection:
             self._prepare_detection()
 
@@ -138,8 +143,9 @@ class RobustObjective(Objective):
         """Return (n, t, d) rows under the sentence-level perturbation."""
         rows, method = rows.detach(), self.method
         if method.released_attack:
-            return perturb_as_released(lambda x: self._climbed(x, clean, batch), self._doubled(rows).detach(), method.updates,
-                            method.mix)
+            return perturb_as_released(
+                lambda x: self._climbed(x, clean, batch), self._doubled(rows).detach(), method.updates, method.mix
+            )
         return rows + self._sentence.find(lambda delta: self._climbed(rows + delta, clean, batch), batch.mask,
                                           rows.shape[-1], self._noise)
 
@@ -153,7 +159,7 @@ class RobustObjective(Objective):
     def _detection(self, batch: SentenceBatch, delta: torch.Tensor, meaning: torch.Tensor) -> torch.Tensor:
         method, network = self.method, self.training.network
         ids, changed = replace_tokens(batch, method.masked, self._special, self._generator.likeliest, self._noise,
-                               method.everywhere)
+                                      method.everywhere)
         discriminator = self.modules["discriminator"]
         with self.training.autocast():
             scores = discriminator(network.embedding(ids) + delta, batch.mask, meaning)

@@ -42,7 +42,7 @@ def hide_tokens(batch: SentenceBatch, share: float, special: Special, generator:
 
 
 def replace_tokens(batch: SentenceBatch, share: float, special: Special, guess: Generator, generator: torch.Generator,
-            everywhere: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+                   everywhere: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """Put the generator's likeliest pieces in the place of some.
 
     Args:

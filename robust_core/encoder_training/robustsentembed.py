@@ -37,9 +37,9 @@ class RobustSentEmbed(SimCSE):
                                low=0.0, high=100.0)
     detection: float = param(0.005, "Weight of finding replaced words (lambda)", low=0.0, high=100.0)
     token_contrast: float = param(0.0, "Weight of the contrast of token-level perturbed sentences, which the released "
-                                  "code adds by accident", low=0.0, high=100.0)
+                                       "code adds by accident", low=0.0, high=100.0)
     sentence_radius: float = param(0.02, "Largest coordinate of the sentence-level perturbation, in mean "
-                                   "token-embedding norms (epsilon)", low=0.0, high=10.0)
+                                         "token-embedding norms (epsilon)", low=0.0, high=10.0)
     sentence_step: float = param(0.01, "Size of one sentence-level step, in mean token-embedding norms", low=0.0,
                                  high=10.0)
     sentence_start: float = param(0.001, "Size of the random start, in mean token-embedding norms", low=0.0, high=10.0)

@@ -59,7 +59,7 @@ def list_parameters(name: str) -> dict[str, type]:
 
 
 def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None = None, encoder: str = "", seed: int = 0,
-          sentences: int | None = None, start: str = "") -> EncoderSpec:
+               sentences: int | None = None, start: str = "") -> EncoderSpec:
     """Return a training from its settings.
 
     Args:
@@ -88,10 +88,12 @@ def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None =
     if encoder and (not encoder.replace("-", "").replace("_", "").isalnum() or encoder == "minilm"):
         raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not {encoder!r}.")
     return EncoderSpec(make_method(name, preset, **{k: v for k, v in given.items() if k in own}),
-                 Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)
+                       Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)
 
 
-def run_training(wanted: EncoderSpec, root: Path, device: str = "auto", data_dir: str | None = None) -> Iterator[dict[str, Any]]:
+def run_training(
+    wanted: EncoderSpec, root: Path, device: str = "auto", data_dir: str | None = None
+) -> Iterator[dict[str, Any]]:
     """Train, store the encoder and hand on the events; the last is {"kind": "stored", "row": …, "card": …}."""
     for event in train(wanted.method, wanted.schedule, sentences=wanted.sentences, seed=wanted.seed, device=device,
                        data_dir=data_dir, name=wanted.name, start=wanted.start):

@@ -111,7 +111,8 @@ def meaning_changes(results: Sequence[AttackResult], attributions: Sequence[Attr
     together = len(set().union(*changed.values()))
     if together >= 2 and together > 0.05 * len(succeeded):
         kinds = ", ".join(f"{kind} {len(found)}" for kind, found in changed.items())
-        return f"{_format_percent(together, len(succeeded))} of the successes rest on swaps that change the meaning ({kinds})."
+        share = _format_percent(together, len(succeeded))
+        return f"{share} of the successes rest on swaps that change the meaning ({kinds})."
     return None
 
 

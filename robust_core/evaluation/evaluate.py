@@ -170,7 +170,7 @@ class _Outcome:
 
 
 def _evaluate_attacked(models: Sequence[Any], attack: Any, setting: Setting, store: ResultStore | None,  # noqa: ANN401
-              stop: threading.Event) -> Generator[Event, None, list[_Outcome]]:
+                       stop: threading.Event) -> Generator[Event, None, list[_Outcome]]:
     """Attack what has no stored result yet, and return what there is then for each model."""
     outcomes = {model.id: _read_stored(model, attack, setting, store) for model in models}
     for group, missing in _list_pending(list(outcomes.values()), setting.examples):
@@ -203,9 +203,13 @@ def _shorten(result: AttackResult) -> AttackResult:
 
 
 def _summarise(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
-                reader: fluency.Reader | None, store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
+               reader: fluency.Reader | None, store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
     model, results = outcome.model, outcome.results(setting)
-    values = metrics.summary(results) | meaning_changes.summarise(results) | {"errors": len(outcome.errors), "run": outcome.run}
+    values = (
+        metrics.summary(results)
+        | meaning_changes.summarise(results)
+        | {"errors": len(outcome.errors), "run": outcome.run}
+    )
     if reader is not None:
         part = f"fluency of the texts of {attack.name} against {model.id}"
         for columns in fluency.measure_results(reader, results, model.id, part, stop):
@@ -222,7 +226,7 @@ def _summarise(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequen
 
 
 def _add_transfer(source: _Outcome, outcomes: Sequence[_Outcome], attack: Any, setting: Setting,  # noqa: ANN401
-            stop: threading.Event) -> Iterator[Event]:
+                  stop: threading.Event) -> Iterator[Event]:
     results = source.results(setting)
     warnings = _is_incomplete(results, setting, source.errors)
     for victim in outcomes:

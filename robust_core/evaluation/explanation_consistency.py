@@ -22,7 +22,7 @@ _KEPT = 500_000
 
 
 def compare_explanations(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
-             part: str, stop: threading.Event, store: ResultStore | None = None, run: str = "",
+                         part: str, stop: threading.Event, store: ResultStore | None = None, run: str = "",
              ) -> Iterator[Event | dict[str, Any]]:
     """Compare attributions of originals and perturbed texts.
 
@@ -62,7 +62,7 @@ def compare_explanations(model: Any, explainer: Any, results: Sequence[AttackRes
 
 
 def summarise_comparisons(explain: str, results: Sequence[AttackResult], found: Mapping[str, Mapping[str, Any]],
-            lengths: Mapping[str, int] | None = None) -> Iterator[dict[str, Any]]:
+                          lengths: Mapping[str, int] | None = None) -> Iterator[dict[str, Any]]:
     """Sum up comparisons.
 
     Args:
@@ -199,8 +199,11 @@ def read_pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, di
     """
     found = store.comparisons(of.run_id, of.method)
     result_of = [r for r in store.each(of.run_id) if r.status != "stopped"]
-    return [(r, found[r.example.uid]["reference"] if r.example.uid in found else _compare_identical(r)) for r in result_of
-            if r.example.uid in found or r.perturbed == r.example.text]
+    return [
+        (r, found[r.example.uid]["reference"] if r.example.uid in found else _compare_identical(r))
+        for r in result_of
+        if r.example.uid in found or r.perturbed == r.example.text
+    ]
 
 
 GROUPS = ("all", "changed", "fooled")

@@ -11,7 +11,7 @@ _EVERY = 32
 
 
 def evaluate_transfer(source: str, victim: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
-                known: Mapping[str, AttackResult], part: str, stop: threading.Event,
+                      known: Mapping[str, AttackResult], part: str, stop: threading.Event,
                 ) -> Iterator[Event | dict[str, Any]]:
     """Let one model judge the texts that an attack made against another model.
 

@@ -25,12 +25,12 @@ def train_missing(experiment: Experiment, options: Options, stop: threading.Even
         words += [word for name in options.models for word in ("--model", name)]
         words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
         yield make_note(f"Not here and left out: {', '.join(wanted.id for wanted in missing)}; "
-                   f"train with {shlex.join([*words, '--train'])}.")
+                        f"train with {shlex.join([*words, '--train'])}.")
         return
     for wanted in missing:
         try:
             for event in trainings.run_training(wanted, own_checkpoints(), device=options.device,
-                                       data_dir=options.data_dir, resume=True):
+                                                data_dir=options.data_dir, resume=True):
                 yield Event("training", "", wanted.id, event)
                 if stop.is_set():
                     return

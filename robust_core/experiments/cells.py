@@ -36,7 +36,7 @@ class Cell:
 
 
 def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
-             stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+                  stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
              ) -> Iterator[Event]:
     """Evaluate cells; those that share attack, examples and limit run in step. Seeds that are not here are left out.
 
@@ -102,7 +102,7 @@ def _count_examples(cell: Cell, options: Options) -> int | None:
 
 
 def _evaluate(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
-               stop: threading.Event) -> Iterator[Event]:
+              stop: threading.Event) -> Iterator[Event]:
     attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
     yield from evaluate(victims, dataset, split, attacks, n=_count_examples(cell, options), data_dir=options.data_dir,
                         store=store, stop=stop, precision=options.precision)

@@ -31,7 +31,7 @@ TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}, "sst2": {"mini
 
 
 def compare_models(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
-             stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+                   stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
              ) -> Iterator[Event]:
     """Measure models on the test sets, clean and attacked, with the difference to their base on the same sentences.
 
@@ -54,8 +54,9 @@ def compare_models(experiment: Experiment, subjects: Sequence[Subject], options:
     for dataset, here in found.items():
         cells = [Cell(subject.id, "" if attack == CLEAN else attack, _count_texts(subject.id, attack), 0)
                  for attack in attacks for subject in here if attack in (CLEAN, *subject.attacks)]
-        yield from _make_claims(experiment, {subject.id: subject for subject in here}, cells, dataset, options, store, stop,
-                           also)
+        yield from _make_claims(
+            experiment, {subject.id: subject for subject in here}, cells, dataset, options, store, stop, also
+        )
 
 
 def _count_texts(model: str, attack: str) -> int | None:
@@ -64,7 +65,7 @@ def _count_texts(model: str, attack: str) -> int | None:
 
 
 def _make_claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequence[Cell], dataset: str,
-            options: Options, store: ResultStore, stop: threading.Event, also: Any) -> Iterator[Event]:  # noqa: ANN401
+                 options: Options, store: ResultStore, stop: threading.Event, also: Any) -> Iterator[Event]:  # noqa: ANN401
     right: dict[tuple[str, str], dict[int, Mapping[str, bool]]] = {}
     for event in measure_cells(cells, dataset, "test", options, store, stop, also):
         if event.kind != "cell":
@@ -106,7 +107,7 @@ def compare_seeds(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, M
 
 
 def _make_claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[Mapping[str, Any]],
-           gap: dict[str, Any] | None, options: Options) -> Claim:
+                gap: dict[str, Any] | None, options: Options) -> Claim:
     attack, metric = cell.attack or CLEAN, "accuracy_under_attack" if cell.attack else "accuracy"
     words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", cell.model, "--attack", attack]
     words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
@@ -115,12 +116,25 @@ def _make_claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequ
     value, error = pool_seeds(rows, metric)
     return {
         "claim": f"{metric} of {cell.model} on {rows[0]['dataset']}/test"
-                 + (f" with {attack}" if cell.attack else "") + f", for {experiment.title}",
-        "command": shlex.join(words), "run": rows[0]["run"], "n": rows[0]["n"],
-        "seeds": [read_seed(row["model"]) for row in rows], "metric": metric, "value": value, "value_se": error,
+        + (f" with {attack}" if cell.attack else "")
+        + f", for {experiment.title}",
+        "command": shlex.join(words),
+        "run": rows[0]["run"],
+        "n": rows[0]["n"],
+        "seeds": [read_seed(row["model"]) for row in rows],
+        "metric": metric,
+        "value": value,
+        "value_se": error,
         "thresholds": rows[0]["parameters"],
-        "details": {"experiment": experiment.name, "model": cell.model, "attack": attack,
-                    "paper": subject.paper.get(attack), "difference": gap, "rows": list(rows)} | _describe_training(subject),
+        "details": {
+            "experiment": experiment.name,
+            "model": cell.model,
+            "attack": attack,
+            "paper": subject.paper.get(attack),
+            "difference": gap,
+            "rows": list(rows),
+        }
+        | _describe_training(subject),
     }
 
 
@@ -135,7 +149,7 @@ def _describe_training(subject: Subject) -> dict[str, Any]:
 
 
 def write_comparison_table(experiment: Experiment, found: Sequence[Claim], paper: str, stands: Mapping[str, str],
-                     more: Mapping[str, str] | None = None) -> str:
+                           more: Mapping[str, str] | None = None) -> str:
     """Return a line a model and attack: ours, the paper's and the difference to base.
 
     Args:
@@ -170,8 +184,11 @@ def _write_columns(claim: Claim | None, stands: Mapping[str, str]) -> list[str]:
         return ["–"] * 3
     theirs, gap = claim["details"]["paper"], claim["details"]["difference"]
     other = stands.get(claim["details"]["model"].split("/")[1], "")
-    return [format_percent(claim["value"], claim["value_se"]), "–" if theirs is None else f"*{theirs:.2f}* {other}".rstrip(),
-            _format_signed(gap)]
+    return [
+        format_percent(claim["value"], claim["value_se"]),
+        "–" if theirs is None else f"*{theirs:.2f}* {other}".rstrip(),
+        _format_signed(gap),
+    ]
 
 
 def _format_signed(gap: Mapping[str, Any] | None) -> str:

@@ -52,8 +52,14 @@ class Question:
     headline: str = "kendall_tau"
 
 
-def measure_consistency(experiment: Experiment, question: Question, options: Options, store: ResultStore, stop: threading.Event,
-              paper: Callable[[str, str], Any] = lambda model, attack: None) -> Iterator[Event]:
+def measure_consistency(
+    experiment: Experiment,
+    question: Question,
+    options: Options,
+    store: ResultStore,
+    stop: threading.Event,
+    paper: Callable[[str, str], Any] = lambda model, attack: None,
+) -> Iterator[Event]:
     """Attack the models that are here, compare the explanations of both versions of each text, and state claims.
 
     Each model has adversarial texts of its own, as in the paper. Models are compared on the originals that both have,
@@ -81,8 +87,17 @@ def measure_consistency(experiment: Experiment, question: Question, options: Opt
             same = [s for s in here if attack in s.attacks]
             for n in dict.fromkeys(_count_examples(question, s, options) for s in same):
                 if not stop.is_set():
-                    yield from _measure_group(experiment, question, [s for s in same if _count_examples(question, s, options) == n],
-                                      attack, n, options, store, stop, paper)
+                    yield from _measure_group(
+                        experiment,
+                        question,
+                        [s for s in same if _count_examples(question, s, options) == n],
+                        attack,
+                        n,
+                        options,
+                        store,
+                        stop,
+                        paper,
+                    )
 
 
 def _count_examples(question: Question, subject: Subject, options: Options) -> int | None:
@@ -91,7 +106,7 @@ def _count_examples(question: Question, subject: Subject, options: Options) -> i
 
 
 def _measure_group(experiment: Experiment, question: Question, subjects: Sequence[Subject], attack: str, n: int | None,
-           options: Options, store: ResultStore, stop: threading.Event, paper: Callable[[str, str], Any]
+                   options: Options, store: ResultStore, stop: threading.Event, paper: Callable[[str, str], Any]
            ) -> Iterator[Event]:
     """Measure models that read the same texts, in step, and state a claim of each."""
     dataset, explainer = str(subjects[0].training["dataset"]), EXPLAINERS[question.explain]()
@@ -111,8 +126,16 @@ def _measure_group(experiment: Experiment, question: Question, subjects: Sequenc
     if stop.is_set():
         return
     uids = {e.uid for e in datasets.choose(datasets.load(dataset, "test", options.data_dir), n, 0)}
-    figures = {name: {read_seed(model): explanation_consistency.read_by_uid(store, rows[model][0]["run"], to_record(explainer), uids)
-                      for model in seeds if rows[model]} for name, seeds in ids.items()}
+    figures = {
+        name: {
+            read_seed(model): explanation_consistency.read_by_uid(
+                store, rows[model][0]["run"], to_record(explainer), uids
+            )
+            for model in seeds
+            if rows[model]
+        }
+        for name, seeds in ids.items()
+    }
     for subject in subjects:
         mine = [row for model in ids[subject.id] for row in rows[model]]
         if mine:
@@ -122,7 +145,9 @@ def _measure_group(experiment: Experiment, question: Question, subjects: Sequenc
                 paper(subject.id, attack), options))
 
 
-def compare_to_base(mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+def compare_to_base(
+    mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]]
+) -> dict[str, Any] | None:
     """Compare a model with its base, seed by seed, on the texts that both have.
 
     Args:
@@ -133,13 +158,21 @@ def compare_to_base(mine: Mapping[int, Mapping[str, Any]], base: Mapping[int, Ma
         {group: {metric: `comparison.difference`}}; None where no seed has both.
     """
     found = {group: {metric: compare_seeds({seed: values[group][metric] for seed, values in mine.items()},
-                                        {seed: values[group][metric] for seed, values in base.items()})
+                                           {seed: values[group][metric] for seed, values in base.items()})
                      for metric in METRICS} for group in explanation_consistency.GROUPS}
     return None if found["all"]["kendall_tau"] is None else found
 
 
-def _make_claim(experiment: Experiment, question: Question, subject: Subject, attack: str, rows: Sequence[dict[str, Any]],
-           gaps: dict[str, Any] | None, theirs: Any, options: Options) -> Claim:  # noqa: ANN401 (plain data)
+def _make_claim(
+    experiment: Experiment,
+    question: Question,
+    subject: Subject,
+    attack: str,
+    rows: Sequence[dict[str, Any]],
+    gaps: dict[str, Any] | None,
+    theirs: Any,  # noqa: ANN401 (the paper's figures, whatever their shape)
+    options: Options,
+) -> Claim:  # noqa: ANN401 (plain data)
     words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", subject.id, "--attack", attack]
     words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
     words += ["--n", str(options.n)] if options.n is not None else []
@@ -158,7 +191,9 @@ def _make_claim(experiment: Experiment, question: Question, subject: Subject, at
     }
 
 
-def format_figure(rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: bool = False) -> tuple[float, float]:
+def format_figure(
+    rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: bool = False
+) -> tuple[float, float]:
     """Return a figure of a claim's rows and its standard error, pooled over seeds.
 
     Args:
@@ -201,17 +236,31 @@ def _write_line(claim: Claim, stands: str) -> list[str]:
     theirs = [f"*{value:.2f}* {stands}".rstrip() for value in details["paper"] or ()] or ["–", "–"]
     changed = next(row for row in rows if row["pairs"] == "changed")
     fooled = (details["difference"] or {}).get("fooled", {}).get("kendall_tau")
-    gaps = [_format_signed((details["difference"] or {}).get(group, {}).get("kendall_tau")) for group in ("all", "fooled")]
-    return [f"`{details['model']}`", TITLES[details["attack"]], format_decimal(*format_figure(rows, "all", "kendall_tau")), theirs[0],
-            _format_with_chance(rows, "all"), theirs[1], gaps[0], format_decimal(*format_figure(rows, "changed", "kendall_tau")),
-            _format_with_chance(rows, "changed"), gaps[1],
-            " / ".join(f"{count:,}" if count is not None else "–" for count in (
-                claim["n"], changed["compared"], None if fooled is None else fooled["n"])),
-            ", ".join(map(str, claim["seeds"]))]
+    gaps = [
+        _format_signed((details["difference"] or {}).get(group, {}).get("kendall_tau")) for group in ("all", "fooled")
+    ]
+    return [
+        f"`{details['model']}`",
+        TITLES[details["attack"]],
+        format_decimal(*format_figure(rows, "all", "kendall_tau")),
+        theirs[0],
+        _format_with_chance(rows, "all"),
+        theirs[1],
+        gaps[0],
+        format_decimal(*format_figure(rows, "changed", "kendall_tau")),
+        _format_with_chance(rows, "changed"),
+        gaps[1],
+        " / ".join(
+            f"{count:,}" if count is not None else "–"
+            for count in (claim["n"], changed["compared"], None if fooled is None else fooled["n"])
+        ),
+        ", ".join(map(str, claim["seeds"])),
+    ]
 
 
 def _format_with_chance(rows: Sequence[Mapping[str, Any]], pairs: str) -> str:
-    return f"{format_decimal(*format_figure(rows, pairs, 'top_5'))} ({format_decimal(format_figure(rows, pairs, 'top_5', random=True)[0])})"
+    by_chance = format_decimal(format_figure(rows, pairs, "top_5", random=True)[0])
+    return f"{format_decimal(*format_figure(rows, pairs, 'top_5'))} ({by_chance})"
 
 
 def _format_signed(gap: Mapping[str, Any] | None) -> str:

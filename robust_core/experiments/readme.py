@@ -7,7 +7,7 @@ from pathlib import Path
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
-from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify import SMOOTHERS
 from robust_core.claims.files import Claim, read_claims
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.defences import DEFENCES
@@ -40,7 +40,7 @@ def write_accuracy_table(found: list[Claim]) -> str:
             format_percent(r["value"], r["value_se"]) + f" (n = {r['n']})" if r else "–",
             f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
     table = format_table(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries", "n",
-                      "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
+                          "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
     notes = [f"Clean: `{c['command']}`, likewise for the other models, and with `--dataset reviews`."
              for c in list(clean.values())[:1]]
     for claim in list(attacked.values())[:1]:
@@ -154,10 +154,20 @@ def write_parity_table(found: list[Claim]) -> str:
 def write_success_table(found: list[Claim]) -> str:
     """Return how often searches that draw succeed beside TextAttack's, at one budget of queries."""
     chosen = [c for c in found if c["metric"] == "success_difference"]
-    rows = [[_find_title(row["attack"]), f"`{row['victim']}`", format_percent(row["ours"], None), format_percent(row["theirs"], None),
-             f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f}", f"{row['queries']:.0f}",
-             f"{row['queries_theirs']:.0f}", f"{row['budget']:,}", f"{row['n']:,}"]
-            for row in (c["details"] for c in chosen)]
+    rows = [
+        [
+            _find_title(row["attack"]),
+            f"`{row['victim']}`",
+            format_percent(row["ours"], None),
+            format_percent(row["theirs"], None),
+            f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f}",
+            f"{row['queries']:.0f}",
+            f"{row['queries_theirs']:.0f}",
+            f"{row['budget']:,}",
+            f"{row['n']:,}",
+        ]
+        for row in (c["details"] for c in chosen)
+    ]
     head = ["Attack", "Victim", "Success %", "TextAttack's %", "Paired difference", "Queries", "TextAttack's", "Budget",
             "n"]
     return format_table(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
@@ -174,13 +184,21 @@ def write_masked_table(found: list[Claim]) -> str:
              f"{card['held_out']['before'][source]['perplexity']:,.0f} / {after['perplexity']:,.0f}"]
             for source, after in card["held_out"]["after"].items()]
     return format_table(["Held-out texts", "Guesses", "Untrained: top 1 / top 10 %", "Trained: top 1 / top 10 %",
-                     "Pseudo-perplexity before / after"], rows)
+                         "Pseudo-perplexity before / after"], rows)
 
 
 TABLES: dict[str, Callable[[list[Claim]], str]] = {
-    "accuracy": write_accuracy_table, "completeness": write_completeness_table, "explain": write_explain_table, "app": write_app_table,
-    "cost": write_cost_table, "speed": write_speed_table, "parity": write_parity_table, "success": write_success_table, "masked": write_masked_table,
-    "methods": write_methods_table}
+    "accuracy": write_accuracy_table,
+    "completeness": write_completeness_table,
+    "explain": write_explain_table,
+    "app": write_app_table,
+    "cost": write_cost_table,
+    "speed": write_speed_table,
+    "parity": write_parity_table,
+    "success": write_success_table,
+    "masked": write_masked_table,
+    "methods": write_methods_table,
+}
 
 
 def render_tables(text: str, found: list[Claim]) -> str:

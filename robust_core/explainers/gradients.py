@@ -57,7 +57,13 @@ class IntegratedGradients(Explainer):
                    ) -> Iterator[Attribution]:
         """Explain different texts, each towards the same classes."""
         encoded = model.embed(texts)
-        way = _integrate_along if getattr(model, "straight", False) else _attribute_by_captum if len(classes) == 1 else _integrate_at_once
+        way = (
+            _integrate_along
+            if getattr(model, "straight", False)
+            else _attribute_by_captum
+            if len(classes) == 1
+            else _integrate_at_once
+        )
         tokens, totals = way(model, encoded, classes, steps)
         gaps = (tokens.sum(-1) - totals).abs()
         for k, target in enumerate(classes):
@@ -94,8 +100,9 @@ class InputXGradient(Explainer):
                 scores = Captum(_predict(model)).attribute(rows, target=wanted, additional_forward_args=(encoded.mask,))
             tokens = scores.sum(-1).detach().cpu()
             for place, i in enumerate(chosen):
-                results[i] = self.attribution(texts[i], encoded.spans[place], sum_by_word(encoded, tokens[place], place),
-                                              targets[i])
+                results[i] = self.attribution(
+                    texts[i], encoded.spans[place], sum_by_word(encoded, tokens[place], place), targets[i]
+                )
         return [results[i] for i in range(len(texts))]
 
 

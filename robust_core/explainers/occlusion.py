@@ -111,8 +111,11 @@ class Lime(Explainer):
         masks = draw_lime_masks(len(Draft.of(text).words), self.samples, self.seed)[:, : asked.words]
         proba = asked(masks)
         distances = 100 * (1 - np.sqrt(masks.mean(axis=1)))
-        _, weights, fit, _ = _make_lime()(functools.partial(_weigh_samples, self.kernel_width)).explain_instance_with_data(
-            masks.astype(np.float64), proba, distances, target, asked.words, feature_selection="none")
+        _, weights, fit, _ = _make_lime()(
+            functools.partial(_weigh_samples, self.kernel_width)
+        ).explain_instance_with_data(
+            masks.astype(np.float64), proba, distances, target, asked.words, feature_selection="none"
+        )
         scores = np.zeros(asked.words)
         for word, weight in weights:
             scores[word] = weight
@@ -191,7 +194,7 @@ class Shapley(Explainer):
                 results.append(self.attribution(text, (), (), target))
                 continue
             scores = _make_captum(self._drawing(Captum, len(Draft.of(text).words)), asked[text], target,
-                             n_samples=self.orders, perturbations_per_eval=words)
+                                  n_samples=self.orders, perturbations_per_eval=words)
             empty, whole = asked[text](np.array([[False] * words, [True] * words]))[:, target]
             total = float(whole - empty)
             results.append(self.attribution(text, asked[text].spans, scores, target, total=total,

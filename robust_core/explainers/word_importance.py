@@ -39,7 +39,7 @@ def read_masks(model: Any, words: Sequence[str]) -> dict[str, float]:  # noqa: A
 
 
 def average_attributions(model: Any, explainer: Any, examples: Sequence[Example],  # noqa: ANN401
-                    stop: threading.Event) -> Iterator[Event | dict[str, float]]:
+                         stop: threading.Event) -> Iterator[Event | dict[str, float]]:
     """Average a word's absolute attribution towards the predicted class over all places where it stands.
 
     Args:
@@ -96,8 +96,14 @@ def correlate(a: Mapping[str, float], b: Mapping[str, float]) -> Correlation:
     return Correlation(float(found.statistic), float(found.pvalue), len(x))  # type: ignore[attr-defined]
 
 
-def measure_synonym_gaps(importance: Callable[[list[str]], Mapping[str, float]], words: Iterable[str], *, sample: int = 1000,
-                 synonyms: int = 10, seed: int = 0) -> list[float]:
+def measure_synonym_gaps(
+    importance: Callable[[list[str]], Mapping[str, float]],
+    words: Iterable[str],
+    *,
+    sample: int = 1000,
+    synonyms: int = 10,
+    seed: int = 0,
+) -> list[float]:
     """Measure how differently a model weighs words that mean the same.
 
     Args:

@@ -58,7 +58,7 @@ def _read_lines(out: TextIO, lines: "queue.SimpleQueue[str | None]") -> None:
 
 
 def _read_events(process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[str | None]", stop: threading.Event,
-            grace: float) -> Iterator[dict[str, Any]]:
+                 grace: float) -> Iterator[dict[str, Any]]:
     interrupted = None
     while True:
         if stop.is_set():

@@ -66,7 +66,11 @@ def watch(console: "Console", clock: Callable[[], float] = time.monotonic, every
         clock: Gives the time in seconds.
         every: Least seconds between two lines where the console is no terminal.
     """
-    with _show_bars(console) if console.is_terminal else contextlib.nullcontext(_show_lines(console, clock(), every)) as draw:
+    with (
+        _show_bars(console)
+        if console.is_terminal
+        else contextlib.nullcontext(_show_lines(console, clock(), every)) as draw
+    ):
         paces: dict[str, Pace] = {}
 
         def show(event: Event) -> None:

@@ -45,7 +45,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
 
 
 def _build_plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[str, ...],
-           vocabulary: tuple[str, ...]) -> "tuple[Network, WordVocabulary | Subwords]":
+                 vocabulary: tuple[str, ...]) -> "tuple[Network, WordVocabulary | Subwords]":
     if architecture in WORD_MODELS:
         from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 

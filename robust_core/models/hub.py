@@ -31,7 +31,7 @@ class OpenModel(NamedTuple):
 
 
 def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "Give a folder that holds it.",
-           **sizes: int) -> OpenModel:
+               **sizes: int) -> OpenModel:
     """Open a model; code that comes with it is never run.
 
     Args:

@@ -16,7 +16,7 @@ _ELSEWHERE = "It is neither a checkpoint nor a Hugging Face model that can be re
 
 
 def open_classifier(model_id: str, device: "torch.device", known: list[str] | None = None,
-               labels: tuple[str, ...] | None = None, length: int = 128) -> "TextClassifier":
+                    labels: tuple[str, ...] | None = None, length: int = 128) -> "TextClassifier":
     """Open a sequence classifier, or with `labels` an encoder on which a head for them is to be learnt.
 
     Args:
@@ -36,7 +36,7 @@ def open_classifier(model_id: str, device: "torch.device", known: list[str] | No
 
     try:
         found = open_model(model_id, "AutoModelForSequenceClassification", "model" if labels else "classifier", length,
-                       _ELSEWHERE, **({} if labels is None else {"num_labels": len(labels)}))
+                           _ELSEWHERE, **({} if labels is None else {"num_labels": len(labels)}))
     except MissingResource:
         if known is not None and "/" not in model_id:
             raise UnknownName("model", model_id, known) from None

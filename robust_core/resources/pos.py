@@ -68,7 +68,10 @@ def tag_swaps(words: Sequence[str], position: int, candidates: Sequence[str]) ->
     """
     if not candidates:
         return []
-    model, near = _read_model(), [*words[max(position - 4, 0):position], words[position], *words[position + 1:position + 5]]
+    model, near = (
+        _read_model(),
+        [*words[max(position - 4, 0) : position], words[position], *words[position + 1 : position + 5]],
+    )
     at = min(position, 4) + 2
     tags = [EDGE, EDGE, *(TAGS.index(name) for name in tag(near)), EDGE, EDGE]
     votes = [_is_edge(), _is_edge(), *map(_count_votes, near), _is_edge(), _is_edge()]

@@ -48,7 +48,9 @@ def _make_pair(rows: Sequence[Row], own: torch.Tensor, tokens: Any, device: torc
     originals = [row.original or row for row in rows]
     ids, mask = pad_rows([row.ids for row in originals], tokens.pad_id, device)
     made = torch.tensor([row.original is not None for row in rows], device=device)
-    return Pair(ids, mask, _make_owners(originals, ids.shape[1], device), _make_owners(rows, own.shape[1], device), made, own)
+    return Pair(
+        ids, mask, _make_owners(originals, ids.shape[1], device), _make_owners(rows, own.shape[1], device), made, own
+    )
 
 
 def _make_owners(rows: Sequence[Row], width: int, device: torch.device) -> torch.Tensor:

@@ -72,8 +72,9 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     where = pick_device(device)
     random = Randomness(seed, where, together.part)
     with random.first:
-        begun = start_network(defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed,
-                      root)
+        begun = start_network(
+            defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed, root
+        )
         network, tokens = begun.network.to(where), begun.tokens
         coded = {name: [tokens.encode(example.text) for example in split] for name, split in splits.items()}
         rows = {name: [Row(c.ids, int(example.label or 0), i, c.owner) for i, (c, example)
@@ -86,20 +87,33 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         for module in (network, *course.modules.values()):
             module.to(where)
     who = hash_settings(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
-                      architecture=architecture, data=datasets.hash_examples(splits["train"]), parts=together.parts,
-                      config=describe_network(begun))
+                        architecture=architecture, data=datasets.hash_examples(splits["train"]), parts=together.parts,
+                        config=describe_network(begun))
     loop = Loop(setup, course, rows["dev"], who, folder, save_every)
     if folder is not None and resume:
         loop.load(read_state(folder))
     yield from loop.run()
     card = cards.Card(
         id=name_model(defence, dataset, architecture, seed, variant),
-        dataset=dataset, architecture=architecture, defence=to_record(defence), seed=seed, labels=setup.labels,
-        config=describe_network(begun) | course.notes(), recipe=dataclasses.asdict(recipe), dev_accuracy=loop.best_accuracy,
-        epochs=loop.best_epoch, seconds=round(loop.seconds(), 1), device=where.type,
-        parameters=sum(p.numel() for p in network.parameters()), bytes=0, files={},
+        dataset=dataset,
+        architecture=architecture,
+        defence=to_record(defence),
+        seed=seed,
+        labels=setup.labels,
+        config=describe_network(begun) | course.notes(),
+        recipe=dataclasses.asdict(recipe),
+        dev_accuracy=loop.best_accuracy,
+        epochs=loop.best_epoch,
+        seconds=round(loop.seconds(), 1),
+        device=where.type,
+        parameters=sum(p.numel() for p in network.parameters()),
+        bytes=0,
+        files={},
         data=_describe_data(splits, total),
-        parent=begun.parent, version=__version__, folder=paths.CHECKPOINTS)
+        parent=begun.parent,
+        version=__version__,
+        folder=paths.CHECKPOINTS,
+    )
     kept = {name: course.modules[name].eval() for name in course.kept}
     yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
     if folder is not None and not together.part:

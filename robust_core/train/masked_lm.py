@@ -144,7 +144,7 @@ class Masked(NamedTuple):
 
 
 def hide_pieces(rows: Sequence[Sequence[int]], words: Vocabulary, share: float, rng: np.random.Generator, *,
-         always: bool = False) -> Masked:
+                always: bool = False) -> Masked:
     """Choose places to guess, at least one a batch, and hide what stands there.
 
     Args:
@@ -216,7 +216,9 @@ class Training:
     def learn(self, rows: Sequence[Sequence[int]], words: Vocabulary) -> float:
         """Make one step and return the loss."""
         started = time.perf_counter()
-        batch = hide_pieces(rows, words, self._settings.share, np.random.default_rng([self._settings.seed, 1, self.step]))
+        batch = hide_pieces(
+            rows, words, self._settings.share, np.random.default_rng([self._settings.seed, 1, self.step])
+        )
         # On short rows the plain kernel is faster backwards than the fused one.
         with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._mixed):
             scores = self.network(batch.ids, batch.mask, batch.wanted)

@@ -50,7 +50,7 @@ def check_architecture(name: str) -> None:
 
 
 def start_network(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
-          examples: Sequence[Example], seed: int, root: Path | None = None) -> Start:
+                  examples: Sequence[Example], seed: int, root: Path | None = None) -> Start:
     """Build the network that a training starts from; draws from torch's global random numbers.
 
     Word models: the base model learns its table of word vectors, every defence takes the base model's and leaves it as
@@ -100,7 +100,7 @@ def find_base_card(dataset: str, architecture: str, seed: int, examples: Sequenc
 
 
 def _start_word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...], examples: Sequence[Example],
-                base: cards.Card | None) -> Start:
+                      base: cards.Card | None) -> Start:
     config: dict[str, Any] = {"network": sizes}
     if base is None:
         vocabulary = learn_vocabulary(examples)

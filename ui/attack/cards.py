@@ -89,8 +89,10 @@ def describe_end(result: AttackResult, names: Sequence[str]) -> str:
     if result.status == "succeeded":
         return f"{changed}, and the prediction flips from {names[target]} to {names[result.perturbed_label]}."
     if result.status == "skipped":
-        return (f"The model was wrong before the attack: it says {describe_prediction(result.before, names)}, and the true label is "
-                f"{names[target]}. Nothing was tried.")
+        return (
+            f"The model was wrong before the attack: it says {describe_prediction(result.before, names)}, and the true "
+            f"label is {names[target]}. Nothing was tried."
+        )
     if result.status == "stopped":
         return f"Stopped before the end. Best so far: {changed}; {fall}." if words else \
             "Stopped before the end; no change had helped so far."

@@ -32,7 +32,11 @@ def show_comparison(now: Outcome | None) -> None:
 
     def draw() -> bool:
         lines = rows.make_rows(now)
-        st.html(verdicts.make_verdict_table(lines, named, names, chosen.tau_at_least, chosen.top5_at_least, rows.make_heading(now)))
+        st.html(
+            verdicts.make_verdict_table(
+                lines, named, names, chosen.tau_at_least, chosen.top5_at_least, rows.make_heading(now)
+            )
+        )
         return not rows.is_complete(lines)
 
     lines = rows.make_rows(now)
@@ -65,7 +69,7 @@ def _draw_sources(now: Outcome) -> None:
         st.segmented_control("Adversarial text", [SHARED, OWN], format_func=_name_sources(now).__getitem__, key=key,
                              required=True, persist_state="session",
                              help="One text shows what each model makes of it, whoever found it: does a change that "
-                             "fools one model fool the others too? Each one's own shows every attack's own text.")
+                                  "fools one model fool the others too? Each one's own shows every attack's own text.")
         if rows.choose_source(now) == SHARED and len(donors) > 1:
             if st.session_state.get("found_on") not in donors:
                 st.session_state["found_on"] = donors[0]
@@ -104,13 +108,24 @@ def _draw_downloads(now: Outcome, named: dict[Pair, str], names: Sequence[str]) 
         st.button("Link", on_click=permalink.share_link, icon=":material/link:",
                   help="Store what is shown here and make a link to it.")
         # Made when pressed, so that what was still being explained when the page was drawn is inside.
-        st.download_button("JSON", lambda: downloads.to_json(permalink.make_view(now)), "attack.json", "application/json",
-                           on_click="ignore", icon=":material/download:")
-        st.download_button("CSV", lambda: downloads.to_csv(now, rows.make_rows(now), names, *limits, transfer_fluency.ask_all(now)),
-                           "attack.csv",
-                           "text/csv", on_click="ignore", icon=":material/download:")
+        st.download_button(
+            "JSON",
+            lambda: downloads.to_json(permalink.make_view(now)),
+            "attack.json",
+            "application/json",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.download_button(
+            "CSV",
+            lambda: downloads.to_csv(now, rows.make_rows(now), names, *limits, transfer_fluency.ask_all(now)),
+            "attack.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
         st.download_button("HTML", lambda: downloads.to_html(now, rows.make_rows(now), named, names, *limits, ATTACKS,
-                                                   rows.make_heading(now), transfer_fluency.ask_all(now)),
+                                                             rows.make_heading(now), transfer_fluency.ask_all(now)),
                            "attack.html", "text/html", on_click="ignore", icon=":material/download:")
     if st.session_state.get("view"):
         st.caption("Whoever opens this link on this machine sees what you see now:")

@@ -99,10 +99,13 @@ def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], n
         lead=html.escape(f"Seed {outcome.asked['seed']}. {'; '.join(settings)}. Code version {__version__}."),
         text=html.escape(outcome.text),
         style=highlight.make_style() + cards.STYLE + overview.STYLE,
-        matrix=overview.make_attack_table(outcome, titles, dict.fromkeys(outcome.models, names)) if len(outcome.pairs) > 1 else "",
+        matrix=overview.make_attack_table(outcome, titles, dict.fromkeys(outcome.models, names))
+        if len(outcome.pairs) > 1
+        else "",
         cards="".join(
             f"<div>{cards.make_card(outcome, p, titles[p], names, overview.list_remarks(after.get(p), titles))}</div>"
-            for p in outcome.pairs),
+            for p in outcome.pairs
+        ),
         transfer=overview.make_transfer_table(outcome, after, titles),
         fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",
         legend=highlight.make_legend(),

@@ -42,7 +42,11 @@ def show_predictions() -> None:
         for model_id, proba, error in answers():
             name = catalogue.name_model(model_id)
             waiting = waiting or (proba is None and not error)
-            says = phrases.describe_prediction(proba, catalogue.find_labels(model_id)) if proba else error or f"loading {name} …"
+            says = (
+                phrases.describe_prediction(proba, catalogue.find_labels(model_id))
+                if proba
+                else error or f"loading {name} …"
+            )
             entries.append(("" if proba is None and not error else name, says))
         st.html(cards.make_chips(entries))
         return waiting
@@ -77,9 +81,12 @@ def show_attack(now: Outcome | None) -> None:
 
 
 def _show_tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str],
-            names: dict[str, tuple[str, ...]]) -> None:
+                 names: dict[str, tuple[str, ...]]) -> None:
     """Show all cards at a glance, and whose texts fool whom."""
-    tables = [overview.make_attack_table(now, named, names) if len(now.pairs) > 1 else "", overview.make_transfer_table(now, after, named)]
+    tables = [
+        overview.make_attack_table(now, named, names) if len(now.pairs) > 1 else "",
+        overview.make_transfer_table(now, after, named),
+    ]
     for table in filter(None, tables):
         st.html(table)
 

@@ -73,7 +73,8 @@ def _make_cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -
         what, said = f"<span>{asked:,} queries</span>", f", {asked:,} queries so far"
     label = html.escape(f"{ATTACKS[pair.attack].title} on {model}: {word}{said}. Go to the card.")
     sign = f"{_SIGNS[state]} " if state in _SIGNS else ""
-    return f'<a class="rx-cell {state}" href="#{cards.make_anchor(pair)}" aria-label="{label}"><b>{sign}{word}</b>{what}</a>'
+    link = f'href="#{cards.make_anchor(pair)}" aria-label="{label}"'
+    return f'<a class="rx-cell {state}" {link}><b>{sign}{word}</b>{what}</a>'
 
 
 def make_transfer_table(outcome: Outcome, after: Mapping[Pair, Afterwards], titles: Mapping[Pair, str]) -> str:
@@ -86,13 +87,17 @@ def make_transfer_table(outcome: Outcome, after: Mapping[Pair, Afterwards], titl
     for source in sources:
         texts = {outcome.results[p].perturbed: found.fools for p, found in after.items()
                  if p.model == source and found.fools}
-        cells = "".join(f"<td>{_describe_share(source, model, list(texts.values()), titles)}</td>" for model in outcome.models)
+        cells = "".join(
+            f"<td>{_describe_share(source, model, list(texts.values()), titles)}</td>" for model in outcome.models
+        )
         body += f'<tr><th scope="row">{html.escape(titles[Pair(source, "")])}</th>{cells}</tr>'
     caption = "Transfer: how many of the different texts that flip the model of the line change what another one says."
     return _make_table("Transfer between models", caption, f'<th scope="col">Texts found on</th>{head}', body)
 
 
-def _describe_share(source: str, model: str, judged: Sequence[Mapping[str, bool | None]], titles: Mapping[Pair, str]) -> str:
+def _describe_share(
+    source: str, model: str, judged: Sequence[Mapping[str, bool | None]], titles: Mapping[Pair, str]
+) -> str:
     if model == source:
         return f'<div class="rx-cell"><b>itself</b><span>{_count_texts(len(judged))}</span></div>'
     said = [fools[model] for fools in judged if model in fools]

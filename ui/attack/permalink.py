@@ -29,12 +29,28 @@ def make_view(outcome: Outcome) -> dict[str, Any]:
     """Write everything a permalink brings back: choices, results, and what was computed for the table."""
     chosen = selection.read_selection()
     lines = rows.make_rows(outcome)
-    attributions = [dataclasses.asdict(a) | {"model": row.pair.model, "fingerprint": catalogue.fingerprint_model(row.pair.model),
-                                             **{name: None for name in _UNDEFINED if math.isnan(getattr(a, name))}}
-                    for row in lines for a in (row.explained, row.explained_other) if a is not None]
+    attributions = [
+        dataclasses.asdict(a)
+        | {
+            "model": row.pair.model,
+            "fingerprint": catalogue.fingerprint_model(row.pair.model),
+            **{name: None for name in _UNDEFINED if math.isnan(getattr(a, name))},
+        }
+        for row in lines
+        for a in (row.explained, row.explained_other)
+        if a is not None
+    ]
     probabilities = [
-        {"model": row.pair.model, "fingerprint": catalogue.fingerprint_model(row.pair.model), "text": text, "proba": proba}
-        for row in lines for text, proba in ((row.original, row.before), (row.other, row.after)) if proba]
+        {
+            "model": row.pair.model,
+            "fingerprint": catalogue.fingerprint_model(row.pair.model),
+            "text": text,
+            "proba": proba,
+        }
+        for row in lines
+        for text, proba in ((row.original, row.before), (row.other, row.after))
+        if proba
+    ]
     worked_out = transfer_fluency.ask_all(outcome)
     probabilities += [
         {"model": model, "fingerprint": catalogue.fingerprint_model(model), "text": text, "proba": proba}

@@ -38,7 +38,15 @@ def make_frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
     """Return a result's frames: the original text, then one for each step."""
     label, text = result.reference_label, result.example.text
     asked = result.curve[0][0] if result.curve else 0
-    found = [Frame(text, asked, result.before[label], "", f"The original text: {phrases.describe_prediction(result.before, names)}.")]
+    found = [
+        Frame(
+            text,
+            asked,
+            result.before[label],
+            "",
+            f"The original text: {phrases.describe_prediction(result.before, names)}.",
+        )
+    ]
     for step in result.steps:
         line = _describe_step(step, found[-1], names[label])
         text = step.text or text
@@ -116,9 +124,13 @@ def _draw_replay(now: Outcome) -> None:
     with figure:
         label = names[result.reference_label]
         drawn = charts.make_curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, asked=result.queries,
-                             at=(found[at].queries, found[at].proba))
-        st.plotly_chart(drawn, key=f"curve.{key}", config=charts.CONFIG,
-                        alt=f"{label} {phrases.format_percent(found[at].proba)} after {found[at].queries} queries, step {at}")
+                                  at=(found[at].queries, found[at].proba))
+        st.plotly_chart(
+            drawn,
+            key=f"curve.{key}",
+            config=charts.CONFIG,
+            alt=f"{label} {phrases.format_percent(found[at].proba)} after {found[at].queries} queries, step {at}",
+        )
 
 
 def _make_step_key(now: Outcome, pair: Pair) -> str:

@@ -30,8 +30,12 @@ def ask_all(outcome: Outcome) -> dict[Pair, Afterwards]:
     """Return what is known of every changed text; the working out starts unless it has. Nothing while it is running."""
     donors = [] if outcome.running else outcome.donors()
     labels = {model: catalogue.find_labels(model) for model in outcome.models} if donors else {}
-    return {pair: _ask_one(outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]])
-            for pair in donors}
+    return {
+        pair: _ask_one(
+            outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]]
+        )
+        for pair in donors
+    }
 
 
 def is_flipped(outcome: Outcome, pair: Pair) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify import SMOOTHERS
 from ui.widgets import charts
 
 if TYPE_CHECKING:

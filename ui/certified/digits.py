@@ -8,8 +8,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from robust_core.certify import images
-from robust_core.certify.smoothers import SMOOTHERS
+from robust_core.certify import SMOOTHERS, images
 from robust_core.certify.theorem import count_evaluations, split_inputs
 from robust_core.errors import BadInput, RobustError
 from ui.widgets import charts

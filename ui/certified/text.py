@@ -64,22 +64,37 @@ def draw_text(card: "SmoothedCard", text: str, method: str, scale: float) -> Non
         st.markdown(f"**No certificate:** at Λ = {scale:g} the votes are too even.")
     else:
         sure = "" if row["alpha"] is None else f", with probability {100 * (1 - row['alpha']):.1f} %"
-        st.markdown(f"**{_name_model(row['prediction'])} is certain within {row['radius']:.3f}** at Λ = {scale:g}{sure}: no "
-                    "quantised vector at that L1 distance or nearer gets another answer.")
+        st.markdown(
+            f"**{_name_model(row['prediction'])} is certain within {row['radius']:.3f}** at Λ = {scale:g}{sure}: no "
+            "quantised vector at that L1 distance or nearer gets another answer."
+        )
     known = {entry["scale"]: entry["dev_accuracy"] for entry in card.networks if entry["method"] == method}
     st.plotly_chart(make_vote_bars(rows), config=charts.CONFIG, key="certified.votes")
     table = [{"Λ": row["scale"], "Answer": _name_model(row["prediction"]), "Radius": row["radius"],
               "Steps": row["radius_steps"], "In the embedding": row["radius_embedding"],
               "Votes counted": row["evaluations"], "Base, dev": 100 * known[row["scale"]],
               "ms": 1000 * row["seconds"]} for row in rows]
-    st.dataframe(table, hide_index=True, column_config={
-        "Λ": _format_number("%g", "Lambda: half the width of a cell, where every coordinate reaches from 0 to 1"),
-        "Radius": _format_number("%.3f", "L1 distance up to which the answer cannot change, coordinates from 0 to 1"),
-        "Steps": _format_number("%d", f"The same in quantisation steps, {card.levels} from one end to the other"),
-        "In the embedding": _format_number("%.4f", "The same in units of the sentence embedding, whose length is 1"),
-        "Votes counted": _format_number("localized", "Blurred copies of the vector that the base classifier judged"),
-        "Base, dev": _format_number("%.1f %%", "Share of dev texts that the base classifier gets right from one blurred copy"),
-        "ms": _format_number("%.1f", "Milliseconds on this machine")})
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={
+            "Λ": _format_number("%g", "Lambda: half the width of a cell, where every coordinate reaches from 0 to 1"),
+            "Radius": _format_number(
+                "%.3f", "L1 distance up to which the answer cannot change, coordinates from 0 to 1"
+            ),
+            "Steps": _format_number("%d", f"The same in quantisation steps, {card.levels} from one end to the other"),
+            "In the embedding": _format_number(
+                "%.4f", "The same in units of the sentence embedding, whose length is 1"
+            ),
+            "Votes counted": _format_number(
+                "localized", "Blurred copies of the vector that the base classifier judged"
+            ),
+            "Base, dev": _format_number(
+                "%.1f %%", "Share of dev texts that the base classifier gets right from one blurred copy"
+            ),
+            "ms": _format_number("%.1f", "Milliseconds on this machine"),
+        },
+    )
     st.caption("Wider cells allow larger radii and leave less of the text: where the base classifier is hardly better "
                "than chance, a large radius says only that it gives the same answer to everything.")
 
@@ -129,14 +144,29 @@ def draw_attack(card: "SmoothedCard", method: str, scale: float) -> None:
         moved = int(np.abs(before - after).sum())
         row, other = (next(r for r in certify_scales(card, text, method) if r["scale"] == scale)
                       for text in (result.example.text, result.perturbed))
-        lines.append({"Text": result.perturbed, "From": f"{catalogue.name_model(result.victim)}, {result.attack['name']}",
-                      "Moved": moved / loaded.levels, "Radius": row["radius"],
-                      "Inside": "inside" if moved <= row["radius_steps"] else "outside",
-                      "Answer before": _name_model(row["prediction"]), "Answer after": _name_model(other["prediction"])})
-    st.dataframe(lines, hide_index=True, column_config={
-        "Moved": _format_number("%.3f", "L1 distance between the quantised vectors of the original and the adversarial text"),
-        "Radius": _format_number("%.3f", "Certified radius of the original at the chosen Λ"),
-        "Inside": st.column_config.TextColumn(help="Inside the radius the smoothed classifier cannot change its "
-                                                   "answer; outside it may, or may not"),
-        "Answer before": st.column_config.TextColumn(help="Of the smoothed classifier on the original"),
-        "Answer after": st.column_config.TextColumn(help="Of the smoothed classifier on the adversarial text")})
+        lines.append(
+            {
+                "Text": result.perturbed,
+                "From": f"{catalogue.name_model(result.victim)}, {result.attack['name']}",
+                "Moved": moved / loaded.levels,
+                "Radius": row["radius"],
+                "Inside": "inside" if moved <= row["radius_steps"] else "outside",
+                "Answer before": _name_model(row["prediction"]),
+                "Answer after": _name_model(other["prediction"]),
+            }
+        )
+    st.dataframe(
+        lines,
+        hide_index=True,
+        column_config={
+            "Moved": _format_number(
+                "%.3f", "L1 distance between the quantised vectors of the original and the adversarial text"
+            ),
+            "Radius": _format_number("%.3f", "Certified radius of the original at the chosen Λ"),
+            "Inside": st.column_config.TextColumn(
+                help="Inside the radius the smoothed classifier cannot change its answer; outside it may, or may not"
+            ),
+            "Answer before": st.column_config.TextColumn(help="Of the smoothed classifier on the original"),
+            "Answer after": st.column_config.TextColumn(help="Of the smoothed classifier on the adversarial text"),
+        },
+    )

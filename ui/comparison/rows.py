@@ -93,7 +93,7 @@ def _find_reference(outcome: Outcome, model_id: str) -> int | None:
 
 
 def make_row(pair: Pair, text: str, other: str, device: str, reference: int | None = None,
-        target: int | None = None) -> Row:
+             target: int | None = None) -> Row:
     """Return a line that compares two texts, as complete as it can be now.
 
     Args:
@@ -116,7 +116,9 @@ def make_row(pair: Pair, text: str, other: str, device: str, reference: int | No
     record = json.dumps(to_record(selection.read_selection().explainer), sort_keys=True)
     explained = []
     for each in (text, other):
-        value, error = loaded.get_explanations().peek(model_id, catalogue.fingerprint_model(model_id), device, each, target, record)
+        value, error = loaded.get_explanations().peek(
+            model_id, catalogue.fingerprint_model(model_id), device, each, target, record
+        )
         explained.append(value)
         line = dataclasses.replace(line, error=line.error or error)
     a, b = explained

@@ -13,7 +13,7 @@ from ui.widgets.phrases import format_percent
 
 
 def make_verdict_table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
-          top5_at_least: float, heading: str = "Model") -> str:
+                       top5_at_least: float, heading: str = "Model") -> str:
     """Return the table of both texts: words coloured by importance, and the two verdicts; `heading` names the rows."""
     body = "".join(_make_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
     return (f'<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="narrow" scope="col">{heading}</th>'
@@ -28,7 +28,7 @@ def _make_row(row: Row, title: str, names: Sequence[str], tau_at_least: float, t
     target = names[row.target]
     texts = [
         highlight.make_strip(text, attribution, strongest=scale, marks=m, readable=readable, target=target,
-                     label=f"{what} text, importance for {target}: {title}")
+                             label=f"{what} text, importance for {target}: {title}")
         for what, text, attribution, m, readable in (
             ("Original", row.original, row.explained, marked, row.readable),
             ("Adversarial", row.other, row.explained_other, marked_other, row.readable_other))
@@ -75,6 +75,8 @@ def _make_verdict(good: bool, yes: str, no: str) -> str:
 
 def describe_rule(tau_at_least: float, top5_at_least: float) -> str:
     """State when an interpretation counts as kept."""
-    return (f"Prediction is ok when the class is still the one the attack set out to change. Interpretation is kept "
-            f"when Kendall's τ of the word importances is at least {tau_at_least:.2f} and at least "
-            f"{format_percent(top5_at_least)} of the five most important words stay the same (adjustable in the sidebar).")
+    return (
+        f"Prediction is ok when the class is still the one the attack set out to change. Interpretation is kept "
+        f"when Kendall's τ of the word importances is at least {tau_at_least:.2f} and at least "
+        f"{format_percent(top5_at_least)} of the five most important words stay the same (adjustable in the sidebar)."
+    )

@@ -23,15 +23,27 @@ def draw_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
         known = figures.get(card.id, ())
         test = _format_percent(known, "accuracy", card.dataset, "")
         under = _format_percent(known, "accuracy_under_attack", card.dataset, "textfooler")
-        rows.append({
-            "Model": catalogue.shorten_name(card), "Data": catalogue.name_dataset(card.dataset), "Dev": 100 * card.dev_accuracy,
-            "Test": test[0], "Test ±": test[1], "TextFooler": under[0], "TextFooler ±": under[1],
-            "Parameters": card.parameters, "Size": card.bytes / 1e6, "Trained": card.seconds / 60, "Seed": card.seed,
-        })
+        rows.append(
+            {
+                "Model": catalogue.shorten_name(card),
+                "Data": catalogue.name_dataset(card.dataset),
+                "Dev": 100 * card.dev_accuracy,
+                "Test": test[0],
+                "Test ±": test[1],
+                "TextFooler": under[0],
+                "TextFooler ±": under[1],
+                "Parameters": card.parameters,
+                "Size": card.bytes / 1e6,
+                "Trained": card.seconds / 60,
+                "Seed": card.seed,
+            }
+        )
     return pd.DataFrame(rows)
 
 
-def _format_percent(known: Sequence[Figure], metric: str, dataset: str, attack: str) -> tuple[float | None, float | None]:
+def _format_percent(
+    known: Sequence[Figure], metric: str, dataset: str, attack: str
+) -> tuple[float | None, float | None]:
     """Return a figure on the test split and its standard error; None where it is not known."""
     for figure in known:
         if (figure.metric, figure.dataset, figure.split, figure.attack) == (metric, dataset, "test", attack):
@@ -47,7 +59,7 @@ def configure_columns() -> dict[str, Any]:
         "Test": number(format="%.1f %%", help="Share of the test split that is classified correctly"),
         "Test ±": number(format="%.1f", help="Standard error, in percentage points"),
         "TextFooler": number(format="%.1f %%", help="Share of the test split still classified correctly after "
-                             "TextFooler; texts that were wrong before count as wrong"),
+                                                    "TextFooler; texts that were wrong before count as wrong"),
         "TextFooler ±": number(format="%.1f", help="Standard error, in percentage points"),
         "Parameters": number(format="localized", help="Numbers in the whole network"),
         "Size": number(format="%.1f MB", help="Stored files"),
@@ -77,7 +89,9 @@ def draw_detail(card: Card, known: Sequence[Figure]) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**How it was trained**")
-        _draw_table({"Defence": card.defence_name, **{k: v for k, v in card.defence.items() if k != "name"}, **card.recipe})
+        _draw_table(
+            {"Defence": card.defence_name, **{k: v for k, v in card.defence.items() if k != "name"}, **card.recipe}
+        )
     with right:
         st.markdown("**Data**")
         st.dataframe([{"Split": split, "Texts": what.get("n"), "SHA-256": str(what.get("sha256", ""))[:16]}

@@ -55,7 +55,9 @@ def _measure_one(model_id: str, print_: str, device: str, text: str, target: int
     started = time.perf_counter()
     [found] = from_record(EXPLAINERS, json.loads(record)).explain(model, [text], [target])
     seconds = time.perf_counter() - started
-    return FaithfulnessRow(measure_faithfulness(model, found), found.fit, found.gap, *measure_repeatability(model, found), seconds)
+    return FaithfulnessRow(
+        measure_faithfulness(model, found), found.fit, found.gap, *measure_repeatability(model, found), seconds
+    )
 
 
 def show_faithfulness(lines: Sequence[Row], named: dict[Any, str]) -> None:
@@ -71,8 +73,14 @@ def show_faithfulness(lines: Sequence[Row], named: dict[Any, str]) -> None:
         rows, waiting = [], 0
         for line in models.values():
             for method in [chosen.explainer, *methods]:
-                key = (line.pair.model, catalogue.fingerprint_model(line.pair.model), chosen.device, line.original, line.target,
-                       json.dumps(to_record(method), sort_keys=True))
+                key = (
+                    line.pair.model,
+                    catalogue.fingerprint_model(line.pair.model),
+                    chosen.device,
+                    line.original,
+                    line.target,
+                    json.dumps(to_record(method), sort_keys=True),
+                )
                 value, error = _get_cache().peek(*key)
                 waiting += value is None and not error
                 rows.append(_make_row(catalogue.name_model(line.pair.model), method, value, error))

@@ -33,7 +33,7 @@ def align_words(row: Row) -> list[tuple[int | None, int | None]]:
 
 
 def make_grid(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
-          top5_at_least: float) -> str:
+              top5_at_least: float) -> str:
     """Return the grid as HTML."""
     body = "".join(_make_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
     return ('<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="verdict" scope="col">Model</th>'
@@ -58,7 +58,9 @@ def _make_row(row: Row, title: str, names: Sequence[str], tau_at_least: float, t
     ]
     verdicts = _make_part("Prediction", describe_prediction(row, names))
     if not row.error:
-        verdicts += _make_part("Interpretation", describe_interpretation(row, tau_at_least, top5_at_least) + _describe_chance(row))
+        verdicts += _make_part(
+            "Interpretation", describe_interpretation(row, tau_at_least, top5_at_least) + _describe_chance(row)
+        )
     return (f'<tr><th scope="row">{html.escape(title)}<div class="rx-verdicts">{verdicts}</div></th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
 

@@ -111,7 +111,11 @@ def show_grid(make: Callable[[], list[Row]]) -> list[Row]:
 
     def draw() -> bool:
         lines = make()
-        st.html(grid.make_grid(lines, named, catalogue.find_labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least))
+        st.html(
+            grid.make_grid(
+                lines, named, catalogue.find_labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least
+            )
+        )
         return not rows.is_complete(lines)
 
     st.html(highlight.make_legend())

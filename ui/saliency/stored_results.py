@@ -80,7 +80,10 @@ def _name_attack(of: explanation_consistency.Explained) -> str:
 def _read_examples(folder: str, run_id: str, method: str, compared: int, done: int) -> list[Example]:
     of = next(of for of in explanation_consistency.list_stored(loaded.open_store()) if of.run_id == run_id
               and json.dumps(dict(of.method), sort_keys=True) == method)
-    return [Example(of.model, result, values) for result, values in explanation_consistency.read_pairs(loaded.open_store(), of)]
+    return [
+        Example(of.model, result, values)
+        for result, values in explanation_consistency.read_pairs(loaded.open_store(), of)
+    ]
 
 
 def _make_group(of: explanation_consistency.Explained) -> Group:
@@ -127,7 +130,9 @@ def _offer_start(empty: bool) -> None:
             st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
                        "both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            texts = dataset_job.draw_controls("stored.new", catalogue.read_cards().get(models[0]) if models else None, 30)
+            texts = dataset_job.draw_controls(
+                "stored.new", catalogue.read_cards().get(models[0]) if models else None, 30
+            )
             if texts is None:
                 return
             dataset, n = texts
@@ -163,13 +168,15 @@ def _draw_distributions(groups: Sequence[Group]) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Kendall's τ")
-        figure = charts.make_boxes({g.title: [e.tau for e in g.examples] for g in groups}, "τ", limit=chosen.tau_at_least)
+        figure = charts.make_boxes(
+            {g.title: [e.tau for e in g.examples] for g in groups}, "τ", limit=chosen.tau_at_least
+        )
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.tau", alt="Distribution of tau of each model")
     with right:
         st.subheader("Top-5 words kept")
         chance = [e.values["top_k_random"]["5"] for g in groups for e in g.examples]
         figure = charts.make_boxes({g.title: [100 * e.top5 for e in g.examples] for g in groups}, "top-5 (%)",
-                              limit=100 * chosen.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
+                                   limit=100 * chosen.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.top5", alt="Distribution of top-5 intersection")
     st.subheader("Prediction and interpretation")
     st.dataframe(_count_quadrants(groups, chosen.tau_at_least, chosen.top5_at_least), hide_index=True, placeholder="–",
@@ -222,9 +229,16 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
         st.info("There is no such text in this run.")
         return None
     found.sort(key=lambda e: (math.isnan(e.tau), e.tau))
-    event = st.dataframe(_make_listing(found), hide_index=True, selection_mode="single-row", on_select="rerun", height=240,
-                         key=f"stored.rows.{key[0]}.{where}", placeholder="–",
-                         column_config={"τ": _COLUMNS["τ"], "Top-5 %": _COLUMNS["Top-5 %"]})
+    event = st.dataframe(
+        _make_listing(found),
+        hide_index=True,
+        selection_mode="single-row",
+        on_select="rerun",
+        height=240,
+        key=f"stored.rows.{key[0]}.{where}",
+        placeholder="–",
+        column_config={"τ": _COLUMNS["τ"], "Top-5 %": _COLUMNS["Top-5 %"]},
+    )
     rows = event["selection"]["rows"]
     if not rows:
         st.caption("Choose a line to see its saliency below; the first one is shown.")

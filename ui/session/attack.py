@@ -106,7 +106,7 @@ def _run_one(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterat
 
 
 def _hand_on(record: dict[str, Any], victims: Sequence[Any], example: Example, seed: int,
-         stop: Any) -> Iterator[Event]:  # noqa: ANN401
+             stop: Any) -> Iterator[Event]:  # noqa: ANN401
     """Run an attack; when it breaks, the models that had not ended go on alone, so that only one at fault fails."""
     open_ = {victim.id: victim for victim in victims}
     try:

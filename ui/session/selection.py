@@ -69,7 +69,9 @@ def list_default_models() -> list[str]:
 
 def choose_models(*model_ids: str) -> None:
     """Add models to those picked in the sidebar; for a button's `on_click`."""
-    st.session_state["models"] = list(dict.fromkeys([*st.session_state.get("models", list_default_models()), *model_ids]))
+    st.session_state["models"] = list(
+        dict.fromkeys([*st.session_state.get("models", list_default_models()), *model_ids])
+    )
 
 
 def notify(line: str) -> None:

@@ -42,7 +42,9 @@ def get_trainings() -> JobManager:
 @st.cache_resource(show_spinner=False)
 def get_models() -> BackgroundCache:
     """Return the loaded models, by (id, fingerprint, device)."""
-    return BackgroundCache(lambda model_id, _fingerprint, device: loading.load(model_id, device), _ROOM_BYTES, _measure_size)
+    return BackgroundCache(
+        lambda model_id, _fingerprint, device: loading.load(model_id, device), _ROOM_BYTES, _measure_size
+    )
 
 
 def _measure_size(model: Any) -> float:  # noqa: ANN401 (any classifier)
@@ -82,6 +84,7 @@ def _get_found_devices() -> list[str]:
 
 
 def find_devices() -> None:
+    """Look for accelerators, once for the process; torch is slow to import, so a thread does it."""
     import torch
 
     found = ["cpu"]

@@ -151,9 +151,13 @@ def choose_defence(dataset: str, data_dir: str | None) -> Any:  # noqa: ANN401 (
         preset = st.selectbox("Preset", known, key="train.preset", persist_state="session", disabled=len(known) == 1,
                               help="Suggested: chosen for the data set and its size. paper: as published. as-released: "
                                    "as the authors' code has it, where that differs.")
-    given = trainings.suggest_parameters(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir) if dataset else {}
+    given = (
+        trainings.suggest_parameters(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir)
+        if dataset
+        else {}
+    )
     _fill_widgets("defence", [cls.name, preset, given],
-          lambda: forms.preset_form(DEFENCES, "train.defence", {"name": cls.name} | given))
+                  lambda: forms.preset_form(DEFENCES, "train.defence", {"name": cls.name} | given))
     with left:
         return forms.draw_form(DEFENCES, "train.defence", "Defence")
 
@@ -180,8 +184,13 @@ def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Any) -
 
 def choose_device() -> str:
     """Draw the choice of a device."""
-    return st.selectbox("Device", list(dict.fromkeys(["auto", *(loaded.list_devices() or ["cpu"])])), key="train.device",
-                        persist_state="session", help="auto takes a GPU where there is one.")
+    return st.selectbox(
+        "Device",
+        list(dict.fromkeys(["auto", *(loaded.list_devices() or ["cpu"])])),
+        key="train.device",
+        persist_state="session",
+        help="auto takes a GPU where there is one.",
+    )
 
 
 def read_form() -> TrainingForm | None:

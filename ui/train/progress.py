@@ -176,7 +176,9 @@ def _draw_curves(job: Job, now: Progress) -> None:
                                                 "each epoch. The ring marks the epoch whose weights are kept.")
         if now.epochs:
             chance = 1 / len(datasets.describe(job.label.split("/")[0]).labels)
-            st.plotly_chart(charts.make_dev_accuracy(now.epochs, chance), config=charts.CONFIG, key=f"train.dev.{job.id}")
+            st.plotly_chart(
+                charts.make_dev_accuracy(now.epochs, chance), config=charts.CONFIG, key=f"train.dev.{job.id}"
+            )
         else:
             st.caption("It is measured after each epoch.")
 
@@ -194,5 +196,10 @@ def draw_unfinished() -> None:
                         f"{_format_time(time.time() - one.saved)} ago")
             st.button("Resume", key=f"train.resume.{one.order.id}", on_click=resume_training, args=(one,),
                       icon=":material/play_arrow:")
-            st.button("Discard", key=f"train.discard.{one.order.id}", on_click=trainings.forget_training, args=(one.order,),
-                      icon=":material/delete:")
+            st.button(
+                "Discard",
+                key=f"train.discard.{one.order.id}",
+                on_click=trainings.forget_training,
+                args=(one.order,),
+                icon=":material/delete:",
+            )

@@ -24,7 +24,7 @@ def make_curve_figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "
 
 
 def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, asked: int = 0,
-          at: tuple[int, float] | None = None, height: int = 150) -> "Figure":
+               at: tuple[int, float] | None = None, height: int = 150) -> "Figure":
     """Draw how the probability of a class falls while an attack asks the model.
 
     Args:
@@ -86,7 +86,7 @@ def choose_look(i: int) -> dict[str, Any]:
 
 
 def make_top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mapping[int, float]],
-          height: int = 320) -> "Figure":
+               height: int = 320) -> "Figure":
     """Draw top-k intersection for k from 1 to 10.
 
     Args:
@@ -135,11 +135,11 @@ def make_word_scatter(points: Sequence[tuple[str, str, str, float, float]], heig
     diagonal = {"type": "line", "x0": low, "x1": high, "y0": low, "y1": high, "opacity": 0.6,
                 "line": {"width": 1, "dash": "dash", "color": GUIDE}}
     return make_curve_figure(traces, _make_layout("importance in the original", "in the adversarial text", height,
-                                     shapes=[diagonal]))
+                                                  shapes=[diagonal]))
 
 
 def make_boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | None = None,
-          chance: float | None = None, points: bool = False) -> "Figure":
+               chance: float | None = None, points: bool = False) -> "Figure":
     """Draw the distribution of a figure in each group as a box lying on its side, values that are NaN left out.
 
     Args:
@@ -166,7 +166,7 @@ def make_boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: floa
 
 
 def make_cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marked: Collection[str] = (),
-          found: Collection[str] = (), height: int = 300, log_x: bool = False) -> "Figure":
+               found: Collection[str] = (), height: int = 300, log_x: bool = False) -> "Figure":
     """Draw a point for each word; some are named.
 
     Args:
@@ -186,13 +186,23 @@ def make_cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marke
               ("search", [p for p in points if p[0] in found and p[0] not in marked], FOR, "square", 11,
                "markers+text")]
     spans = _find_span([p[1] for p in points], log_x), _find_span([p[2] for p in points], False)
-    traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own],
-               "text": _place_labels(own, spans, log_x) if symbol != "circle" else None, "customdata": [p[0] for p in own],
-               "name": name, "mode": mode, "textposition": "middle right", "cliponaxis": False,
-               "marker": {"color": colour, "symbol": symbol, "size": size,
-                          "opacity": 0.45 if name == "all words" else 1},
-               "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
-              for name, own, colour, symbol, size, mode in series if own]
+    traces = [
+        {
+            "type": "scatter",
+            "x": [p[1] for p in own],
+            "y": [p[2] for p in own],
+            "text": _place_labels(own, spans, log_x) if symbol != "circle" else None,
+            "customdata": [p[0] for p in own],
+            "name": name,
+            "mode": mode,
+            "textposition": "middle right",
+            "cliponaxis": False,
+            "marker": {"color": colour, "symbol": symbol, "size": size, "opacity": 0.45 if name == "all words" else 1},
+            "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>",
+        }
+        for name, own, colour, symbol, size, mode in series
+        if own
+    ]
     layout = _make_layout(x, y, height)
     if log_x:
         # Less than two decades: 2 and 5 have marks too.
@@ -237,7 +247,7 @@ def make_losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300
     for i, name in enumerate(names):
         label, tone = name.replace("_", " "), _COLOURS[i % 8]
         look = {"name": label, "legendgroup": name, "hovertemplate": f"epoch %{{x:.3~g}}<br>{label} %{{y:.4f}}"
-                                                                      "<extra></extra>"}
+                                                                     "<extra></extra>"}
         dots = [(e["epoch"] - 1 + e["step"] / e["steps"], e["terms"][name]) for e in steps if name in e["terms"]]
         traces.append(look | {
             "type": "scatter", "mode": "markers", "x": [x for x, _ in dots], "y": [y for _, y in dots], "opacity": 0.35,

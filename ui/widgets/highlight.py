@@ -94,7 +94,7 @@ def make_strip(
 
 
 def _make_word(word: str, score: float | None, strongest: float, mark: str | None, unread: bool, trying: bool,
-          target: str, sides: tuple[str, str]) -> str:
+               target: str, sides: tuple[str, str]) -> str:
     classes, says, look = ["w"], [], ""
     if len(word) > 24:
         classes.append("long")
@@ -157,8 +157,10 @@ def make_legend(strength: str = "the strongest word of the row") -> str:
 
 
 def strip_line(text: str) -> str:
+    """Return a line of plain text, escaped, as HTML."""
     return f'<p class="rx-line">{html.escape(text)}</p>'
 
 
 def make_small(text: str) -> str:
+    """Return a small remark, escaped, as HTML."""
     return f'<p class="rx-small">{html.escape(text)}</p>'

@@ -173,7 +173,9 @@ class LazySentenceConstraint:
         return best, scores
 
 
-def choose_swap(scores: Scores, standing: Incumbent, gate: LazySentenceConstraint) -> Generator[Request, Any, tuple[int | None, Scores]]:
+def choose_swap(
+    scores: Scores, standing: Incumbent, gate: LazySentenceConstraint
+) -> Generator[Request, Any, tuple[int | None, Scores]]:
     """Pick the best candidate that passes the sentence constraint and beats the text as it stands.
 
     Among successes the most similar is taken (the first on equality), looking down the passing candidates until one

@@ -129,7 +129,9 @@ def score_members(field: SearchSpace, members: Sequence[Member], trying: str) ->
     return Population(list(members[: len(scores.value)]), scores)
 
 
-def find_best_member(field: SearchSpace, best: Population, herd: Population) -> Generator[Request, Any, tuple[Population, bool, Population]]:
+def find_best_member(
+    field: SearchSpace, best: Population, herd: Population
+) -> Generator[Request, Any, tuple[Population, bool, Population]]:
     """Find the best text so far: the highest success or else the highest figure, of equal ones the first.
 
     Args:

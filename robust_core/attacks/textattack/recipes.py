@@ -61,8 +61,15 @@ def _textfooler(victim: Any, alike: Alike, *, max_candidates: int = 50, min_word
 
     constraints = [RepeatModification(), StopwordModification(stopwords=list_stop_words())]
     constraints += [make_part_of_speech_constraint()] if same_part_of_speech else []
-    constraints.append(make_sentence_constraint(alike, min_text_similarity, window_size=window, compare_against_original=False,
-                                 skip_text_shorter_than_window=skip_short))
+    constraints.append(
+        make_sentence_constraint(
+            alike,
+            min_text_similarity,
+            window_size=window,
+            compare_against_original=False,
+            skip_text_shorter_than_window=skip_short,
+        )
+    )
     return Attack(UntargetedClassification(victim), constraints,
                   make_neighbour_swap(max_candidates, min_word_similarity), GreedyWordSwapWIR(wir_method="delete"))
 
@@ -73,7 +80,7 @@ def _pwws(victim: Any, alike: Alike, *, max_candidates: int = 0) -> Any:  # noqa
     from textattack.search_methods import GreedyWordSwapWIR
 
     return _build_plain(victim, [RepeatModification()], _swap(lambda word: list_wordnet_swaps(word, max_candidates)),
-                  GreedyWordSwapWIR("weighted-saliency"))
+                        GreedyWordSwapWIR("weighted-saliency"))
 
 
 def _gene(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, temperature: float = 0.3,  # noqa: ANN401
@@ -85,8 +92,8 @@ def _gene(victim: Any, alike: Alike, *, population: int = 60, generations: int =
     from textattack.search_methods import AlzantotGeneticAlgorithm
 
     return _build_plain(victim, [RepeatModification(), MaxWordsPerturbed(max_percent=max_share)],
-                  make_likely_swap(max_candidates, min_word_similarity, keep_likeliest),
-                  AlzantotGeneticAlgorithm(population, generations, temperature))
+                        make_likely_swap(max_candidates, min_word_similarity, keep_likeliest),
+                        AlzantotGeneticAlgorithm(population, generations, temperature))
 
 
 def _iga(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, temperature: float = 0.3,  # noqa: ANN401
@@ -96,9 +103,12 @@ def _iga(victim: Any, alike: Alike, *, population: int = 60, generations: int = 
     from textattack.constraints.overlap import MaxWordsPerturbed
     from textattack.search_methods import ImprovedGeneticAlgorithm
 
-    return _build_plain(victim, [MaxWordsPerturbed(max_percent=max_share)],
-                  make_neighbour_swap(max_candidates, min_word_similarity),
-                  ImprovedGeneticAlgorithm(population, generations, temperature, max_replace_times_per_index=max_swaps))
+    return _build_plain(
+        victim,
+        [MaxWordsPerturbed(max_percent=max_share)],
+        make_neighbour_swap(max_candidates, min_word_similarity),
+        ImprovedGeneticAlgorithm(population, generations, temperature, max_replace_times_per_index=max_swaps),
+    )
 
 
 def _pso(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, max_neighbours: int = 8,  # noqa: ANN401
@@ -110,7 +120,7 @@ def _pso(victim: Any, alike: Alike, *, population: int = 60, generations: int = 
     swap = _swap(lambda word: list(dict.fromkeys(
         [*list_wordnet_swaps(word), *list_cased_substitutes(word, max_neighbours, min_word_similarity)])))
     return _build_plain(victim, [RepeatModification(), make_part_of_speech_constraint()], swap,
-                  ParticleSwarmOptimization(population, generations))
+                        ParticleSwarmOptimization(population, generations))
 
 
 def _use_own_encoder(attack: Any, alike: Alike, least: float) -> Any:  # noqa: ANN401
@@ -209,9 +219,9 @@ def _bae(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str]]
     filled = fill or make_filler()
     constraints = [RepeatModification(), make_part_of_speech_constraint(),
                    make_sentence_constraint(alike, min_text_similarity, window_size=15, compare_against_original=True,
-                             skip_text_shorter_than_window=True)]
+                                            skip_text_shorter_than_window=True)]
     return _build_plain(victim, constraints, make_masked_swap(lambda place: filled(place, 0.0)),
-                  GreedyWordSwapWIR(wir_method="delete"))
+                        GreedyWordSwapWIR(wir_method="delete"))
 
 
 def _clare(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str]] | None = None,  # noqa: ANN401
@@ -224,7 +234,7 @@ def _clare(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str
     filled = fill or make_filler()
     constraints = [RepeatModification(),
                    make_sentence_constraint(alike, min_text_similarity, window_size=15, compare_against_original=True,
-                             skip_text_shorter_than_window=True)]
+                                            skip_text_shorter_than_window=True)]
     moves = CompositeTransformation([make_masked_swap(lambda place: filled(place, 5e-4)),
                                      make_masked_insert(lambda place: filled(place, 0.0)),
                                      make_masked_merge(lambda place: filled(place, 5e-3))])

@@ -63,7 +63,7 @@ class CarlRarTable6(Experiment):
             rows = []
             for name in here:
                 row = yield from _measure(loading.load(name, options.device), victim, encoder, examples, radius,
-                                           options.precision, stop)
+                                          options.precision, stop)
                 if stop.is_set():
                     return
                 rows.append(row)
@@ -93,20 +93,33 @@ class CarlRarTable6(Experiment):
         lines, shown = [], []
         for claim in mine:
             row = claim["details"]["rows"][0]
-            lines.append([f"{claim['details']['radius']:g}", format_percent(claim["value"], claim["value_se"]),
-                          format_percent(row["changed"], None), format_percent(row["flipped"], None), _format_two(row["edits"]),
-                          _format_two(row["similarity"]), str(claim["n"]), ", ".join(map(str, claim["seeds"]))])
+            lines.append(
+                [
+                    f"{claim['details']['radius']:g}",
+                    format_percent(claim["value"], claim["value_se"]),
+                    format_percent(row["changed"], None),
+                    format_percent(row["flipped"], None),
+                    _format_two(row["edits"]),
+                    _format_two(row["similarity"]),
+                    str(claim["n"]),
+                    ", ".join(map(str, claim["seeds"])),
+                ]
+            )
             known = {original for _, original, _ in shown}
             others = sorted((text for text in row["texts"] if text["edits"] and text["original"] not in known),
                             key=lambda text: len(text["original"]))
             shown += [[f"{claim['details']['radius']:g}", text["original"], text["read"]] for text in others[:2]]
         head = ["Radius", "Fool the base model %", "Text changed %", "Flip RAR itself %", "Edits a text",
                 "Similarity", "n", "Seeds"]
-        return (format_table(head, lines) + "\n" + format_table(["Radius", "Original", "Read by RAR"], shown)
-                + f"\n{self.described}\n\nRadii in mean token-embedding norms, {STEPS} steps of {STRIDE} radius / "
-                f"{STEPS}; edits (words replaced, added or dropped) and similarity (MiniLM cosine) are means over the "
-                "texts that fool."
-                f"\n\n`{mine[0]['command']} --out results`\n")
+        return (
+            format_table(head, lines)
+            + "\n"
+            + format_table(["Radius", "Original", "Read by RAR"], shown)
+            + f"\n{self.described}\n\nRadii in mean token-embedding norms, {STEPS} steps of {STRIDE} radius / "
+            f"{STEPS}; edits (words replaced, added or dropped) and similarity (MiniLM cosine) are means over the "
+            "texts that fool."
+            f"\n\n`{mine[0]['command']} --out results`\n"
+        )
 
 
 def _format_two(value: float | None) -> str:
@@ -114,7 +127,7 @@ def _format_two(value: float | None) -> str:
 
 
 def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example],  # noqa: ANN401 (models)
-              radius: float, precision: Precision, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
+             radius: float, precision: Precision, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
     """Attack a model that reads tokens back, and let another judge what it reads; yields "progress" events."""
     read: dict[str, str] = {}
     flipped = 0
@@ -137,7 +150,9 @@ def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example]
     vectors = encoder.encode([text for pair in pairs for text in pair]) if pairs else []
     alike = [float(vectors[2 * k] @ vectors[2 * k + 1]) for k in range(len(pairs))]
     rate, error = metrics.estimate_proportion(len(fooled), right)
-    texts = [{"original": a, "read": b, "similarity": alike[k], "edits": count_edits(a, b)} for k, (a, b) in enumerate(pairs)]
+    texts = [
+        {"original": a, "read": b, "similarity": alike[k], "edits": count_edits(a, b)} for k, (a, b) in enumerate(pairs)
+    ]
     texts.sort(key=lambda text: (text["edits"], -text["similarity"]))
     return {"model": reader.id, "seed": read_seed(reader.id),
             "n": len(examples), "right": right, "fooled": len(fooled), "rate": rate, "rate_se": error,
@@ -148,7 +163,7 @@ def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example]
 
 
 def read_perturbed(reader: Any, examples: Sequence[Example], radius: float,  # noqa: ANN401 (a model trained with RAR)
-               precision: Precision = "exact") -> tuple[list[bool], list[str]]:
+                   precision: Precision = "exact") -> tuple[list[bool], list[str]]:
     """Return whether k-PGD flips each text's prediction, and what the model reads in the attacked embeddings.
 
     Raises:

@@ -128,7 +128,7 @@ def make_pgd(radius: float) -> PGD:
 
 
 def measure_curve(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white box)
-             precision: Precision, stop: threading.Event
+                  precision: Precision, stop: threading.Event
              ) -> Any:  # noqa: ANN401 (a generator of events that returns the rows)
     """Attack a model at all radii; returns rows of `metrics.robustness_curve`, and yields "progress" events."""
     results = []
@@ -172,7 +172,7 @@ class Table4(UnderPGD):
             lines.append([f"`{model}`", *both, *paper, texts[model]])
         head = ["Model", *(f"At {r:g}" for r in RADII), "Paper at .075", "Paper at .1", "n"]
         return (format_table(head, lines) + "\nCosine of the clean and the attacked representation; below it their "
-                "distance.\n" + self._notes(mine))
+                                            "distance.\n" + self._notes(mine))
 
 
 @EXPERIMENTS.register("carl-rar/table5", title="CARL and RAR, Table 5", source=SOURCE)

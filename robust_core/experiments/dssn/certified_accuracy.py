@@ -85,8 +85,8 @@ class DssnCertifiedAccuracy(Experiment):
             total = len(seeds) * len(METHODS) * len(subject.scales or training.SCALES)
             try:
                 for row in certified_accuracy.run_experiment(subject.dataset, seeds, scales=subject.scales, n=n,
-                                                data_dir=options.data_dir, stability=subject.stability,
-                                                samples=subject.samples):
+                                                             data_dir=options.data_dir, stability=subject.stability,
+                                                             samples=subject.samples):
                     rows.append(row)
                     yield Event("progress", "", name, {"part": part, "done": len(rows), "total": total})
                     if stop.is_set():

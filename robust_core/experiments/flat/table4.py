@@ -63,8 +63,11 @@ class FlatTable4(Experiment):
         """Return what to measure: every attack on each model of SST-2 that is here."""
         known = [card.id for card in cards() if card.dataset == "sst2" and card.seed == 0]
         models = choose_known(known, options.models, "model")
-        return [Cell(model, attack, _count_sentences(model) if attack in COSTLY else None, LIMIT if attack in COSTLY else 0)
-                for attack in choose_known(ATTACKED, options.attacks, "attack") for model in models]
+        return [
+            Cell(model, attack, _count_sentences(model) if attack in COSTLY else None, LIMIT if attack in COSTLY else 0)
+            for attack in choose_known(ATTACKED, options.attacks, "attack")
+            for model in models
+        ]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack the models, each with the same sentences."""
@@ -87,11 +90,22 @@ class FlatTable4(Experiment):
         value, error = pool_seeds(rows, "accuracy_under_attack")
         return {
             "claim": f"accuracy_under_attack of {cell.model} on sst2/test with {cell.attack}, for {self.title}",
-            "command": shlex.join(words), "run": rows[0]["run"], "n": rows[0]["n"],
+            "command": shlex.join(words),
+            "run": rows[0]["run"],
+            "n": rows[0]["n"],
             "seeds": [read_seed(row["model"]) for row in rows],
-            "metric": "accuracy_under_attack", "value": value, "value_se": error, "thresholds": rows[0]["parameters"],
-            "details": {"experiment": self.name, "model": cell.model, "attack": cell.attack,
-                        "max_queries": cell.max_queries, "paper": _find_paper(cell.model, cell.attack), "rows": list(rows)},
+            "metric": "accuracy_under_attack",
+            "value": value,
+            "value_se": error,
+            "thresholds": rows[0]["parameters"],
+            "details": {
+                "experiment": self.name,
+                "model": cell.model,
+                "attack": cell.attack,
+                "max_queries": cell.max_queries,
+                "paper": _find_paper(cell.model, cell.attack),
+                "rows": list(rows),
+            },
         }
 
     def table(self, found: Sequence[Claim]) -> str:

@@ -50,13 +50,16 @@ class Ablation(EncoderTable):
         card = next((card for card in encoder_cards.cards() if card.id == "robustsentembed"), None)
         given = {} if card is None else dict(card.schedule)
         sentences = None if card is None else int(card.corpus["n"])
-        return {name: specs.parse_spec(name.partition("-")[0], "", given | off, name if "-" in name else "", 0, sentences)
-                for name, _, off in SETTINGS}
+        return {
+            name: specs.parse_spec(name.partition("-")[0], "", given | off, name if "-" in name else "", 0, sentences)
+            for name, _, off in SETTINGS
+        }
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the encoders that are here."""
-        names = choose_known([name for name in self.wanted() if options.models or name not in _ELSEWHERE], options.models,
-                       "encoder")
+        names = choose_known(
+            [name for name in self.wanted() if options.models or name not in _ELSEWHERE], options.models, "encoder"
+        )
         attacks = tuple(choose_known(list(ATTACKS), options.attacks, "attack"))
         found = yield from list_present(self, names, options, stop)
         for name, ids in found.items():
@@ -72,10 +75,18 @@ class Ablation(EncoderTable):
         words += f" --seeds {options.seeds}" if options.seeds > 1 else ""
         words += f" --n {options.n}" if options.n is not None else ""
         words += f" --precision {options.precision}" if options.precision != "exact" else ""
-        return {"claim": f"mean spearman of {name}, for {self.title}", "command": words, "run": "",
-                "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]), "seeds": [read_seed(i) for i in ids],
-                "metric": "spearman", "value": value, "value_se": error, "thresholds": {},
-                "details": {"experiment": self.name, "model": name, "rows": list(rows), "trained": describe_corpus(ids[0])}}
+        return {
+            "claim": f"mean spearman of {name}, for {self.title}",
+            "command": words,
+            "run": "",
+            "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]),
+            "seeds": [read_seed(i) for i in ids],
+            "metric": "spearman",
+            "value": value,
+            "value_se": error,
+            "thresholds": {},
+            "details": {"experiment": self.name, "model": name, "rows": list(rows), "trained": describe_corpus(ids[0])},
+        }
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a setting."""

@@ -38,7 +38,11 @@ class EncoderTable(Experiment):
 
     def wanted(self) -> dict[str, specs.EncoderSpec | None]:
         """Return the encoders of seed 0 by name, each with its training; None for the packaged one."""
-        return {"minilm": None, "simcse": specs.parse_spec("simcse"), "robustsentembed": specs.parse_spec("robustsentembed")}
+        return {
+            "minilm": None,
+            "simcse": specs.parse_spec("simcse"),
+            "robustsentembed": specs.parse_spec("robustsentembed"),
+        }
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Measure the encoders that are here."""
@@ -67,9 +71,9 @@ class EncoderTable(Experiment):
             words += ["--precision", options.precision] if options.precision != "exact" else []
             details = {"experiment": self.name, "model": name, "rows": list(mine), "trained": describe_corpus(ids[0])}
             yield {"claim": f"mean {self.metric} of {name}" + (f" under {attack}" if attack else "")
-                            + f", for {self.title}",
+                   + f", for {self.title}",
                    "command": shlex.join(words), "run": "", "n": sum(row["n"] for row in mine if
-                                                                       row["encoder"] == ids[0]),
+                                                                     row["encoder"] == ids[0]),
                    "seeds": [read_seed(i) for i in ids], "metric": self.metric, "value": value, "value_se": error,
                    "thresholds": mine[0].get("parameters", {}),
                    "details": details | ({"attack": attack} if attack else {})}
@@ -79,9 +83,16 @@ class EncoderTable(Experiment):
         mine = self.mine(found)
         if not mine:
             return ""
-        lines = [[ENCODERS.get(c["details"]["model"], c["details"]["model"]),
-                  *(format_figure(c["details"]["rows"], task) for task in self.tasks), format_percent(c["value"], c["value_se"]),
-                  describe_learning(c), ", ".join(map(str, c["seeds"]))] for c in order_encoders(mine, list(self.wanted()))]
+        lines = [
+            [
+                ENCODERS.get(c["details"]["model"], c["details"]["model"]),
+                *(format_figure(c["details"]["rows"], task) for task in self.tasks),
+                format_percent(c["value"], c["value_se"]),
+                describe_learning(c),
+                ", ".join(map(str, c["seeds"])),
+            ]
+            for c in order_encoders(mine, list(self.wanted()))
+        ]
         return format_table(["Encoder", *self.tasks.values(), "Mean", "Sentences", "Seeds"], lines) + "".join(
             f"\n{text}\n" for text in self.notes(mine))
 
@@ -111,7 +122,7 @@ def list_present(experiment: EncoderTable, names: Sequence[str], options: Option
     wanted = experiment.wanted()
     if options.train:
         yield from _train_missing([(order, seed) for name in names for seed in range(options.seeds)
-                             if (order := wanted[name]) is not None], options, stop)
+                                   if (order := wanted[name]) is not None], options, stop)
     known = {*encoders.list_names()}
     found: dict[str, list[str]] = {}
     missing: list[str] = []
@@ -122,19 +133,27 @@ def list_present(experiment: EncoderTable, names: Sequence[str], options: Option
             found[name] = here
     if missing:
         yield make_note(f"Not here and left out: {', '.join(missing)}; train with python -m robust_core reproduce "
-                   f"{experiment.name} --train.")
+                        f"{experiment.name} --train.")
     if not found:
         raise MissingResource("Every encoder of this experiment", "Train one with python -m robust_core train-encoder.")
     return found
 
 
 def group_rows(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
-            stop: threading.Event) -> Generator[Event, None, list[dict[str, Any]]]:
+               stop: threading.Event) -> Generator[Event, None, list[dict[str, Any]]]:
     """Evaluate encoders on kinds of tasks; hand on the events and return the rows."""
     rows: list[dict[str, Any]] = []
     loaded = [encoders.load(i, options.device) for i in ids]
-    for event in evaluation.evaluate_encoder(loaded, evaluation.list_tasks(kinds), attacks=attacks, n=options.n,
-                                      data_dir=options.data_dir, store=store, stop=stop, precision=options.precision):
+    for event in evaluation.evaluate_encoder(
+        loaded,
+        evaluation.list_tasks(kinds),
+        attacks=attacks,
+        n=options.n,
+        data_dir=options.data_dir,
+        store=store,
+        stop=stop,
+        precision=options.precision,
+    ):
         if event.kind == "row":
             rows.append(dict(event.data))
         else:
@@ -142,7 +161,9 @@ def group_rows(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str],
     return rows
 
 
-def _train_missing(asked: Sequence[tuple[specs.EncoderSpec, int]], options: Options, stop: threading.Event) -> Iterator[Event]:
+def _train_missing(
+    asked: Sequence[tuple[specs.EncoderSpec, int]], options: Options, stop: threading.Event
+) -> Iterator[Event]:
     for order, seed in asked:
         order = dataclasses.replace(order, seed=seed)
         if order.id in encoders.list_names() or stop.is_set():
@@ -235,8 +256,15 @@ class Attacks(EncoderTable):
                 mean = format_percent(statistics.fmean(values), None) if whole else "–"
                 first = next(iter(own.values()))
                 seeds = sorted({seed for c in own.values() for seed in c["seeds"]})
-                lines.append([ENCODERS[model], *(_write_attack_cell(own.get(a)) for a in names), mean, describe_learning(first),
-                              ", ".join(map(str, seeds))])
+                lines.append(
+                    [
+                        ENCODERS[model],
+                        *(_write_attack_cell(own.get(a)) for a in names),
+                        mean,
+                        describe_learning(first),
+                        ", ".join(map(str, seeds)),
+                    ]
+                )
         return format_table(["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences", "Seeds"], lines) + "".join(
             f"\n{text}\n" for text in self.notes(mine))
 

@@ -22,7 +22,7 @@ def find_embedding_layer(body: nn.Module) -> nn.Module:
 
 
 def run_gated(model: Any, body: nn.Module, rows: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
-          gate: Gate | None, **options: bool) -> Any:  # noqa: ANN401
+              gate: Gate | None, **options: bool) -> Any:  # noqa: ANN401
     """Run a model of the `transformers` library on word-embedding rows.
 
     Args:

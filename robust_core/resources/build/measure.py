@@ -49,7 +49,7 @@ def measure_neighbours(data: Path, wordnet: Path, seed: int = 0) -> dict[str, fl
               "antonyms": set(rng.sample(common(listed), 300))}
     learnt = antonyms - hidden["antonyms"]
     space = fit_vectors(make_features(data, vocabulary), vocabulary.words,
-                synonyms - hidden["ppdb"] - hidden["wordnet"], learnt)
+                        synonyms - hidden["ppdb"] - hidden["wordnet"], learnt)
     rows = find_nearest(space, vocabulary, learnt)
     near = {word: [vocabulary.words[i] for i, _ in row] for word, row in zip(vocabulary.words, rows, strict=True)}
 

@@ -167,7 +167,7 @@ def counter_fit(space: "torch.Tensor", attract: "torch.Tensor", repel: "torch.Te
 
 
 def _find_near_pairs(space: "torch.Tensor", rows: "torch.Tensor", least: float,
-                k: int = 10) -> "tuple[torch.Tensor, torch.Tensor]":
+                     k: int = 10) -> "tuple[torch.Tensor, torch.Tensor]":
     import torch
 
     pairs, cosines = [], []

@@ -110,7 +110,7 @@ def tag_with_nltk(texts: Sequence[list[str]], data: Path) -> Tagged:
         return nltk.pos_tag_sents(texts, tagset="universal")
     except LookupError as error:
         raise MissingResource("NLTK's tagger", "Put averaged_perceptron_tagger_eng and universal_tagset into "
-                              "DIR/nltk_data/taggers and build with --data DIR.") from error
+                                               "DIR/nltk_data/taggers and build with --data DIR.") from error
 
 
 def _read_wordnet_tags(folder: Path) -> dict[str, set[str]]:
@@ -130,7 +130,7 @@ def _read_wordnet_tags(folder: Path) -> dict[str, set[str]]:
 
 
 def _build_lexicon(silver: Tagged, swaps: list[tuple[list[str], int, bool]], tagged: Tagged,
-             listed: dict[str, set[str]]) -> dict[str, set[str]]:
+                   listed: dict[str, set[str]]) -> dict[str, set[str]]:
     """Return the tags of each word: where a place calls for a tag, does the word take it there often enough?"""
     usual: dict[str, Counter[str]] = defaultdict(Counter)
     for sentence in silver:
