@@ -8,8 +8,8 @@ import zlib
 
 import numpy as np
 import pytest
-from doubles import BagOfWords, Counting, Planted, WordEncoder, WordFiller
-from test_text import slow_window
+from helpers.doubles import BagOfWords, Counting, Planted, WordEncoder, WordFiller
+from helpers.texts import slow_window
 
 from robust_core import ATTACKS
 from robust_core.attacks import clare, constraints, transformations

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from doubles import SENTIMENT, BagOfWords, WordEncoder
+from helpers.doubles import SENTIMENT, BagOfWords, WordEncoder
 
 from robust_core import ATTACKS, datasets
 from robust_core.attacks.textattack import client, parts

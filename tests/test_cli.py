@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 import torch
-from doubles import BagOfWords, Planted, WordEncoder, WordReader
-from typer.testing import CliRunner, Result
+from helpers.cli import invoke, refused, rows
+from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
+from typer.testing import Result
 
-from robust_core import __main__ as cli
 from robust_core import encoders
 from robust_core.attacks import ATTACKS
 from robust_core.cli import one_text
@@ -68,29 +68,6 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = cards.save(card, weights, shared, root).folder
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(root))
     return folder
-
-
-def invoke(*arguments: str, stdin: str | bytes = b"") -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(cli.app, [str(a) for a in arguments], input=stdin, catch_exceptions=False)
-
-
-def rows(result: Result, code: int = 0) -> list[dict[str, Any]]:
-    """Return the rows of a JSON answer: one strict document and nothing else."""
-    assert result.exit_code == code, result.stderr
-    document = json.loads(result.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert list(document) == ["results"]
-    return document["results"]
-
-
-def refused(result: Result, *parts: str) -> None:
-    """Assert one plain line on stderr, nothing on stdout, exit code 2."""
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1
-    assert "Traceback" not in result.stderr
-    for part in parts:
-        assert part in result.stderr
 
 
 # Contracts.

@@ -6,10 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from doubles import BagOfWords, Counting
+from helpers.doubles import BagOfWords, Counting
+from helpers.experiments import MODELS, models  # noqa: F401 (a fixture)
+from helpers.pages import card
 from scipy.stats import kendalltau
-from test_experiments import MODELS, models  # noqa: F401 (a fixture)
-from test_pages import card
 
 from robust_core.claims import markdown
 from robust_core.claims.files import write_claim

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from test_models import BAD, GOOD, tiny_data
+from helpers.models import BAD, GOOD, tiny_data
 
 from robust_core import datasets
 from robust_core.defences import DEFENCES

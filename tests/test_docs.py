@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from doubles import BagOfWords
+from helpers.doubles import BagOfWords
 
 from robust_core import ATTACKS, Example
 from robust_core.experiments import readme

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from doubles import BagOfWords
+from helpers.doubles import BagOfWords
 
 from robust_core import EMBEDDING_ATTACKS, metrics
 from robust_core.attacks.embeddings import FGSM, PGD, attack_at_radii

@@ -6,10 +6,10 @@ import types
 
 import pytest
 import torch
-from doubles import BagOfWords, WordEncoder
-from test_cli import invoke, refused, rows
-from test_sentences import card as encoder_card
-from test_sentences import folder  # noqa: F401 (a fixture)
+from helpers.cli import invoke, refused, rows
+from helpers.doubles import BagOfWords, WordEncoder
+from helpers.encoders import card as encoder_card
+from helpers.encoders import folder  # noqa: F401 (a fixture)
 
 from robust_core import encoders
 from robust_core.claims.markdown import format_percent

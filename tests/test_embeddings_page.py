@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from doubles import BagOfWords
+from helpers.doubles import BagOfWords
+from helpers.pages import MODELS, ROOT, attacked, card, doubles, page, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
-from test_pages import MODELS, ROOT, attacked, card, doubles, page, settle  # noqa: F401 (a fixture)
 
 from robust_core.evaluation import embedding_space
 from robust_core.models import loading

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder, WordReader
+from helpers.doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder, WordReader
 
 from robust_core import encoders, metrics
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from doubles import BagOfWords, Counting
-from test_models import bert_config, word_model
+from helpers.doubles import BagOfWords, Counting
+from helpers.models import bert_config, word_model
 
 from robust_core import EXPLAINERS
 from robust_core.errors import BadInput, Incompatible

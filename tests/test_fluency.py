@@ -4,7 +4,7 @@ import math
 import threading
 
 import pytest
-from doubles import BagOfWords, Planted, WordEncoder, WordReader
+from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
 
 from robust_core import encoders
 from robust_core.evaluation import fluency

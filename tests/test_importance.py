@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from doubles import BagOfWords
+from helpers.doubles import BagOfWords
 
 from robust_core import EXPLAINERS, resources
 from robust_core.explainers import word_importance as importance

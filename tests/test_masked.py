@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from doubles import BagOfWords, WordEncoder
+from helpers.doubles import BagOfWords, WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -12,10 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from doubles import WordEncoder
+from helpers.doubles import WordEncoder
+from helpers.models import (
+    BAD,
+    CPU,
+    FAMILIES,
+    GOOD,
+    LABELS,
+    TEXTS,
+    bert_config,
+    tiny_data,
+    word_model,
+    write_hugging_face,
+)
+from helpers.texts import any_text, word
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_text import any_text, word
 from torch import nn
 
 from robust_core import ATTACKS, EXPLAINERS, datasets
@@ -39,10 +51,6 @@ from robust_core.types import Example
 
 torch.set_num_threads(1)
 quick = settings(max_examples=200, deadline=None, derandomize=True)
-CPU = torch.device("cpu")
-LABELS = ("negative", "positive")
-TEXTS = ["A good, clever movie that isn't dull at all!", "bad", "so very bad and dull, dull, dull",
-         "the film works well", "unbelievably clever story-telling \U0001f600 by them (really)"]
 
 
 # --- Tokenizers ----------------------------------------------------------------------------------
@@ -172,13 +180,6 @@ def test_owners_are_the_words_that_tokens_overlap():
 # --- Networks ------------------------------------------------------------------------------------
 
 
-def word_model(kind: type, seed: int = 0) -> TextClassifier:
-    """A random word model."""
-    torch.manual_seed(seed)
-    tokens = WordVocabulary(tuple(f"w{i}" for i in range(40)), 30)
-    return TextClassifier(f"double/{kind.__name__}", LABELS, kind(len(tokens), 2, width=16), tokens, CPU)
-
-
 @pytest.mark.parametrize("kind", [WordCNN, WordLSTM])
 def test_a_text_is_judged_alike_alone_and_in_any_batch(kind):
     model, rng = word_model(kind), np.random.default_rng(0)
@@ -232,14 +233,6 @@ def test_the_white_box_is_the_black_box(kind):
     assert torch.allclose(model.net.head(represented), model.logits(encoded.embeddings, encoded.mask))
 
 
-def bert_config(**changes) -> dict:
-    """A tiny BERT."""
-    return {"model_type": "bert", "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "intermediate_size": 32, "max_position_embeddings": 32, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
-            "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "hidden_act": "gelu",
-            "pad_token_id": 0} | changes
-
-
 def compare_bert(folder: Path) -> None:
     """Our forward pass against the library's, on the same files."""
     from transformers import BertModel
@@ -279,80 +272,6 @@ def test_the_encoder_refuses_what_it_is_not():
 
 
 # --- Hugging Face models ---------------------------------------------------------------------------
-
-CORPUS = [*TEXTS, "a good good bad bad film, movie and story; not very clever", "abcdefghijklmnopqrstuvwxyz 0123456789"]
-
-
-def word_piece():
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    return tokenizer, {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
-                       "mask_token": "[MASK]"}
-
-
-def byte_bpe():
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(
-        vocab_size=320, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
-    return tokenizer, {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>",
-                       "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
-
-
-def unigram():
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(CORPUS, trainers.UnigramTrainer(
-        vocab_size=90, special_tokens=special, unk_token="<unk>"))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    return tokenizer, {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "[CLS]", "sep_token": "[SEP]",
-                       "mask_token": "[MASK]"}
-
-
-SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
-         "max_position_embeddings": 66, "initializer_range": 0.6, "id2label": {0: "NEGATIVE", 1: "POSITIVE"},
-         "label2id": {"NEGATIVE": 0, "POSITIVE": 1}}
-FAMILIES = {
-    "bert": (word_piece, "Bert", {}),
-    "distilbert": (word_piece, "DistilBert", {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}),
-    "albert": (unigram, "Albert", {"embedding_size": 8}),
-    "roberta": (byte_bpe, "Roberta", {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
-    "deberta": (byte_bpe, "Deberta", {"pad_token_id": 1, "relative_attention": True, "pos_att_type": ["p2c", "c2p"],
-                                      "type_vocab_size": 0, "position_biased_input": False}),
-    "deberta-v2": (unigram, "DebertaV2", {"relative_attention": True, "pos_att_type": ["p2c", "c2p"],
-                                          "type_vocab_size": 0, "position_biased_input": False}),
-}
-
-
-def write_hugging_face(folder: Path, family: str) -> Path:
-    """Write a random sequence classifier and its tokenizer."""
-    import transformers
-
-    make, name, more = FAMILIES[family]
-    tokenizer, special = make()
-    config = getattr(transformers, f"{name}Config")(vocab_size=tokenizer.get_vocab_size(), **(SIZES | more))
-    torch.manual_seed(5)
-    model = getattr(transformers, f"{name}ForSequenceClassification")(config)
-    model.save_pretrained(folder, safe_serialization=True)
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -469,20 +388,6 @@ def test_a_folder_without_a_classifier_says_so(tmp_path):
 
 
 # --- Checkpoints -----------------------------------------------------------------------------------
-
-GOOD, BAD = ("good", "great", "clever", "fine", "lovely"), ("bad", "dull", "weak", "poor", "awful")
-
-
-def tiny_data(root: Path) -> Path:
-    """Forty texts whose one telling word gives the label, as sst2."""
-    (root / "sst2").mkdir(parents=True)
-    tails = ("", "to me", "indeed", "for us", "there")
-    pairs = [(head, tail) for head in ("film", "story", "cast", "end") for tail in tails]
-    rows = [f"the {head} was {words[i % 5]} {tail}\t{label}" for label, words in ((1, GOOD), (0, BAD))
-            for i, (head, tail) in enumerate(pairs)]
-    for split in ("train", "dev", "test"):
-        (root / "sst2" / f"{split}.tsv").write_text("text\tlabel\n" + "\n".join(rows) + "\n")
-    return root
 
 
 @pytest.fixture(scope="module")

@@ -3,26 +3,13 @@
 import json
 
 import pytest
+from helpers.uploads import BAD, GOOD, added, csv_file
 from typer.testing import CliRunner
 
 from robust_core import datasets, trainings, uploads
 from robust_core.__main__ import app
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import cards, loading
-
-GOOD = [f"a good film number {i}, with a comma and a \"quote\"" for i in range(30)]
-BAD = [f"a bad film number {i}" for i in range(20)]
-
-
-def csv_file(header: str = "id,review,stars") -> bytes:
-    quoted = ['"' + text.replace('"', '""') + '"' for text in [*GOOD, *BAD]]
-    rows = [f"{i},{text},{1 if i < 30 else 0}" for i, text in enumerate(quoted)]
-    return ("\ufeff" + "\r\n".join([header, *rows]) + "\r\n").encode()
-
-
-def added(name: str = "mine", content: bytes | None = None) -> datasets.DataSet:
-    table = uploads.read_upload("mine.csv", content or csv_file())
-    return uploads.add_dataset(name, table, "review", "stars", {"0": "thumbs down", "1": "thumbs up"})
 
 
 def test_every_kind_of_file_gives_the_same_table():

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from doubles import BagOfWords
+from helpers.doubles import BagOfWords
+from helpers.pages import MODELS, app, card, doubles, page, settle  # noqa: F401 (a fixture)
+from helpers.uploads import added
 from streamlit.testing.v1 import AppTest
-from test_own_data import added
-from test_pages import MODELS, app, card, doubles, page, settle  # noqa: F401 (a fixture)
 
 from robust_core import datasets
 from robust_core.models import loading

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from doubles import BagOfWords
+from helpers.doubles import BagOfWords
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.models import bert_config, tiny_data
 from safetensors.torch import load_file
-from test_models import bert_config, tiny_data
 from typer.testing import CliRunner
 
 from robust_core import train, trainings

@@ -7,9 +7,9 @@ import re
 import time
 
 import pytest
-from doubles import BagOfWords
+from helpers.doubles import BagOfWords
+from helpers.pages import MODELS, ROOT, app, attacked, doubles, page, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
-from test_pages import MODELS, ROOT, app, attacked, doubles, page, settle  # noqa: F401 (a fixture)
 
 from robust_core import datasets
 from robust_core.metrics import consistency

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from doubles import BagOfWords, WordEncoder
+from helpers.doubles import BagOfWords, WordEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,10 +1,10 @@
 """Cleaning, words and gaps, edits, alignment and diff, against slow versions of themselves."""
 
 import functools
-import math
 import re
 
 import pytest
+from helpers.texts import any_text, slow_window, word
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,16 +24,6 @@ from robust_core.text import (
 )
 
 quick = settings(max_examples=300, deadline=None, derandomize=True)
-
-PENN = ("``", "''", "'", "`", "-lrb-", "-RRB-", "-lsb-", "wo", "n't", "'s", "'S", "s", "gon", "na", "wan", "ta", "$",
-        "#", "3", "39;", "#39;", "#35;", "35;", "&amp;", "amp;", "&#39;", "lt;", "&lt;", "quot;", "<br", "/>", "<b",
-        "<br />", ">", ".", ",", "...", ". .", "!", "(", ")", "[", "]", "\\", "\u2019", "\u201c", "e", "\u0301",
-        "\u200b", "\x00", "&", ";", "\t", "\u00a0", "dogs", "it", "\u1e9b", "%", "\U0001f600", "\u0627", "\u4e2d",
-        "don't", "-", "*", "@")
-penn_text = st.lists(st.tuples(st.sampled_from(PENN), st.sampled_from(("", " ", " "))), max_size=30).map(
-    lambda parts: "".join(token + blank for token, blank in parts))
-any_text = st.one_of(st.text(max_size=60), penn_text)
-word = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9'\-]{0,4}[a-zA-Z0-9])?", fullmatch=True)
 few_words = st.lists(st.sampled_from(("a", "b", "c", "A", "dull")), max_size=7)
 
 
@@ -141,16 +131,6 @@ def test_the_words_of_an_edited_text_are_those_of_the_edited_draft(text, data):
     end = data.draw(st.integers(start, min(n, start + 1)))
     edited = draft.apply(Edit(start, end, tuple(data.draw(st.lists(word, max_size=1)))))
     assert Draft.of(edited.text).words == edited.words
-
-
-def slow_window(words: list[str], index: int, size: int) -> tuple[int, int]:
-    """The first and last word of TextAttack's window: half of it before the word, shifted inwards at the ends."""
-    half = (size - 1) / 2
-    if index - half < 0:
-        return 0, min(size - 1, len(words) - 1)
-    if index + half >= len(words):
-        return max(0, len(words) - size), len(words) - 1
-    return index - math.ceil(half), index + math.floor(half)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 14, 15, 16, 31])

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from test_models import BAD, GOOD, bert_config, tiny_data
+from helpers.models import BAD, GOOD, bert_config, tiny_data
 
 from robust_core import __version__, datasets
 from robust_core.defences import DEFENCES

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from helpers.uploads import csv_file
 from streamlit.testing.v1 import AppTest
-from test_own_data import csv_file
 
 from robust_core import paths, trainings
 from robust_core.errors import BadInput

@@ -1,0 +1,1 @@
+"""What several test files share: stand-ins, small data, and steps of the app and the command line."""

@@ -1,0 +1,44 @@
+"""Small data and cards for sentence encoders."""
+
+import dataclasses
+import gzip
+
+import pytest
+
+from robust_core.encoder_training.base import Schedule
+from robust_core.encoder_training.simcse import SimCSE
+from robust_core.models import encoder_cards
+from robust_core.registry import to_record
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of small data: sentences, reviews, pairs."""
+    data = tmp_path / "data"
+    for name in ("text", "sts", "sst2", "transfer"):
+        (data / name).mkdir(parents=True)
+    with gzip.open(data / "text" / "wiki_sentences.tsv.gz", "wt") as file:
+        file.write("text\n" + "\n".join([f"sentence number {i} here" for i in range(50)]
+                                        + ["a very held out sentence", "long " * 60]) + "\n")
+    words = ["good", "fine", "clever", "bad", "dull", "slow"]
+    for split, size in (("train", 30), ("dev", 12), ("test", 12)):
+        lines = [f"a {words[i % 6]} film {i % 5}\t{int(i % 6 < 3)}" for i in range(size)]
+        (data / "sst2" / f"{split}.tsv").write_text("text\tlabel\n" + "\n".join(lines) + "\n")
+    (data / "transfer" / "mr.tsv").write_text("text\tlabel\n" + "\n".join(
+        f"the {words[i % 6]} plot {i}\t{int(i % 6 < 3)}" for i in range(60)) + "\n")
+    rows = [("a good film", "a good film", 5), ("a good film", "a fine film", 3), ("a good film", "no cars here", 0),
+            ("a very held out sentence", "a very held sentence", 4), ("slow", "fast cars", 1)]
+    (data / "sts" / "stsb_test.tsv").write_text("genre\tfile\tscore\tsentence1\tsentence2\n" + "\n".join(
+        f"g\tf\t{score}\t{a}\t{b}" for a, b, score in rows) + "\n")
+    (data / "sts" / "stsb_dev.tsv").write_text((data / "sts" / "stsb_test.tsv").read_text())
+    (data / "sts" / "sts12.tsv").write_text("subset\tsplit\tscore\tsentence1\tsentence2\n" + "\n".join(
+        f"s\t{'train' if i == 4 else 'test'}\t{score}\t{a}\t{b}" for i, (a, b, score) in enumerate(rows)) + "\n")
+    return data
+
+
+def card(**changes) -> encoder_cards.EncoderCard:
+    values = {"id": "tiny", "method": to_record(SimCSE()), "schedule": dataclasses.asdict(Schedule()), "seed": 0,
+              "config": {"lora_scale": 2.0, "length": 16}, "corpus": {"n": 1, "sha256": ""},
+              "dev": {"after": 0.5, "before": 0.4, "step": 1}, "steps": 1, "seconds": 0.0, "device": "cpu", "bytes": 0,
+              "files": {}, "parent": "p", "version": "0", "folder": encoder_cards.Path()}
+    return encoder_cards.EncoderCard(**values | changes)
