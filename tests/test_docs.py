@@ -1,16 +1,14 @@
 """The code in README.md and docs/adding.md runs as printed."""
 
 import re
-from pathlib import Path
 
 import pytest
 from helpers.doubles import BagOfWords
 
 from robust_core import ATTACKS, Example
 from robust_core.experiments import readme
+from robust_core.paths import ROOT
 from robust_core.registry import to_record
-
-ROOT = Path(__file__).parents[1]
 
 
 def code(name: str) -> str:

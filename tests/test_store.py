@@ -21,10 +21,10 @@ from robust_core import paths
 from robust_core import store as stores
 from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput
+from robust_core.paths import ROOT
 from robust_core.store import FILE, ResultStore, Run, fingerprint_model, read_versions
 from robust_core.types import AttackResult, Example, Swap
 
-ROOT = Path(__file__).parents[1]
 RUN = Run({"name": "textfooler", "max_queries": 0}, {"sst2/cnn/base": "ab"}, {"dataset": "sst2"}, 0, {"torch": "2"},
           "cpu")
 

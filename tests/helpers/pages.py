@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import time
-from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -13,12 +12,12 @@ from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
 from robust_core import encoders
 from robust_core.attacks import ATTACKS
 from robust_core.models import loading, masked_lm
+from robust_core.paths import ROOT
 from robust_core.registry import param
 from ui import warm_up
 from ui.session import selection
 from ui.shared import loaded
 
-ROOT = Path(__file__).parents[1]
 TEXT = "a good clever movie"
 MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SLOW = {"slow": 0.0}

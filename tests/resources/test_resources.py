@@ -14,6 +14,7 @@ import pytest
 
 from robust_core import resources
 from robust_core.errors import BadInput, MissingResource
+from robust_core.paths import ROOT
 from robust_core.resources import (
     _tables,
     antonyms,
@@ -172,7 +173,7 @@ def test_importing_the_door_is_cheap_and_functions_win_over_modules() -> None:
     code = ("import sys, robust_core.resources as r; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules);"
             "import robust_core.resources.neighbour_table, robust_core.resources.antonym_table;"
             "assert callable(r.neighbours) and callable(r.antonyms) and r.neighbours('movie')")
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1], timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
 
 
 def test_unknown_attribute_is_an_attribute_error() -> None:
@@ -256,7 +257,7 @@ def test_synonyms_are_wordnets_words_of_all_senses() -> None:
 def test_synonyms_are_those_of_nltk_on_the_same_wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As TextAttack's WordSwapWordNet asks NLTK, word by word; needs the zip file and NLTK."""
     nltk = pytest.importorskip("nltk")
-    data = Path(os.environ.get("ROBUST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    data = Path(os.environ.get("ROBUST_DATA", ROOT.parent / "shared" / "data"))
     packed = data / "nltk_data" / "corpora" / "wordnet.zip"
     if not packed.is_file():
         pytest.skip("NLTK's WordNet is not here")

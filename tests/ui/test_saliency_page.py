@@ -8,11 +8,12 @@ import time
 
 import pytest
 from helpers.doubles import BagOfWords
-from helpers.pages import MODELS, ROOT, app, attacked, doubles, page, settle  # noqa: F401 (a fixture)
+from helpers.pages import MODELS, app, attacked, doubles, page, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
 from robust_core import datasets
 from robust_core.metrics import consistency
+from robust_core.paths import ROOT
 from robust_core.text import align, find_words
 from robust_core.types import Attribution, Example
 from ui import word_importance as words

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from robust_core.paths import ROOT
+
 REVIEW = "An exceedingly clever piece of cinema."
 
 

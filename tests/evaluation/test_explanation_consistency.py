@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers.doubles import BagOfWords, Counting
-from helpers.experiments import MODELS, models  # noqa: F401 (a fixture)
+from helpers.experiments import MODELS
 from helpers.pages import card
 from scipy.stats import kendalltau
 

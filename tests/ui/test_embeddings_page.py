@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers.doubles import BagOfWords
-from helpers.pages import MODELS, ROOT, attacked, card, doubles, page, settle  # noqa: F401 (a fixture)
+from helpers.pages import MODELS, attacked, card, doubles, page, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
 from robust_core.evaluation import embedding_space
 from robust_core.models import loading
+from robust_core.paths import ROOT
 from robust_core.types import Example
+from ui import embeddings
 from ui.shared import catalogue
 
 
@@ -77,7 +79,7 @@ def test_the_map_is_drawn_by_umap_where_that_is_installed(monkeypatch):
         def transform(self, points):
             return points[:, :2]
 
-    monkeypatch.setattr(embedding_space, "list_maps", lambda: ["pca", "umap"])
+    monkeypatch.setattr(embeddings, "list_maps", lambda: ["pca", "umap"])
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Double))
     at = opened()
     assert "principal components" in page(at)

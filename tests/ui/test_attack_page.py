@@ -10,13 +10,14 @@ import time
 import pytest
 import streamlit as st
 from helpers.doubles import BagOfWords, Planted
-from helpers.pages import MODELS, ROOT, SLOW, TEXT, Milder, app, attacked, click, page, query, settle
+from helpers.pages import MODELS, SLOW, TEXT, Milder, app, attacked, click, doubles, page, query, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource
 from robust_core.jobs.manager import JobManager
 from robust_core.models import loading, masked_lm
+from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from ui import frame
 from ui.attack import downloads

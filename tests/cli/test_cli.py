@@ -24,10 +24,10 @@ from robust_core.cli import one_text
 from robust_core.errors import MissingResource, UnknownName
 from robust_core.jobs import progress
 from robust_core.models import architectures, cards, loading, masked_lm
+from robust_core.paths import ROOT
 from robust_core.store import FILE, ResultStore
 from robust_core.types import Attribution
 
-ROOT = Path(__file__).parents[1]
 Run = Callable[..., Result]
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,13 +18,13 @@ from robust_core.__main__ import app
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import cards, loading
+from robust_core.paths import ROOT
 from robust_core.resources import minilm_folder
 from robust_core.train import loop, saving
 from robust_core.train.recipe import make_recipe
 from robust_core.train.saving import read_state, write_state
 
 torch.set_num_threads(1)
-ROOT = Path(train.__file__).parents[2]
 SHORT = {"rounds": 1, "clean_epochs": 1, "round_epochs": 1, "attacked": 8, "texts": "all"}
 
 

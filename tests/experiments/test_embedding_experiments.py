@@ -9,7 +9,6 @@ import torch
 from helpers.cli import invoke, refused, rows
 from helpers.doubles import BagOfWords, WordEncoder
 from helpers.encoders import card as encoder_card
-from helpers.encoders import folder  # noqa: F401 (a fixture)
 
 from robust_core import encoders
 from robust_core.claims.markdown import format_percent
@@ -121,7 +120,7 @@ class Named(WordEncoder):
 
 
 @pytest.fixture
-def stored(monkeypatch, folder):  # noqa: F811 (a fixture)
+def stored(monkeypatch, folder):
     """Put doubles in the place of the packaged encoder and of SimCSE."""
     monkeypatch.setattr(encoders, "list_names", lambda: ["minilm", "simcse"])
     monkeypatch.setattr(encoders, "load", lambda name, device="auto": Named(name))

@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -13,12 +12,12 @@ from streamlit.testing.v1 import AppTest
 from robust_core import paths, trainings
 from robust_core.errors import BadInput
 from robust_core.jobs import process
+from robust_core.paths import ROOT
 from ui import warm_up
 from ui.shared import catalogue, loaded
 from ui.train import progress
 from ui.widgets import charts
 
-ROOT = Path(__file__).parents[1]
 EPOCHS = [{"kind": "epoch", "epoch": i, "epochs": 4, "loss": 1 / i, "terms": {"loss": 1 / i, "cross_entropy": 0.9 / i},
            "rows": 160, "counts": i > 1, "dev_accuracy": accuracy, "seconds": float(i), "eta": 4.0 - i}
           for i, accuracy in enumerate((0.9, 0.6, 0.8, 0.7), 1)]

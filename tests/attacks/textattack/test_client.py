@@ -14,10 +14,10 @@ from robust_core import ATTACKS, datasets
 from robust_core.attacks.textattack import client, parts
 from robust_core.errors import MissingResource
 from robust_core.models import loading
+from robust_core.paths import ROOT
 from robust_core.text import Draft
 from robust_core.types import Example
 
-ROOT = Path(__file__).parents[1]
 BRIDGED = [name for name in ATTACKS if ATTACKS[name].__module__ == "robust_core.attacks.textattack.attacks"]
 HERE = [name for name in BRIDGED if name != "bert-attack"]
 
@@ -77,7 +77,7 @@ def test_what_bert_attack_misses_is_said_in_one_line():
 @pytest.fixture
 def fake(monkeypatch):
     """The bridge with a process that does what a text says, in place of TextAttack's."""
-    monkeypatch.setattr(client, "_COMMAND", (sys.executable, str(ROOT / "tests" / "fake_textattack.py")))
+    monkeypatch.setattr(client, "_COMMAND", (sys.executable, str(ROOT / "tests" / "helpers" / "fake_textattack.py")))
     monkeypatch.setattr(client, "_WORKER", None)
     yield ATTACKS["deepwordbug"]()
     if client._WORKER is not None:

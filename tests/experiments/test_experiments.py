@@ -18,6 +18,7 @@ from robust_core.experiments import EXPERIMENTS, comparison, readme
 from robust_core.experiments.base import Experiment, Options, pool_seeds
 from robust_core.experiments.flat import table4
 from robust_core.experiments.flat.table5 import measure_mean_importance
+from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from robust_core.types import Example
 
@@ -120,7 +121,7 @@ def test_what_it_does_not_have_is_refused(models, tmp_path):
 
 # --- Defences beside their base models -------------------------------------------------------------
 
-PLANS = sorted((Path(__file__).parents[1] / "bench" / "plans").glob("*.json"))
+PLANS = sorted((ROOT / "bench" / "plans").glob("*.json"))
 PLANNED = ("flat/table2", "flat/table3", "flat/table5", "flat/table8", "flat/table10", "flat/figure6",
            "carl-rar/table2")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from robust_core.paths import ROOT
 
 
 def compared(own_runs: Path, *options: str) -> list[dict]:

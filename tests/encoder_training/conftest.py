@@ -1,0 +1,3 @@
+"""Fixtures that the tests of this folder share."""
+
+from helpers.encoders import folder  # noqa: F401

@@ -1,0 +1,3 @@
+"""Fixtures that the tests of this folder share."""
+
+from helpers.experiments import models  # noqa: F401
