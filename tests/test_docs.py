@@ -66,11 +66,25 @@ def test_a_table_that_differs_is_named_and_mended(tmp_path):
 
 def test_the_map_of_the_tree_is_the_tree():
     text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Where things are")[1].split("## Safety")[0]
-    lines = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    shown = [name.rstrip("/") for line in lines for name in re.findall(r"`([^`]+)`", line)]
+    first = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    shown = [name.rstrip("/") for cell in first for name in re.findall(r"`([^`]+)`", cell)]
     folders = {str(path.parent.relative_to(ROOT)) for top in ("robust_core", "ui", "pages", "bench")
                for path in (ROOT / top).rglob("*.py")}
     assert folders <= set(shown) and len(shown) == len(set(shown))
     assert all((ROOT / name).exists() for name in shown)
-    assert all((ROOT / "robust_core" / name).exists() for name in re.findall(r"`(\w+\.py)`", text)
-               if name not in ("app.py",) and f"`{name}`" in text.split("the engine; at its top")[1].splitlines()[0])
+    for line in (line for line in text.splitlines() if line.startswith("| `")):
+        folder, files = line.split("|")[1:3]
+        for name in re.findall(r"`(\w+\.py)`", files):
+            assert (ROOT / folder.strip(" `/") / name).exists(), name
+
+
+def test_the_walks_through_the_tree_name_what_is_there():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:robust_core|ui|pages|attacks|tests)/[\w/]+\.py)", text))
+    assert len(paths) > 20
+    for path in paths:
+        assert any((root / path).exists() for root in (ROOT, ROOT / "robust_core")), path
+    named = re.findall(r"`([\w/]+\.py): (\w+)`", text)
+    assert len(named) > 20
+    for path, name in named:
+        assert re.search(rf"^(def|class) {name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), (path, name)
