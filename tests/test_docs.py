@@ -87,4 +87,5 @@ def test_the_walks_through_the_tree_name_what_is_there():
     named = re.findall(r"`([\w/]+\.py): (\w+)`", text)
     assert len(named) > 20
     for path, name in named:
-        assert re.search(rf"^(def|class) {name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), (path, name)
+        code = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^(def|class) {name}\b", code, re.MULTILINE), (path, name)
