@@ -105,7 +105,7 @@ def need_masked_model() -> None:
                               f"Where there is a network: hf download {MASKED_MODEL}")
 
 
-def make_sentence_constraint(alike: Alike, least: float, **options: object) -> TextAttackPart:
+def make_sentence_constraint(alike: Alike, least: float, **options: TextAttackPart) -> TextAttackPart:
     """Return TextAttack's constraint on sentences (its windows, its comparisons) with our cosines."""
     import torch
     from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
