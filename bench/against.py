@@ -30,7 +30,7 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
     """Return for each result of ours whether TextAttack flips the same sentence, and its queries."""
     import torch
 
-    search = recipes.build_recipe(attack.name, parts.wrap_victim(model.predict_proba),
+    search = recipes.build_recipe(to_record(attack), parts.wrap_victim(model.predict_proba),
                                   parts.make_alike(encoder.encode))
     search.goal_function.query_budget = attack.max_queries
     found = []

@@ -93,7 +93,7 @@ class Sides:
             a, b = np.split(self.encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
             return (a * b).sum(axis=1)
 
-        theirs = recipes.build_recipe(self._ours.name, wrap_victim(self.model.predict_proba), alike)
+        theirs = recipes.build_recipe(to_record(self._ours), wrap_victim(self.model.predict_proba), alike)
         if self._ours.max_queries:
             theirs.goal_function.query_budget = self._ours.max_queries
         return theirs

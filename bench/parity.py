@@ -98,7 +98,7 @@ class Watched:
     def __init__(self, name: str, model: Any, encoder: Any) -> None:  # noqa: ANN401
         # Batches of other sizes give other last bits, and TextAttack would decide exact ties by these.
         victim = parts.wrap_victim(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
-        self._attack = recipes.build_recipe(name, victim, parts.make_alike(encoder.encode))
+        self._attack = recipes.build_recipe(to_record(ATTACKS[name]()), victim, parts.make_alike(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
         ranked, asked = getattr(search, "_get_index_order", None), goal.get_results
         moved = search.get_transformations

@@ -139,7 +139,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
         BadInput: The file cannot be read or holds no texts, or a row has no known label.
     """
     path, labels = find(name, split, data_dir), describe(name).labels
-    examples = []
+    examples, text_at, label_at = [], 0, 0
     for number, line in enumerate(_read_lines(path)):
         columns = line.split("\t")
         if number == 0:

@@ -17,8 +17,9 @@ from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import encoder_cards
 from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
 from robust_core.models.screening import make_probes, measure_noise
+from robust_core.protocols import Encoder
 from robust_core.text import clean
-from robust_core.types import Encoder, Noise
+from robust_core.types import Noise
 
 if TYPE_CHECKING:
     from robust_core.models.encoder_cards import EncoderCard

@@ -23,6 +23,7 @@ from typing import Any
 from robust_core import __version__
 from robust_core.errors import BadInput
 from robust_core.paths import runs_folder
+from robust_core.protocols import Classifier, HasCard, HasNetwork
 from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
@@ -82,19 +83,24 @@ def read_versions() -> dict[str, str]:
     return found
 
 
-def fingerprint_model(model: Any) -> str:  # noqa: ANN401 (any classifier)
+def shows_weights(model: Classifier) -> bool:
+    """Return whether a model's fingerprint tells what it has learnt; otherwise it is known by its id alone."""
+    return (isinstance(model, HasCard) and model.card is not None) or (
+        isinstance(model, HasNetwork) and model.net is not None)
+
+
+def fingerprint_model(model: Classifier) -> str:
     """Return a SHA-256 that changes with a model: of its card's file sums and sizes, or else of its weights.
 
     A model that has neither a card nor a network is known by its id alone.
     """
-    card, digest = getattr(model, "card", None), hashlib.sha256()
-    if card is not None:
+    digest = hashlib.sha256()
+    if isinstance(model, HasCard) and (card := model.card) is not None:
         parts = {"files": dict(card.files), "config": _to_plain(card.config), "parent": card.parent}
         digest.update(json.dumps(parts, sort_keys=True).encode())
         return digest.hexdigest()
     digest.update(model.id.encode())
-    network = getattr(model, "net", None)
-    if network is not None:
+    if isinstance(model, HasNetwork) and (network := model.net) is not None:
         for name, tensor in sorted(network.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
     return digest.hexdigest()

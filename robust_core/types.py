@@ -1,14 +1,12 @@
-"""Frozen values that travel between the parts, and the protocols that models fulfil.
+"""Frozen values that travel between the parts; what models offer stands in `robust_core.protocols`.
 
 Spans are half-open character ranges `[start, end)` into the text they belong to.
 Probabilities lie in 0..1; percent exists only in the user interface.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
-
-import numpy as np
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import torch
@@ -274,72 +272,3 @@ class Encoded(NamedTuple):
     owner: "torch.Tensor"
     spans: list[tuple[Span, ...]]
     pad: "torch.Tensor"
-
-
-class Classifier(Protocol):
-    """Anything that turns texts into class probabilities."""
-
-    id: str
-    labels: tuple[str, ...]
-
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (n, classes) float32 probabilities."""
-        ...
-
-
-class TokenClassifier(Classifier, Protocol):
-    """A classifier whose tokenizer can be spliced word by word: the fast door for attacks."""
-
-    def unit_ids(self, unit: str) -> tuple[int, ...]:
-        """Return the token ids of one word or of the characters between two words."""
-        ...
-
-    def row(self, pieces: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-        """Join the ids of units to a whole input, special tokens added, cut at the model's length."""
-        ...
-
-    def proba_from_ids(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """Return (n, classes) float32 probabilities of token id rows."""
-        ...
-
-
-class WhiteBox(Classifier, Protocol):
-    """A classifier that shows its inside, for gradients and perturbations on embeddings."""
-
-    @property
-    def unit(self) -> float:
-        """Mean norm of its token embeddings: the unit in which perturbations are measured."""
-        ...
-
-    def embed(self, texts: Sequence[str]) -> Encoded:
-        """Return the token embeddings of texts."""
-        ...
-
-    def logits(self, embeddings: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
-        """Return (n, classes) scores before softmax, from (n, t, d) embeddings."""
-        ...
-
-    def representation(self, embeddings: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
-        """Return the (n, d) vector that the last linear layer reads."""
-        ...
-
-
-class MaskedLanguageModel(Protocol):
-    """A masked language model."""
-
-    id: str
-    batch: int
-
-    def fill(self, blanks: Sequence[Blank], most: int) -> list[list[tuple[str, float]]]:
-        """Return for each blank at most `most` of the words it allows, with log-probabilities, likeliest first."""
-        ...
-
-
-class Encoder(Protocol):
-    """A sentence encoder."""
-
-    id: str
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (n, d) float32 rows of length one."""
-        ...

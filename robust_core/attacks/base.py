@@ -13,16 +13,17 @@ from robust_core.attacks.engine.requests import Candidate, Judge, Request, Searc
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.errors import BadInput
-from robust_core.registry import check_parameters, param, to_record
+from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel, count_readable_words, is_token_classifier
+from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.text import Draft, diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, MaskedLanguageModel, Precision
+from robust_core.types import AttackResult, Event, Example, Precision
 
 if TYPE_CHECKING:
     from robust_core.attacks.engine.search_state import SearchState
 
 
 @dataclasses.dataclass(frozen=True)
-class Attack:
+class Attack(Method):
     """A word-substitution attack; a member writes `search` and nothing else.
 
     Attributes:
@@ -79,7 +80,7 @@ class Attack:
         if len({victim.id for victim in victims}) < len(victims):
             raise BadInput("Two victims have the same id, so that their results could not be told apart.")
         yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,
-                             masked=masked or getattr(self, "masked_model", "minilm"), similarity=similarity).run(
+                             masked=masked or to_record(self).get("masked_model", "minilm"), similarity=similarity).run(
                                  _check_each(examples, victims))
 
     def attempt(self, example: Example, victim: Classifier, tally: "SearchState", seed: int, *, compared: bool = True
@@ -96,9 +97,7 @@ class Attack:
         elif tally.ending:
             outcome = "stopped"
         else:
-            reads = getattr(victim, "readable_words", None)
-            reach = min(len(draft.words), reads(example.text)) if reads else len(draft.words)
-            target = Target(example, draft, reference, before, reach)
+            target = Target(example, draft, reference, before, count_readable_words(victim, example.text))
             tally.searching = True
             try:
                 best = yield from self.search(target, make_generator(seed, example.uid))
@@ -157,12 +156,11 @@ def _ask_similarity(original: str, perturbed: str) -> Generator[Request, Any, fl
 def _note_unknown_words(victim: Classifier, example: Example, best: Candidate, reference: int
                    ) -> Generator[Request, Any, tuple[str, ...]]:
     """Say so when a word model flips only because new words are unknown to it."""
-    unknown = getattr(victim, "unknown", None)
     before, after = Draft.of(example.text), best.draft
-    if unknown is None or len(before.words) != len(after.words):
+    if not is_token_classifier(victim) or len(before.words) != len(after.words):
         return ()
     odd = [i for i, (old, new) in enumerate(zip(before.words, after.words, strict=True))
-           if old != new and unknown(new) and not unknown(old)]
+           if old != new and victim.unknown(new) and not victim.unknown(old)]
     if not odd:
         return ()
     known = dataclasses.replace(after, words=tuple(

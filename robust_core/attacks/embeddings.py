@@ -6,12 +6,12 @@ What a member says is how to climb; what all share is written once: labels, batc
 import dataclasses
 import random
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, final
 
-from robust_core.errors import Incompatible
 from robust_core.models.device import gradient_autocast
-from robust_core.registry import Registry, check_parameters, param, to_record
-from robust_core.types import EmbeddingAttackResult, Encoded, Example, Precision, WhiteBox
+from robust_core.protocols import Classifier, WhiteBox, need_white_box
+from robust_core.registry import Method, Registry, check_parameters, param, to_record
+from robust_core.types import EmbeddingAttackResult, Encoded, Example, Precision
 
 if TYPE_CHECKING:
     import torch
@@ -22,10 +22,8 @@ EMBEDDING_ATTACKS = Registry("embedding attack", ("robust_core.attacks.embedding
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddingAttack:
+class EmbeddingAttack(Method):
     """A way to perturb the word embeddings of a text; its fields are its parameters."""
-
-    name: ClassVar[str]
 
     radius: float = param(0.1, "Largest perturbation, in mean token-embedding norms", low=0.0, high=100.0)
     norm: str = param("l2", "How it is measured: over the whole text, or its largest coordinate",
@@ -40,7 +38,7 @@ class EmbeddingAttack:
         raise NotImplementedError
 
     @final
-    def run(self, model: WhiteBox, examples: Sequence[Example], *, seed: int = 0,
+    def run(self, model: Classifier, examples: Sequence[Example], *, seed: int = 0,
             batch: int = 32, precision: Precision = "exact") -> Iterator[EmbeddingAttackResult]:
         """Attack examples, short texts first; misclassified ones too, since their representations are of interest.
 
@@ -54,8 +52,7 @@ class EmbeddingAttack:
         Raises:
             Incompatible: The model shows no gradients.
         """
-        if not hasattr(model, "embed"):
-            raise Incompatible(f"{model.id} shows no gradients; {self.name} needs a white box.")
+        model = need_white_box(model, self.name)
         ordered = sorted(examples, key=lambda e: len(e.text))
         for start in range(0, len(ordered), batch):
             yield from self._batch(model, ordered[start: start + batch], seed, precision)

@@ -16,7 +16,7 @@ from robust_core.certify.theorem import (
     split_inputs,
 )
 from robust_core.errors import BadInput
-from robust_core.registry import check_parameters, param
+from robust_core.registry import Method, check_parameters, param
 from robust_core.types import Certificate
 
 # Rows of inputs, (m, *shape) float32, to (m,) class indices.
@@ -27,11 +27,9 @@ _ROOM = 32_000_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Smoother:
+class Smoother(Method):
     """A way to blur inputs and to certify the majority's answer; a member writes `noisy` and `certify_one`."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
     deterministic: ClassVar[bool] = False
 
     scale: float = param(2.0, "Lambda: half the width of a cell, or the largest noise; inputs reach from 0 to 1",

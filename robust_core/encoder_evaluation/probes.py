@@ -10,8 +10,9 @@ import numpy as np
 from robust_core import datasets
 from robust_core.errors import BadInput
 from robust_core.metrics import estimate_proportion
+from robust_core.protocols import Encoder
 from robust_core.text import clean
-from robust_core.types import Encoder, Example
+from robust_core.types import Example
 
 # MR, CR, SUBJ and MPQA have no test set: ten folds, as in SentEval. The others have their own splits.
 FOLDED = {"mr": "transfer/mr", "cr": "transfer/cr", "subj": "transfer/subj", "mpqa": "transfer/mpqa"}

@@ -13,9 +13,10 @@ from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation.victims import make_victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
+from robust_core.protocols import Encoder
 from robust_core.registry import to_record
 from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
-from robust_core.types import Encoder, Event, Precision
+from robust_core.types import Event, Precision
 
 KINDS = ("sts", "transfer", "attacks")
 # Attacked sentences of each set, drawn with seed 0, the same for every encoder.

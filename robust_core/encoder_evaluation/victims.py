@@ -7,7 +7,7 @@ import numpy as np
 
 from robust_core.encoder_evaluation.probes import Probe
 from robust_core.encoders import MeanPooled
-from robust_core.types import Encoder
+from robust_core.protocols import Encoder
 
 
 class BlackBoxClassifier:

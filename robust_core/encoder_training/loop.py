@@ -12,10 +12,10 @@ from robust_core.encoder_training.networks import SentenceBatch, Training
 from robust_core.encoder_training.objectives import Objective
 from robust_core.errors import BadInput
 from robust_core.models.batching import pad_rows, split_batches
+from robust_core.protocols import Encoder
 from robust_core.text import clean
 from robust_core.train.batches import compute_rate, shuffle
 from robust_core.train.recipe import Recipe
-from robust_core.types import Encoder
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.base import Schedule
@@ -122,7 +122,7 @@ class EncoderLoop:
 class _Asked:
     """The encoder under training, asked for vectors."""
 
-    id = "training"
+    id, batch = "training", 64
 
     def __init__(self, training: Training) -> None:
         self._training = training

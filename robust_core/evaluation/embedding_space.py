@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks.embeddings import PGD
+from robust_core.protocols import ReadsBack, WhiteBox
 from robust_core.text import Draft, Edit, align
-from robust_core.types import AttackResult, WhiteBox
+from robust_core.types import AttackResult
 
 
 def attack_path(original: str, perturbed: str, result: AttackResult | None = None) -> list[str]:
@@ -118,7 +119,7 @@ def find_nearest(corpus: np.ndarray, vector: np.ndarray, k: int) -> list[int]:
     return np.argsort(-(corpus @ vector), kind="stable")[:k].tolist()
 
 
-def attack_embeddings(model: Any, text: str, radii: Sequence[float], steps: int = 10) -> list[dict[str, Any]]:  # noqa: ANN401
+def attack_embeddings(model: WhiteBox, text: str, radii: Sequence[float], steps: int = 10) -> list[dict[str, Any]]:
     """Attack the embeddings of one text at several radii.
 
     Args:
@@ -147,8 +148,8 @@ def attack_embeddings(model: Any, text: str, radii: Sequence[float], steps: int 
         with torch.no_grad():
             moved = model.representation(rows + delta, mask).float()
             proba = model.logits(rows + delta, mask).float().softmax(-1)[0].tolist()
-        reads = getattr(getattr(model, "net", None), "reconstruction", None) is not None
+        read = model.read_back(rows + delta, mask)[0] if isinstance(model, ReadsBack) and model.reads_back else None
         found.append({"radius": radius, "proba": proba, "distance": float((moved - clean).norm()),
                       "cosine": float(torch.nn.functional.cosine_similarity(clean, moved)[0]),
-                      "read": model.read_back(rows + delta, mask)[0] if reads else None})
+                      "read": read})
     return found

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from robust_core import metrics
 from robust_core.evaluation import checks
+from robust_core.explainers.base import Explainer
+from robust_core.protocols import Classifier, count_readable_words
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, fingerprint_model
+from robust_core.store import ResultStore, Run, fingerprint_model, shows_weights
 from robust_core.text import Draft, align, find_words
 from robust_core.types import AttackResult, Attribution, Event
 
@@ -21,7 +23,7 @@ _MEANS = ("kendall_tau", "top_k", "top_k_random")
 _KEPT = 500_000
 
 
-def compare_explanations(model: Any, explainer: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
+def compare_explanations(model: Classifier, explainer: Explainer, results: Sequence[AttackResult],
                          part: str, stop: threading.Event, store: ResultStore | None = None, run: str = "",
              ) -> Iterator[Event | dict[str, Any]]:
     """Compare attributions of originals and perturbed texts.
@@ -56,8 +58,7 @@ def compare_explanations(model: Any, explainer: Any, results: Sequence[AttackRes
         yield Event("progress", chunk[-1].example.uid, model.id, progress | {"done": len(found)})
         if stop.is_set():
             return
-    lengths = {r.example.uid: min(model.readable_words(r.example.text), len(find_words(r.example.text)))
-               for r in ended if r.example.uid not in found}
+    lengths = {r.example.uid: count_readable_words(model, r.example.text) for r in ended if r.example.uid not in found}
     yield from summarise_comparisons(explainer.name, ended, found, lengths)
 
 
@@ -91,18 +92,18 @@ def summarise_comparisons(explain: str, results: Sequence[AttackResult], found: 
         yield row | {"warnings": checks.list_warnings((), marks)}
 
 
-def _make_key(model: Any, explainer: Any) -> str | None:  # noqa: ANN401
+def _make_key(model: Classifier, explainer: Explainer) -> str | None:
     """Return what explanations of originals are kept under; None where they cannot be kept.
 
     A model of a hub has its weights hashed, so this is asked once a comparison and not once a batch of texts.
     """
-    # Without card and network a model is known by its id alone, which does not change when it learns.
-    if not explainer.alone or all(getattr(model, name, None) is None for name in ("card", "net")):
+    # A model that is known by its id alone has the same id after it has learnt more.
+    if not explainer.alone or not shows_weights(model):
         return None
     return fingerprint_model(model) + json.dumps(to_record(explainer), sort_keys=True)
 
 
-def _compare_records(model: Any, explainer: Any, results: Sequence[AttackResult], key: str | None,  # noqa: ANN401
+def _compare_records(model: Classifier, explainer: Explainer, results: Sequence[AttackResult], key: str | None,
              ) -> Iterator[tuple[AttackResult, dict[str, Any]]]:
     """Compare both texts of each result, class by class, and average over the classes.
 
@@ -125,7 +126,7 @@ class _Originals:
         self._room, self._lock = room, threading.Lock()
         self._kept: OrderedDict[tuple[str, str], tuple[Attribution, ...]] = OrderedDict()
 
-    def pairs(self, model: Any, explainer: Any, results: Sequence[AttackResult], key: str | None,  # noqa: ANN401
+    def pairs(self, model: Classifier, explainer: Explainer, results: Sequence[AttackResult], key: str | None,
               ) -> list[list[tuple[Attribution, Attribution]]]:
         """Return for each result, and each class, the attributions of its original and of its perturbed text."""
         perturbed = [r.perturbed for r in results]

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics
+from robust_core.protocols import Classifier
 from robust_core.types import AttackResult, Event
 
 _EVERY = 32
 
 
-def evaluate_transfer(source: str, victim: Any, results: Sequence[AttackResult],  # noqa: ANN401 (any classifier)
+def evaluate_transfer(source: str, victim: Classifier, results: Sequence[AttackResult],
                       known: Mapping[str, AttackResult], part: str, stop: threading.Event,
                 ) -> Iterator[Event | dict[str, Any]]:
     """Let one model judge the texts that an attack made against another model.
@@ -66,5 +67,5 @@ def _find_top(proba: Sequence[float]) -> int:
     return max(range(len(proba)), key=lambda i: proba[i])
 
 
-def _predict(victim: Any, text: str) -> int:  # noqa: ANN401
+def _predict(victim: Classifier, text: str) -> int:
     return _find_top(victim.predict_proba([text])[0])

@@ -2,16 +2,15 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
-from robust_core.errors import Incompatible
-from robust_core.registry import check_parameters, to_record
+from robust_core.protocols import Classifier, need_white_box
+from robust_core.registry import Method, check_parameters, to_record
 from robust_core.text import clean
-from robust_core.types import Attribution, Classifier, Span
+from robust_core.types import Attribution, Span
 
 
 @dataclasses.dataclass(frozen=True)
-class Explainer:
+class Explainer(Method):
     """A way to give each word of a text a score; a member writes `attribute`.
 
     Attributes:
@@ -30,7 +29,7 @@ class Explainer:
     def __post_init__(self) -> None:
         check_parameters(self)
 
-    def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
+    def attribute(self, model: Classifier, texts: list[str], targets: list[int]) -> list[Attribution]:
         """Explain cleaned texts that are not empty, each towards its target class; see `explain`."""
         raise NotImplementedError
 
@@ -48,9 +47,8 @@ class Explainer:
         Raises:
             Incompatible: The explainer needs gradients and the model shows none.
         """
-        if self.white_box and not hasattr(model, "embed"):
-            raise Incompatible(f"{model.id} shows no gradients; {type(self).title.lower()} "  # type: ignore[attr-defined]
-                               "needs a white box.")
+        if self.white_box:
+            need_white_box(model, self.title.lower())
         cleaned = [clean(text) for text in texts]
         full = [i for i, text in enumerate(cleaned) if text]
         found = self.attribute(model, [cleaned[i] for i in full], [targets[i] for i in full])

@@ -1,12 +1,13 @@
 """How far to trust an explanation: does the prediction rest on the words that it puts first?"""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from robust_core import metrics
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.occlusion import OcclusionQuery
+from robust_core.protocols import Classifier
 from robust_core.registry import from_record
 from robust_core.types import Attribution
 
@@ -30,7 +31,7 @@ class Faithfulness(NamedTuple):
     random_sufficiency: float
 
 
-def measure_faithfulness(model: Any, attribution: Attribution) -> Faithfulness:  # noqa: ANN401 (any classifier)
+def measure_faithfulness(model: Classifier, attribution: Attribution) -> Faithfulness:
     """Measure how much of the prediction the words with the highest scores carry.
 
     The first words are the top 1, 5, 10, 20 and 50 % of those that the model reads, at least one. They are taken away
@@ -60,7 +61,7 @@ def measure_faithfulness(model: Any, attribution: Attribution) -> Faithfulness: 
     return Faithfulness(float(without[0]), float(alone[0]), float(without[1:].mean()), float(alone[1:].mean()))
 
 
-def measure_repeatability(model: Any, attribution: Attribution, seeds: int = 4) -> tuple[float, float]:  # noqa: ANN401
+def measure_repeatability(model: Classifier, attribution: Attribution, seeds: int = 4) -> tuple[float, float]:
     """Explain again with other seeds, where the explainer has one.
 
     Returns:

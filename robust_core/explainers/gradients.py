@@ -2,14 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer, allow_gap
+from robust_core.protocols import Classifier, StraightLine, WhiteBox, need_white_box
 from robust_core.registry import param
-from robust_core.types import Attribution, Encoded, WhiteBox
+from robust_core.types import Attribution, Encoded
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +36,9 @@ class IntegratedGradients(Explainer):
     steps: int = param(50, "Gauss-Legendre steps to begin with", low=2, high=400)
     max_steps: int = param(400, "Most steps", low=2, high=1600)
 
-    def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
+    def attribute(self, model: Classifier, texts: list[str], targets: list[int]) -> list[Attribution]:
         """Explain texts by integrated gradients of the softmax probability; classes of a text share forward passes."""
+        model = need_white_box(model, self.title.lower())
         results: dict[tuple[str, int], Attribution] = {}
         open_, steps = list(dict.fromkeys(zip(texts, targets, strict=True))), self.steps
         while open_:
@@ -53,18 +55,16 @@ class IntegratedGradients(Explainer):
                      and results[pair].gap > allow_gap(results[pair].total)]
         return [results[pair] for pair in zip(texts, targets, strict=True)]
 
-    def _attribute(self, model: Any, texts: list[str], classes: Sequence[int], steps: int  # noqa: ANN401
+    def _attribute(self, model: WhiteBox, texts: list[str], classes: Sequence[int], steps: int
                    ) -> Iterator[Attribution]:
         """Explain different texts, each towards the same classes."""
         encoded = model.embed(texts)
-        way = (
-            _integrate_along
-            if getattr(model, "straight", False)
-            else _attribute_by_captum
-            if len(classes) == 1
-            else _integrate_at_once
-        )
-        tokens, totals = way(model, encoded, classes, steps)
+        if isinstance(model, StraightLine) and model.straight:
+            tokens, totals = _integrate_along(model, encoded, classes, steps)
+        elif len(classes) == 1:
+            tokens, totals = _attribute_by_captum(model, encoded, classes, steps)
+        else:
+            tokens, totals = _integrate_at_once(model, encoded, classes, steps)
         gaps = (tokens.sum(-1) - totals).abs()
         for k, target in enumerate(classes):
             for i, text in enumerate(texts):
@@ -84,11 +84,12 @@ class InputXGradient(Explainer):
     white_box = True
     alone = True
 
-    def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
+    def attribute(self, model: Classifier, texts: list[str], targets: list[int]) -> list[Attribution]:
         """Explain texts by input x gradient of the softmax probability."""
         import torch
         from captum.attr import InputXGradient as Captum
 
+        model = need_white_box(model, self.title.lower())
         results: dict[int, Attribution] = {}
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(order), _CHUNK):
@@ -126,7 +127,7 @@ def _attribute_by_captum(model: WhiteBox, encoded: Encoded, classes: Sequence[in
 
 def _integrate_at_once(model: WhiteBox, encoded: Encoded, classes: Sequence[int], steps: int
              ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Return what `_by_captum` does; one forward pass serves all classes, where Captum takes one for each."""
+    """Return what `_attribute_by_captum` does; one forward pass serves all classes, where Captum takes one for each."""
     import torch
 
     start, n = make_baseline(encoded), len(encoded.mask)
@@ -147,9 +148,9 @@ def _integrate_at_once(model: WhiteBox, encoded: Encoded, classes: Sequence[int]
     return tokens, (after - before).T[list(classes)].cpu()
 
 
-def _integrate_along(model: Any, encoded: Encoded, classes: Sequence[int], steps: int  # noqa: ANN401
+def _integrate_along(model: StraightLine, encoded: Encoded, classes: Sequence[int], steps: int
            ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Return what `_by_captum` does, of a model that knows its scores along a straight line.
+    """Return what `_attribute_by_captum` does, of a model that knows its scores along a straight line.
 
     The score of a token is the derivative with respect to its own way from the baseline, summed over the steps: the
     same sum as over its coordinates.
@@ -173,7 +174,7 @@ def _integrate_along(model: Any, encoded: Encoded, classes: Sequence[int], steps
     return tokens, totals
 
 
-def _place_nodes(steps: int, device: Any) -> "tuple[torch.Tensor, torch.Tensor]":  # noqa: ANN401 (a torch device)
+def _place_nodes(steps: int, device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
     """Return the places between 0 and 1 where Gauss-Legendre looks, and their weights."""
     import torch
 
@@ -209,4 +210,4 @@ def sum_by_word(encoded: Encoded, tokens: "torch.Tensor", i: int) -> list[float]
 
 def _make_rows(model: WhiteBox, encoded: Encoded) -> int:
     """Return how many rows one forward and backward pass may hold."""
-    return max(1, getattr(model, "budget", 4096) // (3 * max(encoded.mask.shape[1], 1)))
+    return max(1, model.budget // (3 * max(encoded.mask.shape[1], 1)))

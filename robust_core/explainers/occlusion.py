@@ -3,16 +3,21 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from robust_core.errors import MissingResource
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
+from robust_core.protocols import Classifier, count_readable_words, is_token_classifier
 from robust_core.registry import param
 from robust_core.text import Draft, Edit
-from robust_core.types import Attribution, Classifier
+from robust_core.types import Attribution
+
+if TYPE_CHECKING:
+    import torch
+    from captum.attr import ShapleyValueSampling
 
 
 class OcclusionQuery:
@@ -32,15 +37,14 @@ class OcclusionQuery:
         words: How many words the model reads.
     """
 
-    def __init__(self, model: Any, text: str, low: bool = False,  # noqa: ANN401 (any classifier)
+    def __init__(self, model: Classifier, text: str, low: bool = False,
                  shared: dict[bytes, np.ndarray] | None = None) -> None:
         self._model, self._draft = model, Draft.of(text)
+        self._fast = model if is_token_classifier(model) else None
         self._shared = {} if shared is None else shared
-        self._screened = low and bool(getattr(model, "screens", False))
+        self._screened = low and self._fast is not None and self._fast.screens
         self._known: dict[bytes, np.ndarray] = {}
-        self.spans = self._draft.spans
-        if hasattr(model, "readable_words"):
-            self.spans = self.spans[: model.readable_words(text)]
+        self.spans = self._draft.spans[: count_readable_words(model, text)]
         self.words = len(self.spans)
 
     def __call__(self, keep: np.ndarray) -> np.ndarray:
@@ -56,14 +60,14 @@ class OcclusionQuery:
         return np.stack([self._known[key] for key in keys]).astype(np.float64)
 
     def _ask(self, keep: np.ndarray) -> np.ndarray:
-        if not hasattr(self._model, "blanked"):
+        if self._fast is None:
             return self._model.predict_proba([self._without(row) for row in keep])
-        rows = self._model.blanked(self._draft.text, keep)
+        rows = self._fast.blanked(self._draft.text, keep)
         keys = [np.asarray(row, dtype=np.int64).tobytes() for row in rows]
         new = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._shared}
         if new:
             options = {"screened": True} if self._screened else {}
-            self._shared |= dict(zip(new, self._model.proba_from_ids(list(new.values()), **options), strict=True))
+            self._shared |= dict(zip(new, self._fast.proba_from_ids(list(new.values()), **options), strict=True))
         return np.stack([self._shared[key] for key in keys])
 
     def _without(self, keep: np.ndarray) -> str:
@@ -99,7 +103,7 @@ class Lime(Explainer):
     kernel_width: float = param(25.0, "Width of the kernel, in hundredths of cosine distance", low=1.0, high=1000.0)
     seed: int = param(0, "Seed of the words taken away", low=0, high=2**31 - 1)
 
-    def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
+    def attribute(self, model: Classifier, texts: list[str], targets: list[int]) -> list[Attribution]:
         """Explain texts by a weighted ridge regression on 500 variants."""
         asked = _make_queries(model, texts, low=True)
         return [self._attribute(asked[text], text, target) for text, target in zip(texts, targets, strict=True)]
@@ -157,7 +161,7 @@ class LeaveOneOut(Explainer):
     As many questions as words. What two words say together is missed: take one away and the other still says it.
     """
 
-    def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
+    def attribute(self, model: Classifier, texts: list[str], targets: list[int]) -> list[Attribution]:
         """Explain texts by taking away each word in turn."""
         from captum.attr import FeatureAblation as Captum
 
@@ -182,7 +186,7 @@ class Shapley(Explainer):
     orders: int = param(25, "Random orders", low=1, high=2000)
     seed: int = param(0, "Seed of the orders", low=0, high=2**31 - 1)
 
-    def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
+    def attribute(self, model: Classifier, texts: list[str], targets: list[int]) -> list[Attribution]:
         """Explain texts by sampled Shapley values."""
         from captum.attr import ShapleyValueSampling as Captum
 
@@ -201,14 +205,14 @@ class Shapley(Explainer):
                                             gap=abs(float(np.sum(scores)) - total)))
         return results
 
-    def _drawing(self, captum: Callable[..., Any], words: int) -> Callable[..., Any]:
+    def _drawing(self, captum: "type[ShapleyValueSampling]", words: int) -> "Callable[..., ShapleyValueSampling]":
         """Let Captum draw from a generator of our own: the process-wide one belongs to every thread."""
-        def orders(features: int, samples: int) -> Iterator[list[int]]:
+        def orders(num_features: int, num_samples: int) -> Iterator[list[int]]:
             random = np.random.default_rng(self.seed)
-            for _ in range(samples):
-                yield [i for i in random.permutation(words).tolist() if i < features]
+            for _ in range(num_samples):
+                yield [i for i in random.permutation(words).tolist() if i < num_features]
 
-        def make(forward: Callable[..., Any]) -> Any:  # noqa: ANN401 (a method of Captum)
+        def make(forward: Callable[..., "torch.Tensor"]) -> "ShapleyValueSampling":
             method = captum(forward)
             method.permutation_generator = orders
             return method

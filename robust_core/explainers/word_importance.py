@@ -4,11 +4,13 @@ import collections
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
 from robust_core import resources
+from robust_core.explainers.base import Explainer
+from robust_core.protocols import Classifier, WeighsWords
 from robust_core.text import Draft
 from robust_core.types import AttackResult, Event, Example
 
@@ -24,21 +26,21 @@ class Correlation(NamedTuple):
     n: int
 
 
-def has_masks(model: Any) -> bool:  # noqa: ANN401 (any classifier)
+def has_masks(model: Classifier) -> TypeGuard[WeighsWords]:
     """Return whether a model weighs every word with a learnt mask, the same in all texts (FLAT).
 
     A model without masks offers no `word_importance`, or answers 1 for every word.
     """
-    return callable(getattr(model, "word_importance", None)) and bool((model.word_importance(_PROBES) < 1).any())
+    return isinstance(model, WeighsWords) and bool((model.word_importance(_PROBES) < 1).any())
 
 
-def read_masks(model: Any, words: Sequence[str]) -> dict[str, float]:  # noqa: ANN401
+def read_masks(model: WeighsWords, words: Sequence[str]) -> dict[str, float]:
     """Return the mask of each word, in (0, 1), of a model that has masks."""
     values = np.asarray(model.word_importance(list(words)), dtype=np.float64)
     return dict(zip(words, values.tolist(), strict=True))
 
 
-def average_attributions(model: Any, explainer: Any, examples: Sequence[Example],  # noqa: ANN401
+def average_attributions(model: Classifier, explainer: Explainer, examples: Sequence[Example],
                          stop: threading.Event) -> Iterator[Event | dict[str, float]]:
     """Average a word's absolute attribution towards the predicted class over all places where it stands.
 

@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from robust_core.errors import BadInput, RobustError
@@ -235,9 +235,8 @@ class JobManager:
             try:
                 self._drain(job, items)
             finally:
-                close = getattr(items, "close", None)
-                if close is not None:
-                    close()
+                if isinstance(items, Generator):
+                    items.close()
         except RobustError as error:
             return FAILED, str(error)
         except Exception:
@@ -259,7 +258,7 @@ class JobManager:
                 if now - given_up > self._grace:
                     return
 
-    def _record(self, job: Job, item: Any) -> None:  # noqa: ANN401
+    def _record(self, job: Job, item: object) -> None:
         job.seen += 1
         if isinstance(item, Event):
             job.latest[item.uid, item.victim] = item

@@ -28,7 +28,7 @@ _LEAST_BUDGET, _MOST_BUDGET = 512, 65_536
 
 @dataclasses.dataclass(eq=False)
 class TextClassifier:
-    """A text classifier: a `Classifier`, `TokenClassifier` and `WhiteBox` of `robust_core.types`.
+    """A text classifier: a `Classifier`, `TokenClassifier` and `WhiteBox` of `robust_core.protocols`.
 
     Texts are cleaned by `robust_core.text.clean`. A text with no tokens is read as a single pad. The model stays in
     eval mode, and any number of threads may use it: each batch holds the lock, never a whole attack.
@@ -216,6 +216,11 @@ class TextClassifier:
         """Return the (n, d) vector that the head reads, differentiable in the embeddings."""
         with self._lock:
             return self.net.represent(embeddings, mask)
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether `read_back` works: only models trained with RAR have what it takes."""
+        return self.net.reconstruction is not None
 
     def read_back(self, embeddings: torch.Tensor, mask: torch.Tensor) -> list[str]:
         """Return the texts that a model trained with RAR reads in (n, t, d) embeddings, perturbed or not.

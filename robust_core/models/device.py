@@ -4,7 +4,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from robust_core.errors import BadInput
-from robust_core.types import Precision, WhiteBox
+from robust_core.protocols import WhiteBox
+from robust_core.types import Precision
 
 if TYPE_CHECKING:
     import torch
@@ -51,4 +52,4 @@ def autocast_bf16(device: "torch.device", screened: bool) -> contextlib.Abstract
 def gradient_autocast(model: WhiteBox, device: "torch.device", precision: Precision
              ) -> contextlib.AbstractContextManager:
     """Return a context for the gradients of an attack: bf16 if screened is asked for and faster for this model."""
-    return autocast_bf16(device, precision == "screened" and getattr(model, "screens", False))
+    return autocast_bf16(device, precision == "screened" and model.screens)

@@ -28,7 +28,7 @@ def hash_base_encoder(architecture: str, network: "Network") -> str:
     """Return the SHA-256 of the encoder that an untrained network was made from; empty for word models."""
     if architecture in ARCHITECTURES:
         return "" if architecture in WORD_MODELS else hash_encoder()
-    return hash_weights(network, getattr(network, "fresh", frozenset()))
+    return hash_weights(network, network.fresh)
 
 
 def hash_weights(network: "nn.Module", without: Collection[str] = ()) -> str:

@@ -67,6 +67,7 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
         raise BadInput(f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     try:
         words: tuple[str, ...] = ()
+        table_name = ""
         if card.architecture in WORD_MODELS:
             table_name, words_name = map(str, find_word_files(card))
             words = tuple((card.folder / words_name).read_text(encoding="utf-8").split("\n"))

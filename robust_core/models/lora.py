@@ -11,7 +11,7 @@ from robust_core.errors import BadInput
 from robust_core.models.networks.base import Network
 
 
-def merge_state(network: Any, state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:  # noqa: ANN401
+def merge_state(network: nn.Module, state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:
     """Add low-rank weights to a network: W += scale * B A; every other tensor of `state` replaces its namesake.
 
     Raises:
@@ -50,9 +50,8 @@ def add_low_rank(network: Network, rank: int, targets: str) -> None:
         raise BadInput("The encoder has no linear layers of that kind; set rank=0 to train all its weights.")
     body.requires_grad_(False)
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=chosen), body)
-    fresh = getattr(network, "fresh", frozenset())
     for name, weight in network.named_parameters():
-        if "lora_" in name or name in fresh:
+        if "lora_" in name or name in network.fresh:
             weight.requires_grad_(True)
 
 

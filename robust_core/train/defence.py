@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from robust_core.registry import check_parameters
+from robust_core.registry import Method, check_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +89,7 @@ class Objective:
 
 
 @dataclasses.dataclass(frozen=True)
-class Defence:
+class Defence(Method):
     """A way to train; its fields are its parameters.
 
     Attributes:

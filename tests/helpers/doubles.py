@@ -13,7 +13,7 @@ from robust_core.attacks.engine.requests import Accept, Candidate, Score, Scores
 from robust_core.models.networks.base import measure_mean_norm
 from robust_core.registry import param
 from robust_core.text import Draft, Edit, clean, find_words, match_case
-from robust_core.types import Blank, Encoded
+from robust_core.types import Blank, Encoded, Noise
 
 SENTIMENT = {"good": 2.0, "clever": 1.5, "fine": 0.5, "movie": 0.0, "dull": -1.0, "bad": -2.0}
 
@@ -37,6 +37,8 @@ class BagOfWords:
 
     card = None
     separable = True
+    screens = False
+    budget = 4096
     device = torch.device("cpu")
 
     def __init__(self, weights: Mapping[str, float | Sequence[float]] = SENTIMENT, bias: Sequence[float] = (), *,
@@ -92,6 +94,10 @@ class BagOfWords:
             sums = torch.stack([self.table[list(row)].sum(0) for row in rows])
             return self._scores(sums).softmax(-1).numpy()
 
+    def noise(self) -> Noise:
+        """Return how far screened figures are off: there are none."""
+        return Noise(0.0, 0.0)
+
     def embed(self, texts: Sequence[str]) -> Encoded:
         """Return the rows of class weights of each text's words."""
         cleaned = [clean(text) for text in texts]
@@ -129,6 +135,11 @@ class Counting:
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 (any classifier)
         self.model, self.calls, self.texts, self.rows = model, 0, [], []
+        # What a protocol asks for must lie here: it may be looked for without `__getattr__`.
+        for name in ("unit_ids", "row", "text_row", "blanked", "readable_words", "unknown", "embed", "logits",
+                     "representation", "device", "card", "net"):
+            if hasattr(model, name):
+                setattr(self, name, getattr(model, name))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the classifier has)
         return getattr(self.model, name)
@@ -154,7 +165,7 @@ class Counting:
 class WordEncoder:
     """A sentence encoder without weights: the more words two texts share, the closer they are."""
 
-    id = "double/words"
+    id, batch = "double/words", 64
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, 64) float32 rows of length one: hashed counts of words."""

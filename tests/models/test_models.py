@@ -40,6 +40,7 @@ from robust_core.models import cards, loading, screening
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.device import pick_device
+from robust_core.models.networks import cpu_linear
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.tokens import Subwords, WordVocabulary, find_owners, read_subwords, split_word
@@ -569,6 +570,52 @@ def test_the_packed_encoder_computes_what_the_plain_one_does():
                 low = mean_pool(body(body.table(ids), mask).float(), mask)
         assert (packed - plain).abs().max() <= 2e-5
         assert 0 < (low - plain).abs().max() <= 0.1
+
+
+@pytest.fixture
+def tried_anew():
+    """The CPU kernels as before their first use, and so again afterwards."""
+    cpu_linear.is_available.cache_clear()
+    yield
+    cpu_linear.is_available.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_cpu_kernels_of_this_torch_agree_with_the_plain_layer(dtype, tried_anew, caplog):
+    assert cpu_linear.is_available(dtype) and not caplog.records
+
+
+def no_operator(*arguments):
+    raise AttributeError("no such operator")
+
+
+def wrong_operator(rows, weight, bias, *options):
+    return torch.zeros(len(rows), len(bias))
+
+
+@pytest.mark.parametrize("name, operator, told", [
+    ("_linear_pointwise", wrong_operator, "differ from the plain layer by"),
+    ("_linear_pointwise", no_operator, "AttributeError"), ("_reorder_linear_weight", no_operator, "AttributeError")])
+def test_without_the_cpu_kernels_the_plain_pass_runs_and_one_line_tells(name, operator, told, tried_anew, monkeypatch,
+                                                                        caplog):
+    model = loading.load("sst2/minilm/base", "cpu")
+    body = copy.deepcopy(model.net.body)
+    ids, mask = pad_rows([model.text_row(text) for text in ("good", "a dull film, really")], model.tokens.pad_id, CPU)
+
+    def run() -> torch.Tensor:
+        with torch.inference_mode():
+            return body(body.table(ids), mask).clone()
+
+    with torch.no_grad():
+        plain = body(body.table(ids), mask)
+    with_kernels = run()
+    cpu_linear.is_available.cache_clear()
+    monkeypatch.setattr(torch.ops.mkldnn, name, operator)
+    found = [run() for _ in range(3)]
+    assert all(torch.equal(one, found[0]) for one in found)
+    assert (found[0] - plain).abs().max() <= 1e-6 and (found[0] - with_kernels)[mask].abs().max() <= 2e-5
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert told in line and "float32" in line and "\n" not in line
 
 
 def test_a_packed_encoder_follows_its_weights_and_copies():

@@ -49,7 +49,7 @@ def test_one_press_adds_the_models_trained_on_moved_embeddings(tmp_path, monkeyp
     (tmp_path / "checkpoints" / rar).mkdir()
     (tmp_path / "checkpoints" / rar / "card.json").write_text(json.dumps(card(rar)))
     reader = BagOfWords(id=rar)
-    reader.net = SimpleNamespace(reconstruction=True)
+    reader.reads_back = True
     reader.read_back = lambda rows, mask: [f"{int(mask.sum())} *words*"]
     monkeypatch.setattr(loading, "load", lambda model, device="auto": reader if model == rar else
                         built(model, device))

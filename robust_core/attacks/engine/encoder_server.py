@@ -1,6 +1,7 @@
 """The server for the sentence encoder: cosines of pairs of texts, each distinct text encoded once."""
 
 import collections
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ import numpy as np
 from robust_core import encoders
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Estimates, Refine, Similarity
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
-from robust_core.types import Encoder, Noise
+from robust_core.protocols import Encoder, ScreenedEncoder
+from robust_core.types import Noise
 
 if TYPE_CHECKING:
     from robust_core.attacks.engine.search_state import ActiveSearch
@@ -27,7 +29,7 @@ class EncoderServer:
     """
 
     def __init__(self, encoder: Encoder | None, screened: bool, device: str) -> None:
-        self._encoder: Any = encoder
+        self._encoder = encoder
         self._device, self._screened = device, screened
         self.waiting: list[ActiveSearch] = []
         self.worked = 0.0
@@ -46,10 +48,14 @@ class EncoderServer:
         del search
         return False
 
-    def _loaded(self) -> Any:  # noqa: ANN401 (an encoder, with or without screening)
-        if self._encoder is None:
-            self._encoder = encoders.load_default(self._device)
-        return self._encoder
+    @functools.cached_property
+    def _loaded(self) -> Encoder:
+        return encoders.load_default(self._device) if self._encoder is None else self._encoder
+
+    @functools.cached_property
+    def _fast(self) -> ScreenedEncoder | None:
+        """The encoder, if it can run in bf16."""
+        return self._loaded if isinstance(self._loaded, ScreenedEncoder) else None
 
     def _wanted(self, search: "ActiveSearch") -> dict[str, int]:
         """Return the texts of a request that are not there yet, and the level each is wanted at."""
@@ -62,32 +68,34 @@ class EncoderServer:
                     wanted[text] = max(level, wanted.get(text, 0))
         else:
             assert isinstance(request, Similarity)
-            screens = self._screened and not request.precise and getattr(self._loaded(), "screens", False)
+            screens = self._screened and not request.precise and self._fast is not None and self._fast.screens
             wanted = dict.fromkeys((text for pair in request.pairs for text in pair), SCREENED if screens else BATCHED)
         return {text: level for text, level in wanted.items() if self._vectors.get(text, (-1,))[0] < level}
 
     def serve(self, waiting: Sequence["ActiveSearch"]) -> Answers:
         """Encode up to a batch of new texts; return the searches whose texts are all known, with the cosines."""
-        encoder = self._loaded()
+        encoder = self._loaded
         wanted = {search: self._wanted(search) for search in waiting}
         levels = collections.Counter(level for texts in wanted.values() for level in texts.values())
         if levels:
             # Full batches are fast; what is asked for alone is rare and soon done.
             level = CANONICAL if CANONICAL in levels else max(levels, key=lambda level: levels[level])
-            limit = ALONE if level == CANONICAL else getattr(encoder, "batch", 64)
+            limit = ALONE if level == CANONICAL else encoder.batch
             texts = list(dict.fromkeys(text for found in wanted.values() for text, at in found.items() if at == level))
-            self._encode(encoder, texts[:limit], level)
+            self._encode(texts[:limit], level)
         done = [(search, self._answer(search)) for search, texts in wanted.items()
                 if all(self._vectors.get(text, (-1,))[0] >= level for text, level in texts.items())]
         while len(self._vectors) > _VECTORS:
             self._vectors.popitem(last=False)
         return done
 
-    def _encode(self, encoder: Any, texts: list[str], level: int) -> None:  # noqa: ANN401
+    def _encode(self, texts: list[str], level: int) -> None:
         if level == CANONICAL:
-            rows = [encoder.encode([text])[0] for text in texts]
+            rows = [self._loaded.encode([text])[0] for text in texts]
+        elif level == SCREENED and self._fast is not None:
+            rows = self._fast.encode(texts, screened=True)
         else:
-            rows = encoder.encode(texts, screened=True) if level == SCREENED else encoder.encode(texts)
+            rows = self._loaded.encode(texts)
         for text, row in zip(texts, rows, strict=True):
             self._vectors[text] = (level, row)
 
@@ -97,6 +105,6 @@ class EncoderServer:
         both = [(self._vectors[a], self._vectors[b]) for a, b in pairs]
         level = np.array([min(a[0], b[0]) for a, b in both], dtype=np.int8)
         value = np.array([float(a[1] @ b[1]) for a, b in both])
-        absolute, spread = bound_noise(level, self._encoder, FP32_COSINE)
+        absolute, spread = bound_noise(level, self._fast, FP32_COSINE)
         open_ = level < CANONICAL
         return Estimates(value, absolute * open_, spread * open_, level, find_first_alike(pairs), pairs)

@@ -8,7 +8,8 @@ import numpy as np
 
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Refine
 from robust_core.attacks.engine.server import ALONE, Answers, find_first_alike
-from robust_core.types import Blank, MaskedLanguageModel
+from robust_core.protocols import MaskedLanguageModel
+from robust_core.types import Blank
 
 if TYPE_CHECKING:
     from robust_core.attacks.engine.search_state import ActiveSearch

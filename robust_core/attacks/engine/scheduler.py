@@ -17,8 +17,9 @@ from robust_core.attacks.engine.requests import Accept, Fill, Filled, Judge, Pau
 from robust_core.attacks.engine.search_state import ActiveSearch, SearchState, SearchStopped
 from robust_core.attacks.engine.victim_server import VictimServer
 from robust_core.errors import MissingResource, RobustError
+from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel, find_device
 from robust_core.text import diff
-from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, MaskedLanguageModel, Precision
+from robust_core.types import AttackResult, Event, Example, Precision
 
 if TYPE_CHECKING:
     from robust_core.attacks.base import Attack
@@ -52,7 +53,7 @@ class Scheduler:
         self._stop = stop or threading.Event()
         self._width = max(width, len(self._victims))
         screened = precision == "screened"
-        device = str(getattr(self._victims[0], "device", "auto")) if self._victims else "auto"
+        device = find_device(self._victims[0], "auto") if self._victims else "auto"
         # One server a victim, the last two are the masked language model and the encoder.
         self._servers: list[Server] = [*(VictimServer(victim, screened) for victim in self._victims),
                                        MaskedLMServer(masked, device), EncoderServer(encoder, screened, device)]

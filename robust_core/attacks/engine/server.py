@@ -7,6 +7,7 @@ import numpy as np
 
 from robust_core.attacks.engine.requests import SCREENED
 from robust_core.attacks.engine.search_state import ActiveSearch
+from robust_core.protocols import Screened
 from robust_core.types import Noise
 
 # One text alone is a batch of its own: a few a turn keep the turn short.
@@ -14,10 +15,10 @@ ALONE = 8
 Answers = list[tuple[ActiveSearch, Any]]
 
 
-def bound_noise(level: np.ndarray, model: Any, batched: Noise) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN401
+def bound_noise(level: np.ndarray, model: Screened | None, batched: Noise) -> tuple[np.ndarray, np.ndarray]:
     """Return the (m,) bounds on figures and on differences; a model's own are measured when first screened for."""
     low = level == SCREENED
-    screened = model.noise() if low.any() else batched
+    screened = model.noise() if model is not None and low.any() else batched
     return np.where(low, screened.absolute, batched.absolute), np.where(low, screened.difference, batched.difference)
 
 

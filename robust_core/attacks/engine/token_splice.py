@@ -1,45 +1,40 @@
 """Token rows of candidates, spliced from the cached ids of single words, so that the tokenizer is off the hot path."""
 
-from typing import Any
-
 from robust_core.attacks.engine.requests import Candidate
+from robust_core.protocols import TokenClassifier
 from robust_core.text import Draft
 
 
 class Splice:
     """Token rows of the candidates of one text.
 
-    Falls back to whole texts where words cannot be tokenised one by one.
+    Where words cannot be tokenised one by one, the tokenizer reads every candidate as a whole.
 
     Args:
-        victim: A classifier of either kind.
+        victim: A classifier that takes token ids.
         text: The attacked text.
     """
 
-    def __init__(self, victim: Any, text: str) -> None:  # noqa: ANN401 (a classifier of either kind)
+    def __init__(self, victim: TokenClassifier, text: str) -> None:
         self._victim = victim
         self._base: Draft | None = None
         self._end = 0
         self._flat: tuple[int, ...] = ()
         self._ranges: list[tuple[int, int]] = []
-        self.tokens = hasattr(victim, "proba_from_ids")
         self._spliced = False
-        if self.tokens and getattr(victim, "separable", True):
+        if victim.separable:
             whole = Candidate(Draft.of(text))
             # Rare characters can glue units together; then the real tokenizer reads every candidate of this text.
-            self._spliced = self._join(whole) == tuple(victim.text_row(text)) if hasattr(victim, "text_row") else True
+            self._spliced = self._join(whole) == tuple(victim.text_row(text))
             # A deletion moves what lay past the cut into reach; there the two were never compared.
-            self._spliced = self._spliced and (getattr(victim, "readable_words", len)(text) >= len(whole.draft.words)
-                                               or text.isascii())
+            self._spliced = self._spliced and (victim.readable_words(text) >= len(whole.draft.words) or text.isascii())
 
-    def key(self, candidate: Candidate) -> Any:  # noqa: ANN401 (token row, or text for plain classifiers)
-        """Return what the victim is asked for a candidate: a token row or, for a plain classifier, the text."""
-        if not self.tokens:
-            return candidate.text
-        if not candidate.edits and hasattr(self._victim, "text_row"):
-            # A whole new text may hold characters that glue words together: the original one said nothing about them.
-            return tuple(self._victim.text_row(candidate.text))
-        return self._join(candidate) if self._spliced else tuple(self._victim.text_row(candidate.text))
+    def row(self, candidate: Candidate) -> tuple[int, ...]:
+        """Return the token row that the victim is asked about for a candidate."""
+        # A whole new text may hold characters that glue words together: the original one said nothing about them.
+        if self._spliced and candidate.edits:
+            return self._join(candidate)
+        return tuple(self._victim.text_row(candidate.text))
 
     def _join(self, candidate: Candidate) -> tuple[int, ...]:
         if candidate.base is not self._base:

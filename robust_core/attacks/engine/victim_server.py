@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Judge, Refine, Score, Scores
+from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Candidate, Judge, Refine, Score, Scores
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.attacks.engine.token_splice import Splice
+from robust_core.protocols import Classifier, is_token_classifier
 from robust_core.types import Noise
 
 if TYPE_CHECKING:
     from robust_core.attacks.engine.search_state import ActiveSearch
 
+Key = str | tuple[int, ...]
 # A classifier of unknown cost gets this many texts at a time, so that Stop is heard in between.
 _PLAIN_TEXTS = 32
 # Turns for which a search waits while others fill batches of another level.
@@ -36,13 +38,13 @@ class VictimServer:
         screened: Whether figures may be made in bf16 first.
     """
 
-    def __init__(self, victim: Any, screened: bool) -> None:  # noqa: ANN401 (a classifier of either kind)
+    def __init__(self, victim: Classifier, screened: bool) -> None:
         self.victim = victim
         self.waiting: list[ActiveSearch] = []
         self.worked = 0.0
         self._passed = 0
-        self._tokens = hasattr(victim, "proba_from_ids")
-        self._lowest = SCREENED if screened and self._tokens and getattr(victim, "screens", False) else BATCHED
+        self._fast = victim if is_token_classifier(victim) else None
+        self._lowest = SCREENED if screened and self._fast is not None and self._fast.screens else BATCHED
 
     def urgent(self, searches: int) -> bool:
         """Return whether it should be served though others could be: whenever anybody waits."""
@@ -65,13 +67,19 @@ class VictimServer:
         if tally.max_queries:
             candidates = candidates[: max(tally.max_queries - tally.queries, 0)]
             search.over = tally.queries + len(candidates) >= tally.max_queries
-        if search.splice is None:
-            search.splice = Splice(self.victim, search.example.text)
-        search.keys = [search.splice.key(candidate) for candidate in candidates]
+        search.keys = self._list_keys(search, candidates)
         search.new = [key for key in dict.fromkeys(search.keys) if key not in search.cache]
         level = BATCHED if request.precise else self._lowest
         search.missing.extend((level, key) for key in dict.fromkeys(search.keys)
                               if search.cache.get(key, (-1,))[0] < level)
+
+    def _list_keys(self, search: "ActiveSearch", candidates: Sequence[Candidate]) -> list[Key]:
+        """Return what the victim is asked for candidates: token rows or, of a plain classifier, the texts."""
+        if self._fast is None:
+            return [candidate.text for candidate in candidates]
+        if search.splice is None:
+            search.splice = Splice(self._fast, search.example.text)
+        return [search.splice.row(candidate) for candidate in candidates]
 
     def answer(self, search: "ActiveSearch") -> Scores:
         """Assemble the answer to a request whose texts have all been run."""
@@ -82,7 +90,7 @@ class VictimServer:
         proba = np.stack([entry[1] for entry in found]) if found else np.zeros((0, len(self.victim.labels)), "f4")
         own = proba[:, reference].astype(np.float64)
         slope = own * (1 - own)
-        absolute, spread = bound_noise(level, self.victim, FP32)
+        absolute, spread = bound_noise(level, self._fast, FP32)
         rest = np.delete(proba, reference, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
         tiny = np.finfo(np.float32).tiny
         margin = np.abs(np.log(np.maximum(own, tiny)) - np.log(np.maximum(rest, tiny)))
@@ -113,7 +121,7 @@ class VictimServer:
 
     def _take(self, waiting: Sequence["ActiveSearch"], level: int) -> list[tuple["ActiveSearch", Any]]:
         """Take what fits into one batch: first of the search that waits longest, then of those with rows as long."""
-        alone = level == CANONICAL or not self._tokens
+        alone = level == CANONICAL or self._fast is None
         length = (lambda _: 1) if alone else (lambda key: len(key))
         lead = length(waiting[0].missing[0][1])
         budget = ALONE if level == CANONICAL else self._budget(level)
@@ -128,21 +136,12 @@ class VictimServer:
         return taken
 
     def _budget(self, level: int) -> int:
-        if not self._tokens:
-            return _PLAIN_TEXTS
-        return getattr(self.victim, "budget", 4096) * (2 if level == SCREENED else 1)
+        return _PLAIN_TEXTS if self._fast is None else self._fast.budget * (2 if level == SCREENED else 1)
 
     def _run(self, level: int, taken: list[tuple["ActiveSearch", Any]]) -> None:
-        keys, alone = list(dict.fromkeys(key for _, key in taken)), level == CANONICAL
+        keys = list(dict.fromkeys(key for _, key in taken))
         try:
-            if not self._tokens:
-                found = [self.victim.predict_proba([k])[0] for k in keys] if alone else self.victim.predict_proba(keys)
-            elif alone:
-                found = [self.victim.proba_from_ids([key])[0] for key in keys]
-            elif level == SCREENED:
-                found = self.victim.proba_from_ids(keys, screened=True)
-            else:
-                found = self.victim.proba_from_ids(keys)
+            found = self._ask(level, keys)
         except Exception:
             for search, key in reversed(taken):
                 search.missing.appendleft((level, key))
@@ -150,3 +149,9 @@ class VictimServer:
         answers = dict(zip(keys, found, strict=True))
         for search, key in taken:
             search.cache[key] = (level, answers[key])
+
+    def _ask(self, level: int, keys: list[Any]) -> Sequence[np.ndarray] | np.ndarray:
+        ask = self.victim.predict_proba if self._fast is None else self._fast.proba_from_ids
+        if level == CANONICAL:
+            return [ask([key])[0] for key in keys]
+        return self._fast.proba_from_ids(keys, screened=True) if self._fast and level == SCREENED else ask(keys)

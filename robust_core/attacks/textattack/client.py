@@ -1,6 +1,6 @@
 """TextAttack's own recipes on our victims, as attacks like any other.
 
-TextAttack searches in a process of its own (`textattack_worker`), started at the first search, which takes some ten
+TextAttack searches in a process of its own (`worker`), started at the first search, which takes some ten
 seconds, and ended with this one. Each time it asks its model, the search asks here: so budgets, counts, caches,
 batches, Stop and time limits are the scheduler's. Searches take turns at the process.
 
@@ -37,7 +37,7 @@ from robust_core.attacks.engine.requests import (
 )
 from robust_core.errors import MissingResource, RobustError
 from robust_core.paths import child_environment
-from robust_core.registry import parameters
+from robust_core.registry import to_record
 from robust_core.text import Draft, clean
 
 _LOG = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Worker:
         """Whether it waits for an order."""
         return self._ready and self._unwanted < 0
 
-    def send(self, **message: Any) -> None:  # noqa: ANN401
+    def send(self, **message: object) -> None:
         """Say something; that it is not heard any more shows at `receive`."""
         assert self.process.stdin
         try:
@@ -185,10 +185,8 @@ def search_in_textattack(self: Attack, target: Target, rng: np.random.Generator)
     try:
         end = target.draft.spans[target.reach - 1].end
         head, tail = target.draft.text[:end], target.draft.text[end:]
-        own = {p.name for p in parameters(Attack)}
-        process.send(search=number, attack=self.name, text=head, label=target.reference_label,  # type: ignore[attr-defined]
-                     before=target.before.tolist(), budget=self.max_queries, seed=int(rng.integers(2**32)),
-                     options={p.name: getattr(self, p.name) for p in parameters(type(self)) if p.name not in own})
+        process.send(search=number, attack=to_record(self), text=head, label=target.reference_label,
+                     before=target.before.tolist(), seed=int(rng.integers(2**32)))
         best = yield from _converse(process, number, head, tail)
         over = True
     finally:

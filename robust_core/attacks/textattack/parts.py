@@ -4,7 +4,7 @@ import functools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from robust_core.types import Blank
 Predict = Callable[[list[str]], np.ndarray]
 Alike = Callable[[list[tuple[str, str]]], np.ndarray]
 Words = Callable[[Blank], list[str]]
+# An instance of some class of textattack, which says little about its types.
+TextAttackPart = Any
 MASKED_MODEL = "bert-base-uncased"
 # What TextAttack's own cache folder moves in the environment.
 _CACHES = ("TA_CACHE_DIR", "TFHUB_CACHE_DIR", "PYTORCH_TRANSFORMERS_CACHE", "HF_HOME", "XDG_CACHE_HOME")
@@ -62,7 +64,7 @@ def list_stop_words() -> frozenset[str]:
     return frozenset(form for word in stop_words() for form in (word, word.capitalize(), word.title(), word.upper()))
 
 
-def wrap_victim(predict: Predict) -> Any:  # noqa: ANN401 (a class of textattack)
+def wrap_victim(predict: Predict) -> TextAttackPart:
     """Return a victim as TextAttack wants it.
 
     TextAttack takes rows that miss 1 by more than 1e-6 for logits and applies a softmax without a word; rows of many
@@ -103,18 +105,18 @@ def need_masked_model() -> None:
                               f"Where there is a network: hf download {MASKED_MODEL}")
 
 
-def make_sentence_constraint(alike: Alike, least: float, **options: Any) -> Any:  # noqa: ANN401
+def make_sentence_constraint(alike: Alike, least: float, **options: TextAttackPart) -> TextAttackPart:
     """Return TextAttack's constraint on sentences (its windows, its comparisons) with our cosines."""
     import torch
     from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
 
     class Sentence(SentenceEncoder):
-        def encode(self, sentences: list[str]) -> Any:  # noqa: ANN401 (a tensor)
+        def encode(self, sentences: list[str]) -> torch.Tensor:
             # A text stands for itself until two are compared: who answers may know its vector already.
             self.texts = sentences
             return torch.arange(len(sentences))[:, None]
 
-        def compare(self, emb1: Any, emb2: Any) -> Any:  # noqa: ANN401 (tensors)
+        def compare(self, emb1: torch.Tensor, emb2: torch.Tensor) -> torch.Tensor:
             pairs = [(self.texts[int(a)], self.texts[int(b)]) for a, b in zip(emb1, emb2, strict=True)]
             return torch.tensor(alike(pairs), dtype=torch.float32)
 
@@ -123,7 +125,7 @@ def make_sentence_constraint(alike: Alike, least: float, **options: Any) -> Any:
     return constraint
 
 
-def make_part_of_speech_constraint() -> Any:  # noqa: ANN401
+def make_part_of_speech_constraint() -> TextAttackPart:
     """Return a constraint that keeps our part of speech, seen from the original text."""
     from textattack.constraints import Constraint
 
@@ -132,7 +134,8 @@ def make_part_of_speech_constraint() -> Any:  # noqa: ANN401
         return PartOfSpeech(Draft(words, ("",) * (len(words) + 1)))
 
     class Speech(Constraint):
-        def _check_constraint_many(self, transformed_texts: Sequence[Any], reference_text: Any) -> list[Any]:  # noqa: ANN401
+        def _check_constraint_many(self, transformed_texts: Sequence[TextAttackPart], reference_text: TextAttackPart
+                                   ) -> list[TextAttackPart]:
             original, new = speech(tuple(reference_text.words)), {}
             for text in transformed_texts:
                 for i in text.attack_attrs["newly_modified_indices"]:
@@ -141,13 +144,13 @@ def make_part_of_speech_constraint() -> Any:  # noqa: ANN401
             return [text for text in transformed_texts
                     if all(text.words[i] in kept[int(i)] for i in text.attack_attrs["newly_modified_indices"])]
 
-        def _check_constraint(self, transformed_text: Any, reference_text: Any) -> bool:  # noqa: ANN401
+        def _check_constraint(self, transformed_text: TextAttackPart, reference_text: TextAttackPart) -> bool:
             return bool(self._check_constraint_many([transformed_text], reference_text))
 
     return Speech(compare_against_original=True)
 
 
-def make_word_swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: ANN401
+def make_word_swap(words_for: Callable[[str], Sequence[str]]) -> TextAttackPart:
     """Return a transformation that puts our substitutes of a word in its place."""
     from textattack.transformations import WordSwap
 
@@ -158,22 +161,23 @@ def make_word_swap(words_for: Callable[[str], Sequence[str]]) -> Any:  # noqa: A
     return Swap()
 
 
-def make_neighbour_swap(max_candidates: int, min_word_similarity: float) -> Any:  # noqa: ANN401
+def make_neighbour_swap(max_candidates: int, min_word_similarity: float) -> TextAttackPart:
     """Return the transformation of our TextFooler: neighbours of a word in its capitals."""
     return make_word_swap(lambda word: list_cased_substitutes(word, max_candidates, min_word_similarity))
 
 
-def make_likely_swap(most: int, least: float, kept: int) -> Any:  # noqa: ANN401
+def make_likely_swap(most: int, least: float, kept: int, masked_model: str) -> TextAttackPart:
     """Return the swap by neighbours of which a language model likes the best ones, in the text as it stands.
 
     TextAttack has the language model as a constraint, which keeps as many of each position's candidates.
     """
     from textattack.transformations import WordSwap
 
-    fill = make_filler(kept)
+    fill = make_filler(masked_model, kept)
 
     class LikelySwap(WordSwap):
-        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+        def _get_transformations(self, current_text: TextAttackPart, indices_to_modify: Iterable[int]
+                                 ) -> list[TextAttackPart]:
             draft, found = Draft.of(current_text.text), []
             for i in sorted(indices_to_modify):
                 words = list_cased_substitutes(draft.words[i], most, least)
@@ -185,12 +189,13 @@ def make_likely_swap(most: int, least: float, kept: int) -> Any:  # noqa: ANN401
     return LikelySwap()
 
 
-def make_masked_swap(fill: Words) -> Any:  # noqa: ANN401
+def make_masked_swap(fill: Words) -> TextAttackPart:
     """Return WordSwapMaskedLM with our masked language model: words for a blank in the text as it stands."""
     from textattack.transformations import WordSwap
 
     class MaskedSwap(WordSwap):
-        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+        def _get_transformations(self, current_text: TextAttackPart, indices_to_modify: Iterable[int]
+                                 ) -> list[TextAttackPart]:
             draft, found = Draft.of(current_text.text), []
             for i in sorted(indices_to_modify):
                 found += [current_text.replace_word_at_index(i, word) for word in fill(make_blank(draft, i, i + 1))
@@ -200,25 +205,26 @@ def make_masked_swap(fill: Words) -> Any:  # noqa: ANN401
     return MaskedSwap()
 
 
-def make_masked_insert(fill: Words) -> Any:  # noqa: ANN401
+def make_masked_insert(fill: Words) -> TextAttackPart:
     """Return WordInsertionMaskedLM with our masked language model."""
     from textattack.transformations import WordInsertion
 
     class MaskedInsert(WordInsertion):
-        def _get_new_words(self, current_text: Any, index: int) -> list[str]:  # noqa: ANN401
+        def _get_new_words(self, current_text: TextAttackPart, index: int) -> list[str]:
             draft = Draft.of(current_text.text)
             return [word for word in fill(make_blank(draft, index, index)) if word != draft.words[index]]
 
     return MaskedInsert()
 
 
-def make_masked_merge(fill: Words) -> Any:  # noqa: ANN401
+def make_masked_merge(fill: Words) -> TextAttackPart:
     """Return WordMergeMaskedLM with our masked language model and part of speech; it heeds no other constraint."""
     from textattack.transformations import Transformation
     from textattack.transformations.word_merges.word_merge_masked_lm import find_merge_index
 
     class MaskedMerge(Transformation):
-        def _get_transformations(self, current_text: Any, indices_to_modify: Any) -> list[Any]:  # noqa: ANN401
+        def _get_transformations(self, current_text: TextAttackPart, indices_to_modify: Iterable[int]
+                                 ) -> list[TextAttackPart]:
             draft, found = Draft.of(current_text.text), []
             for i in find_merge_index(tag(draft.words)):
                 shorter = current_text.delete_word_at_index(i + 1)
@@ -229,11 +235,11 @@ def make_masked_merge(fill: Words) -> Any:  # noqa: ANN401
     return MaskedMerge()
 
 
-def make_filler(most: int = 50) -> Callable[[Blank, float], list[str]]:
-    """Return the packaged masked language model as TextAttack asks it: alone, each blank once."""
+def make_filler(masked_model: str, most: int) -> Callable[[Blank, float], list[str]]:
+    """Return a masked language model as TextAttack asks it: alone, each blank once."""
     from robust_core.models import masked_lm
 
-    model = masked_lm.load()
+    model = masked_lm.load(masked_model)
 
     @functools.cache
     def fill(blank: Blank, least: float) -> list[str]:

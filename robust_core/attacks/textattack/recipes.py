@@ -1,12 +1,16 @@
-"""TextAttack's recipes by our names, built with our resources."""
+"""TextAttack's recipes by our names, built with our resources.
+
+A recipe takes every parameter of our attack by name and has no defaults of its own, so both always search alike.
+"""
 
 import io
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 from unittest import mock
 
+from robust_core.attacks.base import Attack
 from robust_core.attacks.textattack.parts import (
     Alike,
+    TextAttackPart,
     list_stop_words,
     make_filler,
     make_likely_swap,
@@ -16,31 +20,34 @@ from robust_core.attacks.textattack.parts import (
     make_neighbour_swap,
     make_part_of_speech_constraint,
     make_sentence_constraint,
+    make_word_swap,
     need_masked_model,
     prepare,
 )
-from robust_core.attacks.textattack.parts import make_word_swap as _swap
 from robust_core.attacks.transformations import list_cased_substitutes, list_substitutes, list_wordnet_swaps
-from robust_core.types import Blank
+from robust_core.registry import parameters
+
+# What the engine does with every attack; no recipe needs it.
+_ENGINE = frozenset(["name", *(p.name for p in parameters(Attack))])
 
 
-def build_recipe(name: str, victim: Any, alike: Alike, **options: Any) -> Any:  # noqa: ANN401 (classes of textattack)
+def build_recipe(record: Mapping[str, object], victim: TextAttackPart, alike: Alike) -> TextAttackPart:
     """Return a `textattack.Attack`.
 
     Args:
-        name: Name of the attack in our registry.
-        victim: From `wrapper`.
+        record: The whole record of an attack of ours (`registry.to_record`): its name and every parameter.
+        victim: From `wrap_victim`.
         alike: Cosines of pairs of texts, for the constraint on sentences.
-        options: Parameters of the attack.
 
     Raises:
         MissingResource: It needs something that is not here.
     """
     prepare()
-    return _RECIPES[name](victim, alike, **options)
+    return RECIPES[str(record["name"])](victim, alike, **{k: v for k, v in record.items() if k not in _ENGINE})
 
 
-def _build_plain(victim: Any, constraints: list[Any], transformation: Any, search: Any) -> Any:  # noqa: ANN401
+def _build_plain(victim: TextAttackPart, constraints: list[TextAttackPart], transformation: TextAttackPart,
+                 search: TextAttackPart) -> TextAttackPart:
     """Return an attack that flips and leaves stop words alone."""
     from textattack import Attack
     from textattack.constraints.pre_transformation import StopwordModification
@@ -50,9 +57,8 @@ def _build_plain(victim: Any, constraints: list[Any], transformation: Any, searc
     return Attack(UntargetedClassification(victim), constraints, transformation, search)
 
 
-def _textfooler(victim: Any, alike: Alike, *, max_candidates: int = 50, min_word_similarity: float = 0.5,  # noqa: ANN401
-                min_text_similarity: float = 0.82, window: int = 15, skip_short: bool = True,
-                same_part_of_speech: bool = True) -> Any:  # noqa: ANN401
+def _textfooler(victim: TextAttackPart, alike: Alike, *, max_candidates: int, min_word_similarity: float,
+                min_text_similarity: float, window: int, skip_short: bool, same_part_of_speech: bool) -> TextAttackPart:
     """TextFoolerJin2019, with our neighbours (their lowest cosine included), part of speech and encoder."""
     from textattack import Attack
     from textattack.constraints.pre_transformation import RepeatModification, StopwordModification
@@ -61,69 +67,61 @@ def _textfooler(victim: Any, alike: Alike, *, max_candidates: int = 50, min_word
 
     constraints = [RepeatModification(), StopwordModification(stopwords=list_stop_words())]
     constraints += [make_part_of_speech_constraint()] if same_part_of_speech else []
-    constraints.append(
-        make_sentence_constraint(
-            alike,
-            min_text_similarity,
-            window_size=window,
-            compare_against_original=False,
-            skip_text_shorter_than_window=skip_short,
-        )
-    )
+    constraints.append(make_sentence_constraint(alike, min_text_similarity, window_size=window,
+                                                compare_against_original=False,
+                                                skip_text_shorter_than_window=skip_short))
     return Attack(UntargetedClassification(victim), constraints,
                   make_neighbour_swap(max_candidates, min_word_similarity), GreedyWordSwapWIR(wir_method="delete"))
 
 
-def _pwws(victim: Any, alike: Alike, *, max_candidates: int = 0) -> Any:  # noqa: ANN401
+def _pwws(victim: TextAttackPart, alike: Alike, *, max_candidates: int) -> TextAttackPart:
     """PWWSRen2019, with our synonyms."""
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import GreedyWordSwapWIR
 
-    return _build_plain(victim, [RepeatModification()], _swap(lambda word: list_wordnet_swaps(word, max_candidates)),
+    return _build_plain(victim, [RepeatModification()],
+                        make_word_swap(lambda word: list_wordnet_swaps(word, max_candidates)),
                         GreedyWordSwapWIR("weighted-saliency"))
 
 
-def _gene(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, temperature: float = 0.3,  # noqa: ANN401
-          max_candidates: int = 8, min_word_similarity: float = 0.75, max_share: float = 0.2, keep_likeliest: int = 4
-          ) -> Any:  # noqa: ANN401
+def _gene(victim: TextAttackPart, alike: Alike, *, population: int, generations: int, temperature: float,
+          max_candidates: int, min_word_similarity: float, max_share: float, keep_likeliest: int, masked_model: str
+          ) -> TextAttackPart:
     """GeneticAlgorithmAlzantot2018 with our neighbours and language model; children keep to the limit on words."""
     from textattack.constraints.overlap import MaxWordsPerturbed
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import AlzantotGeneticAlgorithm
 
     return _build_plain(victim, [RepeatModification(), MaxWordsPerturbed(max_percent=max_share)],
-                        make_likely_swap(max_candidates, min_word_similarity, keep_likeliest),
+                        make_likely_swap(max_candidates, min_word_similarity, keep_likeliest, masked_model),
                         AlzantotGeneticAlgorithm(population, generations, temperature))
 
 
-def _iga(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, temperature: float = 0.3,  # noqa: ANN401
-         max_candidates: int = 50, min_word_similarity: float = 0.75, max_share: float = 0.2, max_swaps: int = 5
-         ) -> Any:  # noqa: ANN401
+def _iga(victim: TextAttackPart, alike: Alike, *, population: int, generations: int, temperature: float,
+         max_candidates: int, min_word_similarity: float, max_share: float, max_swaps: int) -> TextAttackPart:
     """IGAWang2019 with our neighbours; children keep to the limit on words."""
     from textattack.constraints.overlap import MaxWordsPerturbed
     from textattack.search_methods import ImprovedGeneticAlgorithm
 
-    return _build_plain(
-        victim,
-        [MaxWordsPerturbed(max_percent=max_share)],
-        make_neighbour_swap(max_candidates, min_word_similarity),
-        ImprovedGeneticAlgorithm(population, generations, temperature, max_replace_times_per_index=max_swaps),
-    )
+    return _build_plain(victim, [MaxWordsPerturbed(max_percent=max_share)],
+                        make_neighbour_swap(max_candidates, min_word_similarity),
+                        ImprovedGeneticAlgorithm(population, generations, temperature,
+                                                 max_replace_times_per_index=max_swaps))
 
 
-def _pso(victim: Any, alike: Alike, *, population: int = 60, generations: int = 20, max_neighbours: int = 8,  # noqa: ANN401
-         min_word_similarity: float = 0.75) -> Any:  # noqa: ANN401
+def _pso(victim: TextAttackPart, alike: Alike, *, population: int, generations: int, max_neighbours: int,
+         min_word_similarity: float) -> TextAttackPart:
     """PSOZang2020 with our synonyms, neighbours and part of speech in the place of HowNet."""
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import ParticleSwarmOptimization
 
-    swap = _swap(lambda word: list(dict.fromkeys(
+    swap = make_word_swap(lambda word: list(dict.fromkeys(
         [*list_wordnet_swaps(word), *list_cased_substitutes(word, max_neighbours, min_word_similarity)])))
     return _build_plain(victim, [RepeatModification(), make_part_of_speech_constraint()], swap,
                         ParticleSwarmOptimization(population, generations))
 
 
-def _use_own_encoder(attack: Any, alike: Alike, least: float) -> Any:  # noqa: ANN401
+def _use_own_encoder(attack: TextAttackPart, alike: Alike, least: float) -> TextAttackPart:
     """Return a recipe with our sentence encoder in the place of the Universal Sentence Encoder."""
     from textattack.constraints.semantics.sentence_encoders import UniversalSentenceEncoder
 
@@ -136,7 +134,7 @@ def _use_own_encoder(attack: Any, alike: Alike, least: float) -> Any:  # noqa: A
     return attack
 
 
-def _textbugger(victim: Any, alike: Alike, *, min_text_similarity: float = 0.73) -> Any:  # noqa: ANN401
+def _textbugger(victim: TextAttackPart, alike: Alike, *, min_text_similarity: float) -> TextAttackPart:
     """TextBuggerLi2018, with our neighbours and encoder.
 
     The released wheel lacks a list of look-alikes that only another attack uses, but reads it here too: it gets none.
@@ -153,7 +151,7 @@ def _textbugger(victim: Any, alike: Alike, *, min_text_similarity: float = 0.73)
         return _use_own_encoder(TextBuggerLi2018.build(victim), alike, min_text_similarity)
 
 
-def _make_embedding() -> Any:  # noqa: ANN401
+def _make_embedding() -> TextAttackPart:
     """Return our table of neighbours as TextAttack's word embedding; a word is its own index."""
     from textattack.shared import AbstractWordEmbedding
 
@@ -181,7 +179,7 @@ def _make_embedding() -> Any:  # noqa: ANN401
     return Table()
 
 
-def _bert_attack(victim: Any, alike: Alike, *, min_text_similarity: float = 0.0) -> Any:  # noqa: ANN401
+def _bert_attack(victim: TextAttackPart, alike: Alike, *, min_text_similarity: float) -> TextAttackPart:
     """BERTAttackLi2020, with our encoder."""
     need_masked_model()
     from textattack.attack_recipes import BERTAttackLi2020
@@ -189,61 +187,74 @@ def _bert_attack(victim: Any, alike: Alike, *, min_text_similarity: float = 0.0)
     return _use_own_encoder(BERTAttackLi2020.build(victim), alike, min_text_similarity)
 
 
-def _checklist(victim: Any, alike: Alike) -> Any:  # noqa: ANN401
+def _checklist(victim: TextAttackPart, alike: Alike) -> TextAttackPart:
     """CheckList2020 without the swaps of names and places, which need a model that finds them (flair's `ner`)."""
     from textattack.attack_recipes import CheckList2020
     from textattack.transformations import WordSwapChangeLocation, WordSwapChangeName
 
     attack = CheckList2020.build(victim)
-    several: Any = attack.transformation
+    several: TextAttackPart = attack.transformation
     several.transformations = [t for t in several.transformations
                                if not isinstance(t, WordSwapChangeName | WordSwapChangeLocation)]
     return attack
 
 
-def _find_published(name: str) -> Callable[..., Any]:
-    """Return how to build a recipe that needs nothing but stop words."""
-    def build(victim: Any, alike: Alike, **options: Any) -> Any:  # noqa: ANN401
-        from textattack import attack_recipes
+def _deepwordbug(victim: TextAttackPart, alike: Alike) -> TextAttackPart:
+    """DeepWordBugGao2018."""
+    from textattack.attack_recipes import DeepWordBugGao2018
 
-        return getattr(attack_recipes, name).build(victim, **options)
-    return build
+    return DeepWordBugGao2018.build(victim)
 
 
-def _bae(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str]] | None = None,  # noqa: ANN401
-         min_text_similarity: float = 0.92) -> Any:  # noqa: ANN401
+def _pruthi(victim: TextAttackPart, alike: Alike, *, max_num_word_swaps: int) -> TextAttackPart:
+    """Pruthi2019."""
+    from textattack.attack_recipes import Pruthi2019
+
+    return Pruthi2019.build(victim, max_num_word_swaps=max_num_word_swaps)
+
+
+def _input_reduction(victim: TextAttackPart, alike: Alike) -> TextAttackPart:
+    """InputReductionFeng2018."""
+    from textattack.attack_recipes import InputReductionFeng2018
+
+    return InputReductionFeng2018.build(victim)
+
+
+def _bae(victim: TextAttackPart, alike: Alike, *, max_candidates: int, min_confidence: float,
+         min_text_similarity: float, window: int, skip_short: bool, same_part_of_speech: bool, masked_model: str
+         ) -> TextAttackPart:
     """BAEGarg2019, with our masked language model, part of speech and encoder."""
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import GreedyWordSwapWIR
 
-    filled = fill or make_filler()
-    constraints = [RepeatModification(), make_part_of_speech_constraint(),
-                   make_sentence_constraint(alike, min_text_similarity, window_size=15, compare_against_original=True,
-                                            skip_text_shorter_than_window=True)]
-    return _build_plain(victim, constraints, make_masked_swap(lambda place: filled(place, 0.0)),
+    fill = make_filler(masked_model, max_candidates)
+    constraints = [RepeatModification(), *([make_part_of_speech_constraint()] if same_part_of_speech else []),
+                   make_sentence_constraint(alike, min_text_similarity, window_size=window,
+                                            compare_against_original=True, skip_text_shorter_than_window=skip_short)]
+    return _build_plain(victim, constraints, make_masked_swap(lambda place: fill(place, min_confidence)),
                         GreedyWordSwapWIR(wir_method="delete"))
 
 
-def _clare(victim: Any, alike: Alike, *, fill: Callable[[Blank, float], list[str]] | None = None,  # noqa: ANN401
-           min_text_similarity: float = 0.60) -> Any:  # noqa: ANN401
+def _clare(victim: TextAttackPart, alike: Alike, *, max_candidates: int, min_confidence: float,
+           min_insert_confidence: float, min_merge_confidence: float, min_text_similarity: float, window: int,
+           skip_short: bool, masked_model: str) -> TextAttackPart:
     """CLARE2020, with our masked language model, part of speech and encoder."""
     from textattack.constraints.pre_transformation import RepeatModification
     from textattack.search_methods import GreedySearch
     from textattack.transformations import CompositeTransformation
 
-    filled = fill or make_filler()
+    fill = make_filler(masked_model, max_candidates)
     constraints = [RepeatModification(),
-                   make_sentence_constraint(alike, min_text_similarity, window_size=15, compare_against_original=True,
-                                            skip_text_shorter_than_window=True)]
-    moves = CompositeTransformation([make_masked_swap(lambda place: filled(place, 5e-4)),
-                                     make_masked_insert(lambda place: filled(place, 0.0)),
-                                     make_masked_merge(lambda place: filled(place, 5e-3))])
+                   make_sentence_constraint(alike, min_text_similarity, window_size=window,
+                                            compare_against_original=True, skip_text_shorter_than_window=skip_short)]
+    moves = CompositeTransformation([make_masked_swap(lambda place: fill(place, min_confidence)),
+                                     make_masked_insert(lambda place: fill(place, min_insert_confidence)),
+                                     make_masked_merge(lambda place: fill(place, min_merge_confidence))])
     return _build_plain(victim, constraints, moves, GreedySearch())
 
 
-_RECIPES: dict[str, Callable[..., Any]] = {
-    "textfooler": _textfooler, "pwws": _pwws, "gene": _gene, "iga": _iga, "pso": _pso,
-    "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist,
-    "deepwordbug": _find_published("DeepWordBugGao2018"), "pruthi": _find_published("Pruthi2019"),
-    "input-reduction": _find_published("InputReductionFeng2018"), "bae": _bae, "clare": _clare,
+RECIPES: dict[str, Callable[..., TextAttackPart]] = {
+    "textfooler": _textfooler, "pwws": _pwws, "gene": _gene, "iga": _iga, "pso": _pso, "bae": _bae, "clare": _clare,
+    "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist, "deepwordbug": _deepwordbug,
+    "pruthi": _pruthi, "input-reduction": _input_reduction,
 }

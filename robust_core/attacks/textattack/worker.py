@@ -1,4 +1,4 @@
-"""TextAttack's searches and recipes on our victims: the only module that imports textattack, in a process of its own.
+"""TextAttack's process: runs searches over standard input and output, one JSON object a line.
 
 Importing textattack takes some ten seconds, fails without NLTK's stop words and tries the network; `prepare` gives it
 what it wants beforehand. Whatever a recipe would download is ours: neighbours, stop words, part of speech, sentence
@@ -20,17 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.textattack.parts import FOLDERS, prepare, wrap_victim
+from robust_core.attacks.textattack.parts import FOLDERS, TextAttackPart, prepare, wrap_victim
 from robust_core.attacks.textattack.recipes import build_recipe
 from robust_core.errors import MissingResource
-
-# --- Our resources as TextAttack's parts ---------------------------------------------------------
-
-
-# --- Recipes -------------------------------------------------------------------------------------
-
-
-# --- Serving searches over standard input and output, one JSON object a line ---------------------
 
 
 class _Abandoned(BaseException):  # noqa: N818 (not an error; and TextAttack must not catch it)
@@ -40,7 +32,7 @@ class _Abandoned(BaseException):  # noqa: N818 (not an error; and TextAttack mus
 class _Server:
     """Runs the searches that the parent orders, one after the other, and asks the parent what the models say.
 
-    In: {search, attack, options, text, label, before, budget, seed}, {search, answer}, {abandon}. Out: {ready} or
+    In: {search, attack (its whole record), text, label, before, seed}, {search, answer}, {abandon}. Out: {ready} or
     {missing}; of a search {search, texts, trying, current}, {search, pairs}, at last {search, end} or {search, error}.
     """
 
@@ -50,9 +42,9 @@ class _Server:
         os.dup2(2, 1)
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._unwanted = self._search = -1
-        self._before: Any = None
+        self._before: list[float] | None = None
         self._trying = self._current = ""
-        self._attacks: dict[str, Any] = {}
+        self._attacks: dict[str, TextAttackPart] = {}
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -65,7 +57,7 @@ class _Server:
             folder.cleanup()
         os._exit(0)
 
-    def _send(self, **message: Any) -> None:  # noqa: ANN401
+    def _send(self, **message: object) -> None:
         self._out.write(json.dumps(message) + "\n")
         self._out.flush()
 
@@ -99,9 +91,9 @@ class _Server:
 
     def _attack(self, order: dict[str, Any]) -> str:
         """Run one search; return its last text."""
-        key = json.dumps([order["attack"], order["options"]], sort_keys=True)
+        key = json.dumps(order["attack"], sort_keys=True)
         if key not in self._attacks:
-            attack = build_recipe(order["attack"], wrap_victim(self._proba), self._alike, **order["options"])
+            attack = build_recipe(order["attack"], wrap_victim(self._proba), self._alike)
             attack.search_method.get_transformations = self._watch(attack.search_method.get_transformations)
             # Every text is submitted, so that TextAttack's count is the engine's; who answers has a cache.
             attack.goal_function.use_cache = False
@@ -109,14 +101,14 @@ class _Server:
             self._attacks[key] = attack
         attack = self._attacks[key]
         attack.clear_cache()
-        attack.goal_function.query_budget = order["budget"] or float("inf")
+        attack.goal_function.query_budget = order["attack"]["max_queries"] or float("inf")
         _seed(order["seed"])
         result = attack.attack(order["text"], order["label"])
         return result.perturbed_result.attacked_text.text
 
-    def _watch(self, transform: Callable[..., Any]) -> Callable[..., Any]:
+    def _watch(self, transform: Callable[..., TextAttackPart]) -> Callable[..., TextAttackPart]:
         """Return `transform`, noting from which text the search goes on, and at which word."""
-        def watched(text: Any, **options: Any) -> Any:  # noqa: ANN401
+        def watched(text: TextAttackPart, **options: TextAttackPart) -> TextAttackPart:
             self._check()
             self._current = text.text
             at = options.get("indices_to_modify")
@@ -128,7 +120,7 @@ class _Server:
         if self._unwanted == self._search:
             raise _Abandoned
 
-    def _ask(self, **question: Any) -> Any:  # noqa: ANN401
+    def _ask(self, **question: object) -> list[Any]:
         self._check()
         self._send(search=self._search, **question)
         while True:

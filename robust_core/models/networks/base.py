@@ -32,6 +32,7 @@ class Network(nn.Module):
         masks: Word masks that its words go through; None reads them whole.
         screens: Whether bf16 makes it faster where the processor has it.
         straight: Whether it has `along`, a faster way to the scores on the straight line between two texts.
+        fresh: Names of weights of the encoder that were drawn, since the files had none.
         reconstruction: Head that reads tokens back from their hidden states; only models trained with RAR have one.
     """
 
@@ -39,6 +40,7 @@ class Network(nn.Module):
     masks: WordMasks | None
     screens = False
     straight = False
+    fresh: frozenset[str] = frozenset()
     reconstruction: MaskedHead | None
 
     def __init__(self) -> None:

@@ -81,7 +81,9 @@ class _Intermediate(nn.Module):
         return F.gelu(self.dense(hidden))
 
 
-class _Layer(nn.Module):
+class Layer(nn.Module):
+    """Attention and the two products after it."""
+
     def __init__(self, config: dict) -> None:
         super().__init__()
         self.attention = _Attention(config)
@@ -89,6 +91,7 @@ class _Layer(nn.Module):
         self.output = _Output(config["intermediate_size"], config)
 
     def forward(self, hidden: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+        """Return the next (n, t, d) hidden states; `keep` is (n, 1, 1, t) bool, or None without pads."""
         hidden = self.attention(hidden, keep)
         return self.output(self.intermediate(hidden), hidden)
 
@@ -96,7 +99,11 @@ class _Layer(nn.Module):
 class _Stack(nn.Module):
     def __init__(self, config: dict) -> None:
         super().__init__()
-        self.layer = nn.ModuleList(_Layer(config) for _ in range(config["num_hidden_layers"]))
+        self.layer = nn.ModuleList(Layer(config) for _ in range(config["num_hidden_layers"]))
+
+    def layers(self) -> list[Layer]:
+        """Return the layers in order."""
+        return [layer for layer in self.layer if isinstance(layer, Layer)]
 
 
 class Bert(nn.Module):
@@ -185,11 +192,11 @@ class Bert(nn.Module):
         linear = [module for module in self.encoder.modules() if isinstance(module, nn.Linear)]
         if self.training or any(type(module) is not nn.Linear for module in linear) or len(linear) != self._products:
             return None
-        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
+        dtype = bert_cpu.product_dtype()
         # A weight that was replaced or changed in place has another identity or version.
         state = tuple((id(p), p._version) for module in linear for p in (module.weight, module.bias))
         if self._layouts.get(dtype, (None,))[0] != state:
-            self._layouts[dtype] = (state, bert_cpu.PackedBert(self, dtype))
+            self._layouts[dtype] = (state, bert_cpu.PackedBert(self.encoder.layers(), dtype))
         return self._layouts[dtype][1]
 
 

@@ -4,68 +4,61 @@ Query, key and value become one product, GELU is part of the product before it. 
 learnt; a test compares it with the plain forward pass.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
-if TYPE_CHECKING:
-    from robust_core.models.networks.bert import Bert
+from robust_core.models.networks import cpu_linear
+from robust_core.models.networks.cpu_linear import PackedLinear
 
-# Rows that the layout is tuned for; others work as well.
-_ROWS = 512
+if TYPE_CHECKING:
+    from robust_core.models.networks.bert import Layer
 
 
 def is_usable(rows: torch.Tensor) -> bool:
-    """Return whether this build of torch has the kernels and nothing is being learnt."""
-    return (rows.device.type == "cpu" and torch.is_inference_mode_enabled() and torch.backends.mkldnn.is_available()
-            and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+    """Return whether nothing is being learnt and the kernels work here."""
+    return rows.device.type == "cpu" and torch.is_inference_mode_enabled() and cpu_linear.is_available(product_dtype())
 
 
-class _Product(NamedTuple):
-    weight: torch.Tensor
-    bias: torch.Tensor
-
-    @classmethod
-    def of(cls, dtype: torch.dtype, *layers: nn.Linear) -> "_Product":
-        weight = torch.cat([layer.weight.detach() for layer in layers]).to(dtype)
-        bias = torch.cat([layer.bias.detach() for layer in layers]).to(dtype)
-        return cls(torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS), bias)
-
-    def __call__(self, rows: torch.Tensor, then: str = "none") -> torch.Tensor:
-        kind = "none" if then == "gelu" else ""
-        return torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, then, [], kind)
+def product_dtype() -> torch.dtype:
+    """Return the dtype of matrix products: bf16 under autocast."""
+    return torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 class _Layer(NamedTuple):
     heads: int
-    attended: _Product
-    mixed: _Product
+    attended: PackedLinear
+    mixed: PackedLinear
     first_norm: nn.LayerNorm
-    widened: _Product
-    narrowed: _Product
+    widened: PackedLinear
+    narrowed: PackedLinear
     second_norm: nn.LayerNorm
 
     @classmethod
-    def of(cls, layer: Any, dtype: torch.dtype) -> "_Layer":  # noqa: ANN401 (a layer of `bert`)
+    def of(cls, layer: "Layer", dtype: torch.dtype) -> "_Layer":
         own, out = layer.attention.self, layer.attention.output
-        return cls(own.heads, _Product.of(dtype, own.query, own.key, own.value), _Product.of(dtype, out.dense),
-                   out.LayerNorm, _Product.of(dtype, layer.intermediate.dense), _Product.of(dtype, layer.output.dense),
-                   layer.output.LayerNorm)
+
+        def pack(*layers: nn.Linear) -> PackedLinear:
+            return PackedLinear.of(dtype, *layers)
+
+        return cls(own.heads, pack(own.query, own.key, own.value), pack(out.dense), out.LayerNorm,
+                   pack(layer.intermediate.dense), pack(layer.output.dense), layer.output.LayerNorm)
 
 
 class PackedBert:
     """The layers of an encoder as they are now.
 
     Args:
-        body: The encoder.
+        layers: The layers, in order.
         dtype: fp32, or bf16 for matrix products; sums and norms are made in fp32 either way.
     """
 
-    def __init__(self, body: "Bert", dtype: torch.dtype) -> None:
+    def __init__(self, layers: Iterable["Layer"], dtype: torch.dtype) -> None:
         self._dtype = dtype
-        self._layers = [_Layer.of(layer, dtype) for layer in body.encoder.layer]
+        self._layers = [_Layer.of(layer, dtype) for layer in layers]
 
     def __call__(self, hidden: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
         """Return the last hidden states.

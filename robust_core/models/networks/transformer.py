@@ -80,7 +80,6 @@ class HuggingFaceClassifier(Network):
     def __init__(self, model: Any) -> None:  # noqa: ANN401 (the library's classes share no narrower type)
         super().__init__()
         self.model = model
-        self.fresh: frozenset[str] = frozenset()
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]

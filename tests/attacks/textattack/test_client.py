@@ -1,5 +1,6 @@
 """TextAttack's recipes in their own process: what they find, Stop, and what if that process fails."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -11,15 +12,35 @@ import pytest
 from helpers.doubles import SENTIMENT, BagOfWords, WordEncoder
 
 from robust_core import ATTACKS, datasets
-from robust_core.attacks.textattack import client, parts
+from robust_core.attacks.base import Attack
+from robust_core.attacks.textattack import client, parts, recipes
 from robust_core.errors import MissingResource
 from robust_core.models import loading
 from robust_core.paths import ROOT
+from robust_core.registry import parameters, to_record
 from robust_core.text import Draft
 from robust_core.types import Example
 
 BRIDGED = [name for name in ATTACKS if ATTACKS[name].__module__ == "robust_core.attacks.textattack.attacks"]
 HERE = [name for name in BRIDGED if name != "bert-attack"]
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_a_recipe_takes_every_parameter_of_our_attack_and_has_no_default(name):
+    engine = {p.name for p in parameters(Attack)}
+    taken = list(inspect.signature(recipes.RECIPES[name]).parameters.values())
+    assert [p.name for p in taken[:2]] == ["victim", "alike"]
+    assert {p.name for p in taken[2:]} == {p.name for p in parameters(ATTACKS[name])} - engine
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in taken[2:])
+
+
+def test_a_recipe_is_built_from_the_whole_record(monkeypatch):
+    monkeypatch.setattr(recipes, "prepare", lambda: None)
+    monkeypatch.setitem(recipes.RECIPES, "textfooler", lambda victim, alike, **given: given)
+    record = to_record(ATTACKS["textfooler"](window=7, max_queries=9, time_limit=2.0))
+    given = recipes.build_recipe(record, None, parts.make_alike(WordEncoder().encode))
+    assert given == {key: value for key, value in record.items() if key not in ("name", "max_queries", "time_limit")}
+    assert given["window"] == 7
 
 
 def run(attack, victims, examples, **options) -> dict:
