@@ -143,10 +143,10 @@ class Nowhere(Defence):
 
     name = "nowhere"
 
-    def course(self, setup):
-        course = Objective(setup)
-        course.gradients = lambda batch: {"loss": torch.tensor(float("nan"))}
-        return course
+    def objective(self, setup):
+        objective = Objective(setup, self)
+        objective.gradients = lambda batch: {"loss": torch.tensor(float("nan"))}
+        return objective
 
 
 def test_a_loss_that_is_no_number_is_one_clear_line(data):
@@ -185,9 +185,9 @@ def test_the_learning_rate_rises_and_falls():
     constant = Recipe()
     assert {compute_rate(step, 10, constant) for step in range(11)} == {1.0}
     recipe = Recipe(warmup=0.2, decay="linear")
-    course = [compute_rate(step, 20, recipe) for step in range(21)]
-    assert course[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert course[5:] == pytest.approx([(20 - step) / 16 for step in range(5, 21)]) and course[20] == 0.0
+    rates = [compute_rate(step, 20, recipe) for step in range(21)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[5:] == pytest.approx([(20 - step) / 16 for step in range(5, 21)]) and rates[20] == 0.0
     assert all(0 <= compute_rate(step, 1, Recipe(warmup=1.0, decay="linear")) <= 1 for step in range(3))
 
 

@@ -28,7 +28,7 @@ class EncoderLoop:
 
     Args:
         training: What is trained.
-        course: What it minimises.
+        objective: What it minimises.
         schedule: How long and how fast.
         rows: Piece ids of each sentence, special pieces included.
         dev: From an encoder to its Spearman correlation on dev.
@@ -41,10 +41,11 @@ class EncoderLoop:
         weights: Low-rank weights of the best step, in fp16.
     """
 
-    def __init__(self, training: Training, course: Objective, schedule: "Schedule", rows: Sequence[tuple[int, ...]],
-                 dev: Callable[[Encoder], float]) -> None:
-        self._training, self._course, self._schedule, self._rows, self._dev = training, course, schedule, rows, dev
-        modules = [training.network, *course.modules.values()]
+    def __init__(self, training: Training, objective: Objective, schedule: "Schedule",
+                 rows: Sequence[tuple[int, ...]], dev: Callable[[Encoder], float]) -> None:
+        self._training, self._objective, self._schedule = training, objective, schedule
+        self._rows, self._dev = rows, dev
+        modules = [training.network, *objective.modules.values()]
         # Groups are clipped by themselves, so that a discriminator does not change the encoder's own steps.
         self._groups = [[p for p in module.parameters() if p.requires_grad] for module in modules]
         self._optimiser = torch.optim.AdamW([p for group in self._groups for p in group], lr=schedule.learning_rate,
@@ -94,11 +95,11 @@ class EncoderLoop:
         training, schedule = self._training, self._schedule
         for group in self._optimiser.param_groups:
             group["lr"] = schedule.learning_rate * compute_rate(step, self.steps, self._recipe)
-        for module in (training.network, *self._course.modules.values()):
+        for module in (training.network, *self._objective.modules.values()):
             module.train()
         self._optimiser.zero_grad()
         with training.random.dropout:
-            terms = self._course.terms(SentenceBatch(*pad_rows(rows, training.tokens.pad_id, training.device)))
+            terms = self._objective.terms(SentenceBatch(*pad_rows(rows, training.tokens.pad_id, training.device)))
             sum(terms.values(), start=torch.zeros((), device=training.device)).backward()
         for group in self._groups if schedule.clip else ():
             torch.nn.utils.clip_grad_norm_(group, schedule.clip)

@@ -1,5 +1,6 @@
 """What all explainers share: cleaning, empty texts, refusals, and one explanation for both of two classes."""
 
+import abc
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from robust_core.types import Attribution, Classifier, Span
 
 
 @dataclasses.dataclass(frozen=True)
-class Explainer:
+class Explainer(abc.ABC):
     """A way to give each word of a text a score; a member writes `attribute`.
 
     Attributes:
@@ -30,6 +31,7 @@ class Explainer:
     def __post_init__(self) -> None:
         check_parameters(self)
 
+    @abc.abstractmethod
     def attribute(self, model: Any, texts: list[str], targets: list[int]) -> list[Attribution]:  # noqa: ANN401
         """Explain cleaned texts that are not empty, each towards its target class; see `explain`."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Rows into batches, the course of the learning rate, accuracy."""
+"""Rows into batches, the schedule of the learning rate, accuracy."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -83,13 +83,13 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
                       splits["train"], rows["train"], random, seed,
                       recipe.mixed and architecture not in cards.WORD_MODELS and has_fast_bf16(where), together)
         defence.prepare(setup)
-        course = defence.course(setup)
-        for module in (network, *course.modules.values()):
+        objective = defence.objective(setup)
+        for module in (network, *objective.modules.values()):
             module.to(where)
     who = hash_settings(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
                         architecture=architecture, data=datasets.hash_examples(splits["train"]), parts=together.parts,
                         config=describe_network(begun))
-    loop = Loop(setup, course, rows["dev"], who, folder, save_every)
+    loop = Loop(setup, objective, rows["dev"], who, folder, save_every)
     if folder is not None and resume:
         loop.load(read_state(folder))
     yield from loop.run()
@@ -100,7 +100,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         defence=to_record(defence),
         seed=seed,
         labels=setup.labels,
-        config=describe_network(begun) | course.notes(),
+        config=describe_network(begun) | objective.notes(),
         recipe=dataclasses.asdict(recipe),
         dev_accuracy=loop.best_accuracy,
         epochs=loop.best_epoch,
@@ -114,7 +114,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         version=__version__,
         folder=paths.CHECKPOINTS,
     )
-    kept = {name: course.modules[name].eval() for name in course.kept}
+    kept = {name: objective.modules[name].eval() for name in objective.kept}
     yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
     if folder is not None and not together.part:
         forget_state(folder)
@@ -139,7 +139,7 @@ class Loop:
 
     Args:
         setup: The training.
-        course: Its defence's side.
+        objective: Its defence's side.
         dev: Rows that the epoch is selected on.
         who: What the saved state must agree with.
         folder: Where the state is saved; None saves none.
@@ -150,15 +150,15 @@ class Loop:
         best_epoch: Epoch they come from, 0 before the first that counts.
     """
 
-    def __init__(self, setup: Setup, course: "Objective", dev: Sequence[Row], who: dict[str, Any], folder: Path | None,
-                 save_every: int) -> None:
-        self._setup, self._course, self._dev, self._who = setup, course, dev, who
+    def __init__(self, setup: Setup, objective: "Objective", dev: Sequence[Row], who: dict[str, Any],
+                 folder: Path | None, save_every: int) -> None:
+        self._setup, self._objective, self._dev, self._who = setup, objective, dev, who
         self._folder, self._save_every = folder, save_every
         masks = [] if setup.network.masks is None else list(setup.network.masks.parameters())
         own = {id(p) for p in masks}
         # Masks and further modules are clipped by themselves, so that they do not change the network's own steps.
         groups = [[p for p in setup.network.parameters() if id(p) not in own], masks,
-                  *(list(module.parameters()) for module in course.modules.values())]
+                  *(list(module.parameters()) for module in objective.modules.values())]
         self._groups = [[p for p in group if p.requires_grad] for group in groups]
         self._groups = [group for group in self._groups if group]
         self._optimiser = torch.optim.AdamW([p for group in self._groups for p in group],
@@ -216,8 +216,8 @@ class Loop:
         self._finish_epoch(terms, accuracy, len(rows))
 
     def _rows(self) -> "Iterator[dict[str, Any]]":
-        """Ask the course for the rows of the epoch; what it has of them is saved now and then."""
-        making, saved = self._course.rows(self._epoch), time.perf_counter()
+        """Ask the objective for the rows of the epoch; what it has of them is saved now and then."""
+        making, saved = self._objective.rows(self._epoch), time.perf_counter()
         while True:
             try:
                 event = next(making)
@@ -241,7 +241,7 @@ class Loop:
                 batch = make_batch(mine, setup.tokens, setup.device)
                 if recipe.word_dropout and setup.word_model:
                     batch = hide_words(batch, recipe.word_dropout)
-                terms = self._course.gradients(batch)
+                terms = self._objective.gradients(batch)
             for name, value in terms.items():
                 value = value.detach().float() * len(mine)
                 self._sums[name] = self._sums[name] + value if name in self._sums else value
@@ -262,7 +262,7 @@ class Loop:
         rows grow.
         """
         recipe = self._setup.recipe
-        if not self._course.grows:
+        if not self._objective.grows:
             return compute_rate(self._taken, self._first_steps * recipe.epochs, recipe)
         return compute_rate((self._epoch - 1) * steps + self._step, recipe.epochs * steps, recipe)
 
@@ -277,7 +277,7 @@ class Loop:
                 "eta": seconds / done * (self._setup.recipe.epochs - done)}
 
     def _finish_epoch(self, terms: dict[str, float], accuracy: float, rows: int) -> None:
-        counts, epochs = self._course.counts(self._epoch), self._setup.recipe.epochs
+        counts, epochs = self._objective.counts(self._epoch), self._setup.recipe.epochs
         if counts and accuracy > self.best_accuracy:
             self.best_accuracy, self.best_epoch = accuracy, self._epoch
             self._best = {name: value.detach().clone() for name, value in self._weights().items()}
@@ -297,7 +297,7 @@ class Loop:
     def _weights(self, every: bool = False) -> dict[str, torch.Tensor]:
         """Return the tensors that are trained, by name; with `every` the frozen ones as well."""
         modules: dict[str, nn.Module] = {"network": self._setup.network} | {
-            f"modules.{name}": module for name, module in self._course.modules.items()}
+            f"modules.{name}": module for name, module in self._objective.modules.items()}
         found = {f"{prefix}.{name}": value for prefix, module in modules.items()
                  for name, value in module.state_dict().items()}
         return {name: value for name, value in found.items()
@@ -319,7 +319,7 @@ class Loop:
         optimiser = self._optimiser.state_dict()["state"]
         write_state(self._folder, {
             "who": self._who, "weights": self._weights(), "best": self._best, "parts": parts,
-            "optimiser": {str(i): state for i, state in optimiser.items()}, "course": self._course.state(),
+            "optimiser": {str(i): state for i, state in optimiser.items()}, "course": self._objective.state(),
             "loop": [self._epoch, self._step, self._taken, self._first_steps, self._over, self.best_accuracy,
                      self.best_epoch, self.seconds()], "history": self._history})
 
@@ -348,4 +348,4 @@ class Loop:
         (self._epoch, self._step, self._taken, self._first_steps, self._over, self.best_accuracy, self.best_epoch,
          self._before) = state["loop"]
         self._history = state["history"]
-        self._course.load(state["course"])
+        self._objective.load(state["course"])
