@@ -152,6 +152,27 @@ def test_the_entropy_of_an_objective_is_maximised(data):
     assert terms["loss"].item() == pytest.approx(-math.log(2), abs=1e-3)
 
 
+@pytest.mark.parametrize(("beta", "gamma"), [(0.3, 0.7), (0.0, 0.7), (0.3, 0.0)])
+def test_the_loss_is_its_terms_with_their_weights(data, beta, gamma):
+    defence = DEFENCES["flat"](beta=beta, gamma=gamma)
+    setup = setup_of(data, defence)
+    setup.network.eval()
+    masks, text = setup.network.masks, setup.examples[0].text.split()
+    other = made(setup, " ".join([*text[:-1], GOOD[0] if text[-1] != GOOD[0] else BAD[0]]))
+    batch = batches.make_batch([other, *setup.rows[1:4]], setup.tokens, CPU)
+    objective = defence.objective(setup)
+    terms = objective.gradients(batch)
+    found = {name: p.grad.clone() for name, p in masks.named_parameters()}
+    assert terms["entropy"] > 0 and terms["importance_gap"] > 0
+    assert terms["loss"].item() == pytest.approx(
+        (terms["cross_entropy"] - beta * terms["entropy"] + gamma * terms["importance_gap"]).item())
+    phi = setup.network.importance(setup.network.embedding(batch.ids))[batch.mask]
+    entropy = -(phi * phi.log() + (1 - phi) * (1 - phi).log()).mean()
+    loss = objective.cross_entropy(batch) - beta * entropy + gamma * objective.importance_gap(batch)
+    for name, slope in zip(found, torch.autograd.grad(loss, list(masks.parameters())), strict=True):
+        assert torch.allclose(found[name], slope, atol=1e-6), name
+
+
 # --- The importance gap ----------------------------------------------------------------------------
 
 

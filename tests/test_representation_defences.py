@@ -375,6 +375,21 @@ def test_a_resumed_carl_goes_on_as_if_nothing_had_happened():
     assert all(torch.equal(objective.banks[n].rows, other.banks[n].rows) for n in objective.banks)
 
 
+def test_banks_follow_with_momentum_once_they_are_full():
+    def banks(momentum, epochs):
+        objective = run(CARL(after=2.0, momentum=momentum), epochs=epochs)[0]
+        return {name: bank.rows for name, bank in objective.banks.items()}
+
+    full = banks(0.5, 2)
+    for momentum in (0.0, 1.0):
+        found = banks(momentum, 2)
+        assert all(torch.equal(found[name], full[name]) for name in full), "what fills a bank replaces what was there"
+    stays, moves = banks(1.0, 3), banks(0.0, 3)
+    for name in full:
+        assert torch.allclose(stays[name], full[name], atol=1e-6)
+        assert not torch.allclose(moves[name], full[name], atol=1e-3)
+
+
 # --- RAR ------------------------------------------------------------------------------------------
 
 
@@ -435,6 +450,25 @@ def test_the_clean_pass_can_be_left_out():
         objective.gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
         del setup.network.reconstruct
         assert len(seen) == calls
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize(("start", "passes"), [(0.0, 3), (0.0, 2), (0.0, 1), (0.5, 3)])
+def test_the_reconstruction_weighs_the_same_with_and_without_the_clean_pass(skip, start, passes):
+    """Passes that do not climb are alike: their mean is that of one, whichever of them count."""
+    def learn(defence):
+        setup = setup_of(count=8, dropout=0.0)
+        with setup.random.first:
+            defence.prepare(setup)
+        terms = defence.objective(setup).gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
+        return terms, {name: p.grad for name, p in setup.network.named_parameters() if p.grad is not None}
+
+    one, slopes = learn(RAR(start=start, step=0.0, passes=1, weight=0.3))
+    terms, found = learn(RAR(start=start, step=0.0, passes=passes, weight=0.3, skip_clean=skip))
+    assert terms["reconstruction"].item() == pytest.approx(one["reconstruction"].item(), rel=1e-5)
+    assert terms["loss"].item() == pytest.approx(one["loss"].item(), rel=1e-5)
+    assert found.keys() == slopes.keys()
+    assert all(torch.allclose(found[name], slopes[name], atol=1e-6) for name in slopes)
 
 
 def test_the_decoder_is_the_table_itself_and_cnns_have_no_states():
