@@ -18,9 +18,9 @@ from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.word_masks import MaskConfig, WordMasks
 from robust_core.registry import parameters, to_record
 from robust_core.train import batches, loop, saving, start
-from robust_core.train.loop import train
 from robust_core.train.recipe import Recipe, make_recipe
 from robust_core.train.setup import Pair, Randomness, Row, Setup
+from robust_core.train.training import train
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

@@ -70,7 +70,7 @@ class AdversarialObjective(Objective[A]):
         from robust_core.train.live_classifier import open_live_classifier
 
         setup = self.setup
-        left = setup.together.share([i for i in self._chosen if i not in self._found])
+        left = setup.processes.share([i for i in self._chosen if i not in self._found])
         number = {setup.examples[i].uid: i for i in left}
         began, shown, done, flipped = time.perf_counter(), 0.0, 0, 0
         if left:
@@ -89,7 +89,7 @@ class AdversarialObjective(Objective[A]):
                         yield {"kind": "attack", "round": self._round, "rounds": self.defence.rounds,
                                "attack": self.defence.attack, "done": len(self._found), "total": len(self._chosen),
                                "succeeded": flipped, "eta": seconds / done * (len(left) - done)}
-        self._found = {i: text for part in setup.together.gather(self._found) for i, text in part.items()}
+        self._found = {i: text for part in setup.processes.gather(self._found) for i, text in part.items()}
 
     def _method(self) -> "Attack":
         return ATTACKS[self.defence.attack](max_queries=self.defence.max_queries)

@@ -118,7 +118,7 @@ class CARLObjective(FreeLBObjective["CARL"]):
         import torch
 
         super().__init__(setup, defence)
-        if setup.together.parts > 1:
+        if setup.processes.parts > 1:
             raise Incompatible("CARL's memory bank lives in one process: train it on one device.")
         if defence.representation == "first" and setup.word_model:
             raise Incompatible("The first token stands for the text in transformers only; use representation = pooled.")
