@@ -18,7 +18,7 @@ from robust_core.claims.files import write_claim
 from robust_core.errors import Incompatible
 from robust_core.experiments.budgets import ATTACKED, EPOCHS
 from robust_core.models.device import pick_device
-from robust_core.train import loop
+from robust_core.train import training
 from robust_core.train.recipe import make_recipe
 
 _TRAIN = 6_920
@@ -32,7 +32,7 @@ def epochs(order: trainings.TrainingSpec, device: str, clock: Callable[[], float
     """Yield (seconds of training, seconds of attacks) of each epoch."""
     recipe = make_recipe(order.architecture, order.dataset, **order.recipe)
     began, attacked = clock(), 0.0
-    for event in loop.train(order.defence, order.dataset, order.architecture, recipe, device=device):
+    for event in training.train(order.defence, order.dataset, order.architecture, recipe, device=device):
         if event["kind"] == "attack":
             attacked = clock() - began
         elif event["kind"] == "epoch":

@@ -6,7 +6,8 @@ Forms, command-line options, conformance tests and documentation are all made fr
 import dataclasses
 import importlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FunctionType
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 from robust_core.errors import BadInput, UnknownName
@@ -75,6 +76,23 @@ def check_parameters(method: object) -> None:
             raise BadInput(f"{p.name} must {limits}, not {value!r}.")
 
 
+def check_hooks(cls: type, kind: str, hooks: Sequence[str]) -> None:
+    """Raise TypeError when a class has a public method that nobody would call, such as a misspelt one.
+
+    Properties, class methods and names that begin with an underscore are the class's own business.
+
+    Args:
+        cls: A new class; only what it defines itself is looked at.
+        kind: What it is called in the message, such as "defence".
+        hooks: Names of the methods that it may define.
+    """
+    stray = [name for name, value in vars(cls).items()
+             if isinstance(value, FunctionType | staticmethod) and not name.startswith("_") and name not in hooks]
+    if stray:
+        raise TypeError(f"{cls.__name__}.{stray[0]} would never be called: a {kind} may define {', '.join(hooks)}; "
+                        "names of further methods begin with an underscore.")
+
+
 class Method:
     """What every registered method is called; `Registry.register` sets it."""
 
@@ -110,8 +128,13 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             name: Name in commands, cards and links.
             title: Name as people write it.
             source: URL of the defining paper.
+
+        The decorator raises TypeError when the class lacks a method that the members of the registry have to write.
         """
         def add(cls: C) -> C:
+            missing = sorted(getattr(cls, "__abstractmethods__", ()))
+            if missing:
+                raise TypeError(f"{cls.__name__} is no {self.kind} yet: it does not define {', '.join(missing)}.")
             known = self._members.get(name)
             # Streamlit may import a module again after an edit: the same class may replace itself.
             if known is not None and known.__qualname__ != cls.__qualname__:

@@ -19,12 +19,13 @@ from robust_core.train.defence import Defence
 from robust_core.train.recipe import SMALL, Recipe, make_recipe
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
-_ASKED = "order.json"
+# What the state of a training belongs to, so that it can be listed and go on.
+_FILE = "order.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSpec:
-    """One training that somebody wants.
+    """One training: what is trained, how, and the name of what comes out.
 
     Args:
         dataset: Name of the data set.
@@ -45,18 +46,18 @@ class TrainingSpec:
     @property
     def id(self) -> str:
         """Id of the model that comes out."""
-        from robust_core.train.loop import name_model
+        from robust_core.train.training import name_model
 
         return name_model(self.defence, self.dataset, self.architecture, self.seed, self.name)
 
     @property
     def state(self) -> Path:
         """Folder of the state that a killed training goes on from."""
-        return _states() / self.id.replace("/", "-")
+        return training_states() / self.id.replace("/", "-")
 
     @property
     def words(self) -> list[str]:
-        """Options of `python -m robust_core train` that order the same training, but for its name."""
+        """Options of `python -m robust_core train` that ask for the same training, but for its name."""
         words = ["--dataset", self.dataset, "--architecture", self.architecture, "--defence", self.defence.name,
                  "--seed", str(self.seed)]
         for name, value in (to_record(self.defence) | dict(self.recipe)).items():
@@ -65,22 +66,18 @@ class TrainingSpec:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Plain values from which `order` makes the same training."""
+        """Plain values from which `parse_spec` makes the same training."""
         settings = to_record(self.defence) | dict(self.recipe)
         settings.pop("name")
         return {"dataset": self.dataset, "architecture": self.architecture, "defence": self.defence.name,
                 "seed": self.seed, "name": self.name, "set": settings}
 
 
-def _states() -> Path:
-    return training_states()
-
-
 def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> TrainingSpec:
     """Read a training from plain values.
 
     Args:
-        values: dataset and architecture; defence, attack, preset, seed and name, if wanted; and "set", a dictionary of
+        values: dataset and architecture; perhaps defence, attack, preset, seed and name; and "set", a dictionary of
             parameters of the defence or parts of the recipe.
         data_dir: Folder of the data sets, whose size decides on some of the defence's parameters.
 
@@ -162,81 +159,81 @@ def read_plan(path: Path, data_dir: str | None = None) -> list[TrainingSpec]:
         raise BadInput(f"The plan {path.name} cannot be read: {error}.") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadInput(f"The plan {path.name} is no list of trainings.")
-    orders = [parse_spec(entry, data_dir) for entry in entries]
-    ids = [wanted.id for wanted in orders]
+    specs = [parse_spec(entry, data_dir) for entry in entries]
+    ids = [spec.id for spec in specs]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise BadInput(f"The plan has {twice} more than once; give one of them a name of its own.")
-    return orders
+    return specs
 
 
-def is_done(wanted: TrainingSpec, root: Path) -> dict[str, Any] | None:
+def is_done(spec: TrainingSpec, root: Path) -> dict[str, Any] | None:
     """Return the row of a training that is there already: a checkpoint or a claim in results/; None if there is none.
 
     Raises:
         BadInput: It is there with other parameters.
     """
     found = [(card.defence, card.recipe, _make_row(card)) for folder in (root, *paths.checkpoint_folders())
-             if (card := _find_card(folder / wanted.id)) is not None]
+             if (card := _find_card(folder / spec.id)) is not None]
     found += [(claim["thresholds"]["defence"], claim["thresholds"].get("recipe", {}), claim["details"])
               for claim in read_claims()
-              if claim.get("metric") == "dev_accuracy" and claim["details"].get("model") == wanted.id]
+              if claim.get("metric") == "dev_accuracy" and claim["details"].get("model") == spec.id]
     for record, recipe, row in found:
-        if compare_settings(wanted, record, recipe):
-            raise BadInput(f"{wanted.id} is there with other parameters; give this training a name, or another --out.")
+        if compare_settings(spec, record, recipe):
+            raise BadInput(f"{spec.id} is there with other parameters; give this training a name, or another --out.")
         return row
     return None
 
 
 def compare_settings(
-    wanted: TrainingSpec, record: Mapping[str, Any], recipe: Mapping[str, Any]
+    spec: TrainingSpec, record: Mapping[str, Any], recipe: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """Compare a training with the record of another one.
 
     Args:
-        wanted: The training; of its recipe only what it sets counts, and the number of training texts.
+        spec: The training; of its recipe only what it sets counts, and the number of training texts.
         record: Record of the other's defence.
         recipe: The other's recipe.
 
     Returns:
-        (theirs, wanted) of each parameter that differs, None where there is no such parameter.
+        (theirs, ours) of each parameter that differs, None where there is no such parameter.
     """
     # A parameter that is younger than the record had its default then.
-    same = record["name"] == wanted.defence.name
-    usual = {p.name: p.default for p in parameters(type(wanted.defence))} if same else {}
-    pairs = [(usual | dict(record), to_record(wanted.defence)),
-             ({"rows": 0} | dict(recipe), {"rows": 0} | dict(wanted.recipe))]
+    same = record["name"] == spec.defence.name
+    usual = {p.name: p.default for p in parameters(type(spec.defence))} if same else {}
+    pairs = [(usual | dict(record), to_record(spec.defence)),
+             ({"rows": 0} | dict(recipe), {"rows": 0} | dict(spec.recipe))]
     return {name: (theirs.get(name), mine.get(name)) for i, (theirs, mine) in enumerate(pairs)
             for name in dict.fromkeys([*mine, *(() if i else theirs)]) if theirs.get(name) != mine.get(name)}
 
 
-def _find_card(folder: Path) -> Any:  # noqa: ANN401 (a card or None)
+def _find_card(folder: Path) -> cards.Card | None:
     return cards.read_card(folder) if (folder / "card.json").is_file() else None
 
 
 def run_training(
-    wanted: TrainingSpec, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
+    spec: TrainingSpec, root: Path, *, device: str = "auto", data_dir: str | None = None, resume: bool = False
 ) -> Generator[dict[str, Any], None, None]:
     """Train, store the checkpoint and hand on the events; the last is {"kind": "stored", "row": …, "card": Card}.
 
     Of several processes only the first stores.
 
     Args:
-        wanted: The training.
+        spec: The training.
         root: Folder of checkpoints.
         device: auto, cpu, cuda, mps.
         data_dir: Folder of the data sets.
         resume: Go on where a killed training was.
     """
-    from robust_core.train import loop, saving
+    from robust_core.train import saving, training
 
-    recipe = make_recipe(wanted.architecture, wanted.dataset, measure_size(wanted.dataset, data_dir), **wanted.recipe)
-    events = loop.train(wanted.defence, wanted.dataset, wanted.architecture, recipe, seed=wanted.seed, device=device,
-                        data_dir=data_dir, variant=wanted.name, folder=wanted.state, resume=resume, root=root)
+    recipe = make_recipe(spec.architecture, spec.dataset, measure_size(spec.dataset, data_dir), **spec.recipe)
+    events = training.train(spec.defence, spec.dataset, spec.architecture, recipe, seed=spec.seed, device=device,
+                            data_dir=data_dir, variant=spec.name, folder=spec.state, resume=resume, root=root)
     if is_first_process():
-        asked = {"order": wanted.values, "device": device, "data_dir": data_dir}
-        wanted.state.mkdir(parents=True, exist_ok=True)
-        (wanted.state / _ASKED).write_text(json.dumps(asked), encoding="utf-8")
+        asked = {"order": spec.values, "device": device, "data_dir": data_dir}
+        spec.state.mkdir(parents=True, exist_ok=True)
+        (spec.state / _FILE).write_text(json.dumps(asked), encoding="utf-8")
     with contextlib.closing(events):
         for event in events:
             if event["kind"] != "trained":
@@ -244,7 +241,7 @@ def run_training(
             elif is_first_process():
                 card = saving.save(event["trained"], root)
                 yield {"kind": "stored", "row": _make_row(card), "card": card}
-    (wanted.state / _ASKED).unlink(missing_ok=True)
+    (spec.state / _FILE).unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,25 +262,25 @@ class Unfinished:
 
 
 def list_unfinished() -> list[Unfinished]:
-    """Return the trainings that have a saved state, newest first; one whose order cannot be read is left out."""
+    """Return the trainings that have a saved state, newest first; one whose settings cannot be read is left out."""
     found = []
-    for path in _states().glob(f"*/{_ASKED}"):
+    for path in training_states().glob(f"*/{_FILE}"):
         try:
             asked = json.loads(path.read_text(encoding="utf-8"))
             saved = (path.parent / "state.safetensors").stat().st_mtime
-            wanted = parse_spec(asked["order"], asked["data_dir"])
-            found.append(Unfinished(wanted, asked["device"], asked["data_dir"], saved))
+            spec = parse_spec(asked["order"], asked["data_dir"])
+            found.append(Unfinished(spec, asked["device"], asked["data_dir"], saved))
         except (OSError, ValueError, KeyError, TypeError, RobustError):
             continue
     return sorted(found, key=lambda u: -u.saved)
 
 
-def forget_training(wanted: TrainingSpec) -> None:
+def forget_training(spec: TrainingSpec) -> None:
     """Remove the saved state of a training that shall not go on."""
     from robust_core.train.saving import forget_state
 
-    forget_state(wanted.state)
-    (wanted.state / _ASKED).unlink(missing_ok=True)
+    forget_state(spec.state)
+    (spec.state / _FILE).unlink(missing_ok=True)
 
 
 def is_first_process() -> bool:
@@ -291,12 +288,12 @@ def is_first_process() -> bool:
     return process_rank() == 0
 
 
-def _make_row(card: Any) -> dict[str, Any]:  # noqa: ANN401 (a card)
+def _make_row(card: cards.Card) -> dict[str, Any]:
     return {"model": card.id, "seed": card.seed, "dev_accuracy": card.dev_accuracy, "epochs": card.epochs,
             "seconds": card.seconds, "path": str(card.folder)}
 
 
-def write_dev_claim(card: Any, folder: Path) -> Path:  # noqa: ANN401 (a card)
+def write_dev_claim(card: cards.Card, folder: Path) -> Path:
     """Write the accuracy on dev of a finished training as a claim, so that plans skip it from now on."""
     drawn = {"rows": card.recipe["rows"]} if card.recipe.get("rows") else {}
     made = TrainingSpec(card.dataset, card.architecture, from_record(DEFENCES, dict(card.defence)), drawn, card.seed)

@@ -1,5 +1,6 @@
 """What all attacks share: parameters, how a result is made, the door `run`."""
 
+import abc
 import dataclasses
 import hashlib
 import threading
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Attack(Method):
+class Attack(Method, abc.ABC):
     """A word-substitution attack; a member writes `search` and nothing else.
 
     Attributes:
@@ -38,6 +39,7 @@ class Attack(Method):
     def __post_init__(self) -> None:
         check_parameters(self)
 
+    @abc.abstractmethod
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Look for an adversarial text: yield requests, receive answers, return the best candidate."""
         raise NotImplementedError

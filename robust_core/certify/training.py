@@ -29,8 +29,8 @@ from robust_core.models import fingerprints
 from robust_core.registry import check_parameters, param
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
-
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
@@ -76,9 +76,9 @@ def fit_network(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, cla
         released code's form: cross-entropy of one blur + weight x KL of the answers to two.
     """
     import torch
-    from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
     from robust_core.certify.networks import build_network
+    from robust_core.models.optimiser import Optimiser
 
     settings, vectors = settings or Settings(), check_quantised(vectors, levels)
     labels = np.asarray(labels)
@@ -88,26 +88,35 @@ def fit_network(smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, cla
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         network = build_network(vectors.shape[1:], classes, settings.hidden)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate,
-                                      weight_decay=settings.weight_decay)
+        optimiser = Optimiser([network.parameters()], settings.learning_rate, weight_decay=settings.weight_decay)
         steps = -(-len(vectors) // settings.batch_size) * settings.epochs
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser.adamw, steps)
         network.train()
         for _ in range(settings.epochs):
             order = rng.permutation(len(vectors))
             for start in range(0, len(order), settings.batch_size):
                 chosen = order[start: start + settings.batch_size]
-                scores = network(torch.from_numpy(smoother.noisy(vectors[chosen], levels, rng)))
-                loss = cross_entropy(scores, torch.from_numpy(labels[chosen]))
-                if settings.stability:
-                    other = network(torch.from_numpy(smoother.noisy(vectors[chosen], levels, rng)))
-                    loss = loss + settings.stability * kl_div(log_softmax(other, -1), log_softmax(scores, -1),
-                                                              reduction="batchmean", log_target=True)
                 optimiser.zero_grad()
+                loss = _blur_loss(network, smoother, vectors[chosen], labels[chosen], levels, settings.stability, rng)
                 loss.backward()
                 optimiser.step()
                 schedule.step()
     return network.half().float().eval().requires_grad_(False)
+
+
+def _blur_loss(network: "nn.Module", smoother: Smoother, vectors: np.ndarray, labels: np.ndarray, levels: int,
+               stability: float, rng: np.random.Generator) -> "torch.Tensor":
+    """Return the cross-entropy on one blur of each input, plus the weighted divergence from a second one."""
+    import torch
+    from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+    scores = network(torch.from_numpy(smoother.noisy(vectors, levels, rng)))
+    loss = cross_entropy(scores, torch.from_numpy(labels))
+    if not stability:
+        return loss
+    other = network(torch.from_numpy(smoother.noisy(vectors, levels, rng)))
+    return loss + stability * kl_div(log_softmax(other, -1), log_softmax(scores, -1), reduction="batchmean",
+                                     log_target=True)
 
 
 def train_base_classifiers(

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from robust_core.attacks import ATTACKS
 from robust_core.defences import DEFENCES
@@ -11,10 +11,13 @@ from robust_core.registry import param
 from robust_core.train.defence import Defence, Objective
 
 if TYPE_CHECKING:
-    from robust_core.defences.base import Rows
+    import torch
+
+    from robust_core.attacks.base import Attack
+    from robust_core.train.defence import Rows
     from robust_core.train.recipe import Recipe
-    from robust_core.train.setup import Row, Setup
-    from robust_core.types import AttackResult
+    from robust_core.train.setup import Batch, Row, Setup
+    from robust_core.types import AttackResult, Precision
 
 # Attacks whose texts keep their label and change the prediction.
 FLIPPING = tuple(name for name, attack in ATTACKS.items() if attack.goal == "flip")
@@ -24,7 +27,10 @@ _RELEASED = {"texts": "all", "double_softmax": True, "training_mode": True, "sel
              "no_clipping": True}
 
 
-class AdversarialObjective(Objective):
+A = TypeVar("A", bound="Adversarial")
+
+
+class AdversarialObjective(Objective[A]):
     """One adversarial training.
 
     Args:
@@ -32,9 +38,8 @@ class AdversarialObjective(Objective):
         defence: Its parameters.
     """
 
-    def __init__(self, setup: "Setup", defence: "Adversarial") -> None:
-        super().__init__(setup)
-        self.defence = defence
+    def __init__(self, setup: "Setup", defence: A) -> None:
+        super().__init__(setup, defence)
         self.grows = not defence.fixed_schedule
         self._training_mode = defence.training_mode and setup.word_model
         if defence.no_clipping and setup.word_model:
@@ -46,7 +51,7 @@ class AdversarialObjective(Objective):
 
     def rows(self, epoch: int) -> "Rows":
         """Attack before the first epoch of each round; the adversarial rows of earlier rounds are dropped."""
-        due = self.defence.round_of(epoch)
+        due = find_round(self.defence, epoch)
         if due > self._round:
             self._round, self._found = due, {}
             self._chosen = self._choose()
@@ -65,7 +70,7 @@ class AdversarialObjective(Objective):
         from robust_core.train.live_classifier import open_live_classifier
 
         setup = self.setup
-        left = setup.together.share([i for i in self._chosen if i not in self._found])
+        left = setup.processes.share([i for i in self._chosen if i not in self._found])
         number = {setup.examples[i].uid: i for i in left}
         began, shown, done, flipped = time.perf_counter(), 0.0, 0, 0
         if left:
@@ -84,12 +89,12 @@ class AdversarialObjective(Objective):
                         yield {"kind": "attack", "round": self._round, "rounds": self.defence.rounds,
                                "attack": self.defence.attack, "done": len(self._found), "total": len(self._chosen),
                                "succeeded": flipped, "eta": seconds / done * (len(left) - done)}
-        self._found = {i: text for part in setup.together.gather(self._found) for i, text in part.items()}
+        self._found = {i: text for part in setup.processes.gather(self._found) for i, text in part.items()}
 
-    def _method(self) -> Any:  # noqa: ANN401 (an attack)
+    def _method(self) -> "Attack":
         return ATTACKS[self.defence.attack](max_queries=self.defence.max_queries)
 
-    def _precision(self) -> Any:  # noqa: ANN401 (one of PRECISIONS)
+    def _precision(self) -> "Precision":
         # With dropout on, two looks at a text differ by more than precisions do.
         return "exact" if self._training_mode else "screened"
 
@@ -111,10 +116,22 @@ class AdversarialObjective(Objective):
                 rows.append(Row(coded.ids, clean.label, i, coded.owner, clean))
         return rows
 
-    def scores(self, embeddings: Any, mask: Any) -> Any:  # noqa: ANN401 (tensors, as in Course)
-        """Return the network's scores; with `double_softmax` their probabilities, which the loss takes for scores."""
-        scores = super().scores(embeddings, mask)
-        return scores.softmax(-1) if self.defence.double_softmax and self.setup.word_model else scores
+    def loss(self, batch: "Batch") -> "torch.Tensor":
+        """Return the mean cross-entropy of a batch, a scalar with its graph."""
+        return self.cross_entropy(batch)
+
+    def cross_entropy(self, batch: "Batch") -> "torch.Tensor":
+        """Return the mean cross-entropy of a batch, a scalar with its graph.
+
+        With `double_softmax` it takes a word model's probabilities for scores.
+        """
+        from torch.nn.functional import cross_entropy
+
+        network = self.setup.network
+        with self.setup.autocast():
+            scores = network(network.embedding(batch.ids), batch.mask).float()
+        double = self.defence.double_softmax and self.setup.word_model
+        return cross_entropy(scores.softmax(-1) if double else scores, batch.labels)
 
     def counts(self, epoch: int) -> bool:
         """Return whether an epoch comes after the first attack, if there is one."""
@@ -166,12 +183,12 @@ class Adversarial(Defence):
         """Set the number of epochs."""
         return dataclasses.replace(recipe, epochs=max(self.clean_epochs + self.rounds * self.round_epochs, 1))
 
-    def round_of(self, epoch: int) -> int:
-        """Return the newest round before the end of an epoch, 0 while there was none."""
-        since = epoch - self.clean_epochs
-        return 0 if since < 1 or not self.rounds else min((since - 1) // self.round_epochs + 1, self.rounds)
-
-    def course(self, setup: "Setup") -> Objective:
+    def objective(self, setup: "Setup") -> Objective:
         """Begin a training."""
         return AdversarialObjective(setup, self)
 
+
+def find_round(defence: Adversarial, epoch: int) -> int:
+    """Return the newest round before the end of an epoch, 0 while there was none."""
+    since = epoch - defence.clean_epochs
+    return 0 if since < 1 or not defence.rounds else min((since - 1) // defence.round_epochs + 1, defence.rounds)

@@ -13,9 +13,9 @@ from robust_core.registry import param
 if TYPE_CHECKING:
     import torch
 
-    from robust_core.defences.base import Rows
     from robust_core.models.networks.base import Reading
     from robust_core.perturb import SameDropout
+    from robust_core.train.defence import Rows
     from robust_core.train.setup import Batch, Setup
 
 
@@ -106,7 +106,7 @@ def noise_contrastive_loss(
     return -(chosen / (chosen + noise + 1e-7)).log() - (noise / (others + noise + 1e-7)).log().sum(1)
 
 
-class CARLObjective(FreeLBObjective):
+class CARLObjective(FreeLBObjective["CARL"]):
     """A training under CARL: FreeLB at first, then an epoch that fills the banks, then the contrastive loss as well.
 
     Raises:
@@ -114,13 +114,11 @@ class CARLObjective(FreeLBObjective):
         Incompatible: The training is shared among processes, or the representation asked for does not exist.
     """
 
-    defence: "CARL"
-
     def __init__(self, setup: "Setup", defence: "CARL") -> None:
         import torch
 
         super().__init__(setup, defence)
-        if setup.together.parts > 1:
+        if setup.processes.parts > 1:
             raise Incompatible("CARL's memory bank lives in one process: train it on one device.")
         if defence.representation == "first" and setup.word_model:
             raise Incompatible("The first token stands for the text in transformers only; use representation = pooled.")
@@ -283,6 +281,6 @@ class CARL(FreeLB):
         "yelp_polarity": FreeLB.BY_DATASET["yelp_polarity"] | {"after": 3.0, "negatives": 20_000},
         "ag_news": FreeLB.BY_DATASET["ag_news"] | {"after": 2.07}}
 
-    def course(self, setup: "Setup") -> CARLObjective:
+    def objective(self, setup: "Setup") -> CARLObjective:
         """Begin a training."""
         return CARLObjective(setup, self)

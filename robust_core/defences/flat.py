@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 _EPSILON = 1e-8
 
 
-class FlatObjective(AdversarialObjective):
+class FlatObjective(AdversarialObjective["Flat"]):
     """One training with word masks."""
-
-    defence: "Flat"
 
     def gradients(self, batch: "Batch") -> "dict[str, torch.Tensor]":
         """Minimise the cross-entropy under sampled masks, minus beta * entropy, plus gamma * importance gap."""
@@ -159,12 +157,12 @@ class Flat(Adversarial):
             raise Incompatible("Groups of words with a common factor are for word models: cnn and lstm.")
         add_groups(setup, self.groups)
 
-    def course(self, setup: "Setup") -> FlatObjective:
+    def objective(self, setup: "Setup") -> FlatObjective:
         """Begin a training."""
         return FlatObjective(setup, self)
 
 
-def _make_uniform(shape: Any, generator: Any, device: Any) -> "torch.Tensor":  # noqa: ANN401 (torch is imported late)
+def _make_uniform(shape: "torch.Size", generator: "torch.Generator", device: "torch.device") -> "torch.Tensor":
     import torch
 
     return torch.rand(shape, generator=generator, device=device)

@@ -1,7 +1,7 @@
 """FreeLB: several passes over perturbed embeddings, one optimiser step (Zhu et al. 2020)."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from robust_core.defences import DEFENCES
 from robust_core.registry import param
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from robust_core.train.setup import Batch, Setup
 
 
-class FreeLBObjective(Objective):
+F = TypeVar("F", bound="FreeLB")
+
+
+class FreeLBObjective(Objective[F]):
     """A training under FreeLB, and the passes that CARL and RAR add their terms to.
 
     Args:
@@ -27,11 +30,10 @@ class FreeLBObjective(Objective):
         ascent: How perturbations climb, in the embeddings' own units.
     """
 
-    def __init__(self, setup: "Setup", defence: "FreeLB") -> None:
+    def __init__(self, setup: "Setup", defence: F) -> None:
         from robust_core.models.networks.base import measure_mean_norm
 
-        super().__init__(setup)
-        self.defence = defence
+        super().__init__(setup, defence)
         self._measure(measure_mean_norm(setup.network.embedding.weight, setup.tokens.pad_id))
 
     def _measure(self, unit: float) -> None:
@@ -137,6 +139,6 @@ class FreeLB(Defence):
         """Return the paper's setting for a data set; where it has none, that for SST-2."""
         return cls(**cls.BY_DATASET.get(dataset, {}))
 
-    def course(self, setup: "Setup") -> FreeLBObjective:
+    def objective(self, setup: "Setup") -> FreeLBObjective:
         """Begin a training."""
         return FreeLBObjective(setup, self)

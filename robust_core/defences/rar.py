@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from robust_core.train.setup import Batch, Setup
 
 
-class RARObjective(FreeLBObjective):
+class RARObjective(FreeLBObjective["RAR"]):
     """A training under RAR."""
-
-    defence: "RAR"
 
     def added(self, t: int, reading: "Reading", batch: "Batch", dropout: "SameDropout") -> "dict[str, torch.Tensor]":
         """Return the weighted mean loss of reading the batch's tokens back from their perturbed states."""
@@ -57,6 +55,6 @@ class RAR(FreeLB):
         setup.network.add_reconstruction()
         setup.network.to(setup.device)
 
-    def course(self, setup: "Setup") -> RARObjective:
+    def objective(self, setup: "Setup") -> RARObjective:
         """Begin a training."""
         return RARObjective(setup, self)

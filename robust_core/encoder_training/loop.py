@@ -10,12 +10,11 @@ import torch
 
 from robust_core.encoder_training.networks import SentenceBatch, Training
 from robust_core.encoder_training.objectives import Objective
-from robust_core.errors import BadInput
 from robust_core.models.batching import pad_rows, split_batches
+from robust_core.models.optimiser import Optimiser, check_finite, compute_rate
 from robust_core.protocols import Encoder
 from robust_core.text import clean
-from robust_core.train.batches import compute_rate, shuffle
-from robust_core.train.recipe import Recipe
+from robust_core.train.batches import shuffle
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.base import Schedule
@@ -28,7 +27,7 @@ class EncoderLoop:
 
     Args:
         training: What is trained.
-        course: What it minimises.
+        objective: What it minimises.
         schedule: How long and how fast.
         rows: Piece ids of each sentence, special pieces included.
         dev: From an encoder to its Spearman correlation on dev.
@@ -41,18 +40,17 @@ class EncoderLoop:
         weights: Low-rank weights of the best step, in fp16.
     """
 
-    def __init__(self, training: Training, course: Objective, schedule: "Schedule", rows: Sequence[tuple[int, ...]],
-                 dev: Callable[[Encoder], float]) -> None:
-        self._training, self._course, self._schedule, self._rows, self._dev = training, course, schedule, rows, dev
-        modules = [training.network, *course.modules.values()]
+    def __init__(self, training: Training, objective: Objective, schedule: "Schedule",
+                 rows: Sequence[tuple[int, ...]], dev: Callable[[Encoder], float]) -> None:
+        self._training, self._objective, self._schedule = training, objective, schedule
+        self._rows, self._dev = rows, dev
+        modules = [training.network, *objective.modules.values()]
         # Groups are clipped by themselves, so that a discriminator does not change the encoder's own steps.
-        self._groups = [[p for p in module.parameters() if p.requires_grad] for module in modules]
-        self._optimiser = torch.optim.AdamW([p for group in self._groups for p in group], lr=schedule.learning_rate,
-                                            weight_decay=0.0)
+        self._optimiser = Optimiser([module.parameters() for module in modules], schedule.learning_rate,
+                                    clip=schedule.clip)
         # A batch of one sentence has nothing to be told from, so what is left of an epoch is left out.
         self._a_epoch = len(rows) // schedule.batch_size
         self.steps = schedule.epochs * self._a_epoch
-        self._recipe = Recipe(warmup=schedule.warmup, decay=schedule.decay)
         self.seconds, self.best, self.best_step = 0.0, -math.inf, 0
         self.checks: list[tuple[int, float]] = []
         self.weights: dict[str, torch.Tensor] = {}
@@ -92,20 +90,16 @@ class EncoderLoop:
 
     def _take(self, step: int, rows: list[tuple[int, ...]]) -> dict[str, float]:
         training, schedule = self._training, self._schedule
-        for group in self._optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * compute_rate(step, self.steps, self._recipe)
-        for module in (training.network, *self._course.modules.values()):
+        self._optimiser.set_rate(compute_rate(step, self.steps, schedule.warmup, schedule.decay))
+        for module in (training.network, *self._objective.modules.values()):
             module.train()
         self._optimiser.zero_grad()
         with training.random.dropout:
-            terms = self._course.terms(SentenceBatch(*pad_rows(rows, training.tokens.pad_id, training.device)))
+            terms = self._objective.terms(SentenceBatch(*pad_rows(rows, training.tokens.pad_id, training.device)))
             sum(terms.values(), start=torch.zeros((), device=training.device)).backward()
-        for group in self._groups if schedule.clip else ():
-            torch.nn.utils.clip_grad_norm_(group, schedule.clip)
         self._optimiser.step()
         figures = {name: float(term.detach()) for name, term in terms.items()}
-        if not all(map(math.isfinite, figures.values())):
-            raise BadInput(f"The loss is not a number at step {step + 1}: lower the learning rate.")
+        check_finite(figures, f"at step {step + 1}")
         return figures
 
     def _check(self, step: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from robust_core.models.device import autocast_bf16
 from robust_core.models.networks.base import Network, measure_mean_norm
 from robust_core.models.networks.bert import mean_pool
 from robust_core.models.networks.encoder_body import Body
@@ -119,7 +120,7 @@ class Training:
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return the context for forward passes."""
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed)
+        return autocast_bf16(self.device, self.mixed)
 
     @property
     def unit(self) -> float:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 
 from robust_core.encoder_training.networks import SentenceBatch
+from robust_core.train.masking import hide_chosen
 
-# From (n, t) ids, mask and m wanted places to the (m,) likeliest pieces there.
+# From (n, t) ids, mask and m places to guess to the (m,) likeliest pieces there.
 Generator = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -20,7 +21,7 @@ class Special(NamedTuple):
 
 
 def hide_tokens(batch: SentenceBatch, share: float, special: Special, generator: torch.Generator
-           ) -> tuple[torch.Tensor, torch.Tensor]:
+                ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose pieces to guess and hide them: 80 % are masked, 10 % replaced at random, 10 % left (Devlin et al. 2019).
 
     Args:
@@ -34,11 +35,10 @@ def hide_tokens(batch: SentenceBatch, share: float, special: Special, generator:
     """
     ids, mask = batch
     chance, kind = (torch.rand(ids.shape, generator=generator, device=ids.device) for _ in range(2))
-    inner = mask & ~torch.isin(ids, torch.tensor(special.never, device=ids.device))
-    wanted = inner & (chance < share)
-    shown = torch.where(wanted & (kind < 0.8), special.mask, ids)
+    chosen = mask & ~torch.isin(ids, torch.tensor(special.never, device=ids.device)) & (chance < share)
+    # A number for each place, chosen or not: how many are drawn must not depend on what was chosen.
     other = torch.randint(special.pieces, ids.shape, generator=generator, device=ids.device)
-    return torch.where(wanted & (kind >= 0.9), other, shown), wanted
+    return hide_chosen(ids, chosen, kind, special.mask, lambda replaced: other[replaced]), chosen
 
 
 def replace_tokens(batch: SentenceBatch, share: float, special: Special, guess: Generator, generator: torch.Generator,
@@ -57,8 +57,8 @@ def replace_tokens(batch: SentenceBatch, share: float, special: Special, guess: 
         (n, t) ids, and (n, t) bool where they differ from the original; never at the first piece and at pads.
     """
     ids, mask = batch
-    shown, wanted = hide_tokens(batch, share, special, generator)
-    places = mask.clone() if everywhere else wanted
+    shown, chosen = hide_tokens(batch, share, special, generator)
+    places = mask.clone() if everywhere else chosen
     places[:, 0] = False
     found = ids.clone()
     if bool(places.any()):

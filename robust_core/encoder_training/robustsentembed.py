@@ -53,7 +53,7 @@ class RobustSentEmbed(SimCSE):
     everywhere: bool = param(False, "Take the generator's guess for every piece, not for masked ones only")
     released_attack: bool = param(False, "Perturb sentences as the released code does")
 
-    def course(self, training: "Training") -> "Objective":
+    def objective(self, training: "Training") -> "Objective":
         """Begin a training."""
         from robust_core.encoder_training.objectives import RobustObjective
 

@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from robust_core.encoder_training import METHODS
-from robust_core.registry import Method, check_parameters, param
+from robust_core.registry import Method, check_hooks, check_parameters, param
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.networks import Training
@@ -27,11 +27,15 @@ class SimCSE(Method):
     temperature: float = param(0.05, "Divides cosines in the contrastive loss", low=0.001, high=10.0)
     projection: bool = param(False, "Train through two linear layers with batch norms, left out afterwards")
 
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 (whatever a class statement may say)
+        super().__init_subclass__(**options)
+        check_hooks(cls, "sentence method", ("objective",))
+
     def __post_init__(self) -> None:
         check_parameters(self)
 
-    def course(self, training: "Training") -> "Objective":
-        """Begin a training."""
+    def objective(self, training: "Training") -> "Objective":
+        """Begin a training: return what says which terms of a batch are minimised."""
         from robust_core.encoder_training.objectives import Objective
 
         return Objective(training, self)

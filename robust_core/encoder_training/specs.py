@@ -92,11 +92,11 @@ def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None =
 
 
 def run_training(
-    wanted: EncoderSpec, root: Path, device: str = "auto", data_dir: str | None = None
+    spec: EncoderSpec, root: Path, device: str = "auto", data_dir: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Train, store the encoder and hand on the events; the last is {"kind": "stored", "row": …, "card": …}."""
-    for event in train(wanted.method, wanted.schedule, sentences=wanted.sentences, seed=wanted.seed, device=device,
-                       data_dir=data_dir, name=wanted.name, start=wanted.start):
+    for event in train(spec.method, spec.schedule, sentences=spec.sentences, seed=spec.seed, device=device,
+                       data_dir=data_dir, name=spec.name, start=spec.start):
         if event["kind"] != "trained":
             yield event
             continue

@@ -66,8 +66,8 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
         network.to(where)
         training = Training(network, tokens, where, random, schedule.mixed and has_fast_bf16(where), schedule.rank,
                             schedule.lora_targets, lambda: load_base_encoder(start, _LONGEST).body)
-        course = method.course(training)
-    loop = EncoderLoop(training, course, schedule, given.rows, lambda encoder: similarity.correlate(encoder, dev)[0])
+        objective = method.objective(training)
+    loop = EncoderLoop(training, objective, schedule, given.rows, lambda encoder: similarity.correlate(encoder, dev)[0])
     yield {"kind": "ready", "sentences": len(given.rows), "steps": loop.steps}
     yield from loop.run()
     card = encoder_cards.EncoderCard(

@@ -1,5 +1,6 @@
 """What all explainers share: cleaning, empty texts, refusals, and one explanation for both of two classes."""
 
+import abc
 import dataclasses
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from robust_core.types import Attribution, Span
 
 
 @dataclasses.dataclass(frozen=True)
-class Explainer(Method):
+class Explainer(Method, abc.ABC):
     """A way to give each word of a text a score; a member writes `attribute`.
 
     Attributes:
@@ -29,6 +30,7 @@ class Explainer(Method):
     def __post_init__(self) -> None:
         check_parameters(self)
 
+    @abc.abstractmethod
     def attribute(self, model: Classifier, texts: list[str], targets: list[int]) -> list[Attribution]:
         """Explain cleaned texts that are not empty, each towards its target class; see `explain`."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Rows into batches, the course of the learning rate, accuracy."""
+"""Rows into batches, and accuracy on them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,7 @@ import torch
 
 from robust_core.models.batching import pad_rows
 from robust_core.models.networks.base import Network
-from robust_core.train.recipe import Recipe
 from robust_core.train.setup import Batch, Pair, Row
-
-
-def compute_rate(step: float, steps: float, recipe: Recipe) -> float:
-    """Return the share of the learning rate to use at a step."""
-    rising = recipe.warmup * steps
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    if recipe.decay == "linear":
-        return max(0.0, (steps - step) / max(1.0, steps - rising))
-    return 1.0
 
 
 def shuffle(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator) -> Iterator[list[int]]:

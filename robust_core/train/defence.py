@@ -2,28 +2,33 @@
 
 import dataclasses
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from robust_core.registry import Method, check_parameters
+from robust_core.registry import Method, check_hooks, check_parameters
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from robust_core.models.networks.base import Network
     from robust_core.train.recipe import Recipe
     from robust_core.train.setup import Batch, Row, Setup
 
     Rows = Generator[dict[str, Any], None, Sequence[Row]]
 
+D = TypeVar("D", bound="Defence")
 
-class Objective:
+
+class Objective(Generic[D]):
     """One training under a defence: what changes while it lasts.
 
     The loop asks for the rows of each epoch, and for the gradients of each batch; exactly one optimiser step follows
-    each call of `gradients`. This class is plain training; members override what they do differently.
+    each call of `gradients`. This class minimises the defence's `loss` on the training texts; a defence that needs
+    more than that (rows of its own, several passes, a state) returns a subclass from its `objective`.
 
     Args:
         setup: The training.
+        defence: Its parameters.
 
     Attributes:
         modules: Further modules trained along, by name. What the finished classifier needs belongs into the network
@@ -35,8 +40,8 @@ class Objective:
     grows = True
     kept: tuple[str, ...] = ()
 
-    def __init__(self, setup: "Setup") -> None:
-        self.setup = setup
+    def __init__(self, setup: "Setup", defence: D) -> None:
+        self.setup, self.defence = setup, defence
         self.modules: dict[str, nn.Module] = {}
 
     def rows(self, epoch: int) -> "Rows":
@@ -54,9 +59,14 @@ class Objective:
         The term "loss" is the sum that is minimised. Gradients are zero before, the network is in train mode, torch's
         global random numbers are the training's stream for dropout.
         """
-        loss = self.cross_entropy(batch)
+        loss = self.loss(batch)
         loss.backward()
         return {"loss": loss.detach()}
+
+    def loss(self, batch: "Batch") -> "torch.Tensor":
+        """Return the scalar loss of a batch with its graph, in mixed precision."""
+        with self.setup.autocast():
+            return self.defence.loss(self.setup.network, batch)
 
     def counts(self, epoch: int) -> bool:
         """Return whether the weights after an epoch may be the ones that are kept."""
@@ -76,21 +86,16 @@ class Objective:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned; tensors come back on the CPU."""
 
-    def scores(self, embeddings: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
-        """Return the network's (n, classes) float32 scores of (n, t, d) word-embedding rows, in mixed precision."""
-        with self.setup.autocast():
-            return self.setup.network(embeddings, mask).float()
 
-    def cross_entropy(self, batch: "Batch") -> "torch.Tensor":
-        """Return the mean cross-entropy of a batch, a scalar with its graph."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(self.scores(self.setup.network.embedding(batch.ids), batch.mask), batch.labels)
+# What a defence may define; any other public method would never be called.
+HOOKS = ("loss", "objective", "prepare", "fit")
 
 
 @dataclasses.dataclass(frozen=True)
 class Defence(Method):
     """A way to train; its fields are its parameters.
+
+    Most defences write `loss` and nothing else. Those that change more than the loss write `objective` instead.
 
     Attributes:
         PRESETS: Named values of the fields.
@@ -101,11 +106,19 @@ class Defence(Method):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     BY_DATASET: ClassVar[dict[str, dict[str, Any]]] = {}
     FOR_SMALL: ClassVar[dict[str, Any]] = {}
     tunes_words: ClassVar[bool] = False
     from_base: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 (whatever a class statement may say)
+        super().__init_subclass__(**options)
+        check_hooks(cls, "defence", HOOKS)
+        if cls.loss is not Defence.loss and cls.objective is not Defence.objective:
+            raise TypeError(f"{cls.__name__} has a loss and an objective, which would leave the loss unused: "
+                            "a defence defines one of the two.")
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -122,6 +135,20 @@ class Defence(Method):
     def prepare(self, setup: "Setup") -> None:
         """Change the network before the training, such as adding word masks; random numbers are those of `first`."""
 
-    def course(self, setup: "Setup") -> Objective:
-        """Begin a training."""
-        return Objective(setup)
+    def loss(self, network: "Network", batch: "Batch") -> "torch.Tensor":
+        """Return what is minimised on a batch, a scalar with its graph; here the mean cross-entropy.
+
+        The network is in train mode, in mixed precision where the recipe and the device have it; torch's global random
+        numbers are the training's stream for dropout.
+
+        Args:
+            network: The network, `network(embeddings, mask)` returns (n, classes) scores.
+            batch: (n, t) token ids and mask, (n,) labels.
+        """
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(network(network.embedding(batch.ids), batch.mask).float(), batch.labels)
+
+    def objective(self, setup: "Setup") -> Objective:
+        """Begin a training: return what gives the loop its rows and gradients; here the one that minimises `loss`."""
+        return Objective(setup, self)

@@ -1,137 +1,25 @@
 """The one training loop: epochs, optimiser, schedule, clipping, selection on dev, exact resume, events."""
 
-import dataclasses
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from robust_core import __version__, datasets, paths
 from robust_core.errors import BadInput
-from robust_core.models import cards
-from robust_core.models.device import has_fast_bf16, pick_device
-from robust_core.registry import to_record
-from robust_core.train.batches import compute_rate, hide_words, make_batch, measure_accuracy, shuffle
-from robust_core.train.parallel import ProcessGroup
-from robust_core.train.recipe import Recipe
-from robust_core.train.saving import Trained, forget_state, hash_settings, read_state, write_state
-from robust_core.train.setup import Randomness, Row, Setup
-from robust_core.train.start import check_architecture, describe_network, start_network
-from robust_core.types import Example
+from robust_core.models.optimiser import Optimiser, check_finite, compute_rate
+from robust_core.train.batches import hide_words, make_batch, measure_accuracy, shuffle
+from robust_core.train.saving import write_state
+from robust_core.train.setup import Row, Setup
 
 if TYPE_CHECKING:
-    from robust_core.train.defence import Defence, Objective
+    from robust_core.train.defence import Objective
 
 # Seconds between two "step" events, and between two saved states while the rows of an epoch are made.
 _EVERY, _SAVE_ROWS = 0.4, 20.0
-
-
-def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *, seed: int = 0, device: str = "auto",
-          data_dir: str | None = None, variant: str = "", folder: Path | None = None, resume: bool = False,
-          save_every: int = 500, root: Path | None = None) -> Generator[dict[str, Any], None, None]:
-    """Train a classifier and select its best epoch on the dev split.
-
-    Started by `accelerate launch` with several processes, each takes a part of every batch.
-
-    Args:
-        defence: Member of DEFENCES.
-        dataset: Name of the data set.
-        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
-        recipe: How long and how fast; the defence may decide on a part of it.
-        seed: Seeds initialisation, order, dropout and masks; the caller's random numbers are neither used nor moved.
-        device: auto, cpu, cuda, mps.
-        data_dir: Folder of the data sets.
-        variant: Last part of the model's id, without the seed; empty takes the defence's own.
-        folder: Where the state is saved after each epoch, every `save_every` steps, and when whoever iterates closes
-            the training; None saves none. It is removed when the training is over and has come to its end.
-        resume: Go on from the state in `folder`, if there is one; the weights at the end are the same bit for bit.
-        save_every: Steps between two saved states.
-        root: Folder of checkpoints in which the base model is looked for first.
-
-    Yields:
-        {"kind": "step", epoch, step, steps, terms, loss, rate, seconds, eta} at least each half second;
-        what the defence says of itself, such as {"kind": "attack", round, done, total, …};
-        {"kind": "epoch", epoch, epochs, loss, terms, rows, counts, dev_accuracy, seconds, eta} after each epoch, those
-        before a resume as well; at last {"kind": "trained", "trained": Trained}.
-
-    Raises:
-        UnknownName: There is no such architecture or data set.
-        MissingResource: The data are not here.
-        BadInput: The loss is not finite, or the state in `folder` belongs to another training.
-    """
-    check_architecture(architecture)
-    recipe = defence.fit(recipe)
-    splits = {split: datasets.load(dataset, split, data_dir) for split in ("train", "dev")}
-    total = len(splits["train"])
-    splits["train"] = list(datasets.choose(splits["train"], recipe.rows or None, seed=0))
-    together, device = ProcessGroup.join(device)
-    where = pick_device(device)
-    random = Randomness(seed, where, together.part)
-    with random.first:
-        begun = start_network(
-            defence, dataset, architecture, recipe, datasets.describe(dataset).labels, splits["train"], seed, root
-        )
-        network, tokens = begun.network.to(where), begun.tokens
-        coded = {name: [tokens.encode(example.text) for example in split] for name, split in splits.items()}
-        rows = {name: [Row(c.ids, int(example.label or 0), i, c.owner) for i, (c, example)
-                       in enumerate(zip(coded[name], splits[name], strict=True))] for name in splits}
-        setup = Setup(network, tokens, recipe, where, dataset, architecture, datasets.describe(dataset).labels,
-                      splits["train"], rows["train"], random, seed,
-                      recipe.mixed and architecture not in cards.WORD_MODELS and has_fast_bf16(where), together)
-        defence.prepare(setup)
-        course = defence.course(setup)
-        for module in (network, *course.modules.values()):
-            module.to(where)
-    who = hash_settings(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
-                        architecture=architecture, data=datasets.hash_examples(splits["train"]), parts=together.parts,
-                        config=describe_network(begun))
-    loop = Loop(setup, course, rows["dev"], who, folder, save_every)
-    if folder is not None and resume:
-        loop.load(read_state(folder))
-    yield from loop.run()
-    card = cards.Card(
-        id=name_model(defence, dataset, architecture, seed, variant),
-        dataset=dataset,
-        architecture=architecture,
-        defence=to_record(defence),
-        seed=seed,
-        labels=setup.labels,
-        config=describe_network(begun) | course.notes(),
-        recipe=dataclasses.asdict(recipe),
-        dev_accuracy=loop.best_accuracy,
-        epochs=loop.best_epoch,
-        seconds=round(loop.seconds(), 1),
-        device=where.type,
-        parameters=sum(p.numel() for p in network.parameters()),
-        bytes=0,
-        files={},
-        data=_describe_data(splits, total),
-        parent=begun.parent,
-        version=__version__,
-        folder=paths.CHECKPOINTS,
-    )
-    kept = {name: course.modules[name].eval() for name in course.kept}
-    yield {"kind": "trained", "trained": Trained(network.eval(), tokens, card, kept)}
-    if folder is not None and not together.part:
-        forget_state(folder)
-
-
-def _describe_data(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
-    """Return the card's word on the data: rows and fingerprint of each split, and how many rows there were to draw."""
-    data: dict[str, Any] = {name: {"n": len(split), "sha256": datasets.hash_examples(split)}
-                            for name, split in splits.items()}
-    if len(splits["train"]) < total:
-        data["train"]["drawn_from"] = total
-    return data
-
-
-def name_model(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:
-    """Return the id of a trained model, such as sst2/cnn/flat-textfooler@1."""
-    return f"{dataset}/{cards.name_folder(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
 
 
 class Loop:
@@ -139,7 +27,7 @@ class Loop:
 
     Args:
         setup: The training.
-        course: Its defence's side.
+        objective: Its defence's side.
         dev: Rows that the epoch is selected on.
         who: What the saved state must agree with.
         folder: Where the state is saved; None saves none.
@@ -150,19 +38,17 @@ class Loop:
         best_epoch: Epoch they come from, 0 before the first that counts.
     """
 
-    def __init__(self, setup: Setup, course: "Objective", dev: Sequence[Row], who: dict[str, Any], folder: Path | None,
-                 save_every: int) -> None:
-        self._setup, self._course, self._dev, self._who = setup, course, dev, who
+    def __init__(self, setup: Setup, objective: "Objective", dev: Sequence[Row], who: dict[str, Any],
+                 folder: Path | None, save_every: int) -> None:
+        self._setup, self._objective, self._dev, self._who = setup, objective, dev, who
         self._folder, self._save_every = folder, save_every
         masks = [] if setup.network.masks is None else list(setup.network.masks.parameters())
         own = {id(p) for p in masks}
         # Masks and further modules are clipped by themselves, so that they do not change the network's own steps.
         groups = [[p for p in setup.network.parameters() if id(p) not in own], masks,
-                  *(list(module.parameters()) for module in course.modules.values())]
-        self._groups = [[p for p in group if p.requires_grad] for group in groups]
-        self._groups = [group for group in self._groups if group]
-        self._optimiser = torch.optim.AdamW([p for group in self._groups for p in group],
-                                            lr=setup.recipe.learning_rate, weight_decay=setup.recipe.weight_decay)
+                  *(list(module.parameters()) for module in objective.modules.values())]
+        recipe = setup.recipe
+        self._optimiser = Optimiser(groups, recipe.learning_rate, weight_decay=recipe.weight_decay, clip=recipe.clip)
         self._learnt = {f"network.{name}" for name, p in setup.network.named_parameters() if p.requires_grad} | {
             f"network.{name}" for name, _ in setup.network.named_buffers()} & set(self._weights(every=True))
         self._epoch, self._step, self._taken, self._first_steps = 1, 0, 0, 0
@@ -189,7 +75,7 @@ class Loop:
                 yield self._history[-1]
         except GeneratorExit:
             # Events come between two steps, or two attacked texts: what is there then is whole.
-            if self._setup.together.parts == 1:
+            if self._setup.processes.parts == 1:
                 self._save()
             raise
         if self._best:
@@ -209,21 +95,20 @@ class Loop:
             if self._step % self._save_every == 0 and self._step < len(batches):
                 self._save()
         sums = {name: float(value) for name, value in self._sums.items()}
-        terms = setup.together.mean(sums, self._weight)
-        if not all(math.isfinite(value) for value in terms.values()):
-            raise BadInput(f"The loss is not a number after epoch {self._epoch}: lower the learning rate.")
+        terms = setup.processes.mean(sums, self._weight)
+        check_finite(terms, f"after epoch {self._epoch}")
         accuracy = measure_accuracy(setup.network, self._dev, setup.tokens, setup.device)
         self._finish_epoch(terms, accuracy, len(rows))
 
     def _rows(self) -> "Iterator[dict[str, Any]]":
-        """Ask the course for the rows of the epoch; what it has of them is saved now and then."""
-        making, saved = self._course.rows(self._epoch), time.perf_counter()
+        """Ask the objective for the rows of the epoch; what it has of them is saved now and then."""
+        making, saved = self._objective.rows(self._epoch), time.perf_counter()
         while True:
             try:
                 event = next(making)
             except StopIteration as done:
                 return done.value
-            if time.perf_counter() - saved > _SAVE_ROWS and self._setup.together.parts == 1:
+            if time.perf_counter() - saved > _SAVE_ROWS and self._setup.processes.parts == 1:
                 self._save()
                 saved = time.perf_counter()
             yield event | {"epoch": self._epoch, "seconds": self.seconds()}
@@ -231,25 +116,21 @@ class Loop:
     def _take_step(self, rows: Sequence[Row], steps: int) -> dict[str, torch.Tensor]:
         """Train on one batch."""
         setup, recipe = self._setup, self._setup.recipe
-        for group in self._optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * self._rate(steps)
+        self._optimiser.set_rate(self._rate(steps))
         self._optimiser.zero_grad()
-        mine = setup.together.share(rows)
+        mine = setup.processes.share(rows)
         terms: dict[str, torch.Tensor] = {}
         if mine:
             with setup.random.dropout:
                 batch = make_batch(mine, setup.tokens, setup.device)
                 if recipe.word_dropout and setup.word_model:
                     batch = hide_words(batch, recipe.word_dropout)
-                terms = self._course.gradients(batch)
+                terms = self._objective.gradients(batch)
             for name, value in terms.items():
                 value = value.detach().float() * len(mine)
                 self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._weight += len(mine)
-        setup.together.average((p for group in self._groups for p in group), len(mine) / len(rows))
-        if recipe.clip:
-            for group in self._groups:
-                torch.nn.utils.clip_grad_norm_(group, recipe.clip)
+        setup.processes.average(self._optimiser.parameters, len(mine) / len(rows))
         self._optimiser.step()
         self._step += 1
         self._taken += 1
@@ -262,9 +143,9 @@ class Loop:
         rows grow.
         """
         recipe = self._setup.recipe
-        if not self._course.grows:
-            return compute_rate(self._taken, self._first_steps * recipe.epochs, recipe)
-        return compute_rate((self._epoch - 1) * steps + self._step, recipe.epochs * steps, recipe)
+        if not self._objective.grows:
+            return compute_rate(self._taken, self._first_steps * recipe.epochs, recipe.warmup, recipe.decay)
+        return compute_rate((self._epoch - 1) * steps + self._step, recipe.epochs * steps, recipe.warmup, recipe.decay)
 
     def _step_event(self, terms: dict[str, torch.Tensor], steps: int) -> dict[str, Any]:
         self._shown = time.perf_counter()
@@ -273,11 +154,11 @@ class Loop:
         seconds = self.seconds()
         return {"kind": "step", "epoch": self._epoch, "epochs": self._setup.recipe.epochs, "step": self._step,
                 "steps": steps, "terms": figures, "loss": figures.get("loss", math.nan),
-                "rate": self._optimiser.param_groups[0]["lr"], "seconds": seconds,
+                "rate": self._optimiser.rate, "seconds": seconds,
                 "eta": seconds / done * (self._setup.recipe.epochs - done)}
 
     def _finish_epoch(self, terms: dict[str, float], accuracy: float, rows: int) -> None:
-        counts, epochs = self._course.counts(self._epoch), self._setup.recipe.epochs
+        counts, epochs = self._objective.counts(self._epoch), self._setup.recipe.epochs
         if counts and accuracy > self.best_accuracy:
             self.best_accuracy, self.best_epoch = accuracy, self._epoch
             self._best = {name: value.detach().clone() for name, value in self._weights().items()}
@@ -297,7 +178,7 @@ class Loop:
     def _weights(self, every: bool = False) -> dict[str, torch.Tensor]:
         """Return the tensors that are trained, by name; with `every` the frozen ones as well."""
         modules: dict[str, nn.Module] = {"network": self._setup.network} | {
-            f"modules.{name}": module for name, module in self._course.modules.items()}
+            f"modules.{name}": module for name, module in self._objective.modules.items()}
         found = {f"{prefix}.{name}": value for prefix, module in modules.items()
                  for name, value in module.state_dict().items()}
         return {name: value for name, value in found.items()
@@ -312,14 +193,13 @@ class Loop:
     def _save(self) -> None:
         if self._folder is None:
             return
-        parts = self._setup.together.gather(self._setup.random.state() | {"order": self._order} | {
+        parts = self._setup.processes.gather(self._setup.random.state() | {"order": self._order} | {
             "sums": {name: value.cpu() for name, value in self._sums.items()}, "weight": self._weight})
-        if self._setup.together.part:
+        if self._setup.processes.part:
             return
-        optimiser = self._optimiser.state_dict()["state"]
         write_state(self._folder, {
             "who": self._who, "weights": self._weights(), "best": self._best, "parts": parts,
-            "optimiser": {str(i): state for i, state in optimiser.items()}, "course": self._course.state(),
+            "optimiser": self._optimiser.state(), "course": self._objective.state(),
             "loop": [self._epoch, self._step, self._taken, self._first_steps, self._over, self.best_accuracy,
                      self.best_epoch, self.seconds()], "history": self._history})
 
@@ -338,14 +218,12 @@ class Loop:
         self._load_weights(state["weights"])
         device = self._setup.device
         self._best = {name: value.to(device) for name, value in state["best"].items()}
-        own = self._optimiser.state_dict()
-        own["state"] = {int(i): values for i, values in state["optimiser"].items()}
-        self._optimiser.load_state_dict(own)
-        mine = state["parts"][self._setup.together.part]
+        self._optimiser.load(state["optimiser"])
+        mine = state["parts"][self._setup.processes.part]
         self._setup.random.load(mine)
         self._sums = {name: value.to(device) for name, value in mine["sums"].items()}
         self._weight, self._order = mine["weight"], mine["order"]
         (self._epoch, self._step, self._taken, self._first_steps, self._over, self.best_accuracy, self.best_epoch,
          self._before) = state["loop"]
         self._history = state["history"]
-        self._course.load(state["course"])
+        self._objective.load(state["course"])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from robust_core.models.device import autocast_bf16
 from robust_core.models.networks.base import Network
 from robust_core.train.parallel import ProcessGroup
 from robust_core.train.recipe import Recipe
@@ -162,7 +163,7 @@ class Setup:
         random: Random numbers for each purpose.
         seed: Seed of the training.
         mixed: Whether matrix products run in bf16.
-        together: The processes that share the training: this one's `part`, all `parts`.
+        processes: The processes that share the training: this one's `part`, all `parts`.
     """
 
     network: Network
@@ -177,7 +178,7 @@ class Setup:
     random: Randomness
     seed: int = 0
     mixed: bool = False
-    together: ProcessGroup = dataclasses.field(default_factory=ProcessGroup)
+    processes: ProcessGroup = dataclasses.field(default_factory=ProcessGroup)
 
     @property
     def word_model(self) -> bool:
@@ -191,4 +192,4 @@ class Setup:
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return the context for forward passes: bf16 matrix products where the recipe and the device have them."""
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed)
+        return autocast_bf16(self.device, self.mixed)

@@ -10,6 +10,7 @@ from helpers.models import BAD, GOOD, tiny_data
 
 from robust_core import datasets
 from robust_core.defences import DEFENCES
+from robust_core.defences.adversarial import find_round
 from robust_core.defences.flat import measure_word_gaps
 from robust_core.errors import BadInput
 from robust_core.models import cards, loading
@@ -17,9 +18,9 @@ from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.word_masks import MaskConfig, WordMasks
 from robust_core.registry import parameters, to_record
 from robust_core.train import batches, loop, saving, start
-from robust_core.train.loop import train
 from robust_core.train.recipe import Recipe, make_recipe
 from robust_core.train.setup import Pair, Randomness, Row, Setup
+from robust_core.train.training import train
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -90,7 +91,7 @@ def test_parameters_have_limits():
 def test_rounds_lie_where_they_should(values, rounds):
     defence = DEFENCES["adversarial"](**values)
     assert defence.fit(Recipe()).epochs == len(rounds)
-    assert [defence.round_of(epoch + 1) for epoch in range(len(rounds))] == rounds
+    assert [find_round(defence, epoch + 1) for epoch in range(len(rounds))] == rounds
 
 
 # --- Masks -----------------------------------------------------------------------------------------
@@ -136,19 +137,40 @@ def test_entropy_alone_drives_masks_to_one_half():
     assert (masks(rows) - 0.5).abs().max() < 0.02 and entropy.item() == pytest.approx(math.log(2), abs=1e-3)
 
 
-def test_the_entropy_of_a_course_is_maximised(data):
+def test_the_entropy_of_an_objective_is_maximised(data):
     setup = setup_of(data, DEFENCES["flat"](beta=1.0, keep=0.9))
-    course = DEFENCES["flat"](beta=1.0, keep=0.9).course(setup)
-    course.cross_entropy = lambda batch: torch.zeros((), requires_grad=True) * 1.0
+    objective = DEFENCES["flat"](beta=1.0, keep=0.9).objective(setup)
+    objective.cross_entropy = lambda batch: torch.zeros((), requires_grad=True) * 1.0
     optimiser = torch.optim.Adam(setup.network.masks.parameters(), lr=1e-3)
     batch = batches.make_batch(setup.rows, setup.tokens, CPU)
     for _ in range(200):
         optimiser.zero_grad()
-        terms = course.gradients(batch)
+        terms = objective.gradients(batch)
         optimiser.step()
     assert terms["phi"].item() == pytest.approx(0.5, abs=0.01)
     assert terms["entropy"].item() == pytest.approx(math.log(2), abs=1e-3)
     assert terms["loss"].item() == pytest.approx(-math.log(2), abs=1e-3)
+
+
+@pytest.mark.parametrize(("beta", "gamma"), [(0.3, 0.7), (0.0, 0.7), (0.3, 0.0)])
+def test_the_loss_is_its_terms_with_their_weights(data, beta, gamma):
+    defence = DEFENCES["flat"](beta=beta, gamma=gamma)
+    setup = setup_of(data, defence)
+    setup.network.eval()
+    masks, text = setup.network.masks, setup.examples[0].text.split()
+    other = made(setup, " ".join([*text[:-1], GOOD[0] if text[-1] != GOOD[0] else BAD[0]]))
+    batch = batches.make_batch([other, *setup.rows[1:4]], setup.tokens, CPU)
+    objective = defence.objective(setup)
+    terms = objective.gradients(batch)
+    found = {name: p.grad.clone() for name, p in masks.named_parameters()}
+    assert terms["entropy"] > 0 and terms["importance_gap"] > 0
+    assert terms["loss"].item() == pytest.approx(
+        (terms["cross_entropy"] - beta * terms["entropy"] + gamma * terms["importance_gap"]).item())
+    phi = setup.network.importance(setup.network.embedding(batch.ids))[batch.mask]
+    entropy = -(phi * phi.log() + (1 - phi) * (1 - phi).log()).mean()
+    loss = objective.cross_entropy(batch) - beta * entropy + gamma * objective.importance_gap(batch)
+    for name, slope in zip(found, torch.autograd.grad(loss, list(masks.parameters())), strict=True):
+        assert torch.allclose(found[name], slope, atol=1e-6), name
 
 
 # --- The importance gap ----------------------------------------------------------------------------
@@ -157,22 +179,22 @@ def test_the_entropy_of_a_course_is_maximised(data):
 def test_the_importance_gap_is_zero_for_equal_texts_and_has_a_gradient_else(data):
     defence = DEFENCES["flat"]()
     setup = setup_of(data, defence)
-    course, text = defence.course(setup), setup.examples[0].text
+    objective, text = defence.objective(setup), setup.examples[0].text
     setup.network.train()
     same = batches.make_batch([made(setup, text)], setup.tokens, CPU)
-    assert course.importance_gap(same).item() == 0.0
+    assert objective.importance_gap(same).item() == 0.0
     words = text.split()
     other = GOOD[0] if words[-1] != GOOD[0] else BAD[0]
     batch = batches.make_batch([made(setup, " ".join([*words[:-1], other])), setup.rows[1]], setup.tokens, CPU)
-    gap = course.importance_gap(batch)
+    gap = objective.importance_gap(batch)
     gap.backward()
     assert setup.network.masks.hidden.weight.grad.abs().sum() > 0
     judge = TextClassifier("x", setup.labels, copy.deepcopy(setup.network), setup.tokens, CPU)
     hidden = batch._replace(ids=batch.ids.masked_fill(batch.mask, 1))
-    assert course.importance_gap(hidden).item() == gap.item(), "hiding words is no attack"
+    assert objective.importance_gap(hidden).item() == gap.item(), "hiding words is no attack"
     old, new = judge.word_importance([words[-1], other])
     assert gap.item() == pytest.approx(abs(old - new), rel=1e-4), "one replaced word of one adversarial row"
-    diluted = dataclasses.replace(defence, mean_of_all_rows=True).course(setup).importance_gap(batch)
+    diluted = dataclasses.replace(defence, mean_of_all_rows=True).objective(setup).importance_gap(batch)
     assert diluted.item() == pytest.approx(gap.item() / 2)
 
 
@@ -216,10 +238,10 @@ def test_no_rounds_is_plain_training(data):
 def test_double_softmax_has_its_floor(data):
     defence = DEFENCES["adversarial"](double_softmax=True, **SHORT)
     setup = setup_of(data, defence)
-    course = defence.course(setup)
+    objective = defence.objective(setup)
     setup.network.forward = lambda rows, mask: torch.tensor([[100.0, -100.0]]).repeat(len(rows), 1)
     batch = batches.make_batch(setup.rows[:1], setup.tokens, CPU)._replace(labels=torch.tensor([0]))
-    assert course.cross_entropy(batch).item() == pytest.approx(0.3133, abs=1e-4)
+    assert objective.cross_entropy(batch).item() == pytest.approx(0.3133, abs=1e-4)
 
 
 # --- Rounds ----------------------------------------------------------------------------------------
@@ -244,7 +266,7 @@ def test_the_schedule_ends_where_it_should_when_the_rows_grow(data):
         defence = DEFENCES["adversarial"](fixed_schedule=fixed, **values)
         setup = setup_of(data, defence)
         setup.recipe = dataclasses.replace(defence.fit(setup.recipe), decay="linear")
-        run = loop.Loop(setup, defence.course(setup), setup.rows, {}, None, 500)
+        run = loop.Loop(setup, defence.objective(setup), setup.rows, {}, None, 500)
         rates = []
         real = run._rate
         run._rate = lambda steps, real=real, rates=rates: rates.append(real(steps)) or rates[-1]
@@ -312,11 +334,11 @@ def test_as_released_clips_nothing_and_disturbs_the_gap(data):
     released = DEFENCES["flat"](**DEFENCES["flat"].PRESETS["as-released"])
     setup = setup_of(data, released, architecture="lstm")
     assert setup.recipe.clip > 0
-    course, text = released.course(setup), setup.examples[0].text
+    objective, text = released.objective(setup), setup.examples[0].text
     assert setup.recipe.clip == 0 and setup_of(data, released, architecture="minilm").recipe.clip > 0
     setup.network.train()
     same = batches.make_batch([made(setup, text)], setup.tokens, CPU)
-    assert course.importance_gap(same).item() > 0, "the same text under two draws of dropout"
+    assert objective.importance_gap(same).item() > 0, "the same text under two draws of dropout"
 
 
 def test_a_transformer_s_masks_see_words_in_their_own_unit(data):

@@ -61,16 +61,16 @@ def setup_of(kind: str = "minilm", count: int = 20, dropout: float = 0.3, **reci
 
 
 def run(defence, kind: str = "minilm", epochs: int = 1, count: int = 20, dropout: float = 0.3, **recipe):
-    """Train for some epochs with plain SGD; returns the course, the terms of each batch and the trained setup."""
+    """Train for some epochs with plain SGD; returns the objective, the terms of each batch and the trained setup."""
     setup = setup_of(kind, count, dropout, **recipe)
     with setup.random.first:
         defence.prepare(setup)
-    course = defence.course(setup)
+    objective = defence.objective(setup)
     learnt = [p for p in setup.network.parameters() if p.requires_grad]
     optimiser = torch.optim.SGD(learnt, lr=0.05)
     terms, events = [], []
     for epoch in range(1, epochs + 1):
-        making = course.rows(epoch)
+        making = objective.rows(epoch)
         try:
             while True:
                 events.append(next(making))
@@ -79,18 +79,18 @@ def run(defence, kind: str = "minilm", epochs: int = 1, count: int = 20, dropout
         for chosen in batches.shuffle([row.ids for row in rows], setup.recipe.batch_size, setup.random.order):
             optimiser.zero_grad()
             with setup.random.dropout:
-                terms.append(course.gradients(batches.make_batch([rows[i] for i in chosen], setup.tokens, CPU)))
+                terms.append(objective.gradients(batches.make_batch([rows[i] for i in chosen], setup.tokens, CPU)))
             optimiser.step()
-    return course, terms, events
+    return objective, terms, events
 
 
-def weights(course) -> dict[str, torch.Tensor]:
+def weights(objective) -> dict[str, torch.Tensor]:
     """All tensors of the trained network but those of the reconstruction head."""
-    return {k: v for k, v in course.setup.network.state_dict().items() if not k.startswith("reconstruction.")}
+    return {k: v for k, v in objective.setup.network.state_dict().items() if not k.startswith("reconstruction.")}
 
 
 def same(a, b) -> bool:
-    """Whether two courses ended at the same weights, bit for bit."""
+    """Whether two objectives ended at the same weights, bit for bit."""
     one, two = weights(a), weights(b)
     return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
 
@@ -100,9 +100,9 @@ def gradients(defence, kind: str = "minilm", dropout: float = 0.0) -> dict[str, 
     setup = setup_of(kind, 8, dropout)
     with setup.random.first:
         defence.prepare(setup)
-    course = defence.course(setup)
+    objective = defence.objective(setup)
     with setup.random.dropout:
-        course.gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
+        objective.gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
     return {name: p.grad for name, p in setup.network.named_parameters() if p.grad is not None}
 
 
@@ -142,7 +142,7 @@ def test_n_backward_passes_n_less_one_steps_uphill_and_no_parameter_moves(passes
     monkeypatch.setattr(perturb.Ascent, "climbed", counting("climbed", climbed))
     setup = setup_of(count=8)
     before = copy.deepcopy(setup.network.state_dict())
-    FreeLB(passes=passes).course(setup).gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
+    FreeLB(passes=passes).objective(setup).gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
     assert counts == {"descend": passes, "climbed": passes - 1}
     assert all(torch.equal(before[name], value) for name, value in setup.network.state_dict().items())
 
@@ -150,8 +150,8 @@ def test_n_backward_passes_n_less_one_steps_uphill_and_no_parameter_moves(passes
 def test_freelb_is_the_mean_over_its_passes():
     """The released algorithm again, step by step, with autograd's own gradients."""
     defence, setup = FreeLB(start=0.0, step=0.7, passes=3, radius=1.0), setup_of("minilm", 8, 0.0)
-    course, batch = defence.course(setup), batches.make_batch(setup.rows, setup.tokens, CPU)
-    terms = course.gradients(batch)
+    objective, batch = defence.objective(setup), batches.make_batch(setup.rows, setup.tokens, CPU)
+    terms = objective.gradients(batch)
     network, found = setup.network, {n: p.grad.clone() for n, p in setup.network.named_parameters()
                                      if p.grad is not None}
     network.zero_grad()
@@ -163,8 +163,8 @@ def test_freelb_is_the_mean_over_its_passes():
         total += loss.item() / 3
         moved = []
         for one, slope in zip(delta.detach(), delta.grad, strict=True):
-            one = one + 0.7 * course.unit * slope / slope.norm()
-            moved.append(one * min(1.0, float(course.unit / one.norm())))
+            one = one + 0.7 * objective.unit * slope / slope.norm()
+            moved.append(one * min(1.0, float(objective.unit / one.norm())))
         delta = torch.stack(moved)
     assert terms["loss"].item() == pytest.approx(total, rel=1e-5)
     for name, p in network.named_parameters():
@@ -174,10 +174,10 @@ def test_freelb_is_the_mean_over_its_passes():
 
 def test_sizes_are_multiples_of_the_mean_norm_and_the_card_says_so():
     setup = setup_of()
-    course = FreeLB(start=0.5, step=0.2, radius=2.0).course(setup)
+    objective = FreeLB(start=0.5, step=0.2, radius=2.0).objective(setup)
     unit = setup.network.embedding.weight[1:].norm(dim=1).mean().item()
-    assert course.notes() == {"unit": pytest.approx(unit)}
-    assert dataclasses.astuple(course.ascent)[:3] == pytest.approx((0.2 * unit, 2 * unit, 0.5 * unit))
+    assert objective.notes() == {"unit": pytest.approx(unit)}
+    assert dataclasses.astuple(objective.ascent)[:3] == pytest.approx((0.2 * unit, 2 * unit, 0.5 * unit))
 
 
 def test_a_training_takes_the_papers_setting_for_its_data_set():
@@ -206,10 +206,10 @@ def test_the_papers_settings():
 @pytest.mark.parametrize(("start", "passes"), [(0.0, 2), (0.5, 2), (0.0, 1)])
 def test_carl_is_freelb_until_its_loss_begins(start, passes):
     free = run(FreeLB(start=start, passes=passes), epochs=2)[0]
-    course, terms, events = run(CARL(start=start, passes=passes, after=2.0), epochs=2)
-    assert same(free, course) and not events and course.log_z == {}
+    objective, terms, events = run(CARL(start=start, passes=passes, after=2.0), epochs=2)
+    assert same(free, objective) and not events and objective.log_z == {}
     assert all(t["contrastive"] == 0 and t["loss"] == t["classification"] for t in terms)
-    assert all(bank.written.all() for bank in course.banks.values())
+    assert all(bank.written.all() for bank in objective.banks.values())
     longer, terms, events = run(CARL(start=start, passes=passes, after=2.0), epochs=3)
     assert not same(run(FreeLB(start=start, passes=passes), epochs=3)[0], longer)
     assert [t["contrastive"] > 0 for t in terms] == [False] * 6 + [True] * 3
@@ -219,19 +219,19 @@ def test_carl_is_freelb_until_its_loss_begins(start, passes):
 
 
 def test_fractional_epochs_fill_the_banks_first():
-    course, terms, events = run(CARL(after=2.4), epochs=3)
-    assert course.begins == round(2.4 * 3) == 7 and course.fills == 3 and events[0]["step"] == 7
+    objective, terms, events = run(CARL(after=2.4), epochs=3)
+    assert objective.begins == round(2.4 * 3) == 7 and objective.fills == 3 and events[0]["step"] == 7
     assert [bool(t["contrastive"]) for t in terms] == [False] * 7 + [True] * 2
-    assert course.counts(3) and not course.counts(2)
+    assert objective.counts(3) and not objective.counts(2)
 
 
 def test_the_contrastive_gradient_goes_through_both_views():
     for start in (0.0, 0.5):
-        course = run(CARL(start=start, after=2.0), epochs=2, dropout=0.0)[0]
-        rows = course.setup.rows[:8]
-        batch = batches.make_batch(rows, course.setup.tokens, CPU)
+        objective = run(CARL(start=start, after=2.0), epochs=2, dropout=0.0)[0]
+        rows = objective.setup.rows[:8]
+        batch = batches.make_batch(rows, objective.setup.tokens, CPU)
         seen = {}
-        inner = course.contrast
+        inner = objective.contrast
 
         def spy(found, batch, seen=seen, inner=inner):
             for name, vectors in found.items():
@@ -239,25 +239,25 @@ def test_the_contrastive_gradient_goes_through_both_views():
                 seen[name] = vectors
             return inner(found, batch)
 
-        course.contrast = spy
-        course.setup.network.zero_grad()
-        course.gradients(batch)
+        objective.contrast = spy
+        objective.setup.network.zero_grad()
+        objective.gradients(batch)
         assert all(seen[name].grad is None or seen[name].grad.abs().sum() > 0 for name in seen)
         assert set(seen) == {"original", "adversarial"} and all(v.requires_grad for v in seen.values())
-        assert not any(bank.rows.requires_grad for bank in course.banks.values())
+        assert not any(bank.rows.requires_grad for bank in objective.banks.values())
 
 
 def test_a_training_that_ends_too_early_says_so():
     with pytest.raises(BadInput, match="begins after 3 epochs, but this training ends after 3: train for at least 4"):
-        CARL().course(setup_of(epochs=3))
+        CARL().objective(setup_of(epochs=3))
     with pytest.raises(BadInput, match="begins after 2.07 epochs, but this training ends after 2: .* at least 3"):
-        CARL(after=2.07).course(setup_of(epochs=2))
+        CARL(after=2.07).objective(setup_of(epochs=2))
     setup = setup_of()
     setup.rows = [row._replace(label=1) for row in setup.rows]
     with pytest.raises(BadInput, match="all training texts share one label"):
-        CARL().course(setup)
+        CARL().objective(setup)
     with pytest.raises(Incompatible, match="in transformers only"):
-        CARL(representation="first").course(setup_of("cnn"))
+        CARL(representation="first").objective(setup_of("cnn"))
 
 
 vectors_of = st.integers(0, 10_000).map(lambda s: torch.randn(6, 5, generator=torch.Generator().manual_seed(s)))
@@ -286,12 +286,12 @@ def test_bank_invariants(first, second):
 @settings(max_examples=25, deadline=None)
 def test_negatives_have_other_labels_and_as_many_as_there_are(seed, count):
     setup = setup_of()
-    course = CARL(negatives=count).course(setup)
+    objective = CARL(negatives=count).objective(setup)
     setup.random.choice = np.random.default_rng(seed)
     chosen = np.random.default_rng(seed).permutation(20)[:6]
     batch = batches.make_batch([setup.rows[i] for i in chosen], setup.tokens, CPU)
     covered = []
-    for group in course._groups(batch):
+    for group in objective._groups(batch):
         label = batch.labels[group.rows].unique().item()
         others = [row.label != label for row in setup.rows]
         assert all(others[i] for i in group.negatives.tolist())
@@ -321,24 +321,24 @@ def slow_nce(anchors, positives, bank, negatives, log_z, temperature) -> float:
 @settings(max_examples=25, deadline=None)
 def test_the_contrastive_loss_is_its_slow_twin(seed, temperature):
     setup = setup_of()
-    course = CARL(temperature=temperature).course(setup)
+    objective = CARL(temperature=temperature).objective(setup)
     generator = torch.Generator().manual_seed(seed)
     batch = batches.make_batch(setup.rows[:5], setup.tokens, CPU)
     found = {name: torch.randn(5, 4, generator=generator) * 3 for name in ("original", "adversarial")}
     for name in found:
-        course.banks[name] = Bank(20, 4, CPU)
-        course.banks[name].write(torch.arange(20), torch.randn(20, 4, generator=generator))
-    loss = course.contrast(found, batch)
+        objective.banks[name] = Bank(20, 4, CPU)
+        objective.banks[name].write(torch.arange(20), torch.randn(20, 4, generator=generator))
+    loss = objective.contrast(found, batch)
     units = {n: nn.functional.normalize(v).double().tolist() for n, v in found.items()}
-    banks = {n: b.rows.double().tolist() for n, b in course.banks.items()}
+    banks = {n: b.rows.double().tolist() for n, b in objective.banks.items()}
     labels = [row.label for row in setup.rows]
     negatives = [[j for j in range(20) if labels[j] != labels[i]] for i in range(5)]
     wanted = sum(slow_nce(units[a], units[o], banks[o], negatives, None, temperature)
                  for a, o in (("adversarial", "original"), ("original", "adversarial"))) / 5
     assert loss.item() == pytest.approx(wanted, rel=1e-4)
-    first = dict(course.log_z)
-    course.contrast({n: v.flip(0) for n, v in found.items()}, batch)
-    assert course.log_z == first, "the normaliser is set once"
+    first = dict(objective.log_z)
+    objective.contrast({n: v.flip(0) for n, v in found.items()}, batch)
+    assert objective.log_z == first, "the normaliser is set once"
 
 
 @pytest.mark.parametrize(("m", "size", "known"), [(16_000, 67_349, 10.68), (20_000, 60_000, 10.90), (3, 10, None)])
@@ -360,18 +360,34 @@ def test_a_positive_from_the_bank_is_another_loss():
 
 
 def test_a_resumed_carl_goes_on_as_if_nothing_had_happened():
-    course = run(CARL(after=1.0, negatives=4), epochs=2)[0]
-    other = CARL(after=1.0, negatives=4).course(course.setup)
-    other.load(copy.deepcopy(course.state()))
-    batch, state = batches.make_batch(course.setup.rows[:8], course.setup.tokens, CPU), course.setup.random.state()
+    objective = run(CARL(after=1.0, negatives=4), epochs=2)[0]
+    other = CARL(after=1.0, negatives=4).objective(objective.setup)
+    other.load(copy.deepcopy(objective.state()))
+    setup = objective.setup
+    batch, state = batches.make_batch(setup.rows[:8], setup.tokens, CPU), setup.random.state()
     found = []
-    for one in (course, other):
+    for one in (objective, other):
         one.setup.random.load(copy.deepcopy(state))
         one.setup.network.zero_grad()
         with one.setup.random.dropout:
             found.append(one.gradients(batch))
-    assert found[0] == found[1] and course.step == other.step
-    assert all(torch.equal(course.banks[n].rows, other.banks[n].rows) for n in course.banks)
+    assert found[0] == found[1] and objective.step == other.step
+    assert all(torch.equal(objective.banks[n].rows, other.banks[n].rows) for n in objective.banks)
+
+
+def test_banks_follow_with_momentum_once_they_are_full():
+    def banks(momentum, epochs):
+        objective = run(CARL(after=2.0, momentum=momentum), epochs=epochs)[0]
+        return {name: bank.rows for name, bank in objective.banks.items()}
+
+    full = banks(0.5, 2)
+    for momentum in (0.0, 1.0):
+        found = banks(momentum, 2)
+        assert all(torch.equal(found[name], full[name]) for name in full), "what fills a bank replaces what was there"
+    stays, moves = banks(1.0, 3), banks(0.0, 3)
+    for name in full:
+        assert torch.allclose(stays[name], full[name], atol=1e-6)
+        assert not torch.allclose(moves[name], full[name], atol=1e-3)
 
 
 # --- RAR ------------------------------------------------------------------------------------------
@@ -404,7 +420,7 @@ def test_the_reconstruction_loss_is_its_slow_twin():
     with setup.random.first:
         defence.prepare(setup)
     batch = batches.make_batch(setup.rows, setup.tokens, CPU)
-    terms = defence.course(setup).gradients(batch)
+    terms = defence.objective(setup).gradients(batch)
     network, head = setup.network, setup.network.reconstruction
     with torch.no_grad():
         states = network.reading(network.embedding(batch.ids), batch.mask).states.double().numpy()
@@ -428,12 +444,31 @@ def test_the_clean_pass_can_be_left_out():
         defence = RAR(start=0.0, passes=3, skip_clean=skip)
         with setup.random.first:
             defence.prepare(setup)
-        course, seen = defence.course(setup), []
+        objective, seen = defence.objective(setup), []
         inner = setup.network.reconstruct
         setup.network.reconstruct = lambda states, inner=inner, seen=seen: seen.append(1) or inner(states)
-        course.gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
+        objective.gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
         del setup.network.reconstruct
         assert len(seen) == calls
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize(("start", "passes"), [(0.0, 3), (0.0, 2), (0.0, 1), (0.5, 3)])
+def test_the_reconstruction_weighs_the_same_with_and_without_the_clean_pass(skip, start, passes):
+    """Passes that do not climb are alike: their mean is that of one, whichever of them count."""
+    def learn(defence):
+        setup = setup_of(count=8, dropout=0.0)
+        with setup.random.first:
+            defence.prepare(setup)
+        terms = defence.objective(setup).gradients(batches.make_batch(setup.rows, setup.tokens, CPU))
+        return terms, {name: p.grad for name, p in setup.network.named_parameters() if p.grad is not None}
+
+    one, slopes = learn(RAR(start=start, step=0.0, passes=1, weight=0.3))
+    terms, found = learn(RAR(start=start, step=0.0, passes=passes, weight=0.3, skip_clean=skip))
+    assert terms["reconstruction"].item() == pytest.approx(one["reconstruction"].item(), rel=1e-5)
+    assert terms["loss"].item() == pytest.approx(one["loss"].item(), rel=1e-5)
+    assert found.keys() == slopes.keys()
+    assert all(torch.allclose(found[name], slopes[name], atol=1e-6) for name in slopes)
 
 
 def test_the_decoder_is_the_table_itself_and_cnns_have_no_states():
@@ -456,13 +491,13 @@ def test_the_decoder_is_the_table_itself_and_cnns_have_no_states():
 
 
 def test_rar_learns_to_read_and_says_what_it_reads():
-    course, terms, _ = run(RAR(weight=1.0, start=0.0, step=0.01), "lstm", epochs=150, dropout=0.0)
+    objective, terms, _ = run(RAR(weight=1.0, start=0.0, step=0.01), "lstm", epochs=150, dropout=0.0)
     assert terms[-1]["reconstruction"] < 0.7 * terms[0]["reconstruction"]
-    model = TextClassifier("x", LABELS, course.setup.network, course.setup.tokens, CPU)
+    model = TextClassifier("x", LABELS, objective.setup.network, objective.setup.tokens, CPU)
     encoded = model.embed(["a b c", "d"])
     texts = model.read_back(encoded.embeddings, encoded.mask)
     assert [len(text.split()) for text in texts] == [3, 1] and set(" ".join(texts).split()) <= {*WORDS, "<unk>"}
-    plain = TextClassifier("plain", LABELS, tiny("lstm"), course.setup.tokens, CPU)
+    plain = TextClassifier("plain", LABELS, tiny("lstm"), objective.setup.tokens, CPU)
     with pytest.raises(Incompatible, match="plain cannot read tokens back"):
         plain.read_back(encoded.embeddings, encoded.mask)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.doubles import WordEncoder
-from helpers.encoders import card
+from helpers.encoders import END, MASK, PAD, PIECES, START, WIDTH, Tokens, batch, body, card, training
 from helpers.models import write_hugging_face
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ from robust_core.encoder_evaluation import probes, similarity, tasks
 from robust_core.encoder_training import METHODS, corpus, objectives, specs
 from robust_core.encoder_training.base import Schedule, make_method
 from robust_core.encoder_training.losses import contrastive_loss, info_nce_loss, replaced_loss, stack_views
-from robust_core.encoder_training.networks import Discriminator, SentenceBatch, SentenceNetwork, Training
+from robust_core.encoder_training.networks import Discriminator, SentenceBatch, SentenceNetwork
 from robust_core.encoder_training.perturbations import MixedAscent, TokenTable, perturb_as_released
 from robust_core.encoder_training.replaced_tokens import Special, hide_tokens, replace_tokens
 from robust_core.encoder_training.robustsentembed import RobustSentEmbed
@@ -29,29 +29,12 @@ from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
 from robust_core.models import base_encoders, encoder_cards, fingerprints
 from robust_core.models.base_encoders import BaseEncoder, load_base_encoder
-from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.probe import UnitClassifier
 from robust_core.perturb import compute_slope
 from robust_core.registry import parameters, to_record
-from robust_core.train.setup import Randomness
 
 torch.set_num_threads(1)
-CPU = torch.device("cpu")
-PIECES, WIDTH, PAD, START, END, MASK = 40, 16, 0, 1, 2, 3
-CONFIG = {"model_type": "bert", "hidden_act": "gelu", "hidden_size": WIDTH, "num_attention_heads": 2,
-          "num_hidden_layers": 2, "intermediate_size": 32, "vocab_size": PIECES, "max_position_embeddings": 16,
-          "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1,
-          "attention_probs_dropout_prob": 0.1}
-
-
-class Tokens:
-    """As much of a tokenizer as a training asks for."""
-
-    prefix, suffix, pad_id = (START,), (END,), PAD
-
-    def vocabulary(self):
-        return {str(i): i for i in range(PIECES)}
 
 
 class Guesser:
@@ -69,42 +52,14 @@ class Guesser:
         return torch.full((int(places.sum()),), 7) if self.truth is None else self.truth[places]
 
 
-def body(seed: int = 0) -> Bert:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        made = Bert(CONFIG)
-        for p in made.parameters():
-            p.data.mul_(3.0 if p.dim() > 1 else 1.0)
-        return made
-
-
-def training(projection: bool = False, seed: int = 0) -> Training:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = SentenceNetwork(body(), projection)
-        add_low_rank(network, 4, "all")
-        for name, p in network.named_parameters():
-            if "lora_B" in name:
-                p.data.normal_(0, 0.05)
-    return Training(network.train(), Tokens(), CPU, Randomness(seed, CPU), False, 4, "all", body)
-
-
-def batch(seed: int = 0, n: int = 6) -> SentenceBatch:
-    rng = np.random.default_rng(seed)
-    rows = [[START, *rng.integers(5, PIECES, rng.integers(3, 8)), END] for _ in range(n)]
-    width = max(map(len, rows))
-    ids = torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows])
-    return SentenceBatch(ids, ids != PAD)
-
-
 @pytest.fixture
 def guesser(monkeypatch):
     monkeypatch.setattr(objectives.masked_lm, "load", lambda name, device: Guesser())
 
 
-def terms(course, given: SentenceBatch) -> dict[str, torch.Tensor]:
-    with course.training.random.dropout:
-        return course.terms(given)
+def terms(objective, given: SentenceBatch) -> dict[str, torch.Tensor]:
+    with objective.training.random.dropout:
+        return objective.terms(given)
 
 
 # Losses.
@@ -132,23 +87,23 @@ def test_an_adversarial_view_is_a_positive_and_never_a_negative(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_sentence_level_perturbation_raises_the_loss_inside_its_ball(seed):
-    course, given = RobustSentEmbed(detection=0.0).course(training(seed=seed)), batch(seed)
-    rows = course.training.network.embedding(given.ids).detach()
-    with course._measuring():
-        clean = course._view(rows, given).detach()
-        delta = course._perturbed(rows, clean, given) - rows
-        assert course._climbed(rows + delta, clean, given) > course._climbed(rows, clean, given)
-    assert 0 < delta.abs().max() <= course.method.sentence_radius * course.training.unit * (1 + 1e-4)
+    objective, given = RobustSentEmbed(detection=0.0).objective(training(seed=seed)), batch(seed)
+    rows = objective.training.network.embedding(given.ids).detach()
+    with objective._measuring():
+        clean = objective._view(rows, given).detach()
+        delta = objective._perturbed(rows, clean, given) - rows
+        assert objective._climbed(rows + delta, clean, given) > objective._climbed(rows, clean, given)
+    assert 0 < delta.abs().max() <= objective.method.sentence_radius * objective.training.unit * (1 + 1e-4)
     assert not delta[~given.mask].any()
 
 
 def test_the_first_step_along_signs_agrees_with_the_gradient():
-    course, given = RobustSentEmbed(detection=0.0).course(training()), batch()
-    rows = course.training.network.embedding(given.ids).detach()
-    with course._measuring():
-        clean = course._view(rows, given).detach()
+    objective, given = RobustSentEmbed(detection=0.0).objective(training()), batch()
+    rows = objective.training.network.embedding(given.ids).detach()
+    with objective._measuring():
+        clean = objective._view(rows, given).detach()
         start = (torch.randn(rows.shape) * 1e-3 * given.mask[..., None]).requires_grad_()
-        slope = compute_slope(course._climbed(rows + start, clean, given), start)
+        slope = compute_slope(objective._climbed(rows + start, clean, given), start)
     moved = MixedAscent(1.0, 0.1, 0.0, 1.0, 1).climbed(torch.zeros_like(rows), slope, given.mask)
     agree = (moved.sign() == slope.sign())[given.mask]
     assert agree.float().mean() > 0.9
@@ -181,14 +136,14 @@ def test_the_token_table_remembers_and_climbs():
 
 @pytest.mark.parametrize("preset", ["paper", "as-released"])
 def test_perturbations_leave_no_gradient_and_no_mode_behind(guesser, preset):
-    course = make_method("robustsentembed", preset, projection=True).course(training(projection=True))
-    given, network = batch(), course.training.network
+    objective = make_method("robustsentembed", preset, projection=True).objective(training(projection=True))
+    given, network = batch(), objective.training.network
     before = {name: value.clone() for name, value in network.named_buffers()}
     rows = network.embedding(given.ids)
-    with course._measuring():
-        clean = course._view(rows, given).detach()
-        course._tokens(rows, clean, given)
-        course._perturbed(rows, clean, given)
+    with objective._measuring():
+        clean = objective._view(rows, given).detach()
+        objective._tokens(rows, clean, given)
+        objective._perturbed(rows, clean, given)
     assert all(p.grad is None for p in network.parameters()) and network.training
     assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
 
@@ -196,22 +151,23 @@ def test_perturbations_leave_no_gradient_and_no_mode_behind(guesser, preset):
 # Courses.
 
 def test_without_its_terms_it_is_simcse():
-    plain, robust = (terms(made.course(training()), batch())["contrast"].detach() for made in (
+    plain, robust = (terms(made.objective(training()), batch())["contrast"].detach() for made in (
         SimCSE(), RobustSentEmbed(positive=False, regulariser=0.0, detection=0.0)))
     assert float(robust) == pytest.approx(float(plain), abs=1e-6)
 
 
 @pytest.mark.parametrize("preset", ["paper", "as-released"])
 def test_every_term_reaches_the_weights_and_none_the_generator(guesser, preset):
-    course = make_method("robustsentembed", preset, token_contrast=0.1).course(training(projection=preset != "paper"))
-    found = terms(course, batch())
+    method = make_method("robustsentembed", preset, token_contrast=0.1)
+    objective = method.objective(training(projection=preset != "paper"))
+    found = terms(objective, batch())
     assert set(found) == {"contrast", "regulariser", "token_contrast", "detection"}
     assert all(math.isfinite(float(term.detach())) for term in found.values())
-    low = [p for name, p in course.training.network.named_parameters() if "lora_" in name]
+    low = [p for name, p in objective.training.network.named_parameters() if "lora_" in name]
     for term in found.values():
         slopes = torch.autograd.grad(term, low, retain_graph=True, allow_unused=True)
         assert any(slope is not None and slope.abs().sum() > 0 for slope in slopes)
-    assert not course.training.network.embedding.weight.requires_grad
+    assert not objective.training.network.embedding.weight.requires_grad
 
 
 def test_the_same_seed_gives_the_same_terms(guesser):
@@ -219,8 +175,8 @@ def test_the_same_seed_gives_the_same_terms(guesser):
     for _ in range(2):
         given = training()
         with given.random.first:
-            course = RobustSentEmbed().course(given)
-        both.append({name: float(term.detach()) for name, term in terms(course, batch()).items()})
+            objective = RobustSentEmbed().objective(given)
+        both.append({name: float(term.detach()) for name, term in terms(objective, batch()).items()})
     assert both[0] == both[1]
 
 
@@ -229,7 +185,7 @@ def test_a_generator_with_other_pieces_is_refused(monkeypatch):
     other.vocabulary = lambda: {"other": 0}  # type: ignore[method-assign]
     monkeypatch.setattr(objectives.masked_lm, "load", lambda name, device: other)
     with pytest.raises(Incompatible, match="set detection=0"):
-        RobustSentEmbed().course(training())
+        RobustSentEmbed().objective(training())
 
 
 # Replaced pieces.

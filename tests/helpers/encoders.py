@@ -3,12 +3,18 @@
 import dataclasses
 import gzip
 
+import numpy as np
 import pytest
+import torch
 
 from robust_core.encoder_training.base import Schedule
+from robust_core.encoder_training.networks import SentenceBatch, SentenceNetwork, Training
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.models import encoder_cards
+from robust_core.models.lora import add_low_rank
+from robust_core.models.networks.bert import Bert
 from robust_core.registry import to_record
+from robust_core.train.setup import Randomness
 
 
 @pytest.fixture
@@ -42,3 +48,51 @@ def card(**changes) -> encoder_cards.EncoderCard:
               "dev": {"after": 0.5, "before": 0.4, "step": 1}, "steps": 1, "seconds": 0.0, "device": "cpu", "bytes": 0,
               "files": {}, "parent": "p", "version": "0", "folder": encoder_cards.Path()}
     return encoder_cards.EncoderCard(**values | changes)
+
+
+CPU = torch.device("cpu")
+PIECES, WIDTH, PAD, START, END, MASK = 40, 16, 0, 1, 2, 3
+CONFIG = {"model_type": "bert", "hidden_act": "gelu", "hidden_size": WIDTH, "num_attention_heads": 2,
+          "num_hidden_layers": 2, "intermediate_size": 32, "vocab_size": PIECES, "max_position_embeddings": 16,
+          "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1,
+          "attention_probs_dropout_prob": 0.1}
+
+
+class Tokens:
+    """As much of a tokenizer as a training asks for."""
+
+    prefix, suffix, pad_id = (START,), (END,), PAD
+
+    def vocabulary(self):
+        return {str(i): i for i in range(PIECES)}
+
+    def until(self, length):
+        return self
+
+
+def body(seed: int = 0) -> Bert:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = Bert(CONFIG)
+        for p in made.parameters():
+            p.data.mul_(3.0 if p.dim() > 1 else 1.0)
+        return made
+
+
+def training(projection: bool = False, seed: int = 0) -> Training:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = SentenceNetwork(body(), projection)
+        add_low_rank(network, 4, "all")
+        for name, p in network.named_parameters():
+            if "lora_B" in name:
+                p.data.normal_(0, 0.05)
+    return Training(network.train(), Tokens(), CPU, Randomness(seed, CPU), False, 4, "all", body)
+
+
+def batch(seed: int = 0, n: int = 6) -> SentenceBatch:
+    rng = np.random.default_rng(seed)
+    rows = [[START, *rng.integers(5, PIECES, rng.integers(3, 8)), END] for _ in range(n)]
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows])
+    return SentenceBatch(ids, ids != PAD)

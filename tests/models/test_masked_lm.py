@@ -23,7 +23,9 @@ from robust_core.models.tokens import read_subwords
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, find_words
 from robust_core.train import masked_lm as masked_lm_training
-from robust_core.train.masked_lm import Settings, Vocabulary, draw_order, hide_pieces
+from robust_core.train.masked_lm_loop import Settings, Training, draw_order, start_network
+from robust_core.train.masked_lm_texts import Vocabulary
+from robust_core.train.masking import hide_pieces
 from robust_core.types import Blank, Example
 
 TEXTS = ("A warm and clever film.", "Nothing here (not even the music) is new!", "[MASK] [SEP] is typed by a person",
@@ -294,13 +296,13 @@ def test_rows_hold_every_word_once_and_whole(words):
 def test_masks_follow_the_rule(words):
     rows = [(words.start, *range(2000, 2040), words.end)] * 200
     batch = hide_pieces(rows, words, 0.15, np.random.default_rng(0))
-    assert batch.wanted.float().mean() == pytest.approx(0.15 * 40 / 42, abs=0.01)
-    shown, true = batch.ids[batch.wanted], batch.truth
+    assert batch.places.float().mean() == pytest.approx(0.15 * 40 / 42, abs=0.01)
+    shown, true = batch.ids[batch.places], batch.truth
     assert (shown == words.mask).float().mean() == pytest.approx(0.8, abs=0.03)
     assert (shown == true).float().mean() == pytest.approx(0.1, abs=0.03)
-    kept = torch.tensor(rows)[~batch.wanted]
-    assert (batch.ids[~batch.wanted] == kept).all() and not batch.wanted[:, [0, -1]].any()
-    assert (hide_pieces(rows, words, 0.15, np.random.default_rng(0), always=True).ids[batch.wanted] == words.mask).all()
+    kept = torch.tensor(rows)[~batch.places]
+    assert (batch.ids[~batch.places] == kept).all() and not batch.places[:, [0, -1]].any()
+    assert (hide_pieces(rows, words, 0.15, np.random.default_rng(0), always=True).ids[batch.places] == words.mask).all()
 
 
 def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
@@ -310,9 +312,7 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
 
     def fresh(folder):
         folder.mkdir(exist_ok=True)
-        return masked_lm_training.Training(
-            masked_lm_training.start_network(minilm_folder(), choice, counts), choice, folder
-        )
+        return Training(start_network(minilm_folder(), choice, counts), choice, folder)
 
     whole = fresh(tmp_path / "a")
     masked_lm_training._train(whole, rows, words, choice, 10)
@@ -326,7 +326,7 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
     for name, value in whole.weights().items():
         assert torch.equal(value, again.weights()[name]), name
     with pytest.raises(SystemExit, match="other settings"):
-        masked_lm_training.Training(again.network, Settings(steps=5), tmp_path / "b")
+        Training(again.network, Settings(steps=5), tmp_path / "b")
 
 
 def test_the_card_is_honest(trained):

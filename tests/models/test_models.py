@@ -46,7 +46,7 @@ from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.tokens import Subwords, WordVocabulary, find_owners, read_subwords, split_word
 from robust_core.resources import minilm_folder
 from robust_core.text import Draft, Edit, clean, find_words
-from robust_core.train import loop, saving
+from robust_core.train import saving, training
 from robust_core.train.recipe import make_recipe
 from robust_core.types import Example
 
@@ -398,7 +398,7 @@ def trained(tmp_path_factory):
     found = {}
     for architecture in ("cnn", "lstm"):
         recipe = make_recipe(architecture, "sst2", epochs=1, batch_size=8, length=12)
-        *_, last = loop.train(DEFENCES["base"](), "sst2", architecture, recipe, data_dir=str(data), device="cpu")
+        *_, last = training.train(DEFENCES["base"](), "sst2", architecture, recipe, data_dir=str(data), device="cpu")
         found[architecture] = last["trained"]
     return found
 

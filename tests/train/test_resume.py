@@ -20,7 +20,7 @@ from robust_core.errors import BadInput, UnknownName
 from robust_core.models import cards, loading
 from robust_core.paths import ROOT
 from robust_core.resources import minilm_folder
-from robust_core.train import loop, saving
+from robust_core.train import saving, training
 from robust_core.train.recipe import make_recipe
 from robust_core.train.saving import read_state, write_state
 
@@ -35,7 +35,7 @@ def data(tmp_path_factory):
 
 def events_of(data, defence, architecture="cnn", **options):
     recipe = make_recipe(architecture, "sst2", epochs=2, batch_size=8, length=12, warmup=0.1, decay="linear")
-    return loop.train(defence, "sst2", architecture, recipe, seed=3, device="cpu", data_dir=data, **options)
+    return training.train(defence, "sst2", architecture, recipe, seed=3, device="cpu", data_dir=data, **options)
 
 
 def weights(events):
@@ -88,7 +88,7 @@ def test_a_state_survives_writing(tmp_path):
 
 def test_training_stops_early_when_asked(data):
     recipe = make_recipe("cnn", "sst2", epochs=30, batch_size=8, length=12, patience=2, learning_rate=0.0)
-    events = list(loop.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data))
+    events = list(training.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data))
     assert [e["epoch"] for e in events if e["kind"] == "epoch"] == [1, 2, 3]
     assert events[-1]["trained"].card.epochs == 1
 
@@ -177,7 +177,7 @@ def test_any_encoder_is_trained_and_comes_back(encoder, data, tmp_path, monkeypa
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     recipe = make_recipe(encoder, "sst2", epochs=2, batch_size=8, length=16, rank=rank, learning_rate=1e-2)
     defence = DEFENCES[name](**({"rounds": 0, "clean_epochs": 2} if name == "flat" else {}))
-    *_, last = loop.train(defence, "sst2", encoder, recipe, device="cpu", data_dir=data)
+    *_, last = training.train(defence, "sst2", encoder, recipe, device="cpu", data_dir=data)
     trained = last["trained"]
     learnt = {key for key, weight in trained.network.named_parameters() if weight.requires_grad}
     assert any("classifier" in key for key in learnt)

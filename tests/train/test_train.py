@@ -15,10 +15,11 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
+from robust_core.models.optimiser import compute_rate
 from robust_core.models.tokens import WordVocabulary
 from robust_core.resources import minilm_folder
-from robust_core.train import loop, saving, start
-from robust_core.train.batches import compute_rate, hide_words, make_batch, shuffle
+from robust_core.train import saving, start, training
+from robust_core.train.batches import hide_words, make_batch, shuffle
 from robust_core.train.defence import Defence, Objective
 from robust_core.train.recipe import Recipe, make_recipe
 from robust_core.train.setup import Batch, Row
@@ -38,7 +39,7 @@ def learn(data: str, architecture: str = "cnn", seed: int = 0, defence=None, med
     """All events of a training; `meddle` is called at each."""
     recipe = make_recipe(architecture, "sst2", **({"epochs": 3, "batch_size": 8, "length": 12} | changes))
     events = []
-    for event in loop.train(defence or DEFENCES["base"](), "sst2", architecture, recipe, seed=seed, device="cpu",
+    for event in training.train(defence or DEFENCES["base"](), "sst2", architecture, recipe, seed=seed, device="cpu",
                             data_dir=data):
         events.append(event)
         meddle()
@@ -117,7 +118,7 @@ def test_random_numbers_drawn_between_two_epochs_do_not_matter(learnt, data):
 
 def test_an_abandoned_training_leaves_the_random_numbers_alone(data):
     recipe = make_recipe("cnn", "sst2", epochs=3, batch_size=8, length=12)
-    running = loop.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data)
+    running = training.train(DEFENCES["base"](), "sst2", "cnn", recipe, device="cpu", data_dir=data)
     next(running)
     torch.manual_seed(11)
     torch.rand(1)
@@ -143,10 +144,10 @@ class Nowhere(Defence):
 
     name = "nowhere"
 
-    def course(self, setup):
-        course = Objective(setup)
-        course.gradients = lambda batch: {"loss": torch.tensor(float("nan"))}
-        return course
+    def objective(self, setup):
+        objective = Objective(setup, self)
+        objective.gradients = lambda batch: {"loss": torch.tensor(float("nan"))}
+        return objective
 
 
 def test_a_loss_that_is_no_number_is_one_clear_line(data):
@@ -183,12 +184,11 @@ def test_recipes_follow_architecture_and_data_set():
 
 def test_the_learning_rate_rises_and_falls():
     constant = Recipe()
-    assert {compute_rate(step, 10, constant) for step in range(11)} == {1.0}
-    recipe = Recipe(warmup=0.2, decay="linear")
-    course = [compute_rate(step, 20, recipe) for step in range(21)]
-    assert course[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert course[5:] == pytest.approx([(20 - step) / 16 for step in range(5, 21)]) and course[20] == 0.0
-    assert all(0 <= compute_rate(step, 1, Recipe(warmup=1.0, decay="linear")) <= 1 for step in range(3))
+    assert {compute_rate(step, 10, constant.warmup, constant.decay) for step in range(11)} == {1.0}
+    rates = [compute_rate(step, 20, 0.2, "linear") for step in range(21)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[5:] == pytest.approx([(20 - step) / 16 for step in range(5, 21)]) and rates[20] == 0.0
+    assert all(0 <= compute_rate(step, 1, 1.0, "linear") <= 1 for step in range(3))
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 4), (7, 3), (200, 8), (64, 64)])

@@ -1,0 +1,130 @@
+"""A training from its settings to a finished model: data, network, the loop, and the card."""
+
+import dataclasses
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from robust_core import __version__, datasets, paths
+from robust_core.models import cards
+from robust_core.models.device import has_fast_bf16, pick_device
+from robust_core.models.tokens import Subwords, WordVocabulary
+from robust_core.registry import to_record
+from robust_core.train.loop import Loop
+from robust_core.train.parallel import ProcessGroup
+from robust_core.train.recipe import Recipe
+from robust_core.train.saving import Trained, forget_state, hash_settings, read_state
+from robust_core.train.setup import Randomness, Row, Setup
+from robust_core.train.start import Start, check_architecture, describe_network, start_network
+from robust_core.types import Example
+
+if TYPE_CHECKING:
+    from robust_core.train.defence import Defence, Objective
+
+
+class _Prepared(NamedTuple):
+    """A training that may begin: its setup and objective, rows of dev, and the network before a defence changed it."""
+
+    setup: Setup
+    objective: "Objective"
+    dev: list[Row]
+    begun: Start
+
+
+def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *, seed: int = 0, device: str = "auto",
+          data_dir: str | None = None, variant: str = "", folder: Path | None = None, resume: bool = False,
+          save_every: int = 500, root: Path | None = None) -> Generator[dict[str, Any], None, None]:
+    """Train a classifier and select its best epoch on the dev split.
+
+    Started by `accelerate launch` with several processes, each takes a part of every batch.
+
+    Args:
+        defence: Member of DEFENCES.
+        dataset: Name of the data set.
+        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        recipe: How long and how fast; the defence may decide on a part of it.
+        seed: Seeds initialisation, order, dropout and masks; the caller's random numbers are neither used nor moved.
+        device: auto, cpu, cuda, mps.
+        data_dir: Folder of the data sets.
+        variant: Last part of the model's id, without the seed; empty takes the defence's own.
+        folder: Where the state is saved after each epoch, every `save_every` steps, and when whoever iterates closes
+            the training; None saves none. It is removed when the training is over and has come to its end.
+        resume: Go on from the state in `folder`, if there is one; the weights at the end are the same bit for bit.
+        save_every: Steps between two saved states.
+        root: Folder of checkpoints in which the base model is looked for first.
+
+    Yields:
+        {"kind": "step", epoch, step, steps, terms, loss, rate, seconds, eta} at least each half second;
+        what the defence says of itself, such as {"kind": "attack", round, done, total, …};
+        {"kind": "epoch", epoch, epochs, loss, terms, rows, counts, dev_accuracy, seconds, eta} after each epoch, those
+        before a resume as well; at last {"kind": "trained", "trained": Trained}.
+
+    Raises:
+        UnknownName: There is no such architecture or data set.
+        MissingResource: The data are not here.
+        BadInput: The loss is not finite, or the state in `folder` belongs to another training.
+    """
+    check_architecture(architecture)
+    recipe = defence.fit(recipe)
+    splits = {split: datasets.load(dataset, split, data_dir) for split in ("train", "dev")}
+    total = len(splits["train"])
+    splits["train"] = list(datasets.choose(splits["train"], recipe.rows or None, seed=0))
+    setup, objective, dev, begun = _prepare(defence, dataset, architecture, recipe, splits, seed, device, root)
+    who = hash_settings(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
+                        architecture=architecture, data=datasets.hash_examples(splits["train"]),
+                        parts=setup.processes.parts, config=describe_network(begun))
+    loop = Loop(setup, objective, dev, who, folder, save_every)
+    if folder is not None and resume:
+        loop.load(read_state(folder))
+    yield from loop.run()
+    card = cards.Card(
+        id=name_model(defence, dataset, architecture, seed, variant), dataset=dataset, architecture=architecture,
+        defence=to_record(defence), seed=seed, labels=setup.labels,
+        config=describe_network(begun) | objective.notes(), recipe=dataclasses.asdict(recipe),
+        dev_accuracy=loop.best_accuracy, epochs=loop.best_epoch, seconds=round(loop.seconds(), 1),
+        device=setup.device.type, parameters=sum(p.numel() for p in setup.network.parameters()), bytes=0, files={},
+        data=_describe_data(splits, total), parent=begun.parent, version=__version__, folder=paths.CHECKPOINTS)
+    kept = {name: objective.modules[name].eval() for name in objective.kept}
+    yield {"kind": "trained", "trained": Trained(setup.network.eval(), setup.tokens, card, kept)}
+    if folder is not None and not setup.processes.part:
+        forget_state(folder)
+
+
+def _prepare(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, splits: Mapping[str, list[Example]],
+             seed: int, device: str, root: Path | None) -> _Prepared:
+    """Build the network and what is minimised; everything random is drawn from the training's own numbers."""
+    processes, device = ProcessGroup.join(device)
+    where, labels = pick_device(device), datasets.describe(dataset).labels
+    random = Randomness(seed, where, processes.part)
+    with random.first:
+        begun = start_network(defence, dataset, architecture, recipe, labels, splits["train"], seed, root)
+        network = begun.network.to(where)
+        rows = {name: _make_rows(split, begun.tokens) for name, split in splits.items()}
+        mixed = recipe.mixed and architecture not in cards.WORD_MODELS and has_fast_bf16(where)
+        setup = Setup(network, begun.tokens, recipe, where, dataset, architecture, labels, splits["train"],
+                      rows["train"], random, seed, mixed, processes)
+        defence.prepare(setup)
+        objective = defence.objective(setup)
+        for module in (network, *objective.modules.values()):
+            module.to(where)
+    return _Prepared(setup, objective, rows["dev"], begun)
+
+
+def _make_rows(examples: list[Example], tokens: Subwords | WordVocabulary) -> list[Row]:
+    coded = [tokens.encode(example.text) for example in examples]
+    return [Row(c.ids, int(example.label or 0), i, c.owner)
+            for i, (c, example) in enumerate(zip(coded, examples, strict=True))]
+
+
+def _describe_data(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
+    """Return rows and SHA-256 of each split for the card, and from how many rows the training texts were drawn."""
+    data: dict[str, Any] = {name: {"n": len(split), "sha256": datasets.hash_examples(split)}
+                            for name, split in splits.items()}
+    if len(splits["train"]) < total:
+        data["train"]["drawn_from"] = total
+    return data
+
+
+def name_model(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:
+    """Return the id of a trained model, such as sst2/cnn/flat-textfooler@1."""
+    return f"{dataset}/{cards.name_folder(architecture)}/{variant or defence.variant}" + f"@{seed}" * bool(seed)
