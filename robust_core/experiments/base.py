@@ -1,6 +1,7 @@
 """What all experiments share: options, the door `run`, claims and notes."""
 
 import dataclasses
+import functools
 import inspect
 import math
 import statistics
@@ -148,7 +149,7 @@ class Subject:
     attacks: tuple[str, ...]
     paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Id of the model of seed 0."""
         return trainings.parse_spec(self.training).id
