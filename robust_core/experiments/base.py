@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import trainings
+from robust_core.claims.command import make_command
+from robust_core.claims.files import Claim
 from robust_core.errors import BadInput, MissingResource
 from robust_core.experiments.budgets import Entry
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
-
-Claim = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +57,6 @@ class Experiment:
 
     def plan(self, options: Options) -> list[dict[str, Any]]:
         """Return the trainings it needs, as `train --plan` reads them; empty where it takes what is here."""
-        pass
-
         return plan_trainings(pick_subjects(self.subjects(), options), options.seeds) if self.subjects() else []
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
@@ -67,7 +65,7 @@ class Experiment:
         Yields:
             "progress" events with part, done and total; "note" events with a message where something had to be left
             out; "training" events with the data of `trainings.run`;
-            "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
+            "claim" events, whose data are a `Claim`, the arguments of `write_claim` but the path. Its details
             hold experiment, the name of the experiment whose table shows the claim, in most cases this one.
 
         Raises:
@@ -79,6 +77,16 @@ class Experiment:
     def table(self, found: Sequence[Claim]) -> str:
         """Return a Markdown table of this experiment's claims beside the paper's figures; empty without claims."""
         raise NotImplementedError
+
+    def command(self, options: Options, *words: str) -> str:
+        """Return the command line that repeats a part of it.
+
+        Args:
+            options: What a person changed.
+            words: What names the part, such as --model and an id.
+        """
+        return make_command("reproduce", self.name, *words, seeds=options.seeds, n=options.n,
+                            precision=options.precision)
 
     @property
     def described(self) -> str:

@@ -1,6 +1,5 @@
 """What experiments about defences share: trainings they need, accuracy clean and attacked, differences to base."""
 
-import shlex
 import statistics
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,16 +108,12 @@ def compare_seeds(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, M
 def _make_claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[Mapping[str, Any]],
                 gap: dict[str, Any] | None, options: Options) -> Claim:
     attack, metric = cell.attack or CLEAN, "accuracy_under_attack" if cell.attack else "accuracy"
-    words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", cell.model, "--attack", attack]
-    words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-    words += ["--n", str(options.n)] if options.n is not None else []
-    words += ["--precision", options.precision] if options.precision != "exact" else []
     value, error = pool_seeds(rows, metric)
     return {
         "claim": f"{metric} of {cell.model} on {rows[0]['dataset']}/test"
         + (f" with {attack}" if cell.attack else "")
         + f", for {experiment.title}",
-        "command": shlex.join(words),
+        "command": experiment.command(options, "--model", cell.model, "--attack", attack),
         "run": rows[0]["run"],
         "n": rows[0]["n"],
         "seeds": [read_seed(row["model"]) for row in rows],

@@ -1,7 +1,6 @@
 """What experiments about explanations share: both versions of a text explained, models compared on the same texts."""
 
 import dataclasses
-import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -173,17 +172,14 @@ def _make_claim(
     theirs: Any,  # noqa: ANN401 (the paper's figures, whatever their shape)
     options: Options,
 ) -> Claim:  # noqa: ANN401 (plain data)
-    words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", subject.id, "--attack", attack]
-    words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-    words += ["--n", str(options.n)] if options.n is not None else []
-    words += ["--precision", options.precision] if options.precision != "exact" else []
     every = [row for row in rows if row["pairs"] == "all"]
     value, error = format_figure(rows, "all", question.headline)
     what = "Kendall's tau" if question.headline == "kendall_tau" else "Top-5 intersection"
     return {
         "claim": f"{what} of {question.explain} on originals and texts of {attack}, {subject.id}, "
                  f"{rows[0]['dataset']}/test, for {experiment.title}",
-        "command": shlex.join(words), "run": rows[0]["run"], "n": every[0]["compared"],
+        "command": experiment.command(options, "--model", subject.id, "--attack", attack), "run": rows[0]["run"],
+        "n": every[0]["compared"],
         "seeds": [read_seed(row["model"]) for row in every], "metric": question.headline, "value": value,
         "value_se": error, "thresholds": rows[0]["parameters"],
         "details": {"experiment": experiment.name, "model": subject.id, "attack": attack, "explain": question.explain,

@@ -85,7 +85,8 @@ def read_card(folder: Path) -> Card:
         BadInput: There is none, or it is damaged.
     """
     def make(values: dict[str, Any]) -> Card:
-        return _check_card(Card(**values | {"labels": tuple(values["labels"])}, folder=folder))
+        values["labels"] = tuple(values["labels"])
+        return _check_card(Card(**values, folder=folder))
 
     return read_json_card(folder, make, f"The card of {short_name(folder)} is damaged; restore card.json.",
                           f"{folder.name} has no card.json.")

@@ -1,6 +1,5 @@
 """CARL and RAR, Table 6: texts that RAR reads in attacked embeddings, and which of them fool another model."""
 
-import shlex
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -72,14 +71,10 @@ class CarlRarTable6(Experiment):
             yield make_note(f"Of {reader} only {len(here)} of {options.seeds} seeds are here.")
 
     def _claim(self, reader: str, radius: float, rows: Sequence[dict[str, Any]], options: Options) -> Claim:
-        words = ["python", "-m", "robust_core", "reproduce", self.name]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        words += ["--n", str(options.n)] if options.n is not None else []
-        words += ["--precision", options.precision] if options.precision != "exact" else []
         value, error = (rows[0]["rate"], rows[0]["rate_se"]) if len(rows) == 1 else metrics.estimate_mean(
             row["rate"] for row in rows)
         return {"claim": f"share of texts read by {reader} at radius {radius} that fool the base model",
-                "command": shlex.join(words), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
+                "command": self.command(options), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
                 "metric": "rate", "value": value, "value_se": error, "thresholds": to_record(make_pgd(radius)),
                 "details": {"experiment": self.name, "model": reader, "dataset": "sst2", "split": "dev",
                             "attack": f"pgd-{radius:g}", "radius": radius,

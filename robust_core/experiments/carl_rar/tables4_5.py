@@ -1,6 +1,5 @@
 """CARL and RAR, Tables 4 and 5: how far k-PGD moves representations, and accuracy under it."""
 
-import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -80,12 +79,8 @@ class UnderPGD(Experiment):
         """State this table's figure of a model, from its rows at all radii, one list a seed."""
         rows = [next(row for row in c["curve"] if row["radius"] == self.shown) for c in curves]
         value, error = pool_or_keep(rows, self.metric)
-        words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        words += ["--n", str(options.n)] if options.n is not None else []
-        words += ["--precision", options.precision] if options.precision != "exact" else []
         return {"claim": f"{self.metric} of {name} under k-PGD of radius {self.shown}, for {self.title}",
-                "command": shlex.join(words), "run": "", "n": rows[0]["n"],
+                "command": self.command(options, "--model", name), "run": "", "n": rows[0]["n"],
                 "seeds": [read_seed(c["model"]) for c in curves],
                 "metric": self.metric, "value": value, "value_se": error,
                 "thresholds": {k: v for k, v in to_record(make_pgd(self.shown)).items() if k != "radius"},
