@@ -51,11 +51,11 @@ class Experiment:
     title: ClassVar[str]
     source: ClassVar[str]
 
-    def subjects(self) -> Sequence[Any]:
-        """Return the models that the experiment knows, as `comparison.Subject`; none where it takes what is here."""
+    def subjects(self) -> "Sequence[Subject]":
+        """Return the models that the experiment knows; none where it takes what is here."""
         return ()
 
-    def plan(self, options: Options) -> list[dict[str, Any]]:
+    def plan(self, options: Options) -> list[Entry]:
         """Return the trainings it needs, as `train --plan` reads them; empty where it takes what is here."""
         return plan_trainings(pick_subjects(self.subjects(), options), options.seeds) if self.subjects() else []
 

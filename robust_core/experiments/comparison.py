@@ -2,7 +2,7 @@
 
 import statistics
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics, trainings
@@ -18,7 +18,7 @@ from robust_core.experiments.base import (
     pool_seeds,
     read_seed,
 )
-from robust_core.experiments.cells import Cell, measure_cells
+from robust_core.experiments.cells import Cell, Further, measure_cells
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -30,7 +30,7 @@ TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}, "sst2": {"mini
 
 
 def compare_models(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
-                   stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+                   stop: threading.Event, also: Further | None = None
              ) -> Iterator[Event]:
     """Measure models on the test sets, clean and attacked, with the difference to their base on the same sentences.
 
@@ -64,7 +64,7 @@ def _count_texts(model: str, attack: str) -> int | None:
 
 
 def _make_claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequence[Cell], dataset: str,
-                 options: Options, store: ResultStore, stop: threading.Event, also: Any) -> Iterator[Event]:  # noqa: ANN401
+                 options: Options, store: ResultStore, stop: threading.Event, also: Further | None) -> Iterator[Event]:
     right: dict[tuple[str, str], dict[int, Mapping[str, bool]]] = {}
     for event in measure_cells(cells, dataset, "test", options, store, stop, also):
         if event.kind != "cell":

@@ -1,8 +1,8 @@
 """CARL and RAR, Table 6: texts that RAR reads in attacked embeddings, and which of them fool another model."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from robust_core import datasets, encoders, metrics
 from robust_core.claims.markdown import format_percent, format_table
@@ -27,7 +27,10 @@ from robust_core.models.device import gradient_autocast
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
-from robust_core.types import Event, Example, Precision
+from robust_core.types import Classifier, Encoder, Event, Example, Precision
+
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
 
 RADII = (0.1, 0.3, 1.0, 3.0)
 # Examples kept with each radius, so that the table can be read.
@@ -121,8 +124,8 @@ def _format_two(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.2f}"
 
 
-def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example],  # noqa: ANN401 (models)
-             radius: float, precision: Precision, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
+def _measure(reader: "TextClassifier", victim: Classifier, encoder: Encoder, examples: Sequence[Example],
+             radius: float, precision: Precision, stop: threading.Event) -> Generator[Event, None, dict[str, Any]]:
     """Attack a model that reads tokens back, and let another judge what it reads; yields "progress" events."""
     read: dict[str, str] = {}
     flipped = 0
@@ -157,7 +160,7 @@ def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example]
             "similarity": metrics.estimate_mean(alike)[0], "texts": texts[:_SHOWN]}
 
 
-def read_perturbed(reader: Any, examples: Sequence[Example], radius: float,  # noqa: ANN401 (a model trained with RAR)
+def read_perturbed(reader: "TextClassifier", examples: Sequence[Example], radius: float,
                    precision: Precision = "exact") -> tuple[list[bool], list[str]]:
     """Return whether k-PGD flips each text's prediction, and what the model reads in the attacked embeddings.
 

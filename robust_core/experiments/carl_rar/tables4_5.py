@@ -1,7 +1,7 @@
 """CARL and RAR, Tables 4 and 5: how far k-PGD moves representations, and accuracy under it."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import datasets, metrics
@@ -24,7 +24,7 @@ from robust_core.experiments.budgets import plan_training
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
-from robust_core.types import Event, Example, Precision
+from robust_core.types import Event, Example, Precision, WhiteBox
 
 SOURCE = "https://aclanthology.org/2021.findings-acl.142"
 DEFENCES = ("base", "freelb", "carl", "rar")
@@ -122,9 +122,8 @@ def make_pgd(radius: float) -> PGD:
     return PGD(radius=radius, steps=STEPS, stride=STRIDE)
 
 
-def measure_curve(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white box)
-                  precision: Precision, stop: threading.Event
-             ) -> Any:  # noqa: ANN401 (a generator of events that returns the rows)
+def measure_curve(model: WhiteBox, examples: Sequence[Example], precision: Precision, stop: threading.Event
+                  ) -> Generator[Event, None, list[dict[str, Any]]]:
     """Attack a model at all radii; returns rows of `metrics.robustness_curve`, and yields "progress" events."""
     results = []
     for result in attack_at_radii(model, examples, make_pgd(0.0), RADII, precision=precision):

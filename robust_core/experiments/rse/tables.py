@@ -105,7 +105,7 @@ class EncoderTable(Experiment):
 
 
 def list_present(experiment: EncoderTable, names: Sequence[str], options: Options, stop: threading.Event
-            ) -> Any:  # noqa: ANN401 (a generator of events that returns the ids by name)
+            ) -> Generator[Event, None, dict[str, list[str]]]:
     """Return the ids of the trainings of each encoder that are here; train the others if that is asked for.
 
     Yields:
