@@ -6,13 +6,16 @@ environment variable ROBUST_DATA, then in ../shared/data and ./data. Data sets t
 folder of runs (`own_data`), each with an `about.json` that says what is known of it.
 """
 
+import contextlib
 import dataclasses
+import functools
 import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -182,7 +185,21 @@ def count_rows(name: str, split: str, data_dir: str | Path | None = None) -> int
         MissingResource: The data are not here.
         BadInput: The file cannot be read.
     """
-    return len(_read_lines(find(name, split, data_dir))) - 1
+    path = find(name, split, data_dir).absolute()
+    stat = path.stat()
+    return _count_rows(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _count_rows(path: Path, size: int, changed: int) -> int:
+    """Count the rows below the header; size and time of the last change make a file that has changed another one."""
+    del size, changed
+    rows = 0
+    with _open_text(path) as file:
+        for number, line in enumerate(file):
+            # As in `_read_lines`, empty lines at the end are no rows.
+            rows = number if line != "\n" else rows
+    return rows
 
 
 def hash_examples(examples: list[Example]) -> str:
@@ -194,10 +211,18 @@ def hash_examples(examples: list[Example]) -> str:
 
 
 def _read_lines(path: Path) -> list[str]:
+    with _open_text(path) as file:
+        return file.read().rstrip("\n").split("\n")
+
+
+@contextlib.contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a file, packed or not; what goes wrong while it is read becomes BadInput."""
     try:
         # Spreadsheets begin a file with a byte-order mark: utf-8-sig drops it.
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
-            return file.read().rstrip("\n").split("\n")
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(
+                encoding="utf-8-sig") as file:
+            yield file
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise BadInput(f"{path.name} cannot be read as UTF-8 text: {error}.") from None
 

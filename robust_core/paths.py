@@ -95,10 +95,12 @@ def sha256(path: Path) -> str:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file that appears whole or not at all; it is readable to whoever may read the card beside it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         card = path.parent / "card.json"
         if card.exists():
             shutil.copymode(card, temporary)

@@ -2,13 +2,16 @@
 
 import collections
 import gzip
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from robust_core import datasets
+from robust_core import datasets, trainings
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.experiments.base import Subject
+from robust_core.experiments.budgets import plan_training
 from robust_core.text import clean, find_words
 
 REVIEWS = [e for split in datasets.SPLITS for e in datasets.load("reviews", split)]
@@ -132,3 +135,32 @@ def test_the_fingerprint_follows_texts_and_labels():
     some = datasets.load("reviews", "dev")
     assert datasets.hash_examples(some) == datasets.hash_examples(list(some)) != datasets.hash_examples(some[1:])
     assert len(datasets.hash_examples(some)) == 64
+
+
+def test_rows_are_counted_once_and_again_when_the_file_has_changed(tmp_path, monkeypatch):
+    path = write(tmp_path, "\ufefftext\tlabel\r\na film\t1\r\n\r\nanother\t0\r\n\n\n")
+    opened = []
+    monkeypatch.setattr(Path, "open", lambda self, *args, real=Path.open, **kwargs: (
+        opened.append(self.name) if self == path else None) or real(self, *args, **kwargs))
+    counts = [datasets.count_rows("sst2", "dev", tmp_path) for _ in range(3)]
+    assert counts == [3, 3, 3] and opened == ["dev.tsv"]
+    assert datasets.count_rows("sst2", "dev", tmp_path) == len(datasets._read_lines(path)) - 1
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"\n\n\n", b"\nb\n"))  # As long as before.
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    assert datasets.count_rows("sst2", "dev", tmp_path) == 4
+    path.write_bytes(b"text\tlabel\n")
+    assert datasets.count_rows("sst2", "dev", tmp_path) == 0
+    path.write_bytes(b"text\tlabel\n\xff\xfe\t1\n")
+    with pytest.raises(BadInput, match="UTF-8"):
+        datasets.count_rows("sst2", "dev", tmp_path)
+
+
+def test_the_id_of_an_experiments_model_is_worked_out_once(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(trainings, "parse_spec", lambda *args, real=trainings.parse_spec: (
+        parsed.append(args) or real(*args)))
+    subject = Subject(plan_training("sst2", "cnn", "flat", attack="textfooler"), ("textfooler",))
+    assert {subject.id for _ in range(3)} == {"sst2/cnn/flat-textfooler"} and subject.base == "sst2/cnn/base"
+    assert len(parsed) == 1

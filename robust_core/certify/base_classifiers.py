@@ -5,8 +5,6 @@ method and Lambda. The files are checked against the SHA-256 in the card before 
 """
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from robust_core.certify.networks import build_network, make_judge
 from robust_core.certify.space import Space
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import fingerprints
-from robust_core.paths import sha256
+from robust_core.models.card_files import check_sha256, read_json_card, write_card
 
 _FOLDER = "smoothed"
 
@@ -126,12 +124,12 @@ def read_card(folder: Path) -> SmoothedCard:
     Raises:
         BadInput: There is none, or it is damaged.
     """
-    try:
-        values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    def make(values: dict[str, Any]) -> SmoothedCard:
         values |= {"labels": tuple(values["labels"]), "shape": tuple(int(n) for n in values["shape"])}
         return SmoothedCard(**values, folder=folder)
-    except (OSError, ValueError, TypeError, KeyError):
-        raise BadInput(f"The card of {_FOLDER}/{folder.name} is missing or damaged; restore card.json.") from None
+
+    return read_json_card(folder, make,
+                          f"The card of {_FOLDER}/{folder.name} is missing or damaged; restore card.json.")
 
 
 def check_files(card: SmoothedCard) -> None:
@@ -142,11 +140,8 @@ def check_files(card: SmoothedCard) -> None:
     """
     if "model.safetensors" not in card.files:
         raise BadInput(f"The card of {card.id} does not vouch for its weights; restore the checkpoint.")
-    for name, expected in card.files.items():
-        path = card.folder / name
-        if not path.is_file() or sha256(path) != expected:
-            raise BadInput(f"{_FOLDER}/{card.id}: {name} is missing or does not match its card; restore the "
-                           "checkpoint.")
+    check_sha256(card.folder, card.files, lambda name, _: (
+        f"{_FOLDER}/{card.id}: {name} is missing or does not match its card; restore the checkpoint."))
     if card.parent and fingerprints.hash_encoder() != card.parent:
         raise BadInput(f"{_FOLDER}/{card.id} reads another encoder than the one in use; unset ROBUST_ENCODER.")
 
@@ -193,15 +188,7 @@ def save(model: SmoothedModel, root: Path) -> SmoothedCard:
     if model.space is not None:
         # fp32: the quantised vector of a text must be the one that training saw.
         tensors |= {"space/mean": torch.from_numpy(model.space.mean), "space/axes": torch.from_numpy(model.space.axes)}
-    data = to_bytes(tensors)
-    folder = root / _FOLDER / model.card.id
-    folder.mkdir(parents=True, exist_ok=True)
-    card = dataclasses.replace(model.card, files={"model.safetensors": hashlib.sha256(data).hexdigest()},
-                               bytes=len(data), folder=folder)
-    values = {f.name: getattr(card, f.name) for f in dataclasses.fields(card) if f.name != "folder"}
-    paths.write_file(folder / "model.safetensors", data)
-    paths.write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-    return card
+    return write_card(model.card, root / _FOLDER / model.card.id, [("model.safetensors", to_bytes(tensors))])
 
 
 def make_key(method: str, scale: float) -> str:

@@ -1,19 +1,48 @@
 """Claims on disk: one JSON file a measured figure, with the command that gives it again."""
 
 import json
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from robust_core.errors import BadInput
-from robust_core.paths import RESULTS
+from robust_core.paths import RESULTS, write_file
 from robust_core.store import read_versions, to_finite
 
 
+class Claim(TypedDict):
+    """A measured figure, as its file holds it.
+
+    Attributes:
+        claim: The statement, in words.
+        command: Command line that gives the figure again.
+        run: Id of the run, empty where none was stored.
+        n: Examples behind the figure.
+        seeds: Seeds behind the figure.
+        metric: Name of the figure, such as accuracy_under_attack.
+        value: The figure; None where it is not defined.
+        value_se: Its standard error; None where it is not defined.
+        thresholds: Parameters it depends on, such as similarity thresholds.
+        details: The whole row it was taken from.
+        versions: Versions of the libraries that measured it; `write_claim` adds them.
+    """
+
+    claim: str
+    command: str
+    run: str
+    n: int
+    seeds: Sequence[int]
+    metric: str
+    value: float | None
+    value_se: float | None
+    thresholds: dict[str, Any]
+    details: dict[str, Any]
+    versions: NotRequired[Mapping[str, str]]
+
+
 def write_claim(path: str | Path, *, claim: str, command: str, run: str, n: int, seeds: Sequence[int], metric: str,
-                value: float, value_se: float, thresholds: Mapping[str, Any], details: Mapping[str, Any]) -> Path:
+                value: float | None, value_se: float | None, thresholds: Mapping[str, Any],
+                details: Mapping[str, Any]) -> Path:
     """Write one claim as a small JSON file that appears whole or not at all.
 
     Args:
@@ -39,36 +68,32 @@ def write_claim(path: str | Path, *, claim: str, command: str, run: str, n: int,
               "run": run, "command": command, "thresholds": thresholds, "details": details, "versions": read_versions()}
     text = json.dumps(to_finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     path = Path(path)
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        write_file(path, text.encode())
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise BadInput(f"{str(path)!r} cannot be written: {error.strerror}.") from None
     return path
 
 
-Claim = dict[str, Any]
+def read_claims(where: Path | Iterable[Path] = RESULTS, *, skip_damaged: bool = False) -> list[Claim]:
+    """Read claims.
 
-
-def read_claims(folder: Path = RESULTS) -> list[Claim]:
-    """Read all claims, in order of file name.
+    Args:
+        where: A folder, whose files are read in order of their names, or the files.
+        skip_damaged: Leave damaged files out.
 
     Raises:
-        BadInput: A file is damaged.
+        BadInput: A file is damaged, and damaged ones are not left out.
     """
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(where.glob("*.json")) if isinstance(where, Path) else where:
         try:
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            raise BadInput(f"results/{path.name} is damaged; restore it.") from None
+            claim = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(claim["details"], dict):
+                raise TypeError("a claim has details")
+            found.append(claim)
+        except (OSError, ValueError, KeyError, TypeError):
+            if not skip_damaged:
+                raise BadInput(f"results/{path.name} is damaged; restore it.") from None
     return found

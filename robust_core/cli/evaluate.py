@@ -1,6 +1,5 @@
 """Whole data sets and papers: evaluate, reproduce and table."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
+from robust_core.claims.command import make_command
 from robust_core.claims.files import write_claim
 from robust_core.cli.options import (
     Device,
@@ -92,7 +92,7 @@ def _write_claim(row: Row, path: Path, n: int | None) -> None:
     source = row.get("adversarial_from")
     metric = ("accuracy_under_transfer" if source else "kendall_tau" if "explain" in row else
               "accuracy_under_attack" if row["attack"] else "accuracy")
-    words = ["python", "-m", "robust_core", "evaluate", "--model", row["model"]]
+    words = ["--model", row["model"]]
     words += ["--model", source, "--transfer"] if source else []
     words += ["--dataset", row["dataset"], "--split", row["split"], "--seed", str(row["seed"])]
     words += ["--n", str(n)] if n is not None else []
@@ -105,6 +105,6 @@ def _write_claim(row: Row, path: Path, n: int | None) -> None:
     what += f" with {row['attack']}" if row["attack"] else ""
     what += f" against {source}" if source else ""
     what += f", {row['explain']} on {row['pairs']} pairs" if "explain" in row else ""
-    write_claim(path, claim=what, command=shlex.join(words), run=row["run"], n=row["n"], seeds=[row["seed"]],
-                metric=metric, value=row[metric], value_se=row[f"{metric}_se"], thresholds=row["parameters"],
-                details=row)
+    write_claim(path, claim=what, command=make_command("evaluate", *words), run=row["run"], n=row["n"],
+                seeds=[row["seed"]], metric=metric, value=row[metric], value_se=row[f"{metric}_se"],
+                thresholds=row["parameters"], details=row)

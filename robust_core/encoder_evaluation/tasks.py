@@ -9,14 +9,15 @@ from typing import Any
 
 from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
+from robust_core.attacks.base import Attack
+from robust_core.attacks.embeddings import EMBEDDING_ATTACKS, EmbeddingAttack
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation.victims import make_victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
-from robust_core.protocols import Encoder
+from robust_core.protocols import Classifier, Encoder
 from robust_core.registry import to_record
 from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
-from robust_core.types import Event, Precision
+from robust_core.types import AttackResult, Event, Example, Precision
 
 KINDS = ("sts", "transfer", "attacks")
 # Attacked sentences of each set, drawn with seed 0, the same for every encoder.
@@ -113,7 +114,7 @@ def _attack_encoder(encoders: Sequence[Encoder], task: str, attacks: Sequence[st
             yield Event("note", "", "", {"message": f"{name} on {task} is left out. {error}"})
 
 
-def _attack_embeddings(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any],
+def _attack_embeddings(victims: Sequence[Classifier], task: str, name: str, examples: Sequence[Example],
                        stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = EMBEDDING_ATTACKS[name](**ON_EMBEDDINGS[name])
     for done, model in enumerate(victims):
@@ -128,10 +129,10 @@ def _attack_embeddings(victims: Sequence[Any], task: str, name: str, examples: S
         yield _make_row(model, task, attack, metrics.summarise_embedding_attacks(results), "")
 
 
-def _attack_words(victims: Sequence[Any], task: str, name: str, examples: Sequence[Any], store: ResultStore | None,
-                  stop: threading.Event, precision: Precision) -> Iterator[Event]:
+def _attack_words(victims: Sequence[Classifier], task: str, name: str, examples: Sequence[Example],
+                  store: ResultStore | None, stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = ATTACKS[name]()
-    found: dict[str, dict[str, Any]] = {model.id: {} for model in victims}
+    found: dict[str, dict[str, AttackResult]] = {model.id: {} for model in victims}
     runs = {model.id: _describe_run(model, attack, task, examples, precision) for model in victims}
     opened: dict[str, str] = {}
     if store is not None:
@@ -156,7 +157,8 @@ def _attack_words(victims: Sequence[Any], task: str, name: str, examples: Sequen
         yield _make_row(model, task, attack, metrics.summary(results), opened.get(model.id, ""))
 
 
-def _describe_run(model: Any, attack: Any, task: str, examples: Sequence[Any], precision: Precision) -> Run:  # noqa: ANN401
+def _describe_run(model: Classifier, attack: Attack, task: str, examples: Sequence[Example], precision: Precision
+                  ) -> Run:
     texts = json.dumps([[e.uid, e.text, e.label] for e in examples])
     data = {"dataset": task, "split": "attacked", "sha256": hashlib.sha256(texts.encode()).hexdigest(),
             "precision": precision}
@@ -164,9 +166,11 @@ def _describe_run(model: Any, attack: Any, task: str, examples: Sequence[Any], p
                str(getattr(model, "device", "cpu")))
 
 
-def _make_row(model: Any, task: str, attack: Any, values: dict[str, Any], run: str) -> Event:  # noqa: ANN401
+def _make_row(model: Classifier, task: str, attack: Attack | EmbeddingAttack, values: dict[str, Any], run: str
+              ) -> Event:
+    record = to_record(attack)
     encoder = model.id.removeprefix("encoders/").removesuffix(f"/{task}")
-    head = {"encoder": encoder, "task": task, "metric": f"attack_success_rate {attack.name}",
-            "value": values["attack_success_rate"], "value_se": values["attack_success_rate_se"], "attack": attack.name,
-            "run": run, "parameters": to_record(attack)}
+    head = {"encoder": encoder, "task": task, "metric": f"attack_success_rate {record['name']}",
+            "value": values["attack_success_rate"], "value_se": values["attack_success_rate_se"],
+            "attack": record["name"], "run": run, "parameters": record}
     return Event("row", "", encoder, head | values)

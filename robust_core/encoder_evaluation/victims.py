@@ -1,13 +1,12 @@
 """Classifiers made of a frozen encoder and a probe, as victims that any attack can ask."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from robust_core.encoder_evaluation.probes import Probe
 from robust_core.encoders import MeanPooled
-from robust_core.protocols import Encoder
+from robust_core.protocols import Classifier, Encoder
 
 
 class BlackBoxClassifier:
@@ -33,7 +32,7 @@ class BlackBoxClassifier:
         return (scores / scores.sum(1, keepdims=True)).astype(np.float32)
 
 
-def make_victim(encoder: Encoder, probe: Probe, labels: tuple[str, ...], task: str) -> Any:  # noqa: ANN401 (a Classifier)
+def make_victim(encoder: Encoder, probe: Probe, labels: tuple[str, ...], task: str) -> Classifier:
     """Return the classifier of an encoder and a probe: one of ours with gradients and the fast door for attacks.
 
     Args:

@@ -1,10 +1,10 @@
 """What an experiment needs and has: models trained or left out, data sets here or left out."""
 
-import shlex
 import threading
 from collections.abc import Generator, Iterator, Sequence
 
 from robust_core import datasets, trainings
+from robust_core.claims.command import make_command
 from robust_core.errors import MissingResource, RobustError
 from robust_core.experiments.base import Experiment, Options, Subject, make_note, split_by_presence
 from robust_core.models.cards import cards
@@ -21,11 +21,10 @@ def train_missing(experiment: Experiment, options: Options, stop: threading.Even
     here = {card.id for card in cards()}
     missing = [wanted for wanted in map(trainings.parse_spec, experiment.plan(options)) if wanted.id not in here]
     if missing and not options.train:
-        words = ["python", "-m", "robust_core", "reproduce", experiment.name]
-        words += [word for name in options.models for word in ("--model", name)]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+        names = [word for name in options.models for word in ("--model", name)]
+        command = make_command("reproduce", experiment.name, *names, seeds=options.seeds)
         yield make_note(f"Not here and left out: {', '.join(wanted.id for wanted in missing)}; "
-                        f"train with {shlex.join([*words, '--train'])}.")
+                        f"train with {command} --train.")
         return
     for wanted in missing:
         try:

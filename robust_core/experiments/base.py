@@ -1,6 +1,7 @@
 """What all experiments share: options, the door `run`, claims and notes."""
 
 import dataclasses
+import functools
 import inspect
 import math
 import statistics
@@ -9,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import trainings
+from robust_core.claims.command import make_command
+from robust_core.claims.files import Claim
 from robust_core.errors import BadInput, MissingResource
 from robust_core.experiments.budgets import Entry
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
-
-Claim = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +51,12 @@ class Experiment:
     title: ClassVar[str]
     source: ClassVar[str]
 
-    def subjects(self) -> Sequence[Any]:
-        """Return the models that the experiment knows, as `comparison.Subject`; none where it takes what is here."""
+    def subjects(self) -> "Sequence[Subject]":
+        """Return the models that the experiment knows; none where it takes what is here."""
         return ()
 
-    def plan(self, options: Options) -> list[dict[str, Any]]:
+    def plan(self, options: Options) -> list[Entry]:
         """Return the trainings it needs, as `train --plan` reads them; empty where it takes what is here."""
-        pass
-
         return plan_trainings(pick_subjects(self.subjects(), options), options.seeds) if self.subjects() else []
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
@@ -66,7 +65,7 @@ class Experiment:
         Yields:
             "progress" events with part, done and total; "note" events with a message where something had to be left
             out; "training" events with the data of `trainings.run`;
-            "claim" events, whose data are the arguments of `store.export_claim` but the path. The claim's details
+            "claim" events, whose data are a `Claim`, the arguments of `write_claim` but the path. Its details
             hold experiment, the name of the experiment whose table shows the claim, in most cases this one.
 
         Raises:
@@ -78,6 +77,16 @@ class Experiment:
     def table(self, found: Sequence[Claim]) -> str:
         """Return a Markdown table of this experiment's claims beside the paper's figures; empty without claims."""
         raise NotImplementedError
+
+    def command(self, options: Options, *words: str) -> str:
+        """Return the command line that repeats a part of it.
+
+        Args:
+            options: What a person changed.
+            words: What names the part, such as --model and an id.
+        """
+        return make_command("reproduce", self.name, *words, seeds=options.seeds, n=options.n,
+                            precision=options.precision)
 
     @property
     def described(self) -> str:
@@ -148,7 +157,7 @@ class Subject:
     attacks: tuple[str, ...]
     paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Id of the model of seed 0."""
         return trainings.parse_spec(self.training).id

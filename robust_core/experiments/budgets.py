@@ -17,7 +17,7 @@ LARGE = {"start": 0.6, "step": 0.1, "passes": 2}
 Entry = dict[str, Any]
 
 
-def plan_training(dataset: str, architecture: str, defence: str = "base", **values: Any) -> Entry:  # noqa: ANN401
+def plan_training(dataset: str, architecture: str, defence: str = "base", **values: object) -> Entry:
     """Return a training as a plan names it, with the compute that all trainings of its kind get.
 
     Args:

@@ -7,15 +7,16 @@ from typing import Any
 
 from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
-from robust_core.errors import BadInput as BadInput
-from robust_core.errors import MissingResource as MissingResource
 from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.experiments.base import Options, make_note, split_by_presence
 from robust_core.models import loading
+from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
-from robust_core.types import Event
-from robust_core.types import Precision as Precision
+from robust_core.types import Event, Example
+
+# Further figures of a model on clean texts.
+Further = Callable[[Classifier, Sequence[Example]], dict[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Cell:
 
 
 def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
-                  stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+                  stop: threading.Event, also: Further | None = None
              ) -> Iterator[Event]:
     """Evaluate cells; those that share attack, examples and limit run in step. Seeds that are not here are left out.
 
@@ -88,11 +89,11 @@ def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Opti
                                                      "right": [right[name] for name in found]})
 
 
-def _load_examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Any, ...]:
+def _load_examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Example, ...]:
     return datasets.choose(datasets.load(dataset, split, options.data_dir), _count_examples(cell, options), 0)
 
 
-def _read_held(store: ResultStore, run: str, examples: Sequence[Any]) -> dict[str, bool]:
+def _read_held(store: ResultStore, run: str, examples: Sequence[Example]) -> dict[str, bool]:
     wanted = {example.uid for example in examples}
     return metrics.list_held([result for result in store.each(run) if result.example.uid in wanted])
 
@@ -101,7 +102,7 @@ def _count_examples(cell: Cell, options: Options) -> int | None:
     return cell.n if options.n is None else options.n if cell.n is None else min(cell.n, options.n)
 
 
-def _evaluate(victims: Sequence[Any], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
+def _evaluate(victims: Sequence[Classifier], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
               stop: threading.Event) -> Iterator[Event]:
     attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
     yield from evaluate(victims, dataset, split, attacks, n=_count_examples(cell, options), data_dir=options.data_dir,

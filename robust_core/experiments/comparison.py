@@ -1,9 +1,8 @@
 """What experiments about defences share: trainings they need, accuracy clean and attacked, differences to base."""
 
-import shlex
 import statistics
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics, trainings
@@ -19,7 +18,7 @@ from robust_core.experiments.base import (
     pool_seeds,
     read_seed,
 )
-from robust_core.experiments.cells import Cell, measure_cells
+from robust_core.experiments.cells import Cell, Further, measure_cells
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -31,7 +30,7 @@ TEXTS = {"ag_news": {"cnn": 1_000, "lstm": 1_000, "minilm": 500}, "sst2": {"mini
 
 
 def compare_models(experiment: Experiment, subjects: Sequence[Subject], options: Options, store: ResultStore,
-                   stop: threading.Event, also: Callable[[Any, Sequence[Any]], dict[str, float]] | None = None
+                   stop: threading.Event, also: Further | None = None
              ) -> Iterator[Event]:
     """Measure models on the test sets, clean and attacked, with the difference to their base on the same sentences.
 
@@ -65,7 +64,7 @@ def _count_texts(model: str, attack: str) -> int | None:
 
 
 def _make_claims(experiment: Experiment, subjects: Mapping[str, Subject], cells: Sequence[Cell], dataset: str,
-                 options: Options, store: ResultStore, stop: threading.Event, also: Any) -> Iterator[Event]:  # noqa: ANN401
+                 options: Options, store: ResultStore, stop: threading.Event, also: Further | None) -> Iterator[Event]:
     right: dict[tuple[str, str], dict[int, Mapping[str, bool]]] = {}
     for event in measure_cells(cells, dataset, "test", options, store, stop, also):
         if event.kind != "cell":
@@ -109,16 +108,12 @@ def compare_seeds(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, M
 def _make_claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[Mapping[str, Any]],
                 gap: dict[str, Any] | None, options: Options) -> Claim:
     attack, metric = cell.attack or CLEAN, "accuracy_under_attack" if cell.attack else "accuracy"
-    words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", cell.model, "--attack", attack]
-    words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-    words += ["--n", str(options.n)] if options.n is not None else []
-    words += ["--precision", options.precision] if options.precision != "exact" else []
     value, error = pool_seeds(rows, metric)
     return {
         "claim": f"{metric} of {cell.model} on {rows[0]['dataset']}/test"
         + (f" with {attack}" if cell.attack else "")
         + f", for {experiment.title}",
-        "command": shlex.join(words),
+        "command": experiment.command(options, "--model", cell.model, "--attack", attack),
         "run": rows[0]["run"],
         "n": rows[0]["n"],
         "seeds": [read_seed(row["model"]) for row in rows],

@@ -1,7 +1,6 @@
 """What experiments about explanations share: both versions of a text explained, models compared on the same texts."""
 
 import dataclasses
-import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -33,6 +32,8 @@ from robust_core.store import ResultStore
 from robust_core.types import Event
 
 METRICS = ("kendall_tau", "top_5")
+# From a model's id and an attack to the paper's (tau, intersection), if it has them.
+PaperFigures = Callable[[str, str], tuple[float, float] | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +59,12 @@ def measure_consistency(
     options: Options,
     store: ResultStore,
     stop: threading.Event,
-    paper: Callable[[str, str], Any] = lambda model, attack: None,
+    paper: PaperFigures = lambda model, attack: None,
 ) -> Iterator[Event]:
     """Attack the models that are here, compare the explanations of both versions of each text, and state claims.
 
     Each model has adversarial texts of its own, as in the paper. Models are compared on the originals that both have,
-    three ways (`stability.by_group`).
+    three ways (`explanation_consistency.read_by_uid`).
 
     Args:
         experiment: Whose subjects to measure.
@@ -88,16 +89,8 @@ def measure_consistency(
             for n in dict.fromkeys(_count_examples(question, s, options) for s in same):
                 if not stop.is_set():
                     yield from _measure_group(
-                        experiment,
-                        question,
-                        [s for s in same if _count_examples(question, s, options) == n],
-                        attack,
-                        n,
-                        options,
-                        store,
-                        stop,
-                        paper,
-                    )
+                        experiment, question, [s for s in same if _count_examples(question, s, options) == n], attack,
+                        n, options, store, stop, paper)
 
 
 def _count_examples(question: Question, subject: Subject, options: Options) -> int | None:
@@ -106,7 +99,7 @@ def _count_examples(question: Question, subject: Subject, options: Options) -> i
 
 
 def _measure_group(experiment: Experiment, question: Question, subjects: Sequence[Subject], attack: str, n: int | None,
-                   options: Options, store: ResultStore, stop: threading.Event, paper: Callable[[str, str], Any]
+                   options: Options, store: ResultStore, stop: threading.Event, paper: PaperFigures
            ) -> Iterator[Event]:
     """Measure models that read the same texts, in step, and state a claim of each."""
     dataset, explainer = str(subjects[0].training["dataset"]), EXPLAINERS[question.explain]()
@@ -151,11 +144,11 @@ def compare_to_base(
     """Compare a model with its base, seed by seed, on the texts that both have.
 
     Args:
-        mine: What `stability.by_group` returns, by seed.
+        mine: What `explanation_consistency.read_by_uid` returns, by seed.
         base: The same of the base model.
 
     Returns:
-        {group: {metric: `comparison.difference`}}; None where no seed has both.
+        {group: {metric: what `compare_seeds` returns}}; None where no seed has both.
     """
     found = {group: {metric: compare_seeds({seed: values[group][metric] for seed, values in mine.items()},
                                            {seed: values[group][metric] for seed, values in base.items()})
@@ -170,20 +163,17 @@ def _make_claim(
     attack: str,
     rows: Sequence[dict[str, Any]],
     gaps: dict[str, Any] | None,
-    theirs: Any,  # noqa: ANN401 (the paper's figures, whatever their shape)
+    theirs: tuple[float, float] | None,
     options: Options,
-) -> Claim:  # noqa: ANN401 (plain data)
-    words = ["python", "-m", "robust_core", "reproduce", experiment.name, "--model", subject.id, "--attack", attack]
-    words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-    words += ["--n", str(options.n)] if options.n is not None else []
-    words += ["--precision", options.precision] if options.precision != "exact" else []
+) -> Claim:
     every = [row for row in rows if row["pairs"] == "all"]
     value, error = format_figure(rows, "all", question.headline)
     what = "Kendall's tau" if question.headline == "kendall_tau" else "Top-5 intersection"
     return {
         "claim": f"{what} of {question.explain} on originals and texts of {attack}, {subject.id}, "
                  f"{rows[0]['dataset']}/test, for {experiment.title}",
-        "command": shlex.join(words), "run": rows[0]["run"], "n": every[0]["compared"],
+        "command": experiment.command(options, "--model", subject.id, "--attack", attack), "run": rows[0]["run"],
+        "n": every[0]["compared"],
         "seeds": [read_seed(row["model"]) for row in every], "metric": question.headline, "value": value,
         "value_se": error, "thresholds": rows[0]["parameters"],
         "details": {"experiment": experiment.name, "model": subject.id, "attack": attack, "explain": question.explain,

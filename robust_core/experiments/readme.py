@@ -1,6 +1,5 @@
 """Tables made from `results/`: every figure that the README and docs/results.md show is read from a claim."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -175,10 +174,10 @@ def write_success_table(found: list[Claim]) -> str:
 
 def write_masked_table(found: list[Claim]) -> str:
     """Return how well the packaged masked language model guesses, from its card."""
-    from robust_core.models.masked_lm import find_folder
+    from robust_core.models.masked_lm import read_packaged_card
 
     del found
-    card = json.loads((find_folder() / "card.json").read_text(encoding="utf-8"))
+    card = read_packaged_card()
     rows = [[source, str(after["guesses"]), *(f"{100 * row['top1']:.1f} / {100 * row['top10']:.1f}"
                                               for row in (card["held_out"]["before"][source], after)),
              f"{card['held_out']['before'][source]['perplexity']:,.0f} / {after['perplexity']:,.0f}"]

@@ -3,20 +3,18 @@
 import contextlib
 import dataclasses
 import hashlib
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robust_core import datasets
 from robust_core.errors import BadInput
-from robust_core.paths import sha256
+from robust_core.models.card_files import check_sha256, read_json_card, write_card
+from robust_core.paths import checkpoint_folders, short_name
 
 if TYPE_CHECKING:
     import torch
-
-from robust_core.paths import checkpoint_folders, short_name, write_file
 
 ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
 WORD_MODELS = ("cnn", "lstm")
@@ -86,24 +84,21 @@ def read_card(folder: Path) -> Card:
     Raises:
         BadInput: There is none, or it is damaged.
     """
-    try:
-        values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    def make(values: dict[str, Any]) -> Card:
         values["labels"] = tuple(values["labels"])
-        card = Card(**values, folder=folder)
-        _check_card(card)
-        return card
-    except FileNotFoundError:
-        raise BadInput(f"{folder.name} has no card.json.") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise BadInput(f"The card of {short_name(folder)} is damaged; restore card.json.") from None
+        return _check_card(Card(**values, folder=folder))
+
+    return read_json_card(folder, make, f"The card of {short_name(folder)} is damaged; restore card.json.",
+                          f"{folder.name} has no card.json.")
 
 
-def _check_card(card: Card) -> None:
-    """Raise ValueError unless the fields that everything else relies on have their types."""
+def _check_card(card: Card) -> Card:
+    """Return a card; raise ValueError unless the fields that everything else relies on have their types."""
     texts = (card.id, card.dataset, card.architecture, card.parent, card.defence["name"], *card.labels,
              *card.files, *card.files.values())
     if not all(isinstance(text, str) for text in texts) or not isinstance(card.config, dict):
         raise ValueError("a field of the card has another type")
+    return card
 
 
 def cards(first: Path | None = None) -> list[Card]:
@@ -134,12 +129,8 @@ def check_files(card: Card) -> None:
     """
     if "model.safetensors" not in card.files or card.architecture in WORD_MODELS and None in find_word_files(card):
         raise BadInput(f"The card of {card.id} does not vouch for all its files; restore card.json.")
-    for name, expected in card.files.items():
-        path = card.folder / name
-        if not path.is_file():
-            raise BadInput(f"{card.id}: {path.name} is missing; restore the checkpoint.")
-        if sha256(path) != expected:
-            raise BadInput(f"{card.id}: {path.name} does not match its card; restore the checkpoint.")
+    check_sha256(card.folder, card.files, lambda name, problem: (
+        f"{card.id}: {Path(name).name} {problem}; restore the checkpoint."))
 
 
 def find_word_files(card: Card) -> list[str | None]:
@@ -172,23 +163,16 @@ def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str,
     from safetensors.torch import save as to_bytes
 
     folder = root.joinpath(*card.id.split("/"))
-    folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, str] = {}
-    size = 0
     contents = {"model.safetensors": weights} | {
         f"{name.removesuffix('.safetensors')}.safetensors": tensors for name, tensors in (more or {}).items()}
-    for name, content in [*contents.items(), *shared.items()]:
-        data = content if isinstance(content, bytes) else to_bytes({k: v.contiguous() for k, v in content.items()})
-        digest = hashlib.sha256(data).hexdigest()
-        if name in shared and _may_share(folder, name, digest):
-            name = f"../{name}"
-        write_file(folder / name, data)
-        files[name] = digest
-        size += len(data)
-    done = dataclasses.replace(card, files=files, bytes=size, folder=folder)
-    values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
-    write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-    return done
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for name, content in [*contents.items(), *shared.items()]:
+            data = content if isinstance(content, bytes) else to_bytes({k: v.contiguous() for k, v in content.items()})
+            above = name in shared and _may_share(folder, name, hashlib.sha256(data).hexdigest())
+            yield f"../{name}" if above else name, data
+
+    return write_card(card, folder, files())
 
 
 def _may_share(folder: Path, name: str, digest: str) -> bool:

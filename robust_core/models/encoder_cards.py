@@ -1,14 +1,13 @@
 """Stored sentence encoders: low-rank weights on another encoder, with a card; `encoders/<name>` below a root."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robust_core import paths
 from robust_core.errors import BadInput
-from robust_core.paths import sha256
+from robust_core.models.card_files import check_sha256, read_json_card, write_card
 
 if TYPE_CHECKING:
     import torch
@@ -79,27 +78,21 @@ def read(folder: Path) -> EncoderCard:
     Raises:
         BadInput: There is none, or it is damaged.
     """
-    try:
-        card = EncoderCard(**json.loads((folder / "card.json").read_text(encoding="utf-8")), folder=folder)
+    def make(values: dict[str, Any]) -> EncoderCard:
+        card = EncoderCard(**values, folder=folder)
         if set(card.files) != {_WEIGHTS} or not {"lora_scale", "length"} <= set(card.config):
-            raise ValueError
+            raise ValueError("the card lists other files, or lacks a part of its config")
         return card
-    except (OSError, ValueError, TypeError, AttributeError):
-        raise BadInput(f"The card of the encoder {folder.name} is damaged; restore card.json.") from None
+
+    return read_json_card(folder, make, f"The card of the encoder {folder.name} is damaged; restore card.json.")
 
 
 def save(card: EncoderCard, weights: "Mapping[str, torch.Tensor]", root: Path) -> EncoderCard:
     """Write an encoder, the card last; returns the finished card."""
     from safetensors.torch import save as to_bytes
 
-    folder = root / FOLDER / card.id
-    folder.mkdir(parents=True, exist_ok=True)
     data = to_bytes({name: value.contiguous() for name, value in weights.items()})
-    paths.write_file(folder / _WEIGHTS, data)
-    done = dataclasses.replace(card, files={_WEIGHTS: sha256(folder / _WEIGHTS)}, bytes=len(data), folder=folder)
-    values = {f.name: getattr(done, f.name) for f in dataclasses.fields(done) if f.name != "folder"}
-    paths.write_file(folder / "card.json", (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-    return done
+    return write_card(card, root / FOLDER / card.id, [(_WEIGHTS, data)])
 
 
 def load_adapted(card: EncoderCard) -> "BaseEncoder":
@@ -129,8 +122,8 @@ def apply(card: EncoderCard, given: "BaseEncoder") -> None:
 
     path, start = card.folder / _WEIGHTS, card.config.get("start")
     try:
-        if sha256(path) != card.files[_WEIGHTS]:
-            raise BadInput(f"{_WEIGHTS} of the encoder {card.id} does not match its card; restore it.")
+        check_sha256(card.folder, card.files, lambda name, problem: (
+            f"{name} of the encoder {card.id} {problem}; restore it."))
         if given.sha256 != card.parent:
             where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
             raise BadInput(f"{card.id} adapts another encoder than {where}")

@@ -5,7 +5,6 @@ Face id or folder.
 """
 
 import functools
-import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,11 +20,11 @@ from robust_core import paths
 from robust_core.errors import BadInput, MissingResource
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
+from robust_core.models.card_files import check_sha256, read_json_card
 from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import Subwords, read_subwords
-from robust_core.paths import sha256
 from robust_core.resources import minilm_folder
 from robust_core.text import match_case
 from robust_core.types import Blank
@@ -248,10 +247,9 @@ def _load(name: str, device: str) -> MaskedModel:
 
 def _load_packaged(device: torch.device) -> MaskedModel:
     folder, encoder = find_folder(), minilm_folder()
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    for name, expected in card["files"].items():
-        if sha256(folder / name) != expected:
-            raise BadInput(f"The masked language model's {name} does not match its card; restore it.")
+    card = read_packaged_card()
+    check_sha256(folder, card["files"], lambda name, problem: (
+        f"The masked language model's {name} {problem}; restore it."))
     if fingerprints.hash_encoder() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     network = MaskedNetwork(Bert.from_folder(encoder))
@@ -260,6 +258,16 @@ def _load_packaged(device: torch.device) -> MaskedModel:
     tokens = read_subwords(encoder, card["config"]["length"])
     pieces = tokens.vocabulary()
     return MaskedModel("minilm", network, tokens, pieces["[MASK]"], Words.of(pieces), device)
+
+
+def read_packaged_card() -> dict[str, Any]:
+    """Return the card of the packaged masked language model.
+
+    Raises:
+        MissingResource: The model is not there.
+        BadInput: Its card is damaged.
+    """
+    return read_json_card(find_folder(), dict, "The card of the masked language model is damaged; restore card.json.")
 
 
 def find_folder() -> Path:

@@ -52,6 +52,7 @@ class Vocabulary(NamedTuple):
                 begin = stop
         return rows
 
+
 def read_training_texts(folder: Path) -> dict[str, list[str]]:
     """Return the texts to learn from, by source; none that stands in a dev or test split as well."""
     held = {e.text for name in SETS for split in ("dev", "test") for e in datasets.load(name, split, folder)}

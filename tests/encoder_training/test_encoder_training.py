@@ -33,6 +33,7 @@ from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.probe import UnitClassifier
 from robust_core.perturb import compute_slope
 from robust_core.registry import parameters, to_record
+from robust_core.types import Example
 
 torch.set_num_threads(1)
 
@@ -286,6 +287,28 @@ def test_probes_learn_what_the_words_say(folder):
     given = probes.choose_attacked("mr", folder)
     assert (len(given.test), len(given.dev), len(given.train)) == (6, 6, 48)
     assert not {e.uid for e in given.test} & {e.uid for e in given.train}
+
+
+def test_ten_folds_choose_their_strength_on_dev_never_on_the_test_fold():
+    from sklearn.linear_model import LogisticRegression
+
+    # Noisy labels: the best strength of a test fold is luck, and choosing it there would show.
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((200, 12))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    labels = (vectors[:, 0] + 0.5 * rng.standard_normal(200) > 0).astype(int)
+    task = probes.Task("mr", ("negative", "positive"), [Example(str(i), int(y), str(i)) for i, y in enumerate(labels)])
+    value, _, n = probes.measure_accuracy(lambda texts: vectors[[int(text) for text in texts]], task)
+    folds = np.random.default_rng(0).permutation(200) % 10
+    chosen = lucky = 0
+    for fold in range(10):
+        test, dev = folds == fold, folds == (fold + 1) % 10
+        fitted = [LogisticRegression(C=c, max_iter=1000).fit(vectors[~test & ~dev], labels[~test & ~dev])
+                  for c in probes.STRENGTHS]
+        hits = [int((model.predict(vectors[test]) == labels[test]).sum()) for model in fitted]
+        chosen += hits[int(np.argmax([model.score(vectors[dev], labels[dev]) for model in fitted]))]
+        lucky += max(hits)
+    assert (value, n) == (chosen / 200, 200) and chosen < lucky
 
 
 def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):

@@ -1,6 +1,5 @@
 """Certified accuracy against the radius, from stored claims."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,27 +7,22 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from robust_core.certify import SMOOTHERS
+from robust_core.claims.files import Claim, read_claims
+from robust_core.paths import RESULTS
 from ui.widgets import charts
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-from ui.certified.text import RESULTS
 
 _DASHES = {"dssn": "solid", "ssn": "dash", "uniform": "dot"}
 
 
 @st.cache_data(show_spinner=False)
-def read_certified_claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
+def read_certified_claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, Claim]:
     """Return the stored claims on certified accuracy by model; files that cannot be read are left out."""
-    found = {}
-    for path, _ in stamp:
-        try:
-            claim = json.loads(Path(path).read_text(encoding="utf-8"))
-            found[claim["details"]["model"]] = claim | {"details": dict(claim["details"])}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return found
+    found = read_claims([Path(path) for path, _ in stamp], skip_damaged=True)
+    return {claim["details"]["model"]: claim for claim in found if "model" in claim["details"]}
 
 
 def draw_curves() -> None:

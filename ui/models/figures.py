@@ -2,17 +2,16 @@
 
 import dataclasses
 import functools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
+from robust_core.claims.files import Claim, read_claims
 from robust_core.explainers import EXPLAINERS
+from robust_core.paths import RESULTS
 
-RESULTS = Path(__file__).parents[2] / "results"
 # Names of figures as people write them; a share is shown in percent.
 _TITLES = {"accuracy": "Accuracy", "accuracy_under_attack": "Accuracy under attack",
            "attack_success_rate": "Attack success rate", "completeness": "Texts on which the attributions add up",
@@ -83,19 +82,19 @@ def read_figures(folder: Path = RESULTS) -> Mapping[str, Sequence[Figure]]:
 @functools.lru_cache(maxsize=1)
 def _read_claims(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Sequence[Figure]]:
     found: dict[str, dict[tuple[str, ...], Figure]] = {}
-    for path, _ in files:
+    for claim in read_claims([path for path, _ in files], skip_damaged=True):
         try:
-            for model, figure in _make_figure(json.loads(path.read_text(encoding="utf-8"))):
+            for model, figure in _make_figure(claim):
                 asked = (figure.metric, figure.dataset, figure.split, figure.under, figure.explain)
                 known = found.setdefault(model, {})
                 if asked not in known or known[asked].n < figure.n:
                     known[asked] = figure
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return {model: list(figures.values()) for model, figures in found.items()}
 
 
-def _make_figure(claim: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+def _make_figure(claim: Claim) -> Iterator[tuple[str, Figure]]:
     """Read a claim: one that pools seeds says of each model what its own row says."""
     details, metric = claim["details"], claim["metric"]
     rows = [row for row in details.get("rows", ()) if isinstance(row, dict) and metric in row and "model" in row]

@@ -1,9 +1,8 @@
 """CARL and RAR, Table 6: texts that RAR reads in attacked embeddings, and which of them fool another model."""
 
-import shlex
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from robust_core import datasets, encoders, metrics
 from robust_core.claims.markdown import format_percent, format_table
@@ -25,10 +24,14 @@ from robust_core.experiments.budgets import plan_training
 from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, make_pgd
 from robust_core.models import loading
 from robust_core.models.device import gradient_autocast
+from robust_core.protocols import Classifier, Encoder
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
 from robust_core.types import Event, Example, Precision
+
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
 
 RADII = (0.1, 0.3, 1.0, 3.0)
 # Examples kept with each radius, so that the table can be read.
@@ -72,14 +75,10 @@ class CarlRarTable6(Experiment):
             yield make_note(f"Of {reader} only {len(here)} of {options.seeds} seeds are here.")
 
     def _claim(self, reader: str, radius: float, rows: Sequence[dict[str, Any]], options: Options) -> Claim:
-        words = ["python", "-m", "robust_core", "reproduce", self.name]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        words += ["--n", str(options.n)] if options.n is not None else []
-        words += ["--precision", options.precision] if options.precision != "exact" else []
         value, error = (rows[0]["rate"], rows[0]["rate_se"]) if len(rows) == 1 else metrics.estimate_mean(
             row["rate"] for row in rows)
         return {"claim": f"share of texts read by {reader} at radius {radius} that fool the base model",
-                "command": shlex.join(words), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
+                "command": self.command(options), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
                 "metric": "rate", "value": value, "value_se": error, "thresholds": to_record(make_pgd(radius)),
                 "details": {"experiment": self.name, "model": reader, "dataset": "sst2", "split": "dev",
                             "attack": f"pgd-{radius:g}", "radius": radius,
@@ -126,8 +125,8 @@ def _format_two(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.2f}"
 
 
-def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example],  # noqa: ANN401 (models)
-             radius: float, precision: Precision, stop: threading.Event) -> Any:  # noqa: ANN401 (a generator that returns the row)
+def _measure(reader: "TextClassifier", victim: Classifier, encoder: Encoder, examples: Sequence[Example],
+             radius: float, precision: Precision, stop: threading.Event) -> Generator[Event, None, dict[str, Any]]:
     """Attack a model that reads tokens back, and let another judge what it reads; yields "progress" events."""
     read: dict[str, str] = {}
     flipped = 0
@@ -162,7 +161,7 @@ def _measure(reader: Any, victim: Any, encoder: Any, examples: Sequence[Example]
             "similarity": metrics.estimate_mean(alike)[0], "texts": texts[:_SHOWN]}
 
 
-def read_perturbed(reader: Any, examples: Sequence[Example], radius: float,  # noqa: ANN401 (a model trained with RAR)
+def read_perturbed(reader: "TextClassifier", examples: Sequence[Example], radius: float,
                    precision: Precision = "exact") -> tuple[list[bool], list[str]]:
     """Return whether k-PGD flips each text's prediction, and what the model reads in the attacked embeddings.
 

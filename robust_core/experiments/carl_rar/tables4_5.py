@@ -1,8 +1,7 @@
 """CARL and RAR, Tables 4 and 5: how far k-PGD moves representations, and accuracy under it."""
 
-import shlex
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import datasets, metrics
@@ -23,6 +22,7 @@ from robust_core.experiments.base import (
 )
 from robust_core.experiments.budgets import plan_training
 from robust_core.models import loading
+from robust_core.protocols import WhiteBox
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.types import Event, Example, Precision
@@ -80,12 +80,8 @@ class UnderPGD(Experiment):
         """State this table's figure of a model, from its rows at all radii, one list a seed."""
         rows = [next(row for row in c["curve"] if row["radius"] == self.shown) for c in curves]
         value, error = pool_or_keep(rows, self.metric)
-        words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        words += ["--n", str(options.n)] if options.n is not None else []
-        words += ["--precision", options.precision] if options.precision != "exact" else []
         return {"claim": f"{self.metric} of {name} under k-PGD of radius {self.shown}, for {self.title}",
-                "command": shlex.join(words), "run": "", "n": rows[0]["n"],
+                "command": self.command(options, "--model", name), "run": "", "n": rows[0]["n"],
                 "seeds": [read_seed(c["model"]) for c in curves],
                 "metric": self.metric, "value": value, "value_se": error,
                 "thresholds": {k: v for k, v in to_record(make_pgd(self.shown)).items() if k != "radius"},
@@ -127,9 +123,8 @@ def make_pgd(radius: float) -> PGD:
     return PGD(radius=radius, steps=STEPS, stride=STRIDE)
 
 
-def measure_curve(model: Any, examples: Sequence[Example],  # noqa: ANN401 (a white box)
-                  precision: Precision, stop: threading.Event
-             ) -> Any:  # noqa: ANN401 (a generator of events that returns the rows)
+def measure_curve(model: WhiteBox, examples: Sequence[Example], precision: Precision, stop: threading.Event
+                  ) -> Generator[Event, None, list[dict[str, Any]]]:
     """Attack a model at all radii; returns rows of `metrics.robustness_curve`, and yields "progress" events."""
     results = []
     for result in attack_at_radii(model, examples, make_pgd(0.0), RADII, precision=precision):

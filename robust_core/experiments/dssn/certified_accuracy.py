@@ -1,7 +1,6 @@
 """DSSN: certified accuracy against L1 radius, best over Lambda, beside randomised splitting and uniform noise."""
 
 import dataclasses
-import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -98,14 +97,13 @@ class DssnCertifiedAccuracy(Experiment):
 
     def _claim(self, name: str, subject: Subject, rows: list[dict[str, Any]], seeds: Sequence[int], options: Options
                ) -> Claim:
-        words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        words += ["--n", str(options.n)] if options.n is not None else []
+        # Certificates have no precision to choose.
+        command = self.command(dataclasses.replace(options, precision="exact"), "--model", name)
         best = list(certified_accuracy.choose_best_scales(rows))
         head = next(b for b in best if b["method"] == "dssn" and b["radius"] == subject.radius)
         return {"claim": f"Certified accuracy of DSSN at L1 radius {subject.radius:g}, {subject.title} test, best over "
                          "Lambda",
-                "command": shlex.join(words), "run": "", "n": rows[0]["n"], "seeds": list(seeds),
+                "command": command, "run": "", "n": rows[0]["n"], "seeds": list(seeds),
                 "metric": "certified_accuracy", "value": head["value"], "value_se": head["value_se"],
                 "thresholds": {"radius": subject.radius, "alpha": 0.001, "samples": subject.samples,
                                "stability": subject.stability},

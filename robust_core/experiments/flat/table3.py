@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.consistency import Question, measure_consistency, write_consistency_table
+from robust_core.experiments.consistency import PaperFigures, Question, measure_consistency, write_consistency_table
 from robust_core.experiments.flat.table2 import DATA, STANDS, FlatTable2
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -61,7 +61,7 @@ class FlatTable3(Experiment):
         return write_consistency_table(self, found, STANDS)
 
 
-def list_paper_figures(paper: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]]):  # noqa: ANN201 (a function)
+def list_paper_figures(paper: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]]) -> PaperFigures:
     """Return a function from a model's id and an attack to the paper's (tau, intersection), if it has them."""
     def of(model: str, attack: str) -> tuple[float, float] | None:
         dataset, architecture, name = model.split("/")

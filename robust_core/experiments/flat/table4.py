@@ -1,6 +1,5 @@
 """FLAT, Table 4: accuracy under seven attacks on SST-2, six of which no defence has seen."""
 
-import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -83,14 +82,10 @@ class FlatTable4(Experiment):
                 yield event
 
     def _claim(self, cell: Cell, rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
-        words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", cell.model, "--attack", cell.attack]
-        words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-        words += ["--n", str(options.n)] if options.n is not None else []
-        words += ["--precision", options.precision] if options.precision != "exact" else []
         value, error = pool_seeds(rows, "accuracy_under_attack")
         return {
             "claim": f"accuracy_under_attack of {cell.model} on sst2/test with {cell.attack}, for {self.title}",
-            "command": shlex.join(words),
+            "command": self.command(options, "--model", cell.model, "--attack", cell.attack),
             "run": rows[0]["run"],
             "n": rows[0]["n"],
             "seeds": [read_seed(row["model"]) for row in rows],

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
 from robust_core.experiments.budgets import plan_training
 from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
+from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
 from robust_core.text import Draft
 from robust_core.types import Event, Example
@@ -44,11 +44,12 @@ class FlatTable5(Experiment):
         return write_comparison_table(self, found, "FLAT paper", {}, {"phi": "Mean phi"})
 
 
-def measure_mean_importance(model: Any, examples: Sequence[Example]) -> dict[str, float]:  # noqa: ANN401 (any classifier)
+def measure_mean_importance(model: Classifier, examples: Sequence[Example]) -> dict[str, float]:
     """Return phi, the mean importance of the words of texts, every occurrence counted; nothing without word masks."""
-    if getattr(getattr(model, "net", None), "masks", None) is None:
+    importance = getattr(model, "word_importance", None)
+    if importance is None or getattr(getattr(model, "net", None), "masks", None) is None:
         return {}
     words = [word for example in examples for word in Draft.of(example.text).words]
     known = dict.fromkeys(words)
-    phi = dict(zip(known, map(float, model.word_importance(list(known))), strict=True))
+    phi = dict(zip(known, map(float, importance(list(known))), strict=True))
     return {"phi": sum(phi[word] for word in words) / len(words)}

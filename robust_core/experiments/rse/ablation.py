@@ -71,13 +71,9 @@ class Ablation(EncoderTable):
     def _claim(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
         similar = [row for row in rows if row["metric"] == "spearman"]
         value, error = average(similar, ids)
-        words = f"python -m robust_core reproduce {self.name} --model {name}"
-        words += f" --seeds {options.seeds}" if options.seeds > 1 else ""
-        words += f" --n {options.n}" if options.n is not None else ""
-        words += f" --precision {options.precision}" if options.precision != "exact" else ""
         return {
             "claim": f"mean spearman of {name}, for {self.title}",
-            "command": words,
+            "command": self.command(options, "--model", name),
             "run": "",
             "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]),
             "seeds": [read_seed(i) for i in ids],
@@ -116,8 +112,8 @@ def _find_elsewhere(found: Sequence[Claim], name: str, seeds: Collection[int]) -
         return None
     claim, ids = stated["rse/sts"][0], list(dict.fromkeys(row["encoder"] for row in similar))
     value, error = average(similar, ids)
-    return claim | {"value": value, "value_se": error, "seeds": [read_seed(i) for i in ids],
-                    "details": claim["details"] | {"rows": rows}}
+    return {**claim, "value": value, "value_se": error, "seeds": [read_seed(i) for i in ids],
+            "details": claim["details"] | {"rows": rows}}
 
 
 def _read_success(rows: Sequence[Mapping[str, Any]], attack: str) -> str:

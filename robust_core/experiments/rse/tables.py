@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import shlex
 import statistics
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -64,16 +63,12 @@ class EncoderTable(Experiment):
         for attack in dict.fromkeys(row.get("attack", "") for row in rows):
             mine = [row for row in rows if row.get("attack", "") == attack]
             value, error = average(mine, ids)
-            words = ["python", "-m", "robust_core", "reproduce", self.name, "--model", name]
-            words += ["--attack", attack] if attack else []
-            words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
-            words += ["--n", str(options.n)] if options.n is not None else []
-            words += ["--precision", options.precision] if options.precision != "exact" else []
+            under = ("--attack", attack) if attack else ()
             details = {"experiment": self.name, "model": name, "rows": list(mine), "trained": describe_corpus(ids[0])}
             yield {"claim": f"mean {self.metric} of {name}" + (f" under {attack}" if attack else "")
                    + f", for {self.title}",
-                   "command": shlex.join(words), "run": "", "n": sum(row["n"] for row in mine if
-                                                                     row["encoder"] == ids[0]),
+                   "command": self.command(options, "--model", name, *under), "run": "",
+                   "n": sum(row["n"] for row in mine if row["encoder"] == ids[0]),
                    "seeds": [read_seed(i) for i in ids], "metric": self.metric, "value": value, "value_se": error,
                    "thresholds": mine[0].get("parameters", {}),
                    "details": details | ({"attack": attack} if attack else {})}
@@ -110,7 +105,7 @@ class EncoderTable(Experiment):
 
 
 def list_present(experiment: EncoderTable, names: Sequence[str], options: Options, stop: threading.Event
-            ) -> Any:  # noqa: ANN401 (a generator of events that returns the ids by name)
+            ) -> Generator[Event, None, dict[str, list[str]]]:
     """Return the ids of the trainings of each encoder that are here; train the others if that is asked for.
 
     Yields:
