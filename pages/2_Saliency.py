@@ -15,4 +15,4 @@ elif make is not None:
     lines = page.show_grid(make)
     if lines:
         page.draw_figures(lines)
-        faithfulness.show_faithfulness(lines, page.name_rows(lines))
+        faithfulness.show_faithfulness(lines)

@@ -7,7 +7,7 @@ import dataclasses
 import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from robust_core.errors import BadInput, UnknownName
 
@@ -75,7 +75,19 @@ def check_parameters(method: object) -> None:
             raise BadInput(f"{p.name} must {limits}, not {value!r}.")
 
 
-class Registry(Mapping[str, type]):
+class Method:
+    """What every registered method is called; `Registry.register` sets it."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+
+
+T = TypeVar("T", bound=Method)
+C = TypeVar("C", bound=type)
+
+
+class Registry(Mapping[str, type[T]], Generic[T]):
     """The methods of one kind by name, in the order of their modules.
 
     The modules that define the members are imported at first use, so a registry may be imported by light code.
@@ -88,10 +100,10 @@ class Registry(Mapping[str, type]):
     def __init__(self, kind: str, modules: tuple[str, ...]) -> None:
         self.kind = kind
         self._modules = modules
-        self._members: dict[str, type] = {}
+        self._members: dict[str, type[T]] = {}
         self._loaded = False
 
-    def register(self, name: str, *, title: str, source: str) -> Callable[[type], type]:
+    def register(self, name: str, *, title: str, source: str) -> Callable[[C], C]:
         """Return a class decorator that adds a method under `name`.
 
         Args:
@@ -99,13 +111,15 @@ class Registry(Mapping[str, type]):
             title: Name as people write it.
             source: URL of the defining paper.
         """
-        def add(cls: type) -> type:
+        def add(cls: C) -> C:
             known = self._members.get(name)
             # Streamlit may import a module again after an edit: the same class may replace itself.
             if known is not None and known.__qualname__ != cls.__qualname__:
                 raise ValueError(f"{self.kind} {name!r} is already registered by {known.__qualname__}")
-            cls.name, cls.title, cls.source = name, title, source  # type: ignore[attr-defined]
-            self._members[name] = cls
+            for attribute, value in (("name", name), ("title", title), ("source", source)):
+                setattr(cls, attribute, value)
+            member: Any = cls
+            self._members[name] = member
             return cls
         return add
 
@@ -120,7 +134,7 @@ class Registry(Mapping[str, type]):
             self._members.update(ordered)
             self._loaded = True
 
-    def __getitem__(self, name: str) -> type:
+    def __getitem__(self, name: str) -> type[T]:
         self._load()
         try:
             return self._members[name]
@@ -140,12 +154,12 @@ class Registry(Mapping[str, type]):
         return len(self._members)
 
 
-def to_record(method: Any) -> dict[str, Any]:  # noqa: ANN401 (any registered dataclass)
+def to_record(method: Method) -> dict[str, Any]:
     """Return a method as plain data: its name and every parameter; run header, card entry and cache key at once."""
     return {"name": method.name} | {p.name: getattr(method, p.name) for p in parameters(type(method))}
 
 
-def from_record(registry: Registry, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def from_record(registry: Registry[T], record: Mapping[str, Any]) -> T:
     """Rebuild a method from `to_record`'s data.
 
     Raises:

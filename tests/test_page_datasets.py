@@ -11,7 +11,7 @@ from test_pages import MODELS, app, card, doubles, page, settle  # noqa: F401 (a
 
 from robust_core import datasets
 from robust_core.models import loading
-from ui import embeddings
+from ui.embeddings import text_map
 from ui.saliency import page as saliency
 from ui.shared import catalogue
 from ui.widgets import charts
@@ -80,10 +80,10 @@ def test_texts_of_ones_own_are_offered(known):
 
 def test_on_the_map_no_two_classes_look_alike_nor_like_the_way():
     labels = list(datasets.describe("trec").labels)
-    figure = embeddings._make_map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
+    figure = text_map._make_map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
     *classes, way = figure.data
     assert [trace.name for trace in classes] == sorted(labels)
     looks = {(trace.marker.color, trace.marker.symbol) for trace in classes}
     assert len(looks) == 6 and way.marker.symbol not in {symbol for _, symbol in looks}
-    two = embeddings._make_map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
+    two = text_map._make_map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
     assert [(t.name, t.marker.color) for t in two[:2]] == [("negative", charts.AGAINST), ("positive", charts.FOR)]

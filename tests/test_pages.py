@@ -23,8 +23,9 @@ from robust_core.registry import param
 from robust_core.store import ResultStore
 from ui import frame, warm_up
 from ui.attack import downloads
-from ui.attack.transfer_fluency import Afterwards
+from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
+from ui.session.choices import Limits
 from ui.session.outcome import from_document, name_pairs
 from ui.shared import loaded
 
@@ -376,12 +377,13 @@ def test_a_link_keeps_the_step_of_the_replay():
 def test_downloads_name_fluency_and_transfer():
     at = attacked()
     outcome = from_document(at.session_state["outcome"])
-    found = {pair: Afterwards({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
+    found = {pair: TransferFluency({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
     lines = list(csv.DictReader(io.StringIO(
-        downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6, found))))
+        downloads.to_csv(outcome, [], ("Negative", "Positive"), Limits(0.5, 0.6), found))))
     assert [(r["perplexity_before"], r["perplexity_after"], r["also_fools"]) for r in lines] == [
         ("2.00", "5.00", MODELS[2]), ("", "", ""), ("", "", "")]
-    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, after=found)
+    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), Limits(0.5, 0.6), ATTACKS,
+                             after=found)
     assert "2.5 × less fluent" in made and 'aria-label="Transfer between models"' in made
 
 
@@ -397,10 +399,11 @@ def test_a_link_brings_several_attacks_back():
 
 def test_downloads_name_model_and_attack():
     outcome = from_document(both().session_state["outcome"])
-    table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6))))
+    table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], ("Negative", "Positive"), Limits(0.5, 0.6)))))
     assert [(r["model"], r["attack"], r["status"]) for r in table] == [
         (MODELS[0], "planted", "flipped"), (MODELS[0], "milder", "held")]
-    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, "Attack")
+    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), Limits(0.5, 0.6), ATTACKS,
+                             "Attack")
     assert "Planted words, Milder words on CNN · base" in made and "Milder words: max_queries 0" in made
 
 

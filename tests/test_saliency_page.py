@@ -15,15 +15,17 @@ from robust_core import datasets
 from robust_core.metrics import consistency
 from robust_core.text import align, find_words
 from robust_core.types import Attribution, Example
-from ui import word_importance as words
 from ui.comparison import rows
 from ui.comparison.row import Row
 from ui.saliency import grid, stored_results
 from ui.saliency import page as saliency
 from ui.session import selection
+from ui.session.choices import Limits
 from ui.session.outcome import Pair
 from ui.shared import catalogue, loaded
 from ui.widgets import charts
+from ui.word_importance import measurement
+from ui.word_importance import page as words
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good", 1), ("a clever and good movie", 1),
          ("a good but dull movie", 0), ("a fine movie", 1), ("good", 1), ("dull", 0)]
@@ -81,7 +83,7 @@ def test_the_change_of_each_word_is_signed_and_aligned():
     assert dict(zip(["so", "a", "fine", "long"], moved.scores, strict=True)) == pytest.approx(
         {"so": 0.3, "a": 0.1, "fine": -0.3, "long": 0.0}, abs=1e-12)
     assert [(w, v) for _, w, v, _, _ in grid.pair_words([line])] == [("a", "a"), ("good", "fine"), ("long", "long")]
-    html = grid.make_grid([line], {line.pair: "CNN"}, ("Negative", "Positive"), 0.4, 0.6)
+    html = grid.make_grid([line], {line.pair: "CNN"}, ("Negative", "Positive"), Limits(0.4, 0.6))
     assert "-0.300 less for Positive" in html and "+0.300 more for Positive" in html and "film deleted" in html
     assert html.count("role=\"group\"") == 3 and "✗ lost" in html
 
@@ -172,7 +174,8 @@ def test_quadrants_follow_the_limits():
         import dataclasses
 
         one = dataclasses.replace(result, perturbed_label=label)
-        return stored_results.Example(MODELS[0], one, {"kendall_tau": tau, "top_k": {"5": top5}}).quadrant(0.4, 0.6)
+        example = stored_results.Example(MODELS[0], one, {"kendall_tau": tau, "top_k": {"5": top5}})
+        return example.quadrant(Limits(0.4, 0.6))
 
     assert where(0.5, 0.6) == "Only interpretation kept" and where(0.5, 0.5) == "Both lost" == where(0.3, 1.0)
     assert where(0.4, 0.6, 1) == "Both kept" and where(0.3, 0.6, 1) == "Only prediction kept"
@@ -214,7 +217,7 @@ def test_masks_are_shown_as_they_are(small, monkeypatch):
     assert "own word mask" in page(at) and at.dataframe[0].value["Word"][0] == "good"
     assert at.dataframe[0].value["Importance"][0] == pytest.approx(0.9)
     key = words.make_key(MODELS[0], at.selectbox(key="words.dataset").value, 30)
-    found = words._get_kept().get(key)
+    found = measurement._get_kept().get(key)
     assert found is None or found.masks
 
 

@@ -1,8 +1,9 @@
-"""Word-substitution attacks: one file a recipe, on one engine (`scheduler`) that batches all their questions."""
+"""Word-substitution attacks: one file a recipe, on one engine (`engine.scheduler`) that batches all their questions."""
 
+from robust_core.attacks.base import Attack
 from robust_core.registry import Registry
 
-ATTACKS = Registry("attack", ("robust_core.attacks.textfooler", "robust_core.attacks.pwws",
+ATTACKS = Registry[Attack]("attack", ("robust_core.attacks.textfooler", "robust_core.attacks.pwws",
                               "robust_core.attacks.bae", "robust_core.attacks.clare",
                               "robust_core.attacks.gene", "robust_core.attacks.iga", "robust_core.attacks.pso",
                               "robust_core.attacks.textattack.attacks"))

@@ -13,7 +13,7 @@ from robust_core.attacks.engine.requests import Candidate, Judge, Request, Searc
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.errors import BadInput
-from robust_core.registry import check_parameters, param, to_record
+from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Classifier, Encoder, Event, Example, MaskedLanguageModel, Precision
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Attack:
+class Attack(Method):
     """A word-substitution attack; a member writes `search` and nothing else.
 
     Attributes:

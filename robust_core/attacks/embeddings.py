@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from robust_core.errors import Incompatible
 from robust_core.models.device import gradient_autocast
-from robust_core.registry import Registry, check_parameters, param, to_record
+from robust_core.registry import Method, Registry, check_parameters, param, to_record
 from robust_core.types import EmbeddingAttackResult, Encoded, Example, Precision, WhiteBox
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EMBEDDING_ATTACKS = Registry("embedding attack", ("robust_core.attacks.embedding
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddingAttack:
+class EmbeddingAttack(Method):
     """A way to perturb the word embeddings of a text; its fields are its parameters."""
 
     name: ClassVar[str]

@@ -4,7 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from robust_core.encoder_training import METHODS
-from robust_core.registry import check_parameters, param
+from robust_core.registry import Method, check_parameters, param
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.networks import Training
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @METHODS.register("simcse", title="SimCSE", source="https://arxiv.org/abs/2104.08821")
 @dataclasses.dataclass(frozen=True)
-class SimCSE:
+class SimCSE(Method):
     """Pull two dropout views of a sentence together and push other sentences away.
 
     Differs: the packaged encoder's own mean pooling is trained as it is used, without a projection on top of it; set

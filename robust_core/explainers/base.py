@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from robust_core.errors import Incompatible
-from robust_core.registry import check_parameters, to_record
+from robust_core.registry import Method, check_parameters, to_record
 from robust_core.text import clean
 from robust_core.types import Attribution, Classifier, Span
 
 
 @dataclasses.dataclass(frozen=True)
-class Explainer:
+class Explainer(Method):
     """A way to give each word of a text a score; a member writes `attribute`.
 
     Attributes:
@@ -49,8 +49,7 @@ class Explainer:
             Incompatible: The explainer needs gradients and the model shows none.
         """
         if self.white_box and not hasattr(model, "embed"):
-            raise Incompatible(f"{model.id} shows no gradients; {type(self).title.lower()} "  # type: ignore[attr-defined]
-                               "needs a white box.")
+            raise Incompatible(f"{model.id} shows no gradients; {self.title.lower()} needs a white box.")
         cleaned = [clean(text) for text in texts]
         full = [i for i, text in enumerate(cleaned) if text]
         found = self.attribute(model, [cleaned[i] for i in full], [targets[i] for i in full])

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from robust_core.registry import check_parameters
+from robust_core.registry import Method, check_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +89,7 @@ class Objective:
 
 
 @dataclasses.dataclass(frozen=True)
-class Defence:
+class Defence(Method):
     """A way to train; its fields are its parameters.
 
     Attributes:
@@ -100,7 +100,6 @@ class Defence:
         from_base: Whether a transformer starts from the base model instead of from the encoder.
     """
 
-    name: ClassVar[str]
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     BY_DATASET: ClassVar[dict[str, dict[str, Any]]] = {}
     FOR_SMALL: ClassVar[dict[str, Any]] = {}

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from robust_core.certify import SMOOTHERS
+from ui.certified.text import RESULTS
 from ui.widgets import charts
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-from ui.certified.text import RESULTS
 
 _DASHES = {"dssn": "solid", "ssn": "dash", "uniform": "dot"}
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -11,12 +10,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from robust_core.certify import SMOOTHERS, images
 from robust_core.certify.theorem import count_evaluations, split_inputs
 from robust_core.errors import BadInput, RobustError
-from ui.widgets import charts
-
-if TYPE_CHECKING:
-
-    pass
 from ui.certified.text import load_model, make_vote_bars, read_cards
+from ui.widgets import charts
 
 _GRID = (4, 10)
 _SPLITS = 6
