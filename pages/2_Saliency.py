@@ -1,4 +1,4 @@
-"""Saliency: See which words each model rests on, in two texts side by side.
+"""Saliency: See which words each prediction rests on, in two texts side by side.
 
 Icon: stacked_bar_chart
 """

@@ -1,4 +1,4 @@
-"""Word importance: See which words a model cares about everywhere, and whether synonyms count alike.
+"""Word importance: See which words matter to a model in all texts, and whether synonyms count alike.
 
 Icon: scatter_plot
 """
@@ -15,7 +15,7 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
     found, beside = measurement.find_known(model, dataset, n), measurement.find_known(other, dataset, n)
     if found is None:
         st.info(
-            "Measuring; the sidebar shows how far it is. The plots appear by themselves."
+            "Measuring; the sidebar shows the progress. The plots appear by themselves."
             if dataset_job.is_running()
             else "Press Measure: the texts are attacked and every word gets its importance for this model."
         )

@@ -1,4 +1,4 @@
-"""Embeddings: See how far an attack's words move a text, for sentence encoders and for models.
+"""Embeddings: See how far an attack moves a text in the embedding spaces of encoders and of models.
 
 Icon: hub
 """

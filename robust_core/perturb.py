@@ -9,7 +9,7 @@ for any table. Gradients in perturbations come from `torch.autograd.grad`: no pa
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, overload
 
 import torch
 
@@ -103,6 +103,16 @@ def compute_slope(loss: torch.Tensor, delta: torch.Tensor, *, keep: bool = False
     """
     found, = torch.autograd.grad(loss, [delta], retain_graph=keep, allow_unused=True)
     return torch.zeros_like(delta) if found is None else found
+
+
+@overload
+def descend(loss: torch.Tensor, parameters: Sequence[torch.Tensor], delta: None = None, *, keep: bool = False
+            ) -> None: ...
+
+
+@overload
+def descend(loss: torch.Tensor, parameters: Sequence[torch.Tensor], delta: torch.Tensor, *, keep: bool = False
+            ) -> torch.Tensor: ...
 
 
 def descend(loss: torch.Tensor, parameters: Sequence[torch.Tensor], delta: torch.Tensor | None = None, *,

@@ -73,7 +73,7 @@ def test_texts_of_ones_own_are_offered(known):
     assert words.selectbox(key="words.dataset").value != "mine"
     stored = stored_results(model, MODELS[0])
     assert f"--dataset mine --n 30 --seed 0 --model {model} --attack planted" in stored.code[0].value
-    assert "Left out, as their labels are others: " in page(stored)
+    assert "Left out because they have other labels: " in page(stored)
     shown = at("4_Embeddings", model)
     assert "36 texts of Mine" in page(shown)
 

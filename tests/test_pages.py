@@ -25,7 +25,7 @@ from ui import frame, warm_up
 from ui.attack import downloads
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
-from ui.session.choices import Limits
+from ui.session.choices import Choices, Limits
 from ui.session.outcome import from_document, name_pairs
 from ui.shared import loaded
 
@@ -101,7 +101,7 @@ def settle(at: AppTest) -> AppTest:
         at.run()
         assert not at.exception, at.exception
         if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn",
-                                                 "Measuring fluency", "Judging by", "judging …")):
+                                                 "Measuring fluency", "Testing the text", "testing …")):
             return at
         time.sleep(0.05)
     raise AssertionError(page(at))
@@ -511,6 +511,36 @@ def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
     new.text_area(key="text").set_value("another good one")
     new = settle(new)
     assert "view" not in query(new) and query(new)["text"] == "another good one"
+
+
+def test_a_permalink_of_an_older_program_opens_and_is_written_again_as_it_was(own_runs, monkeypatch):
+    # Written by the program as it was before its choices had a type of their own.
+    old = json.loads((Path(__file__).parent / "permalink_before_choices.json").read_text(encoding="utf-8"))
+
+    def load(model_id, device="auto"):
+        raise BadInput("No model is needed for a view.")
+
+    monkeypatch.setattr(loading, "load", load)
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    at.query_params["view"] = ResultStore(own_runs).put(old)
+    at = settle(at)
+    assert not at.warning and at.selectbox(key="label").value == 1
+    assert rows(at) == [f"{model}, {attack}" for model in ("CNN · base", "LSTM · base")
+                        for attack in ("Planted words", "Milder words")]
+    assert 'data-tip="was good' in page(at) and "explaining …" not in page(at)
+    assert at.session_state["outcome"] == old["outcome"]
+    outcome = from_document(old["outcome"])
+    assert outcome.asked == Choices(TEXT, MODELS[:2], tuple(old["attacks"]), label=1)
+    assert json.dumps(outcome.asked.to_document()) == json.dumps(old["outcome"]["asked"]), "keys in the same order"
+    again = ResultStore(own_runs).get(query(click(at, "Link"))["view"])
+    assert again == old and list(again) == list(old)
+
+
+def test_choices_without_a_key_are_another_versions():
+    document = Choices("a film", ("m",), ({"name": "planted"},)).to_document()
+    assert Choices.from_document(document) == Choices("a film", ("m",), ({"name": "planted"},))
+    with pytest.raises(KeyError):
+        Choices.from_document({key: value for key, value in document.items() if key != "device"})
 
 
 @pytest.mark.parametrize("query_, line", [

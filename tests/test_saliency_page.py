@@ -95,7 +95,7 @@ def test_it_opens_with_two_texts_and_fills_the_grid():
     assert shown.count('scope="row"') == 3 and "was clever" in shown and "exceedingly" in shown
     assert "became astonishingly" in shown and "more for" in shown
     assert [h.value for h in at.subheader] == ["Most important words kept", "Each word in both texts",
-                                               "How far to trust the explanation"]
+                                               "Faithfulness: how far to trust the explanation"]
     table = at.dataframe[0].value
     assert list(table["Explanation"]) == ["Integrated gradients"] * 3
     # "clever" is all that the first double knows of this text.
@@ -118,7 +118,7 @@ def test_the_last_attack_is_there_and_any_class_and_explanation_can_be_chosen():
     at.toggle(key="trust.all").set_value(True)
     ready(at)
     table = at.dataframe[0].value
-    assert len(table) == 15 and set(table["How"]) == {"gradients", "only asks"}
+    assert len(table) == 15 and set(table["How"]) == {"gradients", "probabilities"}
     assert table.loc[table["Explanation"] == "LIME", "R²"].notna().all()
     assert table.loc[table["Explanation"] == "Shapley values", "τ of seeds"].notna().any()
 
@@ -216,7 +216,7 @@ def test_masks_are_shown_as_they_are(small, monkeypatch):
     press(ready(at), "words.run")
     assert "own word mask" in page(at) and at.dataframe[0].value["Word"][0] == "good"
     assert at.dataframe[0].value["Importance"][0] == pytest.approx(0.9)
-    key = words.make_key(MODELS[0], at.selectbox(key="words.dataset").value, 30)
+    key = measurement.make_key(MODELS[0], at.selectbox(key="words.dataset").value, 30)
     found = measurement._get_kept().get(key)
     assert found is None or found.masks
 

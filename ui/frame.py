@@ -126,13 +126,13 @@ def draw_sidebar() -> None:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
         attacks = forms.draw_several(
-            ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model."
+            ATTACKS, "attacks", "Attacks", "They run one after the other; every attack on every model gets a card."
         )
         st.session_state["chosen.attacks"] = [to_record(method) for method in attacks]
         explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")
         if explainer is not None:
             st.session_state["chosen.explainer"] = to_record(explainer)
-        with st.expander("Verdict, seed", icon=":material/rule:"):
+        with st.expander("Thresholds and seed", icon=":material/rule:"):
             _draw_number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
                          "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
                          "0 no relation, -1 the reverse.")

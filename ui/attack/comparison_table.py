@@ -65,8 +65,9 @@ def _draw_sources(now: Outcome) -> None:
         st.session_state.setdefault(key, rows.choose_source(now))
         st.segmented_control("Adversarial text", [SHARED, OWN], format_func=_name_sources(now).__getitem__, key=key,
                              required=True, persist_state="session",
-                             help="One text shows what each model makes of it, whoever found it: does a change that "
-                                  "fools one model fool the others too? Each one's own shows every attack's own text.")
+                             help="One text: all models read the same adversarial text. Does a change that fools one "
+                                  "model fool the others too? Each one's own: every row shows the text that its own "
+                                  "attack found.")
         if rows.choose_source(now) == SHARED and len(donors) > 1:
             if st.session_state.get("found_on") not in donors:
                 st.session_state["found_on"] = donors[0]

@@ -53,8 +53,8 @@ def make_attack_table(outcome: Outcome, titles: Mapping[Pair, str], names: Mappi
         cells = "".join(f"<td>{_make_cell(outcome, Pair(model, attack), titles[Pair(model, '')], names[model])}</td>"
                         for model in outcome.models)
         body += f'<tr><th scope="row">{html.escape(ATTACKS[attack].title)}</th>{cells}</tr>'
-    caption = ("Words changed, queries, and the probability of the first class afterwards. Choose a cell to see its "
-               "card.")
+    caption = ("Words changed, queries, and the probability of the original class after the attack. Choose a cell to "
+               "see its card.")
     return _make_table("Attacks and models", caption, f'<th scope="col">Attack</th>{head}', body)
 
 
@@ -91,7 +91,7 @@ def make_transfer_table(outcome: Outcome, after: Mapping[Pair, TransferFluency],
             f"<td>{_describe_share(source, model, list(texts.values()), titles)}</td>" for model in outcome.models
         )
         body += f'<tr><th scope="row">{html.escape(titles[Pair(source, "")])}</th>{cells}</tr>'
-    caption = "Transfer: how many of the different texts that flip the model of the line change what another one says."
+    caption = "Transfer: how many of the texts that flip the model in the row flip each other model too."
     return _make_table("Transfer between models", caption, f'<th scope="col">Texts found on</th>{head}', body)
 
 
@@ -103,7 +103,7 @@ def _describe_share(source: str, model: str, judged: Sequence[Mapping[str, bool 
     if not answers:
         return '<div class="rx-cell"><b>–</b><span>cannot tell</span></div>'
     if None in answers:
-        return '<div class="rx-cell"><b>judging …</b></div>'
+        return '<div class="rx-cell"><b>testing …</b></div>'
     fooled = sum(map(bool, answers))
     label = html.escape(f"{fooled} of {_count_texts(len(answers))} found on {titles[Pair(source, '')]} fool "
                         f"{titles[Pair(model, '')]}")
@@ -135,7 +135,7 @@ def list_remarks(found: TransferFluency | None, titles: Mapping[Pair, str]) -> l
     if found.fools:
         also = [_keep_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled]
         held = [_keep_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled is False]
-        remarks.append("Judging by the other models …" if None in found.fools.values() else
+        remarks.append("Testing the text on the other models …" if None in found.fools.values() else
                        " ".join(part for part in (f"Also fools {', '.join(also)}." if also else "",
                                                   f"Does not fool {', '.join(held)}." if held else "") if part))
     if found.perplexity is not None:

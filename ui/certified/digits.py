@@ -48,9 +48,9 @@ def draw_digit() -> None:
     st.image([_enlarge(picked / levels), *(_enlarge(b) for b in blurred)], width=88, caption=[
         "the digit", *(f"split {j + 1}: {loaded.labels[a]}" for j, a in zip(offsets, answers, strict=True))])
     st.plotly_chart(make_vote_bars([rows]), config=charts.CONFIG, key="certified.digit_votes")
-    st.caption(f"{len(offsets)} of the {count} splits. Each pixel's line is cut at a fixed place plus the split's "
-               "number; the network sees the middle of the piece that holds the pixel. A cut beyond the range leaves "
-               "plain grey.")
+    st.caption(f"{len(offsets)} of the {count} splits. Each pixel's range of values is cut at a place of its own, "
+               "moved on by the number of the split; the network sees the middle of the piece in which the value lies. "
+               "Where the cut falls outside the range, it sees plain grey.")
 
 
 def _pick_digit(levels: int) -> np.ndarray:

@@ -23,7 +23,7 @@ _READ = "The words that a model trained with RAR reads in the perturbed embeddin
 @st.fragment
 def draw_slider(path: AttackPath) -> None:
     """Let a person move the embeddings of the original by k-PGD, and show what becomes of the prediction."""
-    st.subheader("The text moved where no words are")
+    st.subheader("Perturbed embeddings of the original")
     chosen = selection.read_selection()
     if not chosen.models:
         st.info("Choose at least one model in the sidebar.")
@@ -40,18 +40,20 @@ def draw_slider(path: AttackPath) -> None:
         label, name = int(np.argmax(curve[0]["proba"])), catalogue.name_model(model)
         curves[name] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
         row = next(row for row in curve if row["radius"] == radius)
-        rows.append({"Model": name, "Says": catalogue.find_labels(model)[int(np.argmax(row["proba"]))],
-                     "Was sure %": 100 * curve[0]["proba"][label], "Is sure of the same %": 100 * row["proba"][label],
+        rows.append({"Model": name, "Prediction": catalogue.find_labels(model)[int(np.argmax(row["proba"]))],
+                     "Probability before %": 100 * curve[0]["proba"][label],
+                     "Probability after %": 100 * row["proba"][label],
                      "Cosine": row["cosine"], "Distance": row["distance"], "read": row["read"]})
     if not rows:
         return
     number, exact = st.column_config.NumberColumn(format="%.1f"), st.column_config.NumberColumn(format="%.3f")
     shown = [{key: value for key, value in row.items() if key != "read"} for row in rows]
     st.dataframe(shown, hide_index=True, column_config={
-        "Was sure %": number, "Is sure of the same %": number, "Cosine": exact, "Distance": exact})
+        "Probability before %": number, "Probability after %": number, "Cosine": exact, "Distance": exact})
     for row in (row for row in rows if row["read"]):
-        st.text(f"{row['Model']} reads there: {row['read']}", help=_READ)
-    for place, (column, title) in enumerate(zip(st.columns(2), ("first answer, %", "distance"), strict=True)):
+        st.text(f"{row['Model']} reads the perturbed text as: {row['read']}", help=_READ)
+    titles = ("probability of the first answer, %", "distance")
+    for place, (column, title) in enumerate(zip(st.columns(2), titles, strict=True)):
         column.plotly_chart(_make_radius_figure({name: lines[place] for name, lines in curves.items()}, title, radius),
                             config=charts.CONFIG, key=f"embeddings.curve{place}")
 

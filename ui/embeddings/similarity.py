@@ -26,7 +26,7 @@ _MOST_TYPED = 12
 
 def draw_similarity(path: AttackPath) -> None:
     """Draw how alike the original and each text on the path are, for every encoder and every chosen model."""
-    st.subheader("How far the words moved the text")
+    st.subheader("Similarity of the original and the adversarial text")
     device, lines = selection.read_selection().device, {}
     for name in encoders.list_names():
         lines[vectors.name_encoder(name)] = compute_cosines(vectors.encode(name, device, path.texts))[0]
@@ -36,18 +36,18 @@ def draw_similarity(path: AttackPath) -> None:
             lines[catalogue.name_model(model)] = compute_cosines(found)[0]
         except RobustError as error:
             st.caption(str(error))
-    st.dataframe([{"Reads the text": name, "Similarity": float(line[-1])} for name, line in lines.items()],
+    st.dataframe([{"Encoder or model": name, "Similarity": float(line[-1])} for name, line in lines.items()],
                  hide_index=True, column_config={"Similarity": st.column_config.ProgressColumn(
                      help="Cosine of the original and the adversarial text: 1 is the same direction", format="%.3f",
                      min_value=0.0, max_value=1.0)})
     if trained := _find_embedding_models():
         names = ", ".join(catalogue.name_model(model) for model in trained)
-        st.button("Add the models trained on moved embeddings", key="embeddings.add", on_click=selection.choose_models,
-                  args=trained, icon=":material/add:", help=f"Adds {names} to the models in the sidebar.")
+        st.button("Add the models trained on perturbed embeddings", key="embeddings.add",
+                  on_click=selection.choose_models, args=trained, icon=":material/add:", help=f"Adds {names} to the models in the sidebar.")
     if len(path.texts) > 2:
         st.plotly_chart(_make_steps(path.texts, lines), config=charts.CONFIG, key="embeddings.steps")
-    st.caption("Encoders are made for comparing sentences; a model's own representation is what its last layer reads, "
-               "and a robust one moves little.")
+    st.caption("Encoders are made for comparing sentences. Of a model, the representation that its last layer reads is "
+               "compared: in a robust model it moves little.")
 
 
 @st.cache_data(show_spinner="Reading …", max_entries=200)
@@ -78,7 +78,7 @@ def _make_steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
 
 def draw_sentences() -> None:
     """Show the similarity of any typed sentences, a line each, as a matrix."""
-    st.subheader("Any sentences")
+    st.subheader("Similarity of any sentences")
     st.session_state.setdefault("embeddings.lines", "A clever film.\nA shrewd film.\nA dull film.\nThe train is late.")
     typed = st.text_area("One sentence a line", key="embeddings.lines", height="content", persist_state="session")
     names = encoders.list_names()

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from robust_core import datasets, encoders
-from robust_core.evaluation.embedding_space import MAPS, find_nearest, list_maps, project
+from robust_core.evaluation import embedding_space
 from robust_core.types import Example
 from ui.embeddings import vectors
 from ui.embeddings.page import AttackPath
@@ -24,15 +24,8 @@ _MOST_TEXTS, _NEAREST = 120, 5
 def draw_map(path: AttackPath) -> None:
     """Draw a map of a data set's texts with the path of the attack, and the nearest neighbours of both its ends."""
     st.subheader("A map of other texts")
-    names, device, known, sets = encoders.list_names(), selection.read_selection().device, list_maps(), _list_sets()
-    if st.session_state.get("embeddings.dataset") not in sets:
-        st.session_state["embeddings.dataset"] = sets[0]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        encoder = st.selectbox("Encoder", names, key="embeddings.encoder", width=260, format_func=vectors.name_encoder)
-        dataset = st.selectbox("Texts of", sets, key="embeddings.dataset", width=180,
-                               format_func=catalogue.name_dataset) if len(sets) > 1 else sets[0]
-        how = known[0] if len(known) == 1 else st.segmented_control(
-            "Map", known, default=known[0], required=True, key="embeddings.how", format_func=lambda name: MAPS[name])
+    encoder, dataset, how = _draw_controls()
+    device = selection.read_selection().device
     split = "train" if dataset_job.is_here(dataset, "train") else "test"
     examples = _load_examples(dataset, split, datasets.find(dataset, split).stat().st_mtime_ns)
     others = vectors.encode(encoder, device, tuple(e.text for e in examples))
@@ -43,13 +36,29 @@ def draw_map(path: AttackPath) -> None:
                               path.texts), config=charts.CONFIG, key="embeddings.map")
     these = f"{len(examples)} texts of {catalogue.name_dataset(dataset)}"
     st.caption((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
-                if share is not None else f"{these} by UMAP, which keeps neighbours and bends the rest")
-               + ", so what is near here may be far in truth.")
+                if share is not None else f"{these} by UMAP, which keeps neighbours together but not distances")
+               + ": texts that are close here may be far apart in the full space.")
     columns = st.columns(2)
     for column, title, vector in zip(columns, ("original", "adversarial text"), (points[0], points[-1]), strict=True):
         column.dataframe([{"Cosine": float(others[i] @ vector), "Nearest to the " + title: examples[i].text}
-                          for i in find_nearest(others, vector, _NEAREST)], hide_index=True,
+                          for i in embedding_space.find_nearest(others, vector, _NEAREST)], hide_index=True,
                          column_config={"Cosine": st.column_config.NumberColumn(format="%.3f", width=70)})
+
+
+def _draw_controls() -> tuple[str, str, str]:
+    """Draw the pickers; return the encoder, the data set and the kind of map."""
+    known, sets = embedding_space.list_maps(), _list_sets()
+    if st.session_state.get("embeddings.dataset") not in sets:
+        st.session_state["embeddings.dataset"] = sets[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        encoder = st.selectbox("Encoder", encoders.list_names(), key="embeddings.encoder", width=260,
+                               format_func=vectors.name_encoder)
+        dataset = st.selectbox("Texts of", sets, key="embeddings.dataset", width=180,
+                               format_func=catalogue.name_dataset) if len(sets) > 1 else sets[0]
+        how = known[0] if len(known) == 1 else st.segmented_control(
+            "Map", known, default=known[0], required=True, key="embeddings.how",
+            format_func=embedding_space.MAPS.__getitem__)
+    return encoder, dataset, how
 
 
 def _list_sets() -> list[str]:
@@ -66,7 +75,7 @@ def _load_examples(dataset: str, split: str, stamp: int) -> tuple[Example, ...]:
 
 @st.cache_data(show_spinner="Drawing the map …", max_entries=50)
 def _project(others: np.ndarray, points: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray, float | None]:
-    return project(others, points, how)
+    return embedding_space.project(others, points, how)
 
 
 def _make_map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels: Sequence[str],

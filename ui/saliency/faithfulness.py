@@ -62,7 +62,7 @@ def _measure_one(model_id: str, fingerprint: str, device: str, text: str, target
 
 def show_faithfulness(lines: Sequence[Row]) -> None:
     """Draw the table of the chosen explanation on each model, or of all of them."""
-    st.subheader("How far to trust the explanation")
+    st.subheader("Faithfulness: how far to trust the explanation")
     everyone = st.toggle("All explanations", key="trust.all", persist_state="session",
                          help="Measures every explanation on each model; this takes some seconds.")
     chosen = selection.read_selection()
@@ -89,13 +89,14 @@ def show_faithfulness(lines: Sequence[Row]) -> None:
         return bool(waiting)
 
     refresh.make_fragment(draw, bool(look_up()[1]))
-    st.caption("Measured on the original text. The first 1, 5, 10, 20 and 50 % of the words are taken away "
-               "(comprehensiveness) or left alone (sufficiency), and the probability of the class falls by so much on "
-               "average. A faithful explanation is far above random orders in the first and far below in the second.")
+    st.caption("Measured on the original text. The most important 1, 5, 10, 20 and 50 % of the words are removed "
+               "(comprehensiveness) or kept alone (sufficiency); shown is by how much the probability of the class "
+               "falls on average. In a faithful explanation comprehensiveness is far above that of random orders of "
+               "the words, and sufficiency far below.")
 
 
 def _make_row(model: str, method: Explainer, value: FaithfulnessRow | None, error: str) -> dict[str, Any]:
-    kind = "gradients" if method.white_box else "only asks"
+    kind = "gradients" if method.white_box else "probabilities"
     row: dict[str, Any] = {"Model": model, "Explanation": method.title, "How": error or kind}
     if value is None:
         return row
@@ -122,9 +123,9 @@ def _make_frame(rows: list[dict[str, Any]]) -> "DataFrame":
 
 
 _FIGURES = {
-    "Comprehensiveness": ("%.1f", "Points of probability lost without the words put first; higher is better."),
+    "Comprehensiveness": ("%.1f", "Points of probability lost without the most important words; higher is better."),
     "random": ("%.1f", "The same for random orders of the words."),
-    "Sufficiency": ("%.1f", "Points of probability lost with only the words put first; lower is better."),
+    "Sufficiency": ("%.1f", "Points of probability lost with only the most important words; lower is better."),
     "random ": ("%.1f", "The same for random orders of the words."),
     "R²": ("%.2f", "How well LIME's linear model imitates the classifier."),
     "Gap": ("%.2f", "Points by which the scores miss the change in probability that they should add up to."),

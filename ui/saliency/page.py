@@ -117,7 +117,7 @@ def show_grid(make: Callable[[], list[Row]]) -> list[Row]:
 
     st.html(highlight.make_legend())
     st.caption(f"Explanation: {chosen.explainer.title}, chosen in the sidebar. Change: how much more or less each word "
-               "of the adversarial text speaks for the class than the word it stands for in the original.")
+               "of the adversarial text speaks for the class than the word it replaced in the original.")
     refresh.make_fragment(draw, not rows.is_complete(now))
     st.caption(verdicts.describe_rule(chosen.limits))
     return now if rows.is_complete(now) else []

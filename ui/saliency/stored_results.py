@@ -103,14 +103,14 @@ def pick_example() -> Example | None:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         methods = list(dict.fromkeys(of.method["name"] for of in known))
-        method = st.selectbox("Explanation stored", methods, key="stored.method", persist_state="session", width=240,
+        method = st.selectbox("Stored explanation", methods, key="stored.method", persist_state="session", width=240,
                               format_func=lambda name: EXPLAINERS[name].title if name in EXPLAINERS else name)
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
-        dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180,
+        dataset = st.selectbox("Stored data set", data, key="stored.dataset", persist_state="session", width=180,
                                format_func=catalogue.name_dataset)
         which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
                                      required=True, persist_state="session",
-                                     help="Texts that the attack left as they were agree with themselves.")
+                                     help="Texts that the attack did not change agree perfectly.")
     groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
     groups = [Group(g.of, [e for e in g.examples if which == ALL or e.changed]) for g in groups]
     groups = [g for g in groups if g.examples]
@@ -126,8 +126,8 @@ def _offer_start(empty: bool) -> None:
     models = dataset_job.list_alike(chosen.models[0], chosen.models) if chosen.models else []
     with st.expander("Attack and explain a data set", expanded=empty, icon=":material/play_arrow:"):
         if empty:
-            st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
-                       "both texts of every pair, and stores each result as it comes.")
+            st.caption("Nothing is stored yet. This attacks the sidebar's models with its attacks on the texts of a "
+                       "data set, explains both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             card = catalogue.read_cards().get(models[0]) if models else None
             texts = dataset_job.draw_controls("stored.new", card, 30)
@@ -138,9 +138,9 @@ def _offer_start(empty: bool) -> None:
                       disabled=dataset_job.is_running() or not (models and chosen.attacks),
                       on_click=dataset_job.start_job, args=("Attacking and explaining", _make_job(models, dataset, n)))
         if left := [catalogue.name_model(model) for model in chosen.models if model not in models]:
-            st.caption(f"Left out, as their labels are others: {', '.join(left)}.")
+            st.caption(f"Left out because they have other labels: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
-        st.caption("The same from the command line, where it goes on after any interruption:")
+        st.caption("The same from the command line, which resumes after an interruption:")
         st.code(f"python -m robust_core evaluate --dataset {dataset} --n {n} --seed {chosen.seed} {' '.join(words)} "
                 f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
 

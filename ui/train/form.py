@@ -84,8 +84,8 @@ def _choose_own() -> str:
                             help="CSV and TSV with a header line, or an object a line (JSONL); UTF-8. It stays on this "
                                  "machine.")
     if file is None:
-        st.caption("For example `text,label` in the first line, then a text and its label in each. Of each class 15 % "
-                   "are held out as dev, and as many as test.")
+        st.caption("For example `text,label` in the first line, then a text and its label in each. 15 % of each "
+                   "class are held out as the dev split, and as many as the test split.")
         return ""
     try:
         _choose_columns(file.name, file.getvalue())
@@ -173,7 +173,7 @@ def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Defenc
     usual = dataclasses.asdict(make_recipe(name or "minilm", dataset, trainings.measure_size(dataset, data_dir)))
     _fill_widgets("recipe", usual, lambda: st.session_state.update({f"train.recipe.{k}": v for k, v in usual.items()}))
     decided = [] if defence.fit(Recipe()) == Recipe() else ["epochs"]
-    with st.expander("How long and how fast", icon=":material/speed:"):
+    with st.expander("Training recipe", icon=":material/speed:"):
         values = forms.draw_fields(Recipe, "train.recipe", decided)
         if decided:
             st.caption(f"{defence.title} decides on the epochs: "

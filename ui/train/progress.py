@@ -97,7 +97,7 @@ def show_training(job: Job) -> None:
     def live() -> None:
         now = loaded.get_trainings().get(job.id)
         if now is None or now.over:
-            # The whole page: the new model is in all pickers now.
+            # The whole page: the new model is in the list of models now.
             st.rerun()
         else:
             _draw_training(now)
@@ -122,7 +122,7 @@ def _draw_ended(job: Job, now: Progress) -> None:
     if job.status == DONE and now.model:
         card = catalogue.read_cards().get(now.model)
         kept = f"{100 * card.dev_accuracy:.1f} % of dev, epoch {card.epochs}" if card else "stored"
-        st.success(f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in all pickers now.",
+        st.success(f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in the list of models now.",
                    icon=":material/check:")
         st.button("Try it on the Attack page", key="train.try", on_click=selection.choose_models, args=(now.model,),
                   icon=":material/bolt:", disabled=now.model in st.session_state.get("models", ()),

@@ -151,7 +151,8 @@ def make_legend(strength: str = "the strongest word of the row") -> str:
 
     return ('<div class="rx-legend" role="note" aria-label="How to read the colours">'
             + sample("for", "speaks for the class shown", full) + sample("against", "speaks against it", full)
-            + sample("swapped", "was changed (hover or focus it)") + sample("unread", "past what the model reads")
+            + sample("swapped", "was changed (hover or focus it)")
+            + sample("unread", "beyond the longest text that the model reads")
             + f"<span>Colour and bar: strength compared with {html.escape(strength)}.</span></div>")
 
 
