@@ -16,8 +16,8 @@ progress.draw_unfinished()
 
 st.subheader("Train a new model", anchor=False)
 if job is None:
-    st.caption("Without any change, this trains a CNN with FLAT on the sample reviews that come with the program: about "
-               "a minute.")
+    st.caption("Without any change, this trains a CNN with FLAT on the sample reviews that come with the program: "
+               "about a minute.")
 try:
     asked = form.read_form()
 except RobustError as error:

@@ -25,7 +25,9 @@ def test_it_shows_something_real_at_once():
     at = opened()
     assert not at.exception and not at.warning
     assert [s.value for s in at.subheader] == ["Similarity of the original and the adversarial text",
-                                               "A map of other texts", "Perturbed embeddings of the original", "Similarity of any sentences"]
+                                               "A map of other texts",
+                                               "Perturbed embeddings of the original",
+                                               "Similarity of any sentences"]
     table = at.dataframe[0].value
     assert list(table["Encoder or model"]) == ["MiniLM", *(catalogue.name_model(m) for m in MODELS)]
     assert table["Similarity"].between(-1, 1).all()

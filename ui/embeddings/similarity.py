@@ -43,7 +43,8 @@ def draw_similarity(path: AttackPath) -> None:
     if trained := _find_embedding_models():
         names = ", ".join(catalogue.name_model(model) for model in trained)
         st.button("Add the models trained on perturbed embeddings", key="embeddings.add",
-                  on_click=selection.choose_models, args=trained, icon=":material/add:", help=f"Adds {names} to the models in the sidebar.")
+                  on_click=selection.choose_models, args=trained, icon=":material/add:",
+                  help=f"Adds {names} to the models in the sidebar.")
     if len(path.texts) > 2:
         st.plotly_chart(_make_steps(path.texts, lines), config=charts.CONFIG, key="embeddings.steps")
     st.caption("Encoders are made for comparing sentences. Of a model, the representation that its last layer reads is "
