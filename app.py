@@ -23,7 +23,7 @@ frame.watch_attack(entries[0], here is found[0])
 dataset_job.draw_sign()
 st.title(here.title)
 st.caption(here.subtitle)
-frame.notify_restored()
+frame.show_message()
 current.run()
 frame.write_link()
 # After the page: the imports of a warm-up would hold up its first drawing.

@@ -17,7 +17,7 @@ from bench.app_speed import ALL, FLAGS, server
 from robust_core.claims.files import write_claim
 
 MAP = """() => [...document.querySelectorAll('.stPlotlyChart')].some(
-         chart => chart.innerText.includes('way of the attack') && chart.querySelector('.scatterlayer .point'))"""
+         chart => chart.innerText.includes('path of the attack') && chart.querySelector('.scatterlayer .point'))"""
 LINE = """() => { const path = document.querySelector('.stPlotlyChart .shapelayer path');
           return path ? path.getAttribute('d') : ''; }"""
 MOVED = f"""old => {{ const now = ({LINE})(); return now && now !== old; }}"""

@@ -46,7 +46,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         width=150,
         format_func=lambda i: "not given" if i == selection.NO_LABEL else names[i],
         help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
-             "tries to change whatever the model says first.",
+             "tries to change whatever the model predicts first.",
     )
 live.show_attack(present)
 replay.show_replay(present)

@@ -1,4 +1,4 @@
-"""Saliency: See which words each model rests on, in two texts side by side.
+"""Saliency: See which words each prediction rests on, in two texts side by side.
 
 Icon: stacked_bar_chart
 """
@@ -15,4 +15,4 @@ elif make is not None:
     lines = page.show_grid(make)
     if lines:
         page.draw_figures(lines)
-        faithfulness.show_faithfulness(lines, page.name_rows(lines))
+        faithfulness.show_faithfulness(lines)

@@ -1,4 +1,4 @@
-"""Embeddings: See how far an attack's words move a text, for sentence encoders and for models.
+"""Embeddings: See how far an attack moves a text in the embedding spaces of encoders and of models.
 
 Icon: hub
 """
@@ -6,17 +6,17 @@ Icon: hub
 import streamlit as st
 
 from robust_core.errors import RobustError
-from ui import embeddings
+from ui.embeddings import page, perturbation, similarity, text_map
 
-way = embeddings.ask_texts()
+path = page.ask_texts()
 try:
-    if way is not None:
+    if path is not None:
         above = st.container()
         # The map needs one encoder, the similarity all of them and the models: what is ready first is shown first.
-        embeddings.draw_map(way)
+        text_map.draw_map(path)
         with above:
-            embeddings.draw_similarity(way)
-        embeddings.draw_slider(way)
-    embeddings.draw_matrix()
+            similarity.draw_similarity(path)
+        perturbation.draw_slider(path)
+    similarity.draw_sentences()
 except RobustError as error:
     st.warning(str(error))

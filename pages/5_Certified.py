@@ -1,4 +1,4 @@
-"""Certified: How far an input may move before the answer of a smoothed classifier can change, proved.
+"""Certified: How far an input may move before the answer of a smoothed classifier can change, with proof.
 
 Icon: verified_user
 """
@@ -30,12 +30,13 @@ else:
                                   format_func=lambda name: text.TITLES.get(name, name))]
         method = st.selectbox("Noise", list(SMOOTHERS), key="certified.method", width=220,
                               format_func=lambda name: SMOOTHERS[name].title,
-                              help="DSSN goes through every split and needs no luck; the other two draw their votes.")
+                              help="DSSN counts the votes of every split exactly; the other two estimate them from "
+                                   "random samples.")
         scale = st.select_slider("Λ", text.LAMBDAS, value=0.5, key="certified.scale", width=220,
                                  help="Half the width of a cell, where every coordinate reaches from 0 to 1")
     try:
         text.draw_text(card, check_typed(st.session_state["text"]), method, scale)
-        st.subheader("What attacks moved")
+        st.subheader("How far the last attack moved the vector")
         text.draw_attack(card, method, scale)
     except RobustError as error:
         st.warning(str(error))

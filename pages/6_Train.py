@@ -1,4 +1,4 @@
-"""Train: Teach a classifier, with a defence or without, and watch it learn.
+"""Train: Train a classifier, with a defence or without, and watch it learn.
 
 Icon: model_training
 """
@@ -16,16 +16,17 @@ progress.draw_unfinished()
 
 st.subheader("Train a new model", anchor=False)
 if job is None:
-    st.caption("As it stands, this trains a CNN with FLAT on the sample reviews that come with the program: about a "
-               "minute.")
+    st.caption("Without any change, this trains a CNN with FLAT on the sample reviews that come with the program: "
+               "about a minute.")
 try:
-    wish = form.read_form()
+    asked = form.read_form()
 except RobustError as error:
     st.warning(str(error))
-    wish = None
+    asked = None
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.button("Train", type="primary", icon=":material/model_training:", disabled=wish is None,
-              on_click=progress.start_training, args=(wish,))
-    if wish is not None:
-        st.caption(f"The model will be called `{wish.order.id}`"
-                   + (", and waits until the present training has ended." if job is not None and not job.over else "."))
+    st.button("Train", type="primary", icon=":material/model_training:", disabled=asked is None,
+              on_click=progress.start_training, args=(asked,))
+    if asked is not None:
+        st.caption(f"The model will be called `{asked.spec.id}`"
+                   + (", and its training begins when the present one has ended."
+                      if job is not None and not job.over else "."))

@@ -21,9 +21,9 @@ turns over although a person would read the same opinion, the text is an *advers
 | word | meaning |
 |---|---|
 | flipped | the attack found a text that gets another answer |
-| held | everything the attack allows itself was tried, and the answer stayed |
+| held | the attack tried everything that its settings allow, and the answer stayed |
 | skipped | the answer was wrong before the attack (only with a true label) |
-| stopped | you stopped it, or nobody was watching; the best text so far is shown |
+| stopped | you stopped it, or its page was closed; the best text so far is shown |
 | out of budget | the most queries or seconds that you allowed were used up |
 
 *Flipped* always means: the whole changed text, read afresh in full precision, gets another answer. A *query* is one
@@ -33,7 +33,7 @@ text shown to the classifier. *Similarity* is the cosine of the two texts' sente
 """)
 st.html(highlight.make_legend())
 st.markdown(f"""
-The colours say how much each word speaks for the class shown, in this model's own arithmetic. Both texts of a row share
+The colours say how much each word speaks for the class shown, in this model. Both texts of a row share
 one scale, so compare within a row, not between models. **Prediction ok**: the class is the same as before.
 **Interpretation kept**: Kendall's τ of the two texts' word importances is at least {selection.TAU_AT_LEAST} and at
 least {phrases.format_percent(selection.TOP5_AT_LEAST)} of the five most important words stay the same. These limits are
@@ -44,12 +44,12 @@ has one word, or all words count alike.
 * A swap that is allowed is not always a good synonym: read the text before you call the model fooled.
 * *Held* means that this attack with these settings found nothing. Another attack may.
 * Word importance explains the model, not the review, and different methods of explanation disagree.
-* The models learnt from English film reviews. On other texts they guess.
+* The models learnt from English film reviews. On other texts they are not reliable.
 * CNN and LSTM read at most 50 words, MiniLM 128 word pieces; what lies beyond is greyed, not attacked, not explained.
 
 #### Similarity thresholds
-Fixed before any result was seen, the same for all models: the cosine of MiniLM sentence vectors that rejects as many
-swaps as each paper's own threshold does.
+Each is a cosine of MiniLM sentence vectors, chosen so that it rejects as many swaps as the threshold in the attack's
+paper does. They were fixed before any result was seen and are the same for all models.
 """)
 for name in ATTACKS:
     values = ", ".join(f"{p.name.replace('_', ' ')} {p.default}" for p in parameters(ATTACKS[name])

@@ -2,7 +2,7 @@
 
 import ast
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -11,12 +11,12 @@ from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink
-from ui.attack.permalink import name_shown
-from ui.session import attack as running
-from ui.session import selection
-from ui.session.attack import find_job
+from ui.session import attack, selection
 from ui.shared import catalogue, loaded
 from ui.widgets import forms, highlight
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
 
 LONGEST_LINK = 600
 
@@ -46,46 +46,47 @@ _FOCUS = '[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid cu
 
 
 def apply_style() -> None:
-    """Put the style sheet of strips and cards into the page."""
+    """Put the style sheet of highlighted words and cards into the page."""
     st.html(f"<style>{highlight.make_style()}{cards.STYLE}{overview.STYLE}{_FOCUS}</style>")
 
 
 def open_session() -> None:
-    """Take over what the address of a new session asks for; what it asks for in vain is one plain line."""
+    """Take over what the address of a new session asks for; a message says what is not there."""
     if st.session_state.get("opened"):
         return
     st.session_state["opened"] = True
-    asked = st.query_params.to_dict()
+    query = st.query_params.to_dict()
     try:
-        if "view" in asked:
-            permalink.restore(asked["view"])
-            st.session_state["view"] = asked["view"]
+        if "view" in query:
+            permalink.restore(query["view"])
+            st.session_state["view"] = query["view"]
             return
-        _take(asked)
+        _read_query(query)
     except RobustError as error:
         selection.notify(str(error))
 
 
-def _take(asked: dict[str, Any]) -> None:
-    if "text" in asked:
-        st.session_state["text"] = asked["text"]
-    if loaded.get_jobs().get(asked.get("job", "")):
-        st.session_state["job"] = asked["job"]
-    if "models" in asked:
+def _read_query(query: dict[str, str]) -> None:
+    if "text" in query:
+        st.session_state["text"] = query["text"]
+    if loaded.get_jobs().get(query.get("job", "")):
+        st.session_state["job"] = query["job"]
+    if "models" in query:
         known = catalogue.read_cards()
-        wanted = [m for m in dict.fromkeys(asked["models"].split(",")) if m]
+        wanted = [m for m in dict.fromkeys(query["models"].split(",")) if m]
         st.session_state["models"] = [m for m in wanted if m in known]
         unknown = [m for m in wanted if m not in known]
         if unknown:
             selection.notify(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
-    if "attack" in asked:
-        forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, asked["attack"]))
+    if "attack" in query:
+        forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, query["attack"]))
 
 
 def write_link() -> None:
     """Write the present choices into the address, so that a reload brings them back."""
     now = selection.read_selection()
-    if st.session_state.get("view") and st.session_state.setdefault("view_of", name_shown()) == name_shown():
+    shown = permalink.name_shown()
+    if st.session_state.get("view") and st.session_state.setdefault("view_of", shown) == shown:
         wanted = {"view": st.session_state["view"]}
     else:
         for key in ("view", "view_of"):
@@ -104,12 +105,12 @@ def write_link() -> None:
         st.query_params.from_dict(wanted)
 
 
-def notify_restored() -> None:
-    """Show the plain line that was left, as long as the choices are those it was said about."""
-    line, about = st.session_state.get("said", ("", ""))
-    if line and about in ("", name_shown()):
-        st.session_state["said"] = [line, name_shown()]
-        st.warning(line)
+def show_message() -> None:
+    """Show the message that was left, as long as the choices are those that it is about."""
+    message, about = st.session_state.get("said", ("", ""))
+    if message and about in ("", permalink.name_shown()):
+        st.session_state["said"] = [message, permalink.name_shown()]
+        st.warning(message)
     else:
         st.session_state.pop("said", None)
 
@@ -125,13 +126,13 @@ def draw_sidebar() -> None:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
         attacks = forms.draw_several(
-            ATTACKS, "attacks", "Attacks", "One after the other, a card for each on each model."
+            ATTACKS, "attacks", "Attacks", "They run one after the other; every attack on every model gets a card."
         )
-        st.session_state["chosen.attacks"] = [to_record(attack) for attack in attacks]
+        st.session_state["chosen.attacks"] = [to_record(method) for method in attacks]
         explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")
         if explainer is not None:
             st.session_state["chosen.explainer"] = to_record(explainer)
-        with st.expander("Verdict, seed", icon=":material/rule:"):
+        with st.expander("Thresholds and seed", icon=":material/rule:"):
             _draw_number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
                          "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
                          "0 no relation, -1 the reverse.")
@@ -157,15 +158,15 @@ def _draw_number(key: str, label: str, default: float, low: float, high: float, 
     st.number_input(label, low, high, step=0.05, key=key, help=help_, persist_state="session")
 
 
-def watch_attack(attack_page: Any, here: bool) -> None:  # noqa: ANN401 (st.Page's class is not public)
+def watch_attack(attack_page: "StreamlitPage", here: bool) -> None:
     """Show on other pages that an attack is running, which also keeps it alive."""
-    found = find_job()
+    found = attack.find_job()
     if here or found is None or found.over:
         return
 
     @st.fragment(run_every=1.0)
     def sign() -> None:
-        now = running.find_outcome()
+        now = attack.find_outcome()
         if now is None or not now.running:
             st.rerun()
             return

@@ -7,12 +7,16 @@ import threading
 
 import streamlit as st
 
-from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
-from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from robust_core.types import Example
-from ui.session.selection import DEFAULT_TEXT, find_default_device, list_default_models, make_first
+from ui.session.selection import (
+    DEFAULT_TEXT,
+    find_default_device,
+    list_default_models,
+    make_default_attacks,
+    make_default_explainer,
+)
 from ui.shared.catalogue import fingerprint_model
 from ui.shared.loaded import find_devices, get_explanations, get_models
 from ui.widgets import charts
@@ -22,7 +26,7 @@ from ui.widgets import charts
 def warm_up() -> None:
     """Load the default models and the attack's tables in the background, once for the process."""
     def work() -> None:
-        device, record = find_default_device(), json.dumps(to_record(make_first(EXPLAINERS)), sort_keys=True)
+        device, record = find_default_device(), json.dumps(to_record(make_default_explainer()), sort_keys=True)
         loaded = [(m, get_models().ask(m, fingerprint_model(m), device)) for m in list_default_models()]
         for _, future in loaded:
             future.exception()
@@ -30,8 +34,8 @@ def warm_up() -> None:
         ready = [(m, future.result()) for m, future in loaded if future.exception() is None]
         # A first attack loads the sentence encoder and the tables; whatever is missing, a person's own attack says so.
         with contextlib.suppress(RobustError):
-            if ready:
-                collections.deque(make_first(ATTACKS).run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
+            for attack in make_default_attacks() if ready else ():
+                collections.deque(attack.run([ready[0][1]], [Example(DEFAULT_TEXT)]), maxlen=0)
         for model_id, _ in ready:
             get_explanations().ask(model_id, fingerprint_model(model_id), device, DEFAULT_TEXT, 1, record)
         # The first chart loads pandas and Plotly, for more than a second.

@@ -262,5 +262,5 @@ def test_a_cell_of_the_table_leads_to_its_card(new_page, width):
     # Fluency comes after the result, on each card whose text has changed, and so does transfer.
     expect(page.get_by_text(re.compile("pseudo-perplexity [0-9,]+ → [0-9,]+")).first).to_be_visible()
     expect(page.get_by_role("region", name="Transfer between models")).to_be_visible()
-    expect(page.get_by_text(re.compile("Measuring fluency|Judging by"))).to_have_count(0)
+    expect(page.get_by_text(re.compile("Measuring fluency|Testing the text"))).to_have_count(0)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")

@@ -13,7 +13,7 @@ def test_the_page_draws_map_and_curves_and_fits_the_screen(new_page, width, sche
     page = new_page("/embeddings", width=width, scheme=scheme)
     # Similarity, map, two curves of k-PGD, matrix.
     expect(page.locator(".stPlotlyChart")).to_have_count(5, timeout=LONG)
-    chart = page.locator(".stPlotlyChart", has_text="way of the attack")
+    chart = page.locator(".stPlotlyChart", has_text="path of the attack")
     expect(chart.locator(".scatterlayer .trace")).to_have_count(3, timeout=LONG)
     expect(page.get_by_text(re.compile(r"Two principal components of \d+ texts of Reviews"))).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

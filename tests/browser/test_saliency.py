@@ -9,7 +9,8 @@ LONG = 240_000
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_two_texts_are_explained_and_fit_the_screen(new_page, width, scheme):
     page = new_page("/saliency?models=sst2/cnn/base,sst2/lstm/base", width=width, scheme=scheme)
-    expect(page.get_by_role("heading", name="How far to trust the explanation")).to_be_visible(timeout=LONG)
+    heading = page.get_by_role("heading", name="Faithfulness: how far to trust the explanation")
+    expect(heading).to_be_visible(timeout=LONG)
     rows = page.locator(".rx-table tbody tr")
     expect(rows).to_have_count(2)
     for i in range(2):
@@ -21,7 +22,8 @@ def test_two_texts_are_explained_and_fit_the_screen(new_page, width, scheme):
 
 def test_the_keyboard_reaches_every_swapped_word(new_page):
     page = new_page("/saliency?models=sst2/cnn/base")
-    expect(page.get_by_role("heading", name="How far to trust the explanation")).to_be_visible(timeout=LONG)
+    heading = page.get_by_role("heading", name="Faithfulness: how far to trust the explanation")
+    expect(heading).to_be_visible(timeout=LONG)
     page.locator(".rx-strip .swapped[tabindex]").first.focus()
     seen = []
     for _ in range(3):

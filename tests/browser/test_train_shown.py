@@ -15,7 +15,7 @@ def test_the_demo_from_click_to_picker(new_page):
     expect(page.get_by_text(re.compile(r"Epoch \d+ of \d+"))).to_be_visible(timeout=240_000)
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_enabled()
     expect(page.locator(".stPlotlyChart").first).to_be_visible(timeout=240_000)
-    expect(page.get_by_text("The model is in all pickers now.")).to_be_visible(timeout=600_000)
+    expect(page.get_by_text("The model is in the list of models now.")).to_be_visible(timeout=600_000)
     print(f"demo: {time.monotonic() - began:.0f} s")
     expect(page.locator(".stPlotlyChart")).to_have_count(2)
     page.get_by_role("button", name="Try it on the Attack page").click()

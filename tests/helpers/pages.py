@@ -88,7 +88,7 @@ def settle(at: AppTest) -> AppTest:
         at.run()
         assert not at.exception, at.exception
         if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn",
-                                                 "Measuring fluency", "Judging by", "judging …")):
+                                                 "Measuring fluency", "Testing the text", "testing …")):
             return at
         time.sleep(0.05)
     raise AssertionError(page(at))

@@ -21,8 +21,9 @@ from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from ui import frame
 from ui.attack import downloads
-from ui.attack.transfer_fluency import Afterwards
+from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
+from ui.session.choices import Choices, Limits
 from ui.session.outcome import from_document, name_pairs
 from ui.shared import loaded
 
@@ -280,12 +281,13 @@ def test_a_link_keeps_the_step_of_the_replay():
 def test_downloads_name_fluency_and_transfer():
     at = attacked()
     outcome = from_document(at.session_state["outcome"])
-    found = {pair: Afterwards({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
+    found = {pair: TransferFluency({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
     lines = list(csv.DictReader(io.StringIO(
-        downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6, found))))
+        downloads.to_csv(outcome, [], ("Negative", "Positive"), Limits(0.5, 0.6), found))))
     assert [(r["perplexity_before"], r["perplexity_after"], r["also_fools"]) for r in lines] == [
         ("2.00", "5.00", MODELS[2]), ("", "", ""), ("", "", "")]
-    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, after=found)
+    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), Limits(0.5, 0.6), ATTACKS,
+                             after=found)
     assert "2.5 × less fluent" in made and 'aria-label="Transfer between models"' in made
 
 
@@ -301,10 +303,11 @@ def test_a_link_brings_several_attacks_back():
 
 def test_downloads_name_model_and_attack():
     outcome = from_document(both().session_state["outcome"])
-    table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], ("Negative", "Positive"), 0.5, 0.6))))
+    table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], ("Negative", "Positive"), Limits(0.5, 0.6)))))
     assert [(r["model"], r["attack"], r["status"]) for r in table] == [
         (MODELS[0], "planted", "flipped"), (MODELS[0], "milder", "held")]
-    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), 0.5, 0.6, ATTACKS, "Attack")
+    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), Limits(0.5, 0.6), ATTACKS,
+                             "Attack")
     assert "Planted words, Milder words on CNN · base" in made and "Milder words: max_queries 0" in made
 
 
@@ -412,6 +415,36 @@ def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
     new.text_area(key="text").set_value("another good one")
     new = settle(new)
     assert "view" not in query(new) and query(new)["text"] == "another good one"
+
+
+def test_a_permalink_of_an_older_program_opens_and_is_written_again_as_it_was(own_runs, monkeypatch):
+    # Written by the program as it was before its choices had a type of their own.
+    old = json.loads((Path(__file__).parent / "permalink_before_choices.json").read_text(encoding="utf-8"))
+
+    def load(model_id, device="auto"):
+        raise BadInput("No model is needed for a view.")
+
+    monkeypatch.setattr(loading, "load", load)
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    at.query_params["view"] = ResultStore(own_runs).put(old)
+    at = settle(at)
+    assert not at.warning and at.selectbox(key="label").value == 1
+    assert rows(at) == [f"{model}, {attack}" for model in ("CNN · base", "LSTM · base")
+                        for attack in ("Planted words", "Milder words")]
+    assert 'data-tip="was good' in page(at) and "explaining …" not in page(at)
+    assert at.session_state["outcome"] == old["outcome"]
+    outcome = from_document(old["outcome"])
+    assert outcome.asked == Choices(TEXT, MODELS[:2], tuple(old["attacks"]), label=1)
+    assert json.dumps(outcome.asked.to_document()) == json.dumps(old["outcome"]["asked"]), "keys in the same order"
+    again = ResultStore(own_runs).get(query(click(at, "Link"))["view"])
+    assert again == old and list(again) == list(old)
+
+
+def test_choices_without_a_key_are_another_versions():
+    document = Choices("a film", ("m",), ({"name": "planted"},)).to_document()
+    assert Choices.from_document(document) == Choices("a film", ("m",), ({"name": "planted"},))
+    with pytest.raises(KeyError):
+        Choices.from_document({key: value for key, value in document.items() if key != "device"})
 
 
 @pytest.mark.parametrize("query_, line", [

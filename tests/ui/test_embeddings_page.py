@@ -26,10 +26,12 @@ def opened() -> AppTest:
 def test_it_shows_something_real_at_once():
     at = opened()
     assert not at.exception and not at.warning
-    assert [s.value for s in at.subheader] == ["How far the words moved the text", "A map of other texts",
-                                               "The text moved where no words are", "Any sentences"]
+    assert [s.value for s in at.subheader] == ["Similarity of the original and the adversarial text",
+                                               "A map of other texts",
+                                               "Perturbed embeddings of the original",
+                                               "Similarity of any sentences"]
     table = at.dataframe[0].value
-    assert list(table["Reads the text"]) == ["MiniLM", *(catalogue.name_model(m) for m in MODELS)]
+    assert list(table["Encoder or model"]) == ["MiniLM", *(catalogue.name_model(m) for m in MODELS)]
     assert table["Similarity"].between(-1, 1).all()
     assert len(at.get("plotly_chart")) == 5
 
@@ -39,7 +41,7 @@ def test_a_larger_ball_costs_certainty():
     at.get_by_key("embeddings.radius").set_value(1.0)
     at = settle(at)
     rows = next(d.value for d in at.dataframe if "Distance" in d.value)
-    assert (rows["Is sure of the same %"] < rows["Was sure %"]).all() and (rows["Distance"] > 0).all()
+    assert (rows["Probability after %"] < rows["Probability before %"]).all() and (rows["Distance"] > 0).all()
     assert not at.text, "no model here reads words back"
 
 
@@ -60,9 +62,9 @@ def test_one_press_adds_the_models_trained_on_moved_embeddings(tmp_path, monkeyp
     at = settle(at)
     # Those trained on embeddings, and the base model that they are to be compared with.
     assert at.session_state["models"] == [MODELS[0], MODELS[2], rar]
-    assert list(at.dataframe[0].value["Reads the text"]) == ["MiniLM", "CNN · base", "MiniLM · base", "MiniLM · RAR"]
+    assert list(at.dataframe[0].value["Encoder or model"]) == ["MiniLM", "CNN · base", "MiniLM · base", "MiniLM · RAR"]
     assert not any(b.key == "embeddings.add" for b in at.button)
-    assert [t.value for t in at.text] == ["MiniLM · RAR reads there: 6 *words*"]
+    assert [t.value for t in at.text] == ["MiniLM · RAR reads the perturbed text as: 6 *words*"]
 
 
 def test_the_map_is_drawn_by_umap_where_that_is_installed(monkeypatch):

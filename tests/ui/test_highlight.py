@@ -16,10 +16,11 @@ from robust_core.types import AttackResult, Attribution, Event, Example, Step, S
 from ui.attack import cards, downloads, replay
 from ui.comparison import verdicts
 from ui.comparison.row import Row
+from ui.session.choices import Choices, Limits
 from ui.session.outcome import Outcome, Pair, from_document, to_document
 from ui.widgets import charts, highlight, phrases
 
-draw = highlight.make_strip
+draw = highlight.highlight_words
 NAMES = ("Negative", "Positive")
 CNN, LSTM = Pair("sst2/cnn/base", "textfooler"), Pair("sst2/lstm/base", "textfooler")
 TITLES = {CNN: "CNN", LSTM: "LSTM", Pair("sst2/cnn/base", ""): "CNN", Pair("sst2/lstm/base", ""): "LSTM"}
@@ -43,9 +44,8 @@ def result(status: str = "succeeded", text: str = "a clever film", perturbed: st
 
 
 def outcome(results: list[AttackResult], **changes) -> Outcome:
-    models = ["sst2/cnn/base", "sst2/lstm/base"]
-    asked = {"text": "a clever film", "label": None, "models": models, "seed": 3, "device": "cpu",
-             "attacks": [{"name": "textfooler", "max_queries": 0}]}
+    asked = Choices("a clever film", ("sst2/cnn/base", "sst2/lstm/base"), ({"name": "textfooler", "max_queries": 0},),
+                    seed=3, device="cpu")
     return Outcome("id", asked, {Pair(r.victim, r.attack["name"]): r for r in results}, **({"errors": {}} | changes))
 
 
@@ -60,7 +60,7 @@ def test_everything_typed_is_escaped():
                         "<b>", ("<i>", "<u>")),
         cards.make_card(outcome([], errors={CNN: "<script>"}), CNN, "CNN", NAMES),
         verdicts.make_verdict_table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
-                                    ("<i>", "<u>"), 0.5, 0.6),
+                                    ("<i>", "<u>"), Limits(0.5, 0.6)),
     ]
     for piece in pieces:
         tags = set(re.findall(r"<\s*/?\s*([a-zA-Z!]+)", piece))
@@ -167,21 +167,21 @@ def row(scores: list[float], other: list[float], after=(0.71, 0.29)) -> Row:
 def test_verdicts_follow_the_stated_rule():
     same, flat = row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2]), row([0, 0, 0], [1, 2, 3])
     turned = row([0.1, 0.5, 0.2], [0.5, 0.1, 0.2])
-    assert same.interpretation(0.5, 0.6) is True and same.kept is False
-    assert turned.interpretation(0.5, 0.6) is False and turned.interpretation(-1.0, 0.6) is True
-    assert flat.interpretation(0.5, 0.6) is None and "τ undefined" in verdicts.describe_agreement(flat)
+    assert same.interpretation(Limits(0.5, 0.6)) is True and same.kept is False
+    assert turned.interpretation(Limits(0.5, 0.6)) is False and turned.interpretation(Limits(-1.0, 0.6)) is True
+    assert flat.interpretation(Limits(0.5, 0.6)) is None and "τ undefined" in verdicts.describe_agreement(flat)
     assert row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2], after=(0.3, 0.7)).kept is True
-    html = verdicts.make_verdict_table([same], TITLES, NAMES, 0.5, 0.6)
+    html = verdicts.make_verdict_table([same], TITLES, NAMES, Limits(0.5, 0.6))
     assert "✗ lost" in html and "✓ kept" in html and "τ 1.00, top-5 3/3" in html
 
 
 def test_downloads_hold_everything_and_need_nothing_from_outside():
     at, lines = outcome([result()], errors={LSTM: "Damaged."}), [row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2])]
-    table = list(csv.DictReader(io.StringIO(downloads.to_csv(at, lines, NAMES, 0.5, 0.6))))
+    table = list(csv.DictReader(io.StringIO(downloads.to_csv(at, lines, NAMES, Limits(0.5, 0.6)))))
     assert [r["status"] for r in table] == ["flipped", "error"]
     assert table[0]["kendall_tau"] == "1.0000" and table[0]["swaps"] == "clever>shrewd"
     assert table[1]["error"] == "Damaged."
-    page = downloads.to_html(at, lines, TITLES, NAMES, 0.5, 0.6, ATTACKS)
+    page = downloads.to_html(at, lines, TITLES, NAMES, Limits(0.5, 0.6), ATTACKS)
     assert "a shrewd film" in re.sub(r"<[^>]+>", "", page)
     assert not re.search(r'src\s*=|href\s*=\s*"(?!#)|url\(|@import|<script', page)
     assert json.loads(downloads.to_json({"gap": math.nan, "x": [1]}))["gap"] is None
@@ -190,8 +190,9 @@ def test_downloads_hold_everything_and_need_nothing_from_outside():
 @pytest.mark.parametrize("cell", ["=1+1", "+x", "-x", "@x"])
 def test_no_cell_is_taken_for_a_formula(cell):
     at = outcome([result(text=cell, perturbed=cell, swaps=())])
-    at = dataclasses.replace(at, asked=dict(at.asked) | {"text": cell})
-    assert next(csv.DictReader(io.StringIO(downloads.to_csv(at, [], NAMES, 0.5, 0.6))))["original"] == f"'{cell}"
+    at = dataclasses.replace(at, asked=dataclasses.replace(at.asked, text=cell))
+    row = next(csv.DictReader(io.StringIO(downloads.to_csv(at, [], NAMES, Limits(0.5, 0.6)))))
+    assert row["original"] == f"'{cell}"
 
 
 def test_an_outcome_survives_being_stored():
@@ -203,7 +204,7 @@ def test_an_outcome_survives_being_stored():
 
 
 def test_the_curve_is_in_percent_and_carries_on_to_the_last_query():
-    figure = charts.make_curve([(1, 0.98), (40, 0.29)], "Positive", asked=60)
+    figure = charts.make_curve([(1, 0.98), (40, 0.29)], "Positive", queries=60)
     assert list(figure.data[0].x) == [1, 40] and list(figure.data[0].y) == pytest.approx([98, 29])
     assert list(figure.data[1].x) == [40, 60]
     assert figure.data[0].marker.color[-1] == charts.AGAINST

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from robust_core import datasets
 from robust_core.models import loading
-from ui import embeddings
+from ui.embeddings import text_map
 from ui.saliency import page as saliency
 from ui.shared import catalogue
 from ui.widgets import charts
@@ -73,17 +73,17 @@ def test_texts_of_ones_own_are_offered(known):
     assert words.selectbox(key="words.dataset").value != "mine"
     stored = stored_results(model, MODELS[0])
     assert f"--dataset mine --n 30 --seed 0 --model {model} --attack planted" in stored.code[0].value
-    assert "Left out, as their labels are others: " in page(stored)
+    assert "Left out because they have other labels: " in page(stored)
     shown = at("4_Embeddings", model)
     assert "36 texts of Mine" in page(shown)
 
 
 def test_on_the_map_no_two_classes_look_alike_nor_like_the_way():
     labels = list(datasets.describe("trec").labels)
-    figure = embeddings._make_map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
+    figure = text_map._make_map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
     *classes, way = figure.data
     assert [trace.name for trace in classes] == sorted(labels)
     looks = {(trace.marker.color, trace.marker.symbol) for trace in classes}
     assert len(looks) == 6 and way.marker.symbol not in {symbol for _, symbol in looks}
-    two = embeddings._make_map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
+    two = text_map._make_map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
     assert [(t.name, t.marker.color) for t in two[:2]] == [("negative", charts.AGAINST), ("positive", charts.FOR)]

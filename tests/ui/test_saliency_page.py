@@ -16,15 +16,17 @@ from robust_core.metrics import consistency
 from robust_core.paths import ROOT
 from robust_core.text import align, find_words
 from robust_core.types import Attribution, Example
-from ui import word_importance as words
 from ui.comparison import rows
 from ui.comparison.row import Row
 from ui.saliency import grid, stored_results
 from ui.saliency import page as saliency
 from ui.session import selection
+from ui.session.choices import Limits
 from ui.session.outcome import Pair
 from ui.shared import catalogue, loaded
 from ui.widgets import charts
+from ui.word_importance import measurement
+from ui.word_importance import page as words
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good", 1), ("a clever and good movie", 1),
          ("a good but dull movie", 0), ("a fine movie", 1), ("good", 1), ("dull", 0)]
@@ -82,7 +84,7 @@ def test_the_change_of_each_word_is_signed_and_aligned():
     assert dict(zip(["so", "a", "fine", "long"], moved.scores, strict=True)) == pytest.approx(
         {"so": 0.3, "a": 0.1, "fine": -0.3, "long": 0.0}, abs=1e-12)
     assert [(w, v) for _, w, v, _, _ in grid.pair_words([line])] == [("a", "a"), ("good", "fine"), ("long", "long")]
-    html = grid.make_grid([line], {line.pair: "CNN"}, ("Negative", "Positive"), 0.4, 0.6)
+    html = grid.make_grid([line], {line.pair: "CNN"}, ("Negative", "Positive"), Limits(0.4, 0.6))
     assert "-0.300 less for Positive" in html and "+0.300 more for Positive" in html and "film deleted" in html
     assert html.count("role=\"group\"") == 3 and "✗ lost" in html
 
@@ -94,7 +96,7 @@ def test_it_opens_with_two_texts_and_fills_the_grid():
     assert shown.count('scope="row"') == 3 and "was clever" in shown and "exceedingly" in shown
     assert "became astonishingly" in shown and "more for" in shown
     assert [h.value for h in at.subheader] == ["Most important words kept", "Each word in both texts",
-                                               "How far to trust the explanation"]
+                                               "Faithfulness: how far to trust the explanation"]
     table = at.dataframe[0].value
     assert list(table["Explanation"]) == ["Integrated gradients"] * 3
     # "clever" is all that the first double knows of this text.
@@ -117,7 +119,7 @@ def test_the_last_attack_is_there_and_any_class_and_explanation_can_be_chosen():
     at.toggle(key="trust.all").set_value(True)
     ready(at)
     table = at.dataframe[0].value
-    assert len(table) == 15 and set(table["How"]) == {"gradients", "only asks"}
+    assert len(table) == 15 and set(table["How"]) == {"gradients", "probabilities"}
     assert table.loc[table["Explanation"] == "LIME", "R²"].notna().all()
     assert table.loc[table["Explanation"] == "Shapley values", "τ of seeds"].notna().any()
 
@@ -179,7 +181,8 @@ def test_quadrants_follow_the_limits():
         import dataclasses
 
         one = dataclasses.replace(result, perturbed_label=label)
-        return stored_results.Example(MODELS[0], one, {"kendall_tau": tau, "top_k": {"5": top5}}).quadrant(0.4, 0.6)
+        example = stored_results.Example(MODELS[0], one, {"kendall_tau": tau, "top_k": {"5": top5}})
+        return example.quadrant(Limits(0.4, 0.6))
 
     assert where(0.5, 0.6) == "Only interpretation kept" and where(0.5, 0.5) == "Both lost" == where(0.3, 1.0)
     assert where(0.4, 0.6, 1) == "Both kept" and where(0.3, 0.6, 1) == "Only prediction kept"
@@ -220,8 +223,8 @@ def test_masks_are_shown_as_they_are(small, monkeypatch):
     press(ready(at), "words.run")
     assert "own word mask" in page(at) and at.dataframe[0].value["Word"][0] == "good"
     assert at.dataframe[0].value["Importance"][0] == pytest.approx(0.9)
-    key = words.make_key(MODELS[0], at.selectbox(key="words.dataset").value, 30)
-    found = words._get_kept().get(key)
+    key = measurement.make_key(MODELS[0], at.selectbox(key="words.dataset").value, 30)
+    found = measurement._get_kept().get(key)
     assert found is None or found.masks
 
 

@@ -189,7 +189,7 @@ def test_data_that_are_not_here_are_one_line(trainer, tmp_path):
 def test_a_file_becomes_a_data_set(trainer):
     at = opened()
     at.segmented_control(key="train.data").set_value("Your own file")
-    assert "15 % are held out" in page(run(at)) and button(at, "Train").disabled
+    assert "15 % of each class are held out" in page(run(at)) and button(at, "Train").disabled
     at.file_uploader(key="train.file").upload("films.csv", csv_file(), "text/csv")
     run(at)
     chosen = [at.selectbox(key=f"train.columns.films.csv.{part}").value for part in ("text", "label")]

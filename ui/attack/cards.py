@@ -11,7 +11,7 @@ from robust_core.text import Draft
 from robust_core.types import AttackResult
 from ui.session.outcome import Outcome, Pair
 from ui.widgets import highlight
-from ui.widgets.highlight import make_small, strip_line
+from ui.widgets.highlight import make_line, make_small
 from ui.widgets.phrases import describe_prediction, format_percent
 
 # Status of the engine, the word people see, and its icon's letter.
@@ -130,13 +130,13 @@ def make_card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], rem
     if pair in outcome.results:
         return top + _describe_ended(outcome.results[pair], names) + "".join(make_small(remark) for remark in remarks)
     if state == "error":
-        return top + strip_line(outcome.errors.get(pair) or outcome.trouble)
+        return top + make_line(outcome.errors.get(pair) or outcome.trouble)
     if state == "stopped":
-        return top + strip_line("Stopped before it began.")
+        return top + make_line("Stopped before it began.")
     if state == "waiting":
-        return top + strip_line("Waiting for its turn.")
+        return top + make_line("Waiting for its turn.")
     if state == "loading":
-        return top + strip_line("loading the model …")
+        return top + make_line("loading the model …")
     return top + _describe_running(outcome, outcome.latest[pair].data)
 
 
@@ -147,7 +147,7 @@ def _describe_running(outcome: Outcome, data: Mapping[str, Any]) -> str:
     # While it ranks the words an attack says so instead of naming one.
     doing = f"trying {trying}" if trying.lower() in map(str.lower, Draft.of(text).words) else trying
     what = " · ".join(part for part in (f"{int(data.get('queries', 0)):,} queries", doing) if part)
-    return highlight.make_strip(text, marks=marked, trying=trying, label="Text as it stands") + \
+    return highlight.highlight_words(text, marks=marked, trying=trying, label="Text as it stands") + \
         f'<p class="rx-small" role="status">{html.escape(what)}</p>'
 
 
@@ -158,6 +158,6 @@ def _describe_ended(result: AttackResult, names: Sequence[str]) -> str:
     if not math.isnan(result.similarity) and result.swaps:
         figures.append(f"similarity {result.similarity:.2f}")
     notes = "".join(make_small(note) for note in result.notes)
-    return (highlight.make_strip(result.perturbed, marks=marked, label="Text after the attack")
+    return (highlight.highlight_words(result.perturbed, marks=marked, label="Text after the attack")
             + (f'<p class="rx-line rx-move">{html.escape(move)}</p>' if result.status != "skipped" else "")
-            + strip_line(describe_end(result, names)) + notes + make_small(" · ".join(figures)))
+            + make_line(describe_end(result, names)) + notes + make_small(" · ".join(figures)))

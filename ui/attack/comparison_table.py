@@ -12,6 +12,7 @@ from ui.attack import downloads, permalink, transfer_fluency
 from ui.comparison import rows, verdicts
 from ui.comparison.rows import OWN, SHARED
 from ui.session import selection
+from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
 from ui.widgets import highlight, refresh
@@ -32,16 +33,12 @@ def show_comparison(now: Outcome | None) -> None:
 
     def draw() -> bool:
         lines = rows.make_rows(now)
-        st.html(
-            verdicts.make_verdict_table(
-                lines, named, names, chosen.tau_at_least, chosen.top5_at_least, rows.make_heading(now)
-            )
-        )
+        st.html(verdicts.make_verdict_table(lines, named, names, chosen.limits, rows.make_heading(now)))
         return not rows.is_complete(lines)
 
     lines = rows.make_rows(now)
     refresh.make_fragment(draw, not rows.is_complete(lines))
-    st.caption(verdicts.describe_rule(chosen.tau_at_least, chosen.top5_at_least))
+    st.caption(verdicts.describe_rule(chosen.limits))
     _draw_editor(now)
     _draw_downloads(now, named, names)
 
@@ -53,9 +50,9 @@ def is_old(now: Outcome) -> bool:
         text = check_typed(chosen.text)
     except RobustError:
         return True
-    attacks = [to_record(attack) for attack in chosen.attacks]
-    return [text, list(chosen.models), attacks, chosen.label, chosen.seed] != \
-        [now.asked[key] for key in ("text", "models", "attacks", "label", "seed")]
+    # On another device the attack finds the same.
+    return now.asked != Choices(text, chosen.models, tuple(map(to_record, chosen.attacks)), chosen.label, chosen.seed,
+                                now.asked.device)
 
 
 def _draw_sources(now: Outcome) -> None:
@@ -68,8 +65,9 @@ def _draw_sources(now: Outcome) -> None:
         st.session_state.setdefault(key, rows.choose_source(now))
         st.segmented_control("Adversarial text", [SHARED, OWN], format_func=_name_sources(now).__getitem__, key=key,
                              required=True, persist_state="session",
-                             help="One text shows what each model makes of it, whoever found it: does a change that "
-                                  "fools one model fool the others too? Each one's own shows every attack's own text.")
+                             help="One text: all models read the same adversarial text. Does a change that fools one "
+                                  "model fool the others too? Each one's own: every row shows the text that its own "
+                                  "attack found.")
         if rows.choose_source(now) == SHARED and len(donors) > 1:
             if st.session_state.get("found_on") not in donors:
                 st.session_state["found_on"] = donors[0]
@@ -102,29 +100,17 @@ def _draw_editor(now: Outcome) -> None:
 
 
 def _draw_downloads(now: Outcome, named: dict[Pair, str], names: Sequence[str]) -> None:
-    chosen = selection.read_selection()
-    limits = (chosen.tau_at_least, chosen.top5_at_least)
+    limits = selection.read_selection().limits
     with st.container(horizontal=True):
         st.button("Link", on_click=permalink.share_link, icon=":material/link:",
                   help="Store what is shown here and make a link to it.")
         # Made when pressed, so that what was still being explained when the page was drawn is inside.
-        st.download_button(
-            "JSON",
-            lambda: downloads.to_json(permalink.make_view(now)),
-            "attack.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        st.download_button(
-            "CSV",
-            lambda: downloads.to_csv(now, rows.make_rows(now), names, *limits, transfer_fluency.ask_all(now)),
-            "attack.csv",
-            "text/csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        st.download_button("HTML", lambda: downloads.to_html(now, rows.make_rows(now), named, names, *limits, ATTACKS,
+        st.download_button("JSON", lambda: downloads.to_json(permalink.make_view(now)), "attack.json",
+                           "application/json", on_click="ignore", icon=":material/download:")
+        st.download_button("CSV", lambda: downloads.to_csv(now, rows.make_rows(now), names, limits,
+                                                           transfer_fluency.ask_all(now)),
+                           "attack.csv", "text/csv", on_click="ignore", icon=":material/download:")
+        st.download_button("HTML", lambda: downloads.to_html(now, rows.make_rows(now), named, names, limits, ATTACKS,
                                                              rows.make_heading(now), transfer_fluency.ask_all(now)),
                            "attack.html", "text/html", on_click="ignore", icon=":material/download:")
     if st.session_state.get("view"):

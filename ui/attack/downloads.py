@@ -13,9 +13,10 @@ from robust_core.evaluation import fluency
 from robust_core.registry import Registry
 from robust_core.store import to_finite
 from ui.attack import cards, overview
-from ui.attack.transfer_fluency import Afterwards
+from ui.attack.transfer_fluency import TransferFluency
 from ui.comparison import verdicts
 from ui.comparison.row import Row
+from ui.session.choices import Limits
 from ui.session.outcome import Outcome, Pair
 from ui.widgets import highlight
 
@@ -31,7 +32,7 @@ h1, h2 {{ font-family: Georgia, serif; }}
   padding: 0.8rem; }}
 {style}</style></head><body>
 <h1>{title}</h1><p>{lead}</p><blockquote>{text}</blockquote>
-{matrix}<div class="cards">{cards}</div>{transfer}<p class="rx-small">{fluency}</p>
+{overview}<div class="cards">{cards}</div>{transfer}<p class="rx-small">{fluency}</p>
 <h2>Why?</h2>{legend}{table}<p class="rx-small">{rule}</p>
 </body></html>
 """
@@ -42,8 +43,8 @@ def to_json(view: Mapping[str, Any]) -> str:
     return json.dumps(to_finite(dict(view) | {"code_version": __version__}), indent=1, ensure_ascii=False) + "\n"
 
 
-def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_least: float,
-           top5_at_least: float, after: Mapping[Pair, Afterwards] = types.MappingProxyType({})) -> str:
+def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], limits: Limits,
+           after: Mapping[Pair, TransferFluency] = types.MappingProxyType({})) -> str:
     """Return a table with a line for each model under each attack."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -54,7 +55,7 @@ def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_l
     table = {row.pair: row for row in rows}
     for pair in outcome.pairs:
         result, row = outcome.results.get(pair), table.get(pair) or table.get(Pair(pair.model, ""))
-        cells: list[Any] = [*pair, outcome.asked["seed"], cards.WORDS[cards.find_status(outcome, pair)]]
+        cells: list[Any] = [*pair, outcome.asked.seed, cards.WORDS[cards.find_status(outcome, pair)]]
         if result is None:
             cells += [outcome.text, *[""] * 10]
         else:
@@ -67,13 +68,13 @@ def to_csv(outcome: Outcome, rows: Sequence[Row], names: Sequence[str], tau_at_l
             cells += [row.other if row else "", "", "", "", ""]
         else:
             cells += [row.other, row.kept, f"{row.agreement['kendall_tau']:.4f}", f"{row.agreement['top_k'][5]:.2f}",
-                      row.interpretation(tau_at_least, top5_at_least)]
-        cells += _write_afterwards(after.get(pair))
+                      row.interpretation(limits)]
+        cells += _write_transfer_fluency(after.get(pair))
         writer.writerow([_make_harmless(cell) for cell in [*cells, outcome.errors.get(pair, "")]])
     return buffer.getvalue()
 
 
-def _write_afterwards(found: Afterwards | None) -> list[str]:
+def _write_transfer_fluency(found: TransferFluency | None) -> list[str]:
     """Return pseudo-perplexities and the models that are fooled as well."""
     if found is None:
         return ["", "", ""]
@@ -81,34 +82,32 @@ def _write_afterwards(found: Afterwards | None) -> list[str]:
     return [*figures, " ".join(model for model, fooled in found.fools.items() if fooled)]
 
 
-def _make_harmless(cell: Any) -> Any:  # noqa: ANN401 (a cell may be of any plain type)
+def _make_harmless(cell: object) -> object:
     """Keep a spreadsheet from taking typed text for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell
 
 
 def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str],
-            tau_at_least: float, top5_at_least: float, attacks: Registry, heading: str = "Model",
-            after: Mapping[Pair, Afterwards] = types.MappingProxyType({})) -> str:
+            limits: Limits, attacks: Registry, heading: str = "Model",
+            after: Mapping[Pair, TransferFluency] = types.MappingProxyType({})) -> str:
     """Return one page that needs nothing from outside; everything typed is escaped."""
     settings = [f"{attacks[record['name']].title}: {', '.join(f'{k} {v}' for k, v in record.items() if k != 'name')}"
-                for record in outcome.asked["attacks"]]
+                for record in outcome.asked.attacks]
     models = [titles[Pair(model, "")] for model in outcome.models]
     title = f"{', '.join(attacks[name].title for name in outcome.attacks)} on {', '.join(models)}"
     return _PAGE.format(
         title=html.escape(title),
-        lead=html.escape(f"Seed {outcome.asked['seed']}. {'; '.join(settings)}. Code version {__version__}."),
+        lead=html.escape(f"Seed {outcome.asked.seed}. {'; '.join(settings)}. Code version {__version__}."),
         text=html.escape(outcome.text),
         style=highlight.make_style() + cards.STYLE + overview.STYLE,
-        matrix=overview.make_attack_table(outcome, titles, dict.fromkeys(outcome.models, names))
-        if len(outcome.pairs) > 1
-        else "",
+        overview=(overview.make_attack_table(outcome, titles, dict.fromkeys(outcome.models, names))
+                  if len(outcome.pairs) > 1 else ""),
         cards="".join(
             f"<div>{cards.make_card(outcome, p, titles[p], names, overview.list_remarks(after.get(p), titles))}</div>"
-            for p in outcome.pairs
-        ),
+            for p in outcome.pairs),
         transfer=overview.make_transfer_table(outcome, after, titles),
         fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",
         legend=highlight.make_legend(),
-        table=verdicts.make_verdict_table(rows, titles, names, tau_at_least, top5_at_least, heading),
-        rule=html.escape(verdicts.describe_rule(tau_at_least, top5_at_least)),
+        table=verdicts.make_verdict_table(rows, titles, names, limits, heading),
+        rule=html.escape(verdicts.describe_rule(limits)),
     )

@@ -8,9 +8,8 @@ from robust_core.errors import RobustError
 from robust_core.evaluation import fluency
 from robust_core.text import check_typed
 from ui.attack import cards, overview, transfer_fluency
-from ui.attack.transfer_fluency import Afterwards
-from ui.session import attack as running
-from ui.session import selection
+from ui.attack.transfer_fluency import TransferFluency
+from ui.session import attack, selection
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue, loaded
 from ui.widgets import charts, phrases
@@ -34,24 +33,21 @@ def show_predictions() -> None:
         st.info("Choose at least one model in the sidebar.")
         return
 
-    def answers() -> list[tuple[str, tuple[float, ...] | None, str]]:
+    def predict_all() -> list[tuple[str, tuple[float, ...] | None, str]]:
         return [(m, *loaded.predict(m, chosen.device, text)) for m in chosen.models]
 
     def draw() -> bool:
         entries, waiting = [], False
-        for model_id, proba, error in answers():
+        for model_id, proba, error in predict_all():
             name = catalogue.name_model(model_id)
             waiting = waiting or (proba is None and not error)
-            says = (
-                phrases.describe_prediction(proba, catalogue.find_labels(model_id))
-                if proba
-                else error or f"loading {name} …"
-            )
-            entries.append(("" if proba is None and not error else name, says))
+            answer = (phrases.describe_prediction(proba, catalogue.find_labels(model_id)) if proba
+                      else error or f"loading {name} …")
+            entries.append(("" if proba is None and not error else name, answer))
         st.html(cards.make_chips(entries))
         return waiting
 
-    make_fragment(draw, any(proba is None and not error for _, proba, error in answers()))
+    make_fragment(draw, any(proba is None and not error for _, proba, error in predict_all()))
 
 
 def show_attack(now: Outcome | None) -> None:
@@ -63,7 +59,7 @@ def show_attack(now: Outcome | None) -> None:
     columns = len(now.attacks) if 1 < len(now.attacks) <= _ABREAST and len(now.models) > 1 else "auto"
 
     def draw() -> bool:
-        latest = running.find_outcome() or now
+        latest = attack.find_outcome() or now
         after = transfer_fluency.ask_all(latest)
         show_summary(latest)
         many = len(latest.pairs) > _ABREAST
@@ -80,9 +76,9 @@ def show_attack(now: Outcome | None) -> None:
     make_fragment(draw, now.running or any(found.waiting for found in transfer_fluency.ask_all(now).values()))
 
 
-def _show_tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, str],
+def _show_tables(now: Outcome, after: dict[Pair, TransferFluency], named: dict[Pair, str],
                  names: dict[str, tuple[str, ...]]) -> None:
-    """Show all cards at a glance, and whose texts fool whom."""
+    """Show the overview of all cards, and which models each model's texts fool."""
     tables = [
         overview.make_attack_table(now, named, names) if len(now.pairs) > 1 else "",
         overview.make_transfer_table(now, after, named),
@@ -91,8 +87,8 @@ def _show_tables(now: Outcome, after: dict[Pair, Afterwards], named: dict[Pair, 
         st.html(table)
 
 
-def _explain_figures(now: Outcome, after: dict[Pair, Afterwards]) -> None:
-    """Say what the figures that were worked out afterwards mean, or why there are none."""
+def _explain_figures(now: Outcome, after: dict[Pair, TransferFluency]) -> None:
+    """Say what the figures on fluency mean, or why there are none."""
     if not after:
         return
     trouble = next((found.trouble for found in after.values() if found.trouble), "")
@@ -114,17 +110,17 @@ def show_summary(now: Outcome) -> None:
     head = "Attacking" if now.running else "Finished"
     if len(now.models) == 1 < len(now.attacks):
         head += f" · {catalogue.name_model(now.models[0])}"
-    st.caption(f"{head} · {now.queries:,} queries · {now.seconds:.1f} s · seed {now.asked['seed']} · "
-               f"device {loaded.find_device(now.asked['models'], now.asked['device'])}")
+    st.caption(f"{head} · {now.queries:,} queries · {now.seconds:.1f} s · seed {now.asked.seed} · "
+               f"device {loaded.find_device(now.asked.models, now.asked.device)}")
 
 
 def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str]) -> None:
     result = now.results.get(pair)
-    points, target, asked = _list_points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
+    points, target, queries = _list_points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
     with st.container():
         st.html(cards.make_card(now, pair, name, names, remarks))
         if points and (result is None or result.status != "skipped"):
-            figure = charts.make_curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, asked=asked)
+            figure = charts.make_curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, queries=queries)
             st.plotly_chart(figure, key=f"curve.{pair.model}.{pair.attack}", config=charts.CONFIG,
                             alt=f"Probability of the class against queries, {name}")
 
@@ -137,9 +133,9 @@ def _list_points(now: Outcome, pair: Pair) -> tuple[list[tuple[int, float]], int
     event = now.latest.get(pair)
     if event is None or event.kind not in ("progress", "step"):
         return [], 0, 0
-    proba, _ = loaded.predict(pair.model, now.asked["device"], now.text)
+    proba, _ = loaded.predict(pair.model, now.asked.device, now.text)
     if proba is None:
         return [], 0, 0
-    label = now.asked["label"]
+    label = now.asked.label
     target = proba.index(max(proba)) if label is None else label
     return [(0, proba[target]), *now.curves.get(pair, [])], target, int(event.data.get("queries", 0))

@@ -1,4 +1,4 @@
-"""Tables of cards at a glance: every attack on every model, and whose texts fool whom. Pure functions of results."""
+"""Overview tables: every attack on every model, and which models each model's texts fool. Pure functions."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from robust_core.attacks import ATTACKS
 from robust_core.evaluation import fluency
 from ui.attack import cards
-from ui.attack.transfer_fluency import Afterwards
+from ui.attack.transfer_fluency import TransferFluency
 from ui.session.outcome import Outcome, Pair
 from ui.widgets import phrases
 
@@ -53,31 +53,31 @@ def make_attack_table(outcome: Outcome, titles: Mapping[Pair, str], names: Mappi
         cells = "".join(f"<td>{_make_cell(outcome, Pair(model, attack), titles[Pair(model, '')], names[model])}</td>"
                         for model in outcome.models)
         body += f'<tr><th scope="row">{html.escape(ATTACKS[attack].title)}</th>{cells}</tr>'
-    caption = ("Words changed, queries, and the probability of the first class afterwards. Choose a cell to see its "
-               "card.")
+    caption = ("Words changed, queries, and the probability of the original class after the attack. Choose a cell to "
+               "see its card.")
     return _make_table("Attacks and models", caption, f'<th scope="col">Attack</th>{head}', body)
 
 
 def _make_cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -> str:
     state = cards.find_status(outcome, pair)
     result = outcome.results.get(pair)
-    word, what, said = cards.WORDS[state], "", ""
+    word, what, aloud = cards.WORDS[state], "", ""
     if result is not None and state != "skipped":
         words, label = len(result.swaps), result.reference_label
         changed = f"{words} word{'' if words == 1 else 's'}"
         after = phrases.format_percent(result.after[label])
         what = f"<span>{changed}, {after}</span><span>{result.queries:,} queries</span>"
-        said = f", {changed} changed, {result.queries:,} queries, probability of {names[label]} {after} afterwards"
+        aloud = f", {changed} changed, {result.queries:,} queries, probability of {names[label]} {after} afterwards"
     elif state == "running":
-        asked = int(outcome.latest[pair].data.get("queries", 0))
-        what, said = f"<span>{asked:,} queries</span>", f", {asked:,} queries so far"
-    label = html.escape(f"{ATTACKS[pair.attack].title} on {model}: {word}{said}. Go to the card.")
+        queries = int(outcome.latest[pair].data.get("queries", 0))
+        what, aloud = f"<span>{queries:,} queries</span>", f", {queries:,} queries so far"
+    label = html.escape(f"{ATTACKS[pair.attack].title} on {model}: {word}{aloud}. Go to the card.")
     sign = f"{_SIGNS[state]} " if state in _SIGNS else ""
     link = f'href="#{cards.make_anchor(pair)}" aria-label="{label}"'
     return f'<a class="rx-cell {state}" {link}><b>{sign}{word}</b>{what}</a>'
 
 
-def make_transfer_table(outcome: Outcome, after: Mapping[Pair, Afterwards], titles: Mapping[Pair, str]) -> str:
+def make_transfer_table(outcome: Outcome, after: Mapping[Pair, TransferFluency], titles: Mapping[Pair, str]) -> str:
     """Return how many of the texts that flip one model fool each other one; empty where there is nothing to tell."""
     sources = [m for m in outcome.models if any(p.model == m and found.fools for p, found in after.items())]
     if not sources:
@@ -91,25 +91,24 @@ def make_transfer_table(outcome: Outcome, after: Mapping[Pair, Afterwards], titl
             f"<td>{_describe_share(source, model, list(texts.values()), titles)}</td>" for model in outcome.models
         )
         body += f'<tr><th scope="row">{html.escape(titles[Pair(source, "")])}</th>{cells}</tr>'
-    caption = "Transfer: how many of the different texts that flip the model of the line change what another one says."
+    caption = "Transfer: how many of the texts that flip the model in the row flip each other model too."
     return _make_table("Transfer between models", caption, f'<th scope="col">Texts found on</th>{head}', body)
 
 
-def _describe_share(
-    source: str, model: str, judged: Sequence[Mapping[str, bool | None]], titles: Mapping[Pair, str]
-) -> str:
+def _describe_share(source: str, model: str, judged: Sequence[Mapping[str, bool | None]],
+                    titles: Mapping[Pair, str]) -> str:
     if model == source:
         return f'<div class="rx-cell"><b>itself</b><span>{_count_texts(len(judged))}</span></div>'
-    said = [fools[model] for fools in judged if model in fools]
-    if not said:
+    answers = [fools[model] for fools in judged if model in fools]
+    if not answers:
         return '<div class="rx-cell"><b>–</b><span>cannot tell</span></div>'
-    if None in said:
-        return '<div class="rx-cell"><b>judging …</b></div>'
-    fooled = sum(map(bool, said))
-    label = html.escape(f"{fooled} of {_count_texts(len(said))} found on {titles[Pair(source, '')]} fool "
+    if None in answers:
+        return '<div class="rx-cell"><b>testing …</b></div>'
+    fooled = sum(map(bool, answers))
+    label = html.escape(f"{fooled} of {_count_texts(len(answers))} found on {titles[Pair(source, '')]} fool "
                         f"{titles[Pair(model, '')]}")
     return (f'<div class="rx-cell {"fooled" if fooled else "unmoved"}" role="img" aria-label="{label}">'
-            f'<b>{"✗" if fooled else "✓"} {fooled} of {len(said)}</b><span>{"fooled" if fooled else "not fooled"}'
+            f'<b>{"✗" if fooled else "✓"} {fooled} of {len(answers)}</b><span>{"fooled" if fooled else "not fooled"}'
             "</span></div>")
 
 
@@ -128,20 +127,21 @@ def _keep_whole(name: str) -> str:
     return name.replace(" ", "\u00a0")
 
 
-def list_remarks(found: Afterwards | None, titles: Mapping[Pair, str]) -> list[str]:
+def list_remarks(found: TransferFluency | None, titles: Mapping[Pair, str]) -> list[str]:
     """Say on a card whom else its text fools and how fluent it is."""
     if found is None:
         return []
-    said = []
+    remarks = []
     if found.fools:
         also = [_keep_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled]
         held = [_keep_whole(titles[Pair(m, "")]) for m, fooled in found.fools.items() if fooled is False]
-        said.append("Judging by the other models …" if None in found.fools.values() else
-                    " ".join(part for part in (f"Also fools {', '.join(also)}." if also else "",
-                                               f"Does not fool {', '.join(held)}." if held else "") if part))
+        remarks.append("Testing the text on the other models …" if None in found.fools.values() else
+                       " ".join(part for part in (f"Also fools {', '.join(also)}." if also else "",
+                                                  f"Does not fool {', '.join(held)}." if held else "") if part))
     if found.perplexity is not None:
         before, after = found.perplexity
-        said.append(f"{fluency.compare_perplexities(before, after)} (pseudo-perplexity {before:,.0f} → {after:,.0f})")
+        remarks.append(f"{fluency.compare_perplexities(before, after)} "
+                       f"(pseudo-perplexity {before:,.0f} → {after:,.0f})")
     elif not found.trouble:
-        said.append("Measuring fluency …")
-    return said
+        remarks.append("Measuring fluency …")
+    return remarks

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -13,10 +14,11 @@ from robust_core.errors import BadInput, RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from robust_core.types import Attribution, Span
-from ui.attack import permalink, replay, transfer_fluency
+from ui.attack import replay, transfer_fluency
+from ui.attack.transfer_fluency import TransferFluency
 from ui.comparison import rows
-from ui.session import attack as running
-from ui.session import selection
+from ui.comparison.row import Row
+from ui.session import attack, selection
 from ui.session.outcome import VERSION, Outcome, Pair, from_document, to_document
 from ui.shared import catalogue, loaded
 from ui.widgets import forms
@@ -28,48 +30,39 @@ _UNDEFINED = ("gap", "total", "fit")
 def make_view(outcome: Outcome) -> dict[str, Any]:
     """Write everything a permalink brings back: choices, results, and what was computed for the table."""
     chosen = selection.read_selection()
-    lines = rows.make_rows(outcome)
-    attributions = [
-        dataclasses.asdict(a)
-        | {
-            "model": row.pair.model,
-            "fingerprint": catalogue.fingerprint_model(row.pair.model),
-            **{name: None for name in _UNDEFINED if math.isnan(getattr(a, name))},
-        }
-        for row in lines
-        for a in (row.explained, row.explained_other)
-        if a is not None
-    ]
-    probabilities = [
-        {
-            "model": row.pair.model,
-            "fingerprint": catalogue.fingerprint_model(row.pair.model),
-            "text": text,
-            "proba": proba,
-        }
-        for row in lines
-        for text, proba in ((row.original, row.before), (row.other, row.after))
-        if proba
-    ]
-    worked_out = transfer_fluency.ask_all(outcome)
-    probabilities += [
-        {"model": model, "fingerprint": catalogue.fingerprint_model(model), "text": text, "proba": proba}
-        for pair, found in worked_out.items() for model in found.fools
-        for text in (outcome.text, outcome.results[pair].perturbed)
-        for proba, _ in [loaded.judge(model, outcome.asked["device"], text)] if proba]
-    perplexities = {text: value for pair, found in worked_out.items() if found.perplexity is not None
-                    for text, value in zip((outcome.text, outcome.results[pair].perturbed), found.perplexity,
-                                           strict=True) if math.isfinite(value)}
+    lines, found = rows.make_rows(outcome), transfer_fluency.ask_all(outcome)
     return {
         "text": chosen.text, "models": list(chosen.models), "seed": chosen.seed,
         "label": selection.NO_LABEL if chosen.label is None else chosen.label,
-        "attacks": [to_record(attack) for attack in chosen.attacks], "explainer": to_record(chosen.explainer),
-        "tau_at_least": chosen.tau_at_least, "top5_at_least": chosen.top5_at_least,
+        "attacks": [to_record(method) for method in chosen.attacks], "explainer": to_record(chosen.explainer),
+        **chosen.limits._asdict(),
         "source": rows.choose_source(outcome), "found_on": st.session_state.get("found_on"),
         "adversarial": st.session_state.get("adversarial"), "outcome": to_document(outcome),
-        "attributions": attributions, "probabilities": probabilities, "perplexities": perplexities,
+        "attributions": [_write_attribution(row.pair.model, a) for row in lines
+                         for a in (row.explained, row.explained_other) if a is not None],
+        "probabilities": _write_probabilities(outcome, lines, found),
+        "perplexities": {text: value for pair, each in found.items() if each.perplexity is not None
+                         for text, value in zip((outcome.text, outcome.results[pair].perturbed), each.perplexity,
+                                                strict=True) if math.isfinite(value)},
         "replay": replay.find_place(outcome),
     }
+
+
+def _write_attribution(model: str, attribution: Attribution) -> dict[str, Any]:
+    values = dataclasses.asdict(attribution)
+    return values | {"model": model, "fingerprint": catalogue.fingerprint_model(model),
+                     **{name: None for name in _UNDEFINED if math.isnan(values[name])}}
+
+
+def _write_probabilities(outcome: Outcome, lines: Sequence[Row], found: Mapping[Pair, TransferFluency]
+                         ) -> list[dict[str, Any]]:
+    """Return what each model says of the texts of its line, and of the texts found on the other models."""
+    known = [(row.pair.model, text, proba) for row in lines
+             for text, proba in ((row.original, row.before), (row.other, row.after))]
+    known += [(model, text, loaded.judge(model, outcome.asked.device, text)[0]) for pair, each in found.items()
+              for model in each.fools for text in (outcome.text, outcome.results[pair].perturbed)]
+    return [{"model": model, "fingerprint": catalogue.fingerprint_model(model), "text": text, "proba": proba}
+            for model, text, proba in known if proba]
 
 
 def restore(token: str) -> None:
@@ -85,20 +78,7 @@ def restore(token: str) -> None:
         outcome = from_document(document["outcome"])
         if not set(outcome.attacks) <= set(ATTACKS):
             raise KeyError("attacks")
-        device = outcome.asked["device"]
-        for kept in document["attributions"]:
-            values = dict(kept)
-            model_id, print_ = values.pop("model"), values.pop("fingerprint")
-            values["spans"] = tuple(Span(*span) for span in values["spans"])
-            values["scores"] = tuple(values["scores"])
-            values |= {name: math.nan for name in _UNDEFINED if values.get(name) is None}
-            attribution = Attribution(**values)
-            key = (attribution.text, attribution.target, json.dumps(attribution.method, sort_keys=True))
-            loaded.get_explanations().put(attribution, model_id, print_, device, *key)
-        for kept in document["probabilities"]:
-            loaded.remember(tuple(kept["proba"]), kept["model"], kept["fingerprint"], device, kept["text"])
-        for text, value in document["perplexities"].items():
-            loaded._get_perplexities().put(float(value), device, text)
+        _keep_computed(document, outcome.asked.device)
         replay.restore_place(outcome, document["replay"])
         for key in ("text", "models", "label", "seed", "tau_at_least", "top5_at_least"):
             st.session_state[key] = document[key]
@@ -115,13 +95,30 @@ def restore(token: str) -> None:
         raise BadInput("This link was made by another version of the program and cannot be shown.") from None
 
 
+def _keep_computed(document: Mapping[str, Any], device: str) -> None:
+    """Put a view's attributions, probabilities and perplexities where a page looks before it computes them."""
+    for kept in document["attributions"]:
+        values = dict(kept)
+        model, fingerprint = values.pop("model"), values.pop("fingerprint")
+        values["spans"] = tuple(Span(*span) for span in values["spans"])
+        values["scores"] = tuple(values["scores"])
+        values |= {name: math.nan for name in _UNDEFINED if values.get(name) is None}
+        attribution = Attribution(**values)
+        key = (attribution.text, attribution.target, json.dumps(attribution.method, sort_keys=True))
+        loaded.get_explanations().put(attribution, model, fingerprint, device, *key)
+    for kept in document["probabilities"]:
+        loaded.remember(tuple(kept["proba"]), kept["model"], kept["fingerprint"], device, kept["text"])
+    for text, value in document["perplexities"].items():
+        loaded.get_perplexities().put(float(value), device, text)
+
+
 def share_link() -> None:
     """Store what is shown and make the address a permalink to it."""
-    present = running.find_outcome()
+    present = attack.find_outcome()
     if present is None:
         return
     try:
-        st.session_state["view"] = loaded.open_store().put(permalink.make_view(present))
+        st.session_state["view"] = loaded.open_store().put(make_view(present))
         st.session_state["view_of"] = name_shown()
     except RobustError as error:
         selection.notify(str(error))

@@ -1,4 +1,4 @@
-"""A finished search, step by step: the text as it stood, where the probability was, what was tried."""
+"""A finished attack, step by step: the text, the probability of its class, and what was tried."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -37,16 +37,9 @@ class Frame(NamedTuple):
 def make_frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
     """Return a result's frames: the original text, then one for each step."""
     label, text = result.reference_label, result.example.text
-    asked = result.curve[0][0] if result.curve else 0
-    found = [
-        Frame(
-            text,
-            asked,
-            result.before[label],
-            "",
-            f"The original text: {phrases.describe_prediction(result.before, names)}.",
-        )
-    ]
+    queries = result.curve[0][0] if result.curve else 0
+    found = [Frame(text, queries, result.before[label], "",
+                   f"The original text: {phrases.describe_prediction(result.before, names)}.")]
     for step in result.steps:
         line = _describe_step(step, found[-1], names[label])
         text = step.text or text
@@ -85,7 +78,7 @@ def draw_frame(found: Sequence[Frame], at: int, result: AttackResult, names: Seq
     frame = found[at]
     marked = highlight.mark_changes(result.example.text, frame.text)[1]
     lines = [frame.line] + ([cards.describe_end(result, names)] if at == len(found) - 1 else [])
-    return (highlight.make_strip(frame.text, marks=marked, trying=frame.trying, label=f"Text at step {at}")
+    return (highlight.highlight_words(frame.text, marks=marked, trying=frame.trying, label=f"Text at step {at}")
             + f'<div role="status">{"".join(f"<p class=rx-line>{html.escape(line)}</p>" for line in lines)}</div>')
 
 
@@ -123,7 +116,7 @@ def _draw_replay(now: Outcome) -> None:
         st.html(draw_frame(found, at, result, names))
     with figure:
         label = names[result.reference_label]
-        drawn = charts.make_curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, asked=result.queries,
+        drawn = charts.make_curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, queries=result.queries,
                                   at=(found[at].queries, found[at].proba))
         st.plotly_chart(
             drawn,

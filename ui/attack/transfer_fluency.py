@@ -1,14 +1,14 @@
-"""What is worked out once an attack is over: whether a text fools the other models as well, and how fluent it is."""
+"""Transfer and fluency of what an attack found: does a text fool the other models too, and how fluent is it?"""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ui.session.outcome import Outcome, Pair
 from ui.shared import catalogue, loaded
 
 
-class Afterwards(NamedTuple):
-    """What is known of one changed text so far.
+class TransferFluency(NamedTuple):
+    """Transfer and fluency of one changed text, as far as they are known.
 
     Attributes:
         fools: For each other model whether the text changes what it says; None while it has not said so.
@@ -26,16 +26,13 @@ class Afterwards(NamedTuple):
         return None in self.fools.values() or (self.perplexity is None and not self.trouble)
 
 
-def ask_all(outcome: Outcome) -> dict[Pair, Afterwards]:
-    """Return what is known of every changed text; the working out starts unless it has. Nothing while it is running."""
+def ask_all(outcome: Outcome) -> dict[Pair, TransferFluency]:
+    """Return what is known of every changed text and begin to work out the rest; empty while an attack is running."""
     donors = [] if outcome.running else outcome.donors()
     labels = {model: catalogue.find_labels(model) for model in outcome.models} if donors else {}
-    return {
-        pair: _ask_one(
-            outcome, pair, [m for m in outcome.models if m != pair.model and labels[m] == labels[pair.model]]
-        )
-        for pair in donors
-    }
+    return {pair: _ask_one(outcome, pair, [m for m in outcome.models
+                                           if m != pair.model and labels[m] == labels[pair.model]])
+            for pair in donors}
 
 
 def is_flipped(outcome: Outcome, pair: Pair) -> bool:
@@ -44,27 +41,27 @@ def is_flipped(outcome: Outcome, pair: Pair) -> bool:
     return result.status == "succeeded" and result.perturbed_label != result.reference_label
 
 
-def _ask_one(outcome: Outcome, pair: Pair, others: Sequence[str]) -> Afterwards:
-    device, text = outcome.asked["device"], outcome.results[pair].perturbed
+def _ask_one(outcome: Outcome, pair: Pair, others: Sequence[str]) -> TransferFluency:
+    device, text = outcome.asked.device, outcome.results[pair].perturbed
     judged = {m: _ask_fooled(outcome, m, text) for m in others} if is_flipped(outcome, pair) else {}
-    fools = {m: fooled for m, fooled in judged.items() if fooled != "error"}
+    fools = {m: fooled for m, fooled in judged.items() if not isinstance(fooled, str)}
     before, trouble = loaded.ask_perplexity(device, outcome.text)
     after, also = loaded.ask_perplexity(device, text)
     both = None if before is None or after is None else (before, after)
-    return Afterwards(fools, both, trouble or also)  # type: ignore[arg-type]
+    return TransferFluency(fools, both, trouble or also)
 
 
-def _ask_fooled(outcome: Outcome, model: str, text: str) -> bool | str | None:
+def _ask_fooled(outcome: Outcome, model: str, text: str) -> bool | Literal["error"] | None:
     """Return whether a model that was right about the original is wrong about a text; "error" where nobody can say.
 
     Without a true label a model is right about the original whatever it says.
     """
-    device = outcome.asked["device"]
+    device = outcome.asked.device
     (before, wrong), (after, wrong_too) = (loaded.judge(model, device, each) for each in (outcome.text, text))
     if wrong or wrong_too:
         return "error"
     if before is None or after is None:
         return None
-    said, says = (proba.index(max(proba)) for proba in (before, after))
-    label = outcome.asked["label"]
-    return "error" if label not in (None, said) else says != said
+    first, last = (proba.index(max(proba)) for proba in (before, after))
+    label = outcome.asked.label
+    return "error" if label not in (None, first) else last != first

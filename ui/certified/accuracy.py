@@ -41,8 +41,8 @@ def draw_curves() -> None:
     votes = f"; the randomised ones count {samples:,} votes" if samples else " and count the same number of votes"
     st.plotly_chart(make_curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
     st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
-               f"one standard error. The three methods train networks of one size{votes}. "
-               "Where a curve runs flat near chance, wide cells leave one answer for everything. "
+               f"one standard error. The three methods train networks of the same size{votes}. "
+               "Where a curve stays flat near chance, the cells are so wide that all inputs get the same answer. "
                f"`{claim['command']}`")
 
 
@@ -57,11 +57,11 @@ def make_curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
             "error_y": {"type": "data", "array": [100 * (row["value_se"] or 0) for row in rows], "thickness": 1},
             "line": {"dash": _DASHES[method], "width": 2.5, "color": colour},
             "customdata": [[row["scale"], 100 * row["clean_accuracy"]] for row in rows],
-            "hovertemplate": "radius %{x:g}: %{y:.1f} %<br>Λ %{customdata[0]:g}, right without a radius "
+            "hovertemplate": "radius %{x:g}: %{y:.1f} %<br>Λ %{customdata[0]:g}, clean accuracy "
                              "%{customdata[1]:.1f} %"})
     return charts.make_curve_figure(traces, {
         "height": 320, "margin": {"l": 4, "r": 8, "t": 6, "b": 4}, "hovermode": "closest",
         "xaxis": {"title": {"text": "L1 radius (coordinates from 0 to 1)", "standoff": 4}, "automargin": True,
                   "rangemode": "tozero"},
-        "yaxis": {"title": {"text": "right and certified (%)", "standoff": 12}, "range": [0, 100], "automargin": True},
+        "yaxis": {"title": {"text": "certified accuracy (%)", "standoff": 12}, "range": [0, 100], "automargin": True},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}})

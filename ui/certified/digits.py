@@ -2,7 +2,6 @@
 
 import base64
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -11,12 +10,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from robust_core.certify import SMOOTHERS, images
 from robust_core.certify.theorem import count_evaluations, split_inputs
 from robust_core.errors import BadInput, RobustError
-from ui.widgets import charts
-
-if TYPE_CHECKING:
-
-    pass
 from ui.certified.text import load_model, make_vote_bars, read_cards
+from ui.widgets import charts
 
 _GRID = (4, 10)
 _SPLITS = 6
@@ -53,9 +48,9 @@ def draw_digit() -> None:
     st.image([_enlarge(picked / levels), *(_enlarge(b) for b in blurred)], width=88, caption=[
         "the digit", *(f"split {j + 1}: {loaded.labels[a]}" for j, a in zip(offsets, answers, strict=True))])
     st.plotly_chart(make_vote_bars([rows]), config=charts.CONFIG, key="certified.digit_votes")
-    st.caption(f"{len(offsets)} of the {count} splits. Each pixel's line is cut at a fixed place plus the split's "
-               "number; the network sees the middle of the piece that holds the pixel. A cut beyond the range leaves "
-               "plain grey.")
+    st.caption(f"{len(offsets)} of the {count} splits. Each pixel's range of values is cut at a place of its own, "
+               "moved on by the number of the split; the network sees the middle of the piece in which the value lies. "
+               "Where the cut falls outside the range, it sees plain grey.")
 
 
 def _pick_digit(levels: int) -> np.ndarray:

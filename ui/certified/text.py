@@ -15,6 +15,7 @@ from ui.widgets import charts
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+    from streamlit.elements.lib.column_types import ColumnConfig
 
     from robust_core.certify.base_classifiers import SmoothedCard, SmoothedModel
 
@@ -99,7 +100,7 @@ def draw_text(card: "SmoothedCard", text: str, method: str, scale: float) -> Non
                "than chance, a large radius says only that it gives the same answer to everything.")
 
 
-def _format_number(format_: str, help_: str) -> Any:  # noqa: ANN401 (Streamlit's class is not public)
+def _format_number(format_: str, help_: str) -> "ColumnConfig":
     return st.column_config.NumberColumn(format=format_, help=help_)
 
 

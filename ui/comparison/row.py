@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from robust_core.types import Attribution
+from ui.session.choices import Limits
 from ui.session.outcome import Pair
 
 
@@ -37,8 +38,8 @@ class Row:
         reference = self.target if self.reference is None else self.reference
         return None if self.after is None else self.after.index(max(self.after)) == reference
 
-    def interpretation(self, tau_at_least: float, top5_at_least: float) -> bool | None:
+    def interpretation(self, limits: Limits) -> bool | None:
         """Whether the interpretation is kept; None while it is unknown or undefined."""
         if self.agreement is None or math.isnan(self.agreement["kendall_tau"]):
             return None
-        return self.agreement["kendall_tau"] >= tau_at_least and self.agreement["top_k"][5] >= top5_at_least
+        return limits.hold(self.agreement["kendall_tau"], self.agreement["top_k"][5])

@@ -83,13 +83,13 @@ def make_rows(outcome: Outcome, target: int | None = None) -> list[Row]:
     else:
         text = find_shared_text(outcome)
         texts = {Pair(pair.model, ""): text for pair in usable}
-    return [make_row(pair, outcome.text, other, outcome.asked["device"], _find_reference(outcome, pair.model), target)
+    return [make_row(pair, outcome.text, other, outcome.asked.device, _find_reference(outcome, pair.model), target)
             for pair, other in texts.items()]
 
 
 def _find_reference(outcome: Outcome, model_id: str) -> int | None:
     found = next((r.reference_label for p, r in outcome.results.items() if p.model == model_id), None)
-    return outcome.asked["label"] if found is None else found
+    return outcome.asked.label if found is None else found
 
 
 def make_row(pair: Pair, text: str, other: str, device: str, reference: int | None = None,

@@ -5,36 +5,36 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ui.comparison.row import Row
+from ui.session.choices import Limits
 from ui.session.outcome import Pair
-from ui.widgets import highlight
-from ui.widgets.highlight import make_small, strip_line
-from ui.widgets.phrases import describe_prediction as says
+from ui.widgets import highlight, phrases
+from ui.widgets.highlight import make_line, make_small
 from ui.widgets.phrases import format_percent
 
 
-def make_verdict_table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
-                       top5_at_least: float, heading: str = "Model") -> str:
+def make_verdict_table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], limits: Limits,
+                       heading: str = "Model") -> str:
     """Return the table of both texts: words coloured by importance, and the two verdicts; `heading` names the rows."""
-    body = "".join(_make_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
+    body = "".join(_make_row(row, titles[row.pair], names, limits) for row in rows)
     return (f'<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="narrow" scope="col">{heading}</th>'
             '<th scope="col">Original</th><th scope="col">Adversarial</th>'
             '<th class="verdict" scope="col">Prediction</th><th class="verdict" scope="col">Interpretation</th>'
             f"</tr></thead><tbody>{body}</tbody></table></div>")
 
 
-def _make_row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_at_least: float) -> str:
+def _make_row(row: Row, title: str, names: Sequence[str], limits: Limits) -> str:
     marked, marked_other = highlight.mark_changes(row.original, row.other)
     scale = highlight.find_strongest([row.explained, row.explained_other])
     target = names[row.target]
     texts = [
-        highlight.make_strip(text, attribution, strongest=scale, marks=m, readable=readable, target=target,
+        highlight.highlight_words(text, attribution, strongest=scale, marks=m, readable=readable, target=target,
                              label=f"{what} text, importance for {target}: {title}")
         for what, text, attribution, m, readable in (
             ("Original", row.original, row.explained, marked, row.readable),
             ("Adversarial", row.other, row.explained_other, marked_other, row.readable_other))
     ]
     cells = [("Original", texts[0]), ("Adversarial", texts[1]), ("Prediction", describe_prediction(row, names)),
-             ("Interpretation", describe_interpretation(row, tau_at_least, top5_at_least))]
+             ("Interpretation", describe_interpretation(row, limits))]
     return (f'<tr><th scope="row">{html.escape(title)}</th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")
 
@@ -42,18 +42,18 @@ def _make_row(row: Row, title: str, names: Sequence[str], tau_at_least: float, t
 def describe_prediction(row: Row, names: Sequence[str]) -> str:
     """Return whether the prediction on the other text is still the reference label, and both predictions."""
     if row.error:
-        return strip_line(row.error)
+        return make_line(row.error)
     if row.after is None or row.before is None:
         return make_small("loading the model …")
-    moved = f"{says(row.before, names)} → {says(row.after, names)}"
+    moved = f"{phrases.describe_prediction(row.before, names)} → {phrases.describe_prediction(row.after, names)}"
     return _make_verdict(bool(row.kept), "ok", "lost") + make_small(moved)
 
 
-def describe_interpretation(row: Row, tau_at_least: float, top5_at_least: float) -> str:
+def describe_interpretation(row: Row, limits: Limits) -> str:
     """Return whether the interpretation is kept, and the figures that say so."""
     if row.agreement is None:
         return "" if row.error else make_small("explaining …")
-    kept = row.interpretation(tau_at_least, top5_at_least)
+    kept = row.interpretation(limits)
     figures = f"{describe_agreement(row)}; by chance {format_percent(row.agreement['top_k_random'][5])} of the top five"
     verdict = '<span class="rx-badge">– undefined</span>' if kept is None else _make_verdict(kept, "kept", "lost")
     return f'<div title="{html.escape(figures)}">{verdict}{make_small(describe_agreement(row))}</div>'
@@ -73,10 +73,11 @@ def _make_verdict(good: bool, yes: str, no: str) -> str:
     return (f'<span class="rx-badge kept">✓ {yes}</span>' if good else f'<span class="rx-badge lost">✗ {no}</span>')
 
 
-def describe_rule(tau_at_least: float, top5_at_least: float) -> str:
+def describe_rule(limits: Limits) -> str:
     """State when an interpretation counts as kept."""
     return (
         f"Prediction is ok when the class is still the one the attack set out to change. Interpretation is kept "
-        f"when Kendall's τ of the word importances is at least {tau_at_least:.2f} and at least "
-        f"{format_percent(top5_at_least)} of the five most important words stay the same (adjustable in the sidebar)."
+        f"when Kendall's τ of the word importances is at least {limits.tau_at_least:.2f} and at least "
+        f"{format_percent(limits.top5_at_least)} of the five most important words stay the same (adjustable in the "
+        "sidebar)."
     )

@@ -85,10 +85,10 @@ def _read_claims(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Sequence[F
     for claim in read_claims([path for path, _ in files], skip_damaged=True):
         try:
             for model, figure in _make_figure(claim):
-                asked = (figure.metric, figure.dataset, figure.split, figure.under, figure.explain)
+                question = (figure.metric, figure.dataset, figure.split, figure.under, figure.explain)
                 known = found.setdefault(model, {})
-                if asked not in known or known[asked].n < figure.n:
-                    known[asked] = figure
+                if question not in known or known[question].n < figure.n:
+                    known[question] = figure
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return {model: list(figures.values()) for model, figures in found.items()}
@@ -102,9 +102,9 @@ def _make_figure(claim: Claim) -> Iterator[tuple[str, Figure]]:
         rows = [{"model": details["model"], "n": claim["n"], metric: claim["value"],
                  f"{metric}_se": claim.get("value_se")}]
     for row in rows:
-        said = {**details, **row}
+        about = {**details, **row}
         error = row.get(f"{metric}_se")
         yield row["model"], Figure(
             metric, float(row[metric]), math.nan if error is None else float(error), int(row["n"]),
-            said.get("dataset") or "", said.get("split") or "", said.get("attack") or "", said.get("explain") or "",
-            float(said.get("radius", math.nan)), claim.get("command", ""))
+            about.get("dataset") or "", about.get("split") or "", about.get("attack") or "", about.get("explain") or "",
+            float(about.get("radius", math.nan)), claim.get("command", ""))

@@ -1,1 +1,1 @@
-"""The Saliency page: heat strips of both texts, faithfulness, stored results."""
+"""The Saliency page: both texts highlighted side by side, faithfulness, stored results."""

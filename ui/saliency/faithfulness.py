@@ -1,4 +1,4 @@
-"""How far to trust an explanation: the faithfulness of each, measured on the text at hand."""
+"""Faithfulness: how far an explanation can be trusted, measured on the text at hand."""
 
 import json
 import math
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from robust_core.explainers import EXPLAINERS
+from robust_core.explainers.base import Explainer
 from robust_core.explainers.faithfulness import measure_faithfulness, measure_repeatability
 from robust_core.registry import from_record, to_record
 from ui.comparison.row import Row
@@ -46,61 +47,56 @@ class FaithfulnessRow(NamedTuple):
 
 
 @st.cache_resource(show_spinner=False)
-def _get_cache() -> BackgroundCache:
+def _get_cache() -> BackgroundCache[FaithfulnessRow]:
     return BackgroundCache(_measure_one, _ROOM)
 
 
-def _measure_one(model_id: str, print_: str, device: str, text: str, target: int, record: str) -> FaithfulnessRow:
-    model = loaded.get_models().ask(model_id, print_, device).result()
+def _measure_one(model_id: str, fingerprint: str, device: str, text: str, target: int, record: str) -> FaithfulnessRow:
+    model = loaded.get_models().ask(model_id, fingerprint, device).result()
     started = time.perf_counter()
     [found] = from_record(EXPLAINERS, json.loads(record)).explain(model, [text], [target])
     seconds = time.perf_counter() - started
-    return FaithfulnessRow(
-        measure_faithfulness(model, found), found.fit, found.gap, *measure_repeatability(model, found), seconds
-    )
+    return FaithfulnessRow(measure_faithfulness(model, found), found.fit, found.gap,
+                           *measure_repeatability(model, found), seconds)
 
 
-def show_faithfulness(lines: Sequence[Row], named: dict[Any, str]) -> None:
+def show_faithfulness(lines: Sequence[Row]) -> None:
     """Draw the table of the chosen explanation on each model, or of all of them."""
-    st.subheader("How far to trust the explanation")
+    st.subheader("Faithfulness: how far to trust the explanation")
     everyone = st.toggle("All explanations", key="trust.all", persist_state="session",
                          help="Measures every explanation on each model; this takes some seconds.")
     chosen = selection.read_selection()
-    methods = [EXPLAINERS[name]() for name in EXPLAINERS if name != chosen.explainer.name] if everyone else []
+    others = [name for name in EXPLAINERS if name != chosen.explainer.name] if everyone else []
+    methods: list[Explainer] = [chosen.explainer, *(EXPLAINERS[name]() for name in others)]
     models = {line.pair.model: line for line in lines if not line.error}
 
-    def measured() -> tuple[list[dict[str, Any]], int]:
+    def look_up() -> tuple[list[dict[str, Any]], int]:
         rows, waiting = [], 0
         for line in models.values():
-            for method in [chosen.explainer, *methods]:
-                key = (
-                    line.pair.model,
-                    catalogue.fingerprint_model(line.pair.model),
-                    chosen.device,
-                    line.original,
-                    line.target,
-                    json.dumps(to_record(method), sort_keys=True),
-                )
-                value, error = _get_cache().peek(*key)
+            for method in methods:
+                value, error = _get_cache().peek(
+                    line.pair.model, catalogue.fingerprint_model(line.pair.model), chosen.device, line.original,
+                    line.target, json.dumps(to_record(method), sort_keys=True))
                 waiting += value is None and not error
                 rows.append(_make_row(catalogue.name_model(line.pair.model), method, value, error))
         return rows, waiting
 
     def draw() -> bool:
-        rows, waiting = measured()
+        rows, waiting = look_up()
         st.dataframe(_make_frame(rows), hide_index=True, column_config=_configure_columns(), placeholder="–")
         if waiting:
             st.caption(f"measuring: {waiting} to go …")
         return bool(waiting)
 
-    refresh.make_fragment(draw, bool(measured()[1]))
-    st.caption("Measured on the original text. The first 1, 5, 10, 20 and 50 % of the words are taken away "
-               "(comprehensiveness) or left alone (sufficiency), and the probability of the class falls by so much on "
-               "average. A faithful explanation is far above random orders in the first and far below in the second.")
+    refresh.make_fragment(draw, bool(look_up()[1]))
+    st.caption("Measured on the original text. The most important 1, 5, 10, 20 and 50 % of the words are removed "
+               "(comprehensiveness) or kept alone (sufficiency); shown is by how much the probability of the class "
+               "falls on average. In a faithful explanation comprehensiveness is far above that of random orders of "
+               "the words, and sufficiency far below.")
 
 
-def _make_row(model: str, method: Any, value: FaithfulnessRow | None, error: str) -> dict[str, Any]:  # noqa: ANN401
-    kind = "gradients" if method.white_box else "only asks"
+def _make_row(model: str, method: Explainer, value: FaithfulnessRow | None, error: str) -> dict[str, Any]:
+    kind = "gradients" if method.white_box else "probabilities"
     row: dict[str, Any] = {"Model": model, "Explanation": method.title, "How": error or kind}
     if value is None:
         return row
@@ -127,9 +123,9 @@ def _make_frame(rows: list[dict[str, Any]]) -> "DataFrame":
 
 
 _FIGURES = {
-    "Comprehensiveness": ("%.1f", "Points of probability lost without the words put first; higher is better."),
+    "Comprehensiveness": ("%.1f", "Points of probability lost without the most important words; higher is better."),
     "random": ("%.1f", "The same for random orders of the words."),
-    "Sufficiency": ("%.1f", "Points of probability lost with only the words put first; lower is better."),
+    "Sufficiency": ("%.1f", "Points of probability lost with only the most important words; lower is better."),
     "random ": ("%.1f", "The same for random orders of the words."),
     "R²": ("%.2f", "How well LIME's linear model imitates the classifier."),
     "Gap": ("%.2f", "Points by which the scores miss the change in probability that they should add up to."),

@@ -8,6 +8,7 @@ from robust_core.text import Draft, align
 from robust_core.types import Attribution
 from ui.comparison.row import Row
 from ui.comparison.verdicts import describe_interpretation, describe_prediction
+from ui.session.choices import Limits
 from ui.session.outcome import Pair
 from ui.widgets import highlight, phrases
 
@@ -32,34 +33,33 @@ def align_words(row: Row) -> list[tuple[int | None, int | None]]:
     return align(Draft.of(row.original).words, Draft.of(row.other).words)
 
 
-def make_grid(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], tau_at_least: float,
-              top5_at_least: float) -> str:
+def make_grid(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], limits: Limits) -> str:
     """Return the grid as HTML."""
-    body = "".join(_make_row(row, titles[row.pair], names, tau_at_least, top5_at_least) for row in rows)
+    body = "".join(_make_row(row, titles[row.pair], names, limits) for row in rows)
     return ('<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="verdict" scope="col">Model</th>'
             '<th scope="col">Original</th><th scope="col">Adversarial</th><th scope="col">Change</th>'
             f"</tr></thead><tbody>{body}</tbody></table></div>")
 
 
-def _make_row(row: Row, title: str, names: Sequence[str], tau_at_least: float, top5_at_least: float) -> str:
+def _make_row(row: Row, title: str, names: Sequence[str], limits: Limits) -> str:
     marked, marked_other = highlight.mark_changes(row.original, row.other)
     scale, target = highlight.find_strongest([row.explained, row.explained_other]), names[row.target]
     moved = subtract_scores(row)
     cells = [
-        ("Original", highlight.make_strip(
+        ("Original", highlight.highlight_words(
             row.original, row.explained, strongest=scale, marks=marked, readable=row.readable, target=target,
             label=f"Original text, importance for {target}: {title}")),
-        ("Adversarial", highlight.make_strip(
+        ("Adversarial", highlight.highlight_words(
             row.other, row.explained_other, strongest=scale, marks=marked_other, readable=row.readable_other,
             target=target, label=f"Adversarial text, importance for {target}: {title}")),
-        ("Change", "" if moved is None else highlight.make_strip(
+        ("Change", "" if moved is None else highlight.highlight_words(
             row.other, moved, strongest=scale, marks=marked_other, readable=row.readable_other, target=target,
             sides=("more for", "less for"), label=f"Change of importance for {target}: {title}")),
     ]
     verdicts = _make_part("Prediction", describe_prediction(row, names))
     if not row.error:
         verdicts += _make_part(
-            "Interpretation", describe_interpretation(row, tau_at_least, top5_at_least) + _describe_chance(row)
+            "Interpretation", describe_interpretation(row, limits) + _describe_chance(row)
         )
     return (f'<tr><th scope="row">{html.escape(title)}<div class="rx-verdicts">{verdicts}</div></th>'
             + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in cells) + "</tr>")

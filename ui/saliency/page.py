@@ -12,6 +12,7 @@ from ui.comparison import rows, verdicts
 from ui.comparison.row import Row
 from ui.saliency import grid, stored_results
 from ui.session import selection
+from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
 from ui.widgets import charts, highlight, refresh
@@ -100,7 +101,7 @@ def name_rows(lines: Sequence[Row]) -> dict[Pair, str]:
     if not attacks:
         return {line.pair: catalogue.name_model(line.pair.model) for line in lines}
     pairs = [line.pair for line in lines]
-    asked = {"models": list(dict.fromkeys(p.model for p in pairs)), "attacks": [{"name": a} for a in sorted(attacks)]}
+    asked = Choices("", tuple(dict.fromkeys(p.model for p in pairs)), tuple({"name": a} for a in sorted(attacks)))
     return name_pairs(Outcome("", asked, {}, {}))
 
 
@@ -111,18 +112,14 @@ def show_grid(make: Callable[[], list[Row]]) -> list[Row]:
 
     def draw() -> bool:
         lines = make()
-        st.html(
-            grid.make_grid(
-                lines, named, catalogue.find_labels(lines[0].pair.model), chosen.tau_at_least, chosen.top5_at_least
-            )
-        )
+        st.html(grid.make_grid(lines, named, catalogue.find_labels(lines[0].pair.model), chosen.limits))
         return not rows.is_complete(lines)
 
     st.html(highlight.make_legend())
     st.caption(f"Explanation: {chosen.explainer.title}, chosen in the sidebar. Change: how much more or less each word "
-               "of the adversarial text speaks for the class than the word it stands for in the original.")
+               "of the adversarial text speaks for the class than the word it replaced in the original.")
     refresh.make_fragment(draw, not rows.is_complete(now))
-    st.caption(verdicts.describe_rule(chosen.tau_at_least, chosen.top5_at_least))
+    st.caption(verdicts.describe_rule(chosen.limits))
     return now if rows.is_complete(now) else []
 
 
@@ -140,8 +137,8 @@ def draw_figures(lines: Sequence[Row]) -> None:
                         alt="Share of the k most important words that stay, against k, beside chance")
     with right:
         st.subheader("Each word in both texts")
-        st.plotly_chart(charts.make_word_scatter([(named[pair], *rest) for pair, *rest in grid.pair_words(done)]),  # type: ignore[misc]
-                        config=charts.CONFIG, key="saliency.words",
+        words = [(named[pair], old, new, before, after) for pair, old, new, before, after in grid.pair_words(done)]
+        st.plotly_chart(charts.make_word_scatter(words), config=charts.CONFIG, key="saliency.words",
                         alt="Importance of each word in the adversarial text against that in the original")
     st.download_button("CSV", lambda: to_csv(done), "saliency.csv", "text/csv", on_click="ignore",
                        icon=":material/download:")

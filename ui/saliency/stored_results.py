@@ -15,8 +15,9 @@ from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
-from robust_core.types import AttackResult
+from robust_core.types import AttackResult, Event
 from ui.session import selection
+from ui.session.choices import Limits
 from ui.shared import catalogue, loaded
 from ui.widgets import charts, dataset_job
 
@@ -51,12 +52,12 @@ class Example(NamedTuple):
         """Share of the five most important words kept."""
         return self.values["top_k"]["5"]
 
-    def quadrant(self, tau_at_least: float, top5_at_least: float) -> str | None:
+    def quadrant(self, limits: Limits) -> str | None:
         """Return where it belongs; None where the interpretation is undefined."""
         if math.isnan(self.tau) or math.isnan(self.top5):
             return None
         kept = self.result.perturbed_label == self.result.reference_label
-        return QUADRANTS[kept, self.tau >= tau_at_least and self.top5 >= top5_at_least]
+        return QUADRANTS[kept, limits.hold(self.tau, self.top5)]
 
 
 class Group(NamedTuple):
@@ -80,10 +81,8 @@ def _name_attack(of: explanation_consistency.Explained) -> str:
 def _read_examples(folder: str, run_id: str, method: str, compared: int, done: int) -> list[Example]:
     of = next(of for of in explanation_consistency.list_stored(loaded.open_store()) if of.run_id == run_id
               and json.dumps(dict(of.method), sort_keys=True) == method)
-    return [
-        Example(of.model, result, values)
-        for result, values in explanation_consistency.read_pairs(loaded.open_store(), of)
-    ]
+    return [Example(of.model, result, values)
+            for result, values in explanation_consistency.read_pairs(loaded.open_store(), of)]
 
 
 def _make_group(of: explanation_consistency.Explained) -> Group:
@@ -104,14 +103,14 @@ def pick_example() -> Example | None:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         methods = list(dict.fromkeys(of.method["name"] for of in known))
-        method = st.selectbox("Explanation stored", methods, key="stored.method", persist_state="session", width=240,
+        method = st.selectbox("Stored explanation", methods, key="stored.method", persist_state="session", width=240,
                               format_func=lambda name: EXPLAINERS[name].title if name in EXPLAINERS else name)
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
-        dataset = st.selectbox("Data set stored", data, key="stored.dataset", persist_state="session", width=180,
+        dataset = st.selectbox("Stored data set", data, key="stored.dataset", persist_state="session", width=180,
                                format_func=catalogue.name_dataset)
         which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
                                      required=True, persist_state="session",
-                                     help="Texts that the attack left as they were agree with themselves.")
+                                     help="Texts that the attack did not change agree perfectly.")
     groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
     groups = [Group(g.of, [e for e in g.examples if which == ALL or e.changed]) for g in groups]
     groups = [g for g in groups if g.examples]
@@ -127,12 +126,11 @@ def _offer_start(empty: bool) -> None:
     models = dataset_job.list_alike(chosen.models[0], chosen.models) if chosen.models else []
     with st.expander("Attack and explain a data set", expanded=empty, icon=":material/play_arrow:"):
         if empty:
-            st.caption("Nothing is stored yet. This runs the sidebar's attacks on its models over a data set, explains "
-                       "both texts of every pair, and stores each result as it comes.")
+            st.caption("Nothing is stored yet. This attacks the sidebar's models with its attacks on the texts of a "
+                       "data set, explains both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            texts = dataset_job.draw_controls(
-                "stored.new", catalogue.read_cards().get(models[0]) if models else None, 30
-            )
+            card = catalogue.read_cards().get(models[0]) if models else None
+            texts = dataset_job.draw_controls("stored.new", card, 30)
             if texts is None:
                 return
             dataset, n = texts
@@ -140,19 +138,20 @@ def _offer_start(empty: bool) -> None:
                       disabled=dataset_job.is_running() or not (models and chosen.attacks),
                       on_click=dataset_job.start_job, args=("Attacking and explaining", _make_job(models, dataset, n)))
         if left := [catalogue.name_model(model) for model in chosen.models if model not in models]:
-            st.caption(f"Left out, as their labels are others: {', '.join(left)}.")
+            st.caption(f"Left out because they have other labels: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
-        st.caption("The same from the command line, where it goes on after any interruption:")
+        st.caption("The same from the command line, which resumes after an interruption:")
         st.code(f"python -m robust_core evaluate --dataset {dataset} --n {n} --seed {chosen.seed} {' '.join(words)} "
                 f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
 
 
-def _make_job(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN401 (a job's function)
+def _make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
     chosen = selection.read_selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
-    def work(stop: threading.Event) -> Iterator[Any]:
-        models = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result() for m in asked]
+    def work(stop: threading.Event) -> Iterator[Event]:
+        models = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result()
+                  for m in model_ids]
         events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
                           store=loaded.open_store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
         for event in events:
@@ -164,25 +163,25 @@ def _make_job(asked: Sequence[str], dataset: str, n: int) -> Any:  # noqa: ANN40
 
 
 def _draw_distributions(groups: Sequence[Group]) -> None:
-    chosen = selection.read_selection()
+    limits = selection.read_selection().limits
     left, right = st.columns(2)
     with left:
         st.subheader("Kendall's τ")
-        figure = charts.make_boxes(
-            {g.title: [e.tau for e in g.examples] for g in groups}, "τ", limit=chosen.tau_at_least
-        )
+        figure = charts.make_boxes({g.title: [e.tau for e in g.examples] for g in groups}, "τ",
+                                   limit=limits.tau_at_least)
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.tau", alt="Distribution of tau of each model")
     with right:
         st.subheader("Top-5 words kept")
         chance = [e.values["top_k_random"]["5"] for g in groups for e in g.examples]
         figure = charts.make_boxes({g.title: [100 * e.top5 for e in g.examples] for g in groups}, "top-5 (%)",
-                                   limit=100 * chosen.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
+                                   limit=100 * limits.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.top5", alt="Distribution of top-5 intersection")
     st.subheader("Prediction and interpretation")
-    st.dataframe(_count_quadrants(groups, chosen.tau_at_least, chosen.top5_at_least), hide_index=True, placeholder="–",
+    st.dataframe(_count_quadrants(groups, limits), hide_index=True, placeholder="–",
                  column_config=_COLUMNS)
-    st.caption(f"Interpretation is kept from τ {chosen.tau_at_least:.2f} and top-5 {chosen.top5_at_least:.0%} on "
-               "(adjustable in the sidebar); all towards the reference label. ± is the standard error.")
+    st.caption(f"Interpretation is kept where τ is at least {limits.tau_at_least:.2f} and top-5 at least "
+               f"{limits.top5_at_least:.0%} (adjustable in the sidebar); importance is that for the reference label. "
+               "± is the standard error.")
 
 
 _COLUMNS = {
@@ -196,12 +195,12 @@ _COLUMNS = {
 }
 
 
-def _count_quadrants(groups: Sequence[Group], tau_at_least: float, top5_at_least: float) -> "DataFrame":
+def _count_quadrants(groups: Sequence[Group], limits: Limits) -> "DataFrame":
     import pandas as pd
 
     rows = []
     for g in groups:
-        placed = [e.quadrant(tau_at_least, top5_at_least) for e in g.examples]
+        placed = [e.quadrant(limits) for e in g.examples]
         tau, top = (metrics.estimate_mean(values) for values in
                     ([e.tau for e in g.examples], [100 * e.top5 for e in g.examples]))
         chance = metrics.estimate_mean(100 * e.values["top_k_random"]["5"] for e in g.examples)[0]
@@ -213,7 +212,7 @@ def _count_quadrants(groups: Sequence[Group], tau_at_least: float, top5_at_least
 
 
 def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
-    chosen = selection.read_selection()
+    limits = selection.read_selection().limits
     keys = [(g.of.run_id, json.dumps(dict(g.of.method), sort_keys=True)) for g in groups]
     by_key = dict(zip(keys, groups, strict=True))
     if st.session_state.get("stored.group") not in keys:
@@ -224,21 +223,14 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
         where = st.segmented_control("Where", ["Everywhere", *QUADRANTS.values()], default="Everywhere",
                                      key="stored.where", required=True, persist_state="session")
     found = [e for e in by_key[key].examples
-             if where == "Everywhere" or e.quadrant(chosen.tau_at_least, chosen.top5_at_least) == where]
+             if where == "Everywhere" or e.quadrant(limits) == where]
     if not found:
         st.info("There is no such text in this run.")
         return None
     found.sort(key=lambda e: (math.isnan(e.tau), e.tau))
-    event = st.dataframe(
-        _make_listing(found),
-        hide_index=True,
-        selection_mode="single-row",
-        on_select="rerun",
-        height=240,
-        key=f"stored.rows.{key[0]}.{where}",
-        placeholder="–",
-        column_config={"τ": _COLUMNS["τ"], "Top-5 %": _COLUMNS["Top-5 %"]},
-    )
+    event = st.dataframe(_make_listing(found), hide_index=True, selection_mode="single-row", on_select="rerun",
+                         height=240, key=f"stored.rows.{key[0]}.{where}", placeholder="–",
+                         column_config={"τ": _COLUMNS["τ"], "Top-5 %": _COLUMNS["Top-5 %"]})
     rows = event["selection"]["rows"]
     if not rows:
         st.caption("Choose a line to see its saliency below; the first one is shown.")

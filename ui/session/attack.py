@@ -2,8 +2,9 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Any
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -15,8 +16,12 @@ from robust_core.registry import from_record, to_record
 from robust_core.text import check_typed
 from robust_core.types import Event, Example
 from ui.session import selection
+from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, from_document, to_document
 from ui.shared import catalogue, loaded
+
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
 
 _LOG = logging.getLogger(__name__)
 UID = "typed"
@@ -25,21 +30,21 @@ _POLL = 0.1
 
 
 def start_attack() -> None:
-    """Begin the chosen attacks on the chosen models; what cannot be begun is said in one plain line."""
+    """Begin the chosen attacks on the chosen models; a plain message says why where they cannot begin."""
     try:
         asked = _read_choices()
-        label = f"{', '.join(ATTACKS[record['name']].title for record in asked['attacks'])}, typed text"
+        label = f"{', '.join(ATTACKS[record['name']].title for record in asked.attacks)}, typed text"
         job_id = loaded.get_jobs().submit("attack", lambda stop: _run_attacks(asked, stop), label)
     except RobustError as error:
         selection.notify(str(error))
         return
     forget_attack()
-    st.session_state["job"], st.session_state["asked"] = job_id, asked
+    st.session_state["job"], st.session_state["asked"] = job_id, asked.to_document()
     loaded.get_jobs().wait(job_id, 0.25)
 
 
-def _read_choices() -> dict[str, Any]:
-    """Return the choices as plain data.
+def _read_choices() -> Choices:
+    """Return the present choices.
 
     Raises:
         BadInput: Something is missing, or it is too much for one page.
@@ -54,8 +59,8 @@ def _read_choices() -> dict[str, Any]:
     if attacks > 1 and models * attacks > MOST_CARDS:
         raise BadInput(f"{models} models under {attacks} attacks make {models * attacks} cards; {MOST_CARDS} are the "
                        "limit. Choose fewer of them.")
-    return {"text": check_typed(chosen.text), "label": chosen.label, "models": list(chosen.models),
-            "attacks": [to_record(attack) for attack in chosen.attacks], "seed": chosen.seed, "device": chosen.device}
+    return Choices(check_typed(chosen.text), chosen.models, tuple(map(to_record, chosen.attacks)), chosen.label,
+                   chosen.seed, chosen.device)
 
 
 def stop_attack() -> None:
@@ -70,12 +75,12 @@ def forget_attack() -> None:
         st.session_state.pop(key, None)
 
 
-def _run_attacks(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401 (threading.Event)
+def _run_attacks(asked: Choices, stop: threading.Event) -> Iterator[Event]:
     """Attack the models as they get loaded; runs in a worker."""
     loading = {}
-    for model_id in asked["models"]:
-        yield Event("started", UID, model_id, {"asked": asked, "loading": True})
-        loading[model_id] = loaded.get_models().ask(model_id, catalogue.fingerprint_model(model_id), asked["device"])
+    for model_id in asked.models:
+        yield Event("started", UID, model_id, {"asked": asked.to_document(), "loading": True})
+        loading[model_id] = loaded.get_models().ask(model_id, catalogue.fingerprint_model(model_id), asked.device)
     while loading:
         victims = []
         for model_id in [m for m, future in loading.items() if future.done()]:
@@ -83,14 +88,14 @@ def _run_attacks(asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: 
                 victims.append(loading.pop(model_id).result())
             except Exception as error:  # noqa: BLE001 (whatever it is, it is this model's card that shows it)
                 yield Event("error", UID, model_id, {"message": _describe_error(error, f"loading {model_id}")})
-        yield from _run_one(victims, asked, stop)
+        yield from _run_in_turn(victims, asked, stop)
         if loading and stop.wait(_POLL):
             return
 
 
-def _run_one(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterator[Event]:  # noqa: ANN401
+def _run_in_turn(victims: "Sequence[TextClassifier]", asked: Choices, stop: threading.Event) -> Iterator[Event]:
     """Run one attack after the other, so that the seconds of each are its own; its name goes into its events."""
-    example = Example(asked["text"], asked["label"], UID)
+    example = Example(asked.text, asked.label, UID)
     able = []
     for victim in victims:
         try:
@@ -98,15 +103,15 @@ def _run_one(victims: Sequence[Any], asked: dict[str, Any], stop: Any) -> Iterat
             able.append(victim)
         except RobustError as error:
             yield Event("error", UID, victim.id, {"message": str(error)})
-    for record in asked["attacks"] if able else ():
+    for record in asked.attacks if able else ():
         if stop.is_set():
             return
-        for event in _hand_on(record, able, example, asked["seed"], stop):
+        for event in _run_attack(record, able, example, asked.seed, stop):
             yield dataclasses.replace(event, data={**event.data, "attack": record["name"]})
 
 
-def _hand_on(record: dict[str, Any], victims: Sequence[Any], example: Example, seed: int,
-             stop: Any) -> Iterator[Event]:  # noqa: ANN401
+def _run_attack(record: Mapping[str, Any], victims: "Sequence[TextClassifier]", example: Example, seed: int,
+             stop: threading.Event) -> Iterator[Event]:
     """Run an attack; when it breaks, the models that had not ended go on alone, so that only one at fault fails."""
     open_ = {victim.id: victim for victim in victims}
     try:
@@ -117,7 +122,7 @@ def _hand_on(record: dict[str, Any], victims: Sequence[Any], example: Example, s
     except Exception as error:  # noqa: BLE001 (as above)
         if len(victims) > 1 and not isinstance(error, RobustError):
             for victim in open_.values():
-                yield from _hand_on(record, [victim], example, seed, stop)
+                yield from _run_attack(record, [victim], example, seed, stop)
             return
         line = _describe_error(error, f"{record['name']} on {', '.join(open_)}")
         yield from (Event("error", UID, name, {"message": line}) for name in open_)
@@ -147,7 +152,7 @@ def _read_job(job: Job) -> Outcome | None:
     asked = next((e.data["asked"] for e in job.events if "asked" in e.data), st.session_state.get("asked"))
     if asked is None:
         return None
-    outcome = Outcome(job.id, asked, {}, {}, running=not job.over, trouble=job.error,
+    outcome = Outcome(job.id, Choices.from_document(asked), {}, {}, running=not job.over, trouble=job.error,
                       queue=loaded.get_jobs().queue_position(job.id) if job.status == QUEUED else 0,
                       seconds=job.seconds(loaded.get_jobs().clock()))
     ended = {Pair(r.victim, r.attack["name"]): r for r in job.results}

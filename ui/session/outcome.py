@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from robust_core.attacks import ATTACKS
 from robust_core.store import read_result, to_result_record
 from robust_core.types import AttackResult, Event
+from ui.session.choices import Choices
 from ui.shared import catalogue
 
 VERSION = 3
@@ -26,7 +27,7 @@ class Outcome:
 
     Args:
         id: Job it came from.
-        asked: text, label, models, attacks, seed and device.
+        asked: What the attack was asked to do.
         results: Results by model and attack.
         errors: One plain line for each pair that came to nothing.
         latest: Newest event of each pair that is still going on.
@@ -38,7 +39,7 @@ class Outcome:
     """
 
     id: str
-    asked: Mapping[str, Any]
+    asked: Choices
     results: Mapping[Pair, AttackResult]
     errors: Mapping[Pair, str]
     latest: Mapping[Pair, Event] = dataclasses.field(default_factory=dict)
@@ -51,17 +52,17 @@ class Outcome:
     @property
     def text(self) -> str:
         """The attacked text, cleaned."""
-        return self.asked["text"]
+        return self.asked.text
 
     @property
-    def models(self) -> list[str]:
+    def models(self) -> tuple[str, ...]:
         """Ids of the attacked models."""
-        return self.asked["models"]
+        return self.asked.models
 
     @property
     def attacks(self) -> list[str]:
         """Names of the attacks."""
-        return [record["name"] for record in self.asked["attacks"]]
+        return [record["name"] for record in self.asked.attacks]
 
     @property
     def pairs(self) -> list[Pair]:
@@ -93,7 +94,7 @@ def name_pairs(outcome: Outcome) -> dict[Pair, str]:
 
 def to_document(outcome: Outcome) -> dict[str, Any]:
     """Write an outcome as plain data."""
-    return {"version": VERSION, "id": outcome.id, "asked": dict(outcome.asked),
+    return {"version": VERSION, "id": outcome.id, "asked": outcome.asked.to_document(),
             "errors": [[*pair, line] for pair, line in outcome.errors.items()], "seconds": outcome.seconds,
             "trouble": outcome.trouble, "results": [to_result_record(r) for r in outcome.results.values()]}
 
@@ -107,5 +108,5 @@ def from_document(document: Mapping[str, Any]) -> Outcome:
         result = read_result({**record, "similarity": similarity})
         results[Pair(result.victim, result.attack["name"])] = result
     errors = {Pair(model, attack): line for model, attack, line in document["errors"]}
-    return Outcome(document["id"], document["asked"], results, errors, seconds=document["seconds"],
-                   trouble=document["trouble"])
+    return Outcome(document["id"], Choices.from_document(document["asked"]), results, errors,
+                   seconds=document["seconds"], trouble=document["trouble"])

@@ -1,14 +1,17 @@
 """What one browser session has chosen in the sidebar."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import Attack
 from robust_core.explainers import EXPLAINERS
+from robust_core.explainers.base import Explainer
 from robust_core.paths import preferred_device
 from robust_core.registry import from_record
+from ui.session.choices import Limits
 from ui.shared.catalogue import find_labels, read_cards
 
 DEFAULT_TEXT = "an exceedingly clever piece of cinema"
@@ -24,12 +27,11 @@ class Selection(NamedTuple):
 
     text: str
     models: tuple[str, ...]
-    attacks: tuple[Any, ...]
-    explainer: Any
+    attacks: tuple[Attack, ...]
+    explainer: Explainer
     label: int | None
     seed: int
-    tau_at_least: float
-    top5_at_least: float
+    limits: Limits
     device: str
 
 
@@ -37,23 +39,26 @@ def read_selection() -> Selection:
     """Return the present choices; a page that runs without the frame gets the defaults."""
     known = st.session_state
     attacks, explainer = known.get("chosen.attacks"), known.get("chosen.explainer")
-    default = () if make_first(ATTACKS) is None else (make_first(ATTACKS),)
     return Selection(
         known.get("text", DEFAULT_TEXT),
         tuple(known.get("models", list_default_models())),
-        default if attacks is None else tuple(from_record(ATTACKS, record) for record in attacks),
-        from_record(EXPLAINERS, explainer) if explainer else make_first(EXPLAINERS),
+        make_default_attacks() if attacks is None else tuple(from_record(ATTACKS, record) for record in attacks),
+        from_record(EXPLAINERS, explainer) if explainer else make_default_explainer(),
         None if known.get("label", NO_LABEL) == NO_LABEL else int(known["label"]),
         int(known.get("seed", 0)),
-        float(known.get("tau_at_least", TAU_AT_LEAST)),
-        float(known.get("top5_at_least", TOP5_AT_LEAST)),
+        Limits(float(known.get("tau_at_least", TAU_AT_LEAST)), float(known.get("top5_at_least", TOP5_AT_LEAST))),
         known.get("device", find_default_device()),
     )
 
 
-def make_first(registry: Any) -> Any:  # noqa: ANN401 (a method of any registry)
-    """Return the first method of a registry with its defaults, None where there is none."""
-    return next((registry[name]() for name in registry), None)
+def make_default_attacks() -> tuple[Attack, ...]:
+    """Return the first attack with its parameters' defaults, as the only one."""
+    return tuple(ATTACKS[name]() for name in list(ATTACKS)[:1])
+
+
+def make_default_explainer() -> Explainer:
+    """Return the first explainer with its parameters' defaults."""
+    return EXPLAINERS[next(iter(EXPLAINERS))]()
 
 
 def find_default_device() -> str:
@@ -74,9 +79,9 @@ def choose_models(*model_ids: str) -> None:
     )
 
 
-def notify(line: str) -> None:
-    """Leave one plain line for the page to show, until the choices change."""
-    st.session_state["said"] = [line, ""]
+def notify(message: str) -> None:
+    """Leave a plain message for the page to show, until the choices change."""
+    st.session_state["said"] = [message, ""]
 
 
 def find_dataset_labels() -> tuple[str, ...]:

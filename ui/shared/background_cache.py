@@ -7,16 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import Any
+from typing import Generic, TypeVar
 
 from robust_core.errors import RobustError
 from robust_core.jobs.manager import BROKEN
 
 log = logging.getLogger(__name__)
 _RETRY = 20.0
+Value = TypeVar("Value")
+Key = tuple[Hashable, ...]
 
 
-class BackgroundCache:
+class BackgroundCache(Generic[Value]):
     """Makes each value at most once, in one thread of its own, and keeps those used last.
 
     Args:
@@ -25,17 +27,17 @@ class BackgroundCache:
         weigh: How much of the room a value takes; 1 each by default.
     """
 
-    def __init__(self, make: Callable[..., Any], room: float,
-                 weigh: Callable[[Any], float] = lambda value: 1.0) -> None:
+    def __init__(self, make: Callable[..., Value], room: float,
+                 weigh: Callable[[Value], float] = lambda value: 1.0) -> None:
         self._make, self._room, self._weigh = make, room, weigh
-        self._orders: queue.SimpleQueue[tuple[Future, tuple[Hashable, ...]]] = queue.SimpleQueue()
-        self._kept: collections.OrderedDict[tuple[Hashable, ...], Future] = collections.OrderedDict()
-        self._failed: dict[tuple[Hashable, ...], float] = {}
+        self._queue: queue.SimpleQueue[tuple[Future[Value], Key]] = queue.SimpleQueue()
+        self._kept: collections.OrderedDict[Key, Future[Value]] = collections.OrderedDict()
+        self._failed: dict[Key, float] = {}
         self._lock = threading.Lock()
-        # Daemon, unlike an executor's threads: leaving the program does not wait for what is still ordered.
-        threading.Thread(target=self._serve, name="shelf", daemon=True).start()
+        # Daemon, unlike an executor's threads: leaving the program does not wait for what is still waiting.
+        threading.Thread(target=self._serve, name="background cache", daemon=True).start()
 
-    def ask(self, *key: Hashable) -> Future:
+    def ask(self, *key: Hashable) -> Future[Value]:
         """Return the value's future; the making starts unless it has. What failed is tried again after a while."""
         with self._lock:
             future = self._kept.get(key)
@@ -43,29 +45,29 @@ class BackgroundCache:
             if future is None or again:
                 self._failed.pop(key, None)
                 future = self._kept[key] = Future()
-                self._orders.put((future, key))
+                self._queue.put((future, key))
             self._kept.move_to_end(key)
         return future
 
-    def seek(self, *key: Hashable) -> Future | None:
+    def find(self, *key: Hashable) -> Future[Value] | None:
         """Return the value's future if it is here or being made."""
         with self._lock:
             return self._kept.get(key)
 
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Return whether something is being made."""
         with self._lock:
             return any(not future.done() for future in self._kept.values())
 
-    def put(self, value: Any, *key: Hashable) -> None:  # noqa: ANN401
+    def put(self, value: Value, *key: Hashable) -> None:
         """Keep a value made elsewhere."""
-        future: Future = Future()
+        future: Future[Value] = Future()
         future.set_result(value)
         with self._lock:
             self._kept.setdefault(key, future)
             self._trim()
 
-    def peek(self, *key: Hashable) -> tuple[Any, str]:
+    def peek(self, *key: Hashable) -> tuple[Value | None, str]:
         """Return (value, error): (None, "") while it is being made, and the making starts unless it has."""
         future = self.ask(*key)
         if not future.done():
@@ -77,13 +79,13 @@ class BackgroundCache:
 
     def _serve(self) -> None:
         while True:
-            future, key = self._orders.get()
+            future, key = self._queue.get()
             try:
                 future.set_result(self._work(key))
             except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to whoever asked)
                 future.set_exception(error)
 
-    def _work(self, key: tuple[Hashable, ...]) -> Any:  # noqa: ANN401
+    def _work(self, key: Key) -> Value:
         try:
             return self._make(*key)
         except BaseException as error:

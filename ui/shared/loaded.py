@@ -1,4 +1,4 @@
-"""What all pages share: loaded models, jobs, explanations, the store, and one person's choices."""
+"""What all pages share: loaded models, jobs, explanations, predictions, the store, the devices found."""
 
 import collections
 import json
@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,11 +20,14 @@ from robust_core.types import Attribution
 from ui.shared.background_cache import BackgroundCache
 from ui.shared.catalogue import fingerprint_model
 
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
+
 _ROOM_BYTES = 1_000_000_000
 _ROOM_EXPLANATIONS = 4000
 _ROOM_PREDICTIONS = 20_000
-# Most naps of the measuring of fluency while explanations are being made.
-_PATIENCE, _NAP = 200, 0.1
+# How often, and how long in seconds, the measuring of fluency waits for explanations that are being made.
+_MOST_WAITS, _WAIT = 200, 0.1
 
 
 @st.cache_resource(show_spinner=False)
@@ -40,31 +43,35 @@ def get_trainings() -> JobManager:
 
 
 @st.cache_resource(show_spinner=False)
-def get_models() -> BackgroundCache:
+def get_models() -> "BackgroundCache[TextClassifier]":
     """Return the loaded models, by (id, fingerprint, device)."""
     return BackgroundCache(
         lambda model_id, _fingerprint, device: loading.load(model_id, device), _ROOM_BYTES, _measure_size
     )
 
 
-def _measure_size(model: Any) -> float:  # noqa: ANN401 (any classifier)
-    network = getattr(model, "net", None)
-    return float(sum(t.numel() * t.element_size() for t in network.state_dict().values())) if network else 1.0
+def _measure_size(model: object) -> float:
+    """Return the bytes that a model's weights take; 1 for a model of another kind than ours."""
+    from robust_core.models.classifier import TextClassifier
+
+    if not isinstance(model, TextClassifier):
+        return 1.0
+    return float(sum(t.numel() * t.element_size() for t in model.net.state_dict().values()))
 
 
 @st.cache_resource(show_spinner=False)
-def get_explanations() -> BackgroundCache:
+def get_explanations() -> BackgroundCache[Attribution]:
     """Return the attributions, by (model id, fingerprint, device, text, target, method record as JSON)."""
     return BackgroundCache(_explain, _ROOM_EXPLANATIONS)
 
 
-def _explain(model_id: str, print_: str, device: str, text: str, target: int, record: str) -> Attribution:
-    model = get_models().ask(model_id, print_, device).result()
+def _explain(model_id: str, fingerprint: str, device: str, text: str, target: int, record: str) -> Attribution:
+    model = get_models().ask(model_id, fingerprint, device).result()
     return from_record(EXPLAINERS, json.loads(record)).explain(model, [text], [target])[0]
 
 
 @st.cache_resource(show_spinner=False)
-def _get_predictions() -> tuple[threading.Lock, "collections.OrderedDict[tuple[str, ...], tuple[float, ...]]"]:
+def _get_predictions() -> tuple[threading.Lock, collections.OrderedDict[tuple[str, ...], tuple[float, ...]]]:
     return threading.Lock(), collections.OrderedDict()
 
 
@@ -99,7 +106,7 @@ def list_devices() -> list[str]:
     return _get_found_devices()
 
 
-def get_model(model_id: str, device: str) -> tuple[Any, str]:
+def get_model(model_id: str, device: str) -> "tuple[TextClassifier | None, str]":
     """Return (model, error): (None, "") while it is being loaded."""
     return get_models().peek(model_id, fingerprint_model(model_id), device)
 
@@ -107,7 +114,7 @@ def get_model(model_id: str, device: str) -> tuple[Any, str]:
 def find_device(model_ids: Sequence[str], device: str) -> str:
     """Name the device that models run on; `auto` until one of them is loaded."""
     for model_id in model_ids if device == "auto" else ():
-        future = get_models().seek(model_id, fingerprint_model(model_id), device)
+        future = get_models().find(model_id, fingerprint_model(model_id), device)
         if future is not None and future.done() and future.exception() is None:
             return str(future.result().device)
     return device
@@ -120,10 +127,10 @@ def predict(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | 
     with lock:
         if key in known:
             return known[key], ""
-    loaded, error = get_model(model_id, device)
-    if loaded is None:
+    model, error = get_model(model_id, device)
+    if model is None:
         return None, error
-    proba = tuple(float(p) for p in loaded.predict_proba([text])[0])
+    proba = tuple(float(p) for p in model.predict_proba([text])[0])
     remember(proba, *key)
     return proba, ""
 
@@ -139,24 +146,24 @@ def judge(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | No
 
 
 @st.cache_resource(show_spinner=False)
-def _get_judgements() -> BackgroundCache:
+def _get_judgements() -> BackgroundCache[tuple[float, ...]]:
     return BackgroundCache(_judge_text, _ROOM_PREDICTIONS)
 
 
-def _judge_text(model_id: str, print_: str, device: str, text: str) -> tuple[float, ...]:
-    model = get_models().ask(model_id, print_, device).result()
+def _judge_text(model_id: str, fingerprint: str, device: str, text: str) -> tuple[float, ...]:
+    model = get_models().ask(model_id, fingerprint, device).result()
     proba = tuple(float(p) for p in model.predict_proba([text])[0])
-    remember(proba, model_id, print_, device, text)
+    remember(proba, model_id, fingerprint, device, text)
     return proba
 
 
 def ask_perplexity(device: str, text: str) -> tuple[float | None, str]:
     """Return (pseudo-perplexity of a text, error): (None, "") while it is being measured."""
-    return _get_perplexities().peek(device, text)
+    return get_perplexities().peek(device, text)
 
 
 @st.cache_resource(show_spinner=False)
-def _get_perplexities() -> BackgroundCache:
+def get_perplexities() -> BackgroundCache[float]:
     """Return the pseudo-perplexities under the packaged masked language model, by (device, text)."""
     return BackgroundCache(_measure_perplexity, _ROOM_PREDICTIONS)
 
@@ -164,11 +171,11 @@ def _get_perplexities() -> BackgroundCache:
 def _measure_perplexity(device: str, text: str) -> float:
     from robust_core.models import masked_lm
 
-    # What explains an attack is looked at first; this is a remark on it.
-    for _ in range(_PATIENCE):
-        if not get_explanations().busy():
+    # Explanations go first: they are what a person looks at.
+    for _ in range(_MOST_WAITS):
+        if not get_explanations().is_busy():
             break
-        time.sleep(_NAP)
+        time.sleep(_WAIT)
     return float(masked_lm.load("minilm", device).pseudo_perplexity([text])[0])
 
 

@@ -1,6 +1,7 @@
 """What to train, as the Train page asks for it: data, architecture, defence, recipe, device."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -10,6 +11,7 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError
 from robust_core.models import cards
 from robust_core.registry import to_record
+from robust_core.train.defence import Defence
 from robust_core.train.recipe import Recipe, make_recipe
 from ui.session import selection
 from ui.shared import catalogue, loaded
@@ -26,12 +28,12 @@ class TrainingForm:
     """A training as it is asked for.
 
     Args:
-        order: The training.
+        spec: The training.
         device: Device to train on.
         data_dir: Folder of the data sets, None for the usual ones.
     """
 
-    order: trainings.TrainingSpec
+    spec: trainings.TrainingSpec
     device: str
     data_dir: str | None
 
@@ -82,8 +84,8 @@ def _choose_own() -> str:
                             help="CSV and TSV with a header line, or an object a line (JSONL); UTF-8. It stays on this "
                                  "machine.")
     if file is None:
-        st.caption("For example `text,label` in the first line, then a text and its label in each. Of each class 15 % "
-                   "are held out as dev, and as many as test.")
+        st.caption("For example `text,label` in the first line, then a text and its label in each. 15 % of each "
+                   "class are held out as the dev split, and as many as the test split.")
         return ""
     try:
         _choose_columns(file.name, file.getvalue())
@@ -117,9 +119,9 @@ def _choose_columns(file_name: str, content: bytes) -> None:
               icon=":material/check:")
 
 
-def _add_upload(name: str, *parts: Any) -> None:  # noqa: ANN401 (what own_data.add takes)
+def _add_upload(name: str, table: uploads.Table, text: str, label: str, names: dict[str, str]) -> None:
     try:
-        st.session_state["train.own"] = uploads.add_dataset(name, *parts).name
+        st.session_state["train.own"] = uploads.add_dataset(name, table, text, label, names).name
     except RobustError as error:
         selection.notify(str(error))
 
@@ -137,7 +139,7 @@ def choose_architecture() -> str:
                          placeholder="distilbert-base-uncased").strip()
 
 
-def choose_defence(dataset: str, data_dir: str | None) -> Any:  # noqa: ANN401 (a defence)
+def choose_defence(dataset: str, data_dir: str | None) -> Defence | None:
     """Draw the choice of a defence with its presets and fields; return it, or None where they do not fit."""
     names = list(DEFENCES)
     # FLAT shows what this page is for, and its demo takes a minute.
@@ -151,30 +153,27 @@ def choose_defence(dataset: str, data_dir: str | None) -> Any:  # noqa: ANN401 (
         preset = st.selectbox("Preset", known, key="train.preset", persist_state="session", disabled=len(known) == 1,
                               help="Suggested: chosen for the data set and its size. paper: as published. as-released: "
                                    "as the authors' code has it, where that differs.")
-    given = (
-        trainings.suggest_parameters(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir)
-        if dataset
-        else {}
-    )
+    given = (trainings.suggest_parameters(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir)
+             if dataset else {})
     _fill_widgets("defence", [cls.name, preset, given],
                   lambda: forms.preset_form(DEFENCES, "train.defence", {"name": cls.name} | given))
     with left:
         return forms.draw_form(DEFENCES, "train.defence", "Defence")
 
 
-def _fill_widgets(what: str, about: Any, fill: Any) -> None:  # noqa: ANN401
+def _fill_widgets(what: str, about: object, fill: Callable[[], object]) -> None:
     """Set widgets to what is suggested, once for each thing it is suggested for."""
     if st.session_state.get(f"train.filled.{what}") != about:
         st.session_state[f"train.filled.{what}"] = about
         fill()
 
 
-def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Any) -> dict[str, Any]:  # noqa: ANN401
+def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Defence) -> dict[str, Any]:
     """Draw the fields of the recipe; return those that differ from what is suggested."""
     usual = dataclasses.asdict(make_recipe(name or "minilm", dataset, trainings.measure_size(dataset, data_dir)))
     _fill_widgets("recipe", usual, lambda: st.session_state.update({f"train.recipe.{k}": v for k, v in usual.items()}))
     decided = [] if defence.fit(Recipe()) == Recipe() else ["epochs"]
-    with st.expander("How long and how fast", icon=":material/speed:"):
+    with st.expander("Training recipe", icon=":material/speed:"):
         values = forms.draw_fields(Recipe, "train.recipe", decided)
         if decided:
             st.caption(f"{defence.title} decides on the epochs: "
@@ -184,13 +183,8 @@ def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Any) -
 
 def choose_device() -> str:
     """Draw the choice of a device."""
-    return st.selectbox(
-        "Device",
-        list(dict.fromkeys(["auto", *(loaded.list_devices() or ["cpu"])])),
-        key="train.device",
-        persist_state="session",
-        help="auto takes a GPU where there is one.",
-    )
+    return st.selectbox("Device", list(dict.fromkeys(["auto", *(loaded.list_devices() or ["cpu"])])),
+                        key="train.device", persist_state="session", help="auto takes a GPU where there is one.")
 
 
 def read_form() -> TrainingForm | None:
@@ -206,21 +200,21 @@ def read_form() -> TrainingForm | None:
         return None
     changes = choose_recipe(dataset, data_dir, name, defence)
     try:
-        wanted = trainings.parse_spec({
+        spec = trainings.parse_spec({
             "dataset": dataset, "architecture": name, "defence": defence.name, "seed": selection.read_selection().seed,
             "set": {key: value for key, value in to_record(defence).items() if key != "name"} | changes}, data_dir)
-        return TrainingForm(_name_free(wanted), where, data_dir)
+        return TrainingForm(_name_free(spec), where, data_dir)
     except RobustError as error:
         st.warning(str(error))
         return None
 
 
-def _name_free(wanted: trainings.TrainingSpec) -> trainings.TrainingSpec:
+def _name_free(spec: trainings.TrainingSpec) -> trainings.TrainingSpec:
     """Name a training so that its model takes no other one's place."""
     taken = {*catalogue.read_cards(), *(one.order.id for one in trainings.list_unfinished()),
              *(job.label for job in loaded.get_trainings().jobs() if not job.over)}
     for i in range(1, 1000):
-        named = dataclasses.replace(wanted, name="" if i == 1 else f"{wanted.defence.variant}-{i}")
+        named = dataclasses.replace(spec, name="" if i == 1 else f"{spec.defence.variant}-{i}")
         if named.id not in taken:
             return named
-    raise BadInput(f"There are too many models called {wanted.id}.")
+    raise BadInput(f"There are too many models called {spec.id}.")

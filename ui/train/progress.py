@@ -45,16 +45,16 @@ def sort_events(values: Sequence[dict[str, Any]]) -> Progress:
                     dict(values[-1]) if values else {}, stored)
 
 
-def start_training(wish: TrainingForm, resume: bool = False) -> None:
-    """Begin a training, or go on with it; what cannot be begun is said in one plain line."""
-    order = wish.order
-    if any(job.label == order.id and not job.over for job in loaded.get_trainings().jobs()):
+def start_training(form: TrainingForm, resume: bool = False) -> None:
+    """Begin a training, or go on with it; a plain message says why where it cannot begin."""
+    spec = form.spec
+    if any(job.label == spec.id and not job.over for job in loaded.get_trainings().jobs()):
         return
-    words = ["train", *order.words, "--name", order.name, "--device", wish.device, "--events"]
-    words += ["--data-dir", wish.data_dir] if wish.data_dir else []
+    words = ["train", *spec.words, "--name", spec.name, "--device", form.device, "--events"]
+    words += ["--data-dir", form.data_dir] if form.data_dir else []
     words += ["--resume"] if resume else []
     try:
-        job_id = loaded.get_trainings().submit("training", lambda stop: process.run_command(words, stop), order.id)
+        job_id = loaded.get_trainings().submit("training", lambda stop: process.run_command(words, stop), spec.id)
     except RobustError as error:
         selection.notify(str(error))
         return
@@ -97,7 +97,7 @@ def show_training(job: Job) -> None:
     def live() -> None:
         now = loaded.get_trainings().get(job.id)
         if now is None or now.over:
-            # The whole page: the new model is in all pickers now.
+            # The whole page: the new model is in the list of models now.
             st.rerun()
         else:
             _draw_training(now)
@@ -122,7 +122,7 @@ def _draw_ended(job: Job, now: Progress) -> None:
     if job.status == DONE and now.model:
         card = catalogue.read_cards().get(now.model)
         kept = f"{100 * card.dev_accuracy:.1f} % of dev, epoch {card.epochs}" if card else "stored"
-        st.success(f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in all pickers now.",
+        st.success(f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in the list of models now.",
                    icon=":material/check:")
         st.button("Try it on the Attack page", key="train.try", on_click=selection.choose_models, args=(now.model,),
                   icon=":material/bolt:", disabled=now.model in st.session_state.get("models", ()),
@@ -176,9 +176,8 @@ def _draw_curves(job: Job, now: Progress) -> None:
                                                 "each epoch. The ring marks the epoch whose weights are kept.")
         if now.epochs:
             chance = 1 / len(datasets.describe(job.label.split("/")[0]).labels)
-            st.plotly_chart(
-                charts.make_dev_accuracy(now.epochs, chance), config=charts.CONFIG, key=f"train.dev.{job.id}"
-            )
+            st.plotly_chart(charts.make_dev_accuracy(now.epochs, chance), config=charts.CONFIG,
+                            key=f"train.dev.{job.id}")
         else:
             st.caption("It is measured after each epoch.")
 
@@ -196,10 +195,5 @@ def draw_unfinished() -> None:
                         f"{_format_time(time.time() - one.saved)} ago")
             st.button("Resume", key=f"train.resume.{one.order.id}", on_click=resume_training, args=(one,),
                       icon=":material/play_arrow:")
-            st.button(
-                "Discard",
-                key=f"train.discard.{one.order.id}",
-                on_click=trainings.forget_training,
-                args=(one.order,),
-                icon=":material/delete:",
-            )
+            st.button("Discard", key=f"train.discard.{one.order.id}", on_click=trainings.forget_training,
+                      args=(one.order,), icon=":material/delete:")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-# The two colours of the strips, in tones that stand out from both a light and a dark page.
+# The two colours of highlighted words, in tones that stand out from both a light and a dark page.
 FOR, AGAINST = "#7e5cd6", "#d9660a"
 # Lines that guide the eye: seen on a light page and on a dark one.
 GUIDE = "#85838c"
@@ -23,7 +23,7 @@ def make_curve_figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "
     return go.Figure(traces, layout)
 
 
-def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, asked: int = 0,
+def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, queries: int = 0,
                at: tuple[int, float] | None = None, height: int = 150) -> "Figure":
     """Draw how the probability of a class falls while an attack asks the model.
 
@@ -31,11 +31,11 @@ def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float
         points: (queries so far, probability 0..1 of the class at first) at each accepted step.
         label: Name of the class.
         border: Probability below which the prediction certainly flips; 0 leaves the line out.
-        asked: Queries so far, where the curve is carried on flat; 0 ends it at the last step.
+        queries: Queries so far, where the curve is carried on flat; 0 ends it at the last step.
         at: (queries, probability) to ring, such as a step of a replay.
         height: Height in pixels.
     """
-    x = [queries for queries, _ in points]
+    x = [count for count, _ in points]
     y = [100 * proba for _, proba in points]
     traces = [{
         "type": "scatter", "x": x, "y": y, "mode": "lines+markers", "showlegend": False,
@@ -43,8 +43,8 @@ def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float
         "marker": {"size": 7, "color": [AGAINST if p < 100 * border else FOR for p in y]},
         "hovertemplate": f"%{{x}} queries<br>{label} %{{y:.1f}} %<extra></extra>",
     }]
-    if x and asked > x[-1]:
-        traces.append({"type": "scatter", "x": [x[-1], asked], "y": [y[-1]] * 2, "mode": "lines", "showlegend": False,
+    if x and queries > x[-1]:
+        traces.append({"type": "scatter", "x": [x[-1], queries], "y": [y[-1]] * 2, "mode": "lines", "showlegend": False,
                        "line": {"dash": "dot", "width": 2, "color": FOR}, "hoverinfo": "skip"})
     if at:
         traces.append({"type": "scatter", "x": [at[0]], "y": [100 * at[1]], "mode": "markers", "showlegend": False,
@@ -71,7 +71,7 @@ _MOST_POINTS = 4000
 _CLOSE, _MOST_NAMES = (0.25, 0.2), 3
 
 
-def _make_layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (any part of a layout)
+def _make_layout(x: str, y: str, height: int, **more: object) -> dict[str, Any]:
     return {"height": height, "margin": {"l": 4, "r": 8, "t": 8, "b": 4}, "hovermode": "closest",
             "legend": {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
             "xaxis": {"title": {"text": x, "standoff": 4}, "automargin": True},

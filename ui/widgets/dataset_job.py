@@ -1,8 +1,7 @@
 """Work on whole data sets, begun from a page: a job with progress, time left and Stop; the rest of the app goes on."""
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 import streamlit as st
 
@@ -18,6 +17,7 @@ from ui.shared import catalogue, loaded
 from ui.widgets import refresh
 
 KEY = "corpus.job"
+Work = Callable[[threading.Event], Iterator[Event]]
 
 
 def list_available(card: Card | None) -> list[str]:
@@ -77,8 +77,8 @@ def _describe_missing(card: Card) -> str:
     return f"No data set here has the labels of {catalogue.name_model(card.id)}: {', '.join(card.labels)}."
 
 
-def start_job(label: str, work: Callable[[threading.Event], Iterable[Any]]) -> None:
-    """Begin a job; what cannot be begun is said in one plain line."""
+def start_job(label: str, work: Work) -> None:
+    """Begin a job; a plain message says why where it cannot begin."""
     try:
         st.session_state[KEY] = loaded.get_jobs().submit("corpus", work, label)
     except RobustError as error:
@@ -123,7 +123,7 @@ def draw_sign() -> None:
         latest = find_job()
         if latest is None or latest.over:
             return False
-        done, total, line = _describe_standing(latest)
+        done, total, line = _describe_progress(latest)
         st.progress(done / total if total else 0.0, text=line)
         st.button("Stop", on_click=stop_job, key="corpus.stop", icon=":material/stop:")
         return True
@@ -133,7 +133,7 @@ def draw_sign() -> None:
         refresh.make_fragment(draw, True)
 
 
-def _describe_standing(now: Job) -> tuple[int, int, str]:
+def _describe_progress(now: Job) -> tuple[int, int, str]:
     """Return done, total and a line: the part that is under way, its pace, the time left."""
     events = [event for event in now.latest.values() if isinstance(event, Event) and "total" in event.data]
     if not events:

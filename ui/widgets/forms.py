@@ -1,16 +1,18 @@
 """Forms made from registries: a method picker and one widget for each parameter, and their writing in links."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 import streamlit as st
 
 from robust_core.errors import BadInput, RobustError
-from robust_core.registry import Parameter, Registry, from_record, parameters, to_record
+from robust_core.registry import Method, Parameter, Registry, from_record, parameters, to_record
+
+M = TypeVar("M", bound=Method)
 
 
-def draw_form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 (an instance of any registered method)
+def draw_form(registry: Registry[M], key: str, label: str) -> M | None:
     """Draw a picker of methods and a form of the chosen one's parameters.
 
     Args:
@@ -30,7 +32,7 @@ def draw_form(registry: Registry, key: str, label: str) -> Any:  # noqa: ANN401 
     return _choose_method(registry[name], key)
 
 
-def draw_several(registry: Registry, key: str, label: str, help_: str) -> list[Any]:
+def draw_several(registry: Registry[M], key: str, label: str, help_: str) -> list[M]:
     """Draw a picker of any number of methods and a form of each one's parameters.
 
     Args:
@@ -47,7 +49,8 @@ def draw_several(registry: Registry, key: str, label: str, help_: str) -> list[A
     chosen = st.multiselect(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session",
                             help=help_)
     methods = [_choose_method(registry[name], key) for name in chosen]
-    return [] if None in methods else methods
+    fitting = [method for method in methods if method is not None]
+    return fitting if len(fitting) == len(methods) else []
 
 
 def draw_fields(cls: type, key: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def draw_fields(cls: type, key: str, leave_out: Sequence[str] = ()) -> dict[str,
     return {p.name: _draw_widget(p, f"{key}.{p.name}") for p in parameters(cls) if p.name not in leave_out}
 
 
-def _choose_method(cls: type, key: str) -> Any:  # noqa: ANN401
+def _choose_method(cls: type[M], key: str) -> M | None:
     """Draw the form of one method; return the method, or None where its parameters do not fit together."""
     about = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
     with st.expander(f"Settings of {cls.title}", icon=":material/tune:"):
@@ -74,7 +77,7 @@ def _choose_method(cls: type, key: str) -> Any:  # noqa: ANN401
         return None
 
 
-def _draw_widget(p: Parameter, key: str) -> Any:  # noqa: ANN401 (a value of the parameter's type)
+def _draw_widget(p: Parameter, key: str) -> bool | int | float | str | None:
     label = p.name.replace("_", " ").capitalize()
     st.session_state.setdefault(key, p.default)
     common: dict[str, Any] = {"key": key, "help": p.help, "persist_state": "session"}
@@ -95,17 +98,18 @@ def _to_whole(limit: float | None) -> int | None:
     return None if limit is None else int(limit)
 
 
-def to_link(method: Any) -> str:  # noqa: ANN401 (any registered method)
+def to_link(method: Method) -> str:
     """Write a method for a link: its name, then every parameter that differs from its default.
 
     `textfooler;max_candidates=20;min_similarity=0.7`
     """
-    changed = [f"{p.name}={quote(str(getattr(method, p.name)), safe='')}" for p in parameters(type(method))
-               if getattr(method, p.name) != p.default]
+    record = to_record(method)
+    changed = [f"{p.name}={quote(str(record[p.name]), safe='')}" for p in parameters(type(method))
+               if record[p.name] != p.default]
     return ";".join([method.name, *changed])
 
 
-def from_link(registry: Registry, text: str) -> dict[str, Any]:
+def from_link(registry: Registry[M], text: str) -> dict[str, Any]:
     """Read what `to_link` wrote.
 
     Returns:
@@ -128,7 +132,7 @@ def from_link(registry: Registry, text: str) -> dict[str, Any]:
     return to_record(from_record(registry, record))
 
 
-def several_from_link(registry: Registry, text: str) -> list[dict[str, Any]]:
+def several_from_link(registry: Registry[M], text: str) -> list[dict[str, Any]]:
     """Read methods joined by commas, each once.
 
     Raises:
@@ -139,7 +143,7 @@ def several_from_link(registry: Registry, text: str) -> list[dict[str, Any]]:
     return list({record["name"]: record for record in records}.values())
 
 
-def preset_form(registry: Registry, key: str, record: dict[str, Any]) -> None:
+def preset_form(registry: Registry[M], key: str, record: dict[str, Any]) -> None:
     """Set the widgets of `form` to a method, before they are drawn.
 
     Raises:
@@ -148,11 +152,12 @@ def preset_form(registry: Registry, key: str, record: dict[str, Any]) -> None:
     """
     method = from_record(registry, record)
     st.session_state[key] = method.name
-    for p in parameters(type(method)):
-        st.session_state[f"{key}.{method.name}.{p.name}"] = getattr(method, p.name)
+    for name, value in to_record(method).items():
+        if name != "name":
+            st.session_state[f"{key}.{method.name}.{name}"] = value
 
 
-def preset_several(registry: Registry, key: str, records: Sequence[dict[str, Any]]) -> None:
+def preset_several(registry: Registry[M], key: str, records: Sequence[dict[str, Any]]) -> None:
     """Set the widgets of `several` to methods, before they are drawn; raises what `preset` raises."""
     for record in records:
         preset_form(registry, key, record)

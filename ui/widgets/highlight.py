@@ -1,4 +1,4 @@
-"""Texts as strips of words, coloured by importance: the one place where typed text becomes HTML, always escaped."""
+"""Texts with their words highlighted by importance: the one place where typed text becomes HTML, always escaped."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ _STYLE = """
 
 
 def make_style() -> str:
-    """Return the style sheet of strips; `light-dark` follows the colour scheme of the page."""
+    """Return the style sheet of highlighted words; `light-dark` follows the colour scheme of the page."""
     sheet = _STYLE
     for name, colour in {"FOR_LIGHT": FOR, "FOR_NIGHT": FOR_DARK, "AGAINST_LIGHT": AGAINST,
                          "AGAINST_NIGHT": AGAINST_DARK}.items():
@@ -50,7 +50,7 @@ def make_style() -> str:
     return sheet
 
 
-def make_strip(
+def highlight_words(
     text: str,
     attribution: Attribution | None = None,
     *,
@@ -71,22 +71,21 @@ def make_strip(
         marks: What to say about swapped words, by position: "was clever".
         readable: Words that the model reads; those past it are greyed. None means all.
         trying: Word that an attack is trying to replace, marked where it stands first.
-        label: What the strip shows, for screen readers.
+        label: What the text is, for screen readers.
         target: Name of the class that scores speak for.
         sides: What a positive and a negative score mean.
     """
     marks = marks or {}
-    spans = find_words(text)
     scores = dict(zip(attribution.spans, attribution.scores, strict=True)) if attribution else {}
     strongest = strongest or max((abs(s) for s in scores.values()), default=0.0)
     parts, last, tried = [], 0, not trying
-    for i, span in enumerate(spans):
+    for i, span in enumerate(find_words(text)):
         word = text[span.start:span.end]
         here = not tried and word.lower() == trying.lower()
         tried = tried or here
         unread = readable is not None and i >= readable
-        parts.append(html.escape(text[last:span.start]))
-        parts.append(_make_word(word, scores.get(span), strongest, marks.get(i), unread, here, target, sides))
+        parts += [html.escape(text[last:span.start]),
+                  _make_word(word, scores.get(span), strongest, marks.get(i), unread, here, target, sides)]
         last = span.end
     parts.append(html.escape(text[last:]))
     name = f' role="group" aria-label="{html.escape(label)}"' if label else ""
@@ -116,10 +115,10 @@ def _make_word(word: str, score: float | None, strongest: float, mark: str | Non
         says.append("not read by this model")
     if not says:
         return f'<span class="w{" long" if len(word) > 24 else ""}">{html.escape(word)}</span>'
-    said = html.escape("; ".join(says))
-    focus = f' tabindex="0" data-tip="{said}"' if mark else f' title="{said}"'
+    tip = html.escape("; ".join(says))
+    focus = f' tabindex="0" data-tip="{tip}"' if mark else f' title="{tip}"'
     # An image with a name is read as that name by every screen reader, whereas a bare span's name is often ignored.
-    return (f'<span class="{" ".join(classes)}"{look} role="img" aria-label="{html.escape(word)}: {said}"{focus}>'
+    return (f'<span class="{" ".join(classes)}"{look} role="img" aria-label="{html.escape(word)}: {tip}"{focus}>'
             f"{html.escape(word)}</span>")
 
 
@@ -139,7 +138,7 @@ def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[in
 
 
 def find_strongest(attributions: Sequence[Attribution | None]) -> float:
-    """Return the largest absolute score of a row of strips, which share one scale."""
+    """Return the largest absolute score of a row of texts, which share one scale."""
     return max((abs(s) for a in attributions if a is not None for s in a.scores), default=0.0)
 
 
@@ -152,11 +151,12 @@ def make_legend(strength: str = "the strongest word of the row") -> str:
 
     return ('<div class="rx-legend" role="note" aria-label="How to read the colours">'
             + sample("for", "speaks for the class shown", full) + sample("against", "speaks against it", full)
-            + sample("swapped", "was changed (hover or focus it)") + sample("unread", "past what the model reads")
+            + sample("swapped", "was changed (hover or focus it)")
+            + sample("unread", "beyond the longest text that the model reads")
             + f"<span>Colour and bar: strength compared with {html.escape(strength)}.</span></div>")
 
 
-def strip_line(text: str) -> str:
+def make_line(text: str) -> str:
     """Return a line of plain text, escaped, as HTML."""
     return f'<p class="rx-line">{html.escape(text)}</p>'
 

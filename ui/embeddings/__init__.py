@@ -1,0 +1,1 @@
+"""The Embeddings page: similarity of texts, a map of other texts, perturbation on a slider."""

@@ -1,0 +1,1 @@
+"""The Word importance page: its controls, the measurement, the plots."""

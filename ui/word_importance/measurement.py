@@ -1,0 +1,115 @@
+"""What a model cares about in all texts, measured once by a job and kept."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from robust_core import datasets
+from robust_core.attacks import ATTACKS
+from robust_core.evaluation.evaluate import choose, evaluate
+from robust_core.explainers import EXPLAINERS, word_importance
+from robust_core.explainers.base import Explainer
+from robust_core.registry import from_record, to_record
+from robust_core.store import ResultStore, fingerprint_model
+from robust_core.types import Event, Example
+from ui.session import selection
+from ui.shared import catalogue, loaded
+from ui.widgets import dataset_job
+
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
+
+Key = tuple[str | int, ...]
+
+
+class Words(NamedTuple):
+    """What is known of a model's words.
+
+    Attributes:
+        values: Importance of each word.
+        masks: Whether these are learnt masks; otherwise mean absolute attributions.
+        frequency: How often each word stands in the texts.
+        substituted: How often stored attacks on the model changed it.
+        attacked: Stored results behind that.
+        gaps: Importance gap between words and their synonyms.
+    """
+
+    values: Mapping[str, float]
+    masks: bool
+    frequency: Mapping[str, int]
+    substituted: Mapping[str, int]
+    attacked: int
+    gaps: list[float]
+
+
+@st.cache_resource(show_spinner=False)
+def _get_kept() -> dict[Key, Words]:
+    return {}
+
+
+def make_key(model_id: str, dataset: str, n: int) -> Key:
+    """Return what the importances of a model depend on."""
+    chosen = selection.read_selection()
+    return (model_id, catalogue.fingerprint_model(model_id), dataset, n, chosen.seed, chosen.device,
+            json.dumps(to_record(chosen.explainer), sort_keys=True), json.dumps([to_record(a) for a in chosen.attacks]))
+
+
+def find_known(model_id: str, dataset: str, n: int) -> Words | None:
+    """Return what was worked out before."""
+    return _get_kept().get(make_key(model_id, dataset, n))
+
+
+def make_job(models: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
+    """Return a job that attacks the texts with the sidebar's attacks and measures the words of each model."""
+    chosen = selection.read_selection()
+    keys = {model_id: make_key(model_id, dataset, n) for model_id in models}
+    attacks = [to_record(attack) for attack in chosen.attacks]
+    explainer = to_record(chosen.explainer)
+
+    def work(stop: threading.Event) -> Iterator[Event]:
+        store, examples = loaded.open_store(), choose(datasets.load(dataset, "test"), n, chosen.seed)
+        victims = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result() for m in models]
+        methods = [from_record(ATTACKS, record) for record in attacks]
+        if methods:
+            for event in evaluate(victims, dataset, "test", methods, n=n, seed=chosen.seed, store=store, stop=stop):
+                if event.kind == "progress" and "part" in event.data:
+                    yield event
+        for model in victims:
+            if stop.is_set():
+                return
+            for item in _measure_words(model, from_record(EXPLAINERS, explainer), examples, store, stop):
+                if isinstance(item, Words):
+                    _get_kept()[keys[model.id]] = item
+                else:
+                    yield item
+
+    return work
+
+
+def _measure_words(model: "TextClassifier", explainer: Explainer, examples: Sequence[Example], store: ResultStore,
+                   stop: threading.Event) -> Iterator[Event | Words]:
+    """Yield progress, then what is known of the model's words."""
+    frequency = word_importance.count_words(examples)
+    masks, values = word_importance.has_masks(model), {}
+    if masks:
+        values = word_importance.read_masks(model, sorted(frequency))
+    else:
+        for item in word_importance.average_attributions(model, explainer, examples, stop):
+            if isinstance(item, dict):
+                values = item
+            else:
+                yield item
+    if stop.is_set():
+        return
+
+    def of(words: list[str]) -> Mapping[str, float]:
+        return word_importance.read_masks(model, words) if masks else {w: values[w] for w in words if w in values}
+
+    fingerprint = fingerprint_model(model)
+    results = [r for run_id, run in store.runs().items() if run.models == {model.id: fingerprint}
+               for r in store.each(run_id)]
+    yield Words(values, masks, frequency, word_importance.count_substitutions(results), len(results),
+                word_importance.measure_synonym_gaps(of, frequency))
