@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_sentences
-from test_store import RUN, result
+from helpers.encoders import Words, body
+from helpers.results import RUN, result
 
 from robust_core.certify import base_classifiers
 from robust_core.claims.files import read_claims
@@ -40,11 +40,11 @@ def test_an_old_checkpoint_predicts_what_it_did():
 def test_an_old_encoder_adds_its_weights():
     card, = encoder_cards.cards()
     assert [card.id] == TOLD["encoder"] and card.config == {"lora_scale": 2.0, "length": 16}
-    body = test_sentences.body()
+    encoder = body()
     name = "encoder.layer.0.attention.self.query.weight"
-    before = body.state_dict()[name][0].tolist()
-    encoder_cards.apply(card, BaseEncoder(body, test_sentences.Words(), card.parent))
-    assert body.state_dict()[name][0].tolist() == pytest.approx(TOLD["query"], abs=1e-6) != pytest.approx(before)
+    before = encoder.state_dict()[name][0].tolist()
+    encoder_cards.apply(card, BaseEncoder(encoder, Words(), card.parent))
+    assert encoder.state_dict()[name][0].tolist() == pytest.approx(TOLD["query"], abs=1e-6) != pytest.approx(before)
 
 
 def test_old_base_classifiers_judge_as_they_did():

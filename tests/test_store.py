@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.results import RUN, result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,19 +24,7 @@ from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput
 from robust_core.paths import ROOT
 from robust_core.store import FILE, ResultStore, Run, fingerprint_model, read_versions
-from robust_core.types import AttackResult, Example, Swap
-
-RUN = Run({"name": "textfooler", "max_queries": 0}, {"sst2/cnn/base": "ab"}, {"dataset": "sst2"}, 0, {"torch": "2"},
-          "cpu")
-
-
-def result(uid: str = "sst2/test/0", victim: str = "sst2/cnn/base", **changes: object) -> AttackResult:
-    """Return a result in which every kind of value occurs."""
-    values = AttackResult(
-        Example("a good movie", 1, uid), victim, {"name": "textfooler", "similarity": 0.82}, "a fine movie", 1, 0,
-        (0.1 + 0.2, 1 / 3), (5e-324, 0.99999999), 12, 10, 7, math.nan, 0.012345678901234567, "succeeded",
-        (Swap(2, 6, "good", "fine"),), ((1, 0.7), (12, 0.3)), ("a note",))
-    return dataclasses.replace(values, **changes)
+from robust_core.types import Example
 
 
 def test_results_come_back_exactly_with_nan_and_every_digit(tmp_path: Path) -> None:
@@ -124,7 +113,7 @@ def test_threads_append_at_the_same_time(tmp_path: Path) -> None:
 WRITER = """
 import sys
 sys.path[:0] = [{root!r}, {tests!r}]
-from test_store import RUN, result
+from helpers.results import RUN, result
 from robust_core.store import ResultStore
 store = ResultStore(sys.argv[1])
 run = store.open_run(RUN)

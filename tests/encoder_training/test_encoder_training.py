@@ -3,13 +3,12 @@
 import dataclasses
 import json
 import math
-import zlib
 
 import numpy as np
 import pytest
 import torch
 from helpers.doubles import WordEncoder
-from helpers.encoders import END, MASK, PAD, PIECES, START, WIDTH, Tokens, batch, body, card, training
+from helpers.encoders import END, MASK, PAD, PIECES, START, WIDTH, Tokens, Words, batch, body, card, training
 from helpers.models import write_hugging_face
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -223,24 +222,6 @@ def test_what_a_sentence_means_changes_every_score_and_pads_do_not_count():
 
 
 # Corpus, tasks, storage.
-
-
-class Words:
-    """A tokenizer of one piece a word."""
-
-    prefix, suffix, pad_id, length = (START,), (END,), PAD, 16
-
-    def until(self, length):
-        return self
-
-    def unit_ids(self, text):
-        return tuple(5 + zlib.crc32(word.encode()) % (PIECES - 5) for word in text.split())
-
-    def ids(self, text):
-        return (START, *self.unit_ids(text)[:14], END)
-
-    def vocabulary(self):
-        return Tokens().vocabulary()
 
 
 def test_the_corpus_is_short_new_and_the_same_for_every_seed(folder):

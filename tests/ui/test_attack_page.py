@@ -419,7 +419,7 @@ def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
 
 def test_a_permalink_of_an_older_program_opens_and_is_written_again_as_it_was(own_runs, monkeypatch):
     # Written by the program as it was before its choices had a type of their own.
-    old = json.loads((Path(__file__).parent / "permalink_before_choices.json").read_text(encoding="utf-8"))
+    old = json.loads((ROOT / "tests" / "made_before" / "permalink.json").read_text(encoding="utf-8"))
 
     def load(model_id, device="auto"):
         raise BadInput("No model is needed for a view.")

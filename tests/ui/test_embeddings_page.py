@@ -14,7 +14,6 @@ from robust_core.evaluation import embedding_space
 from robust_core.models import loading
 from robust_core.paths import ROOT
 from robust_core.types import Example
-from ui import embeddings
 from ui.shared import catalogue
 
 
@@ -81,7 +80,7 @@ def test_the_map_is_drawn_by_umap_where_that_is_installed(monkeypatch):
         def transform(self, points):
             return points[:, :2]
 
-    monkeypatch.setattr(embeddings, "list_maps", lambda: ["pca", "umap"])
+    monkeypatch.setattr(embedding_space, "list_maps", lambda: ["pca", "umap"])
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Double))
     at = opened()
     assert "principal components" in page(at)
