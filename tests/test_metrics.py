@@ -1,5 +1,6 @@
 """Pure functions of results, against scipy, simulations and hand-made results."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,15 +12,19 @@ from scipy import stats
 from robust_core.metrics import (
     consistency,
     estimate_mean,
+    estimate_paired_difference,
     estimate_proportion,
     estimate_ratio,
     kendall_tau,
+    list_held,
+    robustness_curve,
+    summarise_embedding_attacks,
     summary,
     top_k_by_chance,
     top_k_intersection,
 )
 from robust_core.text import align, diff, find_words
-from robust_core.types import AttackResult, Attribution, Example
+from robust_core.types import AttackResult, Attribution, EmbeddingAttackResult, Example
 
 quick = settings(max_examples=200, deadline=None, derandomize=True)
 
@@ -202,3 +207,42 @@ def test_a_ratio_is_that_of_the_sums_with_the_error_of_clusters():
     for parts, wholes in (([], []), ([0.0], [0.0])):
         assert all(map(math.isnan, estimate_ratio(parts, wholes)))
     assert estimate_ratio([1], [2])[0] == 0.5 and math.isnan(estimate_ratio([1], [2])[1])
+
+
+def moved(status: str, radius: float = 0.1) -> EmbeddingAttackResult:
+    """An attack on embeddings that ended in some way, under a reference label of 1."""
+    before, after = {"skipped": ((0.9, 0.1), (0.9, 0.1)), "failed": ((0.1, 0.9), (0.2, 0.8)),
+                     "succeeded": ((0.1, 0.9), (0.7, 0.3))}[status]
+    found = EmbeddingAttackResult(Example("a", 1, "u"), "v", {"radius": radius}, 1, before, after, radius, 1.0, 0.9, 0.2,
+                                  3)
+    assert found.status == status
+    return found
+
+
+def test_attacks_on_embeddings_are_counted_each_as_what_it_is():
+    row = summarise_embedding_attacks([moved(s) for s in ("skipped", "skipped", *["failed"] * 3, *["succeeded"] * 5)])
+    assert (row["n"], row["skipped"], row["failed"], row["succeeded"]) == (10, 2, 3, 5)
+    assert (row["accuracy"], row["accuracy_under_attack"], row["attack_success_rate"]) == (0.8, 0.3, 5 / 8)
+    curve = robustness_curve([moved("failed", 0.3), moved("succeeded", 0.1), moved("failed", 0.1)])
+    assert [(row["radius"], row["n"], row["accuracy_under_attack"]) for row in curve] == [(0.1, 2, 0.5), (0.3, 1, 1.0)]
+
+
+def test_a_paired_difference_is_that_of_the_examples_both_have():
+    value, error, n = estimate_paired_difference({"a": 1, "b": 0, "c": 1, "d": 0.5}, {"a": 0, "b": 1, "c": 0, "e": 1})
+    assert (value, n) == (pytest.approx(1 / 3), 3)
+    assert error == pytest.approx(np.std([1, -1, 1], ddof=1) / math.sqrt(3))
+
+
+@pytest.mark.parametrize(("status", "perturbed_label", "held"), [
+    ("failed", 1, True), ("succeeded", 0, False), ("succeeded", 2, False), ("skipped", 1, False), ("exhausted", 1, True),
+    ("stopped", 1, None)])
+def test_a_prediction_is_held_when_it_is_the_reference_label(status, perturbed_label, held):
+    found = dataclasses.replace(result(status), perturbed_label=perturbed_label)
+    assert found.reference_label == 1
+    assert list_held([found]) == ({} if held is None else {"u": held})
+
+
+def test_a_word_past_the_last_score_of_either_text_is_left_out():
+    long, short = attribution("a b c d", (0.1, 0.2, 0.3, 0.4)), attribution("a b c", (0.1, 0.2))
+    row = consistency(long, short, [(i, i) for i in range(4)] + [(None, 0), (0, None)])
+    assert row["kendall_tau"] == 1.0 and consistency(short, long, [(i, i) for i in range(4)]) == row

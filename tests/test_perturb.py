@@ -159,3 +159,8 @@ def test_passes_share_their_dropout_masks_and_count_as_one():
 def test_the_unit_leaves_out_the_pad():
     table = torch.tensor([[100.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
     assert measure_mean_norm(table) == 3.0 and measure_mean_norm(table[[1, 0, 2]], pad=1) == 3.0
+
+
+def test_without_a_start_the_climb_begins_at_the_embeddings():
+    where = torch.ones(2, 3, dtype=torch.bool)
+    assert not Ascent(0.1).begin(where, 4, torch.Generator().manual_seed(0)).any()
