@@ -141,7 +141,7 @@ def check_files(card: SmoothedCard) -> None:
         BadInput: A file is absent or differs, or texts were put through another encoder.
     """
     if "model.safetensors" not in card.files:
-        raise BadInput(f"The card of {card.id} does not vouch for its weights; restore the checkpoint.")
+        raise BadInput(f"The card of {card.id} does not list the SHA-256 of its weights; restore the checkpoint.")
     for name, expected in card.files.items():
         path = card.folder / name
         if not path.is_file() or sha256(path) != expected:

@@ -71,10 +71,10 @@ def evaluate(models: Sequence[Classifier], dataset: str, split: str = "test", at
         The events of the attacks; without attacks "judged" with data right, whether the model is right about each
         example, by uid; "progress" with data part (what is being done), done and total, also at the start of
         a part, when results of an earlier run count as done; at the end of each part "row" events with the row as
-        data: `metrics.summary` and `meaning.summary` with model, dataset, split, attack, seed, run, device, parameters
-        (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also the columns
-        of `fluency.measured`.
-        A transfer row has the columns of `transfer.transferred` instead; run is that of the attacked model.
+        data: `metrics.summary` and `meaning_changes.summarise` with model, dataset, split, attack, seed, run, device,
+        parameters (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also
+        the columns of `fluency.measure_results`.
+        A transfer row has the columns of `transfer.evaluate_transfer` instead; run is that of the attacked model.
         An explanation row adds explain, pairs ("all", or "changed" texts only), kendall_tau, top_k and top_k_random
         (means over examples of means over classes), each with its standard error, compared (examples behind them)
         and gap.
