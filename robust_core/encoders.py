@@ -153,7 +153,7 @@ def load(name: str, device: str = "auto") -> Encoder:
     """Load an encoder, one of ours once per process and device.
 
     Args:
-        name: One of `names`, a folder with one of ours or one for sentence-transformers, or a Hugging Face id.
+        name: One of `list_names`, a folder with one of ours or one for sentence-transformers, or a Hugging Face id.
         device: auto, cpu, cuda, mps.
 
     Raises:

@@ -1,9 +1,9 @@
 """The one perturbation kernel on token embeddings: what FreeLB, CARL, RAR, FGSM and k-PGD climb with.
 
 A perturbation is an (n, t, d) tensor added to word-embedding rows. Everything here is in the units of the rows
-themselves; methods state their sizes as multiples of `models.network.mean_norm`, so that one setting means the same
-for any table. Gradients in perturbations come from `torch.autograd.grad`: no parameter's `.grad` is touched unless
-`descend` is asked to.
+themselves; methods state their sizes as multiples of `models.networks.base.measure_mean_norm`, so that one setting
+means the same for any table. Gradients in perturbations come from `torch.autograd.grad`: no parameter's `.grad` is
+touched unless `descend` is asked to.
 """
 
 import dataclasses

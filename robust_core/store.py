@@ -49,10 +49,10 @@ class Run:
 
     Args:
         method: Record of the method (`registry.to_record`).
-        models: Fingerprint of each model, by id (`model_fingerprint`).
+        models: Fingerprint of each model, by id (`fingerprint_model`).
         data: What was read: data set, split, SHA-256.
         seed: Seed of the run.
-        versions: Version of each library that computes (`versions`).
+        versions: Version of each library that computes (`read_versions`).
         device: Where it ran.
     """
 
@@ -316,13 +316,13 @@ def _dump(record: Mapping[str, Any]) -> str:
 
 
 def to_result_record(result: AttackResult) -> dict[str, Any]:
-    """Return a result as plain data, for `result_of`."""
+    """Return a result as plain data, for `read_result`."""
     record = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
     return record | {"example": dataclasses.asdict(result.example), "attack": dict(result.attack)}
 
 
 def read_result(record: Mapping[str, Any]) -> AttackResult:
-    """Rebuild a result from `result_record`'s data, also after a way through JSON."""
+    """Rebuild a result from `to_result_record`'s data, also after a way through JSON."""
     values = dict(record) | {
         "example": Example(**record["example"]),
         "before": tuple(record["before"]),

@@ -6,7 +6,7 @@ Probabilities lie in 0..1; percent exists only in the user interface.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     import torch
@@ -187,16 +187,55 @@ class EmbeddingAttackResult:
         return "failed" if self.perturbed_label == self.reference_label else "succeeded"
 
 
+class StartedData(TypedDict):
+    """Data of "started": a search begins at this text."""
+
+    text: str
+
+
+class SearchData(TypedDict):
+    """Data of "progress" of a search: texts submitted so far, the best text, what is tried, P(reference label)."""
+
+    queries: int
+    text: str
+    trying: str
+    proba: float
+
+
+class StepData(TypedDict):
+    """Data of "step": a better text was accepted, which differs from the original by these swaps."""
+
+    queries: int
+    text: str
+    proba: float
+    swaps: tuple[Swap, ...]
+
+
+class ErrorData(TypedDict):
+    """Data of "error": why there is no result, in one line."""
+
+    message: str
+
+
+class ProgressData(TypedDict):
+    """Data of "progress" of an evaluation: what is being done, and how far that is."""
+
+    part: str
+    done: int
+    total: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Event:
     """One message of a running attack, training or evaluation.
 
     Args:
-        kind: "started", "progress" (something was asked), "step" (a better text was accepted), "result" or "error".
+        kind: "started", "progress" (something was asked), "step" (a better text was accepted), "result" or "error";
+            evaluations add "judged" and "row", experiments "claim" and "note".
         uid: Example it concerns.
         victim: Classifier it concerns.
-        data: Plain values: for "progress" and "step" queries, text, proba (of the reference label) and trying (the
-            word being replaced); for "error" message.
+        data: Plain values: `StartedData`, `SearchData` or `ProgressData`, `StepData` and `ErrorData` by kind; "judged"
+            has right (whether the model is right, by uid), "row" the columns of a row.
         result: The result, on the last event of an example.
     """
 

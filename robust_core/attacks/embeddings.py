@@ -143,7 +143,7 @@ class PGD(EmbeddingAttack):
 
 def attack_at_radii(model: WhiteBox, examples: Sequence[Example], attack: EmbeddingAttack, radii: Sequence[float], *,
                     seed: int = 0, batch: int = 32, precision: Precision = "exact") -> Iterator[EmbeddingAttackResult]:
-    """Attack the same examples at several radii; `metrics.embedding_summary` turns the results into a row each.
+    """Attack the same examples at several radii; `metrics.summarise_embedding_attacks` makes a row of each radius.
 
     Args:
         model: The victim.

@@ -21,12 +21,12 @@ from robust_core.resources import stop_words
 @ATTACKS.register("gene", title="Gene", source="https://arxiv.org/abs/1804.07998")
 @dataclasses.dataclass(frozen=True)
 class Gene(Attack):
-    """Let texts with swapped words have children, the fittest most, each word from either parent.
+    """Search genetically over counter-fitted neighbours: fitter texts are crossed word by word more often.
 
     Differs from the paper: neighbours come from the packed table, and the language model is a masked one that rates
     them once, in the original text (the paper's reads a few words on either side, of the text as it stands). As in
     TextAttack, a word is swapped once, a member tries word after word until one swap raises its score (the paper's
-    code tries one), and at most 20 % of the words change. See `genetic.evolve` for where TextAttack errs.
+    code tries one), and at most 20 % of the words change. See `searches.genetic.evolve` for where TextAttack errs.
     """
 
     population: int = param(60, "Members of a population (paper: 60)", low=2, high=1000)
@@ -50,11 +50,11 @@ class Gene(Attack):
             del member
             return len(kept[i])
 
-        field = SearchSpace(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach))
-        breed = GeneticSettings(field, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
+        space = SearchSpace(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach))
+        settings = GeneticSettings(space, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
                                 self.temperature)
-        places = dict.fromkeys(range(self.population), field.open(Member()))
-        return (yield from evolve(breed, places, self.population, rng))
+        places = dict.fromkeys(range(self.population), space.open(Member()))
+        return (yield from evolve(settings, places, self.population, rng))
 
     def _neighbours(self, target: Target) -> Generator[Request, Any, list[Sequence[str]]]:
         """Return for each position the neighbours that fit there; a word is swapped once, so the text is the original.

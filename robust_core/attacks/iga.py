@@ -17,12 +17,12 @@ from robust_core.registry import param
 @ATTACKS.register("iga", title="IGA", source="https://arxiv.org/abs/1909.06723")
 @dataclasses.dataclass(frozen=True)
 class IGA(Attack):
-    """Start with every word in turn swapped for its best neighbour; children have their parents' two ends.
+    """Search genetically from every single-word swap; parents are cut at one point, and words may change again.
 
     Differs from the paper: neighbours come from the packed table, and of the word as it stands, so that a word swapped
     often may drift (as in TextAttack). Differs from TextAttack: the first founder has the first word swapped (there its
     position 0 counts as "none given", and a random word is), no founder asks the same question twice, and words with
-    neighbours come first where a text has more words than a population members. See `genetic.evolve`.
+    neighbours come first where a text has more words than a population members. See `searches.genetic.evolve`.
     """
 
     population: int = param(60, "Most members of a population (paper: 60)", low=2, high=1000)
@@ -44,9 +44,9 @@ class IGA(Attack):
         def left(member: Member, i: int) -> float:
             return self.max_swaps - member.swapped.get(i, 0)
 
-        field = SearchSpace(target, near, math.ceil(self.max_share * target.reach), self.max_swaps)
-        breed = GeneticSettings(
-            field,
+        space = SearchSpace(target, near, math.ceil(self.max_share * target.reach), self.max_swaps)
+        settings = GeneticSettings(
+            space,
             left,
             lambda rng, n: np.arange(n) >= rng.integers(n),
             self.population,
@@ -54,5 +54,5 @@ class IGA(Attack):
             self.temperature,
         )
         founders = max(min(self.population, target.reach), 2)
-        places = {k: [i] for k, i in enumerate(field.open(Member())[:founders])}
-        return (yield from evolve(breed, places, founders, rng))
+        places = {k: [i] for k, i in enumerate(space.open(Member())[:founders])}
+        return (yield from evolve(settings, places, founders, rng))

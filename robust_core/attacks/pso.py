@@ -23,7 +23,7 @@ _AT_ONCE = 4096
 @ATTACKS.register("pso", title="PSO (WordNet and neighbours)", source="https://aclanthology.org/2020.acl-main.540")
 @dataclasses.dataclass(frozen=True)
 class PSO(Attack):
-    """Move a swarm of texts towards the best of each and of all, and swap the word that wins most, by chance.
+    """Search by particle swarm: texts take words of the best ones found so far and mutate by promising swaps.
 
     Differs from the paper: HowNet's words of the same sememes are not packed; substitutes are WordNet synonyms and
     close neighbours of the same part of speech, so figures do not compare with the paper's. Constants are the paper's:
@@ -41,28 +41,28 @@ class PSO(Attack):
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Draw the first swarm from the best swaps of single words; then turn, judge, mutate, remember."""
-        field = SearchSpace(target, self._substitutes(target), target.reach)
-        if not field.open(Member()):
-            return field.candidate(Member())
-        best = yield from score_members(field, [Member()], "original text")
+        space = SearchSpace(target, self._substitutes(target), target.reach)
+        if not space.open(Member()):
+            return space.candidate(Member())
+        best = yield from score_members(space, [Member()], "original text")
         if best.scores.over:
-            return field.candidate(Member())
-        swarm = yield from mutate(field, best.pick([0] * self.population), range(self.population), rng)
-        best, won, swarm = yield from find_best_member(field, best, swarm)
+            return space.candidate(Member())
+        swarm = yield from mutate(space, best.pick([0] * self.population), range(self.population), rng)
+        best, won, swarm = yield from find_best_member(space, best, swarm)
         elites, velocity = swarm, np.repeat(rng.uniform(-FASTEST, FASTEST, (self.population, 1)), target.reach, axis=1)
         for generation in range(self.generations):
             if won or swarm.scores.over:
                 break
             members = self._turned(generation, swarm, elites, best.members[0], velocity, rng)
-            swarm = yield from score_members(field, members, "turning")
-            best, won, swarm = yield from find_best_member(field, best, swarm)
+            swarm = yield from score_members(space, members, "turning")
+            best, won, swarm = yield from find_best_member(space, best, swarm)
             if not won and not swarm.scores.over:
                 share = np.array([len(member.words) for member in swarm.members]) / target.reach
                 rows = np.flatnonzero(rng.random(self.population) < 1 - 2 * share).tolist()
-                swarm = yield from mutate(field, swarm, rows, rng)
-                best, won, swarm = yield from find_best_member(field, best, swarm)
+                swarm = yield from mutate(space, swarm, rows, rng)
+                best, won, swarm = yield from find_best_member(space, best, swarm)
                 elites = yield from _keep_better(elites, swarm)
-        return field.candidate(best.members[0])
+        return space.candidate(best.members[0])
 
     def _substitutes(self, target: Target) -> Callable[[int, str], list[str]]:
         speech = PartOfSpeech(target.draft)
@@ -107,24 +107,24 @@ def _keep_better(elites: Population, swarm: Population) -> Generator[Request, An
     return Population(both.members, scores).pick(rows)
 
 
-def mutate(field: SearchSpace, herd: Population, rows: Sequence[int], rng: np.random.Generator
+def mutate(space: SearchSpace, population: Population, rows: Sequence[int], rng: np.random.Generator
             ) -> Generator[Request, Any, Population]:
     """Swap one word of some members: the best substitute of a word drawn by how much it raises the figure.
 
     Where nothing raises it, any word is drawn, as in the paper's code. Members that are the same text share their
     questions (in TextAttack each asks again).
     """
-    size = len(herd.members)
-    keen = {k: 1 / rng.exponential(size=field.target.reach) for k in rows}
+    size = len(population.members)
+    race_weights = {k: 1 / rng.exponential(size=space.target.reach) for k in rows}
     alike: dict[tuple[tuple[int, str], ...], list[int]] = {}
     for k in rows:
-        alike.setdefault(tuple(sorted(herd.members[k].words.items())), []).append(k)
-    for part in _split_moves(field, herd, list(alike.values())):
-        if herd.scores.over:
+        alike.setdefault(tuple(sorted(population.members[k].words.items())), []).append(k)
+    for part in _split_moves(space, population, list(alike.values())):
+        if population.scores.over:
             break
         moves = {(ks[0], i): found for ks, options in part for i, found in options.items()}
-        both = herd.joined(
-            (yield from score_members(field, [m for found in moves.values() for m in found], "mutating"))
+        both = population.joined(
+            (yield from score_members(space, [m for found in moves.values() for m in found], "mutating"))
         )
         ends = np.minimum(size + np.cumsum([len(found) for found in moves.values()]), len(both.members)).tolist()
         groups = {place: range(start, end) for place, start, end in zip(moves, [size, *ends[:-1]], ends, strict=True)
@@ -134,19 +134,20 @@ def mutate(field: SearchSpace, herd: Population, rows: Sequence[int], rng: np.ra
         for ks, options in part:
             places = [i for i in options if (ks[0], i) in best]
             for k in ks if places else ():
-                row, scores = yield from sample_by_gain(scores, k, [best[ks[0], i] for i in places], keen[k][places])
-                chosen[k] = best.get((ks[0], int(keen[k].argmax())), k) if row is None else row
-        herd = Population(both.members, scores).pick(chosen)
-    return herd
+                row, scores = yield from sample_by_gain(scores, k, [best[ks[0], i] for i in places],
+                                                        race_weights[k][places])
+                chosen[k] = best.get((ks[0], int(race_weights[k].argmax())), k) if row is None else row
+        population = Population(both.members, scores).pick(chosen)
+    return population
 
 
-def _split_moves(field: SearchSpace, herd: Population, groups: Sequence[list[int]]
+def _split_moves(space: SearchSpace, population: Population, groups: Sequence[list[int]]
            ) -> Iterator[list[tuple[list[int], dict[int, list[Member]]]]]:
     """Yield groups of equal members with their moves by position, some thousand moves at a time."""
     part: list[tuple[list[int], dict[int, list[Member]]]] = []
     for rows in groups:
-        member = herd.members[rows[0]]
-        options = {i: field.moves(member, i) for i in field.open(member)}
+        member = population.members[rows[0]]
+        options = {i: space.moves(member, i) for i in space.open(member)}
         if not options:
             continue
         part.append((rows, options))

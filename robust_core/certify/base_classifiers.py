@@ -139,7 +139,7 @@ def check_files(card: SmoothedCard) -> None:
         BadInput: A file is absent or differs, or texts were put through another encoder.
     """
     if "model.safetensors" not in card.files:
-        raise BadInput(f"The card of {card.id} does not vouch for its weights; restore the checkpoint.")
+        raise BadInput(f"The card of {card.id} does not list the SHA-256 of its weights; restore the checkpoint.")
     check_sha256(card.folder, card.files, lambda name, _: (
         f"{_FOLDER}/{card.id}: {name} is missing or does not match its card; restore the checkpoint."))
     if card.parent and fingerprints.hash_encoder() != card.parent:

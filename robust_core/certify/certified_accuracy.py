@@ -25,7 +25,7 @@ RADII = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 Row = dict[str, Any]
 
 
-def make_smoother(method: str, scale: float, levels: int, **settings: Any) -> Smoother:  # noqa: ANN401 (parameters)
+def make_smoother(method: str, scale: float, levels: int, **settings: float) -> Smoother:
     """Make a method; a randomised one gets as many votes as DSSN goes through, unless `samples` says otherwise.
 
     Raises:
@@ -39,7 +39,7 @@ def make_smoother(method: str, scale: float, levels: int, **settings: Any) -> Sm
 
 
 def certify_texts(model: "SmoothedModel", texts: Sequence[str], method: str, scales: Sequence[float] = (), *,
-                  seed: int = 0, **settings: Any) -> list[Row]:  # noqa: ANN401 (parameters)
+                  seed: int = 0, **settings: float) -> list[Row]:
     """Certify texts at several Lambdas.
 
     Args:

@@ -4,7 +4,6 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import typer
 
@@ -13,7 +12,7 @@ from robust_core.cli.options import Device, Json, keep_stdout
 from robust_core.cli.output import format_percent, name_column, show_rows
 from robust_core.cli.program import app
 from robust_core.errors import BadInput, RobustError
-from robust_core.models.cards import cards, check_files, read_card
+from robust_core.models.cards import Card, cards, check_files, read_card
 from robust_core.models.device import pick_device
 from robust_core.resources import minilm_folder
 from robust_core.store import ResultStore
@@ -113,7 +112,7 @@ def _count_checkpoints(count: int) -> str:
     return f"{count} found"
 
 
-def _check_checkpoint(card: Any) -> str:  # noqa: ANN401 (a Card; its module is imported when it is needed)
+def _check_checkpoint(card: Card) -> str:
     check_files(card)
     return f"{len(card.files)} files as recorded"
 

@@ -1,11 +1,12 @@
 """One text: predict, attack and explain."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import Attack
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -39,6 +40,7 @@ from robust_core.evaluation import fluency
 from robust_core.evaluation.fluency import measure_perplexities
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency
+from robust_core.protocols import Classifier
 from robust_core.registry import to_record
 from robust_core.text import Draft, align
 from robust_core.types import AttackResult, Example
@@ -158,25 +160,25 @@ def _measure_fluency(found: Mapping[str, AttackResult], device: str) -> tuple[di
     return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
 
 
-def _read_label(classifier: Any, name: str) -> int:  # noqa: ANN401 (any classifier)
+def _read_label(classifier: Classifier, name: str) -> int:
     known = [label.lower() for label in classifier.labels]
     if name.strip().lower() not in known:
         raise UnknownName("label", name, list(classifier.labels))
     return known.index(name.strip().lower())
 
 
-def _read_common_label(classifiers: Sequence[Any], name: str) -> int:
+def _read_common_label(classifiers: Sequence[Classifier], name: str) -> int:
     found = {_read_label(classifier, name) for classifier in classifiers}
     if len(found) > 1:
         raise Incompatible("These models have different labels; attack them one by one.")
     return found.pop()
 
 
-def _label_probabilities(classifier: Any, proba: Sequence[float]) -> dict[str, float]:  # noqa: ANN401
+def _label_probabilities(classifier: Classifier, proba: Sequence[float]) -> dict[str, float]:
     return {label: float(p) for label, p in zip(classifier.labels, proba, strict=True)}
 
 
-def _make_attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:  # noqa: ANN401
+def _make_attack_row(classifier: Classifier, method: Attack, result: AttackResult) -> Row:
     return {
         "model": classifier.id,
         "attack": method.name,
@@ -195,7 +197,7 @@ def _make_attack_row(classifier: Any, method: Any, result: AttackResult) -> Row:
     }
 
 
-def _make_explain_row(classifier: Any, found: "Sequence[Attribution]") -> Row:  # noqa: ANN401
+def _make_explain_row(classifier: Classifier, found: "Sequence[Attribution]") -> Row:
     def words(a: "Attribution") -> Row:
         return {"words": [a.text[start:end] for start, end in a.spans], "scores": list(a.scores)}
 

@@ -5,16 +5,22 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import loading
-from robust_core.registry import Registry, check_parameters, from_record, parameters
+from robust_core.registry import Method, Registry, check_parameters, from_record, parameters
 from robust_core.text import check_typed
 from robust_core.types import PRECISIONS, Precision
 
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
+    from robust_core.models.masked_lm import MaskedModel
+
+T = TypeVar("T", bound=Method)
 _MOST_STDIN = 1_000_000
 
 Text = Annotated[str, typer.Argument(help="The text, in quotes; - reads it from standard input.")]
@@ -64,7 +70,7 @@ def read_precision(name: str) -> Precision:
     raise UnknownName("precision", name, list(PRECISIONS))
 
 
-def load_models(model_ids: Sequence[str], device: str) -> list[Any]:
+def load_models(model_ids: Sequence[str], device: str) -> "list[TextClassifier]":
     """Load classifiers, each once; two names of one model are refused."""
     loaded = {name: loading.load(name, device) for name in dict.fromkeys(model_ids)}
     names: dict[str, str] = {}
@@ -74,7 +80,7 @@ def load_models(model_ids: Sequence[str], device: str) -> list[Any]:
     return list(loaded.values())
 
 
-def load_reader(device: str) -> Any:  # noqa: ANN401 (its module is imported when it is needed)
+def load_reader(device: str) -> "MaskedModel":
     """Return the packaged masked language model, which tells how fluent texts are."""
     from robust_core.models import masked_lm
 
@@ -103,8 +109,8 @@ def read_settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
     return values
 
 
-def make_methods(registry: Registry, names: Sequence[str], settings: Sequence[str] | None,
-                 **common: float | None) -> list[Any]:
+def make_methods(registry: Registry[T], names: Sequence[str], settings: Sequence[str] | None,
+                 **common: float | None) -> list[T]:
     """Make methods from their names, `name=value` settings and options that were given."""
     classes = [registry[name] for name in dict.fromkeys(names)]
     values: dict[str, Any] = {**_split_settings(settings)}
@@ -124,7 +130,7 @@ def make_methods(registry: Registry, names: Sequence[str], settings: Sequence[st
     return made
 
 
-def _parse(kind: type, name: str, value: Any) -> Any:  # noqa: ANN401 (text, or a number already)
+def _parse(kind: type, name: str, value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
@@ -151,7 +157,7 @@ def catch_interrupt() -> Iterator[threading.Event]:
         yield stop
         return
 
-    def interrupt(number: int, frame: Any) -> None:  # noqa: ANN401 (a signal handler's arguments)
+    def interrupt(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()

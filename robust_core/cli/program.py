@@ -90,7 +90,7 @@ class _Group(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
 
-    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> None:  # noqa: ANN401
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> None:  # noqa: ANN401 (likewise)
         """Run a command and leave the program with its exit code."""
         for stream in (sys.stdout, sys.stderr):
             # A terminal that cannot show a character gets a question mark, not a traceback.

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from robust_core import datasets, metrics
+from robust_core.attacks.base import Attack
 from robust_core.datasets import choose
 from robust_core.errors import BadInput, Incompatible
 from robust_core.evaluation import checks, fluency, meaning_changes
 from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
+from robust_core.explainers.base import Explainer
+from robust_core.protocols import Classifier, find_device
 from robust_core.registry import to_record
 from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
 from robust_core.types import AttackResult, Event, Example, Precision
@@ -40,10 +43,10 @@ class Setting:
     precision: Precision = "exact"
 
 
-def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: Sequence[Any] = (), *,
+def evaluate(models: Sequence[Classifier], dataset: str, split: str = "test", attacks: Sequence[Attack] = (), *,
              n: int | None = None, seed: int = 0, data_dir: str | Path | None = None,
              store: ResultStore | None = None, max_queries: int | None = None, time_limit: float | None = None,
-             explain: Sequence[Any] = (), transfer: bool = False, stop: threading.Event | None = None,
+             explain: Sequence[Explainer] = (), transfer: bool = False, stop: threading.Event | None = None,
              precision: Precision = "exact", reader: fluency.Reader | None = None) -> Iterator[Event]:
     """Measure accuracy, attacks, their transfer and the stability of explanations, on the same examples for all models.
 
@@ -68,10 +71,10 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
         The events of the attacks; without attacks "judged" with data right, whether the model is right about each
         example, by uid; "progress" with data part (what is being done), done and total, also at the start of
         a part, when results of an earlier run count as done; at the end of each part "row" events with the row as
-        data: `metrics.summary` and `meaning.summary` with model, dataset, split, attack, seed, run, device, parameters
-        (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also the columns
-        of `fluency.measured`.
-        A transfer row has the columns of `transfer.transferred` instead; run is that of the attacked model.
+        data: `metrics.summary` and `meaning_changes.summarise` with model, dataset, split, attack, seed, run, device,
+        parameters (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also
+        the columns of `fluency.measure_results`.
+        A transfer row has the columns of `transfer.evaluate_transfer` instead; run is that of the attacked model.
         An explanation row adds explain, pairs ("all", or "changed" texts only), kendall_tau, top_k and top_k_random
         (means over examples of means over classes), each with its standard error, compared (examples behind them)
         and gap.
@@ -92,7 +95,7 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
     if not attacks:
         for model in models:
             yield from _evaluate_clean(model, setting, stop)
-    limits = {"max_queries": max_queries, "time_limit": time_limit}
+    limits: dict[str, Any] = {"max_queries": max_queries, "time_limit": time_limit}
     limits = {name: value for name, value in limits.items() if value is not None}
     for attack in attacks:
         attack = dataclasses.replace(attack, **limits)
@@ -103,8 +106,8 @@ def evaluate(models: Sequence[Any], dataset: str, split: str = "test", attacks: 
             yield from _add_transfer(source, outcomes, attack, setting, stop)
 
 
-def _check_question(models: Sequence[Any], attacks: Sequence[Any], explain: Sequence[Any], transfer: bool,
-                    reader: fluency.Reader | None) -> None:
+def _check_question(models: Sequence[Classifier], attacks: Sequence[Attack], explain: Sequence[Explainer],
+                    transfer: bool, reader: fluency.Reader | None) -> None:
     if explain and not attacks:
         raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
     if transfer and not attacks:
@@ -124,14 +127,14 @@ def same_labels(mine: Sequence[str], theirs: Sequence[str]) -> bool:
     return same or (unnamed and len(mine) == len(theirs))
 
 
-def check_labels(model: Any, data: datasets.DataSet) -> None:  # noqa: ANN401 (any classifier)
+def check_labels(model: Classifier, data: datasets.DataSet) -> None:
     """Raise Incompatible when a model's labels are not those of a data set."""
     if not same_labels(model.labels, data.labels):
         raise Incompatible(f"{model.id} predicts {', '.join(model.labels)}; {data.title} has the labels "
                            f"{', '.join(data.labels)}.")
 
 
-def _evaluate_clean(model: Any, setting: Setting, stop: threading.Event) -> Iterator[Event]:  # noqa: ANN401
+def _evaluate_clean(model: Classifier, setting: Setting, stop: threading.Event) -> Iterator[Event]:
     hits = done = 0
     progress = {"part": f"accuracy of {model.id}", "total": len(setting.examples)}
     yield Event("progress", "", model.id, progress | {"done": 0})
@@ -159,7 +162,7 @@ class _Outcome:
         errors: Messages of the searches that broke.
     """
 
-    model: Any
+    model: Classifier
     run: str
     found: dict[str, AttackResult]
     errors: list[str] = dataclasses.field(default_factory=list)
@@ -169,7 +172,7 @@ class _Outcome:
         return [self.found[e.uid] for e in setting.examples if e.uid in self.found]
 
 
-def _evaluate_attacked(models: Sequence[Any], attack: Any, setting: Setting, store: ResultStore | None,  # noqa: ANN401
+def _evaluate_attacked(models: Sequence[Classifier], attack: Attack, setting: Setting, store: ResultStore | None,
                        stop: threading.Event) -> Generator[Event, None, list[_Outcome]]:
     """Attack what has no stored result yet, and return what there is then for each model."""
     outcomes = {model.id: _read_stored(model, attack, setting, store) for model in models}
@@ -202,7 +205,7 @@ def _shorten(result: AttackResult) -> AttackResult:
     return dataclasses.replace(result, steps=(), curve=())
 
 
-def _summarise(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequence[Any],  # noqa: ANN401
+def _summarise(outcome: _Outcome, attack: Attack, setting: Setting, explain: Sequence[Explainer],
                reader: fluency.Reader | None, store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
     model, results = outcome.model, outcome.results(setting)
     values = (
@@ -225,7 +228,7 @@ def _summarise(outcome: _Outcome, attack: Any, setting: Setting, explain: Sequen
             yield columns if isinstance(columns, Event) else _make_row(model, setting, attack, values | columns)
 
 
-def _add_transfer(source: _Outcome, outcomes: Sequence[_Outcome], attack: Any, setting: Setting,  # noqa: ANN401
+def _add_transfer(source: _Outcome, outcomes: Sequence[_Outcome], attack: Attack, setting: Setting,
                   stop: threading.Event) -> Iterator[Event]:
     results = source.results(setting)
     warnings = _is_incomplete(results, setting, source.errors)
@@ -238,7 +241,7 @@ def _add_transfer(source: _Outcome, outcomes: Sequence[_Outcome], attack: Any, s
                 victim.model, setting, attack, columns | {"run": source.run, "warnings": warnings})
 
 
-def _read_stored(model: Any, attack: Any, setting: Setting, store: ResultStore | None) -> _Outcome:  # noqa: ANN401
+def _read_stored(model: Classifier, attack: Attack, setting: Setting, store: ResultStore | None) -> _Outcome:
     """Return what an earlier, perhaps killed, evaluation has left for the chosen examples."""
     if store is None:
         return _Outcome(model, "", {})
@@ -248,18 +251,19 @@ def _read_stored(model: Any, attack: Any, setting: Setting, store: ResultStore |
                                  if r.example.uid in wanted and r.status != "stopped"})
 
 
-def _describe_run(model: Any, attack: Any, setting: Setting) -> Run:  # noqa: ANN401
+def _describe_run(model: Classifier, attack: Attack, setting: Setting) -> Run:
     # The number of examples is no part of it: what a smaller draw has computed serves a larger one.
     data = {"dataset": setting.dataset, "split": setting.split, "sha256": setting.sha256}
     if setting.precision != "exact":
         data["precision"] = setting.precision
     return Run(to_record(attack), {model.id: fingerprint_model(model)}, data, setting.seed, read_versions(),
-               str(getattr(model, "device", "cpu")))
+               find_device(model))
 
 
-def _list_pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]) -> list[tuple[list[Any], list[Example]]]:
+def _list_pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]
+                  ) -> list[tuple[list[Classifier], list[Example]]]:
     """Group the models that lack the same examples, so that each group is attacked in step."""
-    groups: dict[tuple[Example, ...], list[Any]] = {}
+    groups: dict[tuple[Example, ...], list[Classifier]] = {}
     for outcome in outcomes:
         missing = tuple(example for example in examples if example.uid not in outcome.found)
         if missing:
@@ -267,11 +271,11 @@ def _list_pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]) -> 
     return [(group, list(missing)) for missing, group in groups.items()]
 
 
-def _make_row(model: Any, setting: Setting, attack: Any, values: dict[str, Any]) -> Event:  # noqa: ANN401
+def _make_row(model: Classifier, setting: Setting, attack: Attack | None, values: dict[str, Any]) -> Event:
     head = {"model": model.id, "dataset": setting.dataset, "split": setting.split,
             "attack": None if attack is None else attack.name, "seed": setting.seed,
             "precision": setting.precision, "run": "",
-            "device": str(getattr(model, "device", "cpu")), "parameters": {} if attack is None else to_record(attack)}
+            "device": find_device(model), "parameters": {} if attack is None else to_record(attack)}
     return Event("row", "", model.id, head | values)
 
 

@@ -128,7 +128,7 @@ def check_files(card: Card) -> None:
         BadInput: A file is absent or differs.
     """
     if "model.safetensors" not in card.files or card.architecture in WORD_MODELS and None in find_word_files(card):
-        raise BadInput(f"The card of {card.id} does not vouch for all its files; restore card.json.")
+        raise BadInput(f"The card of {card.id} does not list the SHA-256 of all its files; restore card.json.")
     check_sha256(card.folder, card.files, lambda name, problem: (
         f"{card.id}: {Path(name).name} {problem}; restore the checkpoint."))
 

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.card_files import check_sha256, read_json_card
 from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert
+from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import Subwords, read_subwords
 from robust_core.resources import minilm_folder
@@ -64,7 +65,7 @@ class HuggingFaceMasked(nn.Module):
         model: A model made by AutoModelForMaskedLM.
     """
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 (the library's classes share no narrower type)
+    def __init__(self, model: LibraryObject) -> None:
         super().__init__()
         self.model = model
 

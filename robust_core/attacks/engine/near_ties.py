@@ -86,7 +86,7 @@ def _find_contenders(figures: Estimates, chosen: np.ndarray, rivals: np.ndarray 
     return best, [int(k) for k in (best, *chosen[near]) if figures.error[k] > 0] if near.any() else []
 
 
-def sample_by_gain(figures: F, standing: int, among: Sequence[int], keen: np.ndarray
+def sample_by_gain(figures: F, standing: int, among: Sequence[int], race_weights: np.ndarray
           ) -> Generator[Request, Any, tuple[int | None, F]]:
     """Draw one of some figures, each with a chance in proportion to its rise above another one.
 
@@ -94,8 +94,8 @@ def sample_by_gain(figures: F, standing: int, among: Sequence[int], keen: np.nda
         figures: All figures.
         standing: The one to rise above.
         among: Indices to draw from.
-        keen: For each of them one over an exponential draw: the largest product with the rise wins, and only near-ties
-            of two need settling.
+        race_weights: For each of them one over an exponential draw: the largest product with the rise wins, and only
+            near-ties of two need settling.
 
     Returns:
         (index, or None where nothing rises; the figures as they were settled)
@@ -105,8 +105,8 @@ def sample_by_gain(figures: F, standing: int, among: Sequence[int], keen: np.nda
         rise = figures.value[chosen] - figures.value[standing]
         error = np.maximum(figures.spread[chosen], figures.spread[standing]) * (
             figures.same[chosen] != figures.same[standing])
-        least, most = (np.maximum(rise + side * error, 0) * keen for side in (-1, 1))
-        best = int((np.maximum(rise, 0) * keen).argmax())
+        least, most = (np.maximum(rise + side * error, 0) * race_weights for side in (-1, 1))
+        best = int((np.maximum(rise, 0) * race_weights).argmax())
         near = (most >= least[best]) & (most > 0)
         sure = not near.any() or (near.sum() == 1 and rise[best] > error[best])
         unsettled = [] if sure else [int(k) for k in (standing, *chosen[near]) if figures.error[k] > 0]

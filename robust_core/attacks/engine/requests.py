@@ -131,7 +131,7 @@ class Refine:
 
 @dataclasses.dataclass(frozen=True)
 class Similarity:
-    """Ask the sentence encoder for the cosine of pairs of texts; answered by `Figures`.
+    """Ask the sentence encoder for the cosine of pairs of texts; answered by `Estimates`.
 
     Args:
         pairs: Pairs of texts.

@@ -8,7 +8,7 @@ the fullest queue.
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from robust_core.attacks.engine.encoder_server import EncoderServer
@@ -19,7 +19,7 @@ from robust_core.attacks.engine.victim_server import VictimServer
 from robust_core.errors import MissingResource, RobustError
 from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel, find_device
 from robust_core.text import diff
-from robust_core.types import AttackResult, Event, Example, Precision
+from robust_core.types import AttackResult, ErrorData, Event, Example, Precision, SearchData, StartedData, StepData
 
 if TYPE_CHECKING:
     from robust_core.attacks.base import Attack
@@ -101,7 +101,7 @@ class Scheduler:
         steps = self._attack.attempt(example, victim, tally, self._seed, compared=self._similarity)
         search = ActiveSearch(example, v, steps, tally)
         running.add(search)
-        self._emit(search, "started", text=example.text)
+        self._emit(search, "started", StartedData(text=example.text))
         self._resume(search, None, running)
         return search
 
@@ -110,7 +110,7 @@ class Scheduler:
         return bool(limit) and search.tally.searching and search.tally.seconds() > limit
 
     def _end(self, searches: list[ActiveSearch], running: set[ActiveSearch]) -> None:
-        """Throw Stopped into searches, and answer the few questions that their last words need."""
+        """Throw SearchStopped into searches, and answer the few questions that their last words need."""
         for search in searches:
             search.tally.ending = True
             while search in running:
@@ -118,16 +118,20 @@ class Scheduler:
                 if server is None or search.tally.searching:
                     (self._paused if server is None else server.waiting).remove(search)
                     search.missing.clear()
-                    self._resume(search, SearchStopped(), running, throw=True)
+                    self._resume(search, SearchStopped(), running)
                 else:
                     self._serve(server, running, only=search)
 
-    def _resume(self, search: ActiveSearch, answer: Any, running: set[ActiveSearch], throw: bool = False) -> None:  # noqa: ANN401
-        """Hand a search its answer, and put its next request into the queue of whoever answers it."""
+    def _resume(self, search: ActiveSearch, answer: object, running: set[ActiveSearch]) -> None:
+        """Hand a search its answer, and put its next request into the queue of whoever answers it.
+
+        A `SearchStopped` in the place of an answer is thrown into the search.
+        """
         try:
             while True:
-                request = search.steps.throw(answer) if throw else search.steps.send(answer)
-                throw, answer = False, None
+                request = (search.steps.throw(answer) if isinstance(answer, SearchStopped)
+                           else search.steps.send(answer))
+                answer = None
                 search.request = request
                 if isinstance(request, Accept):
                     self._accept(search, request)
@@ -140,7 +144,7 @@ class Scheduler:
                     answer = self._answer(search)
                     if search.tally.searching and (self._stop.is_set() or self._late(search)):
                         # Answers from the cache alone could keep a search here past its time.
-                        search.tally.ending = throw = True
+                        search.tally.ending = True
                         answer = SearchStopped()
                 else:
                     server.waiting.append(search)
@@ -148,7 +152,7 @@ class Scheduler:
         except StopIteration as finished:
             running.discard(search)
             result: AttackResult = finished.value
-            self._emit(search, "result", result=result)
+            self._emit(search, "result", {}, result)
         except SearchStopped:
             running.discard(search)
         except MissingResource:
@@ -164,9 +168,10 @@ class Scheduler:
         else:
             _LOG.exception("attack on %s failed", search.example.uid, exc_info=error)
             message = f"The attack broke off with an internal error ({type(error).__name__})."
-        self._emit(search, "error", message=message)
+        self._emit(search, "error", ErrorData(message=message))
 
-    def _emit(self, search: ActiveSearch, kind: str, result: AttackResult | None = None, **data: Any) -> None:  # noqa: ANN401
+    def _emit(self, search: ActiveSearch, kind: str, data: Mapping[str, Any], result: AttackResult | None = None
+              ) -> None:
         self._events.append(Event(kind, search.example.uid, self._victims[search.victim].id, data, result))
 
     def _accept(self, search: ActiveSearch, request: Accept) -> None:
@@ -176,8 +181,8 @@ class Scheduler:
             return
         tally.took(request.candidate, request.proba)
         text = request.candidate.text
-        self._emit(search, "step", queries=tally.queries, text=text, proba=tally.current,
-                   swaps=diff(search.example.text, text))
+        self._emit(search, "step", StepData(queries=tally.queries, text=text, proba=tally.current,
+                                            swaps=diff(search.example.text, text)))
 
     def _server(self, search: ActiveSearch, request: Request) -> Server:
         """Return who answers a request."""
@@ -199,7 +204,8 @@ class Scheduler:
         scores = server.answer(search)
         tally.asked(request.trying, scores.proba)
         text = tally.best.text if tally.best else search.example.text
-        self._emit(search, "progress", queries=tally.queries, text=text, trying=request.trying, proba=tally.current)
+        self._emit(search, "progress", SearchData(queries=tally.queries, text=text, trying=request.trying,
+                                                  proba=tally.current))
         return scores
 
     def _serve(self, server: Server, running: set[ActiveSearch], only: ActiveSearch | None = None) -> None:

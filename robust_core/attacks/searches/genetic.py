@@ -16,7 +16,7 @@ class GeneticSettings:
     """How members multiply.
 
     Args:
-        field: What may be swapped.
+        space: What may be swapped.
         weight: Weight of a position of a member in the draw of the word to swap.
         taken: Draws (n,) bool: which words a child has from its second parent.
         size: Members of a population.
@@ -24,7 +24,7 @@ class GeneticSettings:
         temperature: Divides figures before the softmax that parents are drawn from.
     """
 
-    field: SearchSpace
+    space: SearchSpace
     weight: Callable[[Member, int], float]
     taken: Callable[[np.random.Generator, int], np.ndarray]
     size: int
@@ -32,7 +32,8 @@ class GeneticSettings:
     temperature: float
 
 
-def evolve(breed: GeneticSettings, places: Mapping[int, list[int]], founders: int, rng: np.random.Generator) -> Search:
+def evolve(settings: GeneticSettings, places: Mapping[int, list[int]], founders: int, rng: np.random.Generator
+           ) -> Search:
     """Improve founders by a swap each, then let the fitter ones have children, until the victim errs.
 
     Differs from TextAttack: fitter members are likelier parents, as in the paper (its sign is reversed); a child with
@@ -40,75 +41,76 @@ def evolve(breed: GeneticSettings, places: Mapping[int, list[int]], founders: in
     substitutes is never drawn; the last children are looked at too. The original is asked for once more, as a member.
 
     Args:
-        breed: How members multiply.
+        settings: How members multiply.
         places: Positions to try, by founder.
         founders: Number of founders; each is the original text.
         rng: Generator of this search.
     """
-    field = breed.field
+    space = settings.space
     if not any(places.values()):
-        return field.candidate(Member())
-    best = yield from score_members(field, [Member()], "original text")
+        return space.candidate(Member())
+    best = yield from score_members(space, [Member()], "original text")
     if best.scores.over:
-        return field.candidate(Member())
-    herd = yield from improve_members(breed, best.pick([0] * founders), places, rng)
-    best, won, herd = yield from find_best_member(field, best, herd)
-    for _ in range(breed.generations):
-        if won or herd.scores.over or not _may_change(field, herd):
+        return space.candidate(Member())
+    population = yield from improve_members(settings, best.pick([0] * founders), places, rng)
+    best, won, population = yield from find_best_member(space, best, population)
+    for _ in range(settings.generations):
+        if won or population.scores.over or not _may_change(space, population):
             break
-        children, herd = yield from _make_children(breed, herd, rng)
-        young = yield from score_members(field, children, "crossing")
+        children, population = yield from _make_children(settings, population, rng)
+        young = yield from score_members(space, children, "crossing")
         if not young.scores.over:
-            young = yield from improve_members(breed, young, dict(enumerate(map(field.open, young.members))), rng)
-        best, won, young = yield from find_best_member(field, best, young)
-        herd = best.joined(young)
-    return field.candidate(best.members[0])
+            young = yield from improve_members(settings, young, dict(enumerate(map(space.open, young.members))), rng)
+        best, won, young = yield from find_best_member(space, best, young)
+        population = best.joined(young)
+    return space.candidate(best.members[0])
 
 
-def _may_change(field: SearchSpace, herd: Population) -> bool:
+def _may_change(space: SearchSpace, population: Population) -> bool:
     """Return whether members differ or one has a word left to swap: else nothing new can come."""
-    first = herd.members[0]
-    return any(member.words != first.words for member in herd.members) or bool(field.open(first))
+    first = population.members[0]
+    return any(member.words != first.words for member in population.members) or bool(space.open(first))
 
 
-def _make_children(breed: GeneticSettings, herd: Population, rng: np.random.Generator
+def _make_children(settings: GeneticSettings, population: Population, rng: np.random.Generator
               ) -> Generator[Request, Any, tuple[list[Member], Population]]:
     """Draw parents by softmax of their figures and cross them; one child fewer than members."""
-    field, size = breed.field, len(herd.members)
-    noise = breed.temperature * rng.gumbel(size=(2 * (size - 1), size))
-    parents, scores = yield from find_highest_of_each(herd.scores, [range(size)] * len(noise), list(noise))
+    space, size = settings.space, len(population.members)
+    noise = settings.temperature * rng.gumbel(size=(2 * (size - 1), size))
+    parents, scores = yield from find_highest_of_each(population.scores, [range(size)] * len(noise), list(noise))
     pairs = zip(parents[: size - 1], parents[size - 1:], strict=True)
-    children = [herd.members[a].mixed(herd.members[b], breed.taken(rng, field.target.reach)) for a, b in pairs]
-    return [field.within(child, rng) for child in children], Population(herd.members, scores)
+    children = [population.members[a].mixed(population.members[b], settings.taken(rng, space.target.reach))
+                for a, b in pairs]
+    return [space.within(child, rng) for child in children], Population(population.members, scores)
 
 
-def improve_members(breed: GeneticSettings, herd: Population, places: Mapping[int, list[int]], rng: np.random.Generator
-             ) -> Generator[Request, Any, Population]:
+def improve_members(settings: GeneticSettings, population: Population, places: Mapping[int, list[int]],
+                    rng: np.random.Generator) -> Generator[Request, Any, Population]:
     """Swap one word of each member for the best substitute; where none raises its figure, try its next word.
 
     Args:
-        breed: How members multiply.
-        herd: Members with figures.
+        settings: How members multiply.
+        population: Members with figures.
         places: Positions to try, by row; all members have their first one tried together, then their second one.
         rng: Draws the order of positions.
     """
-    field, left = breed.field, {k: list(positions) for k, positions in places.items() if positions}
-    while left and not herd.scores.over:
-        moves = {k: field.moves(herd.members[k], _draw_position(breed, herd.members[k], positions, rng))
+    space, left = settings.space, {k: list(positions) for k, positions in places.items() if positions}
+    while left and not population.scores.over:
+        moves = {k: space.moves(population.members[k], _draw_position(settings, population.members[k], positions, rng))
                  for k, positions in left.items()}
-        size, flat = len(herd.members), [move for group in moves.values() for move in group]
-        both = herd.joined((yield from score_members(field, flat, "swapping")))
+        size, flat = len(population.members), [move for group in moves.values() for move in group]
+        both = population.joined((yield from score_members(space, flat, "swapping")))
         ends = np.minimum(size + np.cumsum([len(group) for group in moves.values()]), len(both.members))
         starts = [size, *ends[:-1]]
         groups = [[k, *range(start, end)] for k, start, end in zip(moves, starts, ends, strict=True)]
         rows, scores = yield from find_highest_of_each(both.scores, groups)
         chosen = dict(zip(moves, rows, strict=True))
-        herd = Population(both.members, scores).pick([chosen.get(k, k) for k in range(size)])
+        population = Population(both.members, scores).pick([chosen.get(k, k) for k in range(size)])
         left = {k: positions for k, positions in left.items() if chosen[k] == k and positions}
-    return herd
+    return population
 
 
-def _draw_position(breed: GeneticSettings, member: Member, positions: list[int], rng: np.random.Generator) -> int:
+def _draw_position(settings: GeneticSettings, member: Member, positions: list[int], rng: np.random.Generator) -> int:
     """Take a position from a list, by weight."""
-    weight = np.array([breed.weight(member, i) for i in positions], dtype=np.float64)
+    weight = np.array([settings.weight(member, i) for i in positions], dtype=np.float64)
     return positions.pop(int(rng.choice(len(positions), p=weight / weight.sum())))

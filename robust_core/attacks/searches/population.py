@@ -122,27 +122,27 @@ def gather_scores(parts: Sequence[Scores], rows: Sequence[int] | None = None) ->
                   over=any(part.over for part in parts))
 
 
-def score_members(field: SearchSpace, members: Sequence[Member], trying: str) -> Generator[Request, Any, Population]:
+def score_members(space: SearchSpace, members: Sequence[Member], trying: str) -> Generator[Request, Any, Population]:
     """Ask for the figures of members; those that the budget leaves out are missing."""
-    scores: Scores = yield Score([field.candidate(member) for member in members], trying=trying)
+    scores: Scores = yield Score([space.candidate(member) for member in members], trying=trying)
     yield Accept(None, eligible=len(scores.value))
     return Population(list(members[: len(scores.value)]), scores)
 
 
 def find_best_member(
-    field: SearchSpace, best: Population, herd: Population
+    space: SearchSpace, best: Population, population: Population
 ) -> Generator[Request, Any, tuple[Population, bool, Population]]:
     """Find the best text so far: the highest success or else the highest figure, of equal ones the first.
 
     Args:
-        field: What may be swapped.
+        space: What may be swapped.
         best: The best so far, alone.
-        herd: New members.
+        population: New members.
 
     Returns:
-        (the best now, alone; whether it succeeds; the herd as it was settled)
+        (the best now, alone; whether it succeeds; the population as it was settled)
     """
-    both = best.joined(herd)
+    both = best.joined(population)
     scores = both.scores
     while scores.unsure.any():
         scores = yield Refine(scores, np.flatnonzero(scores.unsure).tolist())
@@ -150,6 +150,6 @@ def find_best_member(
     row, scores = yield from find_highest(scores, won or range(len(scores.value)))
     scores = yield from confirm(scores, [row])
     if row:
-        yield Accept(field.candidate(both.members[row]), scores.proba[row])
+        yield Accept(space.candidate(both.members[row]), scores.proba[row])
     both = Population(both.members, scores)
     return both.pick([row]), bool(won), both.pick(range(1, len(both.members)))

@@ -131,7 +131,7 @@ class Worker:
             raise MissingResource(*message["missing"])
         self._ready = self._ready or "ready" in message
         if message.get("search") == self._unwanted and ("end" in message or "error" in message):
-            # Also of a search that was over before it was told: an idle process answers every farewell.
+            # Also of a search that was over before it was told: an idle process answers `abandon` as well.
             self._unwanted = -1
         return message if message.get("search") == search else None
 

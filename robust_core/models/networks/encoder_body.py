@@ -8,6 +8,9 @@ from torch import nn
 from robust_core.errors import Incompatible
 from robust_core.models.networks.bert import Bert, Gate
 
+# A model of the `transformers` library or what it returns: their classes share no type that says what is used here.
+LibraryObject = Any
+
 
 def find_embedding_layer(body: nn.Module) -> nn.Module:
     """Return the embedding layer of an encoder of the `transformers` library.
@@ -21,8 +24,8 @@ def find_embedding_layer(body: nn.Module) -> nn.Module:
     return layer
 
 
-def run_gated(model: Any, body: nn.Module, rows: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
-              gate: Gate | None, **options: bool) -> Any:  # noqa: ANN401
+def run_gated(model: LibraryObject, body: nn.Module, rows: torch.Tensor, mask: torch.Tensor, gate: Gate | None,
+              **options: bool) -> LibraryObject:
     """Run a model of the `transformers` library on word-embedding rows.
 
     Args:
@@ -50,7 +53,7 @@ class HuggingFaceBody(nn.Module):
         model: A model made by AutoModel.
     """
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 (the library's classes share no narrower type)
+    def __init__(self, model: LibraryObject) -> None:
         super().__init__()
         self.model = model
 

@@ -1,13 +1,12 @@
 """Transformer classifiers: an encoder that reads word-embedding rows, and a linear head."""
 
-from typing import Any
 
 import torch
 from torch import nn
 
 from robust_core.models.networks.base import Network, Reading
 from robust_core.models.networks.bert import mean_pool
-from robust_core.models.networks.encoder_body import Body, find_embedding_layer, run_gated
+from robust_core.models.networks.encoder_body import Body, LibraryObject, find_embedding_layer, run_gated
 from robust_core.models.networks.mlm_head import MaskedHead
 
 
@@ -77,7 +76,7 @@ class HuggingFaceClassifier(Network):
 
     screens = True
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 (the library's classes share no narrower type)
+    def __init__(self, model: LibraryObject) -> None:
         super().__init__()
         self.model = model
 
@@ -122,7 +121,7 @@ class HuggingFaceClassifier(Network):
         by_word = self.masks is None or self.masks.config.source == "word"
         return embeddings if by_word else find_embedding_layer(self.backbone)(inputs_embeds=embeddings)
 
-    def _run(self, model: Any, embeddings: torch.Tensor, mask: torch.Tensor,  # noqa: ANN401 (the library's)
-             **options: bool) -> Any:  # noqa: ANN401
+    def _run(self, model: LibraryObject, embeddings: torch.Tensor, mask: torch.Tensor, **options: bool
+             ) -> LibraryObject:
         gate = None if self.masks is None else self.masks.gate
         return run_gated(model, self.backbone, embeddings, mask, gate, **options)
