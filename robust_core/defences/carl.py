@@ -177,7 +177,7 @@ class CARLObjective(FreeLBObjective["CARL"]):
                           for name, vectors in found.items()}
         loss = self.contrast(found, batch) if contrasts else None
         for name, bank in self.banks.items():
-            bank.write(batch.index, found[name], self.defence.momentum if contrasts else 0.0)
+            bank.write(batch.numbers, found[name], self.defence.momentum if contrasts else 0.0)
         return {} if loss is None else {"contrastive": loss}
 
     def contrast(self, found: "dict[str, torch.Tensor]", batch: "Batch") -> "torch.Tensor":
@@ -199,7 +199,7 @@ class CARLObjective(FreeLBObjective["CARL"]):
         with torch.autocast(self.setup.device.type, enabled=False):
             for anchor, other in (("adversarial", "original"), ("original", "adversarial")):
                 bank = self.banks[other].rows
-                positives = bank[batch.index] if self.defence.positive == "bank" else units[other]
+                positives = bank[batch.numbers] if self.defence.positive == "bank" else units[other]
                 pairs = score_pairs(units[anchor], positives, bank, groups, self.defence.temperature)
                 if anchor not in self.log_z:
                     self.log_z[anchor] = estimate_log_normaliser(pairs, len(bank))

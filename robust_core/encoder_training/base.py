@@ -1,15 +1,12 @@
 """What the trainings of sentence encoders share: their schedule, and a method by name."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from robust_core.encoder_training import METHODS
+from robust_core.encoder_training.simcse import SimCSE
 from robust_core.errors import UnknownName
 from robust_core.registry import check_parameters, param
-
-if TYPE_CHECKING:
-    pass
-from robust_core.encoder_training.simcse import SimCSE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Schedule:
     epochs: int = param(1, "Passes over the sentences", low=1, high=100)
     batch_size: int = param(64, "Sentences a step", low=2, high=4096)
     learning_rate: float = param(1e-4, "Largest step of the optimiser", low=0.0, high=1.0)
-    decay: str = param("linear", "Course of the rate", choices=("constant", "linear"))
+    decay: str = param("linear", "How the rate goes on", choices=("constant", "linear"))
     warmup: float = param(0.0, "Share of the steps in which the rate rises", low=0.0, high=1.0)
     clip: float = param(1.0, "Largest gradient norm; 0 switches clipping off", low=0.0)
     length: int = param(32, "Longest sentence, in pieces", low=4, high=256)

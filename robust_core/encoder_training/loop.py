@@ -104,7 +104,7 @@ class EncoderLoop:
 
     def _check(self, step: int) -> dict[str, Any]:
         """Ask dev, and keep the weights if none were better; those before the training do not count."""
-        value = self._dev(_Asked(self._training))
+        value = self._dev(_Encoder(self._training))
         self.checks.append((step, value))
         if step and value > self.best:
             self.best, self.best_step = value, step
@@ -113,8 +113,8 @@ class EncoderLoop:
         return {"kind": "check", "step": step, "steps": self.steps, "spearman": value}
 
 
-class _Asked:
-    """The encoder under training, asked for vectors."""
+class _Encoder:
+    """The encoder under training as what a measurement asks for vectors."""
 
     id, batch = "training", 64
 
@@ -122,7 +122,7 @@ class _Asked:
         self._training = training
         self._tokens = training.tokens.until(128)
 
-    def encode(self, texts: Any) -> np.ndarray:  # noqa: ANN401 (a sequence of texts)
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, d) float32 rows of length one."""
         network, device = self._training.network, self._training.device
         rows = [self._tokens.ids(clean(text)) for text in texts]

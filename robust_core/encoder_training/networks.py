@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from robust_core.models.device import autocast_bf16
 from robust_core.models.networks.base import Network, measure_mean_norm
 from robust_core.models.networks.bert import mean_pool
 from robust_core.models.networks.encoder_body import Body
+from robust_core.models.tokens import Subwords
 from robust_core.train.setup import Randomness
 
 
@@ -100,7 +101,7 @@ class Training:
 
     Attributes:
         network: The encoder; what has `requires_grad` is trained.
-        tokens: Its tokenizer (`models.tokens.Subwords`).
+        tokens: Its tokenizer.
         device: Where it runs.
         random: Random numbers for each purpose.
         mixed: Whether matrix products run in bf16.
@@ -110,7 +111,7 @@ class Training:
     """
 
     network: SentenceNetwork
-    tokens: Any
+    tokens: Subwords
     device: torch.device
     random: Randomness
     mixed: bool

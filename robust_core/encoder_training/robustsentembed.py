@@ -4,12 +4,12 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from robust_core.encoder_training import METHODS
+from robust_core.encoder_training.simcse import SimCSE
 from robust_core.registry import param
 
 if TYPE_CHECKING:
     from robust_core.encoder_training.networks import Training
     from robust_core.encoder_training.objectives import Objective
-from robust_core.encoder_training.simcse import SimCSE
 
 
 @METHODS.register("robustsentembed", title="RobustSentEmbed", source="https://arxiv.org/abs/2403.11082")

@@ -27,8 +27,8 @@ class SimCSE(Method):
     temperature: float = param(0.05, "Divides cosines in the contrastive loss", low=0.001, high=10.0)
     projection: bool = param(False, "Train through two linear layers with batch norms, left out afterwards")
 
-    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 (whatever a class statement may say)
-        super().__init_subclass__(**options)
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         check_hooks(cls, "sentence method", ("objective",))
 
     def __post_init__(self) -> None:

@@ -37,7 +37,7 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
     Yields:
         {"kind": "ready", sentences, steps}; {"kind": "step", step, steps, terms, loss, seconds, eta} at least each half
         second; {"kind": "check", step, steps, spearman} after each look at STS-B dev, the first of the encoder as it
-        was; at last {"kind": "trained", "card": EncoderCard, "weights": …}, for `adapters.save`.
+        was; at last {"kind": "trained", "card": EncoderCard, "weights": …}, for `encoder_cards.save`.
 
     Raises:
         MissingResource: Sentences, STS-B dev or the encoder are not here.

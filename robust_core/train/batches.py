@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from robust_core.models.batching import pad_rows
 from robust_core.models.networks.base import Network
+from robust_core.models.tokens import Subwords, WordVocabulary
 from robust_core.train.setup import Batch, Pair, Row
 
 
@@ -23,15 +23,16 @@ def shuffle(rows: Sequence[Sequence[int]], size: int, rng: np.random.Generator) 
         yield batches[i]
 
 
-def make_batch(rows: Sequence[Row], tokens: Any, device: torch.device) -> Batch:  # noqa: ANN401 (either tokenizer)
+def make_batch(rows: Sequence[Row], tokens: Subwords | WordVocabulary, device: torch.device) -> Batch:
     """Pad rows to their longest, and their originals to theirs."""
     ids, mask = pad_rows([row.ids for row in rows], tokens.pad_id, device)
-    labels, index = (torch.tensor(column, device=device) for column in zip(*((r.label, r.index) for r in rows),
-                                                                           strict=True))
-    return Batch(ids, mask, labels, index, _make_pair(rows, ids, tokens, device))
+    labels, numbers = (torch.tensor(column, device=device)
+                       for column in zip(*((r.label, r.number) for r in rows), strict=True))
+    return Batch(ids, mask, labels, numbers, _make_pair(rows, ids, tokens, device))
 
 
-def _make_pair(rows: Sequence[Row], own: torch.Tensor, tokens: Any, device: torch.device) -> Pair | None:  # noqa: ANN401
+def _make_pair(rows: Sequence[Row], own: torch.Tensor, tokens: Subwords | WordVocabulary, device: torch.device
+               ) -> Pair | None:
     if all(row.original is None for row in rows):
         return None
     originals = [row.original or row for row in rows]
@@ -56,7 +57,8 @@ def hide_words(batch: Batch, share: float) -> Batch:
 
 
 @torch.no_grad()
-def measure_accuracy(network: Network, rows: Sequence[Row], tokens: Any, device: torch.device) -> float:  # noqa: ANN401
+def measure_accuracy(network: Network, rows: Sequence[Row], tokens: Subwords | WordVocabulary, device: torch.device
+                     ) -> float:
     """Return the share of rows that a network classifies correctly, in eval mode; NaN of none."""
     network.eval()
     right = torch.zeros((), dtype=torch.int64, device=device)

@@ -113,8 +113,8 @@ class Defence(Method):
     tunes_words: ClassVar[bool] = False
     from_base: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 (whatever a class statement may say)
-        super().__init_subclass__(**options)
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         check_hooks(cls, "defence", HOOKS)
         if cls.loss is not Defence.loss and cls.objective is not Defence.objective:
             raise TypeError(f"{cls.__name__} has a loss and an objective, which would leave the loss unused: "

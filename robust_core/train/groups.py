@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from robust_core.models.networks.word_masks import GroupedEmbedding
+from robust_core.models.tokens import WordVocabulary
 from robust_core.resources import neighbours, word_vectors
 from robust_core.train.setup import Setup
 
@@ -15,11 +16,12 @@ def add_groups(setup: Setup, groups: int) -> None:
     Differs: the paper clusters the published counter-fitted vectors; here it is the graph of packaged neighbours,
     which come from counter-fitted vectors too, embedded by the vectors of each word and of its neighbours.
     """
+    assert isinstance(setup.tokens, WordVocabulary), "groups are for word models"
     table = setup.network.embedding
     embedding = GroupedEmbedding(table.num_embeddings, table.embedding_dim, groups)
     embedding.weight = nn.Parameter(table.weight.detach(), requires_grad=table.weight.requires_grad)
     found = find_clusters(setup.tokens.words, groups, setup.seed)
-    embedding.group[2:] = torch.from_numpy(found.astype(np.int16))  # type: ignore[index]
+    embedding.get_buffer("group")[2:] = torch.from_numpy(found.astype(np.int16))
     setup.network.embedding = embedding
 
 

@@ -67,7 +67,7 @@ def _train(training: Training, rows: list[tuple[int, ...]], words: Vocabulary, s
             losses.clear()
 
 
-def _say(kind: str, **values: Any) -> None:  # noqa: ANN401 (plain values)
+def _say(kind: str, **values: object) -> None:
     print(json.dumps({"kind": kind} | values), flush=True)
 
 

@@ -20,7 +20,7 @@ class Recipe:
     batch_size: int = param(64, "Texts per step", low=1, high=4096)
     weight_decay: float = param(0.0, "Decoupled weight decay", low=0.0, high=1.0)
     warmup: float = param(0.0, "Share of the steps in which the rate rises", low=0.0, high=1.0)
-    decay: str = param("constant", "Course of the rate after the warm-up", choices=("constant", "linear"))
+    decay: str = param("constant", "How the rate goes on after the warm-up", choices=("constant", "linear"))
     clip: float = param(1.0, "Largest gradient norm; 0 switches clipping off", low=0.0)
     dropout: float = param(0.2, "Share of features dropped in training", low=0.0, high=0.9)
     embedding_dropout: float = param(

@@ -14,6 +14,7 @@ from torch import nn
 from robust_core.errors import BadInput
 from robust_core.models import cards
 from robust_core.models.networks.base import Network
+from robust_core.models.tokens import Subwords, WordVocabulary
 
 _NAME = "state.safetensors"
 
@@ -22,7 +23,7 @@ class Trained(NamedTuple):
     """Outcome of a training: the best epoch's network, its tokenizer, its card, and modules stored beside it."""
 
     network: Network
-    tokens: Any
+    tokens: Subwords | WordVocabulary
     card: cards.Card
     modules: dict[str, nn.Module]
 
@@ -32,7 +33,7 @@ def save(trained: Trained, root: Path | str) -> cards.Card:
     state = trained.network.state_dict()
     more = {name: {key: value.cpu() for key, value in module.state_dict().items()}
             for name, module in trained.modules.items()}
-    if trained.card.architecture in cards.WORD_MODELS:
+    if isinstance(trained.tokens, WordVocabulary):
         weights = {name: value.half() if value.is_floating_point() else value
                    for name, value in state.items() if name != "embedding.weight"}
         shared = {"embedding.safetensors": {"weight": state["embedding.weight"].half()},
@@ -97,7 +98,7 @@ def forget_state(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _take_tensors_out(value: Any, path: str, found: dict[str, torch.Tensor]) -> Any:  # noqa: ANN401 (nested values)
+def _take_tensors_out(value: object, path: str, found: dict[str, torch.Tensor]) -> object:
     if isinstance(value, torch.Tensor):
         # A copy: safetensors refuses tensors that share memory.
         found[path] = value.detach().cpu().clone().contiguous()
@@ -119,6 +120,6 @@ def _put_tensors_back(value: Any, tensors: dict[str, torch.Tensor]) -> Any:  # n
     return value
 
 
-def hash_settings(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
+def hash_settings(**parts: object) -> dict[str, Any]:
     """Return plain values that two trainings share exactly when one may go on from the other's state."""
     return json.loads(json.dumps(parts))

@@ -10,6 +10,7 @@ import torch
 
 from robust_core.models.device import autocast_bf16
 from robust_core.models.networks.base import Network
+from robust_core.models.tokens import Subwords, WordVocabulary
 from robust_core.train.parallel import ProcessGroup
 from robust_core.train.recipe import Recipe
 from robust_core.types import Example
@@ -21,14 +22,14 @@ class Row(NamedTuple):
     Attributes:
         ids: Token ids, special tokens included.
         label: Index of the gold class.
-        index: Number of the training example it is, or was made from.
+        number: Number of the training example it is, or was made from.
         owner: Index of the word each token belongs to, -1 for special tokens; empty where nobody asks.
         original: The row of the text it was made from; None for a text of the data set itself.
     """
 
     ids: tuple[int, ...]
     label: int
-    index: int
+    number: int
     owner: tuple[int, ...] = ()
     original: "Row | None" = None
 
@@ -60,14 +61,14 @@ class Batch(NamedTuple):
         ids: (n, t) int64 token ids.
         mask: (n, t) bool, True at real tokens.
         labels: (n,) int64 gold classes.
-        index: (n,) int64 numbers of the training examples.
+        numbers: (n,) int64 numbers of the training examples.
         pair: The original texts, or None when every row is clean.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
     labels: torch.Tensor
-    index: torch.Tensor
+    numbers: torch.Tensor
     pair: Pair | None = None
 
 
@@ -152,14 +153,14 @@ class Setup:
 
     Attributes:
         network: The network, on the device; what has `requires_grad` is trained.
-        tokens: Its tokenizer (`models.tokens`).
+        tokens: Its tokenizer.
         recipe: How long and how fast.
         device: Where it runs.
         dataset: Name of the data set.
         architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
         labels: Label names, by index.
         examples: Training texts.
-        rows: The same as rows, in the same order: `rows[i].index == i`.
+        rows: The same as rows, in the same order: `rows[i].number == i`.
         random: Random numbers for each purpose.
         seed: Seed of the training.
         mixed: Whether matrix products run in bf16.
@@ -167,7 +168,7 @@ class Setup:
     """
 
     network: Network
-    tokens: Any
+    tokens: Subwords | WordVocabulary
     recipe: Recipe
     device: torch.device
     dataset: str

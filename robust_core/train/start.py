@@ -16,7 +16,7 @@ from robust_core.models import architectures, cards, fingerprints, loading
 from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.base import Network
 from robust_core.models.networks.word_masks import GroupedEmbedding
-from robust_core.models.tokens import split_word
+from robust_core.models.tokens import Subwords, WordVocabulary, split_word
 from robust_core.resources import word_vectors
 from robust_core.text import Draft
 from robust_core.train.recipe import Recipe
@@ -32,12 +32,12 @@ class Start(NamedTuple):
     Attributes:
         network: The network; what has `requires_grad` is to be trained.
         tokens: Its tokenizer.
-        config: What `checkpoint.build` and `checkpoint.merge` need to make it again, and what it started from.
+        config: What `architectures.build` and `lora.merge_state` need to make it again, and what it started from.
         parent: SHA-256 of the encoder it adapts, empty for word models.
     """
 
     network: Network
-    tokens: Any
+    tokens: Subwords | WordVocabulary
     config: dict[str, Any]
     parent: str
 
@@ -91,10 +91,10 @@ def find_base_card(dataset: str, architecture: str, seed: int, examples: Sequenc
     """
     known = {card.id: card for card in cards.cards(root)}
     stem = f"{dataset}/{cards.name_folder(architecture)}/base"
-    print_of = datasets.hash_examples(list(examples))
+    sha256 = datasets.hash_examples(list(examples))
     for name in ([f"{stem}@{seed}"] if seed else []) + [stem]:
         card = known.get(name)
-        if card is not None and card.data.get("train", {}).get("sha256") == print_of:
+        if card is not None and card.data.get("train", {}).get("sha256") == sha256:
             return card
     return None
 
@@ -108,7 +108,8 @@ def _start_word_model(architecture: str, sizes: dict[str, Any], labels: tuple[st
         _set_word_vectors(network, vocabulary)
         return Start(network, tokens, config, "")
     given = loading.load(str(base.folder), "cpu")
-    network, tokens = architectures.build(architecture, sizes, labels, given.tokens.words)  # type: ignore[union-attr]
+    assert isinstance(given.tokens, WordVocabulary), "a word model's tokenizer is its vocabulary"
+    network, tokens = architectures.build(architecture, sizes, labels, given.tokens.words)
     network.embedding.weight = nn.Parameter(given.net.embedding.weight.detach().clone(), requires_grad=False)
     return Start(network, tokens, config | {"start": base.id}, "")
 

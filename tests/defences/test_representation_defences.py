@@ -55,7 +55,7 @@ def setup_of(kind: str = "minilm", count: int = 20, dropout: float = 0.3, **reci
     rng = np.random.default_rng(5)
     rows = [Row(tuple(rng.integers(2, 12, rng.integers(1, 7)).tolist()), int(i % 3 == 0), i) for i in range(count)]
     recipe = Recipe(**({"epochs": 4, "batch_size": 8, "mixed": False, "learning_rate": 0.01} | recipe))
-    examples = [Example("x", row.label, str(row.index)) for row in rows]
+    examples = [Example("x", row.label, str(row.number)) for row in rows]
     return Setup(tiny(kind, dropout), WordVocabulary(WORDS, 16), recipe, CPU, "sst2", kind, LABELS, examples, rows,
                  Randomness(0, CPU))
 

@@ -207,7 +207,7 @@ def test_batches_are_padded_to_their_longest():
     first, second, third = (2, 1), (), (2, 2, 2)
     rows = [Row(first, 0, 4, (0, 1)), Row(second, 1, 5), Row(third, 1, 6, (0, 1, 1))]
     batch = make_batch(rows, tokens, torch.device("cpu"))
-    assert batch.index.tolist() == [4, 5, 6] and batch.pair is None
+    assert batch.numbers.tolist() == [4, 5, 6] and batch.pair is None
     assert batch.ids.tolist() == [[2, 1, 0], [0, 0, 0], [2, 2, 2]] and batch.labels.tolist() == [0, 1, 1]
     assert batch.mask.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
     made = Row((2, 3, 3), 0, 4, (0, 1, 1), rows[0])
