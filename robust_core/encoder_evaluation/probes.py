@@ -138,6 +138,7 @@ def measure_accuracy(encode: Encode, task: Task) -> tuple[float, float, int]:
         hits = int((train_probe(encode, task).predict(vectors) == labels).sum())
         return *estimate_proportion(hits, len(labels)), len(labels)
     vectors, labels = _encode_task(encode, task.train)
+    # Not StratifiedKFold: other folds give other figures (CR with MiniLM: 82.9 % for the published 82.0 %).
     folds = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     hits = 0
     for fold in range(FOLDS):

@@ -65,14 +65,12 @@ def spearman(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -
     Source: Bonett and Wright 2000, Psychometrika 65(1): the variance of the Fisher transform is
     (1 + rho^2 / 2) / (n - 3), brought back by the delta method.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    x, y = (rankdata(side) - (len(side) + 1) / 2 for side in (a, b))
-    norm = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
-    if not norm or len(x) < 4:
+    if len(a) < 4 or not np.ptp(a) or not np.ptp(b):
         return math.nan, math.nan
-    rho = float((x * y).sum()) / norm
-    return rho, (1 - rho * rho) * math.sqrt((1 + rho * rho / 2) / (len(x) - 3))
+    rho = float(np.asarray(spearmanr(a, b))[0])
+    return rho, (1 - rho * rho) * math.sqrt((1 + rho * rho / 2) / (len(a) - 3))
 
 
 def correlate(encoder: Encoder, given: Pairs) -> tuple[float, float]:
