@@ -54,7 +54,8 @@ paper does. They were fixed before any result was seen and are the same for all 
 for name in ATTACKS:
     values = ", ".join(f"{p.name.replace('_', ' ')} {p.default}" for p in parameters(ATTACKS[name])
                        if "similarity" in p.name)
-    st.markdown(f"* **{ATTACKS[name].title}**: {values}")
+    if values:
+        st.markdown(f"* **{ATTACKS[name].title}**: {values}")
 methods = [registry[name] for registry in (ATTACKS, EXPLAINERS) for name in registry]
 st.markdown("#### Sources\n" + "\n".join(f"* {method.title}: <{method.source}>" for method in methods) + """
 * Word importance under attack, Kendall's τ and top-k: Chen and Ji 2022, *Adversarial training for improving model
