@@ -213,8 +213,8 @@ def moved(status: str, radius: float = 0.1) -> EmbeddingAttackResult:
     """An attack on embeddings that ended in some way, under a reference label of 1."""
     before, after = {"skipped": ((0.9, 0.1), (0.9, 0.1)), "failed": ((0.1, 0.9), (0.2, 0.8)),
                      "succeeded": ((0.1, 0.9), (0.7, 0.3))}[status]
-    found = EmbeddingAttackResult(Example("a", 1, "u"), "v", {"radius": radius}, 1, before, after, radius, 1.0, 0.9, 0.2,
-                                  3)
+    found = EmbeddingAttackResult(Example("a", 1, "u"), "v", {"radius": radius}, 1, before, after, radius, 1.0, 0.9,
+                                  0.2, 3)
     assert found.status == status
     return found
 
@@ -234,8 +234,8 @@ def test_a_paired_difference_is_that_of_the_examples_both_have():
 
 
 @pytest.mark.parametrize(("status", "perturbed_label", "held"), [
-    ("failed", 1, True), ("succeeded", 0, False), ("succeeded", 2, False), ("skipped", 1, False), ("exhausted", 1, True),
-    ("stopped", 1, None)])
+    ("failed", 1, True), ("succeeded", 0, False), ("succeeded", 2, False), ("skipped", 1, False),
+    ("exhausted", 1, True), ("stopped", 1, None)])
 def test_a_prediction_is_held_when_it_is_the_reference_label(status, perturbed_label, held):
     found = dataclasses.replace(result(status), perturbed_label=perturbed_label)
     assert found.reference_label == 1

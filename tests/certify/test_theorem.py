@@ -155,7 +155,7 @@ def test_the_radius_is_the_largest_that_moved_votes_allow(counts):
 def test_the_bound_of_random_votes():
     assert theorem.bound_proportion(np.array([50]), 50, 0.001)[0] == pytest.approx(0.0005 ** (1 / 50))
     assert theorem.bound_proportion(np.array([0]), 50, 0.001)[0] == 0.0
-    assert theorem.bound_proportion(np.array([1]), 1, 0.001)[0] == pytest.approx(0.0005), "one draw is enough for a bound"
+    assert theorem.bound_proportion(np.array([1]), 1, 0.001)[0] == pytest.approx(0.0005)
     from scipy.stats import binom
 
     for hits in (1, 40, 99):
