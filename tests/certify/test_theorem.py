@@ -215,6 +215,7 @@ def test_random_cuts_see_the_same_marginals_as_fixed_ones():
 
 @pytest.mark.parametrize(("vectors", "message"), [
     ([[0, 256]], "between 0 and 255"), ([[-1, 3]], "between 0 and 255"), ([[0.5, 3.0]], "quantised to whole numbers"),
+    ([[1.2, 3.0]], "quantised to whole numbers"), ([[1.8, 3.0]], "quantised to whole numbers"),
     ([[math.nan, 3.0]], "finite"), ([[math.inf, 3.0]], "finite"), ([1, 2], "rows"), ([["a"]], "whole numbers"),
 ])
 def test_wrong_inputs_are_one_plain_line(vectors, message):
@@ -255,3 +256,6 @@ def test_quantising():
             quantise(np.array(values), -1, 1)
     with pytest.raises(BadInput, match="empty"):
         quantise(np.array([1.0]), 1, 1)
+    with pytest.raises(BadInput, match="range"):
+        quantise(np.array([0.5]), 1, 0)
+    assert quantise(np.array([0.0, 1.0]), 0, 1).tolist() == [0, 255], "as many steps as a byte has"
