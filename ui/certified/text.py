@@ -1,4 +1,4 @@
-"""The Certified page's parts: certificates of a text and of a digit, what attacks moved, and the stored figures."""
+"""The certificate of a text, and how far an attack moved its vector."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -75,29 +75,22 @@ def draw_text(card: "SmoothedCard", text: str, method: str, scale: float) -> Non
               "Steps": row["radius_steps"], "In the embedding": row["radius_embedding"],
               "Votes counted": row["evaluations"], "Base, dev": 100 * known[row["scale"]],
               "ms": 1000 * row["seconds"]} for row in rows]
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config={
-            "Λ": _format_number("%g", "Lambda: half the width of a cell, where every coordinate reaches from 0 to 1"),
-            "Radius": _format_number(
-                "%.3f", "L1 distance up to which the answer cannot change, coordinates from 0 to 1"
-            ),
-            "Steps": _format_number("%d", f"The same in quantisation steps, {card.levels} from one end to the other"),
-            "In the embedding": _format_number(
-                "%.4f", "The same in units of the sentence embedding, whose length is 1"
-            ),
-            "Votes counted": _format_number(
-                "localized", "Blurred copies of the vector that the base classifier judged"
-            ),
-            "Base, dev": _format_number(
-                "%.1f %%", "Share of dev texts that the base classifier gets right from one blurred copy"
-            ),
-            "ms": _format_number("%.1f", "Milliseconds on this machine"),
-        },
-    )
+    st.dataframe(table, hide_index=True, column_config=_configure_columns(card.levels))
     st.caption("Wider cells allow larger radii and leave less of the text: where the base classifier is hardly better "
                "than chance, a large radius says only that it gives the same answer to everything.")
+
+
+def _configure_columns(levels: int) -> "dict[str, ColumnConfig]":
+    number = _format_number
+    return {
+        "Λ": number("%g", "Lambda: half the width of a cell, where every coordinate reaches from 0 to 1"),
+        "Radius": number("%.3f", "L1 distance up to which the answer cannot change, coordinates from 0 to 1"),
+        "Steps": number("%d", f"The same in quantisation steps, {levels} from one end to the other"),
+        "In the embedding": number("%.4f", "The same in units of the sentence embedding, whose length is 1"),
+        "Votes counted": number("localized", "Blurred copies of the vector that the base classifier judged"),
+        "Base, dev": number("%.1f %%", "Share of dev texts that the base classifier gets right from one blurred copy"),
+        "ms": number("%.1f", "Milliseconds on this machine"),
+    }
 
 
 def _format_number(format_: str, help_: str) -> "ColumnConfig":

@@ -186,23 +186,13 @@ def make_cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marke
               ("search", [p for p in points if p[0] in found and p[0] not in marked], FOR, "square", 11,
                "markers+text")]
     spans = _find_span([p[1] for p in points], log_x), _find_span([p[2] for p in points], False)
-    traces = [
-        {
-            "type": "scatter",
-            "x": [p[1] for p in own],
-            "y": [p[2] for p in own],
-            "text": _place_labels(own, spans, log_x) if symbol != "circle" else None,
-            "customdata": [p[0] for p in own],
-            "name": name,
-            "mode": mode,
-            "textposition": "middle right",
-            "cliponaxis": False,
-            "marker": {"color": colour, "symbol": symbol, "size": size, "opacity": 0.45 if name == "all words" else 1},
-            "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>",
-        }
-        for name, own, colour, symbol, size, mode in series
-        if own
-    ]
+    traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own],
+               "text": _place_labels(own, spans, log_x) if symbol != "circle" else None,
+               "customdata": [p[0] for p in own], "name": name, "mode": mode, "textposition": "middle right",
+               "cliponaxis": False, "marker": {"color": colour, "symbol": symbol, "size": size,
+                                               "opacity": 0.45 if name == "all words" else 1},
+               "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
+              for name, own, colour, symbol, size, mode in series if own]
     layout = _make_layout(x, y, height)
     if log_x:
         # Less than two decades: 2 and 5 have marks too.
