@@ -14,7 +14,7 @@ from robust_core.attacks.embeddings import EMBEDDING_ATTACKS, EmbeddingAttack
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation.victims import make_victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
-from robust_core.protocols import Classifier, Encoder
+from robust_core.protocols import Classifier, Encoder, find_device
 from robust_core.registry import to_record
 from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
 from robust_core.types import AttackResult, Event, Example, Precision
@@ -163,7 +163,7 @@ def _describe_run(model: Classifier, attack: Attack, task: str, examples: Sequen
     data = {"dataset": task, "split": "attacked", "sha256": hashlib.sha256(texts.encode()).hexdigest(),
             "precision": precision}
     return Run(to_record(attack), {model.id: fingerprint_model(model)}, data, 0, read_versions(),
-               str(getattr(model, "device", "cpu")))
+               find_device(model))
 
 
 def _make_row(model: Classifier, task: str, attack: Attack | EmbeddingAttack, values: dict[str, Any], run: str

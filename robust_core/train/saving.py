@@ -43,7 +43,7 @@ def save(trained: Trained, root: Path | str) -> cards.Card:
 
 
 def _read_encoder_weights(trained: Trained, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    fresh = getattr(trained.network, "fresh", frozenset())
+    fresh = trained.network.fresh
     kept = {}
     for name, value in state.items():
         if ".lora_" in name:
