@@ -50,7 +50,7 @@ class Counted(Explainer):
     gap: float = param(0.0, "Gap that it claims")
     asked: list[tuple[str, int]] = dataclasses.field(default_factory=list, compare=False)
 
-    def explain(self, model: BagOfWords, texts: Sequence[str], targets: Sequence[int]) -> list[Attribution]:
+    def attribute(self, model: BagOfWords, texts: Sequence[str], targets: Sequence[int]) -> list[Attribution]:
         """Explain by the table of weights."""
         self.asked.extend(zip(texts, targets, strict=True))
         found = []
