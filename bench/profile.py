@@ -16,13 +16,12 @@ from robust_core.models import loading
 # The first group that matches the place of a function takes its time.
 GROUPS = {
     "matrix kernels (torch)": ("torch", "_linear_pointwise", "scaled_dot_product"),
-    "tokens and batches": ("tokens.py", "rows.py", "splice.py", "tokenizers", "encoders.py"),
-    "forward pass, Python around the kernels": ("packed.py", "bert.py", "words.py", "classifier.py", "transformer.py",
-                                                "network.py", "precision.py"),
+    "tokens and batches": ("tokens.py", "batching.py", "token_splice.py", "tokenizers", "encoders.py"),
+    "forward pass, Python around the kernels": ("models/networks", "classifier.py", "screening.py", "device.py"),
     "words, windows, cleaning": ("/text.py", "/re/", "re.Pattern", "re.Match", "unicodedata"),
     "tables: neighbours, part of speech": ("resources",),
-    "search and choice": ("greedy.py", "settle.py", "constraints.py", "textfooler.py", "base.py", "requests.py"),
-    "scheduler": ("scheduler.py", "servers.py"),
+    "search and choice": ("greedy.py", "near_ties.py", "constraints.py", "textfooler.py", "attacks/base.py", "requests.py"),
+    "scheduler": ("scheduler.py", "search_state.py", "server.py"),
 }
 
 

@@ -227,3 +227,22 @@ def test_the_walks_through_the_tree_name_what_is_there():
     for path, name in named:
         code = (ROOT / path).read_text(encoding="utf-8")
         assert re.search(rf"^(def|class) {name}\b", code, re.MULTILINE), (path, name)
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in (
+    "results", "speed", "adding", "architecture"))])
+def test_a_page_names_tests_that_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for path in re.findall(r"tests/[\w/]+(?:\.py)?", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_help_tells_the_first_line_of_each_commands_docstring():
+    from robust_core.cli import program
+
+    known = {}
+    for path in (ROOT / "robust_core" / "cli").glob("*.py"):
+        command = r'^@app\.command\(\)\ndef (\w+)\(.*?^    """(.*?)$'
+        for name, doc in re.findall(command, path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            known[name.replace("_", "-")] = program.Command(path.stem, doc.removesuffix('"""'))
+    assert known == program.COMMANDS

@@ -31,13 +31,13 @@ def plan_training(dataset: str, architecture: str, defence: str = "base", **valu
     settings: dict[str, Any] = {"rows": ROWS[dataset]} if dataset in ROWS else {}
     narrow = (dataset, architecture) == ("ag_news", "minilm")
     settings |= NARROW if narrow else {}
-    course = SHORT if narrow else ON_EMBEDDINGS
+    epochs = SHORT if narrow else ON_EMBEDDINGS
     if defence in ("adversarial", "flat") and "preset" not in entry:
         settings |= {"rounds": 2, "attacked": ATTACKED[architecture]} | EPOCHS[architecture]
     elif defence in ("freelb", "carl", "rar"):
-        settings |= course if defence == "carl" else {"epochs": course["epochs"]}
+        settings |= epochs if defence == "carl" else {"epochs": epochs["epochs"]}
         settings |= LARGE if narrow else {}
     elif defence == "base" and narrow:
-        settings |= {"epochs": course["epochs"]}
+        settings |= {"epochs": epochs["epochs"]}
     settings |= values
     return entry | ({"set": settings} if settings else {})
