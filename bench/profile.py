@@ -20,7 +20,8 @@ GROUPS = {
     "forward pass, Python around the kernels": ("models/networks", "classifier.py", "screening.py", "device.py"),
     "words, windows, cleaning": ("/text.py", "/re/", "re.Pattern", "re.Match", "unicodedata"),
     "tables: neighbours, part of speech": ("resources",),
-    "search and choice": ("greedy.py", "near_ties.py", "constraints.py", "textfooler.py", "attacks/base.py", "requests.py"),
+    "search and choice": ("greedy.py", "near_ties.py", "constraints.py", "textfooler.py", "attacks/base.py",
+                          "requests.py"),
     "scheduler": ("scheduler.py", "search_state.py", "server.py"),
 }
 
