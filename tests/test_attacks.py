@@ -270,15 +270,15 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
 
 @pytest.mark.parametrize("attack", CHANGING, indirect=True)
 def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkeypatch):
-    key, seen = token_splice.Splice.key, []
+    make_row, seen = token_splice.Splice.row, []
 
     def checked(self, candidate):
-        row = key(self, candidate)
+        row = make_row(self, candidate)
         assert row == victim.text_row(candidate.text)
         seen.append(row)
         return row
 
-    monkeypatch.setattr(token_splice.Splice, "key", checked)
+    monkeypatch.setattr(token_splice.Splice, "row", checked)
     assert not [e for e in run(attack, [victim], EXAMPLES) if e.kind == "error"]
     assert len(seen) > 50
 

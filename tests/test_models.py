@@ -115,7 +115,7 @@ def test_spliced_rows_are_those_of_the_tokenizer(minilm_tokens, text, new, data)
     for i in places:
         for edit in (Edit(i, i + 1, (new,)), Edit(i, i + 1, ()), Edit(i, i, (new,)), Edit(i, i + 1, (new, "film"))):
             candidate = Candidate(draft, (edit,))
-            assert splice.key(candidate) == classifier.text_row(candidate.text)
+            assert splice.row(candidate) == classifier.text_row(candidate.text)
 
 
 def test_plain_sentences_are_spliced_and_glued_ones_are_not(minilm_tokens):
@@ -131,7 +131,7 @@ def test_a_text_that_is_glued_past_the_cut_is_not_spliced(minilm_tokens):
     text = "the good film was very\U0001f600bad"
     classifier = bare(short)
     candidate = Candidate(Draft.of(text), (Edit(0, 1, ()),))
-    assert Splice(classifier, text).key(candidate) == classifier.text_row(candidate.text)
+    assert Splice(classifier, text).row(candidate) == classifier.text_row(candidate.text)
 
 
 def test_special_tokens_in_a_text_are_text(minilm_tokens):
