@@ -1,6 +1,5 @@
-"""What the Embeddings page shows, as plain numbers: the way of an attack, a plane of vectors, k-PGD's curve."""
+"""What the Embeddings page shows, as plain numbers: the path of an attack, a map of vectors, the curve of k-PGD."""
 
-import dataclasses
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
@@ -57,34 +56,6 @@ def compute_representations(model: WhiteBox, texts: Sequence[str]) -> np.ndarray
         return model.representation(encoded.embeddings, encoded.mask).float().cpu().numpy()
 
 
-@dataclasses.dataclass(frozen=True)
-class Projection:
-    """Two principal components of a corpus.
-
-    Args:
-        mean: (d,) mean of the corpus.
-        axes: (2, d) components, largest first.
-        share: Share of the corpus' variance that they show.
-    """
-
-    mean: np.ndarray
-    axes: np.ndarray
-    share: float
-
-    @classmethod
-    def of(cls, corpus: np.ndarray) -> "Projection":
-        """Fit a plane to (n, d) rows, n at least 2; each axis points to where its largest coordinate is positive."""
-        mean = corpus.mean(0)
-        _, sizes, axes = np.linalg.svd(corpus - mean, full_matrices=False)
-        axes = axes[:2] * np.sign(axes[:2][np.arange(len(axes[:2])), np.abs(axes[:2]).argmax(1)])[:, None]
-        whole = float((sizes ** 2).sum())
-        return cls(mean, axes, float((sizes[:2] ** 2).sum()) / whole if whole else 0.0)
-
-    def at(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the (n, 2) places of (n, d) rows."""
-        return (vectors - self.mean) @ self.axes.T
-
-
 MAPS = {"pca": "PCA", "umap": "UMAP"}
 
 
@@ -106,8 +77,14 @@ def project(corpus: np.ndarray, points: np.ndarray, how: str = "pca") -> tuple[n
         seen, None for umap.
     """
     if how == "pca":
-        plane = Projection.of(corpus)
-        return plane.at(corpus), plane.at(points), plane.share
+        from sklearn.decomposition import PCA
+
+        # Each axis points to where its largest coordinate is positive, so a map does not flip from run to run.
+        with np.errstate(invalid="ignore"):  # texts that are all alike have no variance to share
+            plane = PCA(2, svd_solver="full").fit(corpus)
+        whole = float(corpus.var(0, ddof=1).sum())
+        share = float(plane.explained_variance_.sum()) / whole if whole else 0.0
+        return plane.transform(corpus), plane.transform(points), share
     import umap
 
     reducer = umap.UMAP(metric="cosine", random_state=0, n_jobs=1).fit(corpus)

@@ -111,9 +111,16 @@ def test_the_way_goes_word_by_word():
 def test_a_plane_keeps_what_varies_most():
     rng = np.random.default_rng(0)
     corpus = rng.standard_normal((200, 5)) * np.array([0.1, 5.0, 0.1, 2.0, 0.1])
-    plane = embedding_space.Projection.of(corpus)
-    assert abs(plane.axes[0][1]) > 0.99 and abs(plane.axes[1][3]) > 0.99 and plane.share > 0.98
-    assert plane.at(corpus).mean(0) == pytest.approx([0, 0], abs=1e-9)
+    drawn, points, share = embedding_space.project(corpus, corpus[:3] + 1)
+    assert np.corrcoef(drawn[:, 0], corpus[:, 1])[0, 1] > 0.99 and np.corrcoef(drawn[:, 1], corpus[:, 3])[0, 1] > 0.99
+    assert share is not None and share > 0.98 and drawn.mean(0) == pytest.approx([0, 0], abs=1e-9)
+    # By hand: the first two right singular vectors, each with its largest coordinate positive.
+    _, sizes, axes = np.linalg.svd(corpus - corpus.mean(0), full_matrices=False)
+    axes = axes[:2] * np.sign(axes[:2][[0, 1], np.abs(axes[:2]).argmax(1)])[:, None]
+    assert drawn == pytest.approx((corpus - corpus.mean(0)) @ axes.T) and share == pytest.approx(
+        (sizes[:2] ** 2).sum() / (sizes ** 2).sum())
+    assert points == pytest.approx((corpus[:3] + 1 - corpus.mean(0)) @ axes.T)
+    assert embedding_space.project(np.ones((5, 3)), np.ones((1, 3)))[2] == 0.0, "texts that are all alike"
     unit = corpus / np.linalg.norm(corpus, axis=1, keepdims=True)
     assert embedding_space.find_nearest(unit, unit[7], 1) == [7]
 
