@@ -7,8 +7,7 @@ from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
 from robust_core.experiments.budgets import plan_training
 from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
-from robust_core.explainers.word_importance import has_masks, read_masks
-from robust_core.protocols import Classifier
+from robust_core.protocols import Classifier, HasNetwork, WeighsWords
 from robust_core.store import ResultStore
 from robust_core.text import Draft
 from robust_core.types import Event, Example
@@ -47,9 +46,10 @@ class FlatTable5(Experiment):
 
 def measure_mean_importance(model: Classifier, examples: Sequence[Example]) -> dict[str, float]:
     """Return phi, the mean importance of the words of texts, every occurrence counted; nothing without word masks."""
-    if not has_masks(model):
+    if not (isinstance(model, WeighsWords) and isinstance(model, HasNetwork)) or model.net is None or (
+            model.net.masks is None):
         return {}
     words = [word for example in examples for word in Draft.of(example.text).words]
     known = dict.fromkeys(words)
-    phi = dict(zip(known, map(float, read_masks(model, list(known))), strict=True))
+    phi = dict(zip(known, map(float, model.word_importance(list(known))), strict=True))
     return {"phi": sum(phi[word] for word in words) / len(words)}
