@@ -8,6 +8,7 @@ is tested too. TextAttack's victim judges each text alone, as ours does wherever
 
 import argparse
 import dataclasses
+import itertools
 import json
 import math
 import random
@@ -253,7 +254,7 @@ def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
 def main() -> None:
     """Print a row for each victim, and each mismatch with its cause."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--attack", default="textfooler", choices=RANKING)
+    parser.add_argument("--attack", action="append", choices=RANKING, help="repeatable; TextFooler without it")
     parser.add_argument("--data", default="sst2")
     parser.add_argument("--data-dir")
     parser.add_argument("--victim", action="append", help=f"{', '.join(VICTIMS)} (default: all)")
@@ -265,13 +266,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", help="write the figures to this file")
     args = parser.parse_args()
+    attacks = args.attack or ["textfooler"]
+    if args.out and len(attacks) > 1:
+        parser.error("--out takes the figures of one attack")
     pool = [e for e in datasets.load(args.data, "test", args.data_dir)
             if not args.most_words or len(Draft.of(e.text).words) <= args.most_words]
     random.Random(0).shuffle(pool)
     rows = []
-    for name in args.victim or VICTIMS:
+    for attack, name in itertools.product(attacks, args.victim or VICTIMS):
         n = args.few if args.few and "/minilm/" in name else args.n
-        rows.append(compare(args.attack, name, pool, n, min(args.long, n), min(args.several, n)))
+        rows.append(compare(attack, name, pool, n, min(args.long, n), min(args.several, n)))
         if not args.json:
             row = rows[-1]
             print(f"{name}: {row['same']} of {row['sentences']} the same ({100 * row['share']:.1f} %); {row['long']} of"
