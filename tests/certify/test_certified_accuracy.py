@@ -24,7 +24,7 @@ from robust_core.certify.training import Settings, fit_network
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Options
-from robust_core.paths import own_checkpoints
+from robust_core.paths import ROOT, own_checkpoints
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example
 from ui.certified import text as certified_view
@@ -292,7 +292,7 @@ def shown(at: AppTest) -> str:
 
 
 def test_the_page():
-    at = AppTest.from_file(str(certified_view.RESULTS.parent / "pages" / "5_Certified.py"), default_timeout=60).run()
+    at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60).run()
     text = shown(at)
     assert "It is not a statement about words" in text and "is certain within" in text
     assert "attack the review on the Attack page" in text

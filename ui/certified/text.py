@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from robust_core.certify.base_classifiers import SmoothedCard, SmoothedModel
 
-RESULTS = Path(__file__).parents[2] / "results"
 TITLES = {"sst2": "SST-2", "ag_news": "AG News", "digits": "Digits", "cifar10": "CIFAR-10"}
 # Up to 4: with wider cells a text's few coordinates say nothing any more.
 LAMBDAS = (0.25, 0.5, 1.0, 2.0, 4.0)
