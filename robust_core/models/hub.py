@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from robust_core.errors import BadInput, MissingResource
+from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
 from robust_core.paths import short_name
 
@@ -49,6 +50,8 @@ def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "G
     folder = Path(name)
     if not folder.is_dir() and not is_reachable(name):
         raise MissingResource(f"The {what} {name}", otherwise)
+    if folder.is_dir():
+        check_model_folder(folder)
     import transformers
     from transformers.utils import logging
 
