@@ -69,6 +69,30 @@ def test_choices_are_those_of_the_canonical_figures(found, seed, low):
         assert number == round(float(canonical[k]), 2)
 
 
+@given(values.filter(lambda found: len(found) > 1), st.integers(0, 99), st.sampled_from([SCREENED, BATCHED]))
+def test_a_draw_by_gain_is_that_of_the_canonical_figures(found, seed, low):
+    canonical, among = np.array(found), list(range(1, len(found)))
+    weights = 1 / np.random.default_rng(seed).exponential(size=len(among))
+    start = figures(canonical, np.full(len(canonical), low), seed)
+    (drawn, settled), _ = drive(near_ties.sample_by_gain(start, 0, among, weights), canonical, seed)
+    gain = np.maximum(canonical[1:] - canonical[0], 0) * weights
+    assert drawn == (among[int(gain.argmax())] if gain.max() > 0 else None)
+    assert len(settled.value) == len(canonical)
+
+
+def test_a_draw_by_gain_settles_only_near_ties_and_its_chances_are_the_gains():
+    canonical = np.array([0.1, 0.4, 0.2, 0.1])
+    (drawn, _), asked = drive(near_ties.sample_by_gain(
+        figures(canonical, np.full(4, BATCHED), 0), 0, [1, 2, 3], np.array([1.0, 1.0, 9.0])), canonical, 0)
+    assert (drawn, asked) == (1, 0), "0.3 against 0.1 and nothing"
+    rng, hits = np.random.default_rng(0), np.zeros(4)
+    exact = figures(canonical, np.full(4, CANONICAL), 0)
+    for _ in range(2000):
+        (drawn, _), _ = drive(near_ties.sample_by_gain(exact, 0, [1, 2, 3], 1 / rng.exponential(size=3)), canonical, 0)
+        hits[drawn] += 1
+    assert hits[3] == 0 and hits[1] / 2000 == pytest.approx(0.75, abs=0.03)
+
+
 def test_only_what_is_close_is_settled():
     canonical = np.array([0.9, 0.1, 0.3, 0.5, 0.3 + 1e-5])
     start = figures(canonical, np.full(5, BATCHED), 0)
