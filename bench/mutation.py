@@ -37,8 +37,8 @@ SUBJECTS = {
                                                 "tests/experiments/test_embedding_experiments.py"),
     "robust_core/attacks/constraints.py": ("tests/attacks/test_constraints.py", "tests/attacks/test_attacks.py", "-k",
                                            "textfooler or window or short or speech"),
-    "robust_core/attacks/searches/greedy.py": ("tests/attacks/searches/test_greedy.py", "tests/attacks/test_attacks.py", "-k",
-                                              "textfooler or success"),
+    "robust_core/attacks/searches/greedy.py": ("tests/attacks/searches/test_greedy.py", "tests/attacks/test_attacks.py",
+                                              "-k", "textfooler or success"),
     # Whole searches, which take a minute, are left out.
     "robust_core/attacks/engine/near_ties.py": ("tests/attacks/engine/test_near_ties.py", "-k",
                                                 "not planted and not real and not processes"),
