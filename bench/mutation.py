@@ -69,10 +69,9 @@ def run(tree: Path, module: str, tests: Sequence[str], most: int, seed: int, pro
     config.write_text(f'[cosmic-ray]\nmodule-path = "{module}"\ntimeout = 300.0\nexcluded-modules = []\n'
                       f"test-command = {json.dumps(command)}\n"
                       f'[cosmic-ray.distributor]\nname = "local"\n')
-    for words in (["init", str(config), str(session)], ["exec", str(config), str(session)]):
-        if words[0] == "exec":
-            total = draw(session, most, seed)
-        subprocess.run([program, *words], cwd=tree, check=True)
+    subprocess.run([program, "init", str(config), str(session)], cwd=tree, check=True)
+    total = draw(session, most, seed)
+    subprocess.run([program, "exec", str(config), str(session)], cwd=tree, check=True)
     dump = subprocess.run([program, "dump", str(session)], cwd=tree, check=True, capture_output=True, text=True).stdout
     results = [json.loads(line)[1] for line in dump.splitlines()]
     survived = [r["diff"] for r in results if r and r["test_outcome"] == "survived"]
