@@ -12,6 +12,7 @@ from helpers.pages import MODELS, app, attacked, doubles, page, settle  # noqa: 
 from streamlit.testing.v1 import AppTest
 
 from robust_core import datasets
+from robust_core.evaluation import explanation_consistency
 from robust_core.metrics import consistency
 from robust_core.paths import ROOT
 from robust_core.text import align, find_words
@@ -162,11 +163,11 @@ def test_stored_results_from_running_them_to_an_example(small):
     ready(at)
     assert at.dataframe[0].value["Texts"].sum() > counts["Texts"].sum()
     assert "python -m robust_core evaluate" in at.code[0].value
-    # The listing belongs to the line that is picked, and shows as many texts as stand there. What is picked by itself is
-    # the run that came first, the table begins with the newest.
-    at.selectbox(key="stored.group").select_index(0)
-    ready(at)
-    told = {name: int(at.dataframe[0].value[name][0]) for name in stored_results.QUADRANTS.values()}
+    # The listing is that of the picked run, and shows as many texts as stand in its line. What is picked by itself is
+    # the run that was stored first; the table begins with the newest.
+    stored = [of.run_id for of in explanation_consistency.list_stored(loaded.open_store())]
+    place = stored.index(at.session_state["stored.group"][0])
+    told = {name: int(at.dataframe[0].value[name].iloc[place]) for name in stored_results.QUADRANTS.values()}
     shown = {}
     for name in told:
         at.button_group(key="stored.where").set_value(name)
