@@ -1,18 +1,11 @@
 """The space that texts are put into before smoothing: a few quantised directions of a sentence embedding."""
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from robust_core.errors import BadInput
-
-if TYPE_CHECKING:
-
-    pass
-
-
 from robust_core.certify.quantised import quantise
+from robust_core.errors import BadInput
 
 LEVELS = 255
 
@@ -66,8 +59,6 @@ def learn_space(embeddings: np.ndarray, labels: np.ndarray, dimensions: int, kin
     Raises:
         BadInput: There is no such kind, or too many dimensions are asked for.
     """
-    pass
-
     n, size = embeddings.shape
     if kind not in ("pca", "supervised"):
         raise BadInput(f"The projection must be pca or supervised, not {kind!r}.")

@@ -2,17 +2,13 @@
 
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from robust_core.errors import BadInput, MissingResource
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
 from robust_core.paths import short_name
-
-if TYPE_CHECKING:
-
-    pass
 
 
 class OpenModel(NamedTuple):

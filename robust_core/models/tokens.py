@@ -1,18 +1,12 @@
 """From words to token ids: one interface for word vocabularies and for the tokenizers of transformers."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-
-    pass
-
 import copy
 import dataclasses
 import functools
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core.text import Draft, find_words
@@ -199,8 +193,6 @@ def find_owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, i
 def read_subwords(folder: Path, length: int) -> "Subwords":
     """Read the fast tokenizer of a folder with tokenizer.json."""
     from tokenizers import Tokenizer
-
-    pass
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return Subwords(tokenizer, length, tokenizer.token_to_id("[PAD]"))

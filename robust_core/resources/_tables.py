@@ -2,14 +2,10 @@
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource
-
-if TYPE_CHECKING:
-    pass
 
 TABLES = Path(__file__).parent / "tables"
 

@@ -1,26 +1,17 @@
 """The state of one running search: its coroutine, its open request, its counts."""
 
+import collections
 import dataclasses
+import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from robust_core.attacks.engine.requests import Candidate, Request
-from robust_core.types import AttackResult, Example
-
-if TYPE_CHECKING:
-    pass
-
-import collections
-import time
-from typing import TYPE_CHECKING
-
 from robust_core.attacks.engine.token_splice import Splice
-from robust_core.types import Step
+from robust_core.types import AttackResult, Example, Step
 
-if TYPE_CHECKING:
-    pass
 # Population searches ask thousands of times: beyond this many steps only those that changed the text are kept.
 _MOST_STEPS = 400
 
