@@ -19,7 +19,7 @@ from typing import TextIO
 
 import numpy as np
 
-from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.errors import BadInput, MissingResource, UnknownName, list_names, quote
 from robust_core.paths import SHIPPED_DATA, data_folders, own_data
 from robust_core.text import clean
 from robust_core.types import Example
@@ -233,4 +233,4 @@ def _read_label(value: str, labels: tuple[str, ...], where: str) -> int:
         return labels.index(value)
     if value.isdecimal() and int(value) < len(labels):
         return int(value)
-    raise BadInput(f"{where} has the label {value!r}; known are {', '.join(labels)} or 0 to {len(labels) - 1}.")
+    raise BadInput(f"{where} has the label {quote(value)}; known are {list_names(labels)} or 0 to {len(labels) - 1}.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput, UnknownName, list_names, quote
 
 
 class Parameter(NamedTuple):
@@ -65,15 +65,15 @@ def check_parameters(method: object) -> None:
                 raise BadInput(f"{p.name} must be a finite number.") from None
             object.__setattr__(method, p.name, value)
         if type(value) is not p.type:
-            raise BadInput(f"{p.name} must be {p.type.__name__}, not {value!r}.")
+            raise BadInput(f"{p.name} must be {p.type.__name__}, not {quote(value)}.")
         if p.type is float and not math.isfinite(value):
-            raise BadInput(f"{p.name} must be a finite number, not {value!r}.")
+            raise BadInput(f"{p.name} must be a finite number, not {quote(value)}.")
         if p.choices and value not in p.choices:
-            raise BadInput(f"{p.name} must be one of {', '.join(p.choices)}, not {value!r}.")
+            raise BadInput(f"{p.name} must be one of {', '.join(p.choices)}, not {quote(value)}.")
         if (p.low is not None and value < p.low) or (p.high is not None and value > p.high):
             limits = ("be at least {0}" if p.high is None else "be at most {1}" if p.low is None else
                       "lie between {0} and {1}").format(p.low, p.high)
-            raise BadInput(f"{p.name} must {limits}, not {value!r}.")
+            raise BadInput(f"{p.name} must {limits}, not {quote(value)}.")
 
 
 def check_hooks(cls: type, kind: str, hooks: Sequence[str]) -> None:
@@ -193,5 +193,5 @@ def from_record(registry: Registry[T], record: Mapping[str, Any]) -> T:
     values = {key: value for key, value in record.items() if key != "name"}
     for key in values:
         if key not in known:
-            raise BadInput(f"{cls.title} has no parameter {key!r}. Known: {', '.join(sorted(known))}.")
+            raise BadInput(f"{cls.title} has no parameter {quote(key)}. Known: {list_names(sorted(known))}.")
     return cls(**values)

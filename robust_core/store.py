@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from robust_core import __version__
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 from robust_core.paths import runs_folder
 from robust_core.protocols import Classifier, HasCard, HasNetwork
 from robust_core.types import AttackResult, Example, Step, Swap
@@ -241,17 +241,17 @@ class ResultStore:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except sqlite3.OperationalError as error:
-            raise BadInput(f"The folder of runs {str(self.folder)!r} cannot be used: {error}. "
+            raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be used: {error}. "
                            "Set ROBUST_RUNS to a folder that can be written.") from None
         except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"The file {FILE} in {str(self.folder)!r} is damaged ({error}); it is left untouched. "
+            raise BadInput(f"The file {FILE} in {quote(str(self.folder))} is damaged ({error}); it is left untouched. "
                            "Move it away or set ROBUST_RUNS to another folder.") from None
 
     def _connect(self) -> _Connection:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(f"The folder of runs {str(self.folder)!r} cannot be made: {error.strerror}. "
+            raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be made: {error.strerror}. "
                            "Set ROBUST_RUNS to a folder that can be written.") from None
         # Other threads only ever close it, in `close`.
         connection = sqlite3.connect(self.folder / FILE, timeout=_WAIT, isolation_level=None, check_same_thread=False,
@@ -281,8 +281,8 @@ class ResultStore:
         connection.execute("PRAGMA foreign_keys = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > _SCHEMA:
-            raise BadInput(f"The file {FILE} in {str(self.folder)!r} was written by a newer version of this project; "
-                           "update, or set ROBUST_RUNS to another folder.")
+            raise BadInput(f"The file {FILE} in {quote(str(self.folder))} was written by a newer version of this "
+                           "project; update, or set ROBUST_RUNS to another folder.")
         if version < _SCHEMA:
             connection.execute("BEGIN IMMEDIATE")
             for statement in _TABLES:

@@ -11,7 +11,7 @@ from robust_core import datasets, paths
 from robust_core.claims.command import make_command
 from robust_core.claims.files import read_claims, write_claim
 from robust_core.defences import DEFENCES
-from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
+from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName, list_names, quote
 from robust_core.models import cards
 from robust_core.paths import process_rank, training_states
 from robust_core.registry import from_record, parameters, to_record
@@ -89,7 +89,7 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
 
     unknown = [name for name in values if name not in _KEYS]
     if unknown or not isinstance(values.get("set", {}), Mapping):
-        raise BadInput(f"A training has {', '.join(_KEYS)}; {', '.join(unknown) or 'set'} does not fit.")
+        raise BadInput(f"A training has {', '.join(_KEYS)}; {list_names(unknown or ['set'])} does not fit.")
     texts = {name: values.get(name) or "" for name in ("dataset", "architecture", "attack", "preset", "name")}
     seed, settings = values.get("seed", 0), dict(values.get("set", {}))
     if not all(isinstance(text, str) for text in texts.values()) or type(seed) is not int or seed < 0:
@@ -103,8 +103,8 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     known, parts = {p.name for p in parameters(cls)}, {p.name for p in parameters(Recipe)}
     for name in settings:
         if name not in known | parts:
-            raise BadInput(f"{cls.title} has no parameter {name!r}, nor has the recipe. "
-                           f"Known: {', '.join(sorted(known | parts))}.")
+            raise BadInput(f"{cls.title} has no parameter {quote(name)}, nor has the recipe. "
+                           f"Known: {list_names(sorted(known | parts))}.")
     record = {name: value for name, value in settings.items() if name in known}
     given = suggest_parameters(cls, texts["dataset"], texts["preset"], data_dir)
     defence = from_record(DEFENCES, {"name": cls.name} | given | record)

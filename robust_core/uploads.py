@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from robust_core.datasets import DATASETS, SPLITS, DataSet, describe, list_own
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 from robust_core.paths import own_data
 from robust_core.text import clean
 
@@ -144,7 +144,7 @@ def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[s
         BadInput: The name cannot be used, texts are too few, or another table has the name.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,50}", name) or name in DATASETS:
-        raise BadInput(f"{name!r} cannot name a data set of your own: use small letters, digits and underscores"
+        raise BadInput(f"{quote(name)} cannot name a data set of your own: use small letters, digits and underscores"
                        f"{', and no name of a known one' if name in DATASETS else ''}.")
     if text == label:
         raise BadInput("Texts and labels are in different columns; choose another one for the labels.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from robust_core.attacks import ATTACKS
-from robust_core.errors import RobustError
+from robust_core.errors import RobustError, list_names, quote
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink
@@ -77,7 +77,7 @@ def _read_query(query: dict[str, str]) -> None:
         st.session_state["models"] = [m for m in wanted if m in known]
         unknown = [m for m in wanted if m not in known]
         if unknown:
-            selection.notify(f"Unknown model {unknown[0]!r}. Known: {', '.join(known) or 'none'}.")
+            selection.notify(f"Unknown model {quote(unknown[0])}. Known: {list_names(known)}.")
     if "attack" in query:
         forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, query["attack"]))
 

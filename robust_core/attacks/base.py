@@ -13,7 +13,7 @@ from robust_core.attacks.engine.near_ties import settle_rounded
 from robust_core.attacks.engine.requests import Candidate, Judge, Request, Search, Similarity, Target
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, list_names, quote
 from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel, count_readable_words, is_token_classifier
 from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.text import Draft, diff
@@ -132,9 +132,9 @@ class Attack(Method, abc.ABC):
 def check_label(example: Example, victim: Classifier) -> None:
     """Raise BadInput when an example's label is none of a victim's classes."""
     if example.label is not None and not 0 <= example.label < len(victim.labels):
-        where = f" of example {example.uid!r}" if example.uid else ""
+        where = f" of example {quote(example.uid)}" if example.uid else ""
         raise BadInput(f"The label {example.label}{where} is none of the {len(victim.labels)} classes of {victim.id} "
-                       f"({', '.join(victim.labels)}).")
+                       f"({list_names(victim.labels)}).")
 
 
 def _check_each(examples: Iterable[Example], victims: Sequence[Classifier]) -> Iterator[Example]:

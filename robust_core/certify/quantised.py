@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 
 
 def quantise(values: np.ndarray, low: float, high: float, levels: int = 255) -> np.ndarray:
@@ -21,7 +21,7 @@ def quantise(values: np.ndarray, low: float, high: float, levels: int = 255) -> 
         BadInput: A value is not finite or lies outside the range, or the range is empty.
     """
     if not (np.isfinite([low, high]).all() and low < high):
-        raise BadInput(f"The range {low!r} to {high!r} is empty.")
+        raise BadInput(f"The range {quote(low)} to {quote(high)} is empty.")
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
         raise BadInput("The values must be finite numbers; some are not.")
@@ -42,7 +42,7 @@ def check_quantised(vectors: np.ndarray, levels: int) -> np.ndarray:
         BadInput: There are no coordinates, or a value is no whole number or outside 0..levels.
     """
     if isinstance(levels, bool) or not isinstance(levels, int | np.integer) or levels < 1:
-        raise BadInput(f"The number of levels must be a whole number of at least 1, not {levels!r}.")
+        raise BadInput(f"The number of levels must be a whole number of at least 1, not {quote(levels)}.")
     vectors = np.asarray(vectors)
     if vectors.ndim < 2 or not vectors[:1].size and len(vectors):
         raise BadInput(f"Inputs must come as rows (n, coordinates), not with the shape {vectors.shape}.")

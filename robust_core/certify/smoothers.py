@@ -15,7 +15,7 @@ from robust_core.certify.theorem import (
     split_at_offset,
     split_inputs,
 )
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 from robust_core.registry import Method, check_parameters, param
 from robust_core.types import Certificate
 
@@ -37,7 +37,7 @@ class Smoother(Method):
 
     def __post_init__(self) -> None:
         if not isinstance(self.scale, int | float) or not self.scale > 0:
-            raise BadInput(f"Lambda must be a positive number, not {self.scale!r}.")
+            raise BadInput(f"Lambda must be a positive number, not {quote(self.scale)}.")
         check_parameters(self)
 
     def noisy(self, vectors: np.ndarray, levels: int, rng: np.random.Generator) -> np.ndarray:

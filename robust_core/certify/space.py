@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from robust_core.certify.quantised import quantise
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 
 LEVELS = 255
 
@@ -61,7 +61,7 @@ def learn_space(embeddings: np.ndarray, labels: np.ndarray, dimensions: int, kin
     """
     n, size = embeddings.shape
     if kind not in ("pca", "supervised"):
-        raise BadInput(f"The projection must be pca or supervised, not {kind!r}.")
+        raise BadInput(f"The projection must be pca or supervised, not {quote(kind)}.")
     if not 1 <= dimensions <= min(n, size):
         raise BadInput(f"Between 1 and {min(n, size)} dimensions are possible, not {dimensions}.")
     mean = embeddings.mean(0, dtype=np.float64)

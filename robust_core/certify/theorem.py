@@ -14,7 +14,7 @@ import functools
 
 import numpy as np
 
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 
 _MOST_EVALUATIONS = 1_000_000
 
@@ -26,7 +26,7 @@ def count_evaluations(scale: float, levels: int) -> int:
         BadInput: Lambda is not positive, or gives no evaluation or too many.
     """
     if not (np.isfinite(scale) and scale > 0):
-        raise BadInput(f"Lambda must be a positive number, not {scale!r}.")
+        raise BadInput(f"Lambda must be a positive number, not {quote(scale)}.")
     count = int(2 * scale * levels)
     if not 1 <= count <= _MOST_EVALUATIONS:
         raise BadInput(f"Lambda {scale:g} with {levels} levels gives {count} evaluations; 1 to {_MOST_EVALUATIONS:,} "
@@ -142,7 +142,7 @@ def bound_proportion(successes: np.ndarray, trials: int, alpha: float) -> np.nda
     if trials < 1 or hits.dtype.kind not in "iu" or (hits < 0).any() or (hits > trials).any():
         raise BadInput(f"Votes for the top class must be whole numbers between 0 and the {trials} samples.")
     if not 0 < alpha < 1:
-        raise BadInput(f"alpha must lie between 0 and 1, not {alpha!r}.")
+        raise BadInput(f"alpha must lie between 0 and 1, not {quote(alpha)}.")
     hits = hits.astype(np.float64)
     return np.where(hits > 0, betaincinv(np.maximum(hits, 1), trials - hits + 1, alpha / 2), 0.0)
 
@@ -163,5 +163,5 @@ def randomised_certificate(top_votes: np.ndarray | int, samples: int, scale: flo
         BadInput: A value is out of range.
     """
     if not (np.isfinite(scale) and scale > 0):
-        raise BadInput(f"Lambda must be a positive number, not {scale!r}.")
+        raise BadInput(f"Lambda must be a positive number, not {quote(scale)}.")
     return 2 * scale * (bound_proportion(np.asarray(top_votes), samples, alpha) - 0.5)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 from robust_core.paths import RESULTS, write_file
 from robust_core.store import read_versions, to_finite
 
@@ -72,7 +72,7 @@ def write_claim(path: str | Path, *, claim: str, command: str, run: str, n: int,
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, text.encode())
     except OSError as error:
-        raise BadInput(f"{str(path)!r} cannot be written: {error.strerror}.") from None
+        raise BadInput(f"{quote(str(path))} cannot be written: {error.strerror}.") from None
     return path
 
 

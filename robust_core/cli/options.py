@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput, UnknownName, list_names, quote
 from robust_core.models import loading
 from robust_core.registry import Method, Registry, check_parameters, from_record, parameters
 from robust_core.text import check_typed
@@ -93,7 +93,7 @@ def _split_settings(settings: Sequence[str] | None) -> dict[str, str]:
     for setting in settings or ():
         name, equals, value = setting.partition("=")
         if not equals:
-            raise BadInput(f"--set takes name=value, not {setting!r}.")
+            raise BadInput(f"--set takes name=value, not {quote(setting)}.")
         values[name.strip()] = value.strip()
     return values
 
@@ -104,7 +104,7 @@ def read_settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
     values = {}
     for name, value in _split_settings(settings).items():
         if name not in known:
-            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
+            raise BadInput(f"There is no parameter {quote(name)}. Known: {list_names(sorted(known))}.")
         values[name] = _parse(known[name].type, name, value)
     return values
 
@@ -120,7 +120,7 @@ def make_methods(registry: Registry[T], names: Sequence[str], settings: Sequence
         raise BadInput("There is no attack to set: choose one with --attack.")
     for name in values:
         if name not in known:
-            raise BadInput(f"There is no parameter {name!r}. Known: {', '.join(sorted(known))}.")
+            raise BadInput(f"There is no parameter {quote(name)}. Known: {list_names(sorted(known))}.")
     made = []
     for cls in classes:
         record = {p.name: _parse(p.type, p.name, values[p.name]) for p in parameters(cls) if p.name in values}
@@ -139,7 +139,7 @@ def _parse(kind: type, name: str, value: object) -> object:
         return kind(value)
     except (ValueError, KeyError):
         words = {int: "a whole number", float: "a number", bool: "true or false"}
-        raise BadInput(f"{name} must be {words.get(kind, kind.__name__)}, not {value!r}.") from None
+        raise BadInput(f"{name} must be {words.get(kind, kind.__name__)}, not {quote(value)}.") from None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command_from_info
 
-from robust_core.errors import RobustError
+from robust_core.errors import LONGEST_MESSAGE, RobustError, shorten
 
 INTERRUPTED = 130
 
@@ -100,7 +100,7 @@ class _Group(TyperGroup):
             code = super().main(*args, standalone_mode=False, **options)
         except (RobustError, typer.TyperException) as error:
             message = str(error) if isinstance(error, RobustError) else error.format_message()
-            typer.echo(" ".join(message.split()), err=True)
+            typer.echo(shorten(message, LONGEST_MESSAGE), err=True)
             code = 2
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED

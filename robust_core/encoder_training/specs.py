@@ -10,7 +10,7 @@ from robust_core.encoder_training import METHODS
 from robust_core.encoder_training.base import Schedule, make_method
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.encoder_training.training import train
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, list_names, quote
 from robust_core.models import encoder_cards
 from robust_core.registry import parameters, to_record
 
@@ -80,13 +80,14 @@ def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None =
     own, times = {p.name for p in parameters(cls)}, {p.name for p in parameters(Schedule)}
     for key in given:
         if key not in own | times:
-            raise BadInput(f"{cls.title} has no parameter {key!r}, nor has the schedule. "  # type: ignore[attr-defined]
-                           f"Known: {', '.join(sorted(own | times))}.")
+            raise BadInput(f"{cls.title} has no parameter {quote(key)}, nor has the schedule. "  # type: ignore[attr-defined]
+                           f"Known: {list_names(sorted(own | times))}.")
     origin = re.sub(r"[^A-Za-z0-9]+", "-", Path(start).name).strip("-")
     parts = [preset] * (preset not in ("", "paper")) + [origin] * bool(start)
     encoder = encoder or ("-".join([name, *parts]) if parts else "")
     if encoder and (not encoder.replace("-", "").replace("_", "").isalnum() or encoder == "minilm"):
-        raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not {encoder!r}.")
+        raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not "
+                       f"{quote(encoder)}.")
     return EncoderSpec(make_method(name, preset, **{k: v for k, v in given.items() if k in own}),
                        Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)
 

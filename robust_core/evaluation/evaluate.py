@@ -9,7 +9,7 @@ from typing import Any
 from robust_core import datasets, metrics
 from robust_core.attacks.base import Attack
 from robust_core.datasets import choose
-from robust_core.errors import BadInput, Incompatible
+from robust_core.errors import BadInput, Incompatible, list_names
 from robust_core.evaluation import checks, fluency, meaning_changes
 from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
@@ -130,8 +130,8 @@ def same_labels(mine: Sequence[str], theirs: Sequence[str]) -> bool:
 def check_labels(model: Classifier, data: datasets.DataSet) -> None:
     """Raise Incompatible when a model's labels are not those of a data set."""
     if not same_labels(model.labels, data.labels):
-        raise Incompatible(f"{model.id} predicts {', '.join(model.labels)}; {data.title} has the labels "
-                           f"{', '.join(data.labels)}.")
+        raise Incompatible(f"{model.id} predicts {list_names(model.labels)}; {data.title} has the labels "
+                           f"{list_names(data.labels)}.")
 
 
 def _evaluate_clean(model: Classifier, setting: Setting, stop: threading.Event) -> Iterator[Event]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from robust_core import trainings
 from robust_core.claims.command import make_command
 from robust_core.claims.files import Claim
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, list_names, quote
 from robust_core.experiments.budgets import Entry
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
@@ -139,7 +139,7 @@ def choose_known(known: Sequence[str], asked: Sequence[str], what: str) -> list[
         raise MissingResource(f"Every {what} of this experiment", "Train it with python -m robust_core train.")
     for name in asked:
         if name not in known:
-            raise BadInput(f"This experiment has no {what} {name!r}. Known: {', '.join(known)}.")
+            raise BadInput(f"This experiment has no {what} {quote(name)}. Known: {list_names(known)}.")
     return [name for name in known if not asked or name in asked]
 
 

