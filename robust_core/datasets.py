@@ -21,7 +21,7 @@ import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName, list_names, quote
 from robust_core.paths import SHIPPED_DATA, data_folders, own_data
-from robust_core.text import clean
+from robust_core.text import clean_row
 from robust_core.types import Example
 
 SPLITS = ("train", "dev", "test")
@@ -134,7 +134,7 @@ def read_table(name: str, data_dir: str | Path | None = None) -> list[dict[str, 
 
 
 def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Example]:
-    """Read a split, cleaned by `robust_core.text.clean`; rows that are empty then are left out.
+    """Read a split, cleaned by `robust_core.text.clean_row`; rows that are empty then are left out.
 
     Raises:
         UnknownName: There is no such data set or split.
@@ -153,7 +153,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
         if len(columns) <= max(text_at, label_at):
             raise BadInput(f"Line {number + 1} of {name}/{path.name} has too few columns.")
         label = _read_label(columns[label_at], labels, f"Line {number + 1} of {name}/{path.name}")
-        text = clean(columns[text_at])
+        text = clean_row(columns[text_at])
         if text:
             examples.append(Example(text, label, f"{name}/{split}/{number - 1}"))
     if not examples:

@@ -18,6 +18,7 @@ from robust_core.text import (
     align,
     check_typed,
     clean,
+    clean_row,
     diff,
     find_words,
     match_case,
@@ -36,7 +37,6 @@ few_words = st.lists(st.sampled_from(("a", "b", "c", "A", "dull")), max_size=7)
     ("I\u2019m \u201chere\u201d", "I'm \"here\""),
     ("good<br /><br />bad", "good bad"),
     ("Fish &amp; chips", "Fish & chips"),
-    ("it #39;s over", "it's over"),
     ("gon na see", "gonna see"),
     ("costs $ 5", "costs $5"),
     ("zero\u200bwidth\x00null", "zerowidthnull"),
@@ -48,6 +48,36 @@ few_words = st.lists(st.sampled_from(("a", "b", "c", "A", "dull")), max_size=7)
 ])
 def test_clean_writes_penn_tokens_and_typed_text_alike(raw, cleaned):
     assert clean(raw) == cleaned
+
+
+@pytest.mark.parametrize("text", [
+    "It was :( because", "I loved it :)", "so bad :-( really",
+    "fine ;-) then", "<3 it", "a \\o/ moment", "meh =/ ok :D",
+    "sad :'( yes", "oh :(", "well (: yes",
+    "a film \U0001fae8 of note",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 film", "\U0001f3f4\U000e0067\U000e007f",
+    "\u2764\ufe0f it",
+    "see &copy=2 here; and", "a &lt b; c", "issue #39; it is", "?!?! what",
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "a .5 chance",
+])
+def test_cleaning_leaves_what_is_no_penn_token(text):
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(("raw", "cleaned"), [
+    ("it #39;s over", "it's over"), ("by .%/yr.", "by.%/yr."), ("driving !!Don't", "driving!!Don't"),
+    ("( nyse : KG )", "(nyse: KG)"), ("a\\nb", "a nb"), ("PeopleSoft (PSFT ).", "PeopleSoft (PSFT)."),
+])
+def test_rows_of_data_sets_lose_more(raw, cleaned):
+    assert clean_row(raw) == cleaned
+
+
+@quick
+@given(any_text)
+@example("<b" * 30 + ">" * 30)
+def test_a_cleaned_row_is_a_cleaned_text(text):
+    once = clean_row(text)
+    assert clean_row(once) == once == clean(once)
 
 
 @quick
@@ -222,6 +252,7 @@ def test_diff_of_long_texts_is_not_slow():
     (" \t\n\x00\u200b ", "The text is empty"),
     ("?! ...", "The text has no words"),
     ("\U0001f600 \U0001f600", "The text has no words"),
+    ("a " + "\u4e00" * 201, "The word .* has 201 characters; 200 are the limit"),
     ("word " * (MAX_WORDS + 1), f"The text is too long: {MAX_WORDS + 1} words; {MAX_WORDS} are the limit"),
     ("word " * 10_000, "The text is too long: 10,000 words; 400 are the limit"),
     ("x" * (MAX_CHARACTERS + 1), "The text is too long: 20,001 characters; 20,000 are the limit"),

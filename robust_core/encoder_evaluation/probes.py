@@ -11,7 +11,7 @@ from robust_core import datasets
 from robust_core.errors import BadInput
 from robust_core.metrics import estimate_proportion
 from robust_core.protocols import Encoder
-from robust_core.text import clean
+from robust_core.text import clean_row
 from robust_core.types import Example
 
 # MR, CR, SUBJ and MPQA have no test set: ten folds, as in SentEval. The others have their own splits.
@@ -101,7 +101,7 @@ def read_task(name: str, data_dir: str | Path | None = None) -> Task:
 
 def _split_folds(name: str, data_dir: str | Path | None) -> list[Example]:
     try:
-        found = [Example(clean(row["text"]), int(row["label"]), f"{name}/all/{i}")
+        found = [Example(clean_row(row["text"]), int(row["label"]), f"{name}/all/{i}")
                  for i, row in enumerate(datasets.read_table(FOLDED[name], data_dir))]
     except (KeyError, ValueError):
         raise BadInput(f"{FOLDED[name]} needs the columns text and label, a number.") from None

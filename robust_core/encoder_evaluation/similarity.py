@@ -10,7 +10,7 @@ import numpy as np
 from robust_core import datasets
 from robust_core.errors import BadInput, MissingResource
 from robust_core.protocols import Encoder
-from robust_core.text import clean
+from robust_core.text import clean_row
 
 # Where the pairs of each task lie; of a set with a column `split` only test rows count.
 TASKS = {"sts12": "sts/sts12", "sts13": "sts/sts13", "sts14": "sts/sts14", "sts15": "sts/sts15", "sts16": "sts/sts16",
@@ -38,7 +38,7 @@ def read_pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
     """
     rows = [row for row in datasets.read_table(table, data_dir) if row.get("split", "test") == "test"]
     try:
-        found = [(clean(row["sentence1"]), clean(row["sentence2"]), float(row["score"])) for row in rows]
+        found = [(clean_row(row["sentence1"]), clean_row(row["sentence2"]), float(row["score"])) for row in rows]
     except (KeyError, ValueError):
         raise BadInput(f"{table} needs the columns sentence1, sentence2 and score, a number.") from None
     if len(found) < 3:
@@ -53,7 +53,7 @@ def list_sentences(data_dir: str | Path | None = None) -> set[str]:
     for table in (*TASKS.values(), DEV, *_OTHERS):
         try:
             for row in datasets.read_table(table, data_dir):
-                texts |= {clean(row.get("sentence1", "")), clean(row.get("sentence2", ""))}
+                texts |= {clean_row(row.get("sentence1", "")), clean_row(row.get("sentence2", ""))}
         except MissingResource:
             continue
     return texts

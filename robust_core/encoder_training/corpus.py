@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from robust_core import datasets
 from robust_core.encoder_evaluation import similarity
 from robust_core.errors import MissingResource
-from robust_core.text import clean
+from robust_core.text import clean_row
 
 if TYPE_CHECKING:
     from robust_core.models.tokens import Subwords
@@ -98,4 +98,4 @@ def _list_held_out(data_dir: str | Path | None, room: int) -> set[str]:
 def _is_short(table: str, data_dir: str | Path | None, room: int) -> list[str]:
     # A word has one piece or more: most reviews need neither be cleaned nor tokenised. Cleaning joins Penn tokens.
     texts = (row["text"] for row in datasets.read_table(table, data_dir) if "text" in row)
-    return [text for raw in texts if raw.count(" ") < 2 * room and (text := clean(raw))]
+    return [text for raw in texts if raw.count(" ") < 2 * room and (text := clean_row(raw))]

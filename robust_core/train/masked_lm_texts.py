@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tokenizers import Tokenizer
 
 from robust_core import datasets
-from robust_core.text import clean
+from robust_core.text import clean_row
 
 SETS = ("sst2", "imdb", "yelp_polarity", "ag_news", "trec")
 # Sentences of the encyclopedia that are only measured on.
@@ -69,4 +69,4 @@ def read_held_out_texts(folder: Path) -> dict[str, list[str]]:
 def read_wiki_sentences(folder: Path) -> list[str]:
     """Return the sentences of `text/wiki_sentences.tsv.gz`, each once, cleaned."""
     with gzip.open(folder / "text" / "wiki_sentences.tsv.gz", "rt", encoding="utf-8") as file:
-        return list(dict.fromkeys(text for line in itertools.islice(file, 1, None) if (text := clean(line))))
+        return list(dict.fromkeys(text for line in itertools.islice(file, 1, None) if (text := clean_row(line))))
