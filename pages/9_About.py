@@ -23,8 +23,8 @@ turns over although a person would read the same opinion, the text is an *advers
 | flipped | the attack found a text that gets another answer |
 | held | the attack tried everything that its settings allow, and the answer stayed |
 | skipped | the answer was wrong before the attack (only with a true label) |
-| stopped | you stopped it, or its page was closed; the best text so far is shown |
-| out of budget | the most queries or seconds that you allowed were used up |
+| stopped | you stopped it, its time limit ran out, or its page was closed; the best text so far is shown |
+| out of budget | the most queries that you allowed were used up |
 
 *Flipped* always means: the whole changed text, read afresh in full precision, gets another answer. A *query* is one
 text shown to the classifier. *Similarity* is the cosine of the two texts' sentence vectors: 1 means the same direction.

@@ -79,7 +79,8 @@ def _read_query(query: dict[str, str]) -> None:
         if unknown:
             selection.notify(f"Unknown model {quote(unknown[0])}. Known: {list_names(known)}.")
     if "attack" in query:
-        forms.preset_several(ATTACKS, "attacks", forms.several_from_link(ATTACKS, query["attack"]))
+        asked = forms.several_from_link(ATTACKS, query["attack"], selection.ATTACK_DEFAULTS)
+        forms.preset_several(ATTACKS, "attacks", asked)
 
 
 def write_link() -> None:
@@ -96,7 +97,7 @@ def write_link() -> None:
             wanted["text"] = now.text
         if list(now.models) != selection.list_default_models():
             wanted["models"] = ",".join(now.models)
-        attacks = ",".join(map(forms.to_link, now.attacks))
+        attacks = ",".join(forms.to_link(method, selection.ATTACK_DEFAULTS) for method in now.attacks)
         if attacks and attacks != next(iter(ATTACKS), ""):
             wanted["attack"] = attacks
         if st.session_state.get("job"):
@@ -126,7 +127,8 @@ def draw_sidebar() -> None:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
         attacks = forms.draw_several(
-            ATTACKS, "attacks", "Attacks", "They run one after the other; every attack on every model gets a card."
+            ATTACKS, "attacks", "Attacks", "They run one after the other; every attack on every model gets a card.",
+            selection.ATTACK_DEFAULTS,
         )
         st.session_state["chosen.attacks"] = [to_record(method) for method in attacks]
         explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")

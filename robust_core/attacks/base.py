@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from robust_core.attacks.engine.search_state import SearchState
 
 
+# Seconds that an attack on a typed text gets on each model unless another limit is given: somebody waits for it.
+TYPED_SECONDS = 60.0
+
+
 @dataclasses.dataclass(frozen=True)
 class Attack(Method, abc.ABC):
     """A word-substitution attack; a member writes `search` and nothing else.

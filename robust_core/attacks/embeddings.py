@@ -82,7 +82,7 @@ class EmbeddingAttack(Method):
         with torch.no_grad():
             after = model.logits(rows + delta, mask).float().softmax(-1)
             clean, moved = (model.representation(x, mask).float() for x in (rows, rows + delta))
-            cosine, distance = F.cosine_similarity(clean, moved), (clean - moved).norm(dim=-1)
+            cosine, distance = F.cosine_similarity(clean, moved).clamp(-1.0, 1.0), (clean - moved).norm(dim=-1)
             norms = measure_length(delta, ascent.norm).flatten() / unit
         for i, example in enumerate(examples):
             yield EmbeddingAttackResult(example, model.id, to_record(self), int(labels[i]), tuple(before[i].tolist()),

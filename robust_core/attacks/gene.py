@@ -37,7 +37,8 @@ class Gene(Attack):
     min_word_similarity: float = param(
         0.75, "Lowest cosine of a neighbour (paper: squared distance up to 0.5, cosine 0.75 of unit vectors)",
         low=0.5, high=1.0)
-    max_share: float = param(0.2, "Largest share of words that change (paper's experiments: 0.2)", low=0.0, high=1.0)
+    max_share: float = param(0.2, "Largest share of words that change, rounded up to whole words as in "
+                             "TextAttack (paper's experiments: 0.2)", low=0.0, high=1.0)
     keep_likeliest: int = param(
         4, "Of a word's neighbours keep those that a language model likes best (paper: 4); 0 keeps all", low=0, high=50)
     masked_model: str = param("minilm", "Masked language model; all but minilm come from Hugging Face", choices=MASKED)

@@ -32,7 +32,8 @@ class IGA(Attack):
     min_word_similarity: float = param(
         0.75, "Lowest cosine of a neighbour (paper: squared distance up to 0.5, cosine 0.75 of unit vectors)",
         low=0.5, high=1.0)
-    max_share: float = param(0.2, "Largest share of words that change (TextAttack: 0.2)", low=0.0, high=1.0)
+    max_share: float = param(0.2, "Largest share of words that change, rounded up to whole words as in "
+                             "TextAttack (its value: 0.2)", low=0.0, high=1.0)
     max_swaps: int = param(5, "How often a word may change (paper: 5)", low=1, high=100)
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:

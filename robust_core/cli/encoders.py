@@ -24,6 +24,7 @@ from robust_core.cli.output import Row, format_number, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs as trainings
+from robust_core.evaluation.embedding_space import compute_cosines
 from robust_core.jobs import progress
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
@@ -137,6 +138,6 @@ def similarity(text: Text, against: Annotated[str, typer.Argument(help="The othe
         texts = [read_typed_text(text), read_typed_text(against)]
         rows = []
         for name in dict.fromkeys(encoder or encoders.list_names()):
-            first, second = encoders.load(name, device).encode(texts)
-            rows.append({"encoder": name, "cosine": float(first @ second)})
+            cosine = float(compute_cosines(encoders.load(name, device).encode(texts))[0, 1])
+            rows.append({"encoder": name, "cosine": cosine})
     show_rows(rows, as_json, {"Encoder": name_column("encoder"), "Cosine": format_number("cosine")})

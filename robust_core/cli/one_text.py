@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import Attack
+from robust_core.attacks.base import TYPED_SECONDS, Attack
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -16,7 +16,6 @@ from robust_core.cli.options import (
     Seed,
     Settings,
     Text,
-    TimeLimit,
     catch_interrupt,
     keep_stdout,
     load_models,
@@ -24,6 +23,7 @@ from robust_core.cli.options import (
     make_methods,
     read_precision,
     read_typed_text,
+    split_settings,
 )
 from robust_core.cli.output import (
     Row,
@@ -66,11 +66,16 @@ def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = 
     )
 
 
+TypedLimit = Annotated[float | None, typer.Option(
+    "--time-limit", min=0.0, help=f"Seconds for each model, {TYPED_SECONDS:g} unless given; 0 = no limit.")]
+
+
 @app.command()
 def attack(text: Text, model: Models,
            attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
            label: Annotated[str | None, typer.Option("--label", help="True label; without it, the prediction.")] = None,
-           seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
+           seed: Seed = 0, max_queries: MaxQueries = None,
+           time_limit: TypedLimit = None, settings: Settings = None,
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     found: dict[str, AttackResult] = {}
@@ -78,6 +83,8 @@ def attack(text: Text, model: Models,
     with keep_stdout(), catch_interrupt() as stop:
         exactness = read_precision(precision)
         cleaned = read_typed_text(text)
+        if time_limit is None and "time_limit" not in split_settings(settings):
+            time_limit = TYPED_SECONDS
         method, = make_methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
         victims = load_models(model, device)
         example = Example(cleaned, None if label is None else _read_common_label(victims, label), "typed")

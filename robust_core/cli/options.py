@@ -46,7 +46,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of 
 
 def read_typed_settings(known: Mapping[str, type], settings: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` settings by the types of what is known; the engine refuses the rest."""
-    return {name: _parse(known.get(name, str), name, value) for name, value in _split_settings(settings).items()}
+    return {name: _parse(known.get(name, str), name, value) for name, value in split_settings(settings).items()}
 
 
 def read_typed_text(text: str) -> str:
@@ -87,7 +87,7 @@ def load_reader(device: str) -> "MaskedModel":
     return masked_lm.load("minilm", device)
 
 
-def _split_settings(settings: Sequence[str] | None) -> dict[str, str]:
+def split_settings(settings: Sequence[str] | None) -> dict[str, str]:
     """Split `name=value` settings."""
     values = {}
     for setting in settings or ():
@@ -102,7 +102,7 @@ def read_settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` settings as the parameters of a class."""
     known = {p.name: p for p in parameters(cls)}
     values = {}
-    for name, value in _split_settings(settings).items():
+    for name, value in split_settings(settings).items():
         if name not in known:
             raise BadInput(f"There is no parameter {quote(name)}. Known: {list_names(sorted(known))}.")
         values[name] = _parse(known[name].type, name, value)
@@ -113,7 +113,7 @@ def make_methods(registry: Registry[T], names: Sequence[str], settings: Sequence
                  **common: float | None) -> list[T]:
     """Make methods from their names, `name=value` settings and options that were given."""
     classes = [registry[name] for name in dict.fromkeys(names)]
-    values: dict[str, Any] = {**_split_settings(settings)}
+    values: dict[str, Any] = {**split_settings(settings)}
     values |= {name: value for name, value in common.items() if value is not None}
     known = {p.name for cls in classes for p in parameters(cls)}
     if values and not classes:

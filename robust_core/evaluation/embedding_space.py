@@ -44,7 +44,7 @@ def compute_cosines(vectors: np.ndarray) -> np.ndarray:
     """Return the (n, n) cosines of (n, d) rows of any length; a row of zeros has cosine 0 to all."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.maximum(norms, 1e-12)
-    return unit @ unit.T
+    return np.clip(unit @ unit.T, -1.0, 1.0)
 
 
 def compute_representations(model: WhiteBox, texts: Sequence[str]) -> np.ndarray:
@@ -127,6 +127,6 @@ def attack_embeddings(model: WhiteBox, text: str, radii: Sequence[float], steps:
             proba = model.logits(rows + delta, mask).float().softmax(-1)[0].tolist()
         read = model.read_back(rows + delta, mask)[0] if isinstance(model, ReadsBack) and model.reads_back else None
         found.append({"radius": radius, "proba": proba, "distance": float((moved - clean).norm()),
-                      "cosine": float(torch.nn.functional.cosine_similarity(clean, moved)[0]),
+                      "cosine": float(torch.nn.functional.cosine_similarity(clean, moved)[0].clamp(-1.0, 1.0)),
                       "read": read})
     return found

@@ -128,12 +128,20 @@ def test_text_stays_readable_on_the_strongest_colour(theme, inks):
     ("succeeded", "1 word changed, and the prediction flips from Positive to Negative."),
     ("failed", "No allowed change of words flips it."),
     ("stopped", "Stopped before the end. Best so far: 1 word changed"),
-    ("exhausted", "The budget of 1,312 queries or the time limit ran out."),
+    ("exhausted", "The budget of 1,312 queries ran out; the settings of the attack change it."),
     ("skipped", "The model was wrong before the attack: it says Positive"),
 ])
 def test_each_end_has_a_plain_sentence(status, words):
     html = cards.make_card(outcome([result(status)]), CNN, "CNN", NAMES)
     assert words in html and f">{cards.WORDS[status]}<" in html
+
+
+def test_a_search_that_ran_out_of_time_says_so():
+    late = dataclasses.replace(result("stopped"), attack={"name": "textfooler", "time_limit": 60.0}, seconds=60.2)
+    assert "The limit of 60 seconds ran out; the settings of the attack change it. Best so far: 1 word changed" in \
+        cards.make_card(outcome([late]), CNN, "CNN", NAMES)
+    by_hand = dataclasses.replace(late, seconds=12.0)
+    assert "Stopped before the end." in cards.make_card(outcome([by_hand]), CNN, "CNN", NAMES)
 
 
 def test_cards_before_the_end():

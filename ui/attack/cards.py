@@ -94,11 +94,14 @@ def describe_end(result: AttackResult, names: Sequence[str]) -> str:
             f"label is {names[target]}. Nothing was tried."
         )
     if result.status == "stopped":
-        return f"Stopped before the end. Best so far: {changed}; {fall}." if words else \
-            "Stopped before the end; no change had helped so far."
+        limit = float(result.attack.get("time_limit", 0))
+        # A search is ended a moment after its time, never before.
+        why = f"The limit of {limit:g} seconds ran out; the settings of the attack change it." \
+            if limit and result.seconds >= limit else "Stopped before the end."
+        return f"{why} Best so far: {changed}; {fall}." if words else f"{why} No change had helped so far."
     if result.status == "exhausted":
         best = f"Best so far: {changed}; {fall}." if words else "No change had helped so far."
-        return f"The budget of {result.queries:,} queries or the time limit ran out. {best}"
+        return f"The budget of {result.queries:,} queries ran out; the settings of the attack change it. {best}"
     return f"No allowed change of words flips it. At worst, with {changed}, {fall}." if words else \
         "No allowed change of words lowers its confidence."
 

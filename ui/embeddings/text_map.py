@@ -40,7 +40,7 @@ def draw_map(path: AttackPath) -> None:
                + ": texts that are close here may be far apart in the full space.")
     columns = st.columns(2)
     for column, title, vector in zip(columns, ("original", "adversarial text"), (points[0], points[-1]), strict=True):
-        column.dataframe([{"Cosine": float(others[i] @ vector), "Nearest to the " + title: examples[i].text}
+        column.dataframe([{"Cosine": min(float(others[i] @ vector), 1.0), "Nearest to the " + title: examples[i].text}
                           for i in embedding_space.find_nearest(others, vector, _NEAREST)], hide_index=True,
                          column_config={"Cosine": st.column_config.NumberColumn(format="%.3f", width=70)})
 

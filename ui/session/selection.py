@@ -6,7 +6,7 @@ import streamlit as st
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import Attack
+from robust_core.attacks.base import TYPED_SECONDS, Attack
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
 from robust_core.paths import preferred_device
@@ -20,6 +20,8 @@ DEFAULT_MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/minilm/base
 # Interpretation is kept when both hold: the medians over 500 dev pairs of the base models (results/verdict.json).
 TAU_AT_LEAST, TOP5_AT_LEAST = 0.44, 0.6
 NO_LABEL = -1
+# Where the sidebar's attacks begin otherwise than those of data sets.
+ATTACK_DEFAULTS = {"time_limit": TYPED_SECONDS}
 
 
 class Selection(NamedTuple):
@@ -52,8 +54,8 @@ def read_selection() -> Selection:
 
 
 def make_default_attacks() -> tuple[Attack, ...]:
-    """Return the first attack with its parameters' defaults, as the only one."""
-    return tuple(ATTACKS[name]() for name in list(ATTACKS)[:1])
+    """Return the first attack as it is drawn at first, as the only one."""
+    return tuple(ATTACKS[name](**ATTACK_DEFAULTS) for name in list(ATTACKS)[:1])
 
 
 def make_default_explainer() -> Explainer:

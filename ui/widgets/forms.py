@@ -1,6 +1,7 @@
 """Forms made from registries: a method picker and one widget for each parameter, and their writing in links."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
@@ -11,6 +12,7 @@ from robust_core.errors import BadInput, RobustError
 from robust_core.registry import Method, Parameter, Registry, from_record, parameters, to_record
 
 M = TypeVar("M", bound=Method)
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def draw_form(registry: Registry[M], key: str, label: str) -> M | None:
@@ -33,7 +35,8 @@ def draw_form(registry: Registry[M], key: str, label: str) -> M | None:
     return _choose_method(registry[name], key)
 
 
-def draw_several(registry: Registry[M], key: str, label: str, help_: str) -> list[M]:
+def draw_several(registry: Registry[M], key: str, label: str, help_: str, defaults: Mapping[str, Any] = NONE
+                 ) -> list[M]:
     """Draw a picker of any number of methods and a form of each one's parameters.
 
     Args:
@@ -41,6 +44,7 @@ def draw_several(registry: Registry[M], key: str, label: str, help_: str) -> lis
         key: Prefix of the widgets' keys; `key` itself holds the chosen names.
         label: Label of the picker.
         help_: Help of the picker.
+        defaults: What parameters of these names begin with, in the place of their own defaults.
 
     Returns:
         The methods, or none where the parameters of one do not fit together (a line says why).
@@ -49,27 +53,30 @@ def draw_several(registry: Registry[M], key: str, label: str, help_: str) -> lis
     st.session_state[key] = [name for name in st.session_state.get(key, names[:1]) if name in names]
     chosen = st.multiselect(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session",
                             help=help_)
-    methods = [_choose_method(registry[name], key) for name in chosen]
+    methods = [_choose_method(registry[name], key, defaults) for name in chosen]
     fitting = [method for method in methods if method is not None]
     return fitting if len(fitting) == len(methods) else []
 
 
-def draw_fields(cls: type, key: str, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+def draw_fields(cls: type, key: str, leave_out: Sequence[str] = (), defaults: Mapping[str, Any] = NONE
+                ) -> dict[str, Any]:
     """Draw one widget for each parameter of a class and return their values by name.
 
     Args:
         cls: A dataclass with parameters.
         key: Prefix of the widgets' keys.
         leave_out: Parameters without a widget.
+        defaults: What parameters of these names begin with, in the place of their own defaults.
     """
-    return {p.name: _draw_widget(p, f"{key}.{p.name}") for p in parameters(cls) if p.name not in leave_out}
+    return {p.name: _draw_widget(p, f"{key}.{p.name}", defaults.get(p.name, p.default))
+            for p in parameters(cls) if p.name not in leave_out}
 
 
-def _choose_method(cls: type[M], key: str) -> M | None:
+def _choose_method(cls: type[M], key: str, defaults: Mapping[str, Any] = NONE) -> M | None:
     """Draw the form of one method; return the method, or None where its parameters do not fit together."""
     about = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
     with st.expander(f"Settings of {cls.title}", icon=":material/tune:"):
-        values = draw_fields(cls, f"{key}.{cls.name}")
+        values = draw_fields(cls, f"{key}.{cls.name}", (), defaults)
         st.caption(f"{about} [Source]({cls.source})")
     try:
         return cls(**values)
@@ -78,9 +85,9 @@ def _choose_method(cls: type[M], key: str) -> M | None:
         return None
 
 
-def _draw_widget(p: Parameter, key: str) -> bool | int | float | str | None:
+def _draw_widget(p: Parameter, key: str, default: Any) -> bool | int | float | str | None:  # noqa: ANN401
     label = p.name.replace("_", " ").capitalize()
-    st.session_state.setdefault(key, p.default)
+    st.session_state.setdefault(key, default)
     common: dict[str, Any] = {"key": key, "help": p.help, "persist_state": "session"}
     if p.type is bool:
         return st.toggle(label, **common)
@@ -91,7 +98,7 @@ def _draw_widget(p: Parameter, key: str) -> bool | int | float | str | None:
     if p.type is float:
         step = 0.01 if p.high is not None and p.high <= 1 else 0.1
         number = st.number_input(label, p.low, p.high, step=step, format="%g", **common)
-        return p.default if number is None else float(number)
+        return default if number is None else float(number)
     return st.text_input(label, **common)
 
 
@@ -99,19 +106,19 @@ def _to_whole(limit: float | None) -> int | None:
     return None if limit is None else int(limit)
 
 
-def to_link(method: Method) -> str:
-    """Write a method for a link: its name, then every parameter that differs from its default.
+def to_link(method: Method, defaults: Mapping[str, Any] = NONE) -> str:
+    """Write a method for a link: its name, then every parameter that differs from its default, or from `defaults`.
 
     `textfooler;max_candidates=20;min_similarity=0.7`
     """
     record = to_record(method)
     changed = [f"{p.name}={quote(str(record[p.name]), safe='')}" for p in parameters(type(method))
-               if record[p.name] != p.default]
+               if record[p.name] != defaults.get(p.name, p.default)]
     return ";".join([method.name, *changed])
 
 
-def from_link(registry: Registry[M], text: str) -> dict[str, Any]:
-    """Read what `to_link` wrote.
+def from_link(registry: Registry[M], text: str, defaults: Mapping[str, Any] = NONE) -> dict[str, Any]:
+    """Read what `to_link` wrote with the same defaults.
 
     Returns:
         Record of the method.
@@ -122,7 +129,7 @@ def from_link(registry: Registry[M], text: str) -> dict[str, Any]:
     """
     name, *pairs = text.split(";")
     known = {p.name: p.type for p in parameters(registry[name])}
-    record: dict[str, Any] = {"name": name}
+    record: dict[str, Any] = {"name": name} | {field: value for field, value in defaults.items() if field in known}
     for pair in pairs:
         field, _, value = pair.partition("=")
         kind, value = known.get(field, str), unquote(value)
@@ -133,14 +140,14 @@ def from_link(registry: Registry[M], text: str) -> dict[str, Any]:
     return to_record(from_record(registry, record))
 
 
-def several_from_link(registry: Registry[M], text: str) -> list[dict[str, Any]]:
+def several_from_link(registry: Registry[M], text: str, defaults: Mapping[str, Any] = NONE) -> list[dict[str, Any]]:
     """Read methods joined by commas, each once.
 
     Raises:
         UnknownName: There is no such method.
         BadInput: A parameter is unknown or its value is not allowed.
     """
-    records = [from_link(registry, part) for part in text.split(",") if part]
+    records = [from_link(registry, part, defaults) for part in text.split(",") if part]
     return list({record["name"]: record for record in records}.values())
 
 

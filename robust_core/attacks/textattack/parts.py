@@ -56,6 +56,8 @@ def prepare() -> None:
             os.environ.pop(name, None)
             os.environ.update({} if value is None else {name: value})
     textattack.shared.utils.logger.setLevel("ERROR")
+    # Its sign between the texts of a pair, "<SPLIT>", may stand in a text; a control character cannot.
+    textattack.shared.AttackedText.SPLIT_TOKEN = "\x1e"
 
 
 @functools.cache
