@@ -1,6 +1,8 @@
 """Hostile inputs: each test writes only to its own folder, reaches nobody, and ends in time and within memory."""
 
+import os
 import resource
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,8 @@ from helpers.hostile import Watch
 
 # Seconds for one test, and bytes that the process may ever have held; ru_maxrss counts KiB on Linux.
 LONGEST, MOST_BYTES = 30.0, 1_500_000_000
+# Where captum's plotting library puts its settings when it is first imported.
+os.environ.setdefault("MPLCONFIGDIR", tempfile.mkdtemp(prefix="matplotlib-"))
 WATCH = Watch()
 
 
@@ -21,7 +25,8 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(work)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    WATCH.private, WATCH.seen, WATCH.on = [tmp_path], [], True
+    WATCH.private = [tmp_path, Path(os.environ["MPLCONFIGDIR"])]
+    WATCH.seen, WATCH.on = [], True
     began = time.monotonic()
     yield
     WATCH.on = False

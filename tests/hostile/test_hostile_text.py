@@ -81,8 +81,8 @@ def test_any_typed_text_is_explained_or_refused_in_one_line(text):
     if not find_words(cleaned) or cleaned.startswith("The "):
         return
     found = EXPLAINERS["loo"]().explain(BagOfWords(), [cleaned], [1])[0]
-    assert len(found.scores) == len(find_words(cleaned))
-    assert [cleaned[start:end] for start, end in found.spans] == list(Draft.of(cleaned).words)
+    read = Draft.of(cleaned).words[: BagOfWords().length]
+    assert [cleaned[start:end] for start, end in found.spans] == list(read) and len(found.scores) == len(read)
 
 
 @pytest.mark.parametrize("text", [text for text in TYPED if "\ud800" not in text][:20])
