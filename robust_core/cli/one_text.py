@@ -38,6 +38,7 @@ from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.evaluation import fluency
 from robust_core.evaluation.fluency import measure_perplexities
+from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency
 from robust_core.protocols import Classifier
@@ -98,7 +99,8 @@ def attack(text: Text, model: Models,
         fluent, missing = ({}, "") if stop.is_set() else _measure_fluency(found, device)
     rows = [_make_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
             for v in victims if v.id in found]
-    notes = [f"{v.id}: {note}" for v in victims if v.id in found for note in found[v.id].notes]
+    notes = [f"{v.id}: {note}" for v in victims if v.id in found
+             for note in (*found[v.id].notes, *list_doubts(found[v.id]))]
     notes += [f"Fluency is left out. {missing}"] if missing else []
     show_rows(
         rows,

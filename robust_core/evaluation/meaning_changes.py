@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from robust_core import metrics
-from robust_core.resources import antonyms
+from robust_core.resources import antonyms, sentiment, synonyms
+from robust_core.resources.stopwords import NEGATIONS
+from robust_core.text import find_words
 from robust_core.types import AttackResult, Swap
 
 _CARDINALS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -62,6 +64,53 @@ def is_number_swap(swap: Swap) -> bool:
 def is_antonym_swap(swap: Swap) -> bool:
     """Return whether a word gives way to one that is listed as its antonym."""
     return swap.new.lower() in antonyms(swap.old)
+
+
+# A rating of 1 or more, of 4: what people call positive or negative without a second thought.
+_CLEARLY = 1.0
+_NEGATIONS = frozenset(NEGATIONS.split())
+
+
+def describe_swap(swap: Swap) -> str:
+    """Return in a few words why a swap may change what the text says; empty where nothing speaks for it.
+
+    Looked at, in this order: antonyms (listed ones and their synonyms), numbers, negations, and sentiment: a clearly
+    positive or negative word (`resources.sentiment`) where there was none, or one of the other sign.
+    """
+    old, new = swap.old.lower(), swap.new.lower()
+    if is_antonym_swap(swap) or any(new in map(str.lower, synonyms(other)) for other in antonyms(old)):
+        return "opposites"
+    if is_number_swap(swap):
+        return "another number"
+    if _is_negation(old) != _is_negation(new):
+        return "a negation" if _is_negation(new) else "a negation lost"
+    before, after = sentiment(old), sentiment(new)
+    if before * after < 0 or not before and abs(after) >= _CLEARLY:
+        kind = "positive" if after > 0 else "negative"
+        return f"{'negative' if after > 0 else 'positive'} to {kind}" if before else f"a {kind} word"
+    return ""
+
+
+def _is_negation(word: str) -> bool:
+    return word in _NEGATIONS or word.endswith("n't")
+
+
+def list_doubts(result: AttackResult) -> list[str]:
+    """Return what a reader should know before believing in a flip, a line each.
+
+    Which swaps may have changed the meaning (`describe_swap`), and whether the attack's threshold on the similarity of
+    sentences was left out, as TextAttack does where a text is shorter than the window it compares.
+    """
+    lines = []
+    doubtful = [f"{swap.old or 'nothing'} → {swap.new or 'nothing'} ({why})"
+                for swap in result.swaps if (why := describe_swap(swap))]
+    if doubtful:
+        lines.append(f"May have changed the meaning: {'; '.join(doubtful)}.")
+    window = result.attack.get("window", 0)
+    if result.swaps and result.attack.get("skip_short") and len(find_words(result.example.text)) < window:
+        lines.append(f"The similarity threshold {result.attack['min_text_similarity']:g} was not applied: as in "
+                     f"TextAttack, texts of fewer than {window} words are not compared (skip short).")
+    return lines
 
 
 KINDS: dict[str, Callable[[Swap], bool]] = {"antonym": is_antonym_swap, "number": is_number_swap}

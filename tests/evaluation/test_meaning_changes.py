@@ -1,12 +1,20 @@
 """Swaps that change what a text says: numbers, antonyms, and how often successes rest on them."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from robust_core.evaluation.meaning_changes import is_antonym_swap, is_number_swap, read_numbers, summarise
+from robust_core.evaluation.meaning_changes import (
+    describe_swap,
+    is_antonym_swap,
+    is_number_swap,
+    list_doubts,
+    read_numbers,
+    summarise,
+)
 from robust_core.types import AttackResult, Example, Status, Swap
 
 
@@ -82,3 +90,27 @@ def test_the_error_of_a_share_of_swaps_is_that_of_repeated_draws() -> None:
     rows = [summarise(draw()) for _ in range(400)]
     spread = np.std([row["number_swaps"] for row in rows])
     assert np.mean([row["number_swaps_se"] for row in rows]) == pytest.approx(spread, rel=0.1)
+
+
+@pytest.mark.parametrize(("pair", "why"), [
+    ("often/seldom", "opposites"), ("often/rarely", "opposites"), ("good/bad", "opposites"),
+    ("two/four", "another number"), ("was/wasn't", "a negation"), ("never/truly", "a negation lost"),
+    ("awful/amazing", "negative to positive"), ("artfully/crudely", "a negative word"),
+    ("clever/dodgy", "positive to negative"), ("painful/wonderful", "negative to positive"),
+    ("film/movie", ""), ("clever/shrewd", ""), ("good/decent", ""), ("/the", ""), ("good/", ""), ("wonderful/fine", ""),
+])
+def test_why_a_swap_may_change_the_meaning(pair: str, why: str) -> None:
+    assert describe_swap(swap(pair)) == why
+
+
+def test_doubts_name_each_swap_and_a_threshold_that_was_left_out() -> None:
+    odd = result(["often/seldom", "film/movie", "awful/amazing"])
+    assert list_doubts(odd) == [
+        "May have changed the meaning: often → seldom (opposites); awful → amazing (negative to positive)."]
+    record = {"name": "textfooler", "window": 15, "skip_short": True, "min_text_similarity": 0.82}
+    short = dataclasses.replace(result(["film/movie"]), attack=record)
+    assert list_doubts(short) == ["The similarity threshold 0.82 was not applied: as in TextAttack, texts of fewer "
+                                  "than 15 words are not compared (skip short)."]
+    long = dataclasses.replace(short, example=Example("x " * 15, 1, "0"))
+    assert list_doubts(long) == list_doubts(dataclasses.replace(short, attack=record | {"skip_short": False})) == []
+    assert list_doubts(dataclasses.replace(short, swaps=())) == []

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robust_core.attacks import ATTACKS
+from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.text import Draft
 from robust_core.types import AttackResult
 from ui.session.outcome import Outcome, Pair
@@ -160,7 +161,7 @@ def _describe_ended(result: AttackResult, names: Sequence[str]) -> str:
     figures = [f"{result.queries:,} queries", f"{result.seconds:.1f} s"]
     if not math.isnan(result.similarity) and result.swaps:
         figures.append(f"similarity {result.similarity:.2f}")
-    notes = "".join(make_small(note) for note in result.notes)
+    notes = "".join(make_small(note) for note in (*result.notes, *list_doubts(result)))
     return (highlight.highlight_words(result.perturbed, marks=marked, label="Text after the attack")
             + (f'<p class="rx-line rx-move">{html.escape(move)}</p>' if result.status != "skipped" else "")
             + make_line(describe_end(result, names)) + notes + make_small(" · ".join(figures)))
