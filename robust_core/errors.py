@@ -78,7 +78,7 @@ class UnknownName(RobustError):
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         many = sum(len(each) + 2 for each in known) > LONGEST_LIST
-        near = difflib.get_close_matches(name[:LONGEST_QUOTE], known, n=3, cutoff=0.5) if many else []
+        near = difflib.get_close_matches(name[:LONGEST_QUOTE], known, n=3, cutoff=0.6) if many else []
         about = f"Near: {list_names(near)}" if near else f"Known: {list_names(known)}"
         super().__init__(f"Unknown {kind} {quote(name)}. {about}.")
         self.kind = kind

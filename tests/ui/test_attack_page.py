@@ -14,6 +14,7 @@ from helpers.pages import MODELS, SLOW, TEXT, Milder, app, attacked, click, doub
 from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import TYPED_SECONDS
 from robust_core.errors import BadInput, MissingResource
 from robust_core.jobs.manager import JobManager
 from robust_core.models import loading, masked_lm
@@ -438,6 +439,16 @@ def test_a_permalink_of_an_older_program_opens_and_is_written_again_as_it_was(ow
     assert json.dumps(outcome.asked.to_document()) == json.dumps(old["outcome"]["asked"]), "keys in the same order"
     again = ResultStore(own_runs).get(query(click(at, "Link"))["view"])
     assert again == old and list(again) == list(old)
+
+
+def test_typed_text_has_a_time_limit_that_is_shown_and_can_be_changed():
+    at = settle(app(attack="planted"))
+    limit = at.number_input(key="attacks.planted.time_limit")
+    assert limit.value == TYPED_SECONDS
+    at = settle(limit.set_value(5.0).run())
+    assert query(at)["attack"] == "planted;time_limit=5.0"
+    at = settle(app(attack="planted;time_limit=0"))
+    assert at.number_input(key="attacks.planted.time_limit").value == 0
 
 
 def test_choices_without_a_key_are_another_versions():

@@ -55,7 +55,7 @@ def read_selection() -> Selection:
 
 def make_default_attacks() -> tuple[Attack, ...]:
     """Return the first attack as it is drawn at first, as the only one."""
-    return tuple(ATTACKS[name](**ATTACK_DEFAULTS) for name in list(ATTACKS)[:1])
+    return tuple(ATTACKS[name](time_limit=TYPED_SECONDS) for name in list(ATTACKS)[:1])
 
 
 def make_default_explainer() -> Explainer:

@@ -57,7 +57,7 @@ def prepare() -> None:
             os.environ.update({} if value is None else {name: value})
     textattack.shared.utils.logger.setLevel("ERROR")
     # Its sign between the texts of a pair, "<SPLIT>", may stand in a text; a control character cannot.
-    textattack.shared.AttackedText.SPLIT_TOKEN = "\x1e"
+    setattr(textattack.shared.AttackedText, "SPLIT_TOKEN", "\x1e")  # noqa: B010 (its type is a literal)
 
 
 @functools.cache
