@@ -120,7 +120,8 @@ def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remark
     with st.container():
         st.html(cards.make_card(now, pair, name, names, remarks))
         if points and (result is None or result.status != "skipped"):
-            figure = charts.make_curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, queries=queries)
+            figure = charts.make_curve(points, phrases.name_class(names, target),
+                                       border=0.5 if len(names) == 2 else 0.0, queries=queries)
             st.plotly_chart(figure, key=f"curve.{pair.model}.{pair.attack}", config=charts.CONFIG,
                             alt=f"Probability of the class against queries, {name}")
 
@@ -136,6 +137,6 @@ def _list_points(now: Outcome, pair: Pair) -> tuple[list[tuple[int, float]], int
     proba, _ = loaded.predict(pair.model, now.asked.device, now.text)
     if proba is None:
         return [], 0, 0
-    label = now.asked.label
+    label = catalogue.find_label(pair.model, now.asked.label)
     target = proba.index(max(proba)) if label is None else label
     return [(0, proba[target]), *now.curves.get(pair, [])], target, int(event.data.get("queries", 0))

@@ -41,7 +41,7 @@ def make_frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
     found = [Frame(text, queries, result.before[label], "",
                    f"The original text: {phrases.describe_prediction(result.before, names)}.")]
     for step in result.steps:
-        line = _describe_step(step, found[-1], names[label])
+        line = _describe_step(step, found[-1], phrases.name_class(names, label))
         text = step.text or text
         found.append(Frame(text, step.queries, step.proba, "" if step.text else step.trying, line))
     if text != result.perturbed:
@@ -115,7 +115,7 @@ def _draw_replay(now: Outcome) -> None:
     with text:
         st.html(draw_frame(found, at, result, names))
     with figure:
-        label = names[result.reference_label]
+        label = phrases.name_class(names, result.reference_label)
         drawn = charts.make_curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, queries=result.queries,
                                   at=(found[at].queries, found[at].proba))
         st.plotly_chart(

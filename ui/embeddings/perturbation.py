@@ -11,7 +11,7 @@ from ui.embeddings import vectors
 from ui.embeddings.page import AttackPath
 from ui.session import selection
 from ui.shared import catalogue
-from ui.widgets import charts
+from ui.widgets import charts, phrases
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -40,7 +40,8 @@ def draw_slider(path: AttackPath) -> None:
         label, name = int(np.argmax(curve[0]["proba"])), catalogue.name_model(model)
         curves[name] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
         row = next(row for row in curve if row["radius"] == radius)
-        rows.append({"Model": name, "Prediction": catalogue.find_labels(model)[int(np.argmax(row["proba"]))],
+        answer = phrases.name_class(catalogue.find_labels(model), int(np.argmax(row["proba"])))
+        rows.append({"Model": name, "Prediction": answer,
                      "Probability before %": 100 * curve[0]["proba"][label],
                      "Probability after %": 100 * row["proba"][label],
                      "Cosine": row["cosine"], "Distance": row["distance"], "read": row["read"]})
