@@ -39,7 +39,7 @@ def show_comparison(now: Outcome | None) -> None:
         return not rows.is_complete(lines)
 
     lines = rows.make_rows(now, chosen=compared)
-    refresh.make_fragment(draw, not rows.is_complete(lines))
+    refresh.make_fragment(draw, not rows.is_complete(lines), now.id)
     st.caption(verdicts.describe_rule(chosen.limits))
     _draw_editor(now)
     # After the editor: it may have put the box's text in the place of the attack's.

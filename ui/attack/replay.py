@@ -11,7 +11,8 @@ from robust_core.types import AttackResult, Step
 from ui.attack import cards
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
-from ui.widgets import charts, highlight, phrases
+from ui.widgets import charts, highlight, phrases, refresh
+from ui.widgets.markdown import note
 
 _OPEN, _CARD = "replay.open", "replay.card"
 
@@ -91,7 +92,8 @@ def show_replay(now: Outcome | None) -> None:
     def draw() -> None:
         with st.expander("Replay, step by step", key=_OPEN, on_change="rerun", icon=":material/replay:") as box:
             if box.open:
-                _draw_replay(now)
+                with refresh.show_failure("the replay"):
+                    _draw_replay(now)
 
     draw()
 
@@ -105,8 +107,8 @@ def _draw_replay(now: Outcome) -> None:
     pair = st.session_state[_CARD]
     result, names = now.results[pair], catalogue.find_labels(pair.model)
     if not result.steps:
-        st.caption(cards.describe_end(result, names) if result.status == "skipped" else
-                   "There are no steps to show: nothing was asked after the first look at the text.")
+        note(cards.describe_end(result, names) if result.status == "skipped" else
+             "There are no steps to show: nothing was asked after the first look at the text.")
         return
     found = make_frames(result, names)
     key = _make_step_key(now, pair)

@@ -15,7 +15,7 @@ from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
 from ui.widgets import charts, highlight, phrases, refresh
-from ui.widgets.markdown import note
+from ui.widgets.markdown import note, warn
 from ui.widgets.spreadsheet import write_csv
 
 LAST, PAIR, STORED = "Last attack", "Two texts", "Stored results"
@@ -82,7 +82,7 @@ def _read_typed() -> tuple[str, str] | None:
     try:
         return check_typed(first), check_typed(second)
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return None
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from robust_core import errors
 from robust_core.errors import BadInput, RobustError
 from robust_core.registry import Method, Parameter, Registry, from_record, parameters, to_record
+from ui.widgets.markdown import warn
 
 M = TypeVar("M", bound=Method)
 
@@ -74,7 +75,7 @@ def _choose_method(cls: type[M], key: str) -> M | None:
     try:
         return cls(**values)
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return None
 
 

@@ -1,5 +1,6 @@
-"""Text from outside, where Streamlit draws Markdown: shown as it is, never as a link, a picture or markup."""
+"""Text from outside, where Streamlit draws Markdown or Plotly draws HTML: shown as it is, never as link or markup."""
 
+import html
 import re
 
 import streamlit as st
@@ -54,6 +55,14 @@ def format_code(text: object) -> str:
     # The blanks are dropped again; they keep a backtick, or a blank, at the ends apart from the fence.
     pad = " " if line[0] in "` " or line[-1] in "` " else ""
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def escape_plotly(text: object) -> str:
+    """Return what shows exactly a text in a name, a label or a hover text of a figure.
+
+    Plotly draws a part of HTML, links too, and fills what stands in %{braces}.
+    """
+    return html.escape(" ".join(_read(text).split("\n")), quote=False).replace("{", "&#123;")
 
 
 def warn(message: object, icon: str | None = None) -> None:
