@@ -152,8 +152,9 @@ def make_boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: floa
         points: Whether every value is drawn beside its box.
     """
     traces = [{"type": "box", "x": [v for v in values if v == v], "name": escape_plotly(name), "orientation": "h",
-               "boxmean": True, "marker": {"color": _COLOURS[i % 8], "size": 4}, "line": {"width": 2}, "showlegend": False,
-               "boxpoints": "all" if points else "outliers"} for i, (name, values) in enumerate(groups.items())]
+               "boxmean": True, "marker": {"color": _COLOURS[i % 8], "size": 4}, "line": {"width": 2},
+               "showlegend": False, "boxpoints": "all" if points else "outliers"}
+              for i, (name, values) in enumerate(groups.items())]
     marks = [(value, dash, text) for value, dash, text in ((limit, "dash", "limit"), (chance, "dot", "by chance"))
              if value is not None]
     layout = _make_layout(label, "", 110 + 60 * len(groups))
@@ -191,8 +192,9 @@ def make_cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marke
     traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own],
                "text": _place_labels(own, spans, log_x) if symbol != "circle" else None,
                "customdata": [escape_plotly(p[0]) for p in own], "name": name, "mode": mode,
-               "textposition": "middle right", "cliponaxis": False, "marker": {"color": colour, "symbol": symbol, "size": size,
-                                               "opacity": 0.45 if name == "all words" else 1},
+               "textposition": "middle right", "cliponaxis": False,
+               "marker": {"color": colour, "symbol": symbol, "size": size,
+                          "opacity": 0.45 if name == "all words" else 1},
                "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
               for name, own, colour, symbol, size, mode in series if own]
     layout = _make_layout(x, y, height)
