@@ -42,7 +42,7 @@ def make(kept: dict) -> dict[str, str]:
 
 
 def read_taus(text: str) -> list[str]:
-    return re.findall(r"τ (-?[\d.]+|undefined),", text)
+    return re.findall(r'rx-small">τ (-?[\d.]+|undefined),', text)
 
 
 def test_page_downloads_and_link_agree(chosen, own_runs):
