@@ -93,6 +93,7 @@ def restore(token: str) -> None:
         outcome = from_document(document["outcome"])
         if not set(outcome.attacks) <= set(ATTACKS):
             raise KeyError("attacks")
+        _check_choices(document)
         _keep_computed(document, outcome.asked.device)
         replay.restore_place(outcome, document["replay"])
         for key in ("text", "models", "seed", "tau_at_least", "top5_at_least"):
@@ -109,6 +110,19 @@ def restore(token: str) -> None:
             forms.preset_form(EXPLAINERS, "explainer", document["explainer"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadInput("This link was made by another version of the program and cannot be shown.") from None
+
+
+def _check_choices(document: Mapping[str, Any]) -> None:
+    """Raise ValueError or TypeError where a choice of a view is none that a page could have made."""
+    texts = [document["text"], document["source"], *document["models"]]
+    texts += [] if document["adversarial"] is None else [document["adversarial"]]
+    texts += [] if document["found_on"] is None else Pair(*document["found_on"])
+    if not all(isinstance(text, str) for text in texts) or not isinstance(document["label"], int | str):
+        raise TypeError("a text of another type")
+    if not (isinstance(document["seed"], int) and 0 <= document["seed"] < 2**31
+            and -1 <= document["tau_at_least"] <= 1 and 0 <= document["top5_at_least"] <= 1
+            and document["source"] in (rows.SHARED, rows.OWN)):
+        raise ValueError("a choice out of its range")
 
 
 def _keep_computed(document: Mapping[str, Any], device: str) -> None:
