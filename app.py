@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui import frame, warm_up
-from ui.widgets import dataset_job
+from ui.widgets import dataset_job, refresh
 
 ROOT = Path(__file__).parent
 st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
@@ -14,17 +14,21 @@ found = frame.list_pages(ROOT / "pages")
 # folder, which precedes the first `st.navigation` of a process, then never takes a page for its own.
 entries = [st.Page(page.path, title=page.title, icon=page.icon, default=not i,
                    url_path=page.title.lower().replace(" ", "-")) for i, page in enumerate(found)]
-frame.open_session()
+with refresh.show_failure("the address"):
+    frame.open_session()
 current = st.navigation(entries)
 frame.apply_style()
-frame.draw_sidebar()
 here = next(page for page, entry in zip(found, entries, strict=True) if entry.title == current.title)
-frame.watch_attack(entries[0], here is found[0])
-dataset_job.draw_sign()
+with refresh.show_failure("the sidebar"):
+    frame.draw_sidebar()
+    frame.watch_attack(entries[0], here is found[0])
+    dataset_job.draw_sign()
 st.title(here.title)
 st.caption(here.subtitle)
 frame.show_message()
-current.run()
-frame.write_link()
+with refresh.show_failure(here.title):
+    current.run()
+with refresh.show_failure("the link"):
+    frame.write_link()
 # After the page: the imports of a warm-up would hold up its first drawing.
 warm_up.warm_up()

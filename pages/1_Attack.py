@@ -9,6 +9,7 @@ import streamlit as st
 
 from ui.attack import comparison_table, examples, live, replay
 from ui.session import attack, selection
+from ui.shared import catalogue
 
 st.session_state.setdefault("text", selection.DEFAULT_TEXT)
 
@@ -34,19 +35,21 @@ live.show_predictions()
 
 present = attack.find_outcome()
 busy = present is not None and present.running
-names = selection.find_dataset_labels()
+classes = catalogue.list_classes(selection.read_selection().models)
+if st.session_state.get("label") not in classes:
+    st.session_state["label"] = selection.NO_LABEL
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Attack", on_click=attack.start_attack, type="primary", icon=":material/bolt:", disabled=busy)
     st.button("Stop", on_click=attack.stop_attack, icon=":material/stop:", disabled=not busy)
     st.selectbox(
         "True label",
-        [selection.NO_LABEL, *range(len(names))],
+        [selection.NO_LABEL, *classes],
         key="label",
         persist_state="session",
         width=150,
-        format_func=lambda i: "not given" if i == selection.NO_LABEL else names[i],
+        format_func=lambda name: classes.get(name, "not given"),
         help="With a true label, a model that is wrong before the attack is skipped. Without one, the attack "
-             "tries to change whatever the model predicts first.",
+             "tries to change whatever the model predicts first, as on a model that has no class of this name.",
     )
 live.show_attack(present)
 replay.show_replay(present)

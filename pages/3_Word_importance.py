@@ -5,8 +5,10 @@ Icon: scatter_plot
 
 import streamlit as st
 
+from robust_core.errors import list_names
 from ui.shared import catalogue
 from ui.widgets import dataset_job
+from ui.widgets.markdown import note
 from ui.word_importance import measurement, page, plots
 
 
@@ -20,7 +22,7 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
             else "Press Measure: the texts are attacked and every word gets its importance for this model."
         )
         return
-    st.caption(page.describe_importance(found, n))
+    note(page.describe_importance(found, n))
     searched = page.find_matching(
         found,
         st.text_input("Find words", key="words.find", persist_state="session", placeholder="such as: funny, dull"),
@@ -28,7 +30,7 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
     marked, missing = page.find_typed(found)
     plots.draw_clouds(found, marked, searched)
     if missing:
-        st.caption(f"Orange: words of the text typed on the Attack page. Not among these texts: {', '.join(missing)}.")
+        note(f"Orange: words of the text typed on the Attack page. Not among these texts: {list_names(missing)}.")
     plots.draw_gaps(found, beside, (catalogue.name_model(model), catalogue.name_model(other)))
     plots.draw_ranking(found, searched)
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from robust_core.errors import RobustError
 from ui.embeddings import page, perturbation, similarity, text_map
+from ui.widgets.markdown import warn
 
 path = page.ask_texts()
 try:
@@ -19,4 +20,4 @@ try:
         perturbation.draw_slider(path)
     similarity.draw_sentences()
 except RobustError as error:
-    st.warning(str(error))
+    warn(error)

@@ -10,6 +10,7 @@ from robust_core.errors import RobustError
 from robust_core.text import check_typed
 from ui.certified import accuracy, digits, text
 from ui.session import selection
+from ui.widgets.markdown import warn
 
 st.session_state.setdefault("text", selection.DEFAULT_TEXT)
 st.markdown("""
@@ -39,7 +40,7 @@ else:
         st.subheader("How far the last attack moved the vector")
         text.draw_attack(card, method, scale)
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
 
 st.subheader("Certified accuracy")
 accuracy.draw_curves()
@@ -48,4 +49,4 @@ st.subheader("A digit")
 try:
     digits.draw_digit()
 except RobustError as error:
-    st.warning(str(error))
+    warn(error)

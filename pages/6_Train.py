@@ -7,6 +7,7 @@ import streamlit as st
 
 from robust_core.errors import RobustError
 from ui.train import form, progress
+from ui.widgets.markdown import format_code, warn
 
 job = progress.pick_training()
 if job is not None:
@@ -21,12 +22,12 @@ if job is None:
 try:
     asked = form.read_form()
 except RobustError as error:
-    st.warning(str(error))
+    warn(error)
     asked = None
 with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Train", type="primary", icon=":material/model_training:", disabled=asked is None,
               on_click=progress.start_training, args=(asked,))
     if asked is not None:
-        st.caption(f"The model will be called `{asked.spec.id}`"
+        st.caption(f"The model will be called {format_code(asked.spec.id)}"
                    + (", and its training begins when the present one has ended."
                       if job is not None and not job.over else "."))

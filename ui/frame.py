@@ -13,7 +13,8 @@ from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink
 from ui.session import attack, selection
 from ui.shared import catalogue, loaded
-from ui.widgets import forms, highlight
+from ui.widgets import forms, highlight, refresh
+from ui.widgets.markdown import warn
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -111,7 +112,7 @@ def show_message() -> None:
     message, about = st.session_state.get("said", ("", ""))
     if message and about in ("", permalink.name_shown()):
         st.session_state["said"] = [message, permalink.name_shown()]
-        st.warning(message)
+        warn(message)
     else:
         st.session_state.pop("said", None)
 
@@ -166,14 +167,13 @@ def watch_attack(attack_page: "StreamlitPage", here: bool) -> None:
     if here or found is None or found.over:
         return
 
-    @st.fragment(run_every=1.0)
-    def sign() -> None:
+    def draw() -> bool:
         now = attack.find_outcome()
         if now is None or not now.running:
-            st.rerun()
-            return
+            return False
         st.caption(cards.describe_queue(now.queue) if now.queue else f"Attack running: {now.queries:,} queries")
         st.page_link(attack_page, label="Watch it", icon=":material/bolt:")
+        return True
 
     with st.sidebar:
-        sign()
+        refresh.make_fragment(draw, True, found.id, every=1.0)

@@ -1,7 +1,7 @@
 """One text: predict, attack and explain."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -35,7 +35,7 @@ from robust_core.cli.output import (
     show_rows,
 )
 from robust_core.cli.program import INTERRUPTED, app
-from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
+from robust_core.errors import BadInput, RobustError, UnknownName, quote
 from robust_core.evaluation import fluency
 from robust_core.evaluation.fluency import measure_perplexities
 from robust_core.evaluation.meaning_changes import list_doubts
@@ -48,6 +48,8 @@ from robust_core.types import AttackResult, Example
 
 if TYPE_CHECKING:
     from robust_core.types import Attribution
+
+C = TypeVar("C", bound=Classifier)
 
 
 @app.command()
@@ -74,9 +76,9 @@ TypedLimit = Annotated[float | None, typer.Option(
 @app.command()
 def attack(text: Text, model: Models,
            attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
-           label: Annotated[str | None, typer.Option("--label", help="True label; without it, the prediction.")] = None,
-           seed: Seed = 0, max_queries: MaxQueries = None,
-           time_limit: TypedLimit = None, settings: Settings = None,
+           label: Annotated[str | None, typer.Option("--label", help="True label; without it, and on a model that has "
+                                                                     "no such class, the prediction.")] = None,
+           seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TypedLimit = None, settings: Settings = None,
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     found: dict[str, AttackResult] = {}
@@ -88,12 +90,14 @@ def attack(text: Text, model: Models,
             time_limit = TYPED_SECONDS
         method, = make_methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
         victims = load_models(model, device)
-        example = Example(cleaned, None if label is None else _read_common_label(victims, label), "typed")
-        for event in method.run(victims, [example], seed=seed, stop=stop, precision=exactness):
-            if event.result is not None:
-                found[event.victim] = event.result
-            elif event.kind == "error":
-                errors.append(event.data["message"])
+        groups = _group_by_label(victims, label)
+        for place, members in groups.items():
+            example = Example(cleaned, place, "typed")
+            for event in method.run(members, [example], seed=seed, stop=stop, precision=exactness):
+                if event.result is not None:
+                    found[event.victim] = event.result
+                elif event.kind == "error":
+                    errors.append(event.data["message"])
         if errors and not found:
             raise BadInput(" ".join(dict.fromkeys(errors)))
         fluent, missing = ({}, "") if stop.is_set() else _measure_fluency(found, device)
@@ -101,6 +105,8 @@ def attack(text: Text, model: Models,
             for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found
              for note in (*found[v.id].notes, *list_doubts(found[v.id]))]
+    notes += [f"{v.id}: attacked without a true label, since it has no class {quote(label)}."
+               for v in groups.get(None, []) if label is not None and v.id in found]
     notes += [f"Fluency is left out. {missing}"] if missing else []
     show_rows(
         rows,
@@ -176,11 +182,25 @@ def _read_label(classifier: Classifier, name: str) -> int:
     return known.index(name.strip().lower())
 
 
-def _read_common_label(classifiers: Sequence[Classifier], name: str) -> int:
-    found = {_read_label(classifier, name) for classifier in classifiers}
-    if len(found) > 1:
-        raise Incompatible("These models have different labels; attack them one by one.")
-    return found.pop()
+def _group_by_label(classifiers: Sequence[C], name: str | None) -> dict[int | None, list[C]]:
+    """Return classifiers by the place of a class among their own; None holds those without it.
+
+    Raises:
+        UnknownName: None of the classifiers has the class.
+    """
+    groups: dict[int | None, list[C]] = {}
+    unknown = None
+    for classifier in classifiers:
+        place = None
+        try:
+            place = None if name is None else _read_label(classifier, name)
+        except UnknownName as error:
+            unknown = error
+        groups.setdefault(place, []).append(classifier)
+    if unknown is not None and set(groups) == {None}:
+        known = dict.fromkeys(label for classifier in classifiers for label in classifier.labels)
+        raise UnknownName("label", unknown.name, list(known))
+    return groups
 
 
 def _label_probabilities(classifier: Classifier, proba: Sequence[float]) -> dict[str, float]:

@@ -36,7 +36,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs a command on doubles: two models, one attack, an encoder without weights."""
     models = {model.id: model for model in (
         BagOfWords(), BagOfWords(id="double/second", bias=(0.0, 1.0)),
-        BagOfWords(id="double/turned", labels=("positive", "negative")))}
+        BagOfWords(id="double/turned", labels=("positive", "negative")),
+        BagOfWords(id="double/topics", labels=("politics", "sport")))}
 
     def load(model_id: str, device: str = "auto") -> BagOfWords:
         if model_id not in models:
@@ -132,6 +133,27 @@ def test_attack_with_a_label_skips_what_is_wrong_already(run: Run) -> None:
     row, = rows(run("attack", "a good movie", "--model", "double/bag-of-words", "--attack", "planted", "--label",
                     "Negative", "--json"))
     assert (row["status"], row["perturbed"], row["reference_label"]) == ("skipped", "a good movie", "negative")
+
+
+def test_each_model_has_its_own_labels(run: Run, monkeypatch) -> None:
+    names = ("double/bag-of-words", "double/turned")
+    for models in (names, names[::-1]):
+        found = rows(run("attack", "a good movie", "--model", models[0], "--model", models[1], "--attack", "planted",
+                         "--label", "positive", "--json"))
+        by_model = {row["model"]: row for row in found}
+        assert [row["model"] for row in found] == list(models)
+        # The turned one says negative where the other says positive.
+        assert by_model[names[0]]["status"] == "succeeded" and by_model[names[1]]["status"] == "skipped"
+        assert {row["reference_label"] for row in found} == {"positive"}
+        assert list(by_model[names[1]]["before"]) == ["positive", "negative"]
+
+
+def test_a_model_without_the_true_label_is_attacked_without(run: Run) -> None:
+    asked = ("attack", "a good movie", "--model", "double/bag-of-words", "--model", "double/topics", "--attack",
+             "planted", "--label", "sport")
+    first, second = rows(run(*asked, "--json"))
+    assert first["reference_label"] == "positive" and second["reference_label"] == "sport"
+    assert "attacked without a true label, since it has no class 'sport'" in " ".join(run(*asked).stdout.split())
 
 
 def test_attack_obeys_its_budget_and_shows_its_parameters(run: Run) -> None:
@@ -350,7 +372,6 @@ def test_wrong_names_and_values(run: Run) -> None:
         (("predict", text, "--model", "sst2/cnn/nothing"), ("Unknown model", "double/second")),
         (("attack", text, *model, "--attack", "nothing"), ("Unknown attack 'nothing'", "textfooler")),
         ((*planted, "--label", "neutral"), ("Unknown label", "negative, positive")),
-        ((*planted, "--model", "double/turned", "--label", "positive"), ("one by one",)),
         ((*planted, "--set", "speed=1"), ("no parameter 'speed'", "max_queries")),
         ((*planted, "--set", "speed"), ("name=value",)),
         (("attack", text, *model, "--set", "max_candidates=many"), ("max_candidates must be a whole number",)),

@@ -57,6 +57,14 @@ def run_command(*words: str, stdin: str | bytes = b"") -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+def _is_own_cache() -> bool:
+    """Return whether it is Streamlit that opens a value which it has pickled itself, in this process's memory."""
+    frame = sys._getframe()
+    while frame is not None and "streamlit/runtime/caching" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None
+
+
 class Watch:
     """Notes every change of a file outside the private folders, every connection, and every command or pickle.
 
@@ -84,6 +92,8 @@ class Watch:
         elif event in _CHANGES:
             for at in _CHANGES[event]:
                 self._note(event, args[at])
+        elif event == "pickle.find_class" and _is_own_cache():
+            return
         elif event in _RUNS_CODE or event == "socket.connect":
             self.seen.append(f"{event} {args[1:] if event == 'socket.connect' else args}")
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
 from robust_core import encoders
 from robust_core.attacks import ATTACKS
+from robust_core.jobs.manager import BROKEN
 from robust_core.models import loading, masked_lm
 from robust_core.paths import ROOT
 from robust_core.registry import param
@@ -87,6 +88,8 @@ def settle(at: AppTest) -> AppTest:
     for _ in range(200):
         at.run()
         assert not at.exception, at.exception
+        # What nobody foresaw is a line on the page, its traceback in the log.
+        assert BROKEN not in [w.value for w in at.warning], "a part of the page failed"
         if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn",
                                                  "Measuring fluency", "Testing the text", "testing …")):
             return at

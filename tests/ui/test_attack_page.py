@@ -28,6 +28,7 @@ from ui.session.choices import Choices, Limits
 from ui.session.outcome import from_document, name_pairs
 from ui.shared import loaded
 
+NAMES = dict.fromkeys(MODELS, ("Negative", "Positive"))
 PAGES = frame.list_pages(ROOT / "pages")
 
 
@@ -72,7 +73,7 @@ def test_weights_are_the_scores_shown():
 
 def test_a_true_label_skips_a_model_that_is_wrong():
     at = app()
-    at.selectbox(key="label").set_value(0)
+    at.selectbox(key="label").set_value("Negative")
     at = click(at, "Attack")
     assert "The model was wrong before the attack: it says Positive" in page(at)
 
@@ -146,7 +147,7 @@ def test_a_search_is_replayed_step_by_step():
 
 def test_a_replay_without_steps_is_one_line():
     at = app()
-    at.selectbox(key="label").set_value(0)
+    at.selectbox(key="label").set_value("Negative")
     at = replayed(click(at, "Attack"))
     assert not at.slider and page(at).count("The model was wrong before the attack") >= 2
     at = replayed(click(app(text="a movie"), "Attack"))
@@ -227,7 +228,7 @@ def test_transfer_says_whom_else_a_text_fools():
 
 def test_a_model_that_was_wrong_before_is_not_fooled():
     at = app(models=",".join(MODELS[:2]))
-    at.selectbox(key="label").set_value(0)
+    at.selectbox(key="label").set_value("Negative")
     assert 'aria-label="Transfer between models"' not in page(click(at, "Attack"))
 
 
@@ -284,10 +285,10 @@ def test_downloads_name_fluency_and_transfer():
     outcome = from_document(at.session_state["outcome"])
     found = {pair: TransferFluency({MODELS[2]: True, MODELS[1]: False}, (2.0, 5.0)) for pair in outcome.pairs[:1]}
     lines = list(csv.DictReader(io.StringIO(
-        downloads.to_csv(outcome, [], ("Negative", "Positive"), Limits(0.5, 0.6), found))))
+        downloads.to_csv(outcome, [], NAMES, Limits(0.5, 0.6), found))))
     assert [(r["perplexity_before"], r["perplexity_after"], r["also_fools"]) for r in lines] == [
         ("2.00", "5.00", MODELS[2]), ("", "", ""), ("", "", "")]
-    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), Limits(0.5, 0.6), ATTACKS,
+    made = downloads.to_html(outcome, [], name_pairs(outcome), NAMES, Limits(0.5, 0.6), ATTACKS,
                              after=found)
     assert "2.5 × less fluent" in made and 'aria-label="Transfer between models"' in made
 
@@ -304,10 +305,10 @@ def test_a_link_brings_several_attacks_back():
 
 def test_downloads_name_model_and_attack():
     outcome = from_document(both().session_state["outcome"])
-    table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], ("Negative", "Positive"), Limits(0.5, 0.6)))))
+    table = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [], NAMES, Limits(0.5, 0.6)))))
     assert [(r["model"], r["attack"], r["status"]) for r in table] == [
         (MODELS[0], "planted", "flipped"), (MODELS[0], "milder", "held")]
-    made = downloads.to_html(outcome, [], name_pairs(outcome), ("Negative", "Positive"), Limits(0.5, 0.6), ATTACKS,
+    made = downloads.to_html(outcome, [], name_pairs(outcome), NAMES, Limits(0.5, 0.6), ATTACKS,
                              "Attack")
     assert "Planted words, Milder words on CNN · base" in made and "Milder words: max_queries 0" in made
 
@@ -429,13 +430,13 @@ def test_a_permalink_of_an_older_program_opens_and_is_written_again_as_it_was(ow
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     at.query_params["view"] = ResultStore(own_runs).put(old)
     at = settle(at)
-    assert not at.warning and at.selectbox(key="label").value == 1
+    assert not at.warning and at.selectbox(key="label").value == "Positive"
     assert rows(at) == [f"{model}, {attack}" for model in ("CNN · base", "LSTM · base")
                         for attack in ("Planted words", "Milder words")]
     assert 'data-tip="was good' in page(at) and "explaining …" not in page(at)
     assert at.session_state["outcome"] == old["outcome"]
     outcome = from_document(old["outcome"])
-    assert outcome.asked == Choices(TEXT, MODELS[:2], tuple(old["attacks"]), label=1)
+    assert outcome.asked == Choices(TEXT, MODELS[:2], tuple(old["attacks"]), label="Positive")
     assert json.dumps(outcome.asked.to_document()) == json.dumps(old["outcome"]["asked"]), "keys in the same order"
     again = ResultStore(own_runs).get(query(click(at, "Link"))["view"])
     assert again == old and list(again) == list(old)
@@ -461,9 +462,9 @@ def test_choices_without_a_key_are_another_versions():
 @pytest.mark.parametrize("query_, line", [
     ({"view": "nothing"}, "This link leads nowhere: what it showed is not stored here."),
     ({"models": "sst2/cnn/base,none/such"}, "Unknown model 'none/such'. Known: "),
-    ({"attack": "none"}, "Unknown attack 'none'. Known: "),
+    ({"attack": "none"}, "Unknown attack 'none'. Near: "),
     ({"attack": "textfooler;max_candidates=9999"}, "max_candidates must lie between 1"),
-    ({"attack": "planted,none"}, "Unknown attack 'none'. Known: "),
+    ({"attack": "planted,none"}, "Unknown attack 'none'. Near: "),
     ({"attack": "textfooler;window=x"}, "window must be int, not 'x'."),
 ])
 def test_a_bad_link_is_one_plain_line(query_, line):

@@ -22,6 +22,7 @@ from ui.widgets import charts, highlight, phrases
 
 draw = highlight.highlight_words
 NAMES = ("Negative", "Positive")
+ALL_NAMES = dict.fromkeys(("sst2/cnn/base", "sst2/lstm/base"), NAMES)
 CNN, LSTM = Pair("sst2/cnn/base", "textfooler"), Pair("sst2/lstm/base", "textfooler")
 TITLES = {CNN: "CNN", LSTM: "LSTM", Pair("sst2/cnn/base", ""): "CNN", Pair("sst2/lstm/base", ""): "LSTM"}
 LIGHT = {"page": (253, 252, 250), "side": (243, 240, 234), "text": (29, 27, 38)}
@@ -60,7 +61,7 @@ def test_everything_typed_is_escaped():
                         "<b>", ("<i>", "<u>")),
         cards.make_card(outcome([], errors={CNN: "<script>"}), CNN, "CNN", NAMES),
         verdicts.make_verdict_table([Row(CNN, nasty, nasty, 1, (0.4, 0.6), (0.3, 0.7), error="<script>")], {CNN: "<b>"},
-                                    ("<i>", "<u>"), Limits(0.5, 0.6)),
+                                    {CNN.model: ("<i>", "<u>")}, Limits(0.5, 0.6)),
     ]
     for piece in pieces:
         tags = set(re.findall(r"<\s*/?\s*([a-zA-Z!]+)", piece))
@@ -179,17 +180,17 @@ def test_verdicts_follow_the_stated_rule():
     assert turned.interpretation(Limits(0.5, 0.6)) is False and turned.interpretation(Limits(-1.0, 0.6)) is True
     assert flat.interpretation(Limits(0.5, 0.6)) is None and "τ undefined" in verdicts.describe_agreement(flat)
     assert row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2], after=(0.3, 0.7)).kept is True
-    html = verdicts.make_verdict_table([same], TITLES, NAMES, Limits(0.5, 0.6))
+    html = verdicts.make_verdict_table([same], TITLES, ALL_NAMES, Limits(0.5, 0.6))
     assert "✗ lost" in html and "✓ kept" in html and "τ 1.00, top-5 3/3" in html
 
 
 def test_downloads_hold_everything_and_need_nothing_from_outside():
     at, lines = outcome([result()], errors={LSTM: "Damaged."}), [row([0.1, 0.5, 0.2], [0.1, 0.6, 0.2])]
-    table = list(csv.DictReader(io.StringIO(downloads.to_csv(at, lines, NAMES, Limits(0.5, 0.6)))))
+    table = list(csv.DictReader(io.StringIO(downloads.to_csv(at, lines, ALL_NAMES, Limits(0.5, 0.6)))))
     assert [r["status"] for r in table] == ["flipped", "error"]
     assert table[0]["kendall_tau"] == "1.0000" and table[0]["swaps"] == "clever>shrewd"
     assert table[1]["error"] == "Damaged."
-    page = downloads.to_html(at, lines, TITLES, NAMES, Limits(0.5, 0.6), ATTACKS)
+    page = downloads.to_html(at, lines, TITLES, ALL_NAMES, Limits(0.5, 0.6), ATTACKS)
     assert "a shrewd film" in re.sub(r"<[^>]+>", "", page)
     assert not re.search(r'src\s*=|href\s*=\s*"(?!#)|url\(|@import|<script', page)
     assert json.loads(downloads.to_json({"gap": math.nan, "x": [1]}))["gap"] is None
@@ -199,7 +200,7 @@ def test_downloads_hold_everything_and_need_nothing_from_outside():
 def test_no_cell_is_taken_for_a_formula(cell):
     at = outcome([result(text=cell, perturbed=cell, swaps=())])
     at = dataclasses.replace(at, asked=dataclasses.replace(at.asked, text=cell))
-    row = next(csv.DictReader(io.StringIO(downloads.to_csv(at, [], NAMES, Limits(0.5, 0.6)))))
+    row = next(csv.DictReader(io.StringIO(downloads.to_csv(at, [], ALL_NAMES, Limits(0.5, 0.6)))))
     assert row["original"] == f"'{cell}"
 
 

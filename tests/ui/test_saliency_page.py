@@ -85,7 +85,7 @@ def test_the_change_of_each_word_is_signed_and_aligned():
     assert dict(zip(["so", "a", "fine", "long"], moved.scores, strict=True)) == pytest.approx(
         {"so": 0.3, "a": 0.1, "fine": -0.3, "long": 0.0}, abs=1e-12)
     assert [(w, v) for _, w, v, _, _ in grid.pair_words([line])] == [("a", "a"), ("good", "fine"), ("long", "long")]
-    html = grid.make_grid([line], {line.pair: "CNN"}, ("Negative", "Positive"), Limits(0.4, 0.6))
+    html = grid.make_grid([line], {line.pair: "CNN"}, {line.pair.model: ("Negative", "Positive")}, Limits(0.4, 0.6))
     assert "-0.300 less for Positive" in html and "+0.300 more for Positive" in html and "film deleted" in html
     assert html.count("role=\"group\"") == 3 and "✗ lost" in html
 
@@ -109,7 +109,7 @@ def test_the_last_attack_is_there_and_any_class_and_explanation_can_be_chosen():
     assert at.button_group(key="saliency.source").value == saliency.LAST
     assert "was good" in page(at) and "became bad" in page(at)
     before = re.findall(r"([+-]\d\.\d+) (?:for|against) Positive", page(at))
-    at.selectbox(key="saliency.class").set_value(0)
+    at.selectbox(key="saliency.class").set_value("Negative")
     ready(at)
     other = re.findall(r"([+-]\d\.\d+) (?:for|against) Negative", page(at))
     assert [float(v) for v in other] == [-float(v) for v in before] and other, "two classes mirror each other"

@@ -13,7 +13,7 @@ from robust_core.types import AttackResult
 from ui.session.outcome import Outcome, Pair
 from ui.widgets import highlight
 from ui.widgets.highlight import make_line, make_small
-from ui.widgets.phrases import describe_prediction, format_percent
+from ui.widgets.phrases import describe_prediction, format_percent, name_class
 
 # Status of the engine, the word people see, and its icon's letter.
 WORDS = {"succeeded": "flipped", "reduced": "reduced", "failed": "held", "skipped": "skipped", "stopped": "stopped",
@@ -39,11 +39,13 @@ STYLE = """
   border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
 .rx-table thead th { font-size: 0.86rem; opacity: 0.85; border-top: 0; padding-bottom: 0.2rem; }
 .rx-table tbody th { font-weight: 600; }
+.rx-table caption { text-align: left; font-weight: 600; padding: 0.3rem 0; }
 .rx-part { font-weight: 400; margin-top: 0.4rem; } .rx-part > .rx-small { margin-right: 0.25rem; }
 .rx-part > div { display: contents; }
 .rx-table .narrow { width: 15%; } .rx-table .verdict { width: 16%; }
 @container (max-width: 760px) {
-  .rx-table, .rx-table tbody, .rx-table tr, .rx-table td, .rx-table tbody th { display: block; width: auto; }
+  .rx-table, .rx-table caption, .rx-table tbody, .rx-table tr, .rx-table td, .rx-table tbody th {
+    display: block; width: auto; }
   .rx-table thead { display: none; }
   .rx-table td, .rx-table tbody th { border: 0; padding: 0.2rem 0; }
   .rx-table tr { border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); padding: 0.6rem 0; }
@@ -82,17 +84,17 @@ def describe_end(result: AttackResult, names: Sequence[str]) -> str:
     """Say in one plain sentence how an attack ended."""
     target, words = result.reference_label, len(result.swaps)
     first, last = result.before[target], result.after[target]
-    changed = f"{words} word{'' if words == 1 else 's'} changed"
-    fall = f"the probability of {names[target]} went from {format_percent(first)} to {format_percent(last)}"
+    changed, before = f"{words} word{'' if words == 1 else 's'} changed", name_class(names, target)
+    fall = f"the probability of {before} went from {format_percent(first)} to {format_percent(last)}"
     if _is_reduction(result) and result.status in ("succeeded", "failed"):
-        dropped = f"{words} word{'' if words == 1 else 's'} dropped, and the prediction is still {names[target]}."
+        dropped = f"{words} word{'' if words == 1 else 's'} dropped, and the prediction is still {before}."
         return dropped if words else "No word could be dropped without losing the prediction."
     if result.status == "succeeded":
-        return f"{changed}, and the prediction flips from {names[target]} to {names[result.perturbed_label]}."
+        return f"{changed}, and the prediction flips from {before} to {name_class(names, result.perturbed_label)}."
     if result.status == "skipped":
         return (
             f"The model was wrong before the attack: it says {describe_prediction(result.before, names)}, and the true "
-            f"label is {names[target]}. Nothing was tried."
+            f"label is {before}. Nothing was tried."
         )
     if result.status == "stopped":
         limit = float(result.attack.get("time_limit", 0))
@@ -131,6 +133,8 @@ def make_card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], rem
     """Return a card without its curve: head, text as it stands, what happened, figures, remarks."""
     state = find_status(outcome, pair)
     top = make_head(name, state, make_anchor(pair))
+    if outcome.asked.label is not None and names and outcome.asked.label not in names and state != "error":
+        remarks = [*remarks, f"Attacked without a true label: this model has no class {outcome.asked.label}."]
     if pair in outcome.results:
         return top + _describe_ended(outcome.results[pair], names) + "".join(make_small(remark) for remark in remarks)
     if state == "error":

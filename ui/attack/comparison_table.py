@@ -1,6 +1,6 @@
 """Why an attack worked: the table of both texts, the box to edit one by hand, and the downloads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from robust_core.registry import to_record
 from robust_core.text import check_typed
 from ui.attack import downloads, permalink, transfer_fluency
 from ui.comparison import rows, verdicts
+from ui.comparison.row import Row
 from ui.comparison.rows import OWN, SHARED
 from ui.session import selection
 from ui.session.choices import Choices
@@ -29,18 +30,20 @@ def show_comparison(now: Outcome | None) -> None:
                    "Press Attack for a new one.")
     _draw_sources(now)
     st.html(highlight.make_legend())
-    named, names = name_pairs(now), catalogue.find_labels(now.models[0])
+    named, names = name_pairs(now), {model: catalogue.find_labels(model) for model in now.models}
+    compared = rows.read_comparison(now)
 
     def draw() -> bool:
-        lines = rows.make_rows(now)
-        st.html(verdicts.make_verdict_table(lines, named, names, chosen.limits, rows.make_heading(now)))
+        lines = rows.make_rows(now, chosen=compared)
+        st.html(verdicts.make_verdict_table(lines, named, names, chosen.limits, compared.heading))
         return not rows.is_complete(lines)
 
-    lines = rows.make_rows(now)
-    refresh.make_fragment(draw, not rows.is_complete(lines))
+    lines = rows.make_rows(now, chosen=compared)
+    refresh.make_fragment(draw, not rows.is_complete(lines), now.id)
     st.caption(verdicts.describe_rule(chosen.limits))
     _draw_editor(now)
-    _draw_downloads(now, named, names)
+    # After the editor: it may have put the box's text in the place of the attack's.
+    _draw_downloads(now, named, names, rows.read_comparison(now))
 
 
 def is_old(now: Outcome) -> bool:
@@ -99,19 +102,25 @@ def _draw_editor(now: Outcome) -> None:
                       icon=":material/undo:")
 
 
-def _draw_downloads(now: Outcome, named: dict[Pair, str], names: Sequence[str]) -> None:
-    limits = selection.read_selection().limits
+def _draw_downloads(now: Outcome, named: dict[Pair, str], names: Mapping[str, Sequence[str]],
+                    compared: rows.Comparison) -> None:
+    limits, view = selection.read_selection().limits, permalink.read_choices(now)
+
+    def compare() -> list[Row]:
+        return rows.make_rows(now, chosen=compared)
+
     with st.container(horizontal=True):
         st.button("Link", on_click=permalink.share_link, icon=":material/link:",
                   help="Store what is shown here and make a link to it.")
-        # Made when pressed, so that what was still being explained when the page was drawn is inside.
-        st.download_button("JSON", lambda: downloads.to_json(permalink.make_view(now)), "attack.json",
-                           "application/json", on_click="ignore", icon=":material/download:")
-        st.download_button("CSV", lambda: downloads.to_csv(now, rows.make_rows(now), names, limits,
+        # Made when pressed, so that what was still being explained when the page was drawn is inside; of the choices
+        # that it was drawn with, since what is made then belongs to no session.
+        st.download_button("JSON", lambda: downloads.to_json(permalink.make_view(now, view, compared), names),
+                           "attack.json", "application/json", on_click="ignore", icon=":material/download:")
+        st.download_button("CSV", lambda: downloads.to_csv(now, compare(), names, limits,
                                                            transfer_fluency.ask_all(now)),
                            "attack.csv", "text/csv", on_click="ignore", icon=":material/download:")
-        st.download_button("HTML", lambda: downloads.to_html(now, rows.make_rows(now), named, names, limits, ATTACKS,
-                                                             rows.make_heading(now), transfer_fluency.ask_all(now)),
+        st.download_button("HTML", lambda: downloads.to_html(now, compare(), named, names, limits, ATTACKS,
+                                                             compared.heading, transfer_fluency.ask_all(now)),
                            "attack.html", "text/html", on_click="ignore", icon=":material/download:")
     if st.session_state.get("view"):
         st.caption("Whoever opens this link on this machine sees what you see now:")

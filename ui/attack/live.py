@@ -13,6 +13,7 @@ from ui.session import attack, selection
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue, loaded
 from ui.widgets import charts, phrases
+from ui.widgets.markdown import note, warn
 from ui.widgets.refresh import make_fragment
 
 # Beyond this many cards their table comes first, and a line of cards breaks where the page ends.
@@ -27,7 +28,7 @@ def show_predictions() -> None:
     try:
         text = check_typed(chosen.text)
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return
     if not chosen.models:
         st.info("Choose at least one model in the sidebar.")
@@ -73,7 +74,8 @@ def show_attack(now: Outcome | None) -> None:
         _explain_figures(latest, after)
         return latest.running or any(found.waiting for found in after.values())
 
-    make_fragment(draw, now.running or any(found.waiting for found in transfer_fluency.ask_all(now).values()))
+    make_fragment(draw, now.running or any(found.waiting for found in transfer_fluency.ask_all(now).values()),
+                  now.id)
 
 
 def _show_tables(now: Outcome, after: dict[Pair, TransferFluency], named: dict[Pair, str],
@@ -93,7 +95,7 @@ def _explain_figures(now: Outcome, after: dict[Pair, TransferFluency]) -> None:
         return
     trouble = next((found.trouble for found in after.values() if found.trouble), "")
     if trouble:
-        st.caption(f"Fluency is left out. {trouble}")
+        note(f"Fluency is left out. {trouble}")
     else:
         st.caption("Fluency: how much more surprising a text has become to a masked language model.",
                    help=fluency.MEANING)
@@ -110,8 +112,8 @@ def show_summary(now: Outcome) -> None:
     head = "Attacking" if now.running else "Finished"
     if len(now.models) == 1 < len(now.attacks):
         head += f" · {catalogue.name_model(now.models[0])}"
-    st.caption(f"{head} · {now.queries:,} queries · {now.seconds:.1f} s · seed {now.asked.seed} · "
-               f"device {loaded.find_device(now.asked.models, now.asked.device)}")
+    note(f"{head} · {now.queries:,} queries · {now.seconds:.1f} s · seed {now.asked.seed} · "
+         f"device {loaded.find_device(now.asked.models, now.asked.device)}")
 
 
 def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str]) -> None:
@@ -120,7 +122,8 @@ def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remark
     with st.container():
         st.html(cards.make_card(now, pair, name, names, remarks))
         if points and (result is None or result.status != "skipped"):
-            figure = charts.make_curve(points, names[target], border=0.5 if len(names) == 2 else 0.0, queries=queries)
+            figure = charts.make_curve(points, phrases.name_class(names, target),
+                                       border=0.5 if len(names) == 2 else 0.0, queries=queries)
             st.plotly_chart(figure, key=f"curve.{pair.model}.{pair.attack}", config=charts.CONFIG,
                             alt=f"Probability of the class against queries, {name}")
 
@@ -136,6 +139,6 @@ def _list_points(now: Outcome, pair: Pair) -> tuple[list[tuple[int, float]], int
     proba, _ = loaded.predict(pair.model, now.asked.device, now.text)
     if proba is None:
         return [], 0, 0
-    label = now.asked.label
+    label = catalogue.find_label(pair.model, now.asked.label)
     target = proba.index(max(proba)) if label is None else label
     return [(0, proba[target]), *now.curves.get(pair, [])], target, int(event.data.get("queries", 0))

@@ -67,7 +67,8 @@ def _make_cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -
         changed = f"{words} word{'' if words == 1 else 's'}"
         after = phrases.format_percent(result.after[label])
         what = f"<span>{changed}, {after}</span><span>{result.queries:,} queries</span>"
-        aloud = f", {changed} changed, {result.queries:,} queries, probability of {names[label]} {after} afterwards"
+        aloud = (f", {changed} changed, {result.queries:,} queries, probability of {phrases.name_class(names, label)} "
+                 f"{after} afterwards")
     elif state == "running":
         queries = int(outcome.latest[pair].data.get("queries", 0))
         what, aloud = f"<span>{queries:,} queries</span>", f", {queries:,} queries so far"

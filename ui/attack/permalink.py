@@ -23,28 +23,43 @@ from ui.session.outcome import VERSION, Outcome, Pair, from_document, to_documen
 from ui.shared import catalogue, loaded
 from ui.widgets import forms
 
-# Figures of an attribution that may be NaN, which strict JSON lacks.
-_UNDEFINED = ("gap", "total", "fit")
+# Figures of an attribution that may be NaN, which strict JSON lacks; how a view writes that no label was given.
+_UNDEFINED, _NO_LABEL = ("gap", "total", "fit"), -1
 
 
-def make_view(outcome: Outcome) -> dict[str, Any]:
-    """Write everything a permalink brings back: choices, results, and what was computed for the table."""
+def read_choices(outcome: Outcome) -> dict[str, Any]:
+    """Write what this session has chosen, as plain data with the keys of a view."""
     chosen = selection.read_selection()
-    lines, found = rows.make_rows(outcome), transfer_fluency.ask_all(outcome)
     return {
         "text": chosen.text, "models": list(chosen.models), "seed": chosen.seed,
-        "label": selection.NO_LABEL if chosen.label is None else chosen.label,
+        "label": _NO_LABEL if chosen.label is None else catalogue.write_label(chosen.label, chosen.models),
         "attacks": [to_record(method) for method in chosen.attacks], "explainer": to_record(chosen.explainer),
         **chosen.limits._asdict(),
         "source": rows.choose_source(outcome), "found_on": st.session_state.get("found_on"),
-        "adversarial": st.session_state.get("adversarial"), "outcome": to_document(outcome),
+        "adversarial": st.session_state.get("adversarial"), "replay": replay.find_place(outcome),
+    }
+
+
+def make_view(outcome: Outcome, chosen: Mapping[str, Any], compared: rows.Comparison) -> dict[str, Any]:
+    """Write everything a permalink brings back: choices, results, and what was computed for the table.
+
+    Args:
+        outcome: The attack.
+        chosen: What `read_choices` returned.
+        compared: What the table compares.
+    """
+    lines, found = rows.make_rows(outcome, chosen=compared), transfer_fluency.ask_all(outcome)
+    # The keys stand in the order that stored views have.
+    first = {key: value for key, value in chosen.items() if key != "replay"}
+    return {
+        **first, "outcome": to_document(outcome),
         "attributions": [_write_attribution(row.pair.model, a) for row in lines
                          for a in (row.explained, row.explained_other) if a is not None],
         "probabilities": _write_probabilities(outcome, lines, found),
         "perplexities": {text: value for pair, each in found.items() if each.perplexity is not None
                          for text, value in zip((outcome.text, outcome.results[pair].perturbed), each.perplexity,
                                                 strict=True) if math.isfinite(value)},
-        "replay": replay.find_place(outcome),
+        "replay": chosen["replay"],
     }
 
 
@@ -78,10 +93,12 @@ def restore(token: str) -> None:
         outcome = from_document(document["outcome"])
         if not set(outcome.attacks) <= set(ATTACKS):
             raise KeyError("attacks")
+        _check_choices(document)
         _keep_computed(document, outcome.asked.device)
         replay.restore_place(outcome, document["replay"])
-        for key in ("text", "models", "label", "seed", "tau_at_least", "top5_at_least"):
+        for key in ("text", "models", "seed", "tau_at_least", "top5_at_least"):
             st.session_state[key] = document[key]
+        st.session_state["label"] = catalogue.name_label(document["label"], document["models"]) or selection.NO_LABEL
         st.session_state[rows.make_source_key(outcome)] = document["source"]
         if document["found_on"] is not None:
             st.session_state["found_on"] = Pair(*document["found_on"])
@@ -93,6 +110,19 @@ def restore(token: str) -> None:
             forms.preset_form(EXPLAINERS, "explainer", document["explainer"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadInput("This link was made by another version of the program and cannot be shown.") from None
+
+
+def _check_choices(document: Mapping[str, Any]) -> None:
+    """Raise ValueError or TypeError where a choice of a view is none that a page could have made."""
+    texts = [document["text"], document["source"], *document["models"]]
+    texts += [] if document["adversarial"] is None else [document["adversarial"]]
+    texts += [] if document["found_on"] is None else Pair(*document["found_on"])
+    if not all(isinstance(text, str) for text in texts) or not isinstance(document["label"], int | str):
+        raise TypeError("a text of another type")
+    if not (isinstance(document["seed"], int) and 0 <= document["seed"] < 2**31
+            and -1 <= document["tau_at_least"] <= 1 and 0 <= document["top5_at_least"] <= 1
+            and document["source"] in (rows.SHARED, rows.OWN)):
+        raise ValueError("a choice out of its range")
 
 
 def _keep_computed(document: Mapping[str, Any], device: str) -> None:
@@ -118,7 +148,8 @@ def share_link() -> None:
     if present is None:
         return
     try:
-        st.session_state["view"] = loaded.open_store().put(make_view(present))
+        st.session_state["view"] = loaded.open_store().put(
+            make_view(present, read_choices(present), rows.read_comparison(present)))
         st.session_state["view_of"] = name_shown()
     except RobustError as error:
         selection.notify(str(error))

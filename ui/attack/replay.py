@@ -11,7 +11,8 @@ from robust_core.types import AttackResult, Step
 from ui.attack import cards
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
-from ui.widgets import charts, highlight, phrases
+from ui.widgets import charts, highlight, phrases, refresh
+from ui.widgets.markdown import note
 
 _OPEN, _CARD = "replay.open", "replay.card"
 
@@ -41,7 +42,7 @@ def make_frames(result: AttackResult, names: Sequence[str]) -> list[Frame]:
     found = [Frame(text, queries, result.before[label], "",
                    f"The original text: {phrases.describe_prediction(result.before, names)}.")]
     for step in result.steps:
-        line = _describe_step(step, found[-1], names[label])
+        line = _describe_step(step, found[-1], phrases.name_class(names, label))
         text = step.text or text
         found.append(Frame(text, step.queries, step.proba, "" if step.text else step.trying, line))
     if text != result.perturbed:
@@ -91,7 +92,8 @@ def show_replay(now: Outcome | None) -> None:
     def draw() -> None:
         with st.expander("Replay, step by step", key=_OPEN, on_change="rerun", icon=":material/replay:") as box:
             if box.open:
-                _draw_replay(now)
+                with refresh.show_failure("the replay"):
+                    _draw_replay(now)
 
     draw()
 
@@ -105,8 +107,8 @@ def _draw_replay(now: Outcome) -> None:
     pair = st.session_state[_CARD]
     result, names = now.results[pair], catalogue.find_labels(pair.model)
     if not result.steps:
-        st.caption(cards.describe_end(result, names) if result.status == "skipped" else
-                   "There are no steps to show: nothing was asked after the first look at the text.")
+        note(cards.describe_end(result, names) if result.status == "skipped" else
+             "There are no steps to show: nothing was asked after the first look at the text.")
         return
     found = make_frames(result, names)
     key = _make_step_key(now, pair)
@@ -115,7 +117,7 @@ def _draw_replay(now: Outcome) -> None:
     with text:
         st.html(draw_frame(found, at, result, names))
     with figure:
-        label = names[result.reference_label]
+        label = phrases.name_class(names, result.reference_label)
         drawn = charts.make_curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, queries=result.queries,
                                   at=(found[at].queries, found[at].proba))
         st.plotly_chart(

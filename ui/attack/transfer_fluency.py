@@ -63,5 +63,5 @@ def _ask_fooled(outcome: Outcome, model: str, text: str) -> bool | Literal["erro
     if before is None or after is None:
         return None
     first, last = (proba.index(max(proba)) for proba in (before, after))
-    label = outcome.asked.label
+    label = catalogue.find_label(model, outcome.asked.label)
     return "error" if label not in (None, first) else last != first

@@ -8,8 +8,10 @@ import streamlit as st
 
 from robust_core.certify import SMOOTHERS
 from robust_core.claims.files import Claim, read_claims
+from robust_core.errors import list_names
 from robust_core.paths import RESULTS
 from ui.widgets import charts
+from ui.widgets.markdown import escape_markdown, format_code
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -34,16 +36,17 @@ def draw_curves() -> None:
         st.caption("Nothing measured yet: `python -m robust_core reproduce dssn/certified-accuracy --out results`")
         return
     chosen = st.segmented_control("Test set", list(known), default=next(iter(known)), key="certified.data",
-                                  format_func=lambda name: str(known[name]["details"]["title"]),
+                                  format_func=lambda name: escape_markdown(known[name]["details"]["title"]),
                                   label_visibility="collapsed")
     claim = known[chosen or next(iter(known))]
     samples = claim["thresholds"].get("samples")
     votes = f"; the randomised ones count {samples:,} votes" if samples else " and count the same number of votes"
     st.plotly_chart(make_curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
-    st.caption(f"Best over Λ at each radius, n = {claim['n']}, seeds {', '.join(map(str, claim['seeds']))}; bars show "
+    seeds = escape_markdown(list_names(map(str, claim["seeds"])))
+    st.caption(f"Best over Λ at each radius, n = {claim['n']:,}, seeds {seeds}; bars show "
                f"one standard error. The three methods train networks of the same size{votes}. "
                "Where a curve stays flat near chance, the cells are so wide that all inputs get the same answer. "
-               f"`{claim['command']}`")
+               f"{format_code(claim['command'])}")
 
 
 def make_curves(best: Sequence[Mapping[str, Any]]) -> "Figure":

@@ -12,6 +12,7 @@ from robust_core.certify.theorem import count_evaluations, split_inputs
 from robust_core.errors import BadInput, RobustError
 from ui.certified.text import load_model, make_vote_bars, read_cards
 from ui.widgets import charts
+from ui.widgets.markdown import escape_markdown, warn
 
 _GRID = (4, 10)
 _SPLITS = 6
@@ -39,16 +40,17 @@ def draw_digit() -> None:
     result = next(method.certify(loaded.judge("dssn", scale), vector, levels, len(loaded.labels)))
     rows = {"scale": scale, "evaluations": result.evaluations,
             "votes": dict(zip(loaded.labels, result.votes, strict=True))}
-    st.markdown(f"**A {loaded.labels[result.prediction or 0]}, certain within {result.radius:.3f}** "
-                f"({round(result.radius * levels)} of {levels} grey steps, spread over the pixels in any way).")
+    st.markdown(f"**A {escape_markdown(loaded.labels[result.prediction or 0])}, certain within {result.radius:.3f}** "
+                f"({round(result.radius * levels)} of {levels:,} grey steps, spread over the pixels in any way).")
     count = count_evaluations(scale, levels)
     offsets = np.linspace(0, count - 1, min(_SPLITS, count)).astype(int)
     blurred = split_inputs(vector.reshape(1, -1), offsets, scale, levels).reshape(-1, 8, 8)
     answers = loaded.judge("dssn", scale)(blurred[:, None])
-    st.image([_enlarge(picked / levels), *(_enlarge(b) for b in blurred)], width=88, caption=[
-        "the digit", *(f"split {j + 1}: {loaded.labels[a]}" for j, a in zip(offsets, answers, strict=True))])
+    named = [f"split {j + 1}: {loaded.labels[a]}" for j, a in zip(offsets, answers, strict=True)]
+    st.image([_enlarge(picked / levels), *(_enlarge(b) for b in blurred)], width=88,
+             caption=["the digit", *map(escape_markdown, named)])
     st.plotly_chart(make_vote_bars([rows]), config=charts.CONFIG, key="certified.digit_votes")
-    st.caption(f"{len(offsets)} of the {count} splits. Each pixel's range of values is cut at a place of its own, "
+    st.caption(f"{len(offsets)} of the {count:,} splits. Each pixel's range of values is cut at a place of its own, "
                "moved on by the number of the split; the network sees the middle of the piece in which the value lies. "
                "Where the cut falls outside the range, it sees plain grey.")
 
@@ -72,8 +74,8 @@ def _pick_digit(levels: int) -> np.ndarray:
             try:
                 start = read_picture(file.getvalue(), levels)
             except RobustError as error:
-                st.warning(str(error))
-        st.caption(f"Grey values 0 (paper) to {levels} (ink); change any of them.")
+                warn(error)
+        st.caption(f"Grey values 0 (paper) to {levels:,} (ink); change any of them.")
         source = f"{index}.{file.file_id if file is not None else ''}"
         edited = st.data_editor({str(c + 1): start[:, c].tolist() for c in range(8)}, hide_index=True,
                                 key=f"certified.edit.{source}", num_rows="fixed", column_config={

@@ -11,6 +11,7 @@ from robust_core.certify.certified_accuracy import certify_texts
 from ui.session import attack
 from ui.shared import catalogue
 from ui.widgets import charts
+from ui.widgets.markdown import escape_markdown, escape_plotly
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -63,10 +64,8 @@ def draw_text(card: "SmoothedCard", text: str, method: str, scale: float) -> Non
         st.markdown(f"**No certificate:** at Λ = {scale:g} the votes are too even.")
     else:
         sure = "" if row["alpha"] is None else f", with probability {100 * (1 - row['alpha']):.1f} %"
-        st.markdown(
-            f"**{_name_model(row['prediction'])} is certain within {row['radius']:.3f}** at Λ = {scale:g}{sure}: no "
-            "quantised vector at that L1 distance or nearer gets another answer."
-        )
+        st.markdown(f"**{escape_markdown(_name_model(row['prediction']))} is certain within {row['radius']:.3f}** at "
+                    f"Λ = {scale:g}{sure}: no quantised vector at that L1 distance or nearer gets another answer.")
     known = {entry["scale"]: entry["dev_accuracy"] for entry in card.networks if entry["method"] == method}
     st.plotly_chart(make_vote_bars(rows), config=charts.CONFIG, key="certified.votes")
     table = [{"Λ": row["scale"], "Answer": _name_model(row["prediction"]), "Radius": row["radius"],
@@ -102,17 +101,17 @@ def _name_model(label: str | None) -> str:
 def make_vote_bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw the share of votes of each class at each Lambda, the classes named in the bars where there is room."""
     labels = list(rows[0]["votes"])
-    names = [f"Λ {row['scale']:g}" for row in rows]
+    names, shown = [f"Λ {row['scale']:g}" for row in rows], {x: escape_plotly(_name_model(x)) for x in labels}
     traces = []
     for i, label in enumerate(labels):
         shares = [100 * row["votes"][label] / max(1, row["evaluations"]) for row in rows]
         traces.append({
-            "type": "bar", "orientation": "h", "name": _name_model(label), "y": names, "x": shares,
+            "type": "bar", "orientation": "h", "name": shown[label], "y": names, "x": shares,
             "marker": {"color": _COLOURS[i % len(_COLOURS)]},
-            "text": [_name_model(label) if share >= max(5, 2.3 * len(label)) else "" for share in shares],
+            "text": [shown[label] if share >= max(5, 2.3 * len(label)) else "" for share in shares],
             "textposition": "inside", "insidetextanchor": "middle", "textangle": 0,
             "insidetextfont": {"color": "#ffffff"}, "customdata": [row["votes"][label] for row in rows],
-            "hovertemplate": f"%{{y}}<br>{_name_model(label)}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"})
+            "hovertemplate": f"%{{y}}<br>{shown[label]}: %{{customdata:,}} votes, %{{x:.1f}} %<extra></extra>"})
     # Many classes take a legend of several lines, which Plotly lays over a low chart.
     few = len(labels) <= 4
     return charts.make_curve_figure(traces, {

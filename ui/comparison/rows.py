@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -15,6 +17,28 @@ from ui.session.outcome import Outcome, Pair
 from ui.shared import catalogue, loaded
 
 SHARED, OWN = "shared", "own"
+
+
+class Comparison(NamedTuple):
+    """What the table compares, as it was chosen: a download goes by what was chosen when it was drawn.
+
+    Attributes:
+        source: SHARED or OWN.
+        text: The one text beside the original, for SHARED.
+        heading: What the lines stand for.
+        explainer: Record of the explanation.
+    """
+
+    source: str
+    text: str
+    heading: str
+    explainer: Mapping[str, Any]
+
+
+def read_comparison(outcome: Outcome) -> Comparison:
+    """Return what this session compares now."""
+    return Comparison(choose_source(outcome), find_shared_text(outcome), make_heading(outcome),
+                      to_record(selection.read_selection().explainer))
 
 
 def make_source_key(outcome: Outcome) -> str:
@@ -69,31 +93,33 @@ def find_found_text(outcome: Outcome) -> str:
     return outcome.results[donor].perturbed if donor else outcome.text
 
 
-def make_rows(outcome: Outcome, target: int | None = None) -> list[Row]:
+def make_rows(outcome: Outcome, target: str | None = None, chosen: Comparison | None = None) -> list[Row]:
     """Return the lines of the table, each as complete as it can be now; missing parts are being made.
 
     Args:
         outcome: The attack.
-        target: The class explained; the reference label by default.
+        target: Name of the class explained; the reference label by default, and on models without such a class.
+        chosen: What is compared; what the session has chosen by default.
     """
+    chosen = read_comparison(outcome) if chosen is None else chosen
     usable = [pair for pair in outcome.pairs if pair not in outcome.errors]
-    if choose_source(outcome) == OWN:
+    if chosen.source == OWN:
         found = {pair: outcome.results[pair].perturbed for pair in usable if pair in outcome.results}
         texts = {pair: found.get(pair, outcome.text) for pair in usable}
     else:
-        text = find_shared_text(outcome)
-        texts = {Pair(pair.model, ""): text for pair in usable}
-    return [make_row(pair, outcome.text, other, outcome.asked.device, _find_reference(outcome, pair.model), target)
+        texts = {Pair(pair.model, ""): chosen.text for pair in usable}
+    return [make_row(pair, outcome.text, other, outcome.asked.device, chosen.explainer,
+                     _find_reference(outcome, pair.model), catalogue.find_label(pair.model, target))
             for pair, other in texts.items()]
 
 
 def _find_reference(outcome: Outcome, model_id: str) -> int | None:
     found = next((r.reference_label for p, r in outcome.results.items() if p.model == model_id), None)
-    return outcome.asked.label if found is None else found
+    return catalogue.find_label(model_id, outcome.asked.label) if found is None else found
 
 
-def make_row(pair: Pair, text: str, other: str, device: str, reference: int | None = None,
-             target: int | None = None) -> Row:
+def make_row(pair: Pair, text: str, other: str, device: str, explainer: Mapping[str, Any],
+             reference: int | None = None, target: int | None = None) -> Row:
     """Return a line that compares two texts, as complete as it can be now.
 
     Args:
@@ -101,6 +127,7 @@ def make_row(pair: Pair, text: str, other: str, device: str, reference: int | No
         text: The original.
         other: The text beside it.
         device: Where the model runs.
+        explainer: Record of the explanation.
         reference: The reference label; the prediction on the original by default.
         target: The class explained; the reference label by default.
     """
@@ -113,7 +140,7 @@ def make_row(pair: Pair, text: str, other: str, device: str, reference: int | No
     line = Row(pair, text, other, target, before, after, error=error, reference=reference)
     if before is None or after is None:
         return line
-    record = json.dumps(to_record(selection.read_selection().explainer), sort_keys=True)
+    record = json.dumps(dict(explainer), sort_keys=True)
     explained = []
     for each in (text, other):
         value, error = loaded.get_explanations().peek(

@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ui.comparison.row import Row
 from ui.session.choices import Limits
@@ -12,20 +12,45 @@ from ui.widgets.highlight import make_line, make_small
 from ui.widgets.phrases import format_percent
 
 
-def make_verdict_table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], limits: Limits,
-                       heading: str = "Model") -> str:
-    """Return the table of both texts: words coloured by importance, and the two verdicts; `heading` names the rows."""
-    body = "".join(_make_row(row, titles[row.pair], names, limits) for row in rows)
-    return (f'<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="narrow" scope="col">{heading}</th>'
-            '<th scope="col">Original</th><th scope="col">Adversarial</th>'
-            '<th class="verdict" scope="col">Prediction</th><th class="verdict" scope="col">Interpretation</th>'
-            f"</tr></thead><tbody>{body}</tbody></table></div>")
+def make_verdict_table(rows: Sequence[Row], titles: Mapping[Pair, str], names: Mapping[str, Sequence[str]],
+                       limits: Limits, heading: str = "Model") -> str:
+    """Return the table of both texts: words coloured by importance, and the two verdicts; one for each set of classes.
+
+    Args:
+        rows: The lines.
+        titles: What each line is called.
+        names: Class names of each model.
+        limits: When an interpretation counts as kept.
+        heading: What the lines stand for.
+    """
+    head = (f'<th class="narrow" scope="col">{heading}</th><th scope="col">Original</th>'
+            '<th scope="col">Adversarial</th><th class="verdict" scope="col">Prediction</th>'
+            '<th class="verdict" scope="col">Interpretation</th>')
+    return make_tables(rows, names, head, lambda row: _make_row(row, titles[row.pair], names[row.pair.model], limits))
+
+
+def make_tables(rows: Sequence[Row], names: Mapping[str, Sequence[str]], head: str, draw: Callable[[Row], str]) -> str:
+    """Return lines as a table, or as one for each set of classes, which its caption names."""
+    groups, made = group_rows(rows, names), ""
+    for classes, members in groups.items():
+        caption = f"<caption>{html.escape(phrases.list_classes(classes))}</caption>" if len(groups) > 1 else ""
+        made += (f'<div class="rx-wrap"><table class="rx-table">{caption}<thead><tr>{head}</tr></thead>'
+                 f"<tbody>{''.join(map(draw, members))}</tbody></table></div>")
+    return made
+
+
+def group_rows(rows: Sequence[Row], names: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], list[Row]]:
+    """Return the lines by their models' classes: what compares probabilities of a class stands in one group."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(names[row.pair.model]), []).append(row)
+    return groups
 
 
 def _make_row(row: Row, title: str, names: Sequence[str], limits: Limits) -> str:
     marked, marked_other = highlight.mark_changes(row.original, row.other)
     scale = highlight.find_strongest([row.explained, row.explained_other])
-    target = names[row.target]
+    target = phrases.name_class(names, row.target)
     texts = [
         highlight.highlight_words(text, attribution, strongest=scale, marks=m, readable=readable, target=target,
                              label=f"{what} text, importance for {target}: {title}")

@@ -9,6 +9,7 @@ from robust_core.evaluation.embedding_space import attack_path
 from robust_core.text import check_typed
 from robust_core.types import AttackResult
 from ui.session import attack, selection
+from ui.widgets.markdown import warn
 
 LAST, PAIR = "Last attack", "Two texts"
 OTHER_TEXT = "an astonishingly proficient piece of film"
@@ -37,7 +38,7 @@ def ask_texts() -> AttackPath | None:
     try:
         return AttackPath(tuple(attack_path(check_typed(first), check_typed(second))))
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return None
 
 

@@ -11,7 +11,8 @@ from ui.embeddings import vectors
 from ui.embeddings.page import AttackPath
 from ui.session import selection
 from ui.shared import catalogue
-from ui.widgets import charts
+from ui.widgets import charts, phrases, refresh
+from ui.widgets.markdown import escape_plotly, note
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -23,6 +24,11 @@ _READ = "The words that a model trained with RAR reads in the perturbed embeddin
 @st.fragment
 def draw_slider(path: AttackPath) -> None:
     """Let a person move the embeddings of the original by k-PGD, and show what becomes of the prediction."""
+    with refresh.show_failure("the slider"):
+        _draw_slider(path)
+
+
+def _draw_slider(path: AttackPath) -> None:
     st.subheader("Perturbed embeddings of the original")
     chosen = selection.read_selection()
     if not chosen.models:
@@ -35,12 +41,13 @@ def draw_slider(path: AttackPath) -> None:
         try:
             curve = _measure_curve(model, catalogue.fingerprint_model(model), chosen.device, path.texts[0])
         except RobustError as error:
-            st.caption(str(error))
+            note(error)
             continue
         label, name = int(np.argmax(curve[0]["proba"])), catalogue.name_model(model)
         curves[name] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
         row = next(row for row in curve if row["radius"] == radius)
-        rows.append({"Model": name, "Prediction": catalogue.find_labels(model)[int(np.argmax(row["proba"]))],
+        answer = phrases.name_class(catalogue.find_labels(model), int(np.argmax(row["proba"])))
+        rows.append({"Model": name, "Prediction": answer,
                      "Probability before %": 100 * curve[0]["proba"][label],
                      "Probability after %": 100 * row["proba"][label],
                      "Cosine": row["cosine"], "Distance": row["distance"], "read": row["read"]})
@@ -68,7 +75,7 @@ def _make_radius_figure(lines: dict[str, list[float]], title: str, radius: float
     return charts.make_curve_figure(
         [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(RADII), "y": line,
           "hovertemplate": f"{name}<br>ε %{{x}}<br>%{{y:.2f}}<extra></extra>", **charts.choose_look(i)}
-         for i, (name, line) in enumerate(lines.items())],
+         for i, (name, line) in enumerate((escape_plotly(name), line) for name, line in lines.items())],
         {**vectors.make_layout(len(lines)), "xaxis": {"title": {"text": "ε"}},
          "yaxis": {"title": {"text": title}, "rangemode": "tozero"},
          "shapes": [{"type": "line", "x0": radius, "x1": radius, "y0": 0, "y1": 1, "yref": "paper",

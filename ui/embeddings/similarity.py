@@ -15,6 +15,7 @@ from ui.embeddings.page import AttackPath
 from ui.session import selection
 from ui.shared import catalogue
 from ui.widgets import charts
+from ui.widgets.markdown import escape_markdown, escape_plotly, note, warn
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -35,7 +36,7 @@ def draw_similarity(path: AttackPath) -> None:
             found = _represent(model, catalogue.fingerprint_model(model), device, path.texts)
             lines[catalogue.name_model(model)] = compute_cosines(found)[0]
         except RobustError as error:
-            st.caption(str(error))
+            note(error)
     st.dataframe([{"Encoder or model": name, "Similarity": float(line[-1])} for name, line in lines.items()],
                  hide_index=True, column_config={"Similarity": st.column_config.ProgressColumn(
                      help="Cosine of the original and the adversarial text: 1 is the same direction", format="%.3f",
@@ -44,7 +45,7 @@ def draw_similarity(path: AttackPath) -> None:
         names = ", ".join(catalogue.name_model(model) for model in trained)
         st.button("Add the models trained on perturbed embeddings", key="embeddings.add",
                   on_click=selection.choose_models, args=trained, icon=":material/add:",
-                  help=f"Adds {names} to the models in the sidebar.")
+                  help=f"Adds {escape_markdown(names)} to the models in the sidebar.")
     if len(path.texts) > 2:
         st.plotly_chart(_make_steps(path.texts, lines), config=charts.CONFIG, key="embeddings.steps")
     st.caption("Encoders are made for comparing sentences. Of a model, the representation that its last layer reads is "
@@ -70,9 +71,9 @@ def _find_embedding_models() -> list[str]:
 def _make_steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
     return charts.make_curve_figure(
         [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(len(line))), "y": line.tolist(),
-          "text": [text.replace("<", "&lt;") for text in texts],
+          "text": [escape_plotly(text) for text in texts],
           "hovertemplate": f"{name}<br>%{{text}}<br>cosine %{{y:.3f}}<extra></extra>", **charts.choose_look(i)}
-         for i, (name, line) in enumerate(lines.items())],
+         for i, (name, line) in enumerate((escape_plotly(name), line) for name, line in lines.items())],
         {**vectors.make_layout(len(lines)),
          "xaxis": {"title": {"text": "words changed so far"}, "dtick": 1}, "yaxis": {"title": {"text": "cosine"}}})
 
@@ -87,13 +88,13 @@ def draw_sentences() -> None:
     try:
         texts = tuple(check_typed(line) for line in typed.splitlines() if line.strip())[:_MOST_TYPED]
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return
     if len(texts) < 2:
         st.info("Type at least two sentences.")
         return
     values = compute_cosines(vectors.encode(encoder, selection.read_selection().device, texts))
-    short = [f"{i + 1}. {text[:30].replace('<', '&lt;')}" for i, text in enumerate(texts)]
+    short = [f"{i + 1}. {escape_plotly(text[:30])}" for i, text in enumerate(texts)]
     st.plotly_chart(charts.make_curve_figure(
         [{"type": "heatmap", "z": values, "x": short, "y": short, "zmin": 0, "zmax": 1, "colorscale": "Purples",
           "texttemplate": "%{z:.2f}", "hovertemplate": "%{y}<br>%{x}<br>cosine %{z:.3f}<extra></extra>"}],

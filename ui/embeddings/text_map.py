@@ -14,6 +14,7 @@ from ui.embeddings.page import AttackPath
 from ui.session import selection
 from ui.shared import catalogue
 from ui.widgets import charts, dataset_job
+from ui.widgets.markdown import escape_plotly, note
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -35,9 +36,9 @@ def draw_map(path: AttackPath) -> None:
     st.plotly_chart(_make_map(drawn, found, [e.text for e in examples], [labels[e.label or 0] for e in examples],
                               path.texts), config=charts.CONFIG, key="embeddings.map")
     these = f"{len(examples)} texts of {catalogue.name_dataset(dataset)}"
-    st.caption((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
-                if share is not None else f"{these} by UMAP, which keeps neighbours together but not distances")
-               + ": texts that are close here may be far apart in the full space.")
+    note((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
+          if share is not None else f"{these} by UMAP, which keeps neighbours together but not distances")
+         + ": texts that are close here may be far apart in the full space.")
     columns = st.columns(2)
     for column, title, vector in zip(columns, ("original", "adversarial text"), (points[0], points[-1]), strict=True):
         column.dataframe([{"Cosine": min(float(others[i] @ vector), 1.0), "Nearest to the " + title: examples[i].text}
@@ -84,14 +85,14 @@ def _make_map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels
     for number, label in enumerate(names):
         chosen = [i for i, own in enumerate(labels) if own == label]
         at = drawn[chosen]
-        traces.append({"type": "scatter", "mode": "markers", "name": label, "x": at[:, 0], "y": at[:, 1],
+        traces.append({"type": "scatter", "mode": "markers", "name": escape_plotly(label), "x": at[:, 0], "y": at[:, 1],
                        "marker": {**_choose_mark(number, len(names)), "size": 7, "opacity": 0.7},
-                       "text": [texts[i].replace("<", "&lt;") for i in chosen],
+                       "text": [escape_plotly(texts[i]) for i in chosen],
                        "hovertemplate": "%{text}<extra></extra>"})
     traces.append({"type": "scatter", "mode": "lines+markers", "name": "path of the attack", "x": found[:, 0],
                    "y": found[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
                    "marker": {"size": [13, *[7] * (len(found) - 2), 13][: len(found)], "symbol": "diamond"},
-                   "text": [text.replace("<", "&lt;") for text in path], "hovertemplate": "%{text}<extra></extra>"})
+                   "text": [escape_plotly(text) for text in path], "hovertemplate": "%{text}<extra></extra>"})
     return charts.make_curve_figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4},
                                              "hovermode": "closest", "legend": {"orientation": "h", "y": -0.1}})
 

@@ -9,6 +9,7 @@ import streamlit as st
 from robust_core.models.cards import ARCHITECTURES, Card
 from ui.models.figures import Figure
 from ui.shared import catalogue
+from ui.widgets.markdown import escape_markdown, format_code
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,16 +70,16 @@ def configure_columns() -> dict[str, Any]:
 
 def draw_detail(card: Card, known: Sequence[Figure]) -> None:
     """Show how a model was made and every stored figure about it."""
-    st.subheader(catalogue.shorten_name(card))
+    st.subheader(escape_markdown(catalogue.shorten_name(card)))
     classes = ", ".join(catalogue.find_labels(card.id))
     with st.grid(columns=4, min_column_width=150):
         st.metric("Dev accuracy", f"{card.dev_accuracy:.1%}".replace("%", " %"))
         st.metric("Parameters", f"{card.parameters:,}")
         st.metric("Size", f"{card.bytes / 1e6:.1f} MB")
         st.metric("Training", f"{card.seconds / 60:.1f} min")
-    st.markdown(f"Id `{card.id}` · {ARCHITECTURES.get(card.architecture, card.architecture)} · classes {classes} · "
-                f"weights of epoch {card.epochs} · trained on {card.device} · seed {card.seed} · "
-                f"version {card.version}")
+    about = (f" · {ARCHITECTURES.get(card.architecture, card.architecture)} · classes {classes} · weights of epoch "
+             f"{card.epochs} · trained on {card.device} · seed {card.seed} · version {card.version}")
+    st.markdown(f"Id {format_code(card.id)}{escape_markdown(about)}")
     if known:
         st.dataframe([{"Figure": f.title, "Attack": f.under or None, "Value": f.written,
                        "Data": f"{catalogue.name_dataset(f.dataset)}, {f.split}" if f.split else None, "n": f.n,

@@ -16,7 +16,7 @@ from ui.comparison.row import Row
 from ui.session import selection
 from ui.shared import catalogue, loaded
 from ui.shared.background_cache import BackgroundCache
-from ui.widgets import refresh
+from ui.widgets import phrases, refresh
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,6 +69,8 @@ def show_faithfulness(lines: Sequence[Row]) -> None:
     others = [name for name in EXPLAINERS if name != chosen.explainer.name] if everyone else []
     methods: list[Explainer] = [chosen.explainer, *(EXPLAINERS[name]() for name in others)]
     models = {line.pair.model: line for line in lines if not line.error}
+    # Of models with other classes, the probabilities in the table are those of other classes, too.
+    mixed = len({catalogue.find_labels(model) for model in models}) > 1
 
     def look_up() -> tuple[list[dict[str, Any]], int]:
         rows, waiting = [], 0
@@ -78,7 +80,9 @@ def show_faithfulness(lines: Sequence[Row]) -> None:
                     line.pair.model, catalogue.fingerprint_model(line.pair.model), chosen.device, line.original,
                     line.target, json.dumps(to_record(method), sort_keys=True))
                 waiting += value is None and not error
-                rows.append(_make_row(catalogue.name_model(line.pair.model), method, value, error))
+                names = catalogue.find_labels(line.pair.model)
+                row = _make_row(catalogue.name_model(line.pair.model), method, value, error)
+                rows.append(row | {"Class": phrases.name_class(names, line.target)} if mixed else row)
         return rows, waiting
 
     def draw() -> bool:
@@ -118,7 +122,8 @@ def _make_frame(rows: list[dict[str, Any]]) -> "DataFrame":
 
     # What no explanation here has is no column: the table is wide enough.
     shown = [name for name in _FIGURES if any(row.get(name) is not None for row in rows)] or list(_FIGURES)
-    frame = pd.DataFrame(rows, columns=["Model", "Explanation", "How", *shown])
+    frame = pd.DataFrame(rows, columns=["Model", *(["Class"] if rows and "Class" in rows[0] else []), "Explanation",
+                                       "How", *shown])
     return frame.astype(dict.fromkeys(shown, float))
 
 

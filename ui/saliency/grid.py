@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from robust_core.text import Draft, align
 from robust_core.types import Attribution
 from ui.comparison.row import Row
-from ui.comparison.verdicts import describe_interpretation, describe_prediction
+from ui.comparison.verdicts import describe_interpretation, describe_prediction, make_tables
 from ui.session.choices import Limits
 from ui.session.outcome import Pair
 from ui.widgets import highlight, phrases
@@ -33,17 +33,18 @@ def align_words(row: Row) -> list[tuple[int | None, int | None]]:
     return align(Draft.of(row.original).words, Draft.of(row.other).words)
 
 
-def make_grid(rows: Sequence[Row], titles: Mapping[Pair, str], names: Sequence[str], limits: Limits) -> str:
-    """Return the grid as HTML."""
-    body = "".join(_make_row(row, titles[row.pair], names, limits) for row in rows)
-    return ('<div class="rx-wrap"><table class="rx-table"><thead><tr><th class="verdict" scope="col">Model</th>'
-            '<th scope="col">Original</th><th scope="col">Adversarial</th><th scope="col">Change</th>'
-            f"</tr></thead><tbody>{body}</tbody></table></div>")
+def make_grid(rows: Sequence[Row], titles: Mapping[Pair, str], names: Mapping[str, Sequence[str]], limits: Limits
+              ) -> str:
+    """Return the grid as HTML, one for each set of classes; `names` holds the class names of each model."""
+    head = ('<th class="verdict" scope="col">Model</th><th scope="col">Original</th><th scope="col">Adversarial</th>'
+            '<th scope="col">Change</th>')
+    return make_tables(rows, names, head, lambda row: _make_row(row, titles[row.pair], names[row.pair.model], limits))
 
 
 def _make_row(row: Row, title: str, names: Sequence[str], limits: Limits) -> str:
     marked, marked_other = highlight.mark_changes(row.original, row.other)
-    scale, target = highlight.find_strongest([row.explained, row.explained_other]), names[row.target]
+    scale = highlight.find_strongest([row.explained, row.explained_other])
+    target = phrases.name_class(names, row.target)
     moved = subtract_scores(row)
     cells = [
         ("Original", highlight.highlight_words(

@@ -1,12 +1,11 @@
 """The Saliency page's parts: which two texts, which class, and the figures below the grid."""
 
-import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from robust_core.errors import RobustError
+from robust_core.registry import to_record
 from robust_core.text import check_typed
 from ui.comparison import rows, verdicts
 from ui.comparison.row import Row
@@ -15,11 +14,13 @@ from ui.session import selection
 from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
-from ui.widgets import charts, highlight, refresh
+from ui.widgets import charts, highlight, phrases, refresh
+from ui.widgets.markdown import note, warn
+from ui.widgets.spreadsheet import write_csv
 
 LAST, PAIR, STORED = "Last attack", "Two texts", "Stored results"
 OTHER_TEXT = "an astonishingly proficient piece of film"
-AS_PREDICTED = -1
+AS_PREDICTED = ""
 
 
 def ask_texts(present: Outcome | None) -> Callable[[], list[Row]] | None:
@@ -39,7 +40,7 @@ def ask_texts(present: Outcome | None) -> Callable[[], list[Row]] | None:
     chosen = selection.read_selection()
     if source == LAST and present is not None:
         _choose_own(present)
-        target = _choose_target()
+        target = _choose_target(present.models)
         return lambda: rows.make_rows(present, target)
     if source == STORED:
         example = stored_results.pick_example()
@@ -47,14 +48,16 @@ def ask_texts(present: Outcome | None) -> Callable[[], list[Row]] | None:
             return None
         models = list(dict.fromkeys([example.model, *chosen.models]))
         texts = (example.result.example.text, example.result.perturbed)
-        reference = example.result.reference_label
+        reference = catalogue.find_label_name(example.model, example.result.reference_label)
     else:
         models, reference = list(chosen.models), None
         texts = _read_typed()
         if texts is None:
             return None
-    target = _choose_target()
-    return lambda: [rows.make_row(Pair(model, ""), *texts, chosen.device, reference, target) for model in models]
+    target, explainer = _choose_target(models), to_record(chosen.explainer)
+    return lambda: [rows.make_row(Pair(model, ""), *texts, chosen.device, explainer,
+                                  catalogue.find_label(model, reference), catalogue.find_label(model, target))
+                    for model in models]
 
 
 def _choose_own(present: Outcome) -> None:
@@ -79,19 +82,20 @@ def _read_typed() -> tuple[str, str] | None:
     try:
         return check_typed(first), check_typed(second)
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return None
 
 
-def _choose_target() -> int | None:
-    names = selection.find_dataset_labels()
-    if st.session_state.get("saliency.class") not in (AS_PREDICTED, *range(len(names))):
+def _choose_target(models: Sequence[str]) -> str | None:
+    classes = catalogue.list_classes(models)
+    if st.session_state.get("saliency.class") not in (AS_PREDICTED, *classes):
         st.session_state["saliency.class"] = AS_PREDICTED
     picked = st.selectbox(
-        "Class explained", [AS_PREDICTED, *range(len(names))], key="saliency.class", persist_state="session", width=260,
-        format_func=lambda i: "the reference label" if i == AS_PREDICTED else names[i],
+        "Class explained", [AS_PREDICTED, *classes], key="saliency.class", persist_state="session", width=260,
+        format_func=lambda name: classes.get(name, "the reference label"),
         help="The reference label is the true label where one was given, or else what the model says of the original. "
-             "The explanation itself is chosen in the sidebar.")
+             "On a model without the class chosen it is explained, too. The explanation itself is chosen in the "
+             "sidebar.")
     return None if picked == AS_PREDICTED else picked
 
 
@@ -112,7 +116,7 @@ def show_grid(make: Callable[[], list[Row]]) -> list[Row]:
 
     def draw() -> bool:
         lines = make()
-        st.html(grid.make_grid(lines, named, catalogue.find_labels(lines[0].pair.model), chosen.limits))
+        st.html(grid.make_grid(lines, named, _name_classes(lines), chosen.limits))
         return not rows.is_complete(lines)
 
     st.html(highlight.make_legend())
@@ -123,36 +127,44 @@ def show_grid(make: Callable[[], list[Row]]) -> list[Row]:
     return now if rows.is_complete(now) else []
 
 
+def _name_classes(lines: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    return {line.pair.model: catalogue.find_labels(line.pair.model) for line in lines}
+
+
 def draw_figures(lines: Sequence[Row]) -> None:
-    """Draw the top-k curves and the importance of each word in one text against the other."""
+    """Draw the top-k curves and the importance of each word in one text against the other, for each set of classes."""
     named, done = name_rows(lines), [line for line in lines if line.agreement is not None]
-    if not done:
-        return
+    groups = verdicts.group_rows(done, _name_classes(done))
+    for number, (classes, members) in enumerate(groups.items()):
+        if len(groups) > 1:
+            note(phrases.list_classes(classes))
+        _draw_group(members, named, str(number or ""))
+    if done:
+        st.download_button("CSV", lambda: to_csv(done), "saliency.csv", "text/csv", on_click="ignore",
+                           icon=":material/download:")
+
+
+def _draw_group(done: Sequence[Row], named: Mapping[Pair, str], key: str) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Most important words kept")
         curves = {named[line.pair]: line.agreement["top_k"] for line in done if line.agreement}
         chance = {line.agreement["words"]: line.agreement["top_k_random"] for line in done if line.agreement}
-        st.plotly_chart(charts.make_top_k(curves, chance), config=charts.CONFIG, key="saliency.topk",
+        st.plotly_chart(charts.make_top_k(curves, chance), config=charts.CONFIG, key=f"saliency.topk{key}",
                         alt="Share of the k most important words that stay, against k, beside chance")
     with right:
         st.subheader("Each word in both texts")
         words = [(named[pair], old, new, before, after) for pair, old, new, before, after in grid.pair_words(done)]
-        st.plotly_chart(charts.make_word_scatter(words), config=charts.CONFIG, key="saliency.words",
+        st.plotly_chart(charts.make_word_scatter(words), config=charts.CONFIG, key=f"saliency.words{key}",
                         alt="Importance of each word in the adversarial text against that in the original")
-    st.download_button("CSV", lambda: to_csv(done), "saliency.csv", "text/csv", on_click="ignore",
-                       icon=":material/download:")
 
 
 def to_csv(lines: Sequence[Row]) -> str:
     """Return a line for each word that both texts have: model, attack, class, words, scores."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["model", "attack", "class", "explanation", "word", "other_word", "score", "other_score"])
+    cells: list[list[object]] = []
     for line in lines:
-        label = catalogue.find_labels(line.pair.model)[line.target]
+        label = phrases.name_class(catalogue.find_labels(line.pair.model), line.target)
         method = line.explained.method["name"] if line.explained else ""
-        for pair, first, second, a, b in grid.pair_words([line]):
-            # A word never begins with a sign that a spreadsheet takes for a formula: signs belong to the gaps.
-            writer.writerow([*pair, label, method, first, second, f"{a:.6f}", f"{b:.6f}"])
-    return buffer.getvalue()
+        cells += [[*pair, label, method, first, second, round(a, 6), round(b, 6)]
+                  for pair, first, second, a, b in grid.pair_words([line])]
+    return write_csv(["model", "attack", "class", "explanation", "word", "other_word", "score", "other_score"], cells)

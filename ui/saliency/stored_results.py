@@ -20,6 +20,7 @@ from ui.session import selection
 from ui.session.choices import Limits
 from ui.shared import catalogue, loaded
 from ui.widgets import charts, dataset_job
+from ui.widgets.markdown import note, warn
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -96,7 +97,7 @@ def pick_example() -> Example | None:
     try:
         known = explanation_consistency.list_stored(loaded.open_store())
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return None
     _offer_start(not known)
     if not known:
@@ -138,7 +139,7 @@ def _offer_start(empty: bool) -> None:
                       disabled=dataset_job.is_running() or not (models and chosen.attacks),
                       on_click=dataset_job.start_job, args=("Attacking and explaining", _make_job(models, dataset, n)))
         if left := [catalogue.name_model(model) for model in chosen.models if model not in models]:
-            st.caption(f"Left out because they have other labels: {', '.join(left)}.")
+            note(f"Left out because they have other labels: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
         st.caption("The same from the command line, which resumes after an interruption:")
         st.code(f"python -m robust_core evaluate --dataset {dataset} --n {n} --seed {chosen.seed} {' '.join(words)} "

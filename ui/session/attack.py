@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import check_label
 from robust_core.errors import BadInput, RobustError
 from robust_core.jobs.manager import BROKEN, QUEUED, Job
 from robust_core.registry import from_record, to_record
@@ -95,19 +94,17 @@ def _run_attacks(asked: Choices, stop: threading.Event) -> Iterator[Event]:
 
 def _run_in_turn(victims: "Sequence[TextClassifier]", asked: Choices, stop: threading.Event) -> Iterator[Event]:
     """Run one attack after the other, so that the seconds of each are its own; its name goes into its events."""
-    example = Example(asked.text, asked.label, UID)
-    able = []
+    # The true label has another place, or none, among other classes.
+    alike: dict[int | None, list[TextClassifier]] = {}
     for victim in victims:
-        try:
-            check_label(example, victim)
-            able.append(victim)
-        except RobustError as error:
-            yield Event("error", UID, victim.id, {"message": str(error)})
-    for record in asked.attacks if able else ():
-        if stop.is_set():
-            return
-        for event in _run_attack(record, able, example, asked.seed, stop):
-            yield dataclasses.replace(event, data={**event.data, "attack": record["name"]})
+        names = [catalogue.show_label(name) for name in victim.labels]
+        alike.setdefault(names.index(asked.label) if asked.label in names else None, []).append(victim)
+    for record in asked.attacks:
+        for label, members in alike.items():
+            if stop.is_set():
+                return
+            for event in _run_attack(record, members, Example(asked.text, label, UID), asked.seed, stop):
+                yield dataclasses.replace(event, data={**event.data, "attack": record["name"]})
 
 
 def _run_attack(record: Mapping[str, Any], victims: "Sequence[TextClassifier]", example: Example, seed: int,

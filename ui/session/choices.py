@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ui.shared.catalogue import name_label, write_label
+
 
 class Limits(NamedTuple):
     """An interpretation counts as kept where both hold."""
@@ -24,7 +26,8 @@ class Choices:
         text: The text to attack, cleaned.
         models: Ids of the models.
         attacks: Record of each attack (`registry.to_record`).
-        label: Index of the true class, None where none was given.
+        label: Name of the true class, as people read it; None where none was given. A model without this class is
+            attacked without a true label.
         seed: Seed of every search.
         device: Where the models run, as it was chosen: auto, cpu, cuda:0, …
     """
@@ -32,13 +35,13 @@ class Choices:
     text: str
     models: tuple[str, ...]
     attacks: tuple[Mapping[str, Any], ...]
-    label: int | None = None
+    label: str | None = None
     seed: int = 0
     device: str = "auto"
 
     def to_document(self) -> dict[str, Any]:
         """Write the choices as plain data, with the keys that stored links have."""
-        return {"text": self.text, "label": self.label, "models": list(self.models),
+        return {"text": self.text, "label": write_label(self.label, self.models), "models": list(self.models),
                 "attacks": [dict(record) for record in self.attacks], "seed": self.seed, "device": self.device}
 
     @classmethod
@@ -48,5 +51,5 @@ class Choices:
         Raises:
             KeyError: The document lacks a key.
         """
-        return cls(document["text"], tuple(document["models"]), tuple(document["attacks"]), document["label"],
-                   document["seed"], document["device"])
+        return cls(document["text"], tuple(document["models"]), tuple(document["attacks"]),
+                   name_label(document["label"], document["models"]), document["seed"], document["device"])

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import TYPED_SECONDS, Attack
 from robust_core.explainers import EXPLAINERS
@@ -12,14 +11,14 @@ from robust_core.explainers.base import Explainer
 from robust_core.paths import preferred_device
 from robust_core.registry import from_record
 from ui.session.choices import Limits
-from ui.shared.catalogue import find_labels, read_cards
+from ui.shared.catalogue import list_classes, read_cards
 
 DEFAULT_TEXT = "an exceedingly clever piece of cinema"
 # Two of one architecture, one of them defended, so that an attack may flip one and fail on the other.
 DEFAULT_MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/minilm/base")
 # Interpretation is kept when both hold: the medians over 500 dev pairs of the base models (results/verdict.json).
 TAU_AT_LEAST, TOP5_AT_LEAST = 0.44, 0.6
-NO_LABEL = -1
+NO_LABEL = ""
 # Where the sidebar's attacks begin otherwise than those of data sets.
 ATTACK_DEFAULTS = {"time_limit": TYPED_SECONDS}
 
@@ -31,7 +30,7 @@ class Selection(NamedTuple):
     models: tuple[str, ...]
     attacks: tuple[Attack, ...]
     explainer: Explainer
-    label: int | None
+    label: str | None
     seed: int
     limits: Limits
     device: str
@@ -41,12 +40,13 @@ def read_selection() -> Selection:
     """Return the present choices; a page that runs without the frame gets the defaults."""
     known = st.session_state
     attacks, explainer = known.get("chosen.attacks"), known.get("chosen.explainer")
+    models, label = tuple(known.get("models", list_default_models())), known.get("label", NO_LABEL)
     return Selection(
         known.get("text", DEFAULT_TEXT),
-        tuple(known.get("models", list_default_models())),
+        models,
         make_default_attacks() if attacks is None else tuple(from_record(ATTACKS, record) for record in attacks),
         from_record(EXPLAINERS, explainer) if explainer else make_default_explainer(),
-        None if known.get("label", NO_LABEL) == NO_LABEL else int(known["label"]),
+        label if label in list_classes(models) else None,
         int(known.get("seed", 0)),
         Limits(float(known.get("tau_at_least", TAU_AT_LEAST)), float(known.get("top5_at_least", TOP5_AT_LEAST))),
         known.get("device", find_default_device()),
@@ -84,12 +84,3 @@ def choose_models(*model_ids: str) -> None:
 def notify(message: str) -> None:
     """Leave a plain message for the page to show, until the choices change."""
     st.session_state["said"] = [message, ""]
-
-
-def find_dataset_labels() -> tuple[str, ...]:
-    """Return the class names of the chosen models' data set, as people read them."""
-    chosen = read_selection().models
-    name = chosen[0].split("/")[0] if chosen else "sst2"
-    found = find_labels(chosen[0]) if chosen else ()
-    known = datasets.DATASETS[name].labels if name in datasets.DATASETS else ()
-    return found or tuple(label.capitalize() for label in known)

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -93,7 +94,51 @@ def name_dataset(name: str) -> str:
 def find_labels(model_id: str) -> tuple[str, ...]:
     """Return the class names of a model as people read them."""
     card = read_cards().get(model_id)
-    return tuple(name.capitalize() if name.islower() else name for name in (card.labels if card else ()))
+    return tuple(map(show_label, card.labels if card else ()))
+
+
+def show_label(name: str) -> str:
+    """Return a class name as people read it."""
+    return name.capitalize() if name.islower() else name
+
+
+def find_label(model_id: str, name: str | None) -> int | None:
+    """Return the place of a class among those of a model, by the name that people read; None where it has none such."""
+    names = find_labels(model_id)
+    return names.index(name) if name in names else None
+
+
+def find_label_name(model_id: str, index: int) -> str | None:
+    """Return the name of a class of a model; None where the model is not here any more."""
+    names = find_labels(model_id)
+    return names[index] if 0 <= index < len(names) else None
+
+
+def write_label(name: str | None, models: Sequence[str]) -> str | int | None:
+    """Write a class for a stored view: by its place where all models have the same classes, else by name."""
+    sets = {find_labels(model) for model in models}
+    return find_label(models[0], name) if len(sets) == 1 else name
+
+
+def name_label(value: str | int | None, models: Sequence[str]) -> str | None:
+    """Return the class that `write_label` wrote, by the name that people read."""
+    if not isinstance(value, int):
+        return value or None
+    return find_label_name(models[0], value) if models else None
+
+
+def list_classes(models: Sequence[str]) -> dict[str, str]:
+    """Return the classes of models by name, and how a picker shows each: with its data sets where they differ."""
+    sets: dict[tuple[str, ...], str] = {}
+    for model in models:
+        if model in read_cards():
+            sets.setdefault(find_labels(model), name_dataset(read_cards()[model].dataset))
+    found: dict[str, list[str]] = {}
+    for names, dataset in sets.items():
+        for name in names:
+            found.setdefault(name, []).append(dataset)
+    return {name: f"{name} ({', '.join(dict.fromkeys(where))})" if len(sets) > 1 else name
+            for name, where in found.items()}
 
 
 def fingerprint_model(model_id: str) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from robust_core import datasets, trainings, uploads
 from robust_core.defences import DEFENCES
-from robust_core.errors import BadInput, RobustError
+from robust_core.errors import BadInput, RobustError, list_names
 from robust_core.models import cards
 from robust_core.registry import to_record
 from robust_core.train.defence import Defence
@@ -16,6 +16,7 @@ from robust_core.train.recipe import Recipe, make_recipe
 from ui.session import selection
 from ui.shared import catalogue, loaded
 from ui.widgets import forms
+from ui.widgets.markdown import escape_markdown, note, warn
 
 SAMPLE, KNOWN, OWN = "Sample reviews", "A known data set", "Your own file"
 _ELSE = "Hugging Face"
@@ -64,11 +65,11 @@ def _describe_data(name: str, folder: str | None) -> str:
     try:
         sizes = [datasets.count_rows(name, split, folder) for split in ("train", "dev")]
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return ""
     what = datasets.describe(name)
-    st.caption(f"{sizes[0]:,} texts to train on, {sizes[1]:,} (dev) to choose the best epoch by · classes: "
-               f"{', '.join(what.labels)} · {what.source}")
+    note(f"{sizes[0]:,} texts to train on, {sizes[1]:,} (dev) to choose the best epoch by · classes: "
+         f"{list_names(what.labels)} · {what.source}")
     return name
 
 
@@ -90,7 +91,7 @@ def _choose_own() -> str:
     try:
         _choose_columns(file.name, file.getvalue())
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
     return ""
 
 
@@ -111,8 +112,8 @@ def _choose_columns(file_name: str, content: bytes) -> None:
     names = {value: value for value in classes}
     if len(classes) <= _MOST_NAMES:
         with st.container(horizontal=True):
-            names = {value: st.text_input(f"Name of label {value}", value, key=f"{key}.{label}.{value}", width=170)
-                     for value in classes}
+            names = {value: st.text_input(f"Name of label {escape_markdown(value)}", value,
+                                          key=f"{key}.{label}.{value}", width=170) for value in classes}
     st.dataframe([{"Text": row[text], "Label": names.get(row[label].strip(), row[label])} for row in table.rows[:3]],
                  hide_index=True)
     st.button("Use these texts", key="train.use", on_click=_add_upload, args=(name, table, text, label, names),
@@ -176,8 +177,7 @@ def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Defenc
     with st.expander("Training recipe", icon=":material/speed:"):
         values = forms.draw_fields(Recipe, "train.recipe", decided)
         if decided:
-            st.caption(f"{defence.title} decides on the epochs: "
-                       f"{defence.fit(Recipe()).epochs} with the settings above.")
+            note(f"{defence.title} decides on the epochs: {defence.fit(Recipe()).epochs} with the settings above.")
     return {key: value for key, value in values.items() if value != usual[key]}
 
 
@@ -205,7 +205,7 @@ def read_form() -> TrainingForm | None:
             "set": {key: value for key, value in to_record(defence).items() if key != "name"} | changes}, data_dir)
         return TrainingForm(_name_free(spec), where, data_dir)
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return None
 
 

@@ -14,7 +14,8 @@ from robust_core.jobs.manager import DONE, FAILED, QUEUED, STOPPED, Job
 from ui.session import selection
 from ui.shared import catalogue, loaded
 from ui.train.form import TrainingForm
-from ui.widgets import charts
+from ui.widgets import charts, refresh
+from ui.widgets.markdown import escape_markdown, format_code
 
 # Seconds between two looks at a running training; most dots of single steps in a figure.
 _LOOK, _DOTS = 1.0, 300
@@ -93,25 +94,24 @@ def show_training(job: Job) -> None:
         _draw_training(job)
         return
 
-    @st.fragment(run_every=_LOOK)
-    def live() -> None:
+    def draw() -> bool:
         now = loaded.get_trainings().get(job.id)
         if now is None or now.over:
-            # The whole page: the new model is in the list of models now.
-            st.rerun()
-        else:
-            _draw_training(now)
+            # The whole page is drawn once more: the new model is in the list of models now.
+            return False
+        _draw_training(now)
+        return True
 
-    live()
+    refresh.make_fragment(draw, True, job.id, every=_LOOK)
 
 
 def _draw_training(job: Job) -> None:
     now = sort_events(job.values)
-    st.subheader(f"`{job.label}`", anchor=False)
+    st.subheader(format_code(job.label), anchor=False)
     if job.over:
         _draw_ended(job, now)
     else:
-        st.progress(_measure_share(now), _describe_progress(job, now))
+        st.progress(_measure_share(now), escape_markdown(_describe_progress(job, now)))
         st.button("Stop", key="train.stop", on_click=stop_training, icon=":material/stop:", disabled=job.stop.is_set(),
                   help="Its state is kept: it can go on later, exactly where it was.")
     if now.epochs or now.steps:
@@ -122,7 +122,8 @@ def _draw_ended(job: Job, now: Progress) -> None:
     if job.status == DONE and now.model:
         card = catalogue.read_cards().get(now.model)
         kept = f"{100 * card.dev_accuracy:.1f} % of dev, epoch {card.epochs}" if card else "stored"
-        st.success(f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in the list of models now.",
+        line = f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in the list of models now."
+        st.success(escape_markdown(line),
                    icon=":material/check:")
         st.button("Try it on the Attack page", key="train.try", on_click=selection.choose_models, args=(now.model,),
                   icon=":material/bolt:", disabled=now.model in st.session_state.get("models", ()),
@@ -131,7 +132,7 @@ def _draw_ended(job: Job, now: Progress) -> None:
         st.info("Stopped. " + ("What it had learnt is kept; it can go on below." if now.epochs or now.steps else
                                "It had not begun to learn yet."), icon=":material/stop:")
     else:
-        st.error(job.error)
+        st.error(escape_markdown(job.error))
 
 
 def _measure_share(now: Progress) -> float:
@@ -191,9 +192,12 @@ def draw_unfinished() -> None:
     st.subheader("Unfinished trainings", anchor=False)
     for one in found:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"`{one.order.id}` · {DEFENCES[one.order.defence.name].title} · saved "
-                        f"{_format_time(time.time() - one.saved)} ago")
+            st.markdown(f"{format_code(one.order.id)} · {escape_markdown(_describe_saved(one))}")
             st.button("Resume", key=f"train.resume.{one.order.id}", on_click=resume_training, args=(one,),
                       icon=":material/play_arrow:")
             st.button("Discard", key=f"train.discard.{one.order.id}", on_click=trainings.forget_training,
                       args=(one.order,), icon=":material/delete:")
+
+
+def _describe_saved(found: trainings.Unfinished) -> str:
+    return f"{DEFENCES[found.order.defence.name].title} · saved {_format_time(time.time() - found.saved)} ago"

@@ -4,6 +4,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ui.widgets.markdown import escape_plotly
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
@@ -35,7 +37,7 @@ def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float
         at: (queries, probability) to ring, such as a step of a replay.
         height: Height in pixels.
     """
-    x = [count for count, _ in points]
+    x, label = [count for count, _ in points], escape_plotly(label)
     y = [100 * proba for _, proba in points]
     traces = [{
         "type": "scatter", "x": x, "y": y, "mode": "lines+markers", "showlegend": False,
@@ -97,7 +99,7 @@ def make_top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, M
     traces = [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "name": name,
                "mode": "lines+markers", **choose_look(i),
                "hovertemplate": f"{name}<br>top %{{x}}: %{{y:.0f}} %<extra></extra>"}
-              for i, (name, values) in enumerate(curves.items())]
+              for i, (name, values) in enumerate((escape_plotly(name), own) for name, own in curves.items())]
     traces += [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "mode": "lines",
                 "name": "by chance" if len(chance) == 1 else f"by chance, {words} words",
                 "line": {"color": GUIDE, "dash": "dot", "width": 1.5},
@@ -118,8 +120,8 @@ def make_word_scatter(points: Sequence[tuple[str, str, str, float, float]], heig
     """
     traces = []
     for i, name in enumerate(dict.fromkeys(point[0] for point in points)):
-        own = [point for point in points if point[0] == name]
-        swapped = [old.lower() != new.lower() for _, old, new, _, _ in own]
+        own = [(*map(escape_plotly, point[:3]), *point[3:]) for point in points if point[0] == name]
+        swapped, name = [old.lower() != new.lower() for _, old, new, _, _ in own], escape_plotly(name)
         traces.append({
             "type": "scatter", "x": [p[3] for p in own], "y": [p[4] for p in own], "name": name,
             "mode": "markers+text", "textposition": "top center", "cliponaxis": False,
@@ -149,9 +151,10 @@ def make_boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: floa
         chance: Value that chance gives, to mark.
         points: Whether every value is drawn beside its box.
     """
-    traces = [{"type": "box", "x": [v for v in values if v == v], "name": name, "orientation": "h", "boxmean": True,
-               "marker": {"color": _COLOURS[i % 8], "size": 4}, "line": {"width": 2}, "showlegend": False,
-               "boxpoints": "all" if points else "outliers"} for i, (name, values) in enumerate(groups.items())]
+    traces = [{"type": "box", "x": [v for v in values if v == v], "name": escape_plotly(name), "orientation": "h",
+               "boxmean": True, "marker": {"color": _COLOURS[i % 8], "size": 4}, "line": {"width": 2},
+               "showlegend": False, "boxpoints": "all" if points else "outliers"}
+              for i, (name, values) in enumerate(groups.items())]
     marks = [(value, dash, text) for value, dash, text in ((limit, "dash", "limit"), (chance, "dot", "by chance"))
              if value is not None]
     layout = _make_layout(label, "", 110 + 60 * len(groups))
@@ -188,9 +191,10 @@ def make_cloud(points: Sequence[tuple[str, float, float]], x: str, y: str, marke
     spans = _find_span([p[1] for p in points], log_x), _find_span([p[2] for p in points], False)
     traces = [{"type": "scatter", "x": [p[1] for p in own], "y": [p[2] for p in own],
                "text": _place_labels(own, spans, log_x) if symbol != "circle" else None,
-               "customdata": [p[0] for p in own], "name": name, "mode": mode, "textposition": "middle right",
-               "cliponaxis": False, "marker": {"color": colour, "symbol": symbol, "size": size,
-                                               "opacity": 0.45 if name == "all words" else 1},
+               "customdata": [escape_plotly(p[0]) for p in own], "name": name, "mode": mode,
+               "textposition": "middle right", "cliponaxis": False,
+               "marker": {"color": colour, "symbol": symbol, "size": size,
+                          "opacity": 0.45 if name == "all words" else 1},
                "hovertemplate": f"%{{customdata}}<br>{x} %{{x:.4g}}<br>{y} %{{y:.4g}}<extra></extra>"}
               for name, own, colour, symbol, size, mode in series if own]
     layout = _make_layout(x, y, height)
@@ -220,7 +224,7 @@ def _place_labels(points: Sequence[tuple[str, float, float]], spans: Sequence[fl
     for first, *others in groups:
         words = [points[i][0] for i in (first, *others)]
         more = [f"+ {len(words) - _MOST_NAMES}"] if len(words) > _MOST_NAMES else []
-        labels[first] = "<br>".join(words[:_MOST_NAMES] + more)
+        labels[first] = "<br>".join([*map(escape_plotly, words[:_MOST_NAMES]), *more])
     return labels
 
 

@@ -15,6 +15,7 @@ from robust_core.types import Event
 from ui.session import selection
 from ui.shared import catalogue, loaded
 from ui.widgets import refresh
+from ui.widgets.markdown import escape_markdown, note, warn
 
 KEY = "corpus.job"
 Work = Callable[[threading.Event], Iterator[Event]]
@@ -56,7 +57,7 @@ def draw_controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None
     """
     names = list_available(card)
     if card is not None and not names:
-        st.info(_describe_missing(card))
+        st.info(escape_markdown(_describe_missing(card)))
         return None
     if st.session_state.get(f"{key}.dataset") not in names:
         st.session_state[f"{key}.dataset"] = names[0]
@@ -116,7 +117,7 @@ def draw_sign() -> None:
     if now.over:
         if now.error:
             with st.sidebar:
-                st.warning(f"{now.label}: {now.error}")
+                warn(f"{now.label}: {now.error}")
         return
 
     def draw() -> bool:
@@ -124,13 +125,13 @@ def draw_sign() -> None:
         if latest is None or latest.over:
             return False
         done, total, line = _describe_progress(latest)
-        st.progress(done / total if total else 0.0, text=line)
+        st.progress(done / total if total else 0.0, text=escape_markdown(line))
         st.button("Stop", on_click=stop_job, key="corpus.stop", icon=":material/stop:")
         return True
 
     with st.sidebar:
-        st.caption(now.label)
-        refresh.make_fragment(draw, True)
+        note(now.label)
+        refresh.make_fragment(draw, True, now.id)
 
 
 def _describe_progress(now: Job) -> tuple[int, int, str]:

@@ -10,6 +10,7 @@ import streamlit as st
 from robust_core import errors
 from robust_core.errors import BadInput, RobustError
 from robust_core.registry import Method, Parameter, Registry, from_record, parameters, to_record
+from ui.widgets.markdown import warn
 
 M = TypeVar("M", bound=Method)
 NONE: Mapping[str, Any] = MappingProxyType({})
@@ -81,7 +82,7 @@ def _choose_method(cls: type[M], key: str, defaults: Mapping[str, Any] = NONE) -
     try:
         return cls(**values)
     except RobustError as error:
-        st.warning(str(error))
+        warn(error)
         return None
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from robust_core.errors import list_names
+
 
 def format_percent(p: float) -> str:
     """Write a probability 0..1 in percent, with a decimal where rounding would claim certainty or a tie."""
@@ -14,4 +16,14 @@ def format_percent(p: float) -> str:
 def describe_prediction(proba: Sequence[float], names: Sequence[str]) -> str:
     """Name the predicted class with its probability."""
     best = max(range(len(proba)), key=proba.__getitem__)
-    return f"{names[best]} {format_percent(proba[best])}"
+    return f"{name_class(names, best)} {format_percent(proba[best])}"
+
+
+def name_class(names: Sequence[str], index: int) -> str:
+    """Name a class; by its number where the names are not known, as those of a model that is not here any more."""
+    return names[index] if index < len(names) else f"class {index + 1}"
+
+
+def list_classes(names: Sequence[str]) -> str:
+    """List the classes of a model in a line."""
+    return f"Classes: {list_names(names)}"

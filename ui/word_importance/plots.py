@@ -7,6 +7,7 @@ import streamlit as st
 
 from robust_core.explainers import word_importance
 from ui.widgets import charts
+from ui.widgets.markdown import note
 from ui.word_importance.measurement import Words
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def draw_gaps(found: Words, other: Words | None, names: tuple[str, str]) -> None
     figure = charts.make_boxes({name: w.gaps for name, w in shown.items()}, "importance gap to synonyms")
     st.plotly_chart(figure, config=charts.CONFIG, key="words.gaps", alt="Importance gap between words and synonyms")
     counts = ", ".join(f"{name} {len(w.gaps):,} words" for name, w in shown.items())
-    st.caption(f"Mean absolute difference to at most 10 nearest synonyms of up to 1,000 random words ({counts}); only "
-               "synonyms whose importance is known count.")
+    note(f"Mean absolute difference to at most 10 nearest synonyms of up to 1,000 random words ({counts}); only "
+         "synonyms whose importance is known count.")
 
 
 def draw_ranking(found: Words, searched: set[str]) -> None:

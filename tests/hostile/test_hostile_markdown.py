@@ -1,0 +1,186 @@
+"""Text from outside in Markdown, figures, tables and reports: what is shown is the text, and nothing else."""
+
+import csv
+import html.parser
+import io
+import json
+
+import pytest
+from helpers.markdown import HOSTILE, draw, list_markdown
+from helpers.pages import MODELS, app, card, click, doubles, settle  # noqa: F401 (a fixture)
+from helpers.uploads import BAD, GOOD
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from robust_core.attacks import ATTACKS
+from robust_core.types import AttackResult, Example
+from ui.attack import downloads
+from ui.comparison.row import Row
+from ui.session.choices import Choices, Limits
+from ui.session.outcome import Outcome, Pair
+from ui.widgets import charts
+from ui.widgets.markdown import escape_markdown, escape_plotly, format_code
+
+
+@pytest.fixture(autouse=True)
+def private_folders(tmp_path, monkeypatch):
+    """Hypothesis and Matplotlib keep what they need in the test's own folder."""
+    set_hypothesis_home_dir(tmp_path)
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+
+
+NAMES = [f"{i}" for i in range(len(HOSTILE))]
+
+
+def see(text: str) -> str:
+    """A text as a browser shows it: white space counts once; what no page can hold has a sign of its own."""
+    kept = "".join("\ufffd" if ord(c) < 32 and c not in "\t\n\r" or "\ud800" <= c <= "\udfff" else c for c in text)
+    return " ".join(kept.split())
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=NAMES)
+def test_markdown_shows_the_text_and_nothing_else(text):
+    for before, after in (("", ""), ("Unknown model ", ". Known: a."), *([("**", "**")] if text.strip() else [])):
+        seen, more = draw(before + escape_markdown(text) + after)
+        if before != "**":
+            assert see(seen) == see(before + text.rstrip("\n") + after)
+        assert set(more) <= {"strong_open", "strong_close"}, more
+
+
+# What the helper takes for a span is left out.
+@pytest.mark.parametrize("text", [text for text in HOSTILE if ":color[&" not in text])
+def test_code_shows_the_text_and_nothing_else(text):
+    seen, more = draw(f"The model {format_code(text)} is here.")
+    assert see(seen) == see(f"The model {text} is here.")
+    assert set(more) <= {"code_inline"}, more
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.text(st.sampled_from("ab1 \n\t:@.-<>~=`*_[]()!#|&;{}$\\/+wWhtps'\"é"), max_size=40))
+def test_any_mixture_of_signs_is_text(text):
+    seen, more = draw(escape_markdown(text))
+    assert see(seen) == see(text) and not more
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects the tags and attributes of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text, self.addresses = "", []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.addresses += [value for name, value in attrs if name in ("href", "src", "srcset", "action")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=NAMES)
+def test_figures_hold_no_markup(text):
+    shown = escape_plotly(text)
+    reader = Reader()
+    reader.feed(shown)
+    reader.close()
+    assert not reader.tags and "%{" not in shown and see(reader.text) == see(text)
+
+
+@pytest.mark.parametrize("text", [t for t in HOSTILE if "<" in t or "%" in t or "&" in t][:20])
+def test_every_figure_makes_its_names_plain(text):
+    for figure in (charts.make_curve([(1, 0.9), (2, 0.4)], text, queries=3), charts.make_boxes({text: [0.1, 0.2]}, "τ"),
+                   charts.make_top_k({text: {1: 0.5}}, {}), charts.make_word_scatter([(text, text, "b", 0.1, 0.2)]),
+                   charts.make_cloud([(text, 1.0, 2.0)], "x", "y", marked={text})):
+        found = json.dumps(figure.to_dict(), default=str, ensure_ascii=False)
+        found = found.replace("<br>", "").replace("<extra></extra>", "")
+        assert json.dumps(text, ensure_ascii=False)[1:-1] not in found
+
+
+def make_outcome(text: str) -> Outcome:
+    result = AttackResult(
+        example=Example(text, None, "typed"), victim=text, attack={"name": "planted"}, perturbed=text + " x",
+        reference_label=1, perturbed_label=0, before=(0.1, 0.9), after=(0.8, 0.2), queries=1, forward_passes=1,
+        eligible=1, similarity=0.9, seconds=0.1, status="succeeded", swaps=(), curve=((0, 0.9),), notes=(text,))
+    asked = Choices(text, (text, "b"), ({"name": "planted", "old": text},), seed=1)
+    return Outcome("id", asked, {Pair(text, "planted"): result}, {Pair("b", "planted"): text})
+
+
+@pytest.mark.parametrize("text", [t for t in HOSTILE if t.strip() and "\ud800" not in t and len(t) < 1000])
+def test_reports_and_tables_hold_text_alone(text):
+    outcome, names = make_outcome(text), {text: (text, text + "2"), "b": ("x", text)}
+    row = Row(Pair(text, ""), text, text + " x", 1, (0.1, 0.9), (0.8, 0.2), error=text)
+    titles = {pair: text for pair in (*outcome.pairs, Pair(text, ""), Pair("b", ""))}
+    made = downloads.to_html(outcome, [row], titles, names, Limits(0.4, 0.6), ATTACKS)
+    reader = Reader()
+    reader.feed(made)
+    assert not reader.tags & {"script", "img", "iframe", "object", "form", "base", "embed", "svg"}
+    assert all(address.startswith("#") for address in reader.addresses)
+    lines = list(csv.DictReader(io.StringIO(downloads.to_csv(outcome, [row], names, Limits(0.4, 0.6)))))
+    assert len(lines) == 2 and not any(str(cell).startswith(tuple("=+-@\t\r")) and len(str(cell)) > 1
+                                       and not str(cell)[1:].replace(".", "").isdigit()
+                                       for line in lines for cell in line.values())
+    assert json.loads(downloads.to_json({"text": text}, names))["classes"][text] == [text, text + "2"]
+
+
+# What cannot be mistaken for the program's own text.
+MARK = "http://evil.example/"
+LABELS = (f"![a]({MARK}a.png)", f"[b]({MARK}b) :red[x] {MARK}")
+
+
+@pytest.fixture
+def hostile_card(tmp_path):
+    """A model whose card holds hostile text in every field that is shown."""
+    values = card(MODELS[0]) | {"labels": list(LABELS), "device": f"[d]({MARK})", "version": f"![v]({MARK})",
+                                "defence": {"name": f"[n]({MARK})", "strength": f"<b>{MARK}"},
+                                "recipe": {f"![k]({MARK})": f"[v]({MARK})"}, "architecture": f"[arch]({MARK})",
+                                "files": {f"![f]({MARK})": "ab" * 32},
+                                "data": {f"[s]({MARK})": {"n": 1, "sha256": MARK}}}
+    (tmp_path / "checkpoints" / MODELS[0] / "card.json").write_text(json.dumps(values))
+
+
+def check(at) -> None:
+    """Nothing that is drawn as Markdown holds the address unbroken."""
+    texts = list(list_markdown(at))
+    assert len(texts) > 10
+    for text in texts:
+        assert MARK not in text and "evil.example](" not in text, text
+
+
+@pytest.mark.parametrize("name", ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "6_Train", "8_Models"])
+def test_a_hostile_card_is_text_on_every_page(hostile_card, name):
+    at = app(models=MODELS[0])
+    if name == "1_Attack":
+        at = click(at, "Attack")
+    else:
+        at.switch_page(f"pages/{name}.py")
+        at = settle(at)
+    check(at)
+
+
+@pytest.mark.parametrize("name, header", [
+    (f"[f]({MARK}).csv", "id,review,stars"), ("films.csv", f"![i]({MARK}),[c]({MARK}),[l]({MARK})"),
+    (f"![x]({MARK}) :red[y].csv", f"a,$b$,{MARK}"), ("films.csv", f"text,{MARK}")])
+def test_an_upload_with_hostile_names_is_text(name, header):
+    rows = [f"{i},{t},{'good' if t in GOOD else LABELS[1]}" for i, t in enumerate(t.replace(",", "").replace('"', "")
+                                                                           for t in [*GOOD[:20], *BAD[:20]])]
+    at = app()
+    at.switch_page("pages/6_Train.py")
+    at = settle(at)
+    at.get_by_key("train.data").set_value("Your own file")
+    at = settle(at)
+    at.file_uploader(key="train.file").upload(name, "\n".join([header, *rows]).encode(), "text/csv")
+    at.run()
+    assert not at.exception
+    check(at)
+
+
+def test_the_list_of_fields_is_the_one_that_streamlit_draws(hostile_card):
+    """The check above sees what it must: a caption that is not made plain is found."""
+    at = app(models=MODELS[0])
+    at.caption[0].proto.body = f"[x]({MARK})"
+    with pytest.raises(AssertionError):
+        check(at)
+
+

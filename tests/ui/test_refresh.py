@@ -1,0 +1,84 @@
+"""What breaks on a page is one line and a button; a redraw that breaks is not tried again by itself."""
+
+import logging
+import re
+
+import pytest
+from helpers.pages import MODELS, app, attacked, doubles, page, settle  # noqa: F401 (a fixture)
+from streamlit.testing.v1 import AppTest
+
+from robust_core.errors import BadInput
+from robust_core.jobs.manager import BROKEN
+from robust_core.paths import ROOT
+from ui.attack import live, overview
+from ui.models import tables
+from ui.saliency import grid
+
+
+def runs(at: AppTest, times: int) -> list[str]:
+    for _ in range(times):
+        at.run()
+        assert not at.exception
+    return [w.value for w in at.warning]
+
+
+@pytest.fixture
+def tracebacks(caplog):
+    """Return a function that counts the tracebacks in the log so far."""
+    caplog.set_level(logging.ERROR)
+    return lambda: sum(record.exc_info is not None for record in caplog.records)
+
+
+def fail(*args, **more):
+    raise ZeroDivisionError("nobody foresaw this")
+
+
+def test_a_failing_redraw_is_said_once_and_goes_on_when_asked_to(monkeypatch, tracebacks):
+    at = attacked()
+    with monkeypatch.context() as broken:
+        broken.setattr(overview, "make_attack_table", fail)
+        assert runs(at, 10) == [BROKEN] and tracebacks() == 1
+        assert "Finished" not in page(at) and "Positive 95 %" in page(at), "the rest of the page is there"
+        again = [b for b in at.button if b.label == "Try again"]
+        assert len(again) == 1
+        again[0].click()
+        assert runs(at, 3) == [BROKEN] and tracebacks() == 2
+    next(b for b in at.button if b.label == "Try again").click()
+    assert runs(at, 2) == [] and "Finished" in page(at) and tracebacks() == 2
+
+
+def test_a_redraw_that_is_refused_says_why_and_logs_nothing(monkeypatch, tracebacks):
+    def refuse(*args, **more):
+        raise BadInput("The table [is](http://x.example) full.")
+
+    at = attacked()
+    monkeypatch.setattr(overview, "make_attack_table", refuse)
+    assert runs(at, 5) == [r"The table \[is\](http:color[&#58;]{}//x.example) full."] and tracebacks() == 0
+
+
+def test_a_new_attack_is_drawn_although_the_last_one_failed(monkeypatch, tracebacks):
+    at = attacked()
+    with monkeypatch.context() as broken:
+        broken.setattr(overview, "make_attack_table", fail)
+        assert runs(at, 2) == [BROKEN]
+    next(b for b in at.button if b.label == "Attack").click()
+    at = settle(at)
+    assert "Finished" in page(at)
+
+
+@pytest.mark.parametrize("where, name, file", [(grid, "make_grid", "2_Saliency"), (tables, "draw_overview", "8_Models"),
+                                               (live, "show_predictions", "1_Attack")])
+def test_a_page_that_breaks_is_one_line_and_the_sidebar_stays(monkeypatch, tracebacks, where, name, file):
+    at = app()
+    monkeypatch.setattr(where, name, fail)
+    at.switch_page(f"pages/{file}.py")
+    at.run()
+    assert not at.exception and [w.value for w in at.warning] == [BROKEN] and tracebacks() == 1
+    assert any(b.label == "Try again" for b in at.button)
+    assert at.multiselect(key="models").value == list(MODELS)
+
+
+def test_timers_are_set_in_one_place():
+    for path in [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "ui").rglob("*.py")]:
+        if path.name != "refresh.py":
+            assert not re.search(r"run_every", path.read_text(encoding="utf-8")), path
