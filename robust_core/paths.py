@@ -12,11 +12,16 @@
 A variable that is empty or blank counts as not set.
 """
 
+import contextlib
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from robust_core.errors import BadInput, quote
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
@@ -93,23 +98,51 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all; it is readable to whoever may read the card beside it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+_FAILURES = {
+    errno.ENOSPC: "the disk is full. Free some space, then go on; what was stored before is kept",
+    errno.EDQUOT: "your share of the disk is used up. Free some space, then go on; what was stored before is kept",
+    errno.EROFS: "the disk can only be read. Set ROBUST_RUNS to a folder that can be written",
+    errno.EACCES: "you may not write there. Set ROBUST_RUNS to a folder that can be written",
+    errno.EPERM: "you may not write there. Set ROBUST_RUNS to a folder that can be written",
+}
+
+
+@contextlib.contextmanager
+def describe_failures(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses while something is written into one plain line.
+
+    Raises:
+        BadInput: Something could not be written; it says what and why.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        card = path.parent / "card.json"
-        if card.exists():
-            shutil.copymode(card, temporary)
-        else:
-            os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as error:
+        why = _FAILURES.get(error.errno or 0, (error.strerror or str(error)).lower())
+        raise BadInput(f"{quote(str(path))} cannot be written: {why}.") from None
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all; it is readable to whoever may read the card beside it.
+
+    Raises:
+        BadInput: The disk is full, or may not be written; what was there before stays.
+    """
+    with describe_failures(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            card = path.parent / "card.json"
+            if card.exists():
+                shutil.copymode(card, temporary)
+            else:
+                os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def short_name(folder: Path) -> str:
