@@ -17,7 +17,6 @@ from robust_core.paths import describe_failures, write_file
 from robust_core.train.lock import STATE
 
 
-
 class Trained(NamedTuple):
     """Outcome of a training: the best epoch's network, its tokenizer, its card, and modules stored beside it."""
 

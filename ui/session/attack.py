@@ -34,7 +34,7 @@ def start_attack() -> None:
     try:
         asked = _read_choices()
         label = f"{', '.join(ATTACKS[record['name']].title for record in asked.attacks)}, typed text"
-        job_id = loaded.get_jobs().submit("attack", lambda stop: _run_attacks(asked, stop), label)
+        job_id = loaded.submit_job("attack", lambda stop: _run_attacks(asked, stop), label)
     except RobustError as error:
         selection.notify(str(error))
         return

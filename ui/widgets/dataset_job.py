@@ -80,7 +80,7 @@ def _describe_missing(card: Card) -> str:
 def start_job(label: str, work: Work) -> None:
     """Begin a job; a plain message says why where it cannot begin."""
     try:
-        st.session_state[KEY] = loaded.get_jobs().submit("corpus", work, label)
+        st.session_state[KEY] = loaded.submit_job("corpus", work, label)
     except RobustError as error:
         selection.notify(str(error))
         return
