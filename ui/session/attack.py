@@ -65,8 +65,7 @@ def _read_choices() -> Choices:
 
 def stop_attack() -> None:
     """Ask the running attack to end with the best it has."""
-    if st.session_state.get("job"):
-        loaded.get_jobs().stop(st.session_state["job"])
+    loaded.stop_job(st.session_state.get("job", ""))
 
 
 def forget_attack() -> None:

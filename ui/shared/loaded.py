@@ -58,6 +58,13 @@ def submit_job(kind: str, work: Work, label: str) -> str:
     return get_jobs().submit(kind, work, label, most=read_limit("jobs"), most_of_all=read_limit("all_jobs"))
 
 
+def stop_job(job_id: str) -> None:
+    """Ask a job to end, if it is this person's: whoever follows a link to it may only watch."""
+    job = get_jobs().get(job_id)
+    if job is not None and job.owner == find_person():
+        get_jobs().stop(job_id)
+
+
 def submit_training(work: Work, label: str) -> str:
     """Begin a training of this person's; return the id of its job.
 

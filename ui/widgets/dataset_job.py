@@ -104,8 +104,7 @@ def is_running() -> bool:
 
 def stop_job() -> None:
     """Ask the job to end; what it has stored stays."""
-    if st.session_state.get(KEY):
-        loaded.get_jobs().stop(st.session_state[KEY])
+    loaded.stop_job(st.session_state.get(KEY, ""))
 
 
 def draw_sign() -> None:
