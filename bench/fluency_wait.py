@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.app_speed import FLAGS, ROOT, server
+from bench.app_speed import CAPTION, ENDED, FLAGS, ROOT, server
 from bench.sessions import Person, busy
 from robust_core import datasets
 from robust_core.claims.files import write_claim
@@ -37,12 +37,24 @@ class Waiting(Person):
 
     def time_attack(self, text: str) -> dict[str, float]:
         """Return the seconds until the attack has ended, until its table is whole, and until fluency is there."""
-        began = self.attack(text)
-        found = {"Finished": self.until("Finished") - began}
+        began = self.run(text)
+        found = {"Finished": time.perf_counter() - began}
         for name, shown in (("Why?", WHY), ("fluency", FLUENT)):
             self.page.wait_for_function(shown, timeout=300_000, polling=50)
             found[name] = time.perf_counter() - began
         return found
+
+    def run(self, text: str) -> float:
+        """Attack a text and wait until the attack has ended; return when it began."""
+        box = self.page.get_by_label("Type a review")
+        box.fill(text)
+        box.press("Control+Enter")
+        self.page.wait_for_timeout(3000)
+        before = self.page.evaluate(CAPTION)
+        self.page.get_by_test_id("stBaseButton-primary").click()
+        began = time.perf_counter()
+        self.page.wait_for_function(ENDED, arg=before, timeout=300_000, polling=50)
+        return began
 
 
 def wait_quiet(pid: int) -> float:
@@ -79,8 +91,7 @@ def measure_app() -> dict[str, float]:
             found |= {f"{name}: {part}": value for part, value in person.time_attack(text).items()}
         for name, text in (("203 words", make_text(203)), ("12,000 characters", make_text(4000)[:12_000])):
             person = Waiting(browser, address)
-            person.attack(text)
-            person.until("Finished")
+            person.run(text)
             person.context.close()
             found[f"{name}: computing after the tab was closed"] = wait_quiet(pid)
         browser.close()

@@ -177,6 +177,12 @@ _FAILURES = {
 }
 
 
+def describe_failure(error: BaseException) -> str:
+    """Say in one line why the machine refused to write, whatever it was; empty where that is not what went wrong."""
+    why = _FAILURES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    return f"Something could not be written: {why}." if why else ""
+
+
 @contextlib.contextmanager
 def describe_failures(path: Path) -> Iterator[None]:
     """Turn what the disk refuses while something is written into one plain line.

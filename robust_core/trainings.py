@@ -279,7 +279,7 @@ def list_unfinished() -> list[Unfinished]:
     """
     found = []
     for path in training_states().glob(f"*/{_FILE}"):
-        if is_training(path.parent):
+        if not path.is_file() or is_training(path.parent):
             continue
         try:
             asked = json.loads(path.read_text(encoding="utf-8"))
@@ -287,7 +287,7 @@ def list_unfinished() -> list[Unfinished]:
             saved, begun = state.stat().st_mtime if state.exists() else None, path.stat().st_mtime
             spec = parse_spec(asked["order"], asked["data_dir"])
             found.append((saved or begun, Unfinished(spec, asked["device"], asked["data_dir"], saved)))
-        except (OSError, ValueError, KeyError, TypeError, RobustError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, RobustError):
             continue
     return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
 

@@ -263,7 +263,9 @@ class JobManager:
                     items.close()
         except RobustError as error:
             return FAILED, str(error)
-        except Exception:
+        except Exception as error:
+            if line := paths.describe_failure(error):
+                return FAILED, line
             log.exception("%s job failed: %s", job.kind, job.label)
             return FAILED, BROKEN
         return (STOPPED if job.stop.is_set() else DONE), ""
