@@ -84,6 +84,9 @@ class Watch:
         elif event in _CHANGES:
             for at in _CHANGES[event]:
                 self._note(event, args[at])
+        elif event == "pickle.find_class" and str(args[0]).startswith("streamlit.runtime.caching."):
+            # Streamlit's own cache in memory, written by itself.
+            return
         elif event in _RUNS_CODE or event == "socket.connect":
             self.seen.append(f"{event} {args[1:] if event == 'socket.connect' else args}")
 

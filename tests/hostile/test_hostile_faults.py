@@ -1,4 +1,4 @@
-"""The machine fails: a full disk, a folder that cannot be written, a locked or damaged file, a clock set back, kill -9."""
+"""The machine fails: a full disk, a folder nobody may write, a locked or damaged file, a clock set back, kill -9."""
 
 import errno
 import json

@@ -23,6 +23,9 @@ SAMPLE, KNOWN, OWN = "Sample reviews", "A known data set", "Your own file"
 _ELSE = "Hugging Face"
 _PLAIN = "Suggested"
 _MOST_NAMES = 12
+# Of a model on the Hugging Face hub, in characters.
+_LONGEST_ID = 96
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,8 +160,7 @@ def is_folder_name(name: str) -> bool:
         here = os.path.lexists(name)
     except ValueError:
         here = True
-    return bool(name) and (here or not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name, re.ASCII)
-                           or ".." in name)
+    return bool(name) and (here or len(name) > _LONGEST_ID or ".." in name or not _HUB_ID.fullmatch(name))
 
 
 def choose_defence(dataset: str, data_dir: str | None) -> Defence | None:
