@@ -70,10 +70,13 @@ def wait_quiet(pid: int) -> float:
     return before - closed
 
 
-def make_text(words: int) -> str:
-    """Return reviews put together, of a number of words."""
-    texts = " ".join(e.text for e in datasets.load("reviews", "train"))
-    return " ".join(texts.split()[:words])
+def make_text(words: int, characters: int = 0) -> str:
+    """Return reviews put together, of a number of words; of more characters where neighbours are written as one."""
+    found = [w for e in datasets.load("reviews", "train") for w in e.text.split()]
+    together = 1
+    while len(text := " ".join("".join(found[i * together: (i + 1) * together]) for i in range(words))) < characters:
+        together += 1
+    return text[:characters or None]
 
 
 def measure_app() -> dict[str, float]:
@@ -89,7 +92,7 @@ def measure_app() -> dict[str, float]:
         short = next(e.text for e in datasets.load("reviews", "train") if len(Draft.of(e.text).words) == 18)
         for name, text in (("18 words", short), ("202 words", make_text(202))):
             found |= {f"{name}: {part}": value for part, value in person.time_attack(text).items()}
-        for name, text in (("203 words", make_text(203)), ("12,000 characters", make_text(4000)[:12_000])):
+        for name, text in (("203 words", make_text(203)), ("12,000 characters", make_text(390, 12_000))):
             person = Waiting(browser, address)
             person.run(text)
             person.context.close()
@@ -100,7 +103,7 @@ def measure_app() -> dict[str, float]:
 
 def measure_command() -> dict[str, float]:
     """Return seconds that the command line takes with a limit, and after Ctrl-C."""
-    text, found = make_text(2000)[:4000], {}
+    text, found = make_text(390, 4000), {}
     words = [sys.executable, "-m", "robust_core", "attack", text, "--model", "sst2/cnn/base"]
     for name, more, interrupt in (("without a limit", [], None), ("--time-limit 5", ["--time-limit", "5"], None),
                                   ("after Ctrl-C", [], 10.0)):
