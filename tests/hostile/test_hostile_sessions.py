@@ -169,7 +169,7 @@ class Slow(WordReader):
 def test_fluency_ends_when_its_tab_is_closed(monkeypatch):
     reader = Slow()
     monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": reader)
-    monkeypatch.setattr(loaded, "_PATIENCE", 0.3)
+    monkeypatch.setattr(loaded, "PATIENCE", 0.3)
     loaded.ask_perplexity("cpu", "word " * 399)
     wait_until(lambda: reader.read)
     wait_until(lambda: not loaded.get_perplexities().is_busy())

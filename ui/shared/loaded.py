@@ -29,7 +29,7 @@ _ROOM_BYTES = 1_000_000_000
 _ROOM_EXPLANATIONS = 4000
 _ROOM_PREDICTIONS = 20_000
 # Seconds after which what nobody has asked for again is not worked out any more; a page asks several times a second.
-_PATIENCE = 5.0
+PATIENCE = 5.0
 # Seconds that the measuring of a text's fluency gives way to what people look at, and between two looks at that.
 _GIVES_WAY, _LOOK = 60.0, 0.05
 # Seconds that a page waits for a store which another program is writing into.
@@ -100,7 +100,7 @@ def _measure_size(model: object) -> float:
 @st.cache_resource(show_spinner=False)
 def get_explanations() -> BackgroundCache[Attribution]:
     """Return the attributions, by (model id, fingerprint, device, text, target, method record as JSON)."""
-    return BackgroundCache(_explain, _ROOM_EXPLANATIONS, patience=_PATIENCE)
+    return BackgroundCache(_explain, _ROOM_EXPLANATIONS, patience=PATIENCE)
 
 
 def _explain(model_id: str, fingerprint: str, device: str, text: str, target: int, record: str) -> Attribution:
@@ -190,7 +190,7 @@ def judge(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | No
 
 @st.cache_resource(show_spinner=False)
 def _get_judgements() -> BackgroundCache[tuple[float, ...]]:
-    return BackgroundCache(_judge_text, _ROOM_PREDICTIONS, patience=_PATIENCE)
+    return BackgroundCache(_judge_text, _ROOM_PREDICTIONS, patience=PATIENCE)
 
 
 def _judge_text(model_id: str, fingerprint: str, device: str, text: str) -> tuple[float, ...]:
@@ -208,7 +208,7 @@ def ask_perplexity(device: str, text: str) -> tuple[float | None, str]:
 @st.cache_resource(show_spinner=False)
 def get_perplexities() -> BackgroundCache[float]:
     """Return the pseudo-perplexities under the packaged masked language model, by (device, text)."""
-    return BackgroundCache(_measure_perplexity, _ROOM_PREDICTIONS, patience=_PATIENCE)
+    return BackgroundCache(_measure_perplexity, _ROOM_PREDICTIONS, patience=PATIENCE)
 
 
 def _measure_perplexity(device: str, text: str) -> float:
