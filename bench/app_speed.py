@@ -63,7 +63,12 @@ def server(runs: Path, log: IO[str] | int = subprocess.DEVNULL, words: Sequence[
         yield f"http://localhost:{port}/", process.pid, started
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            # It waits for pages that are still open.
+            process.kill()
+            process.wait(10)
 
 
 def memory(pid: int) -> float:

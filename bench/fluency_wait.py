@@ -8,6 +8,7 @@ text of 4,000 characters is attacked without a limit, with a time limit of 5 s, 
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,7 @@ def wait_quiet(pid: int) -> float:
 
 def make_text(words: int, characters: int = 0) -> str:
     """Return reviews put together, of a number of words; of more characters where neighbours are written as one."""
-    found = [w for e in datasets.load("reviews", "train") for w in e.text.split()]
+    found = [w for e in datasets.load("reviews", "train") for w in re.findall("[a-z]+", e.text.lower())]
     together = 1
     while len(text := " ".join("".join(found[i * together: (i + 1) * together]) for i in range(words))) < characters:
         together += 1

@@ -35,7 +35,7 @@ def in_attack(page: Any, runs: Path) -> Step:  # noqa: ANN401 (of playwright)
     page.wait_for_timeout(2000)
     page.get_by_test_id("stBaseButton-primary").click()
     page.wait_for_function(SAYS, arg="Attacking", timeout=60_000)
-    page.wait_for_timeout(1000)
+    page.wait_for_url("**job=*", timeout=60_000)
     yield
     page.get_by_text("The attack of this address is not here any more").wait_for(timeout=60_000)
     assert page.get_by_label("Type a review").input_value() == LONG[:500]
@@ -99,7 +99,7 @@ def kill(browser: Any, step: Callable[[Any, Path], Step], folder: Path) -> float
     page.set_default_timeout(60_000)
     doing = step(page, folder)
     with server(folder) as (address, pid, _):
-        page.goto(address + STRICT)
+        page.goto(address + (STRICT if step is in_attack else f"?models={MODEL}"))
         page.get_by_test_id("stBaseButton-primary").wait_for(timeout=120_000)
         next(doing)
         asked = page.url.partition("?")[2]
