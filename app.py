@@ -5,10 +5,12 @@ from pathlib import Path
 import streamlit as st
 
 from ui import frame, warm_up
+from ui.shared import people
 from ui.widgets import dataset_job, refresh
 
 ROOT = Path(__file__).parent
 st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
+people.tell_people_apart()
 found = frame.list_pages(ROOT / "pages")
 # Lower-case addresses differ from those that Streamlit itself would give to files in `pages/`: its own handling of that
 # folder, which precedes the first `st.navigation` of a process, then never takes a page for its own.

@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from robust_core import datasets
 from robust_core.claims.files import write_claim
@@ -27,6 +27,7 @@ from robust_core.text import Draft
 ROOT = Path(__file__).parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]
+STREAMLIT = (sys.executable, "-m", "streamlit", "run", "app.py")
 SEEN = """name => [...document.querySelectorAll('.rx-chip')].some(e => e.innerText.toLowerCase().includes(name + ' ')
           && e.innerText.includes('%'))"""
 ALL = """n => [...document.querySelectorAll('.rx-chip')].filter(e => e.innerText.includes('%')).length === n"""
@@ -38,15 +39,21 @@ ENDED = f"""old => {{ const now = ({CAPTION})(); return now !== old && now.start
 
 
 @contextlib.contextmanager
-def server(runs: Path) -> Iterator[tuple[str, int, float]]:
-    """Run the app with a folder of runs; give its address, process id and start time."""
+def server(runs: Path, log: IO[str] | int = subprocess.DEVNULL, words: Sequence[str] = STREAMLIT
+           ) -> Iterator[tuple[str, int, float]]:
+    """Run the app with a folder of runs; give its address, process id and start time.
+
+    Args:
+        runs: Folder of runs.
+        log: File for what it prints.
+        words: Command that runs it, but for its port.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"ROBUST_RUNS": str(runs)}
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-                               cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*words, "--server.port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         while True:
             with contextlib.suppress(OSError):
@@ -56,7 +63,12 @@ def server(runs: Path) -> Iterator[tuple[str, int, float]]:
         yield f"http://localhost:{port}/", process.pid, started
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            # It waits for pages that are still open.
+            process.kill()
+            process.wait(10)
 
 
 def memory(pid: int) -> float:

@@ -27,13 +27,14 @@ class Person:
     Args:
         browser: Chromium.
         address: Of the app; the sentence constraint is set so that a long text keeps an attack busy.
+        ready: Function of the browser that says whether the page is there.
     """
 
-    def __init__(self, browser: Any, address: str) -> None:  # noqa: ANN401 (of playwright)
+    def __init__(self, browser: Any, address: str, ready: str = PREDICTED) -> None:  # noqa: ANN401 (of playwright)
         self.context = browser.new_context(viewport={"width": 1280, "height": 1000})
         self.page = self.context.new_page()
         self.page.goto(address)
-        self.page.wait_for_function(PREDICTED, timeout=120_000)
+        self.page.wait_for_function(ready, timeout=120_000)
 
     def attack(self, text: str) -> float:
         """Type a text and press Attack; return when."""

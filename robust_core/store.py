@@ -118,12 +118,14 @@ class ResultStore:
 
     Args:
         folder: Folder of the file, made if needed; the folder of runs by default.
+        wait: Most seconds to wait while another process is writing.
 
     Raises:
         BadInput: The folder cannot be written or the file is damaged; it is left as it is.
     """
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, wait: float = _WAIT) -> None:
+        self._wait = wait
         self.folder = Path(folder) if folder is not None else runs_folder()
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
@@ -241,8 +243,8 @@ class ResultStore:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except sqlite3.OperationalError as error:
-            raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be used: {error}. "
-                           "Set ROBUST_RUNS to a folder that can be written.") from None
+            raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be used: {_describe_trouble(error)}"
+                           ) from None
         except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"The file {FILE} in {quote(str(self.folder))} is damaged ({error}); it is left untouched. "
                            "Move it away or set ROBUST_RUNS to another folder.") from None
@@ -254,8 +256,8 @@ class ResultStore:
             raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be made: {error.strerror}. "
                            "Set ROBUST_RUNS to a folder that can be written.") from None
         # Other threads only ever close it, in `close`.
-        connection = sqlite3.connect(self.folder / FILE, timeout=_WAIT, isolation_level=None, check_same_thread=False,
-                                     factory=_Connection)
+        connection = sqlite3.connect(self.folder / FILE, timeout=self._wait, isolation_level=None,
+                                     check_same_thread=False, factory=_Connection)
         try:
             self._prepare(connection)
         except BaseException:
@@ -266,7 +268,7 @@ class ResultStore:
         return connection
 
     def _prepare(self, connection: _Connection) -> None:
-        until = time.monotonic() + _WAIT
+        until = time.monotonic() + self._wait
         while True:
             # Two processes that make the file at the same moment: this change is the one that does not wait by itself.
             try:
@@ -289,6 +291,16 @@ class ResultStore:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_SCHEMA}")
             connection.execute("COMMIT")
+
+
+def _describe_trouble(error: sqlite3.OperationalError) -> str:
+    """Return what is wrong with the file of results, and what to do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "another program is writing into it. Nothing stored is lost; try again when that has ended."
+    if code == sqlite3.SQLITE_FULL:
+        return "the disk is full. Free some space, then go on; nothing stored is lost."
+    return f"{error}. Set ROBUST_RUNS to a folder that can be written."
 
 
 def to_finite(value: Any) -> Any:  # noqa: ANN401 (any plain value)

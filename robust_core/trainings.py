@@ -16,6 +16,7 @@ from robust_core.models import cards
 from robust_core.paths import process_rank, training_states
 from robust_core.registry import from_record, parameters, to_record
 from robust_core.train.defence import Defence
+from robust_core.train.lock import STATE, hold_training, is_training
 from robust_core.train.recipe import SMALL, Recipe, make_recipe
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
@@ -224,24 +225,34 @@ def run_training(
         device: auto, cpu, cuda, mps.
         data_dir: Folder of the data sets.
         resume: Go on where a killed training was.
+
+    Raises:
+        BadInput: It is running already, perhaps in another process; or as `training.train` has it.
     """
     from robust_core.train import saving, training
 
     recipe = make_recipe(spec.architecture, spec.dataset, measure_size(spec.dataset, data_dir), **spec.recipe)
     events = training.train(spec.defence, spec.dataset, spec.architecture, recipe, seed=spec.seed, device=device,
                             data_dir=data_dir, variant=spec.name, folder=spec.state, resume=resume, root=root)
-    if is_first_process():
-        asked = {"order": spec.values, "device": device, "data_dir": data_dir}
-        spec.state.mkdir(parents=True, exist_ok=True)
-        (spec.state / _FILE).write_text(json.dumps(asked), encoding="utf-8")
-    with contextlib.closing(events):
-        for event in events:
-            if event["kind"] != "trained":
-                yield event
-            elif is_first_process():
-                card = saving.save(event["trained"], root)
-                yield {"kind": "stored", "row": _make_row(card), "card": card}
-    (spec.state / _FILE).unlink(missing_ok=True)
+    # Several processes of one training share its folder: the first one holds it.
+    first = is_first_process()
+    with hold_training(spec.state, spec.id) if first else contextlib.nullcontext(), contextlib.closing(events):
+        if first:
+            asked = {"order": spec.values, "device": device, "data_dir": data_dir}
+            paths.write_file(spec.state / _FILE, json.dumps(asked).encode())
+        try:
+            for event in events:
+                if event["kind"] != "trained":
+                    yield event
+                elif first:
+                    card = saving.save(event["trained"], root)
+                    yield {"kind": "stored", "row": _make_row(card), "card": card}
+        except RobustError:
+            if first and not (spec.state / STATE).exists():
+                # It never got as far as to be worth going on with.
+                (spec.state / _FILE).unlink(missing_ok=True)
+            raise
+        (spec.state / _FILE).unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,35 +263,46 @@ class Unfinished:
         order: What is trained.
         device: Device it was begun on.
         data_dir: Folder of the data sets, None for the usual ones.
-        saved: When its state was saved, in seconds since the epoch.
+        saved: When its state was saved, in seconds since the epoch; None where it was killed before that.
     """
 
     order: TrainingSpec
     device: str
     data_dir: str | None
-    saved: float
+    saved: float | None
 
 
 def list_unfinished() -> list[Unfinished]:
-    """Return the trainings that have a saved state, newest first; one whose settings cannot be read is left out."""
+    """Return the trainings that broke off and can go on, newest first.
+
+    Those that a process is working on are left out, and those whose settings cannot be read.
+    """
     found = []
     for path in training_states().glob(f"*/{_FILE}"):
+        if not path.is_file() or is_training(path.parent):
+            continue
         try:
             asked = json.loads(path.read_text(encoding="utf-8"))
-            saved = (path.parent / "state.safetensors").stat().st_mtime
+            state = path.parent / STATE
+            saved, begun = state.stat().st_mtime if state.exists() else None, path.stat().st_mtime
             spec = parse_spec(asked["order"], asked["data_dir"])
-            found.append(Unfinished(spec, asked["device"], asked["data_dir"], saved))
-        except (OSError, ValueError, KeyError, TypeError, RobustError):
+            found.append((saved or begun, Unfinished(spec, asked["device"], asked["data_dir"], saved)))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, RobustError):
             continue
-    return sorted(found, key=lambda u: -u.saved)
+    return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
 
 
 def forget_training(spec: TrainingSpec) -> None:
-    """Remove the saved state of a training that shall not go on."""
+    """Remove the saved state of a training that shall not go on.
+
+    Raises:
+        BadInput: It is running.
+    """
     from robust_core.train.saving import forget_state
 
-    forget_state(spec.state)
-    (spec.state / _FILE).unlink(missing_ok=True)
+    with hold_training(spec.state, spec.id):
+        forget_state(spec.state)
+        (spec.state / _FILE).unlink(missing_ok=True)
 
 
 def is_first_process() -> bool:

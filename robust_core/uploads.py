@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from robust_core.datasets import DATASETS, SPLITS, DataSet, describe, list_own
 from robust_core.errors import BadInput, quote
-from robust_core.paths import own_data
+from robust_core.paths import describe_failures, own_data
 from robust_core.text import clean
 
 KINDS = ("csv", "tsv", "jsonl")
@@ -195,11 +196,16 @@ def _hash_rows(folder: Path) -> str:
 
 
 def _store(folder: Path, splits: Mapping[str, Sequence[tuple[str, int]]], about: Mapping[str, Any]) -> None:
-    """Write a data set into a folder that is renamed into place when it is complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    for split, rows in splits.items():
-        lines = ["text\tlabel", *(f"{text}\t{label}" for text, label in rows)]
-        (temporary / f"{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (temporary / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    os.replace(temporary, folder)
+    """Write a data set into a folder that is renamed into place when it is complete; nothing is left where it fails."""
+    with describe_failures(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+        try:
+            for split, rows in splits.items():
+                lines = ["text\tlabel", *(f"{text}\t{label}" for text, label in rows)]
+                (temporary / f"{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            (temporary / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+            os.replace(temporary, folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise

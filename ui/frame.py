@@ -13,13 +13,18 @@ from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink
 from ui.session import attack, selection
 from ui.shared import catalogue, loaded
-from ui.widgets import forms, highlight, refresh
+from ui.widgets import dataset_job, forms, highlight, refresh
 from ui.widgets.markdown import warn
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
 LONGEST_LINK = 600
+_GONE = "is not here any more: the program was started anew, or it ended over an hour ago."
+# Work that an address names: its parameter, where the session keeps it, and what to say where it is gone.
+_JOBS = (("job", "job", f"The attack of this address {_GONE} Press Attack to run it again."),
+         ("work", dataset_job.KEY, f"The work on a data set of this address {_GONE} What it had stored is kept: start "
+                                   "it again to go on."))
 
 
 class PageFile(NamedTuple):
@@ -70,8 +75,11 @@ def open_session() -> None:
 def _read_query(query: dict[str, str]) -> None:
     if "text" in query:
         st.session_state["text"] = query["text"]
-    if loaded.get_jobs().get(query.get("job", "")):
-        st.session_state["job"] = query["job"]
+    for name, key, lost in _JOBS:
+        if loaded.get_jobs().get(query.get(name, "")):
+            st.session_state[key] = query[name]
+        elif query.get(name):
+            selection.notify(lost)
     if "models" in query:
         known = catalogue.read_cards()
         wanted = [m for m in dict.fromkeys(query["models"].split(",")) if m]
@@ -103,6 +111,8 @@ def write_link() -> None:
             wanted["attack"] = attacks
         if st.session_state.get("job"):
             wanted["job"] = st.session_state["job"]
+        if dataset_job.is_running():
+            wanted["work"] = st.session_state[dataset_job.KEY]
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

@@ -1,5 +1,8 @@
 """One text: predict, attack and explain."""
 
+import math
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -91,6 +94,7 @@ def attack(text: Text, model: Models,
         method, = make_methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
         victims = load_models(model, device)
         groups = _group_by_label(victims, label)
+        began = time.monotonic()
         for place, members in groups.items():
             example = Example(cleaned, place, "typed")
             for event in method.run(members, [example], seed=seed, stop=stop, precision=exactness):
@@ -100,7 +104,8 @@ def attack(text: Text, model: Models,
                     errors.append(event.data["message"])
         if errors and not found:
             raise BadInput(" ".join(dict.fromkeys(errors)))
-        fluent, missing = ({}, "") if stop.is_set() else _measure_fluency(found, device)
+        until = began + method.time_limit if method.time_limit else math.inf
+        fluent, missing = _measure_fluency(found, device, stop, until)
     rows = [_make_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
             for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found
@@ -166,12 +171,30 @@ def explain(text: Text, model: Models,
 _PERPLEXITIES = ("perplexity_before", "perplexity_after")
 
 
-def _measure_fluency(found: Mapping[str, AttackResult], device: str) -> tuple[dict[str, Row], str]:
-    """Return the pseudo-perplexities of each model's texts, or why there are none: an attack is complete without."""
+def _measure_fluency(found: Mapping[str, AttackResult], device: str, stop: threading.Event, until: float
+                     ) -> tuple[dict[str, Row], str]:
+    """Return the pseudo-perplexities of each model's texts, or why there are none: an attack is complete without.
+
+    Args:
+        found: Result of each model.
+        device: Where the masked language model runs.
+        stop: Ends it.
+        until: When it has to end, in seconds of the monotonic clock.
+    """
+    def go_on() -> bool:
+        return not stop.is_set() and time.monotonic() < until
+
+    pairs = []
     try:
-        pairs = measure_perplexities(load_reader(device), list(found.values()))
+        if go_on():
+            reader = load_reader(device)
+            for result in found.values():
+                fluency.check_length(reader, result.example.text)
+            pairs = measure_perplexities(reader, list(found.values()), go_on=go_on)
     except RobustError as error:
         return {}, str(error)
+    if not go_on():
+        return {}, "It was stopped." if stop.is_set() else "The time limit left no time for it."
     return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
 
 

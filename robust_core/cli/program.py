@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_command_from_info
 
 from robust_core.errors import LONGEST_MESSAGE, RobustError, shorten
+from robust_core.paths import describe_failure
 
 INTERRUPTED = 130
 
@@ -104,6 +105,14 @@ class _Group(TyperGroup):
             code = 2
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
+        except OSError as error:
+            # A full disk, wherever it is met; an answer that cannot be printed is left unprinted at the end as well.
+            line = describe_failure(error)
+            if not line:
+                raise
+            typer.echo(line, err=True)
+            sys.stdout = None
+            code = 2
         sys.exit(code or 0)
 
 

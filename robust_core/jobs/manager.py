@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
+from robust_core import paths
 from robust_core.errors import BadInput, RobustError
 from robust_core.types import AttackResult, Event
 
@@ -32,6 +33,7 @@ class Job:
         label: What people see in the queue.
         stop: Set to ask it to end; the work itself looks at it.
         submitted: When it was submitted, in seconds of the manager's clock.
+        owner: Whose it is, as `paths.find_person` has it.
 
     Attributes:
         status: queued, running, done, stopped (by someone, or because nobody watched) or failed.
@@ -50,6 +52,7 @@ class Job:
     label: str
     stop: threading.Event
     submitted: float
+    owner: str = ""
     status: str = QUEUED
     latest: dict[tuple[str, str], Event] = dataclasses.field(default_factory=dict)
     events: list[Event] = dataclasses.field(default_factory=list)
@@ -108,26 +111,31 @@ class JobManager:
         self._closed = False
         self._changed = threading.Condition()
 
-    def submit(self, kind: str, make_events: Callable[[threading.Event], Iterable[Any]], label: str = "") -> str:
-        """Queue a piece of work and return the id of its job.
+    def submit(self, kind: str, make_events: Callable[[threading.Event], Iterable[Any]], label: str = "", *,
+               most: int | None = None, most_of_all: int | None = None) -> str:
+        """Queue a piece of work for whoever this thread works for, and return the id of its job.
 
         Args:
             kind: What it is, such as "attack".
             make_events: Called in a worker with the job's stop event; yields events and other values.
             label: What people see in the queue.
+            most: Most jobs of one person that wait or run, where several people share the app; None: no limit.
+            most_of_all: Most jobs that wait or run; None: only the manager's own limit counts.
 
         Raises:
             BadInput: Too many jobs are waiting, or the manager is closed.
         """
         workers, waiting = self._limits
+        owner = paths.find_person()
         with self._changed:
             self._sweep()
             if self._closed:
                 raise BadInput("The program is shutting down.")
             if len(self._queue) >= waiting:
                 raise BadInput(f"{waiting} jobs are waiting already; try again when some have ended.")
+            self._check_limits(owner, most, most_of_all)
             now = self.clock()
-            job = Job(secrets.token_urlsafe(12), kind, label, threading.Event(), now, touched=now)
+            job = Job(secrets.token_urlsafe(12), kind, label, threading.Event(), now, owner, touched=now)
             self._jobs[job.id] = job
             self._queue.append((job, make_events))
             spawn = self._busy < workers
@@ -135,6 +143,15 @@ class JobManager:
         if spawn:
             self._start(self._work)
         return job.id
+
+    def _check_limits(self, owner: str, most: int | None, most_of_all: int | None) -> None:
+        alive = [job.owner for job in self._jobs.values() if not job.over]
+        if owner and most is not None and alive.count(owner) >= most:
+            raise BadInput(f"{alive.count(owner)} of your jobs run or wait already; {most} are the most for one "
+                           "person. Stop one, or wait until it has ended.")
+        if most_of_all is not None and len(alive) >= most_of_all:
+            raise BadInput(f"{len(alive)} jobs run or wait already; {most_of_all} are the most. Try again when some "
+                           "have ended.")
 
     def get(self, job_id: str) -> Job | None:
         """Return a snapshot of a job, or None when there is none (any more)."""
@@ -150,6 +167,12 @@ class JobManager:
         with self._changed:
             known = list(self._jobs)
         return [job for job in map(self.get, known) if job is not None]
+
+    def is_busy(self) -> bool:
+        """Return whether a job is running that somebody watches."""
+        with self._changed:
+            self._sweep()
+            return any(job.status == RUNNING and not job.stop.is_set() for job in self._jobs.values())
 
     def queue_position(self, job_id: str) -> int:
         """Return the place of a job in the queue, 1 for the next; 0 when it is not waiting."""
@@ -224,7 +247,8 @@ class JobManager:
                     return
                 job, make_events = self._queue.popleft()
                 job.status, job.started = RUNNING, self.clock()
-            status, error = self._run(job, make_events)
+            with paths.act_for(job.owner):
+                status, error = self._run(job, make_events)
             with self._changed:
                 self._end(job, status, error)
 
@@ -239,7 +263,9 @@ class JobManager:
                     items.close()
         except RobustError as error:
             return FAILED, str(error)
-        except Exception:
+        except Exception as error:
+            if line := paths.describe_failure(error):
+                return FAILED, line
             log.exception("%s job failed: %s", job.kind, job.label)
             return FAILED, BROKEN
         return (STOPPED if job.stop.is_set() else DONE), ""

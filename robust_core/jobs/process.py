@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from robust_core.errors import BadInput
-from robust_core.paths import child_environment
+from robust_core.paths import child_environment, person_folder
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ def run_command(words: Sequence[str], stop: threading.Event, *, what: str = "tra
             ) -> Iterator[dict[str, Any]]:
     """Run `python -m robust_core …` and hand on the JSON objects that it prints, one a line.
 
-    It ends with this program, whether or not it is asked to: what it prints then goes nowhere.
+    It ends with this program, whether or not it is asked to: what it prints then goes nowhere. What it makes belongs
+    to the person that this thread works for.
 
     Args:
         words: The command and its options.
@@ -41,7 +42,8 @@ def run_command(words: Sequence[str], stop: threading.Event, *, what: str = "tra
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "robust_core", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=errors, text=True, encoding="utf-8", env=child_environment(PYTHONUNBUFFERED="1"))
+            stderr=errors, text=True, encoding="utf-8",
+            env=child_environment(PYTHONUNBUFFERED="1", ROBUST_RUNS=str(person_folder())))
         threading.Thread(target=_read_lines, args=(process.stdout, lines), name=what, daemon=True).start()
         try:
             yield from _read_events(process, lines, stop, grace)

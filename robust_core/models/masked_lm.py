@@ -7,7 +7,7 @@ Face id or folder.
 import functools
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,29 +173,44 @@ class MaskedModel:
             values, places = scores.log_softmax(-1)[:, self._ids].topk(k)
             yield from zip(group, values.cpu(), places.cpu(), strict=True)
 
-    def pseudo_perplexity(self, texts: Sequence[str]) -> np.ndarray:
+    def pseudo_perplexity(self, texts: Sequence[str], *, most: int | None = None,
+                          go_on: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Return how surprising texts are: exp of minus the mean log-probability of each piece, given all others.
 
+        Args:
+            texts: n texts. Each piece of each takes a pass of its own.
+            most: Most pieces of a text; a longer one is not read. None: no limit.
+            go_on: Asked before each batch of passes; once it says no, nothing more is read.
+
         Returns:
-            (n,) float64, at least 1; lower is more fluent; NaN for a text without pieces.
+            (n,) float64, at least 1; lower is more fluent; NaN for a text without pieces, and for one that was not
+            read to its end: a sample of its pieces would mostly miss the few words in which two texts differ.
 
         Source: Salazar et al. 2020, arXiv:1910.14659.
         """
         rows, truths, owner = [], [], []
         for i, text in enumerate(texts):
             ids = self._tokens.unit_ids(text)
+            if most is not None and len(ids) > most:
+                continue
             for at, piece in enumerate(ids):
                 rows.append(self._window(ids[:at], ids[at + 1:]))
                 truths.append(piece)
                 owner.append(i)
-        own = np.zeros(len(rows))
+        own = np.full(len(rows), np.nan)
         for group in split_batches(rows, self._budget):
+            if not go_on():
+                break
             scores = self._run([rows[i] for i in group]).log_softmax(-1)
             truth = torch.tensor([truths[i] for i in group], device=self._device)
             own[group] = scores.gather(1, truth[:, None])[:, 0].double().cpu().numpy()
         sums = np.bincount(owner, weights=own, minlength=len(texts)) if rows else np.zeros(len(texts))
         counts = np.bincount(owner, minlength=len(texts)) if rows else np.zeros(len(texts))
         return np.array([np.exp(-s / n) if n else np.nan for s, n in zip(sums, counts, strict=True)])
+
+    def count_pieces(self, text: str) -> int:
+        """Return the number of pieces of a text, which is that of the passes that `pseudo_perplexity` takes."""
+        return len(self._tokens.unit_ids(text))
 
     def _row(self, blank: Blank, size: int = 1) -> tuple[int, ...]:
         return self._window(self._tokens.unit_ids(blank.before.rstrip()), self._tokens.unit_ids(blank.after), size)

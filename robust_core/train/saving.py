@@ -1,8 +1,6 @@
 """What a training leaves behind: the state it can go on from, and the finished checkpoint."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +13,8 @@ from robust_core.errors import BadInput
 from robust_core.models import cards
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import Subwords, WordVocabulary
-
-_NAME = "state.safetensors"
+from robust_core.paths import describe_failures, write_file
+from robust_core.train.lock import STATE
 
 
 class Trained(NamedTuple):
@@ -63,16 +61,15 @@ def write_state(folder: Path, values: dict[str, Any]) -> None:
     """Write nested plain values and tensors as one safetensors file, renamed into place when it is complete.
 
     One file, so that weights and figures never come from different moments.
+
+    Raises:
+        BadInput: The disk is full, or may not be written; the state before it stays.
     """
     tensors: dict[str, torch.Tensor] = {}
     text = json.dumps(_take_tensors_out(values, "", tensors))
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        file.write(to_bytes(tensors, {"values": text}))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / _NAME)
+    with describe_failures(folder / STATE):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / STATE, to_bytes(tensors, {"values": text}))
 
 
 def read_state(folder: Path) -> dict[str, Any] | None:
@@ -81,7 +78,7 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     Raises:
         BadInput: The file is damaged.
     """
-    path = folder / _NAME
+    path = folder / STATE
     if not path.is_file():
         return None
     try:
@@ -94,7 +91,7 @@ def read_state(folder: Path) -> dict[str, Any] | None:
 
 def forget_state(folder: Path) -> None:
     """Remove the state of a training, and what an interrupted writing left."""
-    for path in [*folder.glob("*.part"), folder / _NAME]:
+    for path in [*folder.glob("*.part"), *folder.glob(f".{STATE}.*"), folder / STATE]:
         path.unlink(missing_ok=True)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -204,9 +204,15 @@ class WordFiller:
 class WordReader:
     """A masked language model that is only asked how fluent a text is: ten for each `bad` in it, and one more."""
 
-    def pseudo_perplexity(self, texts: Sequence[str]) -> np.ndarray:
+    def pseudo_perplexity(self, texts: Sequence[str], *, most: int | None = None,
+                          go_on: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Return (n,) float64."""
-        return np.array([10.0 * text.split().count("bad") + 1.0 for text in texts])
+        return np.array([10.0 * text.split().count("bad") + 1.0 if go_on() and self.count_pieces(text) <= (most or 1e9)
+                         else np.nan for text in texts])
+
+    def count_pieces(self, text: str) -> int:
+        """Return the number of words."""
+        return len(text.split())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -86,7 +86,7 @@ def restore(token: str) -> None:
     Raises:
         BadInput: Nothing is stored under the token, or another version of the program wrote it.
     """
-    document = loaded.open_store().get(token)
+    document = loaded.open_links().get(token)
     try:
         if document["outcome"]["version"] != VERSION:
             raise KeyError("version")
@@ -148,7 +148,7 @@ def share_link() -> None:
     if present is None:
         return
     try:
-        st.session_state["view"] = loaded.open_store().put(
+        st.session_state["view"] = loaded.open_links().put(
             make_view(present, read_choices(present), rows.read_comparison(present)))
         st.session_state["view_of"] = name_shown()
     except RobustError as error:

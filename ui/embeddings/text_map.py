@@ -28,7 +28,8 @@ def draw_map(path: AttackPath) -> None:
     encoder, dataset, how = _draw_controls()
     device = selection.read_selection().device
     split = "train" if dataset_job.is_here(dataset, "train") else "test"
-    examples = _load_examples(dataset, split, datasets.find(dataset, split).stat().st_mtime_ns)
+    file = datasets.find(dataset, split)
+    examples = _load_examples(dataset, split, str(file), file.stat().st_mtime_ns)
     others = vectors.encode(encoder, device, tuple(e.text for e in examples))
     points = vectors.encode(encoder, device, path.texts)
     drawn, found, share = _project(others, points, how)
@@ -70,7 +71,8 @@ def _list_sets() -> list[str]:
 
 
 @st.cache_data(show_spinner="Reading …", max_entries=20)
-def _load_examples(dataset: str, split: str, stamp: int) -> tuple[Example, ...]:
+def _load_examples(dataset: str, split: str, path: str, stamp: int) -> tuple[Example, ...]:
+    # Two people may have different data sets of one name: the path tells them apart.
     return datasets.choose(datasets.load(dataset, split), _MOST_TEXTS, 0)
 
 

@@ -48,7 +48,7 @@ class FaithfulnessRow(NamedTuple):
 
 @st.cache_resource(show_spinner=False)
 def _get_cache() -> BackgroundCache[FaithfulnessRow]:
-    return BackgroundCache(_measure_one, _ROOM)
+    return BackgroundCache(_measure_one, _ROOM, patience=loaded.PATIENCE)
 
 
 def _measure_one(model_id: str, fingerprint: str, device: str, text: str, target: int, record: str) -> FaithfulnessRow:

@@ -33,7 +33,7 @@ def start_attack() -> None:
     try:
         asked = _read_choices()
         label = f"{', '.join(ATTACKS[record['name']].title for record in asked.attacks)}, typed text"
-        job_id = loaded.get_jobs().submit("attack", lambda stop: _run_attacks(asked, stop), label)
+        job_id = loaded.submit_job("attack", lambda stop: _run_attacks(asked, stop), label)
     except RobustError as error:
         selection.notify(str(error))
         return
@@ -64,8 +64,7 @@ def _read_choices() -> Choices:
 
 def stop_attack() -> None:
     """Ask the running attack to end with the best it has."""
-    if st.session_state.get("job"):
-        loaded.get_jobs().stop(st.session_state["job"])
+    loaded.stop_job(st.session_state.get("job", ""))
 
 
 def forget_attack() -> None:

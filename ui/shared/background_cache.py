@@ -2,6 +2,7 @@
 
 import collections
 import logging
+import math
 import queue
 import threading
 import time
@@ -9,13 +10,18 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from robust_core.errors import RobustError
+from robust_core import paths
+from robust_core.errors import RobustError, quote
 from robust_core.jobs.manager import BROKEN
 
 log = logging.getLogger(__name__)
 _RETRY = 20.0
 Value = TypeVar("Value")
 Key = tuple[Hashable, ...]
+
+
+class NobodyWatchesError(RobustError):
+    """A value was given up while it was made, since nobody had asked for it for a while."""
 
 
 class BackgroundCache(Generic[Value]):
@@ -25,13 +31,15 @@ class BackgroundCache(Generic[Value]):
         make: Called with the key's parts; returns the value.
         room: How much may be kept.
         weigh: How much of the room a value takes; 1 each by default.
+        patience: Seconds after which a value that nobody has asked for again is not made any more; endless by default.
     """
 
     def __init__(self, make: Callable[..., Value], room: float,
-                 weigh: Callable[[Value], float] = lambda value: 1.0) -> None:
-        self._make, self._room, self._weigh = make, room, weigh
-        self._queue: queue.SimpleQueue[tuple[Future[Value], Key]] = queue.SimpleQueue()
+                 weigh: Callable[[Value], float] = lambda value: 1.0, patience: float = math.inf) -> None:
+        self._make, self._room, self._weigh, self._patience = make, room, weigh, patience
+        self._queue: queue.SimpleQueue[tuple[Future[Value], Key, str]] = queue.SimpleQueue()
         self._kept: collections.OrderedDict[Key, Future[Value]] = collections.OrderedDict()
+        self._asked: dict[Key, float] = {}
         self._failed: dict[Key, float] = {}
         self._lock = threading.Lock()
         # Daemon, unlike an executor's threads: leaving the program does not wait for what is still waiting.
@@ -40,14 +48,27 @@ class BackgroundCache(Generic[Value]):
     def ask(self, *key: Hashable) -> Future[Value]:
         """Return the value's future; the making starts unless it has. What failed is tried again after a while."""
         with self._lock:
+            now = time.monotonic()
             future = self._kept.get(key)
-            again = key in self._failed and time.monotonic() - self._failed[key] > _RETRY
+            again = key in self._failed and now - self._failed[key] > _RETRY
             if future is None or again:
                 self._failed.pop(key, None)
                 future = self._kept[key] = Future()
-                self._queue.put((future, key))
+                self._queue.put((future, key, paths.find_person()))
+            if not future.done():
+                self._asked[key] = now
             self._kept.move_to_end(key)
         return future
+
+    def check_watched(self, *key: Hashable) -> None:
+        """Go on with the making of a value.
+
+        Raises:
+            NobodyWatchesError: Nobody has asked for it for a while.
+        """
+        with self._lock:
+            if time.monotonic() - self._asked.get(key, -math.inf) > self._patience:
+                raise NobodyWatchesError("Nobody was waiting for it any more.")
 
     def find(self, *key: Hashable) -> Future[Value] | None:
         """Return the value's future if it is here or being made."""
@@ -73,29 +94,49 @@ class BackgroundCache(Generic[Value]):
         if not future.done():
             return None, ""
         error = future.exception()
+        if isinstance(error, NobodyWatchesError):
+            # Given up a moment before somebody asked again; the next look begins anew.
+            return None, ""
         if error is not None:
             return None, str(error) if isinstance(error, RobustError) else BROKEN
         return future.result(), ""
 
     def _serve(self) -> None:
         while True:
-            future, key = self._queue.get()
+            future, key, person = self._queue.get()
             try:
-                future.set_result(self._work(key))
+                with paths.act_for(person):
+                    future.set_result(self._work(key))
             except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to whoever asked)
                 future.set_exception(error)
 
     def _work(self, key: Key) -> Value:
         try:
+            self.check_watched(*key)
             return self._make(*key)
+        except NobodyWatchesError:
+            # As if it had never been asked for: whoever comes back has it made anew.
+            with self._lock:
+                self._kept.pop(key, None)
+            raise
         except BaseException as error:
-            self._failed[key] = time.monotonic()
+            with self._lock:
+                self._forget_failures()
+                self._failed[key] = time.monotonic()
             if not isinstance(error, RobustError):
-                log.exception("Could not make %s", key)
+                log.exception("Could not make %s", quote(key))
             raise
         finally:
             with self._lock:
+                self._asked.pop(key, None)
                 self._trim()
+
+    def _forget_failures(self) -> None:
+        """Drop what failed so long ago that it would be tried again."""
+        now = time.monotonic()
+        for key in [key for key, when in self._failed.items() if now - when > _RETRY]:
+            del self._failed[key]
+            self._kept.pop(key, None)
 
     def _trim(self) -> None:
         """Drop what was used longest ago, never what is still being made, until the rest fits."""

@@ -1,6 +1,7 @@
 """The models that are here, and what they are called."""
 
 import collections
+import contextlib
 import functools
 import glob
 import hashlib
@@ -8,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import streamlit as st
 
@@ -19,9 +20,9 @@ from robust_core.models import cards as card_files
 from robust_core.models.cards import Card
 from robust_core.paths import checkpoint_folders
 
-# Seconds for which a look at the folders of checkpoints is good enough, and the last look: when, where, what.
-_MOMENT = 0.25
-_seen: tuple[float, tuple[str, ...], tuple[tuple[str, int], ...]] = (-math.inf, (), ())
+# Seconds for which a look at the folders of checkpoints is good enough, and the last looks: by folders, when and what.
+_MOMENT, _MOST_LOOKS = 0.25, 100
+_seen: dict[tuple[str, ...], tuple[float, tuple[tuple[str, int], ...]]] = {}
 
 
 def read_cards() -> dict[str, Card]:
@@ -34,16 +35,25 @@ def _stamp_cards() -> tuple[tuple[str, int], ...]:
 
     A redraw asks dozens of times: looking at the disk each time took most of its time.
     """
-    global _seen
     now, roots = time.monotonic(), tuple(map(str, checkpoint_folders()))
-    seen = _seen
-    if seen[1] != roots or now - seen[0] >= _MOMENT:
-        paths = [path for root in roots for path in sorted(glob.iglob(f"{glob.escape(root)}/*/*/*/card.json"))]
-        seen = _seen = (now, roots, tuple((path, os.stat(path).st_mtime_ns) for path in paths))
-    return seen[2]
+    when, stamp = _seen.get(roots, (-math.inf, ()))
+    if now - when >= _MOMENT:
+        stamp = tuple(_stat_cards(roots))
+        if len(_seen) >= _MOST_LOOKS:
+            _seen.clear()
+        _seen[roots] = (now, stamp)
+    return stamp
 
 
-@functools.lru_cache(maxsize=2)
+def _stat_cards(roots: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    for root in roots:
+        for path in sorted(glob.iglob(f"{glob.escape(root)}/*/*/*/card.json")):
+            # One that somebody removes at this moment is none.
+            with contextlib.suppress(OSError):
+                yield path, os.stat(path).st_mtime_ns
+
+
+@functools.lru_cache(maxsize=32)
 def _read_cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, Card]:
     return {card.id: card for card in card_files.cards()}
 

@@ -5,20 +5,22 @@ import json
 import math
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from robust_core.evaluation.fluency import check_length
 from robust_core.explainers import EXPLAINERS
-from robust_core.jobs.manager import JobManager
+from robust_core.jobs.manager import Job, JobManager
 from robust_core.models import loading
-from robust_core.paths import runs_folder
+from robust_core.paths import person_folder, read_limit, runs_folder
 from robust_core.registry import from_record
 from robust_core.store import ResultStore
 from robust_core.types import Attribution
 from ui.shared.background_cache import BackgroundCache
 from ui.shared.catalogue import fingerprint_model
+from ui.shared.people import find_person
 
 if TYPE_CHECKING:
     from robust_core.models.classifier import TextClassifier
@@ -26,8 +28,13 @@ if TYPE_CHECKING:
 _ROOM_BYTES = 1_000_000_000
 _ROOM_EXPLANATIONS = 4000
 _ROOM_PREDICTIONS = 20_000
-# How often, and how long in seconds, the measuring of fluency waits for explanations that are being made.
-_MOST_WAITS, _WAIT = 200, 0.1
+# Seconds after which what nobody has asked for again is not worked out any more; a page asks several times a second.
+PATIENCE = 5.0
+# Seconds that the measuring of a text's fluency gives way to what people look at, and between two looks at that.
+_GIVES_WAY, _LOOK = 60.0, 0.05
+# Seconds that a page waits for a store which another program is writing into.
+_STORE_WAIT = 5.0
+Work = Callable[[threading.Event], Iterable[Any]]
 
 
 @st.cache_resource(show_spinner=False)
@@ -40,6 +47,37 @@ def get_jobs() -> JobManager:
 def get_trainings() -> JobManager:
     """Return the manager of trainings: one at a time, watched or not, each a subprocess."""
     return JobManager(1, idle=math.inf, keep=24 * 3600.0, grace=60.0)
+
+
+def submit_job(kind: str, work: Work, label: str) -> str:
+    """Begin an attack or an evaluation of this person's; return the id of its job.
+
+    Raises:
+        BadInput: Too many are under way.
+    """
+    return get_jobs().submit(kind, work, label, most=read_limit("jobs"), most_of_all=read_limit("all_jobs"))
+
+
+def stop_job(job_id: str) -> None:
+    """Ask a job to end, if it is this person's: whoever follows a link to it may only watch."""
+    job = get_jobs().get(job_id)
+    if job is not None and job.owner == find_person():
+        get_jobs().stop(job_id)
+
+
+def submit_training(work: Work, label: str) -> str:
+    """Begin a training of this person's; return the id of its job.
+
+    Raises:
+        BadInput: Too many are under way.
+    """
+    return get_trainings().submit("training", work, label, most=read_limit("trainings"),
+                                  most_of_all=read_limit("all_trainings"))
+
+
+def list_trainings() -> list[Job]:
+    """Return this person's trainings, in the order in which they were submitted."""
+    return [job for job in get_trainings().jobs() if job.owner == find_person()]
 
 
 @st.cache_resource(show_spinner=False)
@@ -62,7 +100,7 @@ def _measure_size(model: object) -> float:
 @st.cache_resource(show_spinner=False)
 def get_explanations() -> BackgroundCache[Attribution]:
     """Return the attributions, by (model id, fingerprint, device, text, target, method record as JSON)."""
-    return BackgroundCache(_explain, _ROOM_EXPLANATIONS)
+    return BackgroundCache(_explain, _ROOM_EXPLANATIONS, patience=PATIENCE)
 
 
 def _explain(model_id: str, fingerprint: str, device: str, text: str, target: int, record: str) -> Attribution:
@@ -76,13 +114,18 @@ def _get_predictions() -> tuple[threading.Lock, collections.OrderedDict[tuple[st
 
 
 def open_store() -> ResultStore:
-    """Return the result store; a folder that cannot be written is one plain line, at the first use."""
+    """Return this person's result store; a folder that cannot be written is one plain line, at the first use."""
+    return _open_store(str(person_folder()))
+
+
+def open_links() -> ResultStore:
+    """Return the store of the views behind links, which whoever has the link may look at."""
     return _open_store(str(runs_folder()))
 
 
 @st.cache_resource(show_spinner=False)
 def _open_store(folder: str) -> ResultStore:
-    return ResultStore(folder or None)
+    return ResultStore(folder or None, wait=_STORE_WAIT)
 
 
 @st.cache_resource(show_spinner=False)
@@ -147,7 +190,7 @@ def judge(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | No
 
 @st.cache_resource(show_spinner=False)
 def _get_judgements() -> BackgroundCache[tuple[float, ...]]:
-    return BackgroundCache(_judge_text, _ROOM_PREDICTIONS)
+    return BackgroundCache(_judge_text, _ROOM_PREDICTIONS, patience=PATIENCE)
 
 
 def _judge_text(model_id: str, fingerprint: str, device: str, text: str) -> tuple[float, ...]:
@@ -165,18 +208,26 @@ def ask_perplexity(device: str, text: str) -> tuple[float | None, str]:
 @st.cache_resource(show_spinner=False)
 def get_perplexities() -> BackgroundCache[float]:
     """Return the pseudo-perplexities under the packaged masked language model, by (device, text)."""
-    return BackgroundCache(_measure_perplexity, _ROOM_PREDICTIONS)
+    return BackgroundCache(_measure_perplexity, _ROOM_PREDICTIONS, patience=PATIENCE)
 
 
 def _measure_perplexity(device: str, text: str) -> float:
     from robust_core.models import masked_lm
 
-    # Explanations go first: they are what a person looks at.
-    for _ in range(_MOST_WAITS):
-        if not get_explanations().is_busy():
-            break
-        time.sleep(_WAIT)
-    return float(masked_lm.load("minilm", device).pseudo_perplexity([text])[0])
+    reader, given_way = masked_lm.load("minilm", device), 0.0
+    check_length(reader, text)
+
+    def give_way() -> bool:
+        """Let explanations and attacks go first: they are what people look at."""
+        nonlocal given_way
+        get_perplexities().check_watched(device, text)
+        while given_way < _GIVES_WAY and (get_explanations().is_busy() or get_jobs().is_busy()):
+            time.sleep(_LOOK)
+            given_way += _LOOK
+            get_perplexities().check_watched(device, text)
+        return True
+
+    return float(reader.pseudo_perplexity([text], go_on=give_way)[0])
 
 
 def remember(proba: tuple[float, ...], *key: str) -> None:

@@ -1,12 +1,14 @@
 """What to train, as the Train page asks for it: data, architecture, defence, recipe, device."""
 
 import dataclasses
+import os
+import re
 from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-from robust_core import datasets, trainings, uploads
+from robust_core import datasets, paths, trainings, uploads
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError, list_names
 from robust_core.models import cards
@@ -14,7 +16,7 @@ from robust_core.registry import to_record
 from robust_core.train.defence import Defence
 from robust_core.train.recipe import Recipe, make_recipe
 from ui.session import selection
-from ui.shared import catalogue, loaded
+from ui.shared import catalogue, loaded, people
 from ui.widgets import forms
 from ui.widgets.markdown import escape_markdown, note, warn
 
@@ -22,6 +24,9 @@ SAMPLE, KNOWN, OWN = "Sample reviews", "A known data set", "Your own file"
 _ELSE = "Hugging Face"
 _PLAIN = "Suggested"
 _MOST_NAMES = 12
+# Of a model on the Hugging Face hub, in characters.
+_LONGEST_ID = 96
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +57,14 @@ def choose_data() -> tuple[str, str | None]:
         names = [name for name in datasets.DATASETS if name != "reviews"]
         name = st.selectbox("Data set", names, format_func=catalogue.name_dataset, key="train.known",
                             persist_state="session")
-    with right:
-        folder = st.text_input(
-            "Folder", key="train.folder", persist_state="session", placeholder="the usual places",
-            help="A folder with a folder for each data set, which holds train.tsv, dev.tsv and test.tsv (or .tsv.gz) "
-                 "with the columns text and label. Left empty: ROBUST_DATA, or else the folder data.").strip()
+    folder = ""
+    if paths.may_name_folders():
+        with right:
+            folder = st.text_input(
+                "Folder", key="train.folder", persist_state="session", placeholder="the usual places",
+                help="A folder with a folder for each data set, which holds train.tsv, dev.tsv and test.tsv (or "
+                     ".tsv.gz) with the columns text and label. Left empty: ROBUST_DATA, or else the folder data."
+            ).strip()
     return _describe_data(name, folder or None), folder or None
 
 
@@ -122,6 +130,7 @@ def _choose_columns(file_name: str, content: bytes) -> None:
 
 def _add_upload(name: str, table: uploads.Table, text: str, label: str, names: dict[str, str]) -> None:
     try:
+        people.check_uploads()
         st.session_state["train.own"] = uploads.add_dataset(name, table, text, label, names).name
     except RobustError as error:
         selection.notify(str(error))
@@ -131,13 +140,28 @@ def choose_architecture() -> str:
     """Draw the choice of an architecture; return it, or nothing where a name is still to be given."""
     names = [*cards.ARCHITECTURES, _ELSE]
     kind = st.selectbox("Architecture", names, key="train.architecture", persist_state="session",
-                        format_func=lambda name: cards.ARCHITECTURES.get(name, "Hugging Face id or folder"),
+                        format_func=lambda name: cards.ARCHITECTURES.get(
+                            name, "Hugging Face id or folder" if paths.may_name_folders() else "Hugging Face id"),
                         help="CNN and LSTM read words and train in seconds to minutes; MiniLM and other encoders read "
                              "word pieces and want more time, or a GPU.")
     if kind != _ELSE:
         return kind
-    return st.text_input("Id or folder", key="train.encoder", persist_state="session",
-                         placeholder="distilbert-base-uncased").strip()
+    allowed = paths.may_name_folders()
+    name = st.text_input("Id or folder" if allowed else "Hugging Face id", key="train.encoder",
+                         persist_state="session", placeholder="distilbert-base-uncased").strip()
+    if not allowed and is_folder_name(name):
+        st.warning("Folders of the machine that runs this app cannot be named here; give a Hugging Face id.")
+        return ""
+    return name
+
+
+def is_folder_name(name: str) -> bool:
+    """Return whether a name may stand for a folder of this machine, rather than for a model on a hub."""
+    try:
+        here = os.path.lexists(name)
+    except ValueError:
+        here = True
+    return bool(name) and (here or len(name) > _LONGEST_ID or ".." in name or not _HUB_ID.fullmatch(name))
 
 
 def choose_defence(dataset: str, data_dir: str | None) -> Defence | None:
@@ -212,7 +236,7 @@ def read_form() -> TrainingForm | None:
 def _name_free(spec: trainings.TrainingSpec) -> trainings.TrainingSpec:
     """Name a training so that its model takes no other one's place."""
     taken = {*catalogue.read_cards(), *(one.order.id for one in trainings.list_unfinished()),
-             *(job.label for job in loaded.get_trainings().jobs() if not job.over)}
+             *(job.label for job in loaded.list_trainings() if not job.over)}
     for i in range(1, 1000):
         named = dataclasses.replace(spec, name="" if i == 1 else f"{spec.defence.variant}-{i}")
         if named.id not in taken:

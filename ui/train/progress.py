@@ -49,13 +49,13 @@ def sort_events(values: Sequence[dict[str, Any]]) -> Progress:
 def start_training(form: TrainingForm, resume: bool = False) -> None:
     """Begin a training, or go on with it; a plain message says why where it cannot begin."""
     spec = form.spec
-    if any(job.label == spec.id and not job.over for job in loaded.get_trainings().jobs()):
+    if any(job.label == spec.id and not job.over for job in loaded.list_trainings()):
         return
     words = ["train", *spec.words, "--name", spec.name, "--device", form.device, "--events"]
     words += ["--data-dir", form.data_dir] if form.data_dir else []
     words += ["--resume"] if resume else []
     try:
-        job_id = loaded.get_trainings().submit("training", lambda stop: process.run_command(words, stop), spec.id)
+        job_id = loaded.submit_training(lambda stop: process.run_command(words, stop), spec.id)
     except RobustError as error:
         selection.notify(str(error))
         return
@@ -68,13 +68,23 @@ def resume_training(found: trainings.Unfinished) -> None:
 
 
 def stop_training() -> None:
-    """Ask the training that is shown to end; its state is kept."""
-    loaded.get_trainings().stop(st.session_state.get("train.job", ""))
+    """Ask the training that is shown to end, if it is this person's; its state is kept."""
+    wanted = st.session_state.get("train.job", "")
+    if any(job.id == wanted for job in loaded.list_trainings()):
+        loaded.get_trainings().stop(wanted)
+
+
+def discard_training(spec: trainings.TrainingSpec) -> None:
+    """Remove the state of a training of this person's; a plain message says why where it cannot be removed."""
+    try:
+        trainings.forget_training(spec)
+    except RobustError as error:
+        selection.notify(str(error))
 
 
 def pick_training() -> Job | None:
     """Draw a picker of trainings where there are several; return the one to show, the newest unless one is picked."""
-    jobs = {job.id: job for job in reversed(loaded.get_trainings().jobs())}
+    jobs = {job.id: job for job in reversed(loaded.list_trainings())}
     if not jobs:
         return None
     if st.session_state.get("train.job") not in jobs:
@@ -183,21 +193,25 @@ def _draw_curves(job: Job, now: Progress) -> None:
             st.caption("It is measured after each epoch.")
 
 
+def _describe_saved(saved: float | None) -> str:
+    """Say how long ago a state was saved; a clock that was set back in between makes it no time ago."""
+    if saved is None:
+        return "broken off before anything was saved"
+    return f"saved {_format_time(max(time.time() - saved, 0.0))} ago"
+
+
 def draw_unfinished() -> None:
     """Draw the trainings that were stopped or killed, each with what can be done with it."""
-    busy = {job.label for job in loaded.get_trainings().jobs() if not job.over}
+    busy = {job.label for job in loaded.list_trainings() if not job.over}
     found = [one for one in trainings.list_unfinished() if one.order.id not in busy]
     if not found:
         return
     st.subheader("Unfinished trainings", anchor=False)
     for one in found:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{format_code(one.order.id)} · {escape_markdown(_describe_saved(one))}")
+            about = f"{DEFENCES[one.order.defence.name].title} · {_describe_saved(one.saved)}"
+            st.markdown(f"{format_code(one.order.id)} · {escape_markdown(about)}")
             st.button("Resume", key=f"train.resume.{one.order.id}", on_click=resume_training, args=(one,),
                       icon=":material/play_arrow:")
-            st.button("Discard", key=f"train.discard.{one.order.id}", on_click=trainings.forget_training,
+            st.button("Discard", key=f"train.discard.{one.order.id}", on_click=discard_training,
                       args=(one.order,), icon=":material/delete:")
-
-
-def _describe_saved(found: trainings.Unfinished) -> str:
-    return f"{DEFENCES[found.order.defence.name].title} · saved {_format_time(time.time() - found.saved)} ago"

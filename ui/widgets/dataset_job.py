@@ -81,7 +81,7 @@ def _describe_missing(card: Card) -> str:
 def start_job(label: str, work: Work) -> None:
     """Begin a job; a plain message says why where it cannot begin."""
     try:
-        st.session_state[KEY] = loaded.get_jobs().submit("corpus", work, label)
+        st.session_state[KEY] = loaded.submit_job("corpus", work, label)
     except RobustError as error:
         selection.notify(str(error))
         return
@@ -105,8 +105,7 @@ def is_running() -> bool:
 
 def stop_job() -> None:
     """Ask the job to end; what it has stored stays."""
-    if st.session_state.get(KEY):
-        loaded.get_jobs().stop(st.session_state[KEY])
+    loaded.stop_job(st.session_state.get(KEY, ""))
 
 
 def draw_sign() -> None:

@@ -1,5 +1,6 @@
 """What a model cares about in all texts, measured once by a job and kept."""
 
+import collections
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from robust_core import datasets
+from robust_core import datasets, paths
 from robust_core.attacks import ATTACKS
 from robust_core.evaluation.evaluate import choose, evaluate
 from robust_core.explainers import EXPLAINERS, word_importance
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from robust_core.models.classifier import TextClassifier
 
 Key = tuple[str | int, ...]
+_MOST_KEPT = 100
 
 
 class Words(NamedTuple):
@@ -46,15 +48,24 @@ class Words(NamedTuple):
 
 
 @st.cache_resource(show_spinner=False)
-def _get_kept() -> dict[Key, Words]:
-    return {}
+def _get_kept() -> collections.OrderedDict[Key, Words]:
+    return collections.OrderedDict()
+
+
+def _keep(key: Key, words: Words) -> None:
+    kept = _get_kept()
+    kept[key] = words
+    while len(kept) > _MOST_KEPT:
+        kept.popitem(last=False)
 
 
 def make_key(model_id: str, dataset: str, n: int) -> Key:
     """Return what the importances of a model depend on."""
     chosen = selection.read_selection()
-    return (model_id, catalogue.fingerprint_model(model_id), dataset, n, chosen.seed, chosen.device,
-            json.dumps(to_record(chosen.explainer), sort_keys=True), json.dumps([to_record(a) for a in chosen.attacks]))
+    # The same name may be another data set to another person.
+    return (paths.find_person(), model_id, catalogue.fingerprint_model(model_id), dataset, n, chosen.seed,
+            chosen.device, json.dumps(to_record(chosen.explainer), sort_keys=True),
+            json.dumps([to_record(a) for a in chosen.attacks]))
 
 
 def find_known(model_id: str, dataset: str, n: int) -> Words | None:
@@ -82,7 +93,7 @@ def make_job(models: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
                 return
             for item in _measure_words(model, from_record(EXPLAINERS, explainer), examples, store, stop):
                 if isinstance(item, Words):
-                    _get_kept()[keys[model.id]] = item
+                    _keep(keys[model.id], item)
                 else:
                     yield item
 
