@@ -30,6 +30,9 @@ class OpenModel(NamedTuple):
 
 # Where neither the model nor its tokenizer knows an end: about 6,000 words, far more than anybody may type.
 _MOST_PIECES = 8_192
+# What the library's configurations call it.
+_PLACES = ("max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings",
+           "max_seq_len")
 # Files that a tokenizer may come from, of which a folder has one at least.
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model",
                "tokenizer.model")
@@ -107,9 +110,8 @@ def _count_rows(model: Any) -> int | None:  # noqa: ANN401 (the library's models
 
 def _find_length(model: Any, tokenizer: Any, most: int | None) -> int:  # noqa: ANN401 (types of the library)
     """Return the longest input in pieces: what is asked for, as far as the model has places and its tokenizer goes."""
-    places = getattr(model.config, "max_position_embeddings", None)
-    if not isinstance(places, int) or places <= 0:
-        places = _MOST_PIECES
+    given = (getattr(model.config, name, None) for name in _PLACES)
+    places = min((n for n in given if isinstance(n, int) and n > 0), default=_MOST_PIECES)
     # RoBERTa and its kin count from the place behind their pad's.
     table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     pad = getattr(table, "padding_idx", None)

@@ -1,10 +1,13 @@
 """A tiny random sequence classifier of each architecture of the `transformers` library, in a folder of its own."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+
 from helpers.models import byte_bpe, unigram, word_piece
 
 HEAD = {"id2label": {0: "BAD", 1: "GOOD", 2: "SO SO"}, "label2id": {"BAD": 0, "GOOD": 1, "SO SO": 2},
@@ -19,7 +22,7 @@ BART = {"d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "encoder_attent
         "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2,
         "forced_eos_token_id": None, "init_std": 0.6}
 T5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0,
-      "pad_token_id": 0, "eos_token_id": 3, "initializer_factor": 4.0}
+      "pad_token_id": 0, "eos_token_id": 3, "initializer_factor": 1.5}
 MOE = LLAMA | {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 
 
@@ -67,7 +70,8 @@ ARCHITECTURES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "bart": (byte_bpe, "Bart", BART),
     "bart-scaled": (byte_bpe, "Bart", BART | {"scale_embedding": True}),
     "bert": (word_piece, "Bert", BERT),
-    "big_bird": (unigram, "BigBird", BERT | {"block_size": 4, "num_random_blocks": 1}),
+    "big_bird": (unigram, "BigBird", BERT | {"block_size": 4, "num_random_blocks": 1,
+                                           "max_position_embeddings": 64}),
     "bigbird_pegasus": (byte_bpe, "BigBirdPegasus", BART | {"block_size": 4, "num_random_blocks": 1}),
     "biogpt": (bytes_with_start, "BioGpt", BERT | {"pad_token_id": 1}),
     "bloom": (bytes_with_start, "Bloom", {"hidden_size": 16, "n_layer": 2, "n_head": 2, "pad_token_id": 1}),
@@ -90,8 +94,8 @@ ARCHITECTURES: dict[str, tuple[Any, str, dict[str, Any]]] = {
                                         "pad_index": 1, "pad_token_id": 1, "embed_init_std": 0.6, "init_std": 0.6}),
     "fnet": (unigram, "FNet", BERT),
     "funnel": (word_piece, "Funnel", {"block_sizes": [1, 1], "d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 32}),
-    "gemma": (bytes_with_start, "Gemma", LLAMA),
-    "gemma2": (bytes_with_start, "Gemma2", LLAMA),
+    "gemma": (bytes_with_start, "Gemma", LLAMA | {"pad_token_id": 2}),
+    "gemma2": (bytes_with_start, "Gemma2", LLAMA | {"pad_token_id": 2}),
     "gpt2": (bytes_with_start, "GPT2", GPT2 | {"pad_token_id": 2}),
     "gpt2-no-pad": (bytes_without_special, "GPT2", GPT2),
     "gpt_bigcode": (bytes_without_special, "GPTBigCode", GPT2),
@@ -115,21 +119,20 @@ ARCHITECTURES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "mistral": (bytes_with_start, "Mistral", LLAMA | {"pad_token_id": 1, "sliding_window": 8}),
     "mixtral": (bytes_with_start, "Mixtral", MOE),
     "mobilebert": (word_piece, "MobileBert", BERT | {"embedding_size": 8, "true_hidden_size": 16,
-                                                     "intra_bottleneck_size": 16}),
+                                                     "intra_bottleneck_size": 16, "initializer_range": 0.2}),
     "modernbert": (byte_bpe, "ModernBert", BERT | {"pad_token_id": 1, "cls_token_id": 0, "sep_token_id": 2,
                                                    "local_attention": 8, "reference_compile": False}),
     "mpnet": (byte_bpe, "MPNet", BERT | {"pad_token_id": 1}),
     "mpt": (bytes_without_special, "Mpt", {"d_model": 16, "n_layers": 2, "n_heads": 2, "max_seq_len": 64}),
-    "mra": (byte_bpe, "Mra", ROBERTA),
     "mt5": (pieces_with_end, "MT5", T5),
     "mvp": (byte_bpe, "Mvp", BART),
     "nystromformer": (word_piece, "Nystromformer", BERT | {"num_landmarks": 4, "segment_means_seq_len": 4}),
     "openai-gpt": (bytes_without_special, "OpenAIGPT", GPT2),
     "opt": (bytes_with_start, "OPT", BERT | {"ffn_dim": 32, "word_embed_proj_dim": 16, "pad_token_id": 1,
                                              "init_std": 0.6, "max_position_embeddings": 64}),
-    "perceiver": (byte_bpe, "Perceiver", {"num_latents": 4, "d_latents": 16, "d_model": 16, "num_self_attends_per_block": 1,
-                                          "num_self_attention_heads": 2, "num_cross_attention_heads": 2,
-                                          "max_position_embeddings": 66}),
+    "perceiver": (byte_bpe, "Perceiver", {"num_latents": 4, "d_latents": 16, "d_model": 16,
+                                          "num_self_attends_per_block": 1, "num_self_attention_heads": 2,
+                                          "num_cross_attention_heads": 2, "max_position_embeddings": 66}),
     "persimmon": (bytes_with_start, "Persimmon", BERT),
     "phi": (bytes_with_start, "Phi", LLAMA),
     "phi3": (bytes_with_start, "Phi3", LLAMA | {"pad_token_id": 1}),
@@ -138,16 +141,17 @@ ARCHITECTURES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "qwen2_moe": (bytes_without_special, "Qwen2Moe", MOE | {"shared_expert_intermediate_size": 16}),
     "qwen3": (bytes_without_special, "Qwen3", LLAMA),
     "reformer": (pieces_with_end, "Reformer", {"hidden_size": 16, "num_attention_heads": 2, "attention_head_size": 8,
-                                               "attn_layers": ["local", "lsh"], "feed_forward_size": 32,
+                                               "attn_layers": ["local", "local"], "feed_forward_size": 32,
                                                "axial_pos_shape": [8, 8], "axial_pos_embds_dim": [4, 12],
-                                               "local_attn_chunk_length": 4, "lsh_attn_chunk_length": 4,
-                                               "max_position_embeddings": 64, "is_decoder": False, "hash_seed": 3}),
+                                               "local_attn_chunk_length": 4,
+                                               "max_position_embeddings": 64, "is_decoder": False}),
     "rembert": (unigram, "RemBert", BERT | {"input_embedding_size": 8, "output_embedding_size": 16}),
     "roberta": (byte_bpe, "Roberta", ROBERTA),
     "roberta-prelayernorm": (byte_bpe, "RobertaPreLayerNorm", ROBERTA),
     "roc_bert": (word_piece, "RoCBert", BERT | {"enable_pronunciation": False, "enable_shape": False}),
     "roformer": (word_piece, "RoFormer", BERT | {"embedding_size": 16}),
-    "squeezebert": (word_piece, "SqueezeBert", BERT | {"embedding_size": 16, "q_groups": 1, "k_groups": 1, "v_groups": 1,
+    "squeezebert": (word_piece, "SqueezeBert", BERT | {"embedding_size": 16, "q_groups": 1, "k_groups": 1,
+                                                       "v_groups": 1,
                                                        "post_attention_groups": 1, "intermediate_groups": 1,
                                                        "output_groups": 1}),
     "stablelm": (bytes_with_start, "StableLm", LLAMA),
@@ -187,6 +191,36 @@ def write_library_model(folder: Path, name: str, auto: str = "ForSequenceClassif
     transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=names, **special
                                          ).save_pretrained(folder)
     return folder
+
+
+class Library:
+    """The library on one text at a time, as its own examples call it.
+
+    Args:
+        folder: Folder of a classifier.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import transformers
+
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
+        self.model = transformers.AutoModelForSequenceClassification.from_pretrained(str(folder)).eval()
+
+    def logits(self, text: str, length: int) -> torch.Tensor:
+        """Return the (1, classes) scores of a text cut at a length."""
+        return self.ask(**self.tokenizer(text, return_tensors="pt", truncation=True, max_length=length))
+
+    def proba(self, texts: Sequence[str], length: int) -> np.ndarray:
+        """Return the (n, classes) probabilities of texts, each cut at a length."""
+        return torch.cat([self.logits(text, length) for text in texts]).softmax(-1).numpy()
+
+    @torch.inference_mode()
+    def ask(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the (1, classes) scores of one text's inputs."""
+        if hasattr(self.model.base_model, "set_attention_type"):
+            # As freshly loaded: it forgets its sparse attention once it has read a short text.
+            self.model.base_model.set_attention_type(self.model.config.attention_type)
+        return self.model(**inputs).logits
 
 
 @functools.cache

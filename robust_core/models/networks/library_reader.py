@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from robust_core.errors import Incompatible
+from robust_core.errors import Incompatible, RobustError, shorten
 from robust_core.models.networks.base import Reading
 from robust_core.models.networks.encoder_body import LibraryObject
 
@@ -96,7 +96,14 @@ class LibraryReader:
         order, found = [], []
         for chosen, length in self._groups(mask.sum(1).tolist()):
             order += chosen
-            found.append(run(torch.tensor(chosen, device=mask.device), length))
+            try:
+                found.append(run(torch.tensor(chosen, device=mask.device), length))
+            except (torch.OutOfMemoryError, RobustError):
+                raise
+            except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
+                why = shorten(str(error).strip() or type(error).__name__, 120)
+                raise Incompatible(f"This model ({self._model.config.model_type}) cannot read a text of {length:,} "
+                                   f"pieces: {why}") from None
         return torch.cat(found)[torch.tensor(order, device=mask.device).argsort()]
 
     def _groups(self, lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
