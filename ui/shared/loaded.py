@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from robust_core import protocols
 from robust_core.explainers import EXPLAINERS
 from robust_core.jobs.manager import JobManager
 from robust_core.models import loading
@@ -133,6 +134,14 @@ def predict(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | 
     proba = tuple(float(p) for p in model.predict_proba([text])[0])
     remember(proba, *key)
     return proba, ""
+
+
+def describe_reading(model_id: str, device: str, text: str) -> str:
+    """Say how much of a text a loaded model reads; empty if it reads all, or is not loaded yet."""
+    future = get_models().find(model_id, fingerprint_model(model_id), device)
+    if future is None or not future.done() or future.exception() is not None:
+        return ""
+    return protocols.describe_reading(future.result(), text)
 
 
 def judge(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | None, str]:
