@@ -136,12 +136,33 @@ def predict(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | 
     return proba, ""
 
 
+@st.cache_resource(show_spinner=False)
+def _get_readings() -> tuple[threading.Lock, collections.OrderedDict[tuple[str, ...], str]]:
+    return threading.Lock(), collections.OrderedDict()
+
+
 def describe_reading(model_id: str, device: str, text: str) -> str:
     """Say how much of a text a loaded model reads; empty if it reads all, or is not loaded yet."""
-    future = get_models().find(model_id, fingerprint_model(model_id), device)
+    lock, known = _get_readings()
+    key = (model_id, fingerprint_model(model_id), device, text)
+    with lock:
+        if key in known:
+            return known[key]
+    future = get_models().find(*key[:3])
     if future is None or not future.done() or future.exception() is not None:
         return ""
-    return protocols.describe_reading(future.result(), text)
+    line = protocols.describe_reading(future.result(), text)
+    remember_reading(line, *key)
+    return line
+
+
+def remember_reading(line: str, *key: str) -> None:
+    """Keep how much is read, of (model id, fingerprint, device, text)."""
+    lock, known = _get_readings()
+    with lock:
+        known[key] = line
+        while len(known) > _ROOM_PREDICTIONS:
+            known.popitem(last=False)
 
 
 def judge(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | None, str]:
