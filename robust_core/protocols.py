@@ -267,8 +267,6 @@ def find_device(model: Classifier, otherwise: str = "cpu") -> str:
 
 @runtime_checkable
 class _Prepares(Protocol):
-    """A classifier that says how it wants a text."""
-
     def prepare(self, text: str) -> str:
         """Return a text as the model is to read it."""
         ...
@@ -280,15 +278,12 @@ def prepare_texts(model: object, texts: Sequence[str]) -> list[str]:
     Raises:
         BadInput: It is no list of texts.
     """
-    kind = type(texts).__name__
-    if isinstance(texts, str):
-        raise BadInput("A list of texts is needed, not a single text; write [text].")
     listed = texts.ndim == 1 if isinstance(texts, np.ndarray) else isinstance(texts, Sequence)
-    if not listed or isinstance(texts, bytes | bytearray | memoryview):
-        raise BadInput(f"A list of texts is needed, not a value of type {shorten(kind)}.")
-    odd = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
-    if odd is not None:
-        raise BadInput(f"Text {odd + 1:,} of {len(texts):,} is no text: {quote(texts[odd])}.")
+    if not listed or isinstance(texts, str | bytes | bytearray | memoryview):
+        raise BadInput(f"A list of texts is needed, such as [text], not {shorten(type(texts).__name__)}.")
+    for i, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise BadInput(f"Text {i:,} of {len(texts):,} is no text: {quote(text)}.")
     prepare = model.prepare if isinstance(model, _Prepares) else clean
     return [prepare(str(text)) for text in texts]
 

@@ -102,19 +102,6 @@ def check_typed(text: str, max_words: int = MAX_WORDS) -> str:
     return cleaned
 
 
-def check_unicode(text: str) -> str:
-    """Return a text as it stands.
-
-    Raises:
-        BadInput: It holds half a character, a lone surrogate, which no tokenizer reads.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise BadInput("The text is no valid Unicode: it holds half a character (a lone surrogate).") from None
-    return text
-
-
 def find_words(text: str) -> tuple[Span, ...]:
     """Return the character range of every word, in order."""
     spans = []

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from robust_core.errors import Incompatible
+from robust_core.errors import BadInput, Incompatible
 from robust_core.models import screening
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.device import autocast_bf16, has_fast_bf16
 from robust_core.models.networks.base import measure_mean_norm
 from robust_core.protocols import prepare_texts
-from robust_core.text import check_unicode, clean, find_words
+from robust_core.text import clean, find_words
 from robust_core.types import Encoded, Noise
 
 if TYPE_CHECKING:
@@ -109,8 +109,18 @@ class TextClassifier:
         return list(map(tuple, np.where(gone, self.tokens.blank_id, np.asarray(ids, dtype=np.int64)).tolist()))
 
     def prepare(self, text: str) -> str:
-        """Return a text as the model is to read it, cleaned unless the model was made elsewhere."""
-        return clean(text) if self.cleans else check_unicode(text)
+        """Return a text as the model is to read it, cleaned unless the model was made elsewhere.
+
+        Raises:
+            BadInput: An uncleaned text holds half a character, which no tokenizer reads.
+        """
+        if self.cleans:
+            return clean(text)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise BadInput("The text is no valid Unicode: it holds half a character (a lone surrogate).") from None
+        return text
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, classes) float32 probabilities of texts, each prepared first.
@@ -210,6 +220,8 @@ class TextClassifier:
         A word of several pieces counts as its most important one, a word without any as the pad.
         """
         coded = [self.tokens.encode(word) for word in prepare_texts(self, words)]
+        if self.net.masks is None:
+            return np.ones(len(coded), dtype=np.float32)
         with self._lock, torch.no_grad():
             ids, _ = pad_rows([c.ids for c in coded], self.tokens.pad_id, self.device)
             phi = self.net.importance(self.net.embedding(ids)).cpu().numpy()

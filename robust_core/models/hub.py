@@ -28,8 +28,8 @@ class OpenModel(NamedTuple):
     missing: frozenset[str]
 
 
-# Where neither the model nor its tokenizer knows an end: about 6,000 words, far more than anybody may type.
-_MOST_PIECES = 8_192
+# Where neither the model nor its tokenizer knows an end: some 3,000 words, far more than anybody may type.
+_MOST_PIECES = 4_096
 # What the library's configurations call it.
 _PLACES = ("max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings",
            "max_seq_len")

@@ -81,10 +81,11 @@ def check_gradients(model: TextClassifier, library: Library, want: np.ndarray) -
     slope, = torch.autograd.grad(proba[:, 0].sum(), rows)
     assert slope[~encoded.mask].abs().sum() == 0 and slope.abs().sum() > 0
     slope = slope.detach()
-    step = 1e-4 * slope / slope.norm() * rows.detach().norm()
+    # As far as should move the sum by 0.002 to either side, where the rows are not moved by more than 1 %.
+    step = slope / slope.norm() * min(0.002 / slope.norm(), 0.01 * rows.detach().norm())
     with torch.no_grad():
         ahead, back = (model.logits(rows + sign * step, encoded.mask).softmax(-1)[:, 0].sum() for sign in (1, -1))
-    assert float(ahead - back) == pytest.approx(2 * float((slope * step).sum()), rel=0.1, abs=2e-5)
+    assert float(ahead - back) == pytest.approx(2 * float((slope * step).sum()), rel=0.1, abs=1e-5)
     vectors = model.representation(rows, encoded.mask)
     assert vectors.shape[0] == 3 and vectors.dim() == 2
 
@@ -113,7 +114,7 @@ def test_attacks_and_lime_ask_what_the_library_is_asked(folders, name):
 
 
 @pytest.mark.parametrize(("name", "changes", "length"), [
-    ("bert", {}, 66), ("roberta", {}, 64), ("mpnet", {}, 64), ("gpt2", {}, 64), ("bart", {}, 64), ("xlnet", {}, 8192),
+    ("bert", {}, 66), ("roberta", {}, 64), ("mpnet", {}, 64), ("gpt2", {}, 64), ("bart", {}, 64), ("xlnet", {}, 4096),
     ("bert", {"max_position_embeddings": 300}, 300), ("roberta", {"max_position_embeddings": 302}, 300),
 ])
 def test_a_model_reads_as_far_as_it_can_and_says_so(tmp_path, name, changes, length):
@@ -124,7 +125,7 @@ def test_a_model_reads_as_far_as_it_can_and_says_so(tmp_path, name, changes, len
     assert np.abs(model.predict_proba([text]) - library.proba([text], length)).max() <= CLOSE
     read = model.readable_words(text)
     assert describe_reading(model, text) == ("" if read == 450 else f"reads {read} of 450 words")
-    assert (read == 450) == (length == 8192)
+    assert (read == 450) == (length == 4096)
 
 
 def test_the_tokenizer_may_end_before_the_model_does(tmp_path):
