@@ -45,7 +45,8 @@ has one word, or all words count alike.
 * *Held* means that this attack with these settings found nothing. Another attack may.
 * Word importance explains the model, not the review, and different methods of explanation disagree.
 * The models learnt from English film reviews. On other texts they are not reliable.
-* CNN and LSTM read at most 50 words, MiniLM 128 word pieces; what lies beyond is greyed, not attacked, not explained.
+* CNN and LSTM read at most 50 words, MiniLM 128 word pieces, a model of your own as many as it was made for. A line
+  says so where a text is longer; what lies beyond is greyed, not attacked, not explained.
 
 #### Similarity thresholds
 Each is a cosine of MiniLM sentence vectors, chosen so that it rejects as many swaps as the threshold in the attack's

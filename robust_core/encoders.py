@@ -19,8 +19,7 @@ from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
 from robust_core.models.hub import is_reachable
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.screening import make_probes, measure_noise
-from robust_core.protocols import Encoder
-from robust_core.text import clean
+from robust_core.protocols import Encoder, prepare_texts
 from robust_core.types import Noise
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class MeanPooled:
         """
         from robust_core.models.batching import split_batches
 
-        rows = [self.tokens.ids(clean(text)) for text in texts]
+        rows = [self.tokens.ids(text) for text in prepare_texts(self, texts)]
         result = np.zeros((len(rows), self.body.width), dtype=np.float32)
         for chosen in split_batches(rows, self._budget):
             result[chosen] = self._run([rows[i] for i in chosen], screened)
@@ -125,7 +124,7 @@ class SentenceTransformerEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, d) float32 unit rows."""
-        return np.asarray(self._model.encode([clean(text) for text in texts], batch_size=self.batch,
+        return np.asarray(self._model.encode(prepare_texts(self, texts), batch_size=self.batch,
                                              normalize_embeddings=True, show_progress_bar=False), dtype=np.float32)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
-from robust_core.errors import Incompatible
-from robust_core.text import find_words
+from robust_core.errors import BadInput, Incompatible, quote, shorten
+from robust_core.text import clean, find_words
 from robust_core.types import Blank, Encoded, Noise
 
 if TYPE_CHECKING:
@@ -263,6 +263,35 @@ def need_white_box(model: Classifier, method: str) -> WhiteBox:
 def find_device(model: Classifier, otherwise: str = "cpu") -> str:
     """Return the name of the device that a classifier runs on; `otherwise` if it does not say."""
     return str(model.device) if isinstance(model, _HasDevice) else otherwise
+
+
+@runtime_checkable
+class _Prepares(Protocol):
+    def prepare(self, text: str) -> str:
+        """Return a text as the model is to read it."""
+        ...
+
+
+def prepare_texts(model: object, texts: Sequence[str]) -> list[str]:
+    """Return texts as a classifier or an encoder is to read them: cleaned, if it does not say otherwise.
+
+    Raises:
+        BadInput: It is no list of texts.
+    """
+    listed = texts.ndim == 1 if isinstance(texts, np.ndarray) else isinstance(texts, Sequence)
+    if not listed or isinstance(texts, str | bytes | bytearray | memoryview):
+        raise BadInput(f"A list of texts is needed, such as [text], not {shorten(type(texts).__name__)}.")
+    for i, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise BadInput(f"Text {i:,} of {len(texts):,} is no text: {quote(text)}.")
+    prepare = model.prepare if isinstance(model, _Prepares) else clean
+    return [prepare(str(text)) for text in texts]
+
+
+def describe_reading(model: Classifier, text: str) -> str:
+    """Say how much of a cleaned text a classifier reads; empty if it reads all."""
+    words, read = len(find_words(text)), count_readable_words(model, text)
+    return "" if read >= words else f"reads {read:,} of {words:,} words"
 
 
 def count_readable_words(model: Classifier, text: str) -> int:

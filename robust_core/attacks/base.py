@@ -14,7 +14,14 @@ from robust_core.attacks.engine.requests import Candidate, Judge, Request, Searc
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.errors import BadInput, list_names, quote
-from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel, count_readable_words, is_token_classifier
+from robust_core.protocols import (
+    Classifier,
+    Encoder,
+    MaskedLanguageModel,
+    count_readable_words,
+    describe_reading,
+    is_token_classifier,
+)
 from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Event, Example, Precision
@@ -97,13 +104,14 @@ class Attack(Method, abc.ABC):
         predicted = int(before.argmax())
         reference = predicted if example.label is None else example.label
         tally.begin(reference, before)
+        reach, unread = count_readable_words(victim, example.text), describe_reading(victim, example.text)
         best, outcome = Candidate(draft), "failed"
         if predicted != reference:
             outcome = "skipped"
         elif tally.ending:
             outcome = "stopped"
         else:
-            target = Target(example, draft, reference, before, count_readable_words(victim, example.text))
+            target = Target(example, draft, reference, before, reach)
             tally.searching = True
             try:
                 best = yield from self.search(target, make_generator(seed, example.uid))
@@ -119,7 +127,9 @@ class Attack(Method, abc.ABC):
         similarity = 1.0
         if changed:
             similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
-        notes = (yield from _note_unknown_words(victim, example, best, reference)) if outcome == "succeeded" else ()
+        notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
+        if outcome == "succeeded":
+            notes += yield from _note_unknown_words(victim, example, best, reference)
         tally.point(float(after[reference]))
         return AttackResult(
             example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,

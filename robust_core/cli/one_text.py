@@ -44,9 +44,9 @@ from robust_core.evaluation.fluency import measure_perplexities
 from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency
-from robust_core.protocols import Classifier
+from robust_core.protocols import Classifier, count_readable_words, describe_reading
 from robust_core.registry import to_record
-from robust_core.text import Draft, align
+from robust_core.text import Draft, align, find_words
 from robust_core.types import AttackResult, Example
 
 if TYPE_CHECKING:
@@ -60,15 +60,17 @@ def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = 
     """Classify a text."""
     with keep_stdout():
         cleaned = read_typed_text(text)
-        rows = []
+        rows, notes = [], []
         for classifier in load_models(model, device):
             proba = classifier.predict_proba([cleaned])[0]
             rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
-                         "proba": _label_probabilities(classifier, proba)})
+                         "proba": _label_probabilities(classifier, proba)} | _count_words(classifier, cleaned))
+            notes += _note_reading(classifier, [cleaned])
     show_rows(
         rows,
         as_json,
         {"Model": name_column("model"), "Label": name_column("label"), "Probabilities": label_probabilities("proba")},
+        notes,
     )
 
 
@@ -106,8 +108,8 @@ def attack(text: Text, model: Models,
             raise BadInput(" ".join(dict.fromkeys(errors)))
         until = began + method.time_limit if method.time_limit else math.inf
         fluent, missing = _measure_fluency(found, device, stop, until)
-    rows = [_make_attack_row(v, method, found[v.id]) | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES))
-            for v in victims if v.id in found]
+    rows = [_make_attack_row(v, method, found[v.id]) | _count_words(v, cleaned)
+            | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES)) for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found
              for note in (*found[v.id].notes, *list_doubts(found[v.id]))]
     notes += [f"{v.id}: attacked without a true label, since it has no class {quote(label)}."
@@ -149,11 +151,13 @@ def explain(text: Text, model: Models,
     with keep_stdout():
         texts = [read_typed_text(text)] if against is None else [read_typed_text(text), read_typed_text(against)]
         explainer, = make_methods(EXPLAINERS, [method], None)
-        rows = []
+        rows, notes = [], []
         for classifier in load_models(model, device):
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
             wanted = predicted if target is None else _read_label(classifier, target)
-            rows.append(_make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts))))
+            rows.append(_make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts)))
+                        | _count_words(classifier, texts[0]))
+            notes += _note_reading(classifier, texts)
     show_rows(
         rows,
         as_json,
@@ -165,6 +169,7 @@ def explain(text: Text, model: Models,
             "Kendall's tau": format_number("kendall_tau"),
             "Gap": format_number("gap"),
         },
+        notes,
     )
 
 
@@ -196,6 +201,16 @@ def _measure_fluency(found: Mapping[str, AttackResult], device: str, stop: threa
     if not go_on():
         return {}, "It was stopped." if stop.is_set() else "The time limit left no time for it."
     return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
+
+
+def _count_words(classifier: Classifier, text: str) -> Row:
+    return {"words_in_text": len(find_words(text)), "words_read": count_readable_words(classifier, text)}
+
+
+def _note_reading(classifier: Classifier, texts: Sequence[str]) -> list[str]:
+    """Say how much of texts a model reads, where it does not read all."""
+    found = (describe_reading(classifier, text) for text in texts)
+    return list(dict.fromkeys(f"{classifier.id} {line}." for line in found if line))
 
 
 def _read_label(classifier: Classifier, name: str) -> int:

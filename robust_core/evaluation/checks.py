@@ -84,6 +84,18 @@ def seldom_swaps(results: Sequence[AttackResult], attributions: Sequence[Attribu
 
 
 @_register
+def texts_cut_short(results: Sequence[AttackResult], attributions: Sequence[Attribution]) -> str | None:
+    """Many texts are longer than the model reads.
+
+    Their ends were neither read nor attacked. Take a model that reads further, or report these texts apart.
+    """
+    cut = [r for r in results if any(note.startswith("The model reads ") for note in r.notes)]
+    if len(cut) > 0.05 * len(results):
+        return f"{_format_percent(len(cut), len(results))} of the texts are longer than the model reads."
+    return None
+
+
+@_register
 def unknown_words_flip(results: Sequence[AttackResult], attributions: Sequence[Attribution]) -> str | None:
     """Many flips rest on words that the model does not know.
 

@@ -4,9 +4,8 @@ import abc
 import dataclasses
 from collections.abc import Sequence
 
-from robust_core.protocols import Classifier, need_white_box
+from robust_core.protocols import Classifier, need_white_box, prepare_texts
 from robust_core.registry import Method, check_parameters, to_record
-from robust_core.text import clean
 from robust_core.types import Attribution, Span
 
 
@@ -51,7 +50,7 @@ class Explainer(Method, abc.ABC):
         """
         if self.white_box:
             need_white_box(model, self.title.lower())
-        cleaned = [clean(text) for text in texts]
+        cleaned = prepare_texts(model, texts)
         full = [i for i, text in enumerate(cleaned) if text]
         found = self.attribute(model, [cleaned[i] for i in full], [targets[i] for i in full])
         results = [Attribution("", (), (), target, to_record(self), 0.0, 0, 0.0) for target in targets]

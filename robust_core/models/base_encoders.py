@@ -1,12 +1,15 @@
 """The encoders that others are made from, by name."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from robust_core.errors import BadInput, Incompatible
 from robust_core.models import fingerprints, hub
+from robust_core.models.library_check import check_encoder
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import Body, HuggingFaceBody
 from robust_core.models.tokens import Subwords, read_subwords
+from robust_core.paths import short_name
 from robust_core.resources import minilm_folder
 
 
@@ -33,7 +36,7 @@ def load_base_encoder(name: str, length: int) -> BaseEncoder:
 
     Raises:
         BadInput: The folder holds no encoder, or some of its weights are missing.
-        Incompatible: It does not say how wide its hidden states are.
+        Incompatible: It does not say how wide its hidden states are, or a text's change beside a longer one.
         MissingResource: It cannot be reached.
     """
     if not name:
@@ -49,4 +52,5 @@ def load_base_encoder(name: str, length: int) -> BaseEncoder:
     if getattr(found.model, "pooler", None) is not None:
         found.model.pooler = None
     body = HuggingFaceBody(found.model.float().eval())
+    check_encoder(body, found.tokens, short_name(Path(name)))
     return BaseEncoder(body, found.tokens, fingerprints.hash_weights(body))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from robust_core.errors import Incompatible
+from robust_core.errors import BadInput, Incompatible
 from robust_core.models import screening
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.device import autocast_bf16, has_fast_bf16
 from robust_core.models.networks.base import measure_mean_norm
+from robust_core.protocols import prepare_texts
 from robust_core.text import clean, find_words
 from robust_core.types import Encoded, Noise
 
@@ -30,8 +31,9 @@ _LEAST_BUDGET, _MOST_BUDGET = 512, 65_536
 class TextClassifier:
     """A text classifier: a `Classifier`, `TokenClassifier` and `WhiteBox` of `robust_core.protocols`.
 
-    Texts are cleaned by `robust_core.text.clean`. A text with no tokens is read as a single pad. The model stays in
-    eval mode, and any number of threads may use it: each batch holds the lock, never a whole attack.
+    Texts are cleaned by `robust_core.text.clean`, unless the model was made elsewhere. A text with no tokens is read as
+    a single pad. The model stays in eval mode, and any number of threads may use it: each batch holds the lock, never a
+    whole attack.
 
     Args:
         id: Model id.
@@ -40,6 +42,7 @@ class TextClassifier:
         tokens: Its tokenizer.
         device: Where it runs.
         card: How it was made, if it is one of ours.
+        cleans: Whether texts are cleaned first; a model made elsewhere reads them as they stand.
     """
 
     id: str
@@ -48,6 +51,7 @@ class TextClassifier:
     tokens: "WordVocabulary | Subwords"
     device: torch.device
     card: "Card | None" = None
+    cleans: bool = True
 
     def __post_init__(self) -> None:
         self.net.to(self.device).eval().requires_grad_(False)
@@ -104,9 +108,27 @@ class TextClassifier:
         gone[:, own] = ~keep[:, words[own]]
         return list(map(tuple, np.where(gone, self.tokens.blank_id, np.asarray(ids, dtype=np.int64)).tolist()))
 
+    def prepare(self, text: str) -> str:
+        """Return a text as the model is to read it, cleaned unless the model was made elsewhere.
+
+        Raises:
+            BadInput: An uncleaned text holds half a character, which no tokenizer reads.
+        """
+        if self.cleans:
+            return clean(text)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise BadInput("The text is no valid Unicode: it holds half a character (a lone surrogate).") from None
+        return text
+
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (n, classes) float32 probabilities of texts, each cleaned first."""
-        return self.proba_from_ids([self.tokens.encode(clean(text)).ids for text in texts])
+        """Return (n, classes) float32 probabilities of texts, each prepared first.
+
+        Raises:
+            BadInput: It is no list of texts.
+        """
+        return self.proba_from_ids([self.tokens.encode(text).ids for text in prepare_texts(self, texts)])
 
     def proba_from_ids(self, rows: Sequence[tuple[int, ...]], *, screened: bool = False) -> np.ndarray:
         """Return (n, classes) float32 probabilities of token id rows, run shortest first in budgeted batches.
@@ -166,8 +188,15 @@ class TextClassifier:
         return self._budget
 
     def embed(self, texts: Sequence[str]) -> Encoded:
-        """Return the word-embedding rows of texts, each cleaned first."""
-        cleaned = [clean(text) for text in texts]
+        """Return the word-embedding rows of texts, each prepared first.
+
+        Raises:
+            BadInput: It is no list of texts.
+            Incompatible: The model takes token ids only.
+        """
+        if not self.net.takes_rows:
+            raise Incompatible(f"{self.id} shows no gradients: its architecture takes no word-embedding rows.")
+        cleaned = prepare_texts(self, texts)
         coded: list[Tokens] = [self.tokens.encode(text) for text in cleaned]
         with torch.no_grad():
             ids, mask = pad_rows([c.ids for c in coded], self.tokens.pad_id, self.device)
@@ -175,21 +204,24 @@ class TextClassifier:
             for i, c in enumerate(coded):
                 owner[i, : len(c.owner)] = torch.tensor(c.owner, dtype=torch.int64)
             rows = self.net.embedding(ids)
-            pad = self.net.embedding.weight[self.tokens.pad_id]
+            pad = self.net.embedding(ids.new_tensor([self.tokens.pad_id]))[0]
         spans = [find_words(text)[: c.read] for text, c in zip(cleaned, coded, strict=True)]
         return Encoded(rows, mask, owner, spans, pad)
 
     @property
     def unit(self) -> float:
         """Mean norm of its token embeddings, pads left out: the unit in which perturbations are measured."""
-        return measure_mean_norm(self.net.embedding.weight, self.tokens.pad_id)
+        scale = float(getattr(self.net.embedding, "embed_scale", 1.0))  # BART's kin scale what they look up.
+        return scale * measure_mean_norm(self.net.embedding.weight, self.tokens.pad_id)
 
     def word_importance(self, words: Sequence[str]) -> np.ndarray:
         """Return the (n,) learnt importance phi of words in 0..1, each read alone; 1 without word masks.
 
         A word of several pieces counts as its most important one, a word without any as the pad.
         """
-        coded = [self.tokens.encode(clean(word)) for word in words]
+        coded = [self.tokens.encode(word) for word in prepare_texts(self, words)]
+        if self.net.masks is None:
+            return np.ones(len(coded), dtype=np.float32)
         with self._lock, torch.no_grad():
             ids, _ = pad_rows([c.ids for c in coded], self.tokens.pad_id, self.device)
             phi = self.net.importance(self.net.embedding(ids)).cpu().numpy()

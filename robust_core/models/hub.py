@@ -1,6 +1,7 @@
 """Models of the `transformers` library, from a folder, its cache or a hub: safetensors and fast tokenizers only."""
 
 import socket
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -27,15 +28,25 @@ class OpenModel(NamedTuple):
     missing: frozenset[str]
 
 
-def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "Give a folder that holds it.",
-               **sizes: int) -> OpenModel:
+# Where neither the model nor its tokenizer knows an end: some 3,000 words, far more than anybody may type.
+_MOST_PIECES = 4_096
+# What the library's configurations call it.
+_PLACES = ("max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings",
+           "max_seq_len")
+# Files that a tokenizer may come from, of which a folder has one at least.
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model",
+               "tokenizer.model")
+
+
+def open_model(name: str, auto: str, what: str, length: int | None = None,
+               otherwise: str = "Give a folder that holds it.", **sizes: int) -> OpenModel:
     """Open a model; code that comes with it is never run.
 
     Args:
         name: Folder or Hugging Face id.
         auto: Name of the library's class, such as AutoModelForMaskedLM.
         what: What it is, for messages: "model", "encoder", …
-        length: Longest input in pieces; a model with fewer places has its own.
+        length: Longest input in pieces; a model with fewer places has its own, and None takes that.
         otherwise: What to do where it cannot be reached.
         sizes: Changes of its configuration.
 
@@ -49,28 +60,62 @@ def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "G
     if folder.is_dir():
         check_model_folder(folder)
     import transformers
-    from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    part = "description"
     try:
+        _hush_library()
         config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **sizes)
+        part = "tokenizer"
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
+        part = "weights"
         model, found = getattr(transformers, auto).from_pretrained(
             name, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True)
-    except (OSError, ValueError, KeyError) as error:
-        if folder.is_dir():
-            article = "an" if what[0] in "aeiou" else "a"
-            raise BadInput(f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: "
-                           f"{str(error).splitlines()[0]}") from None
-        raise MissingResource(f"The {what} {name}", otherwise) from None
-    finally:
-        logging.set_verbosity(verbosity)
+    except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
+        if not folder.is_dir():
+            raise MissingResource(f"The {what} {name}", otherwise) from None
+        raise BadInput(_describe_failure(folder, what, part, error)) from None
     if not tokenizer.is_fast:
-        raise BadInput(f"{name} has no fast tokenizer (tokenizer.json).")
-    longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2)
-    tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
+        raise BadInput(f"{short_name(folder)} has no fast tokenizer (tokenizer.json).")
+    # Without a pad the library looks at the last place, one text at a time; no id is -1, so that it does so for many.
+    if getattr(config, "pad_token_id", None) is None:
+        model.config.pad_token_id = -1
+    tokens = Subwords(tokenizer.backend_tokenizer, _find_length(model, tokenizer, length),
+                      int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id, _count_rows(model))
     return OpenModel(model, tokens, tokenizer, frozenset(found["missing_keys"]))
+
+
+def _hush_library() -> None:
+    """Keep from the screen what the library says to programmers, now and whenever one of its models is asked."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", module=r"transformers\.")
+
+
+def _describe_failure(folder: Path, what: str, part: str, error: Exception) -> str:
+    if part == "tokenizer" and not any((folder / name).is_file() for name in _TOKENIZERS):
+        return f"{short_name(folder)} holds no tokenizer; put the {what}'s tokenizer.json into the folder."
+    article = "an" if what[0] in "aeiou" else "a"
+    why = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: its {part}: {why}"
+
+
+def _count_rows(model: Any) -> int | None:  # noqa: ANN401 (the library's models share no useful type)
+    """Return how many ids a model has a row for; None of a model without such a table."""
+    try:
+        return len(model.get_input_embeddings().weight)
+    except (AttributeError, NotImplementedError, TypeError):
+        return None
+
+
+def _find_length(model: Any, tokenizer: Any, most: int | None) -> int:  # noqa: ANN401 (types of the library)
+    """Return the longest input in pieces: what is asked for, as far as the model has places and its tokenizer goes."""
+    given = (getattr(model.config, name, None) for name in _PLACES)
+    places = min((n for n in given if isinstance(n, int) and n > 0), default=_MOST_PIECES)
+    # RoBERTa and its kin count from the place behind their pad's.
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    pad = getattr(table, "padding_idx", None)
+    return min(places - (0 if pad is None else pad + 1), int(tokenizer.model_max_length), most or _MOST_PIECES)
 
 
 def is_reachable(model_id: str) -> bool:

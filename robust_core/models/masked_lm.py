@@ -22,6 +22,7 @@ from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.card_files import check_sha256, read_json_card
 from robust_core.models.device import pick_device
+from robust_core.models.library_check import check_masked_model
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.mlm_head import MaskedNetwork
@@ -303,5 +304,7 @@ def _load_hugging_face(name: str, device: torch.device) -> MaskedModel:
     found = hub.open_model(name, "AutoModelForMaskedLM", "masked language model", 128)
     if found.tokenizer.mask_token_id is None:
         raise BadInput(f"{Path(name).name} has no mask.")
-    return MaskedModel(name, HuggingFaceMasked(found.model), found.tokens, found.tokenizer.mask_token_id,
+    network = HuggingFaceMasked(found.model.eval())
+    check_masked_model(network, found.tokens, found.tokenizer.mask_token_id, Path(name).name)
+    return MaskedModel(name, network, found.tokens, found.tokenizer.mask_token_id,
                        Words.of(found.tokenizer.get_vocab()), device)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from robust_core.errors import BadInput, quote
 from robust_core.text import Draft, find_words
 
 if TYPE_CHECKING:
@@ -114,36 +115,56 @@ class Subwords:
         length: Longest input in tokens, special tokens included.
         pad_id: Id of the pad token.
         plain_id: Id of the unknown token, which stands for special tokens that somebody typed.
+        rows: How many ids the model has a row for; None where it has one for each.
+
+    Attributes:
+        types: Segment of each id of the prefix, of a piece, and of each id of the suffix.
+        special: Ids that no piece of a text has.
+        size: How many ids there are, as far as the model has a row for them.
     """
 
-    def __init__(self, tokenizer: "Tokenizer", length: int, pad_id: int, plain_id: int | None = None) -> None:
+    def __init__(self, tokenizer: "Tokenizer", length: int, pad_id: int, plain_id: int | None = None,
+                 rows: int | None = None) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self.length = length
         self.pad_id = pad_id
-        whole = tokenizer.encode("a").ids
+        encoded = tokenizer.encode("a")
+        whole, types = encoded.ids, encoded.type_ids
         bare = tokenizer.encode("a", add_special_tokens=False).ids
-        at = next(i for i in range(len(whole)) if whole[i: i + len(bare)] == bare)
-        self.prefix, self.suffix = tuple(whole[:at]), tuple(whole[at + len(bare):])
+        at = next((i for i in range(len(whole)) if whole[i: i + len(bare)] == bare), None)
+        if at is None:
+            raise BadInput("The tokenizer changes the pieces of a text when it adds its special tokens.")
+        end = at + len(bare)
+        self.prefix, self.suffix = tuple(whole[:at]), tuple(whole[end:])
+        self.types = tuple(types[:at]), types[at] if bare else 0, tuple(types[end:])
         # BERT splits at blanks and around each punctuation mark, so units can be tokenised one by one.
         self.separable = type(tokenizer.pre_tokenizer).__name__ == "BertPreTokenizer"
         self.unknown_id = None
         # A model of pieces may hold "<pad>" or "[SEP]" as pieces of its own: typed, they read as unknown text.
         added = tokenizer.get_added_tokens_decoder()
-        self._special = frozenset(i for i, token in added.items() if token.special)
-        # What stands for a removed word: the mask where there is one, or else the unknown token.
-        known = (tokenizer.token_to_id(name) for name in _BLANKS)
-        self.blank_id = next((i for i in known if i is not None), pad_id)
+        self.special = frozenset(i for i, token in added.items() if token.special)
+        # What stands for a removed word: the mask where there is one, or else the unknown token, or else a blank.
+        known = (*(tokenizer.token_to_id(name) for name in _BLANKS),
+                 *tokenizer.encode(" ", add_special_tokens=False).ids, plain_id)
+        taken = {pad_id, *self.prefix, *self.suffix}
+        self.blank_id = next((i for i in known if i is not None and i not in taken), pad_id)
         self._plain = plain_id
+        self.size = min(tokenizer.get_vocab_size(), rows or tokenizer.get_vocab_size())
+        self._rows = rows if self.size == rows else None
         self._units = functools.lru_cache(maxsize=200_000)(self._unit_ids)
 
     def _unit_ids(self, unit: str) -> tuple[int, ...]:
         return self._typed(self._tokenizer.encode(unit, add_special_tokens=False).ids)
 
     def _typed(self, ids: Sequence[int]) -> tuple[int, ...]:
-        return tuple(self._plain if self._plain is not None and i in self._special else i for i in ids)
+        if self._rows is not None and max(ids, default=0) >= self._rows:
+            piece = self._tokenizer.id_to_token(max(ids))
+            raise BadInput(f"The model has no row for the piece {quote(piece)} of its tokenizer; leave it out of the "
+                           "text.")
+        return tuple(self._plain if self._plain is not None and i in self.special else i for i in ids)
 
     def until(self, length: int) -> "Subwords":
         """Return the same tokenizer with shorter inputs."""

@@ -86,12 +86,23 @@ def test_models(tiny: Path) -> None:
 def test_predict(run: Run) -> None:
     one, two = rows(run("predict", "a good movie", "--model", "double/bag-of-words", "--model", "double/second",
                         "--json"))
-    assert list(one) == ["model", "label", "proba"]
+    assert list(one) == ["model", "label", "proba", "words_in_text", "words_read"]
     assert one["label"] == "positive"
     assert one["proba"] == pytest.approx({"negative": 1 / (1 + math.exp(4)), "positive": 1 / (1 + math.exp(-4))})
     assert two["model"] == "double/second"
     assert sum(two["proba"].values()) == pytest.approx(1)
     assert "positive 98.2 %" in run("predict", "a good movie", "--model", "double/bag-of-words").stdout
+
+
+@pytest.mark.parametrize("command", [("predict",), ("explain", "--method", "ig"), ("attack", "--attack", "planted")])
+def test_a_line_says_how_much_of_a_text_is_read(run: Run, command: tuple[str, ...]) -> None:
+    short = ("--model", "double/bag-of-words")
+    shown = " ".join(run(command[0], "a good movie " + "indeed " * 60, *short, *command[1:]).stdout.split())
+    assert "double/bag-of-words reads 50 of 63 words." in shown or (
+        "double/bag-of-words: The model reads 50 of 63 words; the rest is left alone." in shown)
+    assert " of 3 words" not in run(command[0], "a good movie", *short, *command[1:]).stdout
+    row = rows(run(command[0], "a good movie " + "indeed " * 60, *short, *command[1:], "--json"))[0]
+    assert (row["words_in_text"], row["words_read"]) == (63, 50)
 
 
 def test_predict_with_a_checkpoint(tiny: Path) -> None:
@@ -105,7 +116,7 @@ def test_attack(run: Run) -> None:
                              "--attack", "planted", "--set", "new=dull", "--json"))
     assert list(flipped) == ["model", "attack", "status", "original", "perturbed", "reference_label", "perturbed_label",
                              "before", "after", "queries", "forward_passes", "similarity", "seconds", "swaps",
-                             "perplexity_before", "perplexity_after"]
+                             "words_in_text", "words_read", "perplexity_before", "perplexity_after"]
     # "a dull movie" has no word that surprises the double.
     assert (flipped["perplexity_before"], flipped["perplexity_after"]) == (1.0, 1.0)
     assert (flipped["status"], flipped["perturbed"]) == ("succeeded", "a dull movie")
@@ -169,7 +180,7 @@ def test_explain(run: Run) -> None:
     one = rows(run("explain", "a good movie", "--against", "a bad movie", "--model", "double/bag-of-words", "--target",
                    "positive", "--json"))[0]
     assert list(one) == ["model", "method", "target", "words", "scores", "gap", "against", "kendall_tau", "top_k",
-                         "top_k_random"]
+                         "top_k_random", "words_in_text", "words_read"]
     assert (one["method"], one["target"], one["words"]) == ("ig", "positive", ["a", "good", "movie"])
     assert one["scores"][1] > 0 == one["scores"][0]
     assert one["against"]["words"] == ["a", "bad", "movie"]

@@ -49,6 +49,12 @@ def test_flips_by_unknown_words_are_doubtful_when_they_are_many() -> None:
     assert raised(*[unknown] * 3, *[SUCCESS] * 8) == {"unknown_words_flip"}
 
 
+def test_texts_past_the_models_end_are_doubtful_when_they_are_many() -> None:
+    cut = dataclasses.replace(SUCCESS, notes=("The model reads 50 of 160 words; the rest is left alone.",))
+    assert raised(cut, *[SUCCESS] * 19) == set()
+    assert raised(cut, *[SUCCESS] * 18) == {"texts_cut_short"}
+
+
 @pytest.mark.parametrize(("antonyms", "numbers", "others", "doubtful"),
                          [(1, 0, 3, False), (1, 1, 38, False), (1, 1, 37, True), (0, 2, 20, True), (3, 0, 57, False)])
 def test_successes_that_mean_something_else_are_doubtful(antonyms: int, numbers: int, others: int,

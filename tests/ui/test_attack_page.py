@@ -20,6 +20,7 @@ from robust_core.jobs.manager import JobManager
 from robust_core.models import loading, masked_lm
 from robust_core.paths import ROOT
 from robust_core.store import ResultStore
+from robust_core.text import find_words
 from ui import frame
 from ui.attack import downloads
 from ui.attack.transfer_fluency import TransferFluency
@@ -62,6 +63,15 @@ def test_an_attack_end_to_end():
     assert "not read by this model" in shown  # the third double reads three words
     labels = [b.label for b in at.get("download_button")]
     assert labels == ["JSON", "CSV", "HTML"]
+
+
+def test_a_line_says_how_much_a_model_reads_before_and_after_an_attack():
+    """The third double reads three words."""
+    words = len(find_words(TEXT))
+    before, after = page(settle(app())), page(attacked())
+    assert before.count(f", reads 3 of {words} words") == 1
+    assert after.count(f"The model reads 3 of {words} words; the rest is left alone.") == 1
+    assert f">reads 3 of {words} words<" in after
 
 
 def test_weights_are_the_scores_shown():

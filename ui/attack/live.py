@@ -44,7 +44,8 @@ def show_predictions() -> None:
             waiting = waiting or (proba is None and not error)
             answer = (phrases.describe_prediction(proba, catalogue.find_labels(model_id)) if proba
                       else error or f"loading {name} …")
-            entries.append(("" if proba is None and not error else name, answer))
+            unread = loaded.describe_reading(model_id, chosen.device, text) if proba else ""
+            entries.append(("" if proba is None and not error else name, f"{answer}, {unread}" if unread else answer))
         st.html(cards.make_chips(entries))
         return waiting
 

@@ -76,8 +76,9 @@ def _write_probabilities(outcome: Outcome, lines: Sequence[Row], found: Mapping[
              for text, proba in ((row.original, row.before), (row.other, row.after))]
     known += [(model, text, loaded.judge(model, outcome.asked.device, text)[0]) for pair, each in found.items()
               for model in each.fools for text in (outcome.text, outcome.results[pair].perturbed)]
+    reads = {(model, text): loaded.describe_reading(model, outcome.asked.device, text) for model, text, _ in known}
     return [{"model": model, "fingerprint": catalogue.fingerprint_model(model), "text": text, "proba": proba}
-            for model, text, proba in known if proba]
+            | ({"reads": reads[model, text]} if reads[model, text] else {}) for model, text, proba in known if proba]
 
 
 def restore(token: str) -> None:
@@ -137,7 +138,9 @@ def _keep_computed(document: Mapping[str, Any], device: str) -> None:
         key = (attribution.text, attribution.target, json.dumps(attribution.method, sort_keys=True))
         loaded.get_explanations().put(attribution, model, fingerprint, device, *key)
     for kept in document["probabilities"]:
-        loaded.remember(tuple(kept["proba"]), kept["model"], kept["fingerprint"], device, kept["text"])
+        key = (kept["model"], kept["fingerprint"], device, kept["text"])
+        loaded.remember(tuple(kept["proba"]), *key)
+        loaded.remember_reading(str(kept.get("reads", "")), *key)
     for text, value in document["perplexities"].items():
         loaded.get_perplexities().put(float(value), device, text)
 

@@ -4,6 +4,7 @@ import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from robust_core.text import find_words
 from ui.comparison.row import Row
 from ui.session.choices import Limits
 from ui.session.outcome import Pair
@@ -81,7 +82,16 @@ def describe_interpretation(row: Row, limits: Limits) -> str:
     kept = row.interpretation(limits)
     figures = f"{describe_agreement(row)}; by chance {format_percent(row.agreement['top_k_random'][5])} of the top five"
     verdict = '<span class="rx-badge">– undefined</span>' if kept is None else _make_verdict(kept, "kept", "lost")
-    return f'<div title="{html.escape(figures)}">{verdict}{make_small(describe_agreement(row))}</div>'
+    return (f'<div title="{html.escape(figures)}">{verdict}{make_small(describe_agreement(row))}'
+            f"{_describe_reading(row)}</div>")
+
+
+def _describe_reading(row: Row) -> str:
+    """Say how much of the texts the model reads, where it does not read all: the rest has no importance."""
+    lines = [f"reads {readable:,} of {len(find_words(text)):,} words" for text, readable in
+             ((row.original, row.readable), (row.other, row.readable_other))
+             if readable is not None and readable < len(find_words(text))]
+    return "".join(make_small(line) for line in dict.fromkeys(lines))
 
 
 def describe_agreement(row: Row) -> str:

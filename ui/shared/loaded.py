@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from robust_core import protocols
 from robust_core.evaluation.fluency import check_length
 from robust_core.explainers import EXPLAINERS
 from robust_core.jobs.manager import Job, JobManager
@@ -176,6 +177,35 @@ def predict(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | 
     proba = tuple(float(p) for p in model.predict_proba([text])[0])
     remember(proba, *key)
     return proba, ""
+
+
+@st.cache_resource(show_spinner=False)
+def _get_readings() -> tuple[threading.Lock, collections.OrderedDict[tuple[str, ...], str]]:
+    return threading.Lock(), collections.OrderedDict()
+
+
+def describe_reading(model_id: str, device: str, text: str) -> str:
+    """Say how much of a text a loaded model reads; empty if it reads all, or is not loaded yet."""
+    lock, known = _get_readings()
+    key = (model_id, fingerprint_model(model_id), device, text)
+    with lock:
+        if key in known:
+            return known[key]
+    future = get_models().find(*key[:3])
+    if future is None or not future.done() or future.exception() is not None:
+        return ""
+    line = protocols.describe_reading(future.result(), text)
+    remember_reading(line, *key)
+    return line
+
+
+def remember_reading(line: str, *key: str) -> None:
+    """Keep how much is read, of (model id, fingerprint, device, text)."""
+    lock, known = _get_readings()
+    with lock:
+        known[key] = line
+        while len(known) > _ROOM_PREDICTIONS:
+            known.popitem(last=False)
 
 
 def judge(model_id: str, device: str, text: str) -> tuple[tuple[float, ...] | None, str]:

@@ -31,6 +31,7 @@ class Network(nn.Module):
         embedding: The table of word-embedding rows.
         masks: Word masks that its words go through; None reads them whole.
         screens: Whether bf16 makes it faster where the processor has it.
+        takes_rows: Whether it can be fed with word-embedding rows at all; without them it shows no gradients.
         straight: Whether it has `along`, a faster way to the scores on the straight line between two texts.
         fresh: Names of weights of the encoder that were drawn, since the files had none.
         reconstruction: Head that reads tokens back from their hidden states; only models trained with RAR have one.
@@ -39,6 +40,7 @@ class Network(nn.Module):
     embedding: nn.Embedding
     masks: WordMasks | None
     screens = False
+    takes_rows = True
     straight = False
     fresh: frozenset[str] = frozenset()
     reconstruction: MaskedHead | None

@@ -4,10 +4,13 @@
 import torch
 from torch import nn
 
+from robust_core.errors import Incompatible
 from robust_core.models.networks.base import Network, Reading
 from robust_core.models.networks.bert import mean_pool
 from robust_core.models.networks.encoder_body import Body, LibraryObject, find_embedding_layer, run_gated
+from robust_core.models.networks.library_reader import LibraryReader
 from robust_core.models.networks.mlm_head import MaskedHead
+from robust_core.models.networks.word_masks import MaskConfig
 
 
 class EncoderClassifier(Network):
@@ -72,13 +75,19 @@ class HuggingFaceClassifier(Network):
 
     Attributes:
         fresh: Names of weights that were drawn, since the model had none: the head, and often the pooler.
+        reader: Runs it without pads; None for encoders such as BERT, whose answers no pad changes.
     """
 
-    screens = True
+    reader: LibraryReader | None = None
 
     def __init__(self, model: LibraryObject) -> None:
         super().__init__()
         self.model = model
+
+    @property
+    def screens(self) -> bool:  # type: ignore[override]
+        """Whether bf16 makes it faster where the processor has it."""
+        return self.reader is None
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
@@ -91,11 +100,17 @@ class HuggingFaceClassifier(Network):
         return self.model.base_model
 
     def represent(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the (n, d) pooled vector of BERT and ALBERT; elsewhere the last hidden state of the first token."""
+        """Return the (n, d) vector that stands for a text.
+
+        The pooled vector of BERT and ALBERT, the last hidden state of the first token of other encoders, and what the
+        last linear layer reads in all other architectures.
+        """
         return self.reading(embeddings, mask).representation
 
     def reading(self, embeddings: torch.Tensor, mask: torch.Tensor) -> Reading:
-        """Return scores, the vector they are read from and the last hidden states."""
+        """Return scores, the vector that stands for a text and, of encoders such as BERT, the last hidden states."""
+        if self.reader is not None:
+            return self.reader.reading(embeddings, mask)
         body, head = self.backbone, getattr(self.model, "classifier", None)
         if getattr(body, "pooler", None) is None or not isinstance(head, nn.Linear):
             output = self._run(self.model, embeddings, mask, output_hidden_states=True)
@@ -104,8 +119,22 @@ class HuggingFaceClassifier(Network):
         output = self._run(body, embeddings, mask)
         return Reading(head(self.model.dropout(output.pooler_output)), output.pooler_output, output.last_hidden_state)
 
+    def add_masks(self, config: MaskConfig, keep: float = 0.5) -> None:
+        """Give it untrained word masks.
+
+        Raises:
+            Incompatible: It is no encoder such as BERT.
+        """
+        self._need_encoder("Word masks need")
+        super().add_masks(config, keep)
+
     def add_reconstruction(self) -> None:
-        """Add an untrained head that reads pieces back, shaped as the library's own for masked pieces."""
+        """Add an untrained head that reads pieces back, shaped as the library's own for masked pieces.
+
+        Raises:
+            Incompatible: It is no encoder such as BERT.
+        """
+        self._need_encoder("RAR needs")
         config = self.model.config
         rows, inner = self.embedding.weight.shape
         approximate = "tanh" if getattr(config, "hidden_act", "gelu") == "gelu_new" else "none"
@@ -114,12 +143,22 @@ class HuggingFaceClassifier(Network):
 
     def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return (n, classes) scores before softmax."""
+        if self.reader is not None:
+            return self.reader.score(embeddings, mask)
         return self._run(self.model, embeddings, mask).logits
+
+    def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the (n, classes) scores of (n, t) token ids, as the library gives them for each text alone."""
+        return super().read(ids, mask) if self.reader is None else self.reader.read(ids, mask)
 
     def seen(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return what the masks are made from, (n, t, d)."""
         by_word = self.masks is None or self.masks.config.source == "word"
         return embeddings if by_word else find_embedding_layer(self.backbone)(inputs_embeds=embeddings)
+
+    def _need_encoder(self, what: str) -> None:
+        if self.reader is not None:
+            raise Incompatible(f"{what} an encoder such as BERT or RoBERTa, not {self.model.config.model_type}.")
 
     def _run(self, model: LibraryObject, embeddings: torch.Tensor, mask: torch.Tensor, **options: bool
              ) -> LibraryObject:
