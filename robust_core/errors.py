@@ -72,11 +72,12 @@ class UnknownName(RobustError):
 
     Args:
         kind: What was looked up, such as "attack" or "model".
-        name: The name that was asked for.
+        name: The name that was asked for; what is no text has no name either.
         known: The names that exist, in display order.
     """
 
-    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+    def __init__(self, kind: str, name: object, known: Sequence[str]) -> None:
+        name = name if isinstance(name, str) else quote(name)
         near = difflib.get_close_matches(name[:LONGEST_QUOTE], known, n=3, cutoff=0.5) if len(known) > 8 else []
         about = f"Near: {list_names(near)}" if near else f"Known: {list_names(known)}"
         super().__init__(f"Unknown {kind} {quote(name)}. {about}.")

@@ -19,7 +19,7 @@ def test_every_kind_of_file_gives_the_same_table():
     rows = [f"{i}\t{text}\t{int(i < 30)}" for i, text in enumerate([*GOOD, *BAD])]
     as_tsv = uploads.read_upload("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
     assert as_csv == as_jsonl == as_tsv
-    assert as_csv.columns == ("id", "review", "stars") and as_csv.rows[0]["review"] == GOOD[0]
+    assert as_csv.columns == ("id", "review", "stars") and as_csv.first(1)[0]["review"] == GOOD[0]
     assert as_csv.guess() == ("review", "stars") and as_csv.classes("stars") == ["0", "1"]
 
 
@@ -57,7 +57,7 @@ def test_repeated_and_empty_rows_count_once_or_not_at_all():
 
 
 @pytest.mark.parametrize(("file_name", "content", "line"), [
-    ("a.xlsx", b"", "is no csv, tsv or jsonl file"), ("a.csv", b"\xff\xfe\x00", "not UTF-8"),
+    ("a.xlsx", b"", "is no csv, tsv, jsonl or json file"), ("a.csv", b"\xff\xfe\x00", "not UTF-8"),
     ("a.csv", b"", "needs a column of texts"), ("a.csv", b"text\nonly one column\n", "needs a column of texts"),
     ("a.csv", b"text,label\n", "needs a column of texts"), ("a.csv", b"text,label\na,1,2\n", "Row 2 of a.csv has 3"),
     ("a.jsonl", b'{"text": 1}\n[1]\n', "Line 2 of a.jsonl"), ("a.jsonl", b"{", "Line 1 of a.jsonl"),

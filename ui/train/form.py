@@ -113,7 +113,7 @@ def _choose_columns(file_name: str, content: bytes) -> None:
         with st.container(horizontal=True):
             names = {value: st.text_input(f"Name of label {value}", value, key=f"{key}.{label}.{value}", width=170)
                      for value in classes}
-    st.dataframe([{"Text": row[text], "Label": names.get(row[label].strip(), row[label])} for row in table.rows[:3]],
+    st.dataframe([{"Text": row[text], "Label": names.get(row[label].strip(), row[label])} for row in table.first(3)],
                  hide_index=True)
     st.button("Use these texts", key="train.use", on_click=_add_upload, args=(name, table, text, label, names),
               icon=":material/check:")
