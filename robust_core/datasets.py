@@ -235,7 +235,7 @@ def _count_rows(path: Path, size: int, changed: int) -> int:
     return max(0, sum(1 for _ in read_lines(path)) - 1)
 
 
-def hash_examples(examples: list[Example]) -> str:
+def hash_examples(examples: Sequence[Example]) -> str:
     """Return a SHA-256 over texts and labels: what a card or run was made from."""
     digest = hashlib.sha256()
     for example in examples:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.files import check_path
 from robust_core.models import encoder_cards
 from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
 from robust_core.models.hub import is_reachable
@@ -181,14 +182,15 @@ def load(name: str, device: str = "auto") -> Encoder:
         BadInput: Its files are damaged.
         MissingResource: It cannot be reached.
     """
+    folder = check_path(name, "encoder")
     if name == "minilm":
         return load_default(device)
     card = next((card for card in encoder_cards.cards() if card.id == name), None)
-    if card is None and (Path(name) / "card.json").is_file():
-        card = encoder_cards.read(Path(name))
+    if card is None and (folder / "card.json").is_file():
+        card = encoder_cards.read(folder)
     if card is not None:
         with _LOADING:
             return _load_adapted(card.folder.resolve(), card.files["model.safetensors"], str(pick_device(device)))
-    if "/" not in name and not Path(name).is_dir():
+    if "/" not in name and not folder.is_dir():
         raise UnknownName("encoder", name, list_names())
     return SentenceTransformerEncoder(name, device)

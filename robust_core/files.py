@@ -80,16 +80,17 @@ def join_inside(root: Path, name: str, what: str = "name") -> Path:
 
 
 @contextlib.contextmanager
-def explain_failures(path: object) -> Iterator[None]:
+def explain_failures(path: object, what: str = "used") -> Iterator[None]:
     """Turn what the system says about a file into BadInput.
 
     Args:
         path: What is read or written.
+        what: What cannot be done: it cannot be "used", "written", …
     """
     try:
         yield
     except OSError as error:
-        raise BadInput(f"{quote(str(path))} cannot be used: {describe_failure(error)}.") from None
+        raise BadInput(f"{quote(str(path))} cannot be {what}: {describe_failure(error)}.") from None
 
 
 def describe_failure(error: OSError) -> str:
@@ -103,7 +104,7 @@ def check_target(path: Path) -> Path:
     Raises:
         BadInput: It cannot be made, or nothing can be written to it.
     """
-    with explain_failures(path):
+    with explain_failures(path, "written"):
         near = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
         # Whether something can be written is not told by permissions alone: read-only and virtual file systems.
         tempfile.TemporaryFile(dir=near).close()

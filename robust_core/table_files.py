@@ -9,117 +9,27 @@ import csv
 import io
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from robust_core.errors import BadInput, list_names, quote, shorten
+from robust_core.errors import BadInput, quote, shorten
 from robust_core.files import MOST_COLUMNS, bound_lines, explain_failures
+from robust_core.tables import LABEL_NAMES, NUMBER, TEXT_NAMES, Table, fold_label
 
 KINDS = ("csv", "tsv", "jsonl", "json")
-MOST_CLASSES = 50
 MOST_BYTES, MOST_JSON_ARRAY, MOST_CELLS = 200_000_000, 20_000_000, 10_000_000
 _DELIMITERS = (",", ";", "\t", "|")
 # Lines and characters that the dialect and the header are told by, and the longest name of a column.
 _SAMPLE, _SAMPLE_CHARACTERS, _LONGEST_NAME = 1_000, 2_000_000, 80
 # More words than this, and it is a text and no name; usual names count alone or as part of such as review_text.
 _WORDS_OF_NAME = 3
-_TEXT_NAMES = ("text", "sentence", "review", "content", "document", "comment", "tweet", "message", "headline", "title")
-_LABEL_NAMES = ("label", "class", "category", "target", "sentiment", "rating", "stars", "score", "polarity")
 _PAIRS = (("premise", "hypothesis"), ("question1", "question2"), ("question_1", "question_2"), ("q1", "q2"),
           ("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("sentence_a", "sentence_b"), ("s1", "s2"),
           ("text1", "text2"), ("text_1", "text_2"), ("text_a", "text_b"), ("question", "sentence"),
           ("question", "passage"))
-_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?", re.ASCII)
 # A first line by which spreadsheets are told the delimiter.
 _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
-
-
-class Table(NamedTuple):
-    """A file with named columns.
-
-    Attributes:
-        columns: Names of the columns, in the file's order.
-        cells: Cells of each column as text, without blanks around them; empty where a row has none.
-        header: Whether the first line held the names; None where that cannot be told: it was then read as a row.
-    """
-
-    columns: tuple[str, ...]
-    cells: Mapping[str, list[str]]
-    header: bool | None = True
-
-    def first(self, n: int) -> list[dict[str, str]]:
-        """Return the first n rows, by column."""
-        return [dict(zip(self.columns, row, strict=True))
-                for row in zip(*(self.cells[name][:n] for name in self.columns), strict=True)]
-
-    def guess(self) -> tuple[str, str]:
-        """Return the columns that most probably hold the texts and the labels: by name, else by what is in them.
-
-        A column with a single value in all rows is never the one of the labels.
-        """
-        text = self._named(_TEXT_NAMES, self.columns) or max(self.columns, key=self._mean_length)
-        rest = [name for name in self.columns if name != text] or [text]
-        several = {name: len(found if len(found) > 4 * MOST_CLASSES else {*map(fold_label, found)})
-                   for name in rest if len(found := {*self.cells[name]} - {""}) > 1}
-        fit = [name for name, count in several.items() if 2 <= count <= MOST_CLASSES]
-        named = self._named(_LABEL_NAMES, fit)
-        return text, named or min(fit or several or rest, key=lambda name: several.get(name, 0))
-
-    def values(self, column: str) -> list[str]:
-        """Return the cells of a column, without blanks around them.
-
-        Raises:
-            BadInput: There is no such column.
-        """
-        if not isinstance(column, str) or column not in self.cells:
-            raise BadInput(f"There is no column {quote(column)}; there are {list_names(self.columns)}.")
-        return self.cells[column]
-
-    def classes(self, column: str) -> list[str]:
-        """Return the distinct labels of a column: numbers by value, other labels by alphabet; see `spellings`.
-
-        Raises:
-            BadInput: There is no such column, or there are too few or too many for labels.
-        """
-        found = self.spellings(column)
-        if not 2 <= len(found) <= MOST_CLASSES:
-            raise BadInput(f"The column {quote(column)} has {len(found):,} different values; labels have 2 to "
-                           f"{MOST_CLASSES}. Choose another column.")
-        return sorted(found, key=lambda v: (not _NUMBER.fullmatch(v), float(v) if _NUMBER.fullmatch(v) else 0.0, v))
-
-    def spellings(self, column: str) -> dict[str, list[str]]:
-        """Return how each label is written: those that differ in case, blanks or as 1 and 1.0 do are one label.
-
-        Returns:
-            All spellings by the one that stands for them: of numbers the shortest, else the most frequent.
-        """
-        groups: dict[str, list[str]] = {}
-        for value, _ in Counter(self.values(column)).most_common():
-            if value:
-                groups.setdefault(fold_label(value), []).append(value)
-        return {min(group, key=len) if _NUMBER.fullmatch(group[0]) else group[0]: group for group in groups.values()}
-
-    def describe_merged(self, column: str) -> str:
-        """Return in words which spellings count as one label; empty where each label is written in one way."""
-        groups = [group for group in self.spellings(column).values() if len(group) > 1]
-        return f"counted as one class: {list_names([' = '.join(group[:4]) for group in groups])}" if groups else ""
-
-    def _named(self, wanted: Sequence[str], among: Iterable[str]) -> str | None:
-        known = {name.strip().lower(): name for name in reversed([*among])}
-        return next((known[want] for want in wanted if want in known), None)
-
-    def _mean_length(self, column: str) -> float:
-        some = self.cells[column][:_SAMPLE]
-        return sum(map(len, some)) / len(some)
-
-
-def fold_label(value: str) -> str:
-    """Return what labels that are the same have in common, however they are written."""
-    if _NUMBER.fullmatch(value):
-        return format(float(value) + 0.0, ".15g")
-    return " ".join(value.casefold().split())
 
 
 def read_upload(file_name: str, content: bytes, header: bool | None = None) -> Table:
@@ -336,13 +246,13 @@ def _looks_named(rows: Sequence[Sequence[str]]) -> bool | None:
     it does if a cell stands above numbers, or above labels that come again and again.
     """
     head, below = rows[0], rows[1:]
-    known = {*_TEXT_NAMES, *_LABEL_NAMES, *(name for pair in _PAIRS for name in pair), "id", "idx", "index"}
+    known = {*TEXT_NAMES, *LABEL_NAMES, *(name for pair in _PAIRS for name in pair), "id", "idx", "index"}
     if any(known & {cell.lower(), *re.split(r"[^a-z\d]+", cell.lower() if " " not in cell else "")} for cell in head):
         return True
     columns = [{fold_label(row[i]) for row in below if i < len(row)} for i in range(len(head))]
     pairs = [(cell, column) for cell, column in zip(head, columns, strict=True) if cell and column]
-    if any(_NUMBER.fullmatch(cell) or fold_label(cell) in column or len(cell.split()) > _WORDS_OF_NAME
+    if any(NUMBER.fullmatch(cell) or fold_label(cell) in column or len(cell.split()) > _WORDS_OF_NAME
            for cell, column in pairs):
         return False
-    told = any(all(map(_NUMBER.fullmatch, column)) or 4 * len(column) <= len(below) for _, column in pairs)
+    told = any(all(map(NUMBER.fullmatch, column)) or 4 * len(column) <= len(below) for _, column in pairs)
     return True if told else None

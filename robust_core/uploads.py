@@ -19,7 +19,8 @@ from robust_core.datasets import DATASETS, SPLITS, DataSet, LabelledTexts, descr
 from robust_core.errors import BadInput, list_names, quote
 from robust_core.files import check_name, check_target, explain_failures, read_json
 from robust_core.paths import own_data
-from robust_core.table_files import KINDS, MOST_CLASSES, Table, fold_label, read_table_file, read_upload
+from robust_core.table_files import KINDS, read_table_file, read_upload
+from robust_core.tables import MOST_CLASSES, Table, fold_label
 from robust_core.text import clean
 from robust_core.types import Example
 
@@ -187,7 +188,7 @@ def _hash_rows(folder: Path) -> str:
 def _store(folder: Path, splits: Mapping[str, Sequence[tuple[str, int]]], about: Mapping[str, Any]) -> None:
     """Write a data set into a folder that is renamed into place when it is complete."""
     check_name(folder.name, "data set")
-    with explain_failures(check_target(folder)):
+    with explain_failures(check_target(folder), "written"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
         try:

@@ -81,7 +81,7 @@ def test_a_table_that_cannot_be_used_is_one_line(own_runs, name, column, names, 
 
 def test_too_few_texts_are_refused():
     table = uploads.read_upload("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
-    with pytest.raises(BadInput, match="The class 1 has 1 texts"):
+    with pytest.raises(BadInput, match="The class '1' has 1 texts"):
         uploads.add_dataset("few", table, "text", "label", {"0": "0", "1": "1"})
 
 
