@@ -23,6 +23,12 @@ def quote(value: object, most: int = LONGEST_QUOTE) -> str:
         return f"a value of type {shorten(type(value).__name__, most)}"
 
 
+def first_sentence(error: Exception) -> str:
+    """Return the first sentence of what a library says: the rest may be the thousands of names that it knows."""
+    lines = str(error).splitlines()
+    return shorten(lines[0].partition(". ")[0].rstrip("."), LONGEST_LIST) if lines else type(error).__name__
+
+
 def list_names(names: Iterable[str], most: int = LONGEST_LIST) -> str:
     """Return names with commas between, as many as fit, and how many more there are."""
     every, listed = list(names), ""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, first_sentence
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
 from robust_core.paths import short_name
@@ -62,7 +62,7 @@ def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "G
         if folder.is_dir():
             article = "an" if what[0] in "aeiou" else "a"
             raise BadInput(f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: "
-                           f"{str(error).splitlines()[0]}") from None
+                           f"{first_sentence(error)}.") from None
         raise MissingResource(f"The {what} {name}", otherwise) from None
     finally:
         logging.set_verbosity(verbosity)
