@@ -87,12 +87,13 @@ def evaluate(model: Models,
             file = read_data_file(check_path(data, "file of texts"), text, label, mapping, header)
             labelled = uploads.label_rows(file.table, file.text, file.label, file.names)
             source = ["--data", data, *file.words]
-            tell_data_file(file, labelled)
         else:
             datasets.find(dataset, split, data_dir)
         victims = load_models(model, device)
-        texts = dataset if labelled is None or file is None else uploads.match_labels(
-            labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
+        texts: str | datasets.LabelledTexts = dataset
+        if file is not None and labelled is not None:
+            texts = uploads.match_labels(labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
+            tell_data_file(file, labelled)
         events = measure(victims, texts, split, attacks, n=n, seed=seed, data_dir=data_dir, store=ResultStore(),
                          explain=shown, transfer=transfer, stop=stop, precision=exactness,
                          reader=load_reader(device) if fluency else None)
