@@ -173,6 +173,8 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
         MissingResource: The data are not here.
         BadInput: The file cannot be read, is too large or holds no texts, or a row has no known label.
     """
+    # Counted first: a file that is too large is refused before any of it is cleaned.
+    count_rows(name, split, data_dir)
     path, about = find(name, split, data_dir), describe(name)
     where = f"{name}/{path.name}"
     lines = read_lines(path)

@@ -184,8 +184,8 @@ def test_the_command_line_trains_on_a_file(tmp_path):
 def test_the_command_line_chooses_columns_names_and_the_data_set(tmp_path):
     (tmp_path / "films.csv").write_bytes(csv_file("text,review,stars"))
     words = ["train", "--dataset", str(tmp_path / "films.csv"), "--architecture", "cnn", "--set", "epochs=1",
-             "--device", "cpu", "--json", "--text", "review", "--label", "stars", "--map", "0=liked not", "--map", "1 = liked",
-             "--data-name", "cinema"]
+             "--device", "cpu", "--json", "--text", "review", "--label", "stars", "--map", "0=liked not",
+             "--map", "1 = liked", "--data-name", "cinema"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["results"][0]["model"] == "cinema/cnn/base"
