@@ -59,7 +59,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> tuple[np.
         MissingResource: The files are not here.
         BadInput: A file is damaged.
     """
-    if name not in IMAGES:
+    if not isinstance(name, str) or name not in IMAGES:
         raise UnknownName("image set", name, list(IMAGES))
     if split not in SPLITS:
         raise UnknownName("split", split, list(SPLITS))

@@ -50,7 +50,8 @@ def check_architecture(name: str) -> None:
         UnknownName: It is none of them.
         BadInput: It is too long, or holds a character that no name has.
     """
-    if name in cards.ARCHITECTURES or check_path(name, "architecture").is_dir() or "/" in name or "-" in name:
+    folder = check_path(name, "architecture")
+    if name in cards.ARCHITECTURES or name and folder.is_dir() or "/" in name or "-" in name:
         return
     raise UnknownName("architecture", name, list(cards.ARCHITECTURES))
 
