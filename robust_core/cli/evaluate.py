@@ -31,7 +31,7 @@ from robust_core.cli.options import (
 )
 from robust_core.cli.output import Row, format_parameters, show_evaluation
 from robust_core.cli.program import INTERRUPTED, app
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 from robust_core.evaluation.evaluate import evaluate as measure
 from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
@@ -64,6 +64,8 @@ def evaluate(model: Models,
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
     if bool(dataset) == bool(data):
         raise BadInput("Give either --dataset or --data.")
+    if dataset.rpartition(".")[2].lower() in uploads.KINDS:
+        raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
     if not data and (text or label or mapping or header is not None):
         raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
     explainers = [name.strip() for name in explain.split(",") if name.strip()]

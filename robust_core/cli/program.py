@@ -119,8 +119,8 @@ def silence_libraries() -> None:
     """Keep the warnings and logs of libraries out of what the program prints, unless Python's -W asks for them."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-        # Python prints what nobody handles; ours are said in the line of the error, theirs are for their developers.
-        logging.lastResort = None
+        # Python prints what no handler takes: our own errors are said in one line, the rest is for developers.
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 app = typer.Typer(cls=_Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,

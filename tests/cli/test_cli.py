@@ -290,6 +290,17 @@ def test_evaluate_takes_a_data_set_or_a_file(run: Run) -> None:
     refused(run(*common, "--dataset", "reviews", "--data", "a.csv"), "--dataset or --data")
     refused(run(*common, "--dataset", "reviews", "--map", "0=a"), "are about a file")
     refused(run(*common, "--data", "nosuch.csv"), "There is no file 'nosuch.csv'")
+    refused(run(*common, "--dataset", "films.csv"), "'films.csv' is a file: name it with --data")
+
+
+def test_what_libraries_warn_of_does_not_precede_the_line() -> None:
+    code = ("import logging, runpy, warnings\nfrom robust_core.cli import doctor\n"
+            "from robust_core.errors import BadInput\n"
+            "def cards():\n warnings.warn('old')\n logging.getLogger('library').error('Traceback')\n"
+            " raise BadInput('The line.')\ndoctor.cards = cards\n"
+            "runpy.run_module('robust_core', run_name='__main__')")
+    done = subprocess.run([sys.executable, "-c", code, "models"], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "The line.\n")
 
 
 def test_evaluate_writes_claims(run: Run, tmp_path: Path) -> None:
