@@ -24,10 +24,12 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE, _SAMPLE_CHARACTERS, _LONGEST_NAME = 1_000, 2_000_000, 80
 # More words than this, and it is a text and no name; usual names count alone or as part of such as review_text.
 _WORDS_OF_NAME = 3
-_PAIRS = (("premise", "hypothesis"), ("question1", "question2"), ("question_1", "question_2"), ("q1", "q2"),
-          ("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("sentence_a", "sentence_b"), ("s1", "s2"),
-          ("text1", "text2"), ("text_1", "text_2"), ("text_a", "text_b"), ("question", "sentence"),
-          ("question", "passage"))
+# Columns that together are one input, such as those of SNLI, QQP, QNLI and BoolQ, and what is numbered 1 and 2, or a and
+# b, such as the sentences of MRPC.
+_PAIRS = (("premise", "hypothesis"), ("question", "sentence"), ("question", "passage"), ("query", "passage"),
+          ("query", "document"), ("claim", "evidence"),
+          *((f"{stem}{sign}{first}", f"{stem}{sign}{second}") for stem in (*TEXT_NAMES, "question", "query", "q", "s")
+            for sign in ("", "_", " ", "-") for first, second in ("12", "ab")))
 # A first line by which spreadsheets are told the delimiter.
 _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
 
@@ -242,17 +244,18 @@ def _name_columns(cells: Sequence[str]) -> list[str]:
 def _looks_named(rows: Sequence[Sequence[str]]) -> bool | None:
     """Return whether the first row names the columns; None where nothing in the rows tells.
 
-    It does if a cell is a usual name; it does not if a cell is a number, comes back below it, or has many words. Else
-    it does if a cell stands above numbers, or above labels that come again and again.
+    It does not if a cell comes back below it. Else it does if a cell is a usual name; it does not if a cell is a number
+    or has many words. Else it does if a cell stands above numbers, or above labels that come again and again.
     """
     head, below = rows[0], rows[1:]
     known = {*TEXT_NAMES, *LABEL_NAMES, *(name for pair in _PAIRS for name in pair), "id", "idx", "index"}
-    if any(known & {cell.lower(), *re.split(r"[^a-z\d]+", cell.lower() if " " not in cell else "")} for cell in head):
-        return True
     columns = [{fold_label(row[i]) for row in below if i < len(row)} for i in range(len(head))]
     pairs = [(cell, column) for cell, column in zip(head, columns, strict=True) if cell and column]
-    if any(NUMBER.fullmatch(cell) or fold_label(cell) in column or len(cell.split()) > _WORDS_OF_NAME
-           for cell, column in pairs):
+    if any(fold_label(cell) in column for cell, column in pairs):
+        return False
+    if any(known & {cell.lower(), *re.split(r"[^a-z\d]+", cell.lower() if " " not in cell else "")} for cell in head):
+        return True
+    if any(NUMBER.fullmatch(cell) or len(cell.split()) > _WORDS_OF_NAME for cell, _ in pairs):
         return False
     told = any(all(map(NUMBER.fullmatch, column)) or 4 * len(column) <= len(below) for _, column in pairs)
     return True if told else None

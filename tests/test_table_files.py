@@ -48,6 +48,8 @@ def test_without_a_header_line_no_row_is_lost(delimiter):
     ("this film was quite good,a", [(f"text {i}", "ab"[i % 2]) for i in range(9)], False),
     ("one film,5", [(f"text {i}", str(i % 5)) for i in range(9)], False),
     ("one film,a", [(f"text {i}", "ab"[i % 2]) for i in range(9)], False),
+    ("what is it,question", [(f"text {i}", ("question", "no")[i % 2]) for i in range(9)], False),
+    ("what do you think of us,sentiment", [(f"text {i}", "ab"[i % 2]) for i in range(9)], True),
     ("one film,c", [("two films", "a"), ("three films", "b")], None)])
 def test_a_header_is_told_by_what_stands_below_it(header, rows, named):
     table = read_upload("films.csv", write(",", header, rows))

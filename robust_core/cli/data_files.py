@@ -70,6 +70,8 @@ def tell_data_file(file: DataFile, labelled: uploads.Labelled, more: str = "") -
     """Say on stderr what was read from a file, and what was not."""
     parts = [] if file.table.header else ["no line names the columns"]
     parts += [f"texts from {shorten(file.text)}, labels from {shorten(file.label)}"]
+    others = [name for name in file.table.columns if name not in (file.text, file.label)]
+    parts += [f"not read: {list_names(others)}"] if others else []
     merged = file.table.describe_merged(file.label)
     parts += [merged] if merged else []
     if labelled.left_out:

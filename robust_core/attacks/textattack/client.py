@@ -205,7 +205,8 @@ def _converse(process: Worker, number: int, head: str, tail: str) -> Generator[R
             continue
         if "error" in message:
             _LOG.error("TextAttack broke off: %s", message["trace"])
-            raise RobustError(f"TextAttack broke off with an error of its own: {shorten(message['error'], 120)}")
+            raise RobustError(f"TextAttack broke off with an error of its own: {shorten(message['error'], 120)}; try "
+                              "another text or another attack.")
         for text in filter(None, (message.get("current"), message.get("end"))):
             if text != at and text in known:
                 best, at = _read_candidate(text, tail), text
