@@ -24,8 +24,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE, _SAMPLE_CHARACTERS, _LONGEST_NAME = 1_000, 2_000_000, 80
 # More words than this, and it is a text and no name; usual names count alone or as part of such as review_text.
 _WORDS_OF_NAME = 3
-# Columns that together are one input, such as those of SNLI, QQP, QNLI and BoolQ, and what is numbered 1 and 2, or a and
-# b, such as the sentences of MRPC.
+# Columns that together are one input, as in SNLI, QNLI and BoolQ, and what is numbered 1 and 2, or a and b, as in MRPC.
 _PAIRS = (("premise", "hypothesis"), ("question", "sentence"), ("question", "passage"), ("query", "passage"),
           ("query", "document"), ("claim", "evidence"),
           *((f"{stem}{sign}{first}", f"{stem}{sign}{second}") for stem in (*TEXT_NAMES, "question", "query", "q", "s")
