@@ -6,25 +6,24 @@ environment variable ROBUST_DATA, then in ../shared/data and ./data. Data sets t
 folder of runs (`own_data`), each with an `about.json` that says what is known of it.
 """
 
-import contextlib
 import dataclasses
 import functools
-import gzip
 import hashlib
-import json
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple
 
 import numpy as np
 
-from robust_core.errors import BadInput, MissingResource, UnknownName, list_names, quote
+from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName, list_names, quote, shorten
+from robust_core.files import MOST_COLUMNS, check_name, join_inside, read_json, read_lines
 from robust_core.paths import SHIPPED_DATA, data_folders, own_data
 from robust_core.text import clean_row
 from robust_core.types import Example
 
 SPLITS = ("train", "dev", "test")
+# Most words that a description may ask a CNN or LSTM to read, and digits of a label that is a number.
+_LONGEST, _MOST_DIGITS = 512, 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +36,8 @@ class DataSet:
         labels: Label names, by index.
         source: Where it comes from, with its licence.
         length: Words that CNN and LSTM read of each text.
+        indexed: Whether a number in the label column is always a place in `labels`. Data sets of one's own are stored
+            so, since their labels may be called 1 and 2; in public ones a number may also be a label's name.
     """
 
     name: str
@@ -44,6 +45,21 @@ class DataSet:
     labels: tuple[str, ...]
     source: str
     length: int = 50
+    indexed: bool = False
+
+
+class LabelledTexts(NamedTuple):
+    """Texts with labels, from a data set or from a file.
+
+    Attributes:
+        about: What is known of them; each example's label is a place in its labels.
+        split: train, dev or test, or "file".
+        examples: The texts.
+    """
+
+    about: DataSet
+    split: str
+    examples: Sequence[Example]
 
 
 _SENTIMENT = ("negative", "positive")
@@ -68,7 +84,7 @@ def describe(name: str) -> DataSet:
     Raises:
         UnknownName: There is no such data set.
     """
-    known = DATASETS.get(name) or list_own().get(name)
+    known = (DATASETS.get(name) or list_own().get(name)) if isinstance(name, str) else None
     if known is None:
         raise UnknownName("data set", name, [*DATASETS, *list_own()])
     return known
@@ -79,12 +95,20 @@ def list_own() -> dict[str, DataSet]:
     found = {}
     for path in sorted(own_data().glob("*/about.json")):
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-            found[path.parent.name] = DataSet(path.parent.name, about["title"], tuple(about["labels"]),
-                                              about["source"], about["length"])
-        except (OSError, ValueError, KeyError, TypeError):
+            found[path.parent.name] = _read_about(path)
+        except (RobustError, KeyError, TypeError):
             continue
-    return {name: found[name] for name in found if name not in DATASETS and name[0] != "."}
+    return {name: found[name] for name in found if name not in DATASETS}
+
+
+def _read_about(path: Path) -> DataSet:
+    about = read_json(path)
+    title, labels, source, length = (about[key] for key in ("title", "labels", "source", "length"))
+    if not all(isinstance(text, str) for text in (title, source, *labels)) or not isinstance(labels, list):
+        raise TypeError("a field of the description has another type")
+    if not 2 <= len(labels) == len(set(labels)) or type(length) is not int or not 1 <= length <= _LONGEST:
+        raise TypeError("a field of the description is out of its limits")
+    return DataSet(check_name(path.parent.name, "data set"), title, tuple(labels), source, length, indexed=True)
 
 
 def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
@@ -93,8 +117,9 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
     Raises:
         UnknownName: There is no such data set or split.
         MissingResource: The file is in none of the known places.
+        BadInput: The folder cannot be one.
     """
-    describe(name)
+    title = describe(name).title
     if split not in SPLITS:
         raise UnknownName("split", split, list(SPLITS))
     folders = data_folders(data_dir)
@@ -104,20 +129,21 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
             if path.is_file():
                 return path
     raise MissingResource(
-        f"The {split} split of {describe(name).title}",
+        f"The {split} split of {title}",
         f"Put {name}/{split}.tsv (columns text and label) into a folder and name it with --data-dir or ROBUST_DATA.",
     )
 
 
-def read_table(name: str, data_dir: str | Path | None = None) -> list[dict[str, str]]:
-    """Read a table of public data that is no labelled split, such as `sts/sts12` or `transfer/mr`.
+def read_table(name: str, columns: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, str]]:
+    """Read columns of a table of public data that is no labelled split, such as `sts/sts12` or `transfer/mr`.
 
     Args:
         name: Its path below the folder of data sets, without the ending.
+        columns: Names of the columns wanted; one that the table lacks is left out.
         data_dir: Folder of data sets.
 
-    Returns:
-        A dictionary a row, by the columns of the header; rows with fewer columns are left out.
+    Yields:
+        A dictionary a row, by column; rows with fewer columns than the header are left out.
 
     Raises:
         MissingResource: It is in none of the known places.
@@ -125,10 +151,16 @@ def read_table(name: str, data_dir: str | Path | None = None) -> list[dict[str, 
     """
     for folder in data_folders(data_dir):
         for suffix in (".tsv.gz", ".tsv"):
-            path = folder / f"{name}{suffix}"
+            path = join_inside(folder, f"{name}{suffix}", "table")
             if path.is_file():
-                head, *lines = (line.split("\t") for line in _read_lines(path))
-                return [dict(zip(head, line, strict=False)) for line in lines if len(line) >= len(head)]
+                lines = read_lines(path)
+                head = _split_header(next(lines, ""), name)
+                places = {column: head.index(column) for column in columns if column in head}
+                for line in lines:
+                    cells = line.split("\t")
+                    if len(cells) >= len(head):
+                        yield {column: cells[place] for column, place in places.items()}
+                return
     raise MissingResource(f"The table {name}", f"Put {name}.tsv into a folder and name it with --data-dir or "
                                                "ROBUST_DATA.")
 
@@ -139,26 +171,34 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
     Raises:
         UnknownName: There is no such data set or split.
         MissingResource: The data are not here.
-        BadInput: The file cannot be read or holds no texts, or a row has no known label.
+        BadInput: The file cannot be read, is too large or holds no texts, or a row has no known label.
     """
-    path, labels = find(name, split, data_dir), describe(name).labels
-    examples, text_at, label_at = [], 0, 0
-    for number, line in enumerate(_read_lines(path)):
+    # Counted first: a file that is too large is refused before any of it is cleaned.
+    count_rows(name, split, data_dir)
+    path, about = find(name, split, data_dir), describe(name)
+    where = f"{name}/{path.name}"
+    lines = read_lines(path)
+    head = _split_header(next(lines, ""), where)
+    if "text" not in head or "label" not in head:
+        raise BadInput(f"{path.name} of {name} needs a header line with the columns text and label.")
+    text_at, label_at, examples = head.index("text"), head.index("label"), []
+    for number, line in enumerate(lines, 1):
         columns = line.split("\t")
-        if number == 0:
-            if "text" not in columns or "label" not in columns:
-                raise BadInput(f"{path.name} of {name} needs a header line with the columns text and label.")
-            text_at, label_at = columns.index("text"), columns.index("label")
-            continue
         if len(columns) <= max(text_at, label_at):
-            raise BadInput(f"Line {number + 1} of {name}/{path.name} has too few columns.")
-        label = _read_label(columns[label_at], labels, f"Line {number + 1} of {name}/{path.name}")
+            raise BadInput(f"Line {number + 1} of {where} has too few columns.")
+        label = _read_label(columns[label_at], about, f"Line {number + 1} of {where}")
         text = clean_row(columns[text_at])
         if text:
             examples.append(Example(text, label, f"{name}/{split}/{number - 1}"))
     if not examples:
-        raise BadInput(f"{name}/{path.name} holds no texts.")
+        raise BadInput(f"{where} holds no texts.")
     return examples
+
+
+def _split_header(line: str, where: str) -> list[str]:
+    if line.count("\t") >= MOST_COLUMNS:
+        raise BadInput(f"{shorten(where)} has {line.count(chr(9)) + 1:,} columns; {MOST_COLUMNS:,} are the most.")
+    return line.split("\t")
 
 
 def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Example, ...]:
@@ -194,15 +234,10 @@ def count_rows(name: str, split: str, data_dir: str | Path | None = None) -> int
 def _count_rows(path: Path, size: int, changed: int) -> int:
     """Count the rows below the header; size and time of the last change make a file that has changed another one."""
     del size, changed
-    rows = 0
-    with _open_text(path) as file:
-        for number, line in enumerate(file):
-            # As in `_read_lines`, empty lines at the end are no rows.
-            rows = number if line != "\n" else rows
-    return rows
+    return max(0, sum(1 for _ in read_lines(path)) - 1)
 
 
-def hash_examples(examples: list[Example]) -> str:
+def hash_examples(examples: Sequence[Example]) -> str:
     """Return a SHA-256 over texts and labels: what a card or run was made from."""
     digest = hashlib.sha256()
     for example in examples:
@@ -210,27 +245,12 @@ def hash_examples(examples: list[Example]) -> str:
     return digest.hexdigest()
 
 
-def _read_lines(path: Path) -> list[str]:
-    with _open_text(path) as file:
-        return file.read().rstrip("\n").split("\n")
-
-
-@contextlib.contextmanager
-def _open_text(path: Path) -> Iterator[TextIO]:
-    """Open a file, packed or not; what goes wrong while it is read becomes BadInput."""
-    try:
-        # Spreadsheets begin a file with a byte-order mark: utf-8-sig drops it.
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(
-                encoding="utf-8-sig") as file:
-            yield file
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise BadInput(f"{path.name} cannot be read as UTF-8 text: {error}.") from None
-
-
-def _read_label(value: str, labels: tuple[str, ...], where: str) -> int:
+def _read_label(value: str, about: DataSet, where: str) -> int:
     value = value.strip()
-    if value in labels:
-        return labels.index(value)
-    if value.isdecimal() and int(value) < len(labels):
-        return int(value)
-    raise BadInput(f"{where} has the label {quote(value)}; known are {list_names(labels)} or 0 to {len(labels) - 1}.")
+    number = int(value) if value.isdecimal() and len(value) <= _MOST_DIGITS else len(about.labels)
+    named = about.labels.index(value) if value in about.labels else len(about.labels)
+    for place in (number, named) if about.indexed else (named, number):
+        if place < len(about.labels):
+            return place
+    raise BadInput(f"{where} has the label {quote(value)}; known are {list_names(about.labels)} or 0 to "
+                   f"{len(about.labels) - 1}.")

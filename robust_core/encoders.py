@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.errors import BadInput, MissingResource, UnknownName, first_sentence
+from robust_core.files import check_path
 from robust_core.models import encoder_cards
 from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
 from robust_core.models.hub import is_reachable
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.screening import make_probes, measure_noise
+from robust_core.paths import short_name
 from robust_core.protocols import Encoder, prepare_texts
 from robust_core.types import Noise
 
@@ -108,18 +110,18 @@ class SentenceTransformerEncoder:
     batch = 64
 
     def __init__(self, name: str, device: str = "auto") -> None:
-        from sentence_transformers import SentenceTransformer
-
         self.id = name
         folder = Path(name) if Path(name).is_dir() else _fetch(name)
         check_model_folder(folder)
+        from sentence_transformers import SentenceTransformer
+
         try:
             self._model: Any = SentenceTransformer(str(folder), device=str(pick_device(device)),
                                                    trust_remote_code=False, model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
             if Path(name).is_dir():
-                why = str(error).splitlines()[0]
-                raise BadInput(f"{Path(name).name} cannot be read as an encoder: {why}") from None
+                raise BadInput(f"{short_name(Path(name))} cannot be read as an encoder: {first_sentence(error)}."
+                               ) from None
             raise MissingResource(f"The encoder {name}", "Give a folder that holds it.") from None
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -180,14 +182,15 @@ def load(name: str, device: str = "auto") -> Encoder:
         BadInput: Its files are damaged.
         MissingResource: It cannot be reached.
     """
+    folder = check_path(name, "encoder")
     if name == "minilm":
         return load_default(device)
     card = next((card for card in encoder_cards.cards() if card.id == name), None)
-    if card is None and (Path(name) / "card.json").is_file():
-        card = encoder_cards.read(Path(name))
+    if card is None and (folder / "card.json").is_file():
+        card = encoder_cards.read(folder)
     if card is not None:
         with _LOADING:
             return _load_adapted(card.folder.resolve(), card.files["model.safetensors"], str(pick_device(device)))
-    if "/" not in name and not Path(name).is_dir():
+    if "/" not in name and not folder.is_dir():
         raise UnknownName("encoder", name, list_names())
     return SentenceTransformerEncoder(name, device)

@@ -23,6 +23,12 @@ def quote(value: object, most: int = LONGEST_QUOTE) -> str:
         return f"a value of type {shorten(type(value).__name__, most)}"
 
 
+def first_sentence(error: Exception) -> str:
+    """Return the first sentence of what a library says: the rest may be the thousands of names that it knows."""
+    lines = str(error).splitlines()
+    return shorten(lines[0].partition(". ")[0].rstrip("."), LONGEST_LIST) if lines else type(error).__name__
+
+
 def list_names(names: Iterable[str], most: int = LONGEST_LIST) -> str:
     """Return names with commas between, as many as fit, and how many more there are."""
     every, listed = list(names), ""
@@ -72,11 +78,12 @@ class UnknownName(RobustError):
 
     Args:
         kind: What was looked up, such as "attack" or "model".
-        name: The name that was asked for.
+        name: The name that was asked for; what is no text has no name either.
         known: The names that exist, in display order.
     """
 
-    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+    def __init__(self, kind: str, name: object, known: Sequence[str]) -> None:
+        name = name if isinstance(name, str) else quote(name)
         many = sum(len(each) + 2 for each in known) > LONGEST_LIST
         near = difflib.get_close_matches(name[:LONGEST_QUOTE], known, n=3, cutoff=0.6) if many else []
         about = f"Near: {list_names(near)}" if near else f"Known: {list_names(known)}"

@@ -13,13 +13,13 @@
 | ROBUST_TRAININGS, ROBUST_ALL_TRAININGS | most trainings that wait or run: of a person 2, of all 20 |
 | ROBUST_UPLOADS, ROBUST_ALL_UPLOADS | most data sets brought along: of a person 20, of all 500 |
 | RANK, WORLD_SIZE | set by `accelerate launch`: number of this process, and how many there are |
+| MASTER_ADDR, MASTER_PORT | set by `accelerate launch`: where its processes meet |
 
-A variable that is empty or blank counts as not set.
+A variable that is empty or blank counts as not set; one that cannot be what it names is refused when it is read.
 """
 
 import contextlib
 import contextvars
-import errno
 import hashlib
 import os
 import shutil
@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from robust_core.errors import BadInput, quote
+from robust_core.files import check_path, explain_failures
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
@@ -35,15 +36,20 @@ RESULTS = ROOT / "results"
 # The pages whose tables are made from `results/`.
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 SHIPPED_DATA = Path(__file__).parent / "resources" / "data"
+_MOST_DIGITS = 6
 
 
 def _read(variable: str) -> str:
     return os.environ.get(variable, "").strip()
 
 
+def _read_folder(variable: str, usual: str | Path) -> Path:
+    return check_path(_read(variable) or usual, f"folder of {variable}")
+
+
 def runs_folder() -> Path:
     """Return the folder of the store, of own trainings and of own data sets."""
-    return Path(_read("ROBUST_RUNS") or "runs")
+    return _read_folder("ROBUST_RUNS", "runs")
 
 
 # --- Several people at one app -------------------------------------------------------------------
@@ -111,7 +117,7 @@ def own_checkpoints() -> Path:
 
 def checkpoint_folders() -> list[Path]:
     """Return the folders that hold checkpoints: the shipped one and the one of own trainings."""
-    return [Path(_read("ROBUST_CHECKPOINTS") or CHECKPOINTS), own_checkpoints()]
+    return [_read_folder("ROBUST_CHECKPOINTS", CHECKPOINTS), own_checkpoints()]
 
 
 def training_states() -> Path:
@@ -133,12 +139,14 @@ def count_uploads() -> tuple[int, int]:
 def data_folders(data_dir: str | Path | None = None) -> list[Path]:
     """Return the folders to look for data sets in: the one that is named, else that of ROBUST_DATA, else the usual."""
     named = data_dir or _read("ROBUST_DATA")
-    return [Path(named)] if named else [Path("../shared/data"), Path("data")]
+    return [check_path(named, "folder of data sets")] if named else [Path("../shared/data"), Path("data")]
 
 
 def encoder_folder() -> str:
     """Return the folder that takes the place of the packaged encoder; empty where none does."""
-    return _read("ROBUST_ENCODER")
+    named = _read("ROBUST_ENCODER")
+    check_path(named, "folder of ROBUST_ENCODER")
+    return named
 
 
 def preferred_device() -> str:
@@ -147,13 +155,39 @@ def preferred_device() -> str:
 
 
 def process_rank() -> int:
-    """Return the number of this process among those of `accelerate launch`, 0 for the first and where it is alone."""
-    return int(_read("RANK") or 0)
+    """Return the number of this process among those of `accelerate launch`, 0 for the first and where it is alone.
+
+    Raises:
+        BadInput: RANK or WORLD_SIZE is no such number, or they do not fit.
+    """
+    rank, count = _read_count("RANK", 0), process_count()
+    if rank >= count:
+        raise BadInput(f"RANK is {rank} and WORLD_SIZE {count}: start several processes by accelerate launch, or unset "
+                       "both.")
+    return rank
 
 
 def process_count() -> int:
-    """Return how many processes `accelerate launch` started, 1 without it."""
-    return int(_read("WORLD_SIZE") or 1)
+    """Return how many processes `accelerate launch` started, 1 without it.
+
+    Raises:
+        BadInput: WORLD_SIZE is no such number, or nothing says where the processes meet.
+    """
+    count = _read_count("WORLD_SIZE", 1)
+    if count < 1:
+        raise BadInput("WORLD_SIZE must be 1 at least; unset it where one process trains.")
+    if count > 1 and not (_read("MASTER_ADDR") and _read("MASTER_PORT")):
+        raise BadInput(f"WORLD_SIZE is {count}, but nothing says where the processes meet: start them by accelerate "
+                       "launch, or unset RANK and WORLD_SIZE.")
+    return count
+
+
+def _read_count(variable: str, usual: int) -> int:
+    value = _read(variable) or str(usual)
+    if not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
+        raise BadInput(f"{variable} must be a whole number, not {quote(value)}; accelerate launch sets it, or unset "
+                       "it.")
+    return int(value)
 
 
 def child_environment(**changes: str) -> dict[str, str]:
@@ -168,42 +202,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_FAILURES = {
-    errno.ENOSPC: "the disk is full. Free some space, then go on; what was stored before is kept",
-    errno.EDQUOT: "your share of the disk is used up. Free some space, then go on; what was stored before is kept",
-    errno.EROFS: "the disk can only be read. Set ROBUST_RUNS to a folder that can be written",
-    errno.EACCES: "you may not write there. Set ROBUST_RUNS to a folder that can be written",
-    errno.EPERM: "you may not write there. Set ROBUST_RUNS to a folder that can be written",
-}
-
-
-def describe_failure(error: BaseException) -> str:
-    """Say in one line why the machine refused to write, whatever it was; empty where that is not what went wrong."""
-    why = _FAILURES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
-    return f"Something could not be written: {why}." if why else ""
-
-
-@contextlib.contextmanager
-def describe_failures(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses while something is written into one plain line.
-
-    Raises:
-        BadInput: Something could not be written; it says what and why.
-    """
-    try:
-        yield
-    except OSError as error:
-        why = _FAILURES.get(error.errno or 0, (error.strerror or str(error)).lower())
-        raise BadInput(f"{quote(str(path))} cannot be written: {why}.") from None
-
-
 def write_file(path: Path, data: bytes) -> None:
     """Write a file that appears whole or not at all; it is readable to whoever may read the card beside it.
 
     Raises:
         BadInput: The disk is full, or may not be written; what was there before stays.
     """
-    with describe_failures(path):
+    with explain_failures(path, "written"):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -223,4 +228,4 @@ def write_file(path: Path, data: bytes) -> None:
 
 def short_name(folder: Path) -> str:
     """Name a folder by its last parts, without the machine's own path."""
-    return "/".join(folder.parts[-3:])
+    return "/".join(folder.parts[-3:]) or "."

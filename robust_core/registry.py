@@ -160,7 +160,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self._load()
         try:
             return self._members[name]
-        except KeyError:
+        except (KeyError, TypeError):  # a list, say, cannot be looked up at all
             raise UnknownName(self.kind, name, list(self._members)) from None
 
     def __contains__(self, name: object) -> bool:

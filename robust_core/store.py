@@ -22,6 +22,7 @@ from typing import Any
 
 from robust_core import __version__
 from robust_core.errors import BadInput, quote
+from robust_core.files import check_path, describe_failure
 from robust_core.paths import runs_folder
 from robust_core.protocols import Classifier, HasCard, HasNetwork
 from robust_core.types import AttackResult, Example, Step, Swap
@@ -126,7 +127,7 @@ class ResultStore:
 
     def __init__(self, folder: str | Path | None = None, wait: float = _WAIT) -> None:
         self._wait = wait
-        self.folder = Path(folder) if folder is not None else runs_folder()
+        self.folder = check_path(folder, "folder of runs") if folder is not None else runs_folder()
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -219,6 +220,8 @@ class ResultStore:
         """
         with self._connection() as db:
             # A token comes from an address that anybody may have typed.
+            if not isinstance(token, str):
+                raise BadInput("This link leads nowhere: its token is no text.")
             asked = (token.encode("ascii", "replace").decode(),)
             row = db.execute("SELECT document FROM views WHERE token = ?", asked).fetchone()
             if row is None:
@@ -253,7 +256,7 @@ class ResultStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be made: {error.strerror}. "
+            raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be made: {describe_failure(error)}. "
                            "Set ROBUST_RUNS to a folder that can be written.") from None
         # Other threads only ever close it, in `close`.
         connection = sqlite3.connect(self.folder / FILE, timeout=self._wait, isolation_level=None,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from robust_core.claims.command import make_command
 from robust_core.claims.files import read_claims, write_claim
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName, list_names, quote
+from robust_core.files import check_name, check_target, join_inside, read_json
 from robust_core.models import cards
 from robust_core.paths import process_rank, training_states
 from robust_core.registry import from_record, parameters, to_record
 from robust_core.train.defence import Defence
 from robust_core.train.lock import STATE, hold_training, is_training
 from robust_core.train.recipe import SMALL, Recipe, make_recipe
+from robust_core.types import MOST_SEED
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
+_MOST_TRAININGS = 10_000
 # What the state of a training belongs to, so that it can be listed and go on.
 _FILE = "order.json"
 
@@ -54,7 +58,7 @@ class TrainingSpec:
     @property
     def state(self) -> Path:
         """Folder of the state that a killed training goes on from."""
-        return training_states() / self.id.replace("/", "-")
+        return training_states() / check_name(self.id.replace("/", "-"), "training")
 
     @property
     def words(self) -> list[str]:
@@ -84,7 +88,7 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
 
     Raises:
         UnknownName: There is no such defence, preset, attack or data set.
-        BadInput: A value is unknown, or not allowed.
+        BadInput: A value is unknown, or not allowed, or the model's name cannot be one of a folder.
     """
     from robust_core.train.start import check_architecture
 
@@ -93,10 +97,14 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
         raise BadInput(f"A training has {', '.join(_KEYS)}; {list_names(unknown or ['set'])} does not fit.")
     texts = {name: values.get(name) or "" for name in ("dataset", "architecture", "attack", "preset", "name")}
     seed, settings = values.get("seed", 0), dict(values.get("set", {}))
-    if not all(isinstance(text, str) for text in texts.values()) or type(seed) is not int or seed < 0:
+    if not all(isinstance(text, str) for text in texts.values()) or type(seed) is not int:
         raise BadInput("The seed of a training is a whole number, everything else but set is a text.")
+    if not 0 <= seed <= MOST_SEED:
+        raise BadInput(f"A seed lies between 0 and {MOST_SEED}.")
     if not texts["dataset"] or not texts["architecture"]:
         raise BadInput("A training needs a data set and an architecture.")
+    if texts["name"]:
+        check_name(texts["name"], "model's name")
     check_architecture(texts["architecture"])
     cls = DEFENCES[str(values.get("defence") or "base")]
     if texts["attack"]:
@@ -113,7 +121,10 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     if "epochs" in recipe and defence.fit(Recipe()) != Recipe():
         raise BadInput(f"{cls.title} decides on its epochs itself: set clean_epochs, rounds and round_epochs.")
     make_recipe(texts["architecture"], texts["dataset"], **recipe)
-    return TrainingSpec(texts["dataset"], texts["architecture"], defence, recipe, seed, texts["name"])
+    spec = TrainingSpec(texts["dataset"], texts["architecture"], defence, recipe, seed, texts["name"])
+    # What becomes of the names together must be a path too: no part of it outside, and not too long.
+    join_inside(spec.state, spec.id, "model's name")
+    return spec
 
 
 def suggest_parameters(
@@ -154,16 +165,15 @@ def read_plan(path: Path, data_dir: str | None = None) -> list[TrainingSpec]:
     Raises:
         BadInput: The file cannot be read, a training does not fit, or two have the same id.
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"The plan {path.name} cannot be read: {error}.") from None
+    entries = read_json(path)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise BadInput(f"The plan {path.name} is no list of trainings.")
+        raise BadInput(f"The plan {quote(path.name)} is no list of trainings.")
+    if len(entries) > _MOST_TRAININGS:
+        raise BadInput(f"The plan {quote(path.name)} has {len(entries):,} trainings; {_MOST_TRAININGS:,} are the most.")
     specs = [parse_spec(entry, data_dir) for entry in entries]
-    ids = [spec.id for spec in specs]
-    if len(set(ids)) < len(ids):
-        twice = next(name for name in ids if ids.count(name) > 1)
+    ids = Counter(spec.id for spec in specs)
+    if ids.total() > len(ids):
+        twice = ids.most_common(1)[0][0]
         raise BadInput(f"The plan has {twice} more than once; give one of them a name of its own.")
     return specs
 
@@ -175,7 +185,7 @@ def is_done(spec: TrainingSpec, root: Path) -> dict[str, Any] | None:
         BadInput: It is there with other parameters.
     """
     found = [(card.defence, card.recipe, _make_row(card)) for folder in (root, *paths.checkpoint_folders())
-             if (card := _find_card(folder / spec.id)) is not None]
+             if (card := _find_card(join_inside(folder, spec.id))) is not None]
     found += [(claim["thresholds"]["defence"], claim["thresholds"].get("recipe", {}), claim["details"])
               for claim in read_claims()
               if claim.get("metric") == "dev_accuracy" and claim["details"].get("model") == spec.id]
@@ -227,15 +237,19 @@ def run_training(
         resume: Go on where a killed training was.
 
     Raises:
-        BadInput: It is running already, perhaps in another process; or as `training.train` has it.
+        BadInput: It is running already, perhaps in another process; a folder cannot be written to; the processes that
+            share the training do not fit; or as `training.train` has it.
     """
     from robust_core.train import saving, training
 
     recipe = make_recipe(spec.architecture, spec.dataset, measure_size(spec.dataset, data_dir), **spec.recipe)
     events = training.train(spec.defence, spec.dataset, spec.architecture, recipe, seed=spec.seed, device=device,
                             data_dir=data_dir, variant=spec.name, folder=spec.state, resume=resume, root=root)
+    check_target(root)
     # Several processes of one training share its folder: the first one holds it.
     first = is_first_process()
+    if first:
+        check_target(spec.state)
     with hold_training(spec.state, spec.id) if first else contextlib.nullcontext(), contextlib.closing(events):
         if first:
             asked = {"order": spec.values, "device": device, "data_dir": data_dir}
@@ -282,7 +296,7 @@ def list_unfinished() -> list[Unfinished]:
         if not path.is_file() or is_training(path.parent):
             continue
         try:
-            asked = json.loads(path.read_text(encoding="utf-8"))
+            asked = read_json(path)
             state = path.parent / STATE
             saved, begun = state.stat().st_mtime if state.exists() else None, path.stat().st_mtime
             spec = parse_spec(asked["order"], asked["data_dir"])

@@ -18,6 +18,9 @@ STATUSES: tuple[Status, ...] = ("skipped", "failed", "succeeded", "stopped", "ex
 Precision = Literal["exact", "screened"]
 PRECISIONS: tuple[Precision, ...] = ("exact", "screened")
 
+# The largest seed that every library's generator takes.
+MOST_SEED = 2**63 - 1
+
 
 class Noise(NamedTuple):
     """How far figures made in a batch, or in low precision, may be from the canonical ones.

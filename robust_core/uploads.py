@@ -1,8 +1,9 @@
-"""Data sets that people bring themselves: a CSV, TSV or JSONL file, read, split and stored like any other."""
+"""Data sets that people bring themselves: a file's texts with labels, split and stored like any other, or measured on.
 
-import csv
+`robust_core.table_files` reads the file.
+"""
+
 import hashlib
-import io
 import json
 import os
 import re
@@ -14,119 +15,110 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from robust_core.datasets import DATASETS, SPLITS, DataSet, describe, list_own
-from robust_core.errors import BadInput, quote
-from robust_core.paths import describe_failures, own_data
+from robust_core.datasets import DATASETS, SPLITS, DataSet, LabelledTexts, describe, list_own
+from robust_core.errors import BadInput, list_names, quote
+from robust_core.files import check_name, check_target, explain_failures, read_json
+from robust_core.paths import own_data
+from robust_core.table_files import KINDS, read_table_file, read_upload
+from robust_core.tables import MOST_CLASSES, Table, fold_label
 from robust_core.text import clean
+from robust_core.types import Example
 
-KINDS = ("csv", "tsv", "jsonl")
-MOST_CLASSES = 50
-_LEAST_TEXTS, _LEAST_OF_CLASS = 20, 5
+__all__ = ["KINDS", "MOST_CLASSES", "Labelled", "Table", "add_dataset", "label_rows", "make_plain_name", "match_labels",
+           "read_table_file", "read_upload"]
+
+_LEAST_TEXTS, _LEAST_OF_CLASS, _LONGEST_LABEL = 20, 5, 80
 # Shares of dev and test of each class.
 _HELD_OUT = 0.15
 _LEAST_LENGTH, _MOST_LENGTH = 10, 400
-_TEXT_NAMES = ("text", "sentence", "review", "content", "document", "comment")
-_LABEL_NAMES = ("label", "class", "category", "target", "sentiment", "rating")
 
 
-class Table(NamedTuple):
-    """A file with named columns.
+class Labelled(NamedTuple):
+    """The rows of a table that have a text and a label.
 
     Attributes:
-        columns: Names of the columns, in the file's order.
-        rows: Its cells as text, by column.
+        labels: Names of the classes.
+        rows: Text, cleaned, and place of its label in `labels`.
+        left_out: Rows without a text or without a label.
     """
 
-    columns: tuple[str, ...]
-    rows: list[dict[str, str]]
-
-    def guess(self) -> tuple[str, str]:
-        """Return the columns that most probably hold the texts and the labels: by name, else by what is in them."""
-        text = self._named(_TEXT_NAMES) or max(self.columns, key=self._mean_length)
-        rest = [name for name in self.columns if name != text] or [text]
-        label = self._named(_LABEL_NAMES)
-        return text, label if label in rest else min(rest, key=lambda name: len(set(self.values(name))))
-
-    def values(self, column: str) -> list[str]:
-        """Return the cells of a column, without blanks around them."""
-        return [row[column].strip() for row in self.rows]
-
-    def classes(self, column: str) -> list[str]:
-        """Return the distinct labels of a column: numbers by value, other labels by alphabet.
-
-        Raises:
-            BadInput: There are too few or too many for labels.
-        """
-        found = {value for value in self.values(column) if value}
-        if not 2 <= len(found) <= MOST_CLASSES:
-            raise BadInput(f"The column {column} has {len(found):,} different values; labels have 2 to {MOST_CLASSES}. "
-                           "Choose another column.")
-        return sorted(found, key=lambda v: (not v.isdecimal(), int(v) if v.isdecimal() else 0, v))
-
-    def _named(self, wanted: Sequence[str]) -> str | None:
-        return next((name for want in wanted for name in self.columns if name.strip().lower() == want), None)
-
-    def _mean_length(self, column: str) -> float:
-        return sum(map(len, self.values(column))) / len(self.rows)
+    labels: tuple[str, ...]
+    rows: list[tuple[str, int]]
+    left_out: int
 
 
-def read_upload(file_name: str, content: bytes) -> Table:
-    """Read a file with named columns: CSV, TSV with a header line, or JSONL with an object a line.
+def label_rows(table: Table, text: str, label: str, names: Mapping[str, str] | None = None) -> Labelled:
+    """Return the texts of a table with their classes.
+
+    Args:
+        table: The rows.
+        text: Column of the texts.
+        label: Column of the labels.
+        names: Names of classes, by label; a label that is not in it keeps its own. Labels of the same name, whatever
+            their case, are one class.
 
     Raises:
-        BadInput: It cannot be read, or has no rows or only one column.
+        BadInput: There is no such column, a name cannot be one, or fewer than two classes are left.
     """
-    kind = file_name.rpartition(".")[2].lower()
-    if kind not in KINDS:
-        raise BadInput(f"{file_name} is no {', '.join(KINDS[:-1])} or {KINDS[-1]} file.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadInput(f"{file_name} is not UTF-8 text; save it as UTF-8 first.") from None
-    rows = _read_json_rows(file_name, text) if kind == "jsonl" else _read_rows(file_name, text, kind)
-    columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    if not rows or len(columns) < 2:
-        raise BadInput(f"{file_name} needs a column of texts, a column of labels, and rows below a header line.")
-    return Table(columns, [{name: row.get(name, "") for name in columns} for row in rows])
+    if not isinstance(table, Table) or not isinstance(names or {}, Mapping):
+        raise BadInput("Texts are taken from a table that was read, and labels named by a dictionary.")
+    words, values = table.values(text), table.values(label)
+    if text == label:
+        raise BadInput("Texts and labels are in different columns; choose another one for the labels.")
+    classes = table.classes(label)
+    given = {fold_label(str(value).strip()): name for value, name in (names or {}).items()}
+    known = [fold_label(value) for value in classes]
+    stray = [str(value) for value in names or {} if fold_label(str(value).strip()) not in known]
+    if stray:
+        raise BadInput(f"The column {quote(label)} has no label {quote(stray[0])}; there are {list_names(classes)}.")
+    called: dict[str, str] = {}
+    for value, key in zip(classes, known, strict=True):
+        name = given.get(key, value)
+        if not isinstance(name, str) or not (name := clean(name)) or len(name) > _LONGEST_LABEL:
+            raise BadInput(f"Every class needs a name, of {_LONGEST_LABEL} characters at most; give one to "
+                           f"{quote(value)}.")
+        called[key] = next((other for other in called.values() if fold_label(other) == fold_label(name)), name)
+    labels = tuple(dict.fromkeys(called.values()))
+    if len(labels) < 2:
+        raise BadInput("Every class needs a name, and there must be two at least.")
+    places = {value: labels.index(called[fold_label(value)]) for value in {*values} if value}
+    rows = [(cleaned, places[value]) for words, value in zip(words, values, strict=True)
+            if value and (cleaned := clean(words))]
+    return Labelled(labels, rows, len(values) - len(rows))
 
 
-def _read_rows(file_name: str, text: str, kind: str) -> list[dict[str, str]]:
-    # A TSV may hold a lone quotation mark, as the data sets do; a CSV quotes what has commas.
-    options: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == "tsv" else {"strict": True}
-    try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), **options) if any(line)]
-    except csv.Error as error:
-        raise BadInput(f"{file_name} cannot be read: {error}.") from None
-    header = [name.strip() or f"column {i}" for i, name in enumerate(lines[0], 1)] if lines else []
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) > len(header):
-            raise BadInput(f"Row {number} of {file_name} has {len(line)} cells, its header {len(header)}.")
-    return [dict(zip(header, line, strict=False)) for line in lines[1:]]
+def match_labels(found: Labelled, wanted: Sequence[str], name: str) -> LabelledTexts:
+    """Return texts of a file with the labels of a model in the place of their own.
 
+    Args:
+        found: The texts; their labels are named as the model's are, whatever their case.
+        wanted: The model's labels, by index; labels that have no names (LABEL_0 and such) are taken by place.
+        name: What the texts are called.
 
-def _read_json_rows(file_name: str, text: str) -> list[dict[str, str]]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except ValueError:
-            values = None
-        if not isinstance(values, dict):
-            raise BadInput(f"Line {number} of {file_name} is no JSON object.")
-        rows.append({str(name): value if isinstance(value, str) else "" if value is None else json.dumps(value)
-                     for name, value in values.items()})
-    return rows
+    Raises:
+        BadInput: A label is none of the model's, or there are no texts.
+    """
+    places = {fold_label(label): i for i, label in enumerate(wanted)}
+    if all(label.lower().startswith("label_") for label in wanted) and len(wanted) == len(found.labels):
+        places |= {fold_label(label): i for i, label in enumerate(found.labels)}
+    stray = [label for label in found.labels if fold_label(label) not in places]
+    if stray:
+        raise BadInput(f"The labels of {name} are {list_names(found.labels)}, those of the model {list_names(wanted)}: "
+                       f"say which is which, such as --map {stray[0]}={wanted[0]}.")
+    if not found.rows:
+        raise BadInput(f"{name} holds no texts with labels.")
+    examples = [Example(text, places[fold_label(found.labels[label])], f"{name}/file/{i}")
+                for i, (text, label) in enumerate(found.rows)]
+    return LabelledTexts(DataSet(name, name, tuple(wanted), "Brought by the user"), "file", examples)
 
 
 def make_plain_name(file_name: str) -> str:
     """Return a name for a data set: small letters, digits and underscores of a file's name."""
-    stem = re.sub(r"[^a-z0-9]+", "_", Path(file_name).stem.lower()).strip("_")[:40] or "own"
+    stem = re.sub(r"[^a-z0-9]+", "_", Path(file_name[-400:]).stem.lower()).strip("_")[:40] or "own"
     return f"own_{stem}" if stem in DATASETS else stem
 
 
-def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[str, str]) -> DataSet:
+def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[str, str] | None = None) -> DataSet:
     """Store a table as a data set, with 15 % of each class held out as dev and as many as test.
 
     Repeated texts count once and rows without a text or label not at all, so that no text lies in two splits.
@@ -136,26 +128,23 @@ def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[s
         table: The rows.
         text: Column of the texts.
         label: Column of the labels.
-        names: Label names, by label; labels of the same name are one class.
+        names: Label names, as of `label_rows`.
 
     Returns:
         What is known of it; the same table under the same name is stored once.
 
     Raises:
-        BadInput: The name cannot be used, texts are too few, or another table has the name.
+        BadInput: The name, a column or a label's name cannot be used, texts are too few, another table has the name, or
+            the folder of runs cannot be written.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,50}", name) or name in DATASETS:
+    known = isinstance(name, str) and name in DATASETS
+    if known or not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,50}", name):
         raise BadInput(f"{quote(name)} cannot name a data set of your own: use small letters, digits and underscores"
-                       f"{', and no name of a known one' if name in DATASETS else ''}.")
-    if text == label:
-        raise BadInput("Texts and labels are in different columns; choose another one for the labels.")
-    labels = tuple(dict.fromkeys(clean(names[value]) for value in table.classes(label)))
-    if len(labels) < 2 or not all(labels):
-        raise BadInput("Every class needs a name, and there must be two at least.")
+                       f"{', and no name of a known one' if known else ''}.")
+    labels, rows, _ = label_rows(table, text, label, names)
     found: dict[str, int] = {}
-    for words, value in zip(table.values(text), table.values(label), strict=True):
-        if value and (cleaned := clean(words)):
-            found.setdefault(cleaned, labels.index(clean(names[value])))
+    for words, place in rows:
+        found.setdefault(words, place)
     _check(found, labels)
     splits = _split_rows(found)
     digest = hashlib.sha256(json.dumps([splits, labels]).encode()).hexdigest()
@@ -177,7 +166,7 @@ def _check(found: Mapping[str, int], labels: Sequence[str]) -> None:
     counts = Counter(found.values())
     for i, name in enumerate(labels):
         if counts[i] < _LEAST_OF_CLASS:
-            raise BadInput(f"The class {name} has {counts[i]} texts; {_LEAST_OF_CLASS} are the least.")
+            raise BadInput(f"The class {quote(name)} has {counts[i]} texts; {_LEAST_OF_CLASS} are the least.")
 
 
 def _split_rows(found: Mapping[str, int]) -> dict[str, list[tuple[str, int]]]:
@@ -192,12 +181,14 @@ def _split_rows(found: Mapping[str, int]) -> dict[str, list[tuple[str, int]]]:
 
 
 def _hash_rows(folder: Path) -> str:
-    return json.loads((folder / "about.json").read_text(encoding="utf-8")).get("sha256", "")
+    about = read_json(folder / "about.json")
+    return str(about.get("sha256", "")) if isinstance(about, dict) else ""
 
 
 def _store(folder: Path, splits: Mapping[str, Sequence[tuple[str, int]]], about: Mapping[str, Any]) -> None:
     """Write a data set into a folder that is renamed into place when it is complete; nothing is left where it fails."""
-    with describe_failures(folder):
+    check_name(folder.name, "data set")
+    with explain_failures(check_target(folder), "written"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
         try:

@@ -12,6 +12,7 @@ from robust_core import datasets, trainings
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments.base import Subject
 from robust_core.experiments.budgets import plan_training
+from robust_core.files import read_lines
 from robust_core.text import clean, find_words
 
 REVIEWS = [e for split in datasets.SPLITS for e in datasets.load("reviews", split)]
@@ -144,7 +145,7 @@ def test_rows_are_counted_once_and_again_when_the_file_has_changed(tmp_path, mon
         opened.append(self.name) if self == path else None) or real(self, *args, **kwargs))
     counts = [datasets.count_rows("sst2", "dev", tmp_path) for _ in range(3)]
     assert counts == [3, 3, 3] and opened == ["dev.tsv"]
-    assert datasets.count_rows("sst2", "dev", tmp_path) == len(datasets._read_lines(path)) - 1
+    assert datasets.count_rows("sst2", "dev", tmp_path) == len([*read_lines(path)]) - 1
     before = path.stat()
     path.write_bytes(path.read_bytes().replace(b"\n\n\n", b"\nb\n"))  # As long as before.
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))

@@ -15,10 +15,11 @@ import robust_core
 
 ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
-ORDER = (("errors", "types", "registry", "paths"), ("text", "protocols", "metrics", "store", "claims"), ("resources",),
-         ("datasets", "uploads"), ("models", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
-         ("defences", "evaluation", "encoder_evaluation"), ("encoder_training", "trainings"), ("experiments",),
-         ("jobs", "cli", "__main__"), ("ui",), ("pages",), ("app",))
+ORDER = (("errors", "files", "types", "registry", "paths"), ("text", "protocols", "metrics", "store", "claims"),
+         ("resources",), ("datasets", "tables", "table_files", "uploads"), ("models", "encoders", "perturb"),
+         ("explainers", "attacks", "certify"), ("train",), ("defences", "evaluation", "encoder_evaluation"),
+         ("encoder_training", "trainings"), ("experiments",), ("jobs", "cli", "__main__"), ("ui",), ("pages",),
+         ("app",))
 PLACE = {part: group for group, parts in enumerate(ORDER) for part in parts}
 # Packages that take long to import: a module gets them at its top only where everything in it needs them.
 HEAVY = ("torch", "safetensors", "tokenizers", "transformers", "sentence_transformers", "peft", "captum", "lime",

@@ -19,7 +19,7 @@ def test_every_kind_of_file_gives_the_same_table():
     rows = [f"{i}\t{text}\t{int(i < 30)}" for i, text in enumerate([*GOOD, *BAD])]
     as_tsv = uploads.read_upload("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
     assert as_csv == as_jsonl == as_tsv
-    assert as_csv.columns == ("id", "review", "stars") and as_csv.rows[0]["review"] == GOOD[0]
+    assert as_csv.columns == ("id", "review", "stars") and as_csv.first(1)[0]["review"] == GOOD[0]
     assert as_csv.guess() == ("review", "stars") and as_csv.classes("stars") == ["0", "1"]
 
 
@@ -49,6 +49,64 @@ def test_the_same_file_is_stored_once_and_another_takes_no_ones_place():
         datasets.describe("nosuch")
 
 
+@pytest.mark.parametrize("values", [
+    ("1", "2"), ("1", "2", "3", "4", "5"), ("1", "2", "3", "4"), ("0", "1"), ("-1", "1"), ("2", "1", "0"),
+    ("1.0", "2.0"), ("0", "10", "2"), ("b", "a"), ("c", "1", "0")])
+def test_every_text_keeps_its_own_class_whatever_the_labels_are_called(values):
+    rows = [f"film {word} number {i} of {value},{value}" for value in values
+            for i, word in enumerate(("one", "two", "three") * 4)]
+    table = uploads.read_upload("a.csv", "\n".join(["text,label", *rows]).encode())
+    about = uploads.add_dataset("stars", table, "text", "label")
+    examples = [e for split in datasets.SPLITS for e in datasets.load("stars", split)]
+    assert len(examples) == len(rows) and set(about.labels) == set(values)
+    assert all(about.labels[e.label] == e.text.split()[-1] for e in examples)
+
+
+def test_a_data_set_that_earlier_versions_stored_is_read_as_it_was_meant(own_runs):
+    folder = own_runs / "data" / "stars"
+    folder.mkdir(parents=True)
+    about = {"title": "Stars", "labels": ["1", "2", "3"], "source": "Brought by the user", "length": 20, "sha256": ""}
+    (folder / "about.json").write_text(json.dumps(about))
+    (folder / "dev.tsv").write_text("text\tlabel\none star\t0\ntwo stars\t1\nthree stars\t2\n")
+    assert [(e.text, e.label) for e in datasets.load("stars", "dev")] == [
+        ("one star", 0), ("two stars", 1), ("three stars", 2)]
+
+
+@pytest.mark.parametrize("damage", [
+    {"labels": "ab"}, {"labels": ["a"]}, {"labels": [1, 2]}, {"labels": ["a", "a"]}, {"length": 10**9}, {"title": None},
+    {"length": "5"}, {"labels": {"a": 1}}])
+def test_a_description_whose_fields_are_of_another_kind_is_left_out(own_runs, damage):
+    added()
+    path = own_runs / "data" / "mine" / "about.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    assert datasets.list_own() == {}
+
+
+def test_texts_of_a_file_get_the_labels_of_a_model():
+    table = uploads.read_upload("a.csv", b"text,label\nfine,1\nbad,0\n,1\ngood,1.0\nno label,\n")
+    found = uploads.label_rows(table, "text", "label", {"0": "NEGATIVE", "1": "positive"})
+    assert found == (("NEGATIVE", "positive"), [("fine", 1), ("bad", 0), ("good", 1)], 2)
+    texts = uploads.match_labels(found, ("positive", "negative"), "films")
+    assert [(e.text, e.label) for e in texts.examples] == [("fine", 0), ("bad", 1), ("good", 0)]
+    plain = uploads.label_rows(table, "text", "label")
+    assert [e.label for e in uploads.match_labels(plain, ("LABEL_0", "LABEL_1"), "films").examples] == [1, 0, 1]
+    with pytest.raises(BadInput, match="labels of films are 0, 1, those of the model negative.* --map 0="):
+        uploads.match_labels(plain, ("negative", "positive"), "films")
+    with pytest.raises(BadInput, match="has no label 'x'; there are 0, 1"):
+        uploads.label_rows(table, "text", "label", {"x": "y"})
+
+
+@pytest.mark.parametrize(("name", "table", "text", "label", "names"), [
+    (3, None, "review", "stars", {}), ("mine", "a table", "review", "stars", {}), ("mine", None, "nosuch", "stars", {}),
+    ("mine", None, "review", 3, {}), ("mine", None, ["review"], "stars", {}), ("mine", None, "review", "stars", ["a"]),
+    ("mine", None, "review", "stars", {"0": 3}), ("mine", None, "review", "stars", {"0": "n" * 5000}),
+    ("mine", None, "review", "stars", {("a",): "x"})])
+def test_a_wrong_call_is_one_line(own_runs, name, table, text, label, names):
+    with pytest.raises(BadInput):
+        uploads.add_dataset(name, table or uploads.read_upload("a.csv", csv_file()), text, label, names)
+    assert not (own_runs / "data").exists()
+
+
 def test_repeated_and_empty_rows_count_once_or_not_at_all():
     more = b"98,a bad film number 3,0\r\n99,,1\r\n100,a film without a label,\r\n"
     assert (
@@ -57,7 +115,7 @@ def test_repeated_and_empty_rows_count_once_or_not_at_all():
 
 
 @pytest.mark.parametrize(("file_name", "content", "line"), [
-    ("a.xlsx", b"", "is no csv, tsv or jsonl file"), ("a.csv", b"\xff\xfe\x00", "not UTF-8"),
+    ("a.xlsx", b"", "is no csv, tsv, jsonl or json file"), ("a.csv", b"\xff\xfe\x00", "not UTF-8"),
     ("a.csv", b"", "needs a column of texts"), ("a.csv", b"text\nonly one column\n", "needs a column of texts"),
     ("a.csv", b"text,label\n", "needs a column of texts"), ("a.csv", b"text,label\na,1,2\n", "Row 2 of a.csv has 3"),
     ("a.jsonl", b'{"text": 1}\n[1]\n', "Line 2 of a.jsonl"), ("a.jsonl", b"{", "Line 1 of a.jsonl"),
@@ -81,7 +139,7 @@ def test_a_table_that_cannot_be_used_is_one_line(own_runs, name, column, names, 
 
 def test_too_few_texts_are_refused():
     table = uploads.read_upload("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
-    with pytest.raises(BadInput, match="The class 1 has 1 texts"):
+    with pytest.raises(BadInput, match="The class '1' has 1 texts"):
         uploads.add_dataset("few", table, "text", "label", {"0": "0", "1": "1"})
 
 
@@ -121,3 +179,32 @@ def test_the_command_line_trains_on_a_file(tmp_path):
     assert "films/cnn/base" in {card.id for card in cards.cards()}
     loaded = loading.load("films/cnn/base", "cpu")
     assert loaded.labels == ("0", "1") and loaded.predict_proba(["a good film"]).shape == (1, 2)
+
+
+def test_the_command_line_chooses_columns_names_and_the_data_set(tmp_path):
+    (tmp_path / "films.csv").write_bytes(csv_file("text,review,stars"))
+    words = ["train", "--dataset", str(tmp_path / "films.csv"), "--architecture", "cnn", "--set", "epochs=1",
+             "--device", "cpu", "--json", "--text", "review", "--label", "stars", "--map", "0=liked not",
+             "--map", "1 = liked", "--data-name", "cinema"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["results"][0]["model"] == "cinema/cnn/base"
+    assert datasets.describe("cinema").labels == ("liked not", "liked")
+
+
+@pytest.mark.parametrize(("content", "more", "line"), [
+    (b"one film;c\ntwo films;a\n", [], "say --header or --no-header"),
+    (csv_file(), ["--text", "nosuch"], "There is no column 'nosuch'; there are id, review, stars"),
+    (csv_file(), ["--map", "0"], "--map takes label=name"), (csv_file(), ["--map", "7=x"], "has no label '7'"),
+    (csv_file(), ["--data-name", "../x"], "cannot name a data set"),
+    (csv_file(), ["--text", "review", "--label", "review"], "different columns")])
+def test_a_file_that_cannot_be_trained_on_is_one_line(tmp_path, content, more, line):
+    (tmp_path / "films.csv").write_bytes(content)
+    done = CliRunner().invoke(app, ["train", "--dataset", str(tmp_path / "films.csv"), "--architecture", "cnn", *more])
+    assert done.exit_code == 2 and line in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_options_of_a_file_need_a_file():
+    for more in (["--text", "a"], ["--data-name", "a"], ["--no-header"]):
+        done = CliRunner().invoke(app, ["train", "--dataset", "reviews", "--architecture", "cnn", *more])
+        assert done.exit_code == 2 and "are about a file" in done.stderr

@@ -17,6 +17,7 @@ from robust_core import encoders, paths
 from robust_core.certify.networks import build_network, make_judge
 from robust_core.certify.space import Space
 from robust_core.errors import BadInput, UnknownName
+from robust_core.files import join_inside
 from robust_core.models import fingerprints
 from robust_core.models.card_files import check_sha256, read_json_card, write_card
 
@@ -188,7 +189,8 @@ def save(model: SmoothedModel, root: Path) -> SmoothedCard:
     if model.space is not None:
         # fp32: the quantised vector of a text must be the one that training saw.
         tensors |= {"space/mean": torch.from_numpy(model.space.mean), "space/axes": torch.from_numpy(model.space.axes)}
-    return write_card(model.card, root / _FOLDER / model.card.id, [("model.safetensors", to_bytes(tensors))])
+    folder = join_inside(root / _FOLDER, model.card.id, "model's name")
+    return write_card(model.card, folder, [("model.safetensors", to_bytes(tensors))])
 
 
 def make_key(method: str, scale: float) -> str:

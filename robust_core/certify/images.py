@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.files import read_bytes
 from robust_core.paths import data_folders
 
 SPLITS = ("train", "dev", "test")
 _CIFAR_ROW = 1 + 3 * 32 * 32
 _CIFAR_DEV = 5000
+_CIFAR_BYTES = 10_000 * _CIFAR_ROW
 _CIFAR_HOW = ("Put the binary version of CIFAR-10 (data_batch_1.bin to data_batch_5.bin, test_batch.bin) into a folder "
               "cifar10 or cifar-10-batches-bin and name the folder around it with --data-dir or ROBUST_DATA.")
 
@@ -59,7 +61,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> tuple[np.
         MissingResource: The files are not here.
         BadInput: A file is damaged.
     """
-    if name not in IMAGES:
+    if not isinstance(name, str) or name not in IMAGES:
         raise UnknownName("image set", name, list(IMAGES))
     if split not in SPLITS:
         raise UnknownName("split", split, list(SPLITS))
@@ -94,7 +96,7 @@ def _load_cifar10(split: str, data_dir: str | Path | None) -> tuple[np.ndarray, 
 
 
 def _read_cifar_rows(path: Path) -> np.ndarray:
-    data = np.fromfile(path, dtype=np.uint8)
+    data = np.frombuffer(read_bytes(path, _CIFAR_BYTES), dtype=np.uint8)
     if not len(data) or len(data) % _CIFAR_ROW or data[::_CIFAR_ROW].max() > 9:
         raise BadInput(f"{path.name} is no file of CIFAR-10's binary version.")
     return data.reshape(-1, _CIFAR_ROW)

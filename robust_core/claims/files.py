@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from robust_core.errors import BadInput, quote
+from robust_core.files import check_path, describe_failure, read_json
 from robust_core.paths import RESULTS, write_file
 from robust_core.store import read_versions, to_finite
 
@@ -67,12 +68,12 @@ def write_claim(path: str | Path, *, claim: str, command: str, run: str, n: int,
     values = {"claim": claim, "metric": metric, "value": value, "value_se": value_se, "n": n, "seeds": list(seeds),
               "run": run, "command": command, "thresholds": thresholds, "details": details, "versions": read_versions()}
     text = json.dumps(to_finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    path = Path(path)
+    path = check_path(path, "place of the claim")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, text.encode())
+        write_file(path, text.encode(errors="replace"))
     except OSError as error:
-        raise BadInput(f"{quote(str(path))} cannot be written: {error.strerror}.") from None
+        raise BadInput(f"{quote(str(path))} cannot be written: {describe_failure(error)}.") from None
     return path
 
 
@@ -89,11 +90,11 @@ def read_claims(where: Path | Iterable[Path] = RESULTS, *, skip_damaged: bool = 
     found = []
     for path in sorted(where.glob("*.json")) if isinstance(where, Path) else where:
         try:
-            claim = json.loads(path.read_text(encoding="utf-8"))
+            claim = read_json(path)
             if not isinstance(claim["details"], dict):
                 raise TypeError("a claim has details")
             found.append(claim)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (BadInput, KeyError, TypeError):
             if not skip_damaged:
                 raise BadInput(f"results/{path.name} is damaged; restore it.") from None
     return found

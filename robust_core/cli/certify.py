@@ -1,7 +1,6 @@
 """Certified L1 radii: certify and train-smoothed."""
 
 import dataclasses
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from robust_core.cli.options import Json, Seed, keep_stdout, read_settings, read
 from robust_core.cli.output import Columns, Row, format_number, format_percent, name_column, show_rows
 from robust_core.cli.program import app
 from robust_core.errors import BadInput
+from robust_core.files import check_path, check_target
 from robust_core.paths import own_checkpoints
 
 
@@ -67,6 +67,7 @@ def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name 
 
     with keep_stdout():
         how = dataclasses.replace(training.recommend_settings(dataset), **read_settings(training.Settings, settings))
+        root = check_target(check_path(out or own_checkpoints(), "folder of checkpoints"))
         rows: list[Row] = []
         for event in training.train_base_classifiers(
             dataset, method or list(SMOOTHERS), scale or training.SCALES, settings=how, seed=seed, data_dir=data_dir
@@ -74,7 +75,7 @@ def train_smoothed(dataset: Annotated[str, typer.Option("--dataset", help="Name 
             if event["kind"] == "network":
                 rows.append({key: event[key] for key in ("method", "scale", "dev_accuracy", "seconds")})
             else:
-                card = base_classifiers.save(event["model"], Path(out) if out else own_checkpoints())
+                card = base_classifiers.save(event["model"], root)
                 rows = [{"model": card.id, "seed": card.seed, **row, "path": str(card.folder)} for row in rows]
     show_rows(
         rows,

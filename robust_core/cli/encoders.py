@@ -1,7 +1,6 @@
 """Sentence encoders: train-encoder, evaluate-encoder and similarity."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +24,7 @@ from robust_core.cli.program import INTERRUPTED, app
 from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs as trainings
 from robust_core.evaluation.embedding_space import compute_cosines
+from robust_core.files import check_path, check_target
 from robust_core.jobs import progress
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
@@ -55,8 +55,9 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
             sentences,
             start,
         )
+        root = check_target(check_path(out or own_checkpoints(), "folder of checkpoints"))
         rows: list[Row] = []
-        for event in trainings.run_training(order, Path(out) if out else own_checkpoints(), device, data_dir):
+        for event in trainings.run_training(order, root, device, data_dir):
             _tell_step(order.id, event)
             if event["kind"] == "stored":
                 rows.append(event["row"])

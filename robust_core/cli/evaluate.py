@@ -1,15 +1,18 @@
 """Whole data sets and papers: evaluate, reproduce and table."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from robust_core import datasets
+from robust_core import datasets, uploads
 from robust_core.attacks import ATTACKS
 from robust_core.claims.command import make_command
 from robust_core.claims.files import write_claim
+from robust_core.cli.data_files import Header, LabelColumn, LabelMap, TextColumn, read_data_file, tell_data_file
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -28,16 +31,23 @@ from robust_core.cli.options import (
 )
 from robust_core.cli.output import Row, format_parameters, show_evaluation
 from robust_core.cli.program import INTERRUPTED, app
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, quote
 from robust_core.evaluation.evaluate import evaluate as measure
 from robust_core.explainers import EXPLAINERS
+from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
 from robust_core.store import ResultStore
+
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
 
 
 @app.command()
 def evaluate(model: Models,
-             dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")],
+             dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")] = "",
+             data: Annotated[str, typer.Option(
+                 "--data", help="CSV, TSV, JSONL or JSON file of labelled texts, instead of --dataset.")] = "",
+             text: TextColumn = "", label: LabelColumn = "", mapping: LabelMap = None, header: Header = None,
              split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
              attack: Annotated[list[str] | None, typer.Option("--attack", help="Attack; may be repeated.")] = None,
              explain: Annotated[str, typer.Option("--explain", help="Explainers, with commas between.")] = "",
@@ -52,10 +62,19 @@ def evaluate(model: Models,
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
+    if bool(dataset) == bool(data):
+        raise BadInput("Give either --dataset or --data.")
+    if dataset.rpartition(".")[2].lower() in uploads.KINDS:
+        raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
+    if not data and (text or label or mapping or header is not None):
+        raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
     explainers = [name.strip() for name in explain.split(",") if name.strip()]
     single = out is not None and out.endswith(".json")
     if single and (len(model) > 1 or len(attack or ()) > 1 or explainers or transfer):
         raise BadInput("--out FILE.json takes one row; name a folder for more.")
+    target = None if out is None else check_path(out, "place of the claims")
+    if target is not None:
+        (check_target_file if single else check_target)(target)
     rows: list[Row] = []
     with keep_stdout(), catch_interrupt() as stop:
         exactness = read_precision(precision)
@@ -64,37 +83,58 @@ def evaluate(model: Models,
         shown = []
         if explainers:
             shown = make_methods(EXPLAINERS, explainers, None)
-        datasets.find(dataset, split, data_dir)
-        events = measure(load_models(model, device), dataset, split, attacks, n=n, seed=seed, data_dir=data_dir,
-                         store=ResultStore(), explain=shown, transfer=transfer, stop=stop, precision=exactness,
+        source = ["--dataset", dataset, "--split", split]
+        file = labelled = None
+        if data:
+            file = read_data_file(check_path(data, "file of texts"), text, label, mapping, header)
+            labelled = uploads.label_rows(file.table, file.text, file.label, file.names)
+            source = ["--data", data, *file.words]
+        else:
+            datasets.find(dataset, split, data_dir)
+        victims = load_models(model, device)
+        texts: str | datasets.LabelledTexts = dataset
+        if file is not None and labelled is not None:
+            texts = uploads.match_labels(labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
+            tell_data_file(file, labelled)
+        events = measure(victims, texts, split, attacks, n=n, seed=seed, data_dir=data_dir, store=ResultStore(),
+                         explain=shown, transfer=transfer, stop=stop, precision=exactness,
                          reader=load_reader(device) if fluency else None)
         with progress.watch(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
                     rows.append(dict(event.data))
                 show(event)
-    if out is not None and not stop.is_set():
+    if target is not None and not stop.is_set():
         for row in rows:
-            _write_claim(row, Path(out) if single else Path(out) / _name_claim(row), n)
+            _write_claim(row, target if single else target / _name_claim(row), n, source)
     notes = [*sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}),
              *dict.fromkeys(f"{r.get('adversarial_from', r['model'])}: {w}" for r in rows for w in r["warnings"])]
     show_evaluation(rows, as_json, notes)
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 
 
+def _choose_labels(victims: "Sequence[TextClassifier]") -> tuple[str, ...]:
+    """Return the labels that texts of a file are matched with: of the first model whose labels have names."""
+    named = [v.labels for v in victims if not all(label.lower().startswith("label_") for label in v.labels)]
+    return [*named, victims[0].labels][0]
+
+
 def _name_claim(row: Row) -> str:
     parts = [row["model"], row["dataset"], row["split"], row["attack"] or "clean"]
     parts += [row[name] for name in ("adversarial_from", "explain", "pairs") if name in row]
-    return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts) + ".json"
+    name = "-".join("".join(c if c.isascii() and c.isalnum() or c in "@_" else "-" for c in part) for part in parts)
+    # Ids may be folders with long names; what is cut off still tells two files apart.
+    cut = hashlib.sha256(name.encode()).hexdigest()[:8] if len(name) > LONGEST_NAME else ""
+    return f"{name[:LONGEST_NAME]}{cut}.json"
 
 
-def _write_claim(row: Row, path: Path, n: int | None) -> None:
+def _write_claim(row: Row, path: Path, n: int | None, data: Sequence[str]) -> None:
     source = row.get("adversarial_from")
     metric = ("accuracy_under_transfer" if source else "kendall_tau" if "explain" in row else
               "accuracy_under_attack" if row["attack"] else "accuracy")
     words = ["--model", row["model"]]
     words += ["--model", source, "--transfer"] if source else []
-    words += ["--dataset", row["dataset"], "--split", row["split"], "--seed", str(row["seed"])]
+    words += [*data, "--seed", str(row["seed"])]
     words += ["--n", str(n)] if n is not None else []
     words += ["--attack", row["attack"]] if row["attack"] else []
     words += ["--explain", row["explain"]] if "explain" in row else []

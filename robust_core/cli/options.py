@@ -14,7 +14,7 @@ from robust_core.errors import BadInput, UnknownName, list_names, quote
 from robust_core.models import loading
 from robust_core.registry import Method, Registry, check_parameters, from_record, parameters
 from robust_core.text import check_typed
-from robust_core.types import PRECISIONS, Precision
+from robust_core.types import MOST_SEED, PRECISIONS, Precision
 
 if TYPE_CHECKING:
     from robust_core.models.classifier import TextClassifier
@@ -31,7 +31,7 @@ Device = Annotated[str, typer.Option("--device", envvar="ROBUST_DEVICE", help="a
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of everything random.")]
 
 MaxQueries = Annotated[int | None, typer.Option("--max-queries", min=0, help="Most queries an example; 0: no limit.")]
 

@@ -1,7 +1,6 @@
 """The papers' tables: `reproduce` and `table`."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +15,7 @@ from robust_core.errors import BadInput
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments import readme as tables
 from robust_core.experiments.base import Options
+from robust_core.files import check_path, check_target
 from robust_core.jobs import progress
 from robust_core.store import ResultStore, to_finite
 
@@ -40,14 +40,15 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
         options = Options(
             seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, read_precision(precision), device, train
         )
+        target = None if out is None else check_target(check_path(out, "folder of claims"))
         wanted = experiment.plan(options) if plan else []
         made: list[Row] = []
         with progress.watch(Console(stderr=True)) as show:
             for event in () if plan else experiment.run(options, ResultStore(), stop):
                 if event.kind == "claim":
                     made.append(dict(event.data))
-                    if out is not None:
-                        write_claim(Path(out) / experiment.file(made[-1]), **made[-1])
+                    if target is not None:
+                        write_claim(target / experiment.file(made[-1]), **made[-1])
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
                 elif event.kind == "training":

@@ -2,15 +2,17 @@
 
 import contextlib
 import importlib
+import logging
 import sys
+import warnings
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command_from_info
 
-from robust_core.errors import LONGEST_MESSAGE, RobustError, shorten
-from robust_core.paths import describe_failure
+from robust_core.errors import LONGEST_MESSAGE, RobustError, quote, shorten
+from robust_core.files import describe_failure
 
 INTERRUPTED = 130
 
@@ -103,17 +105,24 @@ class _Group(TyperGroup):
             message = str(error) if isinstance(error, RobustError) else error.format_message()
             typer.echo(shorten(message, LONGEST_MESSAGE), err=True)
             code = 2
-        except (KeyboardInterrupt, typer.Abort):
-            code = INTERRUPTED
         except OSError as error:
-            # A full disk, wherever it is met; an answer that cannot be printed is left unprinted at the end as well.
-            line = describe_failure(error)
-            if not line:
-                raise
-            typer.echo(line, err=True)
+            # The last net, for what no part has explained: a disk that is full, a folder that has gone meanwhile.
+            where = "" if error.filename is None else f"{quote(error.filename)}: "
+            typer.echo(shorten(f"{where}{describe_failure(error)}.", LONGEST_MESSAGE), err=True)
+            # An answer that cannot be printed is left unprinted when the program ends as well.
             sys.stdout = None
             code = 2
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
         sys.exit(code or 0)
+
+
+def silence_libraries() -> None:
+    """Keep the warnings and logs of libraries out of what the program prints, unless Python's -W asks for them."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        # Python prints what no handler takes: our own errors are said in one line, the rest is for developers.
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 app = typer.Typer(cls=_Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,

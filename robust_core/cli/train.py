@@ -10,11 +10,13 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from robust_core import datasets, trainings, uploads
+from robust_core.cli.data_files import Header, LabelColumn, LabelMap, TextColumn, read_data_file, tell_data_file
 from robust_core.cli.options import Device, Json, Seed, catch_interrupt, keep_stdout, read_typed_settings
 from robust_core.cli.output import format_percent, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput
+from robust_core.files import check_path, check_target
 from robust_core.paths import own_checkpoints, process_rank
 from robust_core.registry import parameters
 from robust_core.store import to_finite
@@ -23,7 +25,9 @@ from robust_core.train.recipe import Recipe
 
 @app.command()
 def train(dataset: Annotated[str, typer.Option(
-              "--dataset", help="Name of the data set, or a CSV, TSV or JSONL file of your own.")] = "",
+              "--dataset", help="Name of the data set, or a CSV, TSV, JSONL or JSON file of your own.")] = "",
+          text: TextColumn = "", label: LabelColumn = "", mapping: LabelMap = None, header: Header = None,
+          data_name: Annotated[str, typer.Option("--data-name", help="Name of the file's texts; the file's own.")] = "",
           architecture: Annotated[str, typer.Option(
               "--architecture", help="cnn, lstm, minilm, or a Hugging Face id or folder.")] = "",
           defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
@@ -48,12 +52,15 @@ def train(dataset: Annotated[str, typer.Option(
     with keep_stdout(), catch_interrupt() as stop:
         if plan is not None and (dataset or architecture or rows):
             raise BadInput("A plan says itself what to train; leave --dataset, --architecture and --rows out.")
-        values = {"dataset": _find_dataset(dataset), "architecture": architecture, "defence": defence, "attack": attack,
-                  "preset": preset, "name": name, "seed": seed}
+        process_rank()  # what accelerate says of the processes is read before anything is made
+        root = check_target(check_path(out or own_checkpoints(), "folder of checkpoints"))
+        claims_folder = None if claims is None else check_target(check_path(claims, "folder of claims"))
+        values = {"dataset": _find_dataset(dataset, data_name, text, label, mapping, header),
+                  "architecture": architecture, "defence": defence, "attack": attack, "preset": preset, "name": name,
+                  "seed": seed}
         settings = [*(settings or ()), *([f"rows={rows}"] if rows is not None else [])]
-        orders = (trainings.read_plan(Path(plan), data_dir) if plan is not None else
+        orders = (trainings.read_plan(check_path(plan, "plan"), data_dir) if plan is not None else
                   [trainings.parse_spec(values | {"set": _read_settings(defence, settings)}, data_dir)])
-        root = Path(out) if out else own_checkpoints()
         for wanted in orders:
             datasets.find(wanted.dataset, "train", data_dir)
         made = []
@@ -69,8 +76,8 @@ def train(dataset: Annotated[str, typer.Option(
                     say(wanted.id, event)
                     if event["kind"] == "stored":
                         made.append(event["row"])
-                        if claims is not None:
-                            trainings.write_dev_claim(event["card"], Path(claims))
+                        if claims_folder is not None:
+                            trainings.write_dev_claim(event["card"], claims_folder)
                     elif stop.is_set():
                         typer.echo(f"{wanted.id}: stopped; --resume goes on from here", err=True)
                         raise typer.Exit(INTERRUPTED)
@@ -88,18 +95,20 @@ def train(dataset: Annotated[str, typer.Option(
         )
 
 
-def _find_dataset(given: str) -> str:
-    """Return the name of a data set; a file becomes one, by the columns that look like texts and labels."""
-    path = Path(given)
-    if path.suffix[1:].lower() not in uploads.KINDS or not path.is_file():
+def _find_dataset(given: str, name: str, text: str, label: str, mapping: Sequence[str] | None, header: bool | None
+                  ) -> str:
+    """Return the name of a data set; a file becomes one, by its columns that are named or look like the right ones."""
+    path = check_path(given, "data set") if given else Path()
+    if path.suffix[1:].lower() not in uploads.KINDS:
+        if name or text or label or mapping or header is not None:
+            raise BadInput("--text, --label, --map, --header and --data-name are about a file: name it by --dataset.")
         return given
-    table = uploads.read_upload(path.name, path.read_bytes())
-    text, label = table.guess()
-    name = uploads.add_dataset(
-        uploads.make_plain_name(path.name), table, text, label, {v: v for v in table.classes(label)}
-    ).name
-    typer.echo(f"{path.name}: texts from {text}, labels from {label}; stored as the data set {name}", err=True)
-    return name
+    file = read_data_file(path, text, label, mapping, header)
+    labelled = uploads.label_rows(file.table, file.text, file.label, file.names)
+    stored = uploads.add_dataset(name or uploads.make_plain_name(path.name), file.table, file.text, file.label,
+                                 file.names).name
+    tell_data_file(file, labelled, f"; stored as the data set {stored}")
+    return stored
 
 
 def _read_settings(defence: str, settings: Sequence[str] | None) -> dict[str, Any]:

@@ -102,9 +102,11 @@ def read_task(name: str, data_dir: str | Path | None = None) -> Task:
 def _split_folds(name: str, data_dir: str | Path | None) -> list[Example]:
     try:
         found = [Example(clean_row(row["text"]), int(row["label"]), f"{name}/all/{i}")
-                 for i, row in enumerate(datasets.read_table(FOLDED[name], data_dir))]
+                 for i, row in enumerate(datasets.read_table(FOLDED[name], ("text", "label"), data_dir))]
     except (KeyError, ValueError):
-        raise BadInput(f"{FOLDED[name]} needs the columns text and label, a number.") from None
+        found = [Example("")]
+    if any(example.label not in (0, 1) for example in found):
+        raise BadInput(f"{FOLDED[name]} needs the columns text and label, 0 or 1.")
     return [example for example in found if example.text]
 
 

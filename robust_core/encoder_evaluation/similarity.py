@@ -36,9 +36,12 @@ def read_pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
         MissingResource: The table is not here.
         BadInput: It holds no pairs, or a score that is no number.
     """
-    rows = [row for row in datasets.read_table(table, data_dir) if row.get("split", "test") == "test"]
+    rows = [row for row in datasets.read_table(table, ("split", "sentence1", "sentence2", "score"), data_dir)
+            if row.get("split", "test") == "test"]
     try:
         found = [(clean_row(row["sentence1"]), clean_row(row["sentence2"]), float(row["score"])) for row in rows]
+        if not all(math.isfinite(score) for *_, score in found):
+            raise ValueError("a score is no number")
     except (KeyError, ValueError):
         raise BadInput(f"{table} needs the columns sentence1, sentence2 and score, a number.") from None
     if len(found) < 3:
@@ -52,7 +55,7 @@ def list_sentences(data_dir: str | Path | None = None) -> set[str]:
     texts: set[str] = set()
     for table in (*TASKS.values(), DEV, *_OTHERS):
         try:
-            for row in datasets.read_table(table, data_dir):
+            for row in datasets.read_table(table, ("sentence1", "sentence2"), data_dir):
                 texts |= {clean_row(row.get("sentence1", "")), clean_row(row.get("sentence2", ""))}
         except MissingResource:
             continue

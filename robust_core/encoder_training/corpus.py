@@ -97,5 +97,5 @@ def _list_held_out(data_dir: str | Path | None, room: int) -> set[str]:
 
 def _is_short(table: str, data_dir: str | Path | None, room: int) -> list[str]:
     # A word has one piece or more: most reviews need neither be cleaned nor tokenised. Cleaning joins Penn tokens.
-    texts = (row["text"] for row in datasets.read_table(table, data_dir) if "text" in row)
+    texts = (row["text"] for row in datasets.read_table(table, ("text",), data_dir) if row)
     return [text for raw in texts if raw.count(" ") < 2 * room and (text := clean_row(raw))]

@@ -11,8 +11,10 @@ from robust_core.encoder_training.base import Schedule, make_method
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput, list_names, quote
+from robust_core.files import check_name, check_path, check_target
 from robust_core.models import encoder_cards
 from robust_core.registry import parameters, to_record
+from robust_core.types import MOST_SEED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +84,15 @@ def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None =
         if key not in own | times:
             raise BadInput(f"{cls.title} has no parameter {quote(key)}, nor has the schedule. "  # type: ignore[attr-defined]
                            f"Known: {list_names(sorted(own | times))}.")
-    origin = re.sub(r"[^A-Za-z0-9]+", "-", Path(start).name).strip("-")
+    origin = re.sub(r"[^A-Za-z0-9]+", "-", check_path(start, "encoder to start from").name).strip("-")
     parts = [preset] * (preset not in ("", "paper")) + [origin] * bool(start)
     encoder = encoder or ("-".join([name, *parts]) if parts else "")
     if encoder and (not encoder.replace("-", "").replace("_", "").isalnum() or encoder == "minilm"):
         raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not "
                        f"{quote(encoder)}.")
+    if not 0 <= seed <= MOST_SEED:
+        raise BadInput(f"A seed lies between 0 and {MOST_SEED}.")
+    check_name(f"{encoder or name}@{seed}", "encoder's name")
     return EncoderSpec(make_method(name, preset, **{k: v for k, v in given.items() if k in own}),
                        Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)
 
@@ -95,7 +100,12 @@ def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None =
 def run_training(
     spec: EncoderSpec, root: Path, device: str = "auto", data_dir: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Train, store the encoder and hand on the events; the last is {"kind": "stored", "row": …, "card": …}."""
+    """Train, store the encoder and hand on the events; the last is {"kind": "stored", "row": …, "card": …}.
+
+    Raises:
+        BadInput: The folder of checkpoints cannot be written to.
+    """
+    check_target(root)
     for event in train(spec.method, spec.schedule, sentences=spec.sentences, seed=spec.seed, device=device,
                        data_dir=data_dir, name=spec.name, start=spec.start):
         if event["kind"] != "trained":

@@ -43,8 +43,8 @@ class Setting:
     precision: Precision = "exact"
 
 
-def evaluate(models: Sequence[Classifier], dataset: str, split: str = "test", attacks: Sequence[Attack] = (), *,
-             n: int | None = None, seed: int = 0, data_dir: str | Path | None = None,
+def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts, split: str = "test",
+             attacks: Sequence[Attack] = (), *, n: int | None = None, seed: int = 0, data_dir: str | Path | None = None,
              store: ResultStore | None = None, max_queries: int | None = None, time_limit: float | None = None,
              explain: Sequence[Explainer] = (), transfer: bool = False, stop: threading.Event | None = None,
              precision: Precision = "exact", reader: fluency.Reader | None = None) -> Iterator[Event]:
@@ -52,8 +52,8 @@ def evaluate(models: Sequence[Classifier], dataset: str, split: str = "test", at
 
     Args:
         models: Classifiers, with different ids.
-        dataset: Name of the data set.
-        split: train, dev or test.
+        dataset: Name of the data set, or the texts themselves.
+        split: train, dev or test; texts have their own.
         attacks: Attacks; none for clean accuracy.
         n: Examples to draw; all by default.
         seed: Seed of the draw and of the attacks.
@@ -86,10 +86,13 @@ def evaluate(models: Sequence[Classifier], dataset: str, split: str = "test", at
         UnknownName, MissingResource: There is no such data set, or it is not here.
     """
     _check_question(models, attacks, explain, transfer, reader)
-    everything = datasets.load(dataset, split, data_dir)
+    if isinstance(dataset, datasets.LabelledTexts):
+        about, split, everything = dataset
+    else:
+        about, everything = datasets.describe(dataset), datasets.load(dataset, split, data_dir)
     for model in models:
-        check_labels(model, datasets.describe(dataset))
-    setting = Setting(dataset, split, choose(everything, n, seed), datasets.hash_examples(everything), seed,
+        check_labels(model, about)
+    setting = Setting(about.name, split, choose(everything, n, seed), datasets.hash_examples(everything), seed,
                       precision)
     stop = stop or threading.Event()
     if not attacks:

@@ -15,6 +15,7 @@ from typing import Any
 
 from robust_core import paths
 from robust_core.errors import BadInput, RobustError
+from robust_core.files import describe_refusal
 from robust_core.types import AttackResult, Event
 
 log = logging.getLogger(__name__)
@@ -264,7 +265,7 @@ class JobManager:
         except RobustError as error:
             return FAILED, str(error)
         except Exception as error:
-            if line := paths.describe_failure(error):
+            if line := describe_refusal(error):
                 return FAILED, line
             log.exception("%s job failed: %s", job.kind, job.label)
             return FAILED, BROKEN

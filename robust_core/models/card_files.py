@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from robust_core.errors import BadInput
-from robust_core.paths import describe_failures, sha256, write_file
+from robust_core.files import explain_failures
+from robust_core.paths import sha256, write_file
 
 CARD = "card.json"
 
@@ -75,7 +76,7 @@ def write_card(card: C, folder: Path, contents: Iterable[tuple[str, bytes]]) -> 
     Returns:
         The finished card.
     """
-    with describe_failures(folder):
+    with explain_failures(folder, "written"):
         folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     size = 0

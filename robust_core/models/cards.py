@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import datasets
 from robust_core.errors import BadInput
+from robust_core.files import join_inside
 from robust_core.models.card_files import check_sha256, read_json_card, write_card
 from robust_core.paths import checkpoint_folders, short_name
 
@@ -141,7 +143,8 @@ def find_word_files(card: Card) -> list[str | None]:
 
 def name_folder(architecture: str) -> str:
     """Return the name of an architecture in model ids: letters, digits, dots and dashes."""
-    plain = Path(architecture).name if Path(architecture).is_dir() else architecture
+    # "." and ".." have names as well.
+    plain = Path(os.path.abspath(architecture)).name if Path(architecture).is_dir() else architecture
     return re.sub(r"[^\w.]+", "-", plain)
 
 
@@ -159,10 +162,13 @@ def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str,
 
     Returns:
         The finished card.
+
+    Raises:
+        BadInput: The id leads out of the folder.
     """
     from safetensors.torch import save as to_bytes
 
-    folder = root.joinpath(*card.id.split("/"))
+    folder = join_inside(root, card.id, "model's name")
     contents = {"model.safetensors": weights} | {
         f"{name.removesuffix('.safetensors')}.safetensors": tensors for name, tensors in (more or {}).items()}
 

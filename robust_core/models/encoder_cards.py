@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import paths
 from robust_core.errors import BadInput
+from robust_core.files import join_inside
 from robust_core.models.card_files import check_sha256, read_json_card, write_card
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def save(card: EncoderCard, weights: "Mapping[str, torch.Tensor]", root: Path) -
     from safetensors.torch import save as to_bytes
 
     data = to_bytes({name: value.contiguous() for name, value in weights.items()})
-    return write_card(card, root / FOLDER / card.id, [(_WEIGHTS, data)])
+    return write_card(card, join_inside(root / FOLDER, card.id, "encoder's name"), [(_WEIGHTS, data)])
 
 
 def load_adapted(card: EncoderCard) -> "BaseEncoder":

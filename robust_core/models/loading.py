@@ -5,11 +5,11 @@ one embedding table and vocabulary per data set and architecture, in the folder 
 every file is checked against the SHA-256 in its card before it is used.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robust_core import datasets
 from robust_core.errors import BadInput, UnknownName
+from robust_core.files import check_path
 from robust_core.models import huggingface
 from robust_core.models.architectures import build
 from robust_core.models.cards import ARCHITECTURES, WORD_MODELS, Card, cards, check_files, find_word_files, read_card
@@ -32,12 +32,12 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
 
     Raises:
         UnknownName: There is no such checkpoint.
-        BadInput: Files are damaged, or the folder holds no classifier.
+        BadInput: Files are damaged, the folder holds no classifier, or nothing can be called so.
         MissingResource: Weights are not here and cannot be fetched.
     """
+    folder = check_path(model_id, "model")
     known = {card.id: card for card in cards()}
     card = known.get(model_id)
-    folder = Path(model_id)
     if card is None and (folder / "card.json").is_file():
         card = read_card(folder)
     if card is not None:
@@ -48,7 +48,7 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
             raise BadInput(f"The folder {short_name(folder)} holds neither a card.json nor a Hugging Face config.json.")
         return huggingface.open_classifier(model_id, pick_device(device))
     for root in checkpoint_folders():
-        if (root / model_id / "card.json").is_file():
+        if ".." not in folder.parts and (root / model_id / "card.json").is_file():
             read_card(root / model_id)
     if model_id.split("/")[0] in datasets.DATASETS or model_id.count("/") > 1 or not model_id.strip():
         raise UnknownName("model", model_id, list(known))

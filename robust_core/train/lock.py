@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from robust_core.errors import BadInput, quote
-from robust_core.paths import describe_failures
+from robust_core.files import explain_failures
 
 # What a training goes on from.
 STATE = "state.safetensors"
@@ -27,7 +27,7 @@ def hold_training(folder: Path, name: str) -> Iterator[None]:
         BadInput: The training is running already, or the folder cannot be written.
     """
     lock = FileLock(folder / _LOCK)
-    with describe_failures(folder):
+    with explain_failures(folder, "written"):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=_MOMENT, poll_interval=0.02)

@@ -10,10 +10,11 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 
 from robust_core.errors import BadInput
+from robust_core.files import explain_failures
 from robust_core.models import cards
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import Subwords, WordVocabulary
-from robust_core.paths import describe_failures, write_file
+from robust_core.paths import write_file
 from robust_core.train.lock import STATE
 
 
@@ -67,7 +68,7 @@ def write_state(folder: Path, values: dict[str, Any]) -> None:
     """
     tensors: dict[str, torch.Tensor] = {}
     text = json.dumps(_take_tensors_out(values, "", tensors))
-    with describe_failures(folder / STATE):
+    with explain_failures(folder / STATE, "written"):
         folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / STATE, to_bytes(tensors, {"values": text}))
 

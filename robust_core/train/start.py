@@ -12,6 +12,7 @@ from torch import nn
 
 from robust_core import datasets
 from robust_core.errors import BadInput, UnknownName
+from robust_core.files import check_path
 from robust_core.models import architectures, cards, fingerprints, loading
 from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.base import Network
@@ -43,8 +44,14 @@ class Start(NamedTuple):
 
 
 def check_architecture(name: str) -> None:
-    """Raise UnknownName unless a name may be an architecture: one of ours, a folder, or an id of a Hugging Face hub."""
-    if name in cards.ARCHITECTURES or Path(name).is_dir() or "/" in name or "-" in name:
+    """Raise an error unless a name may be an architecture: one of ours, a folder, or an id of a Hugging Face hub.
+
+    Raises:
+        UnknownName: It is none of them.
+        BadInput: It is too long, or holds a character that no name has.
+    """
+    folder = check_path(name, "architecture")
+    if name in cards.ARCHITECTURES or name and folder.is_dir() or "/" in name or "-" in name:
         return
     raise UnknownName("architecture", name, list(cards.ARCHITECTURES))
 

@@ -291,6 +291,51 @@ def test_the_same_model_under_two_names_is_one_line(tiny: Path) -> None:
     assert len(rows(invoke(*command[:4], "--model", "sst2/cnn/base", "--json"))) == 1
 
 
+FILMS = "kind,words\n" + "".join(f"{i % 2},a {('dull', 'good')[i % 2]} movie number {i}\n" for i in range(8))
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("films.csv", FILMS), ("films.tsv", FILMS.replace(",", "\t")), ("films.csv", "sep=;\n" + FILMS.replace(",", ";")),
+    ("films.jsonl", "\n".join(json.dumps({"kind": i % 2, "words": f"a {('dull', 'good')[i % 2]} movie number {i}"})
+                              for i in range(8))),
+    ("films.json", json.dumps([{"kind": i % 2, "words": f"a {('dull', 'good')[i % 2]} movie number {i}"}
+                               for i in range(8)]))])
+def test_evaluate_measures_on_a_file_of_any_kind(run: Run, tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    words = ["evaluate", "--model", "double/bag-of-words", "--data", str(tmp_path / name), "--device", "cpu"]
+    refused(run(*words), "labels of films are 0, 1, those of the model negative, positive", "--map 0=negative")
+    mapped = [*words, "--map", "0=negative", "--map", "1=Positive"]
+    result = run(*mapped, "--json", "--attack", "planted", "--set", "old=good", "--set", "new=dull", "--out",
+                 str(tmp_path / "claim.json"))
+    row, = rows(result)
+    assert (row["dataset"], row["split"], row["n"], row["accuracy"]) == ("films", "file", 8, 1.0)
+    assert "texts from words, labels from kind" in result.stderr
+    again = json.loads((tmp_path / "claim.json").read_text())["command"].split()
+    assert again[again.index("--data") + 1] == str(tmp_path / name) and again.count("--map") == 2
+    turned = rows(run(*words, "--map", "0=positive", "--map", "1=negative", "--json"))
+    assert turned[0]["accuracy"] == 0.0
+    refused(run(*words, "--label", "nosuch"), "There is no column 'nosuch'; there are kind, words")
+
+
+def test_evaluate_takes_a_data_set_or_a_file(run: Run) -> None:
+    common = ["evaluate", "--model", "double/bag-of-words"]
+    refused(run(*common), "--dataset or --data")
+    refused(run(*common, "--dataset", "reviews", "--data", "a.csv"), "--dataset or --data")
+    refused(run(*common, "--dataset", "reviews", "--map", "0=a"), "are about a file")
+    refused(run(*common, "--data", "nosuch.csv"), "There is no file 'nosuch.csv'")
+    refused(run(*common, "--dataset", "films.csv"), "'films.csv' is a file: name it with --data")
+
+
+def test_what_libraries_warn_of_does_not_precede_the_line() -> None:
+    code = ("import logging, runpy, warnings\nfrom robust_core.cli import doctor\n"
+            "from robust_core.errors import BadInput\n"
+            "def cards():\n warnings.warn('old')\n logging.getLogger('library').error('Traceback')\n"
+            " raise BadInput('The line.')\ndoctor.cards = cards\n"
+            "runpy.run_module('robust_core', run_name='__main__')")
+    done = subprocess.run([sys.executable, "-c", code, "models"], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "The line.\n")
+
+
 def test_evaluate_writes_claims(run: Run, tmp_path: Path) -> None:
     common = ("evaluate", "--dataset", "reviews", "--n", "5", "--model", "double/bag-of-words", "--attack", "planted")
     row, = rows(run(*common, "--out", str(tmp_path / "claim.json"), "--json"))

@@ -201,6 +201,24 @@ def test_a_file_becomes_a_data_set(trainer):
     assert "`films/cnn/flat-textfooler`" in page(at) and not button(at, "Train").disabled
 
 
+def test_the_first_line_of_a_file_is_a_row_unless_it_names_the_columns(trainer):
+    at = opened()
+    at.segmented_control(key="train.data").set_value("Your own file")
+    rows = "\r\n".join(f"a {word} film that was number {i};{label}" for i in range(20)
+                        for word, label in (("good", "Liked"), ("bad", "no"), ("fine", "liked")))
+    run(at).file_uploader(key="train.file").upload("films.csv", rows.encode(), "text/csv")
+    run(at)
+    assert not at.checkbox(key="train.columns.films.csv.header").value
+    assert [at.selectbox(key=f"train.columns.films.csv.rows.{part}").value for part in ("text", "label")] == [
+        "column 1", "column 2"]
+    assert "Counted as one class: Liked = liked." in page(at)
+    at.checkbox(key="train.columns.films.csv.header").check()
+    assert run(at).selectbox(key="train.columns.films.csv.label").value == "Liked"
+    at.checkbox(key="train.columns.films.csv.header").uncheck()
+    button(run(at), "Use these texts").click()
+    assert "classes: Liked, no" in page(run(at)) and "42 texts to train on, 9 (dev)" in page(at)
+
+
 def test_a_file_that_cannot_be_used_is_one_line(trainer):
     at = opened()
     at.segmented_control(key="train.data").set_value("Your own file")

@@ -90,8 +90,8 @@ def _choose_own() -> str:
     if chosen:
         return _describe_data(chosen, None)
     file = st.file_uploader("File with a text and a label in each row", uploads.KINDS, key="train.file",
-                            help="CSV and TSV with a header line, or an object a line (JSONL); UTF-8. It stays on this "
-                                 "machine.")
+                            help="CSV or TSV (commas, semicolons, tabs or bars between the cells), an object a line "
+                                 "(JSONL), or a JSON array of objects; UTF-8. It stays on this machine.")
     if file is None:
         st.caption("For example `text,label` in the first line, then a text and its label in each. 15 % of each "
                    "class are held out as the dev split, and as many as the test split.")
@@ -105,10 +105,17 @@ def _choose_own() -> str:
 
 def _choose_columns(file_name: str, content: bytes) -> None:
     """Draw the choice of columns and label names of an uploaded file, and a button that makes a data set of it."""
-    table = uploads.read_upload(file_name, content)
+    key = f"train.columns.{file_name}"
+    table = uploads.read_upload(file_name, content, st.session_state.get(f"{key}.header"))
+    if f"{key}.header" not in st.session_state:
+        st.session_state[f"{key}.header"] = bool(table.header)
+    if file_name.lower().endswith((".csv", ".tsv")):
+        st.checkbox("The first line names the columns", key=f"{key}.header",
+                    help="Without names the first line is a row like any other.")
+    # With other names of columns the choice among them is another one.
+    key = key if table.header else f"{key}.rows"
     text, label = table.guess()
     left, middle, right = st.columns(3)
-    key = f"train.columns.{file_name}"
     with left:
         text = st.selectbox("Texts", table.columns, table.columns.index(text), key=f"{key}.text")
     with middle:
@@ -117,13 +124,16 @@ def _choose_columns(file_name: str, content: bytes) -> None:
         name = st.text_input("Name", uploads.make_plain_name(file_name), key=f"{key}.name",
                              help="First part of the model's id: small letters, digits and underscores.").strip()
     classes = table.classes(label)
+    if merged := table.describe_merged(label):
+        st.caption(f"{merged[0].upper()}{merged[1:]}.")
     names = {value: value for value in classes}
     if len(classes) <= _MOST_NAMES:
         with st.container(horizontal=True):
             names = {value: st.text_input(f"Name of label {escape_markdown(value)}", value,
                                           key=f"{key}.{label}.{value}", width=170) for value in classes}
-    st.dataframe([{"Text": row[text], "Label": names.get(row[label].strip(), row[label])} for row in table.rows[:3]],
-                 hide_index=True)
+    standing = {value: stands for stands, group in table.spellings(label).items() for value in group}
+    st.dataframe([{"Text": row[text], "Label": names.get(standing.get(row[label], ""), row[label])}
+                  for row in table.first(3)], hide_index=True)
     st.button("Use these texts", key="train.use", on_click=_add_upload, args=(name, table, text, label, names),
               icon=":material/check:")
 

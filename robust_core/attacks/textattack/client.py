@@ -35,7 +35,7 @@ from robust_core.attacks.engine.requests import (
     Similarity,
     Target,
 )
-from robust_core.errors import MissingResource, RobustError
+from robust_core.errors import MissingResource, RobustError, shorten
 from robust_core.paths import child_environment
 from robust_core.registry import to_record
 from robust_core.text import Draft, clean
@@ -205,7 +205,8 @@ def _converse(process: Worker, number: int, head: str, tail: str) -> Generator[R
             continue
         if "error" in message:
             _LOG.error("TextAttack broke off: %s", message["trace"])
-            raise RobustError(f"TextAttack broke off with an error of its own ({message['error']}).")
+            raise RobustError(f"TextAttack broke off with an error of its own: {shorten(message['error'], 120)}; try "
+                              "another text or another attack.")
         for text in filter(None, (message.get("current"), message.get("end"))):
             if text != at and text in known:
                 best, at = _read_candidate(text, tail), text

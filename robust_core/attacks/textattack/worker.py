@@ -87,7 +87,7 @@ class _Server:
         except MissingResource as error:
             self._send(search=self._search, missing=[error.what, error.how_to_get_it])
         except Exception as error:
-            self._send(search=self._search, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+            self._send(search=self._search, error=str(error) or type(error).__name__, trace=traceback.format_exc())
 
     def _attack(self, order: dict[str, Any]) -> str:
         """Run one search; return its last text."""

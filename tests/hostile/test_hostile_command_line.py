@@ -1,0 +1,228 @@
+"""Every option of every command with what nobody should type: an answer, or one plain line and exit code 2."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
+from helpers.hostile import check_line, run_command
+from typer.main import get_command
+
+from robust_core import encoders, trainings
+from robust_core.attacks import ATTACKS
+from robust_core.certify import base_classifiers, certified_accuracy, training
+from robust_core.cli.program import COMMANDS, app
+from robust_core.encoder_evaluation import tasks
+from robust_core.encoder_training import specs
+from robust_core.errors import BadInput
+from robust_core.experiments import EXPERIMENTS
+from robust_core.models import loading, masked_lm
+
+REACHED = "This far a command may come: here the work itself begins."
+# A command that is right but for the option that is tried.
+BASE: dict[str, list[str]] = {
+    "models": [], "doctor": [], "predict": ["a good film", "--model", "double/bag-of-words"],
+    "attack": ["a good film", "--model", "double/bag-of-words", "--attack", "planted"],
+    "explain": ["a good film", "--model", "double/bag-of-words"],
+    "train": ["--dataset", "reviews", "--architecture", "cnn"],
+    "evaluate": ["--model", "double/bag-of-words", "--dataset", "reviews", "--n", "3"],
+    "reproduce": ["flat/table4", "--n", "1"], "table": [],
+    "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
+    "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
+    "train-smoothed": ["--dataset", "reviews"],
+}
+# Of two that exclude each other the one that is tried stands alone.
+INSTEAD = {("evaluate", "--data"): "--dataset", ("train", "--plan"): "--dataset", ("certify", "--dataset"): None}
+VALUES = {
+    "long": "a" * 5000, "many folders": "a/" * 3000, "nul": "a\0b", "outside": "../../../../victim",
+    "below a file": "/dev/null/x", "here": ".", "above": "..", "bytes": "a\udcff\udcfe", "surrogate": "\ud800",
+    "bidi": "\U0001f468\u200d\U0001f467\u202e", "digits": "9" * 5000, "blank": "  ", "lines": "a\nb\rc\x1b[31m",
+    "link": "[x](http://192.0.2.1)", "equals": "name=value=x",
+}
+NUMBERS = {"negative": "-1", "digits": "9" * 5000, "large": str(2**70), "float": "1.5", "nan": "nan", "inf": "1e999",
+           "bytes": "\udcff", "nul": "\0", "empty": ""}
+OF_NUMBERS = ("--seed", "--seeds", "--n", "--rows", "--sentences", "--max-queries", "--time-limit", "--scale")
+
+
+def list_options() -> Iterator[tuple[str, str]]:
+    """Every option of every command that takes a value, and its arguments by their place."""
+    group: Any = get_command(app)
+    for name in COMMANDS:
+        at = 0
+        for parameter in group.get_command(None, name).params:
+            if not parameter.opts[0].startswith("-"):
+                yield name, str(at)
+                at += 1
+            elif not parameter.is_flag:
+                yield name, parameter.opts[0]
+
+
+OPTIONS = sorted(list_options())
+# What becomes a path is tried with everything, the rest with what is not in any list of names.
+OF_PATHS = ("--out", "--claims", "--data-dir", "--plan", "--dataset", "--data", "--architecture", "--start",
+            "--encoder", "--name", "--model", "--data-name")
+SOME = ("nul", "bytes", "digits", "lines", "equals")
+
+
+def list_values(option: str) -> Iterator[str]:
+    """Names of the values that an option is tried with."""
+    for value in NUMBERS if option in OF_NUMBERS else VALUES if option in OF_PATHS else SOME:
+        # Where somebody says to write claims or models, there they are written.
+        if value == "outside" and option in ("--out", "--claims"):
+            continue
+        # A folder that is there is opened by a library that takes seconds to import: see test_hostile_model_folders.
+        if option == "--encoder" and value in ("here", "above"):
+            continue
+        yield value
+
+
+CASES = [(command, option, value) for command, option in OPTIONS for value in list_values(option)]
+
+
+@pytest.fixture(autouse=True)
+def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Doubles for models and encoders that are named right, and an end where hours of work would begin."""
+    known = {"double/bag-of-words": BagOfWords()}
+    real_model, real_encoder = loading.load, encoders.load
+
+    # LIME draws with matplotlib, which keeps files of its own.
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
+    # Without the shipped models, whose files `doctor` would read again and again.
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setattr(base_classifiers, "load", lambda name: SimpleNamespace(scales=lambda _: [1.0], levels=255,
+                                                                                   space=None))
+
+    def refuse(*args: object, **options: object) -> None:
+        raise BadInput(REACHED)
+
+    monkeypatch.setattr(loading, "load", lambda name, device="auto": known.get(name) or real_model(name, device))
+    monkeypatch.setattr(encoders, "load", lambda name, device="auto": (
+        WordEncoder() if name == "double" else real_encoder(name, device)))
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
+    monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": WordReader())
+    monkeypatch.setitem(ATTACKS._members, "planted", Planted)
+    monkeypatch.setattr("robust_core.train.training.train", refuse)
+    monkeypatch.setattr(specs, "train", refuse)
+    monkeypatch.setattr(training, "prepare_splits", refuse)
+    monkeypatch.setattr(training, "fit_network", refuse)
+    monkeypatch.setattr(certified_accuracy, "certify_texts", refuse)
+    monkeypatch.setattr(certified_accuracy, "measure_certified_accuracy", refuse)
+    monkeypatch.setattr(tasks, "evaluate_encoder", refuse)
+    monkeypatch.setattr(EXPERIMENTS["flat/table4"], "run", refuse)
+
+
+def make_words(command: str, option: str, value: str) -> list[str]:
+    """The words of a command in which one option or argument has a value."""
+    words = list(BASE[command])
+    if option.isdecimal():
+        at = int(option)
+        return [command, *words[:at], value, *words[at + 1:]]
+    for old in (option, INSTEAD.get((command, option), option)):
+        if old in words:
+            place = words.index(old)
+            del words[place: place + 2]
+    if INSTEAD.get((command, option), "") is None:
+        words = words[1:]
+    return [command, *words, option, value]
+
+
+@pytest.mark.parametrize(("command", "option", "value"), CASES)
+def test_an_option_with_a_hostile_value(command, option, value):
+    hostile = (NUMBERS if option in OF_NUMBERS else VALUES)[value]
+    code, _, _ = run_command(*make_words(command, option, hostile))
+    assert code in (0, 1, 2)
+
+
+@pytest.mark.parametrize("value", ["long", "many folders", "below a file", "above", "bytes", "lines"])
+@pytest.mark.parametrize("variable", ["ROBUST_RUNS", "ROBUST_DATA", "ROBUST_CHECKPOINTS", "ROBUST_ENCODER",
+                                      "ROBUST_DEVICE"])
+@pytest.mark.parametrize("command", ["models", "doctor", "train", "evaluate", "train-encoder", "similarity"])
+def test_a_variable_with_a_hostile_value(command, variable, value, monkeypatch):
+    words = [command, *BASE[command], *(["--attack", "planted"] if command == "evaluate" else [])]
+    monkeypatch.setenv(variable, VALUES[value])
+    code, _, _ = run_command(*words)
+    assert code in (0, 1, 2)
+
+
+@pytest.mark.parametrize(("rank", "count"), [
+    ("abc", ""), ("1", ""), ("-1", ""), ("0", "abc"), ("0", "0"), ("0", "2"), ("3", "2"), ("9" * 5000, ""),
+    ("0", "9" * 5000), ("1.0", "2"), ("\u0661", ""), ("", "-2"), ("0", "1e3"), ("\udcff", "")])
+def test_processes_that_do_not_fit_are_refused_before_anything_is_trained(rank, count, monkeypatch, own_runs):
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", count)
+    code, _, line = run_command("train", "--dataset", "reviews", "--architecture", "cnn")
+    assert code == 2 and REACHED not in line and ("RANK" in line or "WORLD_SIZE" in line)
+    assert not own_runs.exists()
+
+
+@pytest.mark.parametrize("name", ["../../../../victim", "..", ".", "a/b", "/etc/x", "a\\b", "x" * 300, "a\0", "\ud800",
+                                  ".hidden", "a:b", "tab\t", " ", "-" * 300, "\u202e"])
+@pytest.mark.parametrize("way", ["option", "plan", "encoder"])
+def test_a_name_does_not_leave_its_folder(name, way, tmp_path, own_runs):
+    victim = tmp_path / "victim" / "card.json"
+    victim.parent.mkdir()
+    victim.write_text("mine")
+    if way == "encoder":
+        words = ["train-encoder", "--method", "simcse", "--name", name]
+    elif way == "option":
+        words = ["train", *BASE["train"], "--name", name]
+    else:
+        entry = {"dataset": "reviews", "architecture": "cnn", "name": name}
+        Path("plan.json").write_text(trainings.json.dumps([entry]))
+        words = ["train", "--plan", "plan.json"]
+    code, _, line = run_command(*words)
+    assert code == 2 and REACHED not in line
+    assert victim.read_text() == "mine" and not own_runs.exists()
+
+
+RIGHT = '"dataset": "reviews", "architecture": "cnn"'
+PLANS = {
+    "deep": "[" * 10_000 + "]" * 10_000, "very deep": '[{"a":' * 200_000, "no list": "{}", "texts": '["a"]',
+    "no JSON": "{", "empty": "", "digits": f'[{{"seed": {"9" * 5000}}}]', "many": f"[{','.join(['{}'] * 20_000)}]",
+    "large seed": f'[{{{RIGHT}, "seed": {10**30}}}]', "true seed": f'[{{{RIGHT}, "seed": true}}]',
+    "types": '[{"dataset": 3, "architecture": []}]', "keys": f'[{{"{"k" * 5000}": 1}}]',
+    "set": f'[{{{RIGHT}, "set": {{"epochs": "x"}}}}]', "nan": f'[{{{RIGHT}, "set": {{"learning_rate": NaN}}}}]',
+    "nul": '[{"dataset": "re\\u0000", "architecture": "cnn"}]', "twice": f"[{{{RIGHT}}}, {{{RIGHT}}}]",
+    "surrogate": '[{"dataset": "\\ud800", "architecture": "\\ud800/x"}]',
+    "outside": '[{"dataset": "../../x", "architecture": "cnn"}]', "defence": f'[{{{RIGHT}, "defence": ["base"]}}]',
+    "architecture": f'[{{"dataset": "reviews", "architecture": "{"a/" * 3000}"}}]',
+}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_hostile_plan_is_one_line(plan):
+    Path("plan.json").write_text(PLANS[plan])
+    code, _, line = run_command("train", "--plan", "plan.json")
+    assert code == 2 and REACHED not in line
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nothing", "long", "bytes"])
+def test_a_plan_that_is_no_file_is_one_line(kind):
+    if kind == "pipe":
+        os.mkfifo("plan.json")
+    elif kind == "folder":
+        Path("plan.json").mkdir()
+    elif kind == "long":
+        with Path("plan.json").open("wb") as file:
+            file.truncate(3_000_000_000)
+    elif kind == "bytes":
+        Path("plan.json").write_bytes(b"\xff\xfe[]")
+    assert run_command("train", "--plan", "plan.json")[0] == 2
+
+
+def test_an_unknown_architecture_does_not_list_all_that_a_library_knows(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "nosuch"}')
+    for words in (["train", "--dataset", "reviews", "--architecture", "nosuch"],
+                  ["predict", "a film", "--model", str(tmp_path / "model")]):
+        line = run_command(*words)[2]
+        assert "albert" not in check_line(line.rstrip("\n"))
+
+
+@pytest.mark.parametrize("command", [name for name in BASE if name != "table"])
+def test_without_a_hostile_value_each_command_comes_to_its_work(command):
+    code, _, line = run_command(command, *BASE[command])
+    assert code in (0, 1) or line.strip() == REACHED, line
