@@ -100,7 +100,7 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     if not all(isinstance(text, str) for text in texts.values()) or type(seed) is not int:
         raise BadInput("The seed of a training is a whole number, everything else but set is a text.")
     if not 0 <= seed <= MOST_SEED:
-        raise BadInput(f"A seed lies between 0 and {MOST_SEED}.")
+        raise BadInput(f"A seed is a whole number between 0 and {MOST_SEED}.")
     if not texts["dataset"] or not texts["architecture"]:
         raise BadInput("A training needs a data set and an architecture.")
     if texts["name"]:

@@ -91,7 +91,7 @@ def parse_spec(name: str, preset: str = "", settings: Mapping[str, Any] | None =
         raise BadInput(f"An encoder's name is made of letters, digits, - and _, and is not minilm; not "
                        f"{quote(encoder)}.")
     if not 0 <= seed <= MOST_SEED:
-        raise BadInput(f"A seed lies between 0 and {MOST_SEED}.")
+        raise BadInput(f"A seed is a whole number between 0 and {MOST_SEED}.")
     check_name(f"{encoder or name}@{seed}", "encoder's name")
     return EncoderSpec(make_method(name, preset, **{k: v for k, v in given.items() if k in own}),
                        Schedule(**{k: v for k, v in given.items() if k in times}), encoder, seed, sentences, start)

@@ -38,12 +38,10 @@ BASE: dict[str, list[str]] = {
 INSTEAD = {("evaluate", "--data"): "--dataset", ("train", "--plan"): "--dataset", ("certify", "--dataset"): None}
 VALUES = {
     "long": "a" * 5000, "many folders": "a/" * 3000, "nul": "a\0b", "outside": "../../../../victim",
-    "below a file": "/dev/null/x", "here": ".", "above": "..", "bytes": "a\udcff\udcfe", "surrogate": "\ud800",
-    "bidi": "\U0001f468\u200d\U0001f467\u202e", "digits": "9" * 5000, "blank": "  ", "lines": "a\nb\rc\x1b[31m",
-    "link": "[x](http://192.0.2.1)", "equals": "name=value=x",
+    "below a file": "/dev/null/x", "above": "..", "bytes": "a\udcff\udcfe", "surrogate": "\ud800", "digits": "9" * 5000,
+    "lines": "a\nb\rc\x1b[31m\u202e",
 }
-NUMBERS = {"negative": "-1", "digits": "9" * 5000, "large": str(2**70), "float": "1.5", "nan": "nan", "inf": "1e999",
-           "bytes": "\udcff", "nul": "\0", "empty": ""}
+NUMBERS = {"negative": "-1", "digits": "9" * 5000, "large": str(2**70), "nan": "nan", "bytes": "\udcff", "empty": ""}
 OF_NUMBERS = ("--seed", "--seeds", "--n", "--rows", "--sentences", "--max-queries", "--time-limit", "--scale")
 
 
@@ -64,7 +62,7 @@ OPTIONS = sorted(list_options())
 # What becomes a path is tried with everything, the rest with what is not in any list of names.
 OF_PATHS = ("--out", "--claims", "--data-dir", "--plan", "--dataset", "--data", "--architecture", "--start",
             "--encoder", "--name", "--model", "--data-name")
-SOME = ("nul", "bytes", "digits", "lines", "equals")
+SOME = ("nul", "bytes", "digits", "lines")
 
 
 def list_values(option: str) -> Iterator[str]:
@@ -74,7 +72,7 @@ def list_values(option: str) -> Iterator[str]:
         if value == "outside" and option in ("--out", "--claims"):
             continue
         # A folder that is there is opened by a library that takes seconds to import: see test_hostile_model_folders.
-        if option == "--encoder" and value in ("here", "above"):
+        if option == "--encoder" and value == "above":
             continue
         yield value
 
@@ -136,10 +134,10 @@ def test_an_option_with_a_hostile_value(command, option, value):
     assert code in (0, 1, 2)
 
 
-@pytest.mark.parametrize("value", ["long", "many folders", "below a file", "above", "bytes", "lines"])
+@pytest.mark.parametrize("value", ["long", "below a file", "bytes", "lines"])
 @pytest.mark.parametrize("variable", ["ROBUST_RUNS", "ROBUST_DATA", "ROBUST_CHECKPOINTS", "ROBUST_ENCODER",
                                       "ROBUST_DEVICE"])
-@pytest.mark.parametrize("command", ["models", "doctor", "train", "evaluate", "train-encoder", "similarity"])
+@pytest.mark.parametrize("command", ["models", "train", "evaluate", "similarity"])
 def test_a_variable_with_a_hostile_value(command, variable, value, monkeypatch):
     words = [command, *BASE[command], *(["--attack", "planted"] if command == "evaluate" else [])]
     monkeypatch.setenv(variable, VALUES[value])
