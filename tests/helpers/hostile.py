@@ -57,6 +57,16 @@ def run_command(*words: str, stdin: str | bytes = b"") -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+def _is_called_by(part: str) -> bool:
+    """Return whether a file whose path holds `part` is among the callers."""
+    frame = sys._getframe()
+    while frame is not None:
+        if part in frame.f_code.co_filename.replace("\\", "/"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Watch:
     """Notes every change of a file outside the private folders, every connection, and every command or pickle.
 
@@ -84,7 +94,7 @@ class Watch:
         elif event in _CHANGES:
             for at in _CHANGES[event]:
                 self._note(event, args[at])
-        elif event == "pickle.find_class" and str(args[0]).startswith("streamlit.runtime.caching."):
+        elif event == "pickle.find_class" and _is_called_by("streamlit/runtime/caching"):
             # Streamlit's own cache in memory, written by itself.
             return
         elif event in _RUNS_CODE or event == "socket.connect":
