@@ -29,9 +29,9 @@ from robust_core.claims.files import write_claim
 
 # Streamlit keeps a session for two minutes after its browser has gone, so that a broken line loses nothing.
 LEAVE = 130.0
-# Streamlit 1.67 logs its own surprise where a tab goes while its line is being closed; no code of this project is in it.
-DISCONNECTED = re.compile(r"Exception in ASGI application\n(?:(?!Exception in ASGI).)*?WebSocketDisconnected: Cannot call"
-                          r" \"send\" once a close message has been sent\.\n", re.DOTALL)
+# Streamlit 1.67 logs its own surprise where a tab goes while its line is being closed; none of our code is in it.
+DISCONNECTED = re.compile(r"Exception in ASGI application\n(?:(?!Exception in ASGI).)*?WebSocketDisconnected: "
+                          r"Cannot call \"send\" once a close message has been sent\.\n", re.DOTALL)
 # What this process answers to SIGUSR1 with, for the bench.
 JOBS = "jobs.json"
 
