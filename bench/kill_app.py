@@ -54,7 +54,7 @@ def in_training(page: Any, runs: Path) -> Step:  # noqa: ANN401 (of playwright)
     until = time.monotonic() + 30
     while is_training(folder):
         assert time.monotonic() < until, "the training outlives its server"
-        time.sleep(0.1)
+        page.wait_for_timeout(100)
     turn(page, "Train")
     page.get_by_text("Unfinished trainings").wait_for(timeout=60_000)
     page.get_by_role("button", name="Resume").click()
@@ -72,7 +72,7 @@ def in_evaluation(page: Any, runs: Path) -> Step:  # noqa: ANN401 (of playwright
     until = time.monotonic() + 120
     while not stored(runs) or "work=" not in page.url:
         assert time.monotonic() < until, "nothing is stored"
-        time.sleep(0.2)
+        page.wait_for_timeout(200)
     yield
     before: Stored = stored(runs)
     page.get_by_text("What it had stored is kept").wait_for(timeout=60_000)

@@ -42,6 +42,7 @@ def looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Send what a test stores to a folder of its own."""
+    """Send what a test stores to a folder of its own; the app is one person's, wherever the test runs."""
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("ROBUST_SHARED", "0")
     return tmp_path / "runs"

@@ -51,7 +51,7 @@ def test_a_damaged_claim_is_named_or_left_out(folder, content):
 
 def test_a_claim_that_cannot_be_written_leaves_the_old_one(folder, monkeypatch):
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(BadInput, match="cannot be written: No space left on device"):
+    with pytest.raises(BadInput, match="cannot be written: the disk is full"):
         write_claim(folder / "a.json", **CLAIM | {"claim": "new"})
     assert read_claims(folder)[0]["claim"] == "a" and len([*folder.iterdir()]) == 3
 

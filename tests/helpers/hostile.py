@@ -57,12 +57,14 @@ def run_command(*words: str, stdin: str | bytes = b"") -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def _is_own_cache() -> bool:
-    """Return whether it is Streamlit that opens a value which it has pickled itself, in this process's memory."""
+def _is_called_by(part: str) -> bool:
+    """Return whether a file whose path holds `part` is among the callers."""
     frame = sys._getframe()
-    while frame is not None and "streamlit/runtime/caching" not in frame.f_code.co_filename:
+    while frame is not None:
+        if part in frame.f_code.co_filename.replace("\\", "/"):
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 class Watch:
@@ -92,7 +94,8 @@ class Watch:
         elif event in _CHANGES:
             for at in _CHANGES[event]:
                 self._note(event, args[at])
-        elif event == "pickle.find_class" and _is_own_cache():
+        elif event == "pickle.find_class" and _is_called_by("streamlit/runtime/caching"):
+            # Streamlit's own cache in memory, written by itself.
             return
         elif event in _RUNS_CODE or event == "socket.connect":
             self.seen.append(f"{event} {args[1:] if event == 'socket.connect' else args}")

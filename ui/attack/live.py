@@ -73,6 +73,10 @@ def show_attack(now: Outcome | None) -> None:
         if not many:
             _show_tables(latest, after, named, names)
         _explain_figures(latest, after)
+        if now.running and not latest.running:
+            # The whole page, with the table "Why?" and the downloads, as soon as the attack has ended; transfer and
+            # fluency follow when they are known.
+            return False
         return latest.running or any(found.waiting for found in after.values())
 
     make_fragment(draw, now.running or any(found.waiting for found in transfer_fluency.ask_all(now).values()),
