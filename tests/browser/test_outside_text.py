@@ -77,7 +77,7 @@ def choose(page, label: str, option: str) -> None:
 
 
 def test_a_file_with_hostile_names_from_upload_to_report(new_page, listener):
-    good, bad = f"![good]({listener}/g.png)", f"[bad]({listener}/) :red[x] www.evil.example"
+    good, bad = f"![good]({listener}/g.png)", f"[bad]({listener}/) www.evil.example"
     rows = [f'{text} {i},"{label}"' for text, label in ((BEGINNING, good), (END, bad)) for i in range(60)]
     content = "\n".join([f"![text]({listener}/t.png),[label]({listener}/)", *rows])
     page = new_page("/train")
