@@ -15,7 +15,7 @@ from robust_core.store import ResultStore
 
 MARK = "http://evil.example/"
 # Texts that an address can hold, and that are no names of anything.
-TEXTS = [text for text in HOSTILE if "\ud800" not in text and text.strip()][::6]
+TEXTS = [text for text in HOSTILE if "\ud800" not in text and text.strip()][::8]
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,7 @@ def test_a_bent_view_is_one_line_or_opens(changes, own_runs):
     {"text": "x" * 50_000}, {"text": "\x00\x1b"}, {"job": f"[x]({MARK})"},
     {"view": f"![x]({MARK}a.png)"}, {MARK: "1", "[x](y)": "2"},
     {"models": ",".join(MODELS), "text": "<script>alert(1)</script>", "attack": "planted", "job": "x"},
-], ids=range(7))
+])
 def test_the_whole_page_shows_a_crafted_address_as_text(query):
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     at.query_params.update(query)
