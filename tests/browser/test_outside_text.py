@@ -73,6 +73,8 @@ def test_any_address_opens_without_a_request(new_page, listener, path):
 
 def choose(page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=re.compile(f"^{label}")).last.click()
+    # Of a long list only a part is there until something is typed.
+    page.keyboard.type(option)
     page.get_by_role("option", name=option, exact=True).click()
 
 
