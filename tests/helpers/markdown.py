@@ -42,7 +42,7 @@ def draw(source: str) -> tuple[str, list[str]]:
             more += [rule for part in re.split("[\ue000-\uf8ff]", piece) for rule in _FOUND_IN_TEXT
                      if re.search(rule, part)]
         text += shown
-    bare = re.sub(r"(`+).*?\1", "", placed.replace(r"\`", ""))
+    bare = re.sub(r"(`+).*?\1", "", placed.replace(r"\`", "'"))
     more += [rule.pattern for rule in (_DIRECTIVE, _MATHS) if rule.search(bare)] if "code_inline" not in more else []
     return re.sub("[\ue000-\uf8ff]", lambda found: chr(ord(found[0]) - _FIRST), text), more
 

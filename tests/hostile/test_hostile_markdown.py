@@ -6,9 +6,7 @@ import io
 import json
 
 import pytest
-from helpers.markdown import HOSTILE, draw, list_markdown
-from helpers.pages import MODELS, app, card, click, doubles, settle  # noqa: F401 (a fixture)
-from helpers.uploads import BAD, GOOD
+from helpers.markdown import HOSTILE, draw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -24,10 +22,9 @@ from ui.widgets.markdown import escape_markdown, escape_plotly, format_code
 
 
 @pytest.fixture(autouse=True)
-def private_folders(tmp_path, monkeypatch):
-    """Hypothesis and Matplotlib keep what they need in the test's own folder."""
+def private_folders(tmp_path):
+    """Hypothesis keeps what it needs in the test's own folder."""
     set_hypothesis_home_dir(tmp_path)
-    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
 
 
 NAMES = [f"{i}" for i in range(len(HOSTILE))]
@@ -88,7 +85,7 @@ def test_figures_hold_no_markup(text):
     assert not reader.tags and "%{" not in shown and see(reader.text) == see(text)
 
 
-@pytest.mark.parametrize("text", [t for t in HOSTILE if "<" in t or "%" in t or "&" in t][:20])
+@pytest.mark.parametrize("text", [t for t in HOSTILE if "<" in t])
 def test_every_figure_makes_its_names_plain(text):
     for figure in (charts.make_curve([(1, 0.9), (2, 0.4)], text, queries=3), charts.make_boxes({text: [0.1, 0.2]}, "τ"),
                    charts.make_top_k({text: {1: 0.5}}, {}), charts.make_word_scatter([(text, text, "b", 0.1, 0.2)]),
@@ -100,11 +97,11 @@ def test_every_figure_makes_its_names_plain(text):
 
 def make_outcome(text: str) -> Outcome:
     result = AttackResult(
-        example=Example(text, None, "typed"), victim=text, attack={"name": "planted"}, perturbed=text + " x",
+        example=Example(text, None, "typed"), victim=text, attack={"name": "textfooler"}, perturbed=text + " x",
         reference_label=1, perturbed_label=0, before=(0.1, 0.9), after=(0.8, 0.2), queries=1, forward_passes=1,
         eligible=1, similarity=0.9, seconds=0.1, status="succeeded", swaps=(), curve=((0, 0.9),), notes=(text,))
-    asked = Choices(text, (text, "b"), ({"name": "planted", "old": text},), seed=1)
-    return Outcome("id", asked, {Pair(text, "planted"): result}, {Pair("b", "planted"): text})
+    asked = Choices(text, (text, "b"), ({"name": "textfooler", "old": text},), seed=1)
+    return Outcome("id", asked, {Pair(text, "textfooler"): result}, {Pair("b", "textfooler"): text})
 
 
 @pytest.mark.parametrize("text", [t for t in HOSTILE if t.strip() and "\ud800" not in t and len(t) < 1000])
@@ -122,65 +119,3 @@ def test_reports_and_tables_hold_text_alone(text):
                                        and not str(cell)[1:].replace(".", "").isdigit()
                                        for line in lines for cell in line.values())
     assert json.loads(downloads.to_json({"text": text}, names))["classes"][text] == [text, text + "2"]
-
-
-# What cannot be mistaken for the program's own text.
-MARK = "http://evil.example/"
-LABELS = (f"![a]({MARK}a.png)", f"[b]({MARK}b) :red[x] {MARK}")
-
-
-@pytest.fixture
-def hostile_card(tmp_path):
-    """A model whose card holds hostile text in every field that is shown."""
-    values = card(MODELS[0]) | {"labels": list(LABELS), "device": f"[d]({MARK})", "version": f"![v]({MARK})",
-                                "defence": {"name": f"[n]({MARK})", "strength": f"<b>{MARK}"},
-                                "recipe": {f"![k]({MARK})": f"[v]({MARK})"}, "architecture": f"[arch]({MARK})",
-                                "files": {f"![f]({MARK})": "ab" * 32},
-                                "data": {f"[s]({MARK})": {"n": 1, "sha256": MARK}}}
-    (tmp_path / "checkpoints" / MODELS[0] / "card.json").write_text(json.dumps(values))
-
-
-def check(at) -> None:
-    """Nothing that is drawn as Markdown holds the address unbroken."""
-    texts = list(list_markdown(at))
-    assert len(texts) > 10
-    for text in texts:
-        assert MARK not in text and "evil.example](" not in text, text
-
-
-@pytest.mark.parametrize("name", ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "6_Train", "8_Models"])
-def test_a_hostile_card_is_text_on_every_page(hostile_card, name):
-    at = app(models=MODELS[0])
-    if name == "1_Attack":
-        at = click(at, "Attack")
-    else:
-        at.switch_page(f"pages/{name}.py")
-        at = settle(at)
-    check(at)
-
-
-@pytest.mark.parametrize("name, header", [
-    (f"[f]({MARK}).csv", "id,review,stars"), ("films.csv", f"![i]({MARK}),[c]({MARK}),[l]({MARK})"),
-    (f"![x]({MARK}) :red[y].csv", f"a,$b$,{MARK}"), ("films.csv", f"text,{MARK}")])
-def test_an_upload_with_hostile_names_is_text(name, header):
-    rows = [f"{i},{t},{'good' if t in GOOD else LABELS[1]}" for i, t in enumerate(t.replace(",", "").replace('"', "")
-                                                                           for t in [*GOOD[:20], *BAD[:20]])]
-    at = app()
-    at.switch_page("pages/6_Train.py")
-    at = settle(at)
-    at.get_by_key("train.data").set_value("Your own file")
-    at = settle(at)
-    at.file_uploader(key="train.file").upload(name, "\n".join([header, *rows]).encode(), "text/csv")
-    at.run()
-    assert not at.exception
-    check(at)
-
-
-def test_the_list_of_fields_is_the_one_that_streamlit_draws(hostile_card):
-    """The check above sees what it must: a caption that is not made plain is found."""
-    at = app(models=MODELS[0])
-    at.caption[0].proto.body = f"[x]({MARK})"
-    with pytest.raises(AssertionError):
-        check(at)
-
-

@@ -30,7 +30,7 @@ _REWRITTEN = ":material/"
 
 def escape_markdown(text: object) -> str:
     """Return Markdown that shows exactly a text, whatever it holds; white space counts as a browser counts it."""
-    return _MARKUP.sub(_escape, _read(text).rstrip("\n"))
+    return _MARKUP.sub(_escape, _read(text).rstrip(" \t\n"))
 
 
 def _read(text: object) -> str:
