@@ -13,10 +13,14 @@ A variable that is empty or blank counts as not set.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from robust_core.errors import shorten
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
@@ -93,6 +97,30 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_json(path: Path, most: int = 1_000_000) -> Any:  # noqa: ANN401 (whatever JSON holds)
+    """Read a JSON file that anybody may have written: only a regular file, and only if it is of bounded size.
+
+    Args:
+        path: The file.
+        most: Its largest size in bytes.
+
+    Raises:
+        OSError: There is no such regular file.
+        ValueError: It is longer, or no JSON that can be read.
+    """
+    # A pipe would be waited for, a device read for ever.
+    if not path.is_file():
+        raise FileNotFoundError(path.name)
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"longer than {most:,} bytes")
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a file that appears whole or not at all; it is readable to whoever may read the card beside it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -114,4 +142,4 @@ def write_file(path: Path, data: bytes) -> None:
 
 def short_name(folder: Path) -> str:
     """Name a folder by its last parts, without the machine's own path."""
-    return "/".join(folder.parts[-3:])
+    return shorten("/".join(folder.parts[-3:]))

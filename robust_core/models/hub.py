@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, RobustError, shorten
+from robust_core.models.library_models import check_fit, check_opened, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
 from robust_core.paths import short_name
@@ -43,34 +44,50 @@ def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "G
         BadInput: The folder holds no such model, or it has no fast tokenizer.
         MissingResource: It is not in the cache and no hub can be reached.
     """
-    folder = Path(name)
-    if not folder.is_dir() and not is_reachable(name):
-        raise MissingResource(f"The {what} {name}", otherwise)
-    if folder.is_dir():
-        check_model_folder(folder)
+    folder = find_folder(name, what, otherwise)
+    home = check_model_folder(folder)
     import transformers
-    from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
     try:
-        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **sizes)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
-        model, found = getattr(transformers, auto).from_pretrained(
-            name, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True)
-    except (OSError, ValueError, KeyError) as error:
-        if folder.is_dir():
-            article = "an" if what[0] in "aeiou" else "a"
-            raise BadInput(f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: "
-                           f"{str(error).splitlines()[0]}") from None
-        raise MissingResource(f"The {what} {name}", otherwise) from None
-    finally:
-        logging.set_verbosity(verbosity)
+        with quiet_libraries():
+            config = transformers.AutoConfig.from_pretrained(home, trust_remote_code=False, **sizes)
+            check_fit(home, auto, config)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(home, trust_remote_code=False, use_fast=True)
+            model, found = getattr(transformers, auto).from_pretrained(
+                home, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True,
+                ignore_mismatched_sizes=True)
+    except RobustError:
+        raise
+    except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
+        article = "an" if what[0] in "aeiou" else "a"
+        why = shorten((str(error).strip() or type(error).__name__).splitlines()[0], 120)
+        raise BadInput(f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: {why}"
+                       ) from None
     if not tokenizer.is_fast:
         raise BadInput(f"{name} has no fast tokenizer (tokenizer.json).")
+    missing = check_opened(folder, model, found, tokenizer, new_head=bool(sizes))
     longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2)
     tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
-    return OpenModel(model, tokens, tokenizer, frozenset(found["missing_keys"]))
+    tokens.check_room(short_name(folder))
+    return OpenModel(model, tokens, tokenizer, missing)
+
+
+def find_folder(name: str, what: str, otherwise: str = "Give a folder that holds it.") -> Path:
+    """Return the folder of a model: the one that is named, or the hub's, fetched without any code or pickle.
+
+    Raises:
+        MissingResource: It is not in the cache and no hub can be reached.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        if not is_reachable(name):
+            raise OSError
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
+    except (OSError, ValueError):
+        raise MissingResource(f"The {what} {name}", otherwise) from None
 
 
 def is_reachable(model_id: str) -> bool:

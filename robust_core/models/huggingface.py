@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.errors import BadInput, MissingResource, UnknownName, list_names
 from robust_core.models.hub import open_model
+from robust_core.models.library_models import is_of_body
 from robust_core.paths import short_name
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def open_classifier(model_id: str, device: "torch.device", known: list[str] | No
         raise
     if labels is None and found.missing:
         raise BadInput(f"{short_name(Path(model_id))} is no classifier: it has no weights for "
-                       f"{', '.join(sorted(found.missing)[:3])}.")
+                       f"{list_names(sorted(found.missing), 80)}.")
+    lacking = [name for name in found.missing if is_of_body(found.model, name)]
+    if lacking:
+        raise BadInput(f"{short_name(Path(model_id))} has no weights for {list_names(sorted(lacking), 80)}.")
     config = found.model.config
     given = config.id2label or {}
     names = labels or tuple(str(given.get(i, f"label_{i}")).lower() for i in range(config.num_labels))

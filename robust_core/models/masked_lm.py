@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from robust_core import paths
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, list_names
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.card_files import check_sha256, read_json_card
@@ -26,6 +25,8 @@ from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import Subwords, read_subwords
+from robust_core.models.weight_files import load_weights
+from robust_core.paths import short_name
 from robust_core.resources import minilm_folder
 from robust_core.text import match_case
 from robust_core.types import Blank
@@ -254,8 +255,11 @@ def _load_packaged(device: torch.device) -> MaskedModel:
     if fingerprints.hash_encoder() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     network = MaskedNetwork(Bert.from_folder(encoder))
-    state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
-    lora.merge_state(network, state, card["config"])
+    state = {name: value.float() for name, value in load_weights(folder / "model.safetensors").items()}
+    try:
+        lora.merge_state(network, state, card["config"], {name for name in network.state_dict() if name[:5] == "head."})
+    except (KeyError, RuntimeError) as error:
+        raise BadInput(f"The masked language model cannot be read: {error}.") from None
     tokens = read_subwords(encoder, card["config"]["length"])
     pieces = tokens.vocabulary()
     return MaskedModel("minilm", network, tokens, pieces["[MASK]"], Words.of(pieces), device)
@@ -268,7 +272,13 @@ def read_packaged_card() -> dict[str, Any]:
         MissingResource: The model is not there.
         BadInput: Its card is damaged.
     """
-    return read_json_card(find_folder(), dict, "The card of the masked language model is damaged; restore card.json.")
+    def make(values: dict[str, Any]) -> dict[str, Any]:
+        check_values(values, {"files": Mapping[str, str], "parent": str, "config": Mapping[str, Any]})
+        check_number(values["config"]["length"], 3, MOST_PIECES)
+        check_scale(values["config"])
+        return values
+
+    return read_json_card(find_folder(), make, "The card of the masked language model is damaged; restore card.json.")
 
 
 def find_folder() -> Path:
@@ -287,6 +297,9 @@ def find_folder() -> Path:
 def _load_hugging_face(name: str, device: torch.device) -> MaskedModel:
     found = hub.open_model(name, "AutoModelForMaskedLM", "masked language model", 128)
     if found.tokenizer.mask_token_id is None:
-        raise BadInput(f"{Path(name).name} has no mask.")
+        raise BadInput(f"{short_name(Path(name))} has no mask.")
+    if found.missing:
+        raise BadInput(f"{short_name(Path(name))} is no masked language model: it has no weights for "
+                       f"{list_names(sorted(found.missing), 80)}.")
     return MaskedModel(name, HuggingFaceMasked(found.model), found.tokens, found.tokenizer.mask_token_id,
                        Words.of(found.tokenizer.get_vocab()), device)
