@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.errors import UnknownName
 from robust_core.models import encoder_cards
 from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
-from robust_core.models.hub import is_reachable
-from robust_core.models.model_folders import check_model_folder
+from robust_core.models.hub import find_folder
 from robust_core.models.screening import make_probes, measure_noise
 from robust_core.protocols import Encoder
 from robust_core.text import clean
@@ -104,45 +103,25 @@ class SentenceTransformerEncoder:
     Args:
         name: Folder or Hugging Face id.
         device: auto, cpu, cuda, mps.
+
+    Raises:
+        BadInput: The folder is broken, asks for code, or gives no vectors.
+        MissingResource: It is not here and cannot be fetched.
     """
 
     batch = 64
 
     def __init__(self, name: str, device: str = "auto") -> None:
-        from sentence_transformers import SentenceTransformer
+        from robust_core.models.sentence_folders import open_sentence_transformer
 
         self.id = name
-        folder = Path(name) if Path(name).is_dir() else _fetch(name)
-        check_model_folder(folder)
-        try:
-            self._model: Any = SentenceTransformer(str(folder), device=str(pick_device(device)),
-                                                   trust_remote_code=False, model_kwargs={"use_safetensors": True})
-        except (OSError, ValueError) as error:
-            if Path(name).is_dir():
-                why = str(error).splitlines()[0]
-                raise BadInput(f"{Path(name).name} cannot be read as an encoder: {why}") from None
-            raise MissingResource(f"The encoder {name}", "Give a folder that holds it.") from None
+        chosen = str(pick_device(device))
+        self._model: Any = open_sentence_transformer(find_folder(name, "encoder"), chosen)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, d) float32 unit rows."""
         return np.asarray(self._model.encode([clean(text) for text in texts], batch_size=self.batch,
                                              normalize_embeddings=True, show_progress_bar=False), dtype=np.float32)
-
-
-def _fetch(name: str) -> Path:
-    """Return the folder of an encoder of a hub, fetched without any code or pickle.
-
-    Raises:
-        MissingResource: It is not in the cache and no hub can be reached.
-    """
-    from huggingface_hub import snapshot_download
-
-    try:
-        if not is_reachable(name):
-            raise OSError
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
-    except (OSError, ValueError):
-        raise MissingResource(f"The encoder {name}", "Give a folder that holds it.") from None
 
 
 _LOADING = threading.Lock()

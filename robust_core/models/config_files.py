@@ -84,7 +84,7 @@ def _check_labels(config: Mapping[str, Any], name: str) -> None:
     if not isinstance(labels, Mapping) or not 1 <= len(labels) <= MOST_LABELS:
         raise BadInput(f"{name}: id2label in config.json must name 1 to {MOST_LABELS:,} labels.")
     if set(labels) != {str(i) for i in range(len(labels))} or count not in (None, len(labels)):
-        raise BadInput(f"{name}: id2label in config.json must name the labels 0, 1, … one by one, as many as there are.")
+        raise BadInput(f"{name}: id2label in config.json must name the labels 0, 1, …, as many as there are.")
     if not all(isinstance(text, str) and text.strip() and len(text) <= _LONGEST_LABEL for text in labels.values()):
         raise BadInput(f"{name}: the label names in config.json must be texts of 1 to {_LONGEST_LABEL} characters.")
     if len({text.strip().lower() for text in labels.values()}) < len(labels):

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import paths
 from robust_core.errors import BadInput
-from robust_core.models.card_files import check_sha256, read_json_card, write_card
+from robust_core.models.card_files import (
+    check_card,
+    check_count,
+    check_sha256,
+    check_types,
+    read_json_card,
+    write_card,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -79,9 +86,13 @@ def read(folder: Path) -> EncoderCard:
         BadInput: There is none, or it is damaged.
     """
     def make(values: dict[str, Any]) -> EncoderCard:
-        card = EncoderCard(**values, folder=folder)
-        if set(card.files) != {_WEIGHTS} or not {"lora_scale", "length"} <= set(card.config):
-            raise ValueError("the card lists other files, or lacks a part of its config")
+        card = check_card(EncoderCard(**values, folder=folder))
+        check_count(card.config["length"], 3)
+        check_types(card.config | {"files": card.files}, {"lora_scale": float})
+        if set(card.files) != {_WEIGHTS} or not isinstance(card.config.get("start", ""), str):
+            raise ValueError("the card lists other files, or starts from what is no name")
+        if not card.id.isprintable():
+            raise ValueError("no name")
         return card
 
     return read_json_card(folder, make, f"The card of the encoder {folder.name} is damaged; restore card.json.")
@@ -115,10 +126,8 @@ def apply(card: EncoderCard, given: "BaseEncoder") -> None:
     Raises:
         BadInput: The file differs from its card, or was made for another encoder.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from robust_core.models import lora
+    from robust_core.models.weight_files import load_weights
 
     path, start = card.folder / _WEIGHTS, card.config.get("start")
     try:
@@ -127,7 +136,7 @@ def apply(card: EncoderCard, given: "BaseEncoder") -> None:
         if given.sha256 != card.parent:
             where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
             raise BadInput(f"{card.id} adapts another encoder than {where}")
-        state = {name: value.float() for name, value in load_file(path).items()}
+        state = {name: value.float() for name, value in load_weights(path).items()}
         lora.merge_state(given.body, state, card.config)
-    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, KeyError, RuntimeError) as error:
         raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None

@@ -50,17 +50,17 @@ def check_fit(folder: Path, auto: str, config: Any) -> None:  # noqa: ANN401 (th
     Raises:
         BadInput: It describes no network, none for texts, or one far larger than its files.
     """
-    import torch
     import transformers
     from transformers.models.auto import modeling_auto as known
+
+    from robust_core.models.networks.shapes import on_no_device
 
     name = short_name(folder)
     texts = {kind for table in ("MASKED_LM", "SEQUENCE_CLASSIFICATION", "TEXT_ENCODING")
              for kind in getattr(known, f"MODEL_FOR_{table}_MAPPING_NAMES")}
     if config.model_type not in texts:
         raise BadInput(f"{name}: no kind of text model is called {quote(config.model_type, 40)}, as config.json says.")
-    # Drawing no random numbers: what is trained afterwards does not depend on this look.
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with on_no_device():
         network = getattr(transformers, auto).from_config(config)
     wanted = sum(weight.numel() for weight in network.parameters())
     there = sum(math.prod(weight.shape) for weight in read_headers(folder).values())

@@ -56,11 +56,9 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
 
 
 def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from robust_core.models.classifier import TextClassifier
     from robust_core.models.lora import merge_state
+    from robust_core.models.weight_files import load_weights
 
     check_files(card)
     if card.parent and card.architecture in ARCHITECTURES and hash_encoder() != card.parent:
@@ -71,17 +69,44 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
         if card.architecture in WORD_MODELS:
             table_name, words_name = map(str, find_word_files(card))
             words = tuple((card.folder / words_name).read_text(encoding="utf-8").split("\n"))
+        _check_sizes(card, words, table_name)
         network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         state = {name: value.float() if value.is_floating_point() else value
-                 for name, value in load_file(card.folder / "model.safetensors").items()}
+                 for name, value in load_weights(card.folder / "model.safetensors").items()}
         if words:
-            table = load_file(card.folder / table_name)["weight"].float()
+            table = load_weights(card.folder / table_name)["weight"].float()
             network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)
         else:
             own = card.architecture in ARCHITECTURES
             if card.parent and not own and hash_base_encoder(card.architecture, network) != card.parent:
                 raise BadInput(f"{card.id} adapts another encoder than the one called {card.architecture} here.")
-            merge_state(network, state, card.config)
-    except (KeyError, RuntimeError, OSError, TypeError, ValueError, SafetensorError) as error:
+            # All but the encoder's own, and what of it was only drawn.
+            merge_state(network, state, card.config, {name for name in network.state_dict() if name in network.fresh
+                                                      or not name.startswith(("body.", "model."))})
+    except (KeyError, IndexError, RuntimeError, OSError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"{card.id} cannot be read: {str(error).splitlines()[0]}.") from None
     return TextClassifier(card.id, card.labels, network, tokens, device, card)
+
+
+def _check_sizes(card: Card, words: tuple[str, ...], table_name: str) -> None:
+    """Compare the sizes on a card with the headers of its files, before anything of these sizes is allocated.
+
+    Raises:
+        BadInput: A file is damaged.
+        KeyError, ValueError: The sizes are others.
+    """
+    from robust_core.models.networks.shapes import on_no_device
+    from robust_core.models.weight_files import find_misfits, read_header
+
+    header, sizes = read_header(card.folder / "model.safetensors"), card.config["network"]
+    if card.architecture in WORD_MODELS:
+        with on_no_device():
+            network, _ = build(card.architecture, sizes, card.labels, words)
+        table = read_header(card.folder / table_name)["weight"]
+        misfit = next(find_misfits(network, header | {"embedding.weight": table}), None)
+        if misfit:
+            raise ValueError(f"its weights do not fit its card: {misfit}")
+    elif sizes.get("masks") and header["masks.hidden.weight"].shape[0] != sizes["masks"]["hidden"]:
+        raise ValueError("its word masks do not fit its card")
+    elif sizes.get("groups"):
+        raise ValueError("only word models have groups of words")

@@ -19,7 +19,7 @@ from robust_core import paths
 from robust_core.errors import BadInput, MissingResource, list_names
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
-from robust_core.models.card_files import check_sha256, read_json_card
+from robust_core.models.card_files import check_count, check_sha256, check_types, read_json_card
 from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import LibraryObject
@@ -257,7 +257,8 @@ def _load_packaged(device: torch.device) -> MaskedModel:
     network = MaskedNetwork(Bert.from_folder(encoder))
     state = {name: value.float() for name, value in load_weights(folder / "model.safetensors").items()}
     try:
-        lora.merge_state(network, state, card["config"], {name for name in network.state_dict() if name[:5] == "head."})
+        head = {name for name in network.state_dict() if name.startswith("head.")}
+        lora.merge_state(network, state, card["config"], head)
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"The masked language model cannot be read: {error}.") from None
     tokens = read_subwords(encoder, card["config"]["length"])
@@ -273,9 +274,9 @@ def read_packaged_card() -> dict[str, Any]:
         BadInput: Its card is damaged.
     """
     def make(values: dict[str, Any]) -> dict[str, Any]:
-        check_values(values, {"files": Mapping[str, str], "parent": str, "config": Mapping[str, Any]})
-        check_number(values["config"]["length"], 3, MOST_PIECES)
-        check_scale(values["config"])
+        check_types(values, {"files": Mapping[str, str], "parent": str, "config": Mapping[str, Any]})
+        check_types(values["config"] | {"files": {}}, {"lora_scale": float})
+        check_count(values["config"]["length"], 3)
         return values
 
     return read_json_card(find_folder(), make, "The card of the masked language model is damaged; restore card.json.")

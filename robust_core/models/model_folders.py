@@ -71,7 +71,7 @@ def _check_modules(folder: Path, modules: list[Any]) -> str:
                        "possible.")
     kinds = []
     for module in modules:
-        if not isinstance(module, dict) or not all(isinstance(module.get(key), str) for key in ("type", "path", "name")):
+        if not isinstance(module, dict) or not all(isinstance(module.get(k), str) for k in ("type", "path", "name")):
             raise BadInput(f"{short_name(folder)}: modules.json must give each module a type, a name and a path.")
         kind = _MODULES.get(module["type"])
         if kind is None:

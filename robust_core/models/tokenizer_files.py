@@ -63,8 +63,8 @@ def _check_description(folder: Path, file: str) -> None:
     if asked is None and values.get("fast_tokenizer_files", ["tokenizer.json"]) != ["tokenizer.json"]:
         asked = "fast_tokenizer_files"
     if asked:
-        raise BadInput(f"{short_name(folder)}: {file} asks for code or files beside tokenizer.json ({asked}), which are "
-                       "never opened.")
+        raise BadInput(f"{short_name(folder)}: {file} asks for code or files beside tokenizer.json ({asked}), which "
+                       "are never opened.")
     if not isinstance(values.get("tokenizer_class", ""), str | None):
         raise BadInput(f"{short_name(folder)}: the tokenizer_class in {file} is {quote(values['tokenizer_class'])}, "
                        "which is no name.")

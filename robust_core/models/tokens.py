@@ -127,7 +127,9 @@ class Subwords:
         self.pad_id = pad_id
         whole = self._read("a", True).ids
         bare = self._read("a").ids
-        at = next((i for i in range(len(whole)) if whole[i: i + len(bare)] == bare), 0)
+        at = next((i for i in range(len(whole) + 1) if whole[i: i + len(bare)] == bare), None)
+        if at is None:
+            raise BadInput("The tokenizer changes the pieces of a text when it adds its special tokens.")
         self.prefix, self.suffix = tuple(whole[:at]), tuple(whole[at + len(bare):])
         # BERT splits at blanks and around each punctuation mark, so units can be tokenised one by one.
         self.separable = type(tokenizer.pre_tokenizer).__name__ == "BertPreTokenizer"

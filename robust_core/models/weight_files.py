@@ -1,7 +1,7 @@
-"""The gate before every safetensors file: its header is read with a bound, and compared with the file, before a
-library opens it; no weight may be NaN or infinite.
+"""The gate before every safetensors file: its header is read with a bound and compared with the file.
 
-A header says how much is read and allocated, so whoever writes one decides about the memory of whoever trusts it.
+A header says how much is read and allocated, so whoever writes one decides about the memory of whoever trusts it. It is
+looked at before a library opens the file; and no weight may be NaN or infinite.
 """
 
 import json
@@ -107,7 +107,7 @@ def read_headers(folder: Path) -> dict[str, Weight]:
     headers = {name: read_header(folder / name) for name in names}
     for key, name in places.items():
         if key not in headers[name]:
-            raise BadInput(f"{_name(folder / INDEX)} looks for {quote(key, 60)} in {shorten(name)}, which does not hold it.")
+            raise BadInput(f"{_name(folder / INDEX)} looks for {quote(key, 60)} in {shorten(name)}; it is not there.")
     return {key: weight for header in headers.values() for key, weight in header.items()}
 
 
@@ -142,7 +142,7 @@ def check_finite(weights: "Iterable[tuple[str, torch.Tensor]]", name: str) -> No
     import torch
 
     for key, value in weights:
-        # A sum is NaN or infinite where a weight is, and makes no second tensor; in fp64 it does not run over by itself.
+        # A sum is NaN or infinite where a weight is, makes no second tensor, and in fp64 does not run over by itself.
         if value.is_floating_point() and not value.sum(dtype=torch.float64).isfinite():
             raise BadInput(f"{name}: {quote(key)} holds weights that are NaN or infinite.")
 

@@ -15,6 +15,7 @@ from robust_core.errors import BadInput
 from robust_core.models import cards
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import Subwords, WordVocabulary
+from robust_core.models.weight_files import read_header
 
 _NAME = "state.safetensors"
 
@@ -84,11 +85,12 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     path = folder / _NAME
     if not path.is_file():
         return None
+    read_header(path)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return _put_tensors_back(json.loads(file.metadata()["values"]), tensors)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise BadInput(f"The state of the training in {folder.name} cannot be read: {error}.") from None
 
 
