@@ -18,6 +18,7 @@ from robust_core.models import encoder_cards
 from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
 from robust_core.models.hub import find_folder
 from robust_core.models.screening import make_probes, measure_noise
+from robust_core.models.sentence_folders import open_sentence_transformer
 from robust_core.protocols import Encoder
 from robust_core.text import clean
 from robust_core.types import Noise
@@ -112,8 +113,6 @@ class SentenceTransformerEncoder:
     batch = 64
 
     def __init__(self, name: str, device: str = "auto") -> None:
-        from robust_core.models.sentence_folders import open_sentence_transformer
-
         self.id = name
         chosen = str(pick_device(device))
         self._model: Any = open_sentence_transformer(find_folder(name, "encoder"), chosen)

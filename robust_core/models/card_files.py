@@ -51,6 +51,7 @@ def read_json_card(folder: Path, make: Callable[[dict[str, Any]], T], damaged: s
 def check_card(card: C) -> C:
     """Return a card; raise ValueError unless each field holds what its annotation says."""
     check_types(vars(card), get_type_hints(type(card)))
+    check_file_names(vars(card)["files"])
     return card
 
 
@@ -59,12 +60,16 @@ def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
 
     Args:
         values: Values of a card, by name.
-        types: Their types, by name, such as Mapping[str, str]; `files` must also lie beside the card or one above.
+        types: Their types, by name, such as Mapping[str, str].
     """
     for name, kind in types.items():
         if not _fits(values[name], kind):
             raise ValueError(f"{name} has another type")
-    for name in values["files"]:
+
+
+def check_file_names(files: Iterable[str]) -> None:
+    """Raise ValueError unless the files of a card lie beside it, or in the folder above that checkpoints share."""
+    for name in files:
         if name.removeprefix("../") != Path(name).name:
             raise ValueError("a file lies elsewhere")
 

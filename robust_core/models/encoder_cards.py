@@ -15,6 +15,7 @@ from robust_core.models.card_files import (
     read_json_card,
     write_card,
 )
+from robust_core.models.weight_files import load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +89,7 @@ def read(folder: Path) -> EncoderCard:
     def make(values: dict[str, Any]) -> EncoderCard:
         card = check_card(EncoderCard(**values, folder=folder))
         check_count(card.config["length"], 3)
-        check_types(card.config | {"files": card.files}, {"lora_scale": float})
+        check_types(card.config, {"lora_scale": float})
         if set(card.files) != {_WEIGHTS} or not isinstance(card.config.get("start", ""), str):
             raise ValueError("the card lists other files, or starts from what is no name")
         if not card.id.isprintable():
@@ -127,7 +128,6 @@ def apply(card: EncoderCard, given: "BaseEncoder") -> None:
         BadInput: The file differs from its card, or was made for another encoder.
     """
     from robust_core.models import lora
-    from robust_core.models.weight_files import load_weights
 
     path, start = card.folder / _WEIGHTS, card.config.get("start")
     try:

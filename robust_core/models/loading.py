@@ -15,6 +15,7 @@ from robust_core.models.architectures import build
 from robust_core.models.cards import ARCHITECTURES, WORD_MODELS, Card, cards, check_files, find_word_files, read_card
 from robust_core.models.device import pick_device
 from robust_core.models.fingerprints import hash_base_encoder, hash_encoder
+from robust_core.models.weight_files import find_misfits, load_weights, read_header
 from robust_core.paths import checkpoint_folders, short_name
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
 def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     from robust_core.models.classifier import TextClassifier
     from robust_core.models.lora import merge_state
-    from robust_core.models.weight_files import load_weights
 
     check_files(card)
     if card.parent and card.architecture in ARCHITECTURES and hash_encoder() != card.parent:
@@ -96,7 +96,6 @@ def _check_sizes(card: Card, words: tuple[str, ...], table_name: str) -> None:
         KeyError, ValueError: The sizes are others.
     """
     from robust_core.models.networks.shapes import on_no_device
-    from robust_core.models.weight_files import find_misfits, read_header
 
     header, sizes = read_header(card.folder / "model.safetensors"), card.config["network"]
     if card.architecture in WORD_MODELS:

@@ -19,7 +19,7 @@ from robust_core import paths
 from robust_core.errors import BadInput, MissingResource, list_names
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
-from robust_core.models.card_files import check_count, check_sha256, check_types, read_json_card
+from robust_core.models.card_files import check_count, check_file_names, check_sha256, check_types, read_json_card
 from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import LibraryObject
@@ -275,7 +275,8 @@ def read_packaged_card() -> dict[str, Any]:
     """
     def make(values: dict[str, Any]) -> dict[str, Any]:
         check_types(values, {"files": Mapping[str, str], "parent": str, "config": Mapping[str, Any]})
-        check_types(values["config"] | {"files": {}}, {"lora_scale": float})
+        check_types(values["config"], {"lora_scale": float})
+        check_file_names(values["files"])
         check_count(values["config"]["length"], 3)
         return values
 
