@@ -18,6 +18,8 @@ _SIZES = ("size", "dim", "hidden", "layer", "head", "position", "embed", "inner"
 # These need no weights: places that are computed, and limits.
 _FREE = ("position", "len", "length", "span", "bucket", "window", "n_ctx", "chunk", "beam", "return_seq", "ngram")
 _MOST_FREE, _MOST_LAYERS, MOST_LABELS, _LONGEST_LABEL, _MOST_DEPTH = 2**24, 256, 1_000, 100, 8
+_POSITIVE = ("hidden_size", "d_model", "dim", "n_embd", "vocab_size", "num_hidden_layers", "num_layers", "n_layers",
+             "n_layer", "num_attention_heads", "n_heads", "n_head")
 # The deepest published text models have 126 layers.
 _LAYERS = ("layers", "n_layer", "num_layer", "num_hidden_groups", "num_blocks", "n_blocks", "num_stages")
 _CODE = {"auto_map": "code of its own", "trust_remote_code": "code of its own",
@@ -70,6 +72,8 @@ def _check_size(key: str, value: object, largest: int, tensors: int, name: str) 
     most = _MOST_FREE if any(part in key for part in _FREE) else largest
     if any(part in key for part in _LAYERS):
         most = min(_MOST_LAYERS, tensors)
+    if key in _POSITIVE and value < 1:
+        raise BadInput(f"{name}: {quote(key, 40)} in config.json is {quote(value, 30)}; it must be 1 or more.")
     if value > most:
         raise BadInput(f"{name}: {quote(key, 40)} in config.json is {quote(value, 30)}; by its weights it is at most "
                        f"{most:,}.")

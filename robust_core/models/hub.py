@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from robust_core.errors import BadInput, MissingResource, RobustError, shorten
-from robust_core.models.library_models import check_fit, check_opened, quiet_libraries
+from robust_core.models.library_models import check_answers, check_fit, check_opened, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
 from robust_core.paths import short_name
@@ -69,6 +69,7 @@ def open_model(name: str, auto: str, what: str, length: int, otherwise: str = "G
     longest = min(length, int(getattr(config, "max_position_embeddings", length)) - 2)
     tokens = Subwords(tokenizer.backend_tokenizer, longest, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
     tokens.check_room(short_name(folder))
+    check_answers(model, tokens, short_name(folder))
     return OpenModel(model, tokens, tokenizer, missing)
 
 

@@ -1,15 +1,18 @@
 """What is checked of a model of the `transformers` library while it is opened: its kind, its size, its weights."""
 
 import contextlib
+import inspect
 import logging
 import math
+import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robust_core.errors import BadInput, list_names, quote
+from robust_core.errors import BadInput, RobustError, list_names, quote, shorten
+from robust_core.models.tokens import Subwords
 from robust_core.models.weight_files import check_finite, read_headers
 from robust_core.paths import short_name
 
@@ -91,12 +94,57 @@ def check_opened(folder: Path, model: Any, found: Mapping[str, Any], tokenizer: 
     wrong = [key for key in misfits if not new_head or is_of_body(model, key)]
     if wrong:
         raise BadInput(f"{name}: the weights do not fit the sizes in config.json: {list_names(wrong, 80)}.")
+    check_all_used(name, model, found["unexpected_keys"])
     check_finite(model.state_dict().items(), name)
     most = max(tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
     rows = _count_rows(model)
     if rows is not None and most >= rows:
         raise BadInput(f"{name}: the tokenizer's ids go up to {most:,}, the model knows those below {rows:,}.")
     return frozenset([*found["missing_keys"], *misfits])
+
+
+def check_all_used(name: str, model: Any, unexpected: Iterable[str]) -> None:  # noqa: ANN401 (a model of the library)
+    """Refuse files that hold more layers than the configuration says: what is left of the model is another one.
+
+    Heads and poolers that are not read do no harm.
+
+    Raises:
+        BadInput: A weight is left over whose name differs from one in use by a number only.
+    """
+    used = {re.sub(r"\d+", "#", key) for key in model.state_dict()}
+    left = sorted(key for key in unexpected if re.search(r"\d", key) and re.sub(r"\d+", "#", key) in used)
+    if left:
+        raise BadInput(f"{name}: config.json leaves out layers that the weights hold: {list_names(left, 80)}.")
+
+
+def check_answers(model: Any, tokens: Subwords, name: str) -> None:  # noqa: ANN401 (a model of the library)
+    """Ask a model with two short lines, so that what cannot be run is found out when it is opened.
+
+    Raises:
+        BadInput: It fails, or answers with NaN or infinite numbers.
+    """
+    import torch
+
+    takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
+    words = tokens.unit_ids("a") or (tokens.pad_id,)
+    room = max(1, tokens.length - len(tokens.prefix) - len(tokens.suffix))
+    try:
+        model.eval()
+        # Of two lengths: some settings suit but one.
+        for times in (2, 3):
+            ids = torch.tensor([[*tokens.prefix, *(words * times)[:room], *tokens.suffix]], device=model.device)
+            more = {"attention_mask": torch.ones_like(ids)} if takes_mask else {}
+            with torch.inference_mode():
+                answer = model(input_ids=ids, **more)
+                # Not by place: with some settings it is a bare tuple, which nothing here reads.
+                found = answer.logits if hasattr(answer, "logits") else answer.last_hidden_state
+            if not found.isfinite().all():
+                raise BadInput(f"{name} cannot be run: its answers are NaN or infinite.")
+    except RobustError:
+        raise
+    except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
+        why = shorten((str(error).strip() or type(error).__name__).splitlines()[0], 120)
+        raise BadInput(f"{name} cannot be run: {why}") from None
 
 
 def is_of_body(model: Any, weight: str) -> bool:  # noqa: ANN401 (a model of the library)

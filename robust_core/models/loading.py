@@ -18,6 +18,9 @@ from robust_core.models.fingerprints import hash_base_encoder, hash_encoder
 from robust_core.models.weight_files import find_misfits, load_weights, read_header
 from robust_core.paths import checkpoint_folders, short_name
 
+# Characters of a vocabulary: far more than a table of word vectors has rows for.
+_MOST_VOCABULARY = 50_000_000
+
 if TYPE_CHECKING:
     import torch
 
@@ -68,7 +71,8 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
         table_name = ""
         if card.architecture in WORD_MODELS:
             table_name, words_name = map(str, find_word_files(card))
-            words = tuple((card.folder / words_name).read_text(encoding="utf-8").split("\n"))
+            with (card.folder / words_name).open(encoding="utf-8") as file:
+                words = tuple(file.read(_MOST_VOCABULARY).split("\n"))
         _check_sizes(card, words, table_name)
         network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         state = {name: value.float() if value.is_floating_point() else value

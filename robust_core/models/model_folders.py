@@ -5,6 +5,7 @@ file of the folder included; transformers follows an adapter's settings to anoth
 it finds. So everything is read here, with bounds, before a library opens the folder.
 """
 
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,9 +47,9 @@ def check_model_folder(folder: Path) -> Path:
     for number, path in enumerate(folder.rglob("*")):
         if number >= _MOST_FILES:
             raise BadInput(f"{short_name(folder)} holds more than {_MOST_FILES:,} files; give the folder of one model.")
-        if not path.resolve().is_relative_to(inside):
+        if not Path(os.path.realpath(path)).is_relative_to(inside):
             raise BadInput(f"{short_name(folder)}: {quote(path.name)} leads out of the folder; copy the file into it.")
-        if path.exists() and not path.is_file() and not path.is_dir():
+        if not path.is_file() and not path.is_dir():
             raise BadInput(f"{short_name(folder)}: {quote(path.name)} is neither a file nor a folder.")
     home = folder
     if (folder / "modules.json").exists():

