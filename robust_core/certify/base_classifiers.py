@@ -129,7 +129,7 @@ def read_card(folder: Path) -> SmoothedCard:
         BadInput: There is none, or it is damaged.
     """
     def make(values: dict[str, Any]) -> SmoothedCard:
-        values |= {"labels": tuple(values["labels"]), "shape": tuple(int(n) for n in values["shape"])}
+        values |= {"labels": tuple(values["labels"]), "shape": tuple(values["shape"])}
         card = check_card(SmoothedCard(**values, folder=folder))
         check_count(len(card.labels), 1, MOST_LABELS)
         check_count(card.levels)

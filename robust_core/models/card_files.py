@@ -14,7 +14,7 @@ from robust_core.paths import read_json, sha256, write_file
 CARD = "card.json"
 # Longest input of any model, in pieces or words: it costs time, if no memory.
 MOST_PIECES = 100_000
-_LONGEST_TEXT, _MOST_DEPTH = 2_000, 20
+_LONGEST_TEXT, _LONGEST_NAME, _MOST_DEPTH = 2_000, 250, 20
 
 
 class StoredCard(Protocol):
@@ -70,7 +70,7 @@ def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
 def check_file_names(files: Iterable[str]) -> None:
     """Raise ValueError unless the files of a card lie beside it, or in the folder above that checkpoints share."""
     for name in files:
-        if name.removeprefix("../") != Path(name).name:
+        if name.removeprefix("../") != Path(name).name or not 0 < len(name.encode()) < _LONGEST_NAME:
             raise ValueError("a file lies elsewhere")
 
 

@@ -116,8 +116,9 @@ def load_adapted(card: EncoderCard) -> "BaseEncoder":
     """
     from robust_core.models.base_encoders import load_base_encoder
 
-    given = load_base_encoder(str(card.config.get("start", "")), int(card.config["length"]))
-    apply(card, given)
+    state = _read_weights(card)
+    given = load_base_encoder(card.config.get("start", ""), card.config["length"])
+    _merge(card, given, state)
     return given
 
 
@@ -127,16 +128,26 @@ def apply(card: EncoderCard, given: "BaseEncoder") -> None:
     Raises:
         BadInput: The file differs from its card, or was made for another encoder.
     """
-    from robust_core.models import lora
+    _merge(card, given, _read_weights(card))
 
-    path, start = card.folder / _WEIGHTS, card.config.get("start")
+
+def _read_weights(card: EncoderCard) -> "dict[str, torch.Tensor]":
     try:
         check_sha256(card.folder, card.files, lambda name, problem: (
             f"{name} of the encoder {card.id} {problem}; restore it."))
-        if given.sha256 != card.parent:
-            where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
-            raise BadInput(f"{card.id} adapts another encoder than {where}")
-        state = {name: value.float() for name, value in load_weights(path).items()}
+        return {name: value.float() for name, value in load_weights(card.folder / _WEIGHTS).items()}
+    except OSError:
+        raise BadInput(f"The encoder {card.id} cannot be read; restore it.") from None
+
+
+def _merge(card: EncoderCard, given: "BaseEncoder", state: "Mapping[str, torch.Tensor]") -> None:
+    from robust_core.models import lora
+
+    start = card.config.get("start")
+    if given.sha256 != card.parent:
+        where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
+        raise BadInput(f"{card.id} adapts another encoder than {where}")
+    try:
         lora.merge_state(given.body, state, card.config)
-    except (OSError, KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError) as error:
         raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None

@@ -74,9 +74,9 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
             with (card.folder / words_name).open(encoding="utf-8") as file:
                 words = tuple(file.read(_MOST_VOCABULARY).split("\n"))
         _check_sizes(card, words, table_name)
-        network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         state = {name: value.float() if value.is_floating_point() else value
                  for name, value in load_weights(card.folder / "model.safetensors").items()}
+        network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         if words:
             table = load_weights(card.folder / table_name)["weight"].float()
             network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)

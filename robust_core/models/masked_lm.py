@@ -254,8 +254,8 @@ def _load_packaged(device: torch.device) -> MaskedModel:
         f"The masked language model's {name} {problem}; restore it."))
     if fingerprints.hash_encoder() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
-    network = MaskedNetwork(Bert.from_folder(encoder))
     state = {name: value.float() for name, value in load_weights(folder / "model.safetensors").items()}
+    network = MaskedNetwork(Bert.from_folder(encoder))
     try:
         head = {name for name in network.state_dict() if name.startswith("head.")}
         lora.merge_state(network, state, card["config"], head)

@@ -419,9 +419,9 @@ def test_nothing_precedes_the_line(folder, capfd):
 
 
 def test_a_tokenizer_that_fails_later_on_a_text_is_one_line(folder):
-    from robust_core.models.tokens import Subwords
-
     from tokenizers import Regex, pre_tokenizers
+
+    from robust_core.models.tokens import Subwords
 
     tokenizer, _ = word_piece()
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("(z+z+)+y"), "removed")
