@@ -77,7 +77,7 @@ def _run_probe(data: bytes) -> None:
                                timeout=_LONGEST, check=False)
     except subprocess.TimeoutExpired:
         raise ValueError("it does not come to an end") from None
-    if child.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+    if child.returncode in (-signal.SIGPROF, -signal.SIGKILL):
         raise ValueError("it does not come to an end")
     try:
         problem = json.loads(child.stdout)["problem"]
