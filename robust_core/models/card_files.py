@@ -101,6 +101,12 @@ def check_count(value: object, least: int = 1, most: int = MOST_PIECES) -> None:
         raise ValueError(f"no number from {least} to {most}")
 
 
+def check_low_rank(config: Mapping[str, Any]) -> None:
+    """Raise ValueError or KeyError unless settings of low-rank weights hold a scale and the longest input."""
+    check_types(config, {"lora_scale": float})
+    check_count(config["length"], 3)
+
+
 def check_sha256(folder: Path, files: Mapping[str, str], describe: Callable[[str, str], str]) -> None:
     """Compare files with the SHA-256 that their card lists.
 

@@ -101,6 +101,8 @@ def _check_card(card: Card) -> Card:
     check_count(len(card.labels), 1, MOST_LABELS)
     if not isinstance(card.defence["name"], str) or not card.id.isprintable() or not 0 <= card.dev_accuracy <= 1:
         raise ValueError("a field of the card has another type")
+    if not all(isinstance(card.data.get(split, {}), dict) for split in datasets.SPLITS):
+        raise ValueError("no data")
     if not _is_short(network) or not isinstance(card.config.get("lora_scale", 1.0), int | float):
         raise ValueError("no sizes of a network")
     return card

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import paths
 from robust_core.errors import BadInput
-from robust_core.models.card_files import (
-    check_card,
-    check_count,
-    check_sha256,
-    check_types,
-    read_json_card,
-    write_card,
-)
+from robust_core.models.card_files import check_card, check_low_rank, check_sha256, read_json_card, write_card
 from robust_core.models.weight_files import load_weights
 
 if TYPE_CHECKING:
@@ -88,8 +81,7 @@ def read(folder: Path) -> EncoderCard:
     """
     def make(values: dict[str, Any]) -> EncoderCard:
         card = check_card(EncoderCard(**values, folder=folder))
-        check_count(card.config["length"], 3)
-        check_types(card.config, {"lora_scale": float})
+        check_low_rank(card.config)
         if set(card.files) != {_WEIGHTS} or not isinstance(card.config.get("start", ""), str):
             raise ValueError("the card lists other files, or starts from what is no name")
         if not card.id.isprintable():

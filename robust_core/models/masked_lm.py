@@ -19,7 +19,7 @@ from robust_core import paths
 from robust_core.errors import BadInput, MissingResource, list_names
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
-from robust_core.models.card_files import check_count, check_file_names, check_sha256, check_types, read_json_card
+from robust_core.models.card_files import check_file_names, check_low_rank, check_sha256, check_types, read_json_card
 from robust_core.models.device import pick_device
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import LibraryObject
@@ -221,8 +221,6 @@ class MaskedModel:
             return torch.cat([self._run(rows[:half]), self._run(rows[half:])])
 
 
-# --- Loading -------------------------------------------------------------------------------------
-
 _LOADING = threading.Lock()
 
 
@@ -256,8 +254,8 @@ def _load_packaged(device: torch.device) -> MaskedModel:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     state = {name: value.float() for name, value in load_weights(folder / "model.safetensors").items()}
     network = MaskedNetwork(Bert.from_folder(encoder))
+    head = [name for name in network.state_dict() if name.startswith("head.")]
     try:
-        head = {name for name in network.state_dict() if name.startswith("head.")}
         lora.merge_state(network, state, card["config"], head)
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"The masked language model cannot be read: {error}.") from None
@@ -275,9 +273,8 @@ def read_packaged_card() -> dict[str, Any]:
     """
     def make(values: dict[str, Any]) -> dict[str, Any]:
         check_types(values, {"files": Mapping[str, str], "parent": str, "config": Mapping[str, Any]})
-        check_types(values["config"], {"lora_scale": float})
         check_file_names(values["files"])
-        check_count(values["config"]["length"], 3)
+        check_low_rank(values["config"])
         return values
 
     return read_json_card(find_folder(), make, "The card of the masked language model is damaged; restore card.json.")
@@ -301,7 +298,7 @@ def _load_hugging_face(name: str, device: torch.device) -> MaskedModel:
     if found.tokenizer.mask_token_id is None:
         raise BadInput(f"{short_name(Path(name))} has no mask.")
     if found.missing:
-        raise BadInput(f"{short_name(Path(name))} is no masked language model: it has no weights for "
-                       f"{list_names(sorted(found.missing), 80)}.")
+        lacking = list_names(sorted(found.missing), 80)
+        raise BadInput(f"{short_name(Path(name))} is no masked language model: it has no weights for {lacking}.")
     return MaskedModel(name, HuggingFaceMasked(found.model), found.tokens, found.tokenizer.mask_token_id,
                        Words.of(found.tokenizer.get_vocab()), device)

@@ -1,6 +1,7 @@
 """Hostile inputs: each test writes only to its own folder, reaches nobody, and ends in time and within memory."""
 
 import resource
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,3 +29,20 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert WATCH.seen == []
     assert time.monotonic() - began < LONGEST
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 <= MOST_BYTES
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small classifier of the library, whole and right."""
+    from helpers.model_folders import classify
+    from helpers.models import write_hugging_face
+
+    made = write_hugging_face(tmp_path_factory.mktemp("whole") / "bert", "bert")
+    classify(made)
+    return made
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it to be broken."""
+    return Path(shutil.copytree(whole, tmp_path / "work" / "bert"))
