@@ -10,16 +10,14 @@ from typing import Any
 Target = Callable[[bytes], object]
 _VALUES: tuple[Any, ...] = (
     None, True, False, -1, 0, 1, 2, 10**6, 10**9, 2**31, 2**63, 10**30, 0.5, -0.0, 1e308, float("nan"), float("inf"),
-    "",
-    "x", "0", "a" * 200, "../../x", "/etc/passwd", "\0", "\ud800", "\u202e<b>[x](y)", "os.system", [], {}, [[]], [0],
-    ["x"],
-    {"a": 1}, {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 100}, {"Regex": "(a+)+$"}, [1] * 500)
+    "", "x", "0", "a" * 200, "../../x", "/etc/passwd", "\0", "\ud800", "\u202e<b>[x](y)", "os.system", [], {}, [[]],
+    [0], ["x"], {"a": 1}, {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 100}, {"Regex": "(a+)+$"},
+    [1] * 500)
 _KEYS = ("auto_map", "quantization_config", "num_labels", "id2label", "hidden_size", "num_hidden_layers", "vocab_size",
          "masks", "groups", "normalizer", "pre_tokenizer", "post_processor", "added_tokens", "__metadata__", "id", "x")
 _ALPHABET = ("a", "b", " ", "\n", "\t", "-", "_", "'", ".", "!", ",", "n't", "&amp;", "&#", "<br />", "\u0301",
-"\u4f60",
-             "\U0001f600", "\u200d", "\u202e", "\0", "(", ":", "`", '"', "\\", "-LRB-", "http://a.b", "1", "\ud83d",
-             "\x85")
+             "\u4f60", "\U0001f600", "\u200d", "\u202e", "\0", "(", ":", "`", '"', "\\", "-LRB-", "http://a.b", "1",
+             "\ud83d", "\x85")
 
 
 class Choices:

@@ -46,9 +46,8 @@ def drop_from_first(key: str) -> Callable[[bytes], bytes]:
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"", "one byte": lambda data: b"\0", "seven bytes": lambda data: data[:7],
     "no header": lambda data: data[:8], "half a header": lambda data: data[:40],
-    "half": lambda data: data[:len(data) // 2],
-    "a byte less": lambda data: data[:-1], "a byte more": lambda data: data + b"\0",
-    "text": lambda data: b"weights " * 50,
+    "half": lambda data: data[:len(data) // 2], "a byte less": lambda data: data[:-1],
+    "a byte more": lambda data: data + b"\0", "text": lambda data: b"weights " * 50,
     "zeros": lambda data: bytes(5_000), "a zip": lambda data: b"PK\x03\x04" + data,
     "gzip": lambda data: b"\x1f\x8b" + data,
     "a pickle": lambda data: b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.",
@@ -73,8 +72,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "past the end": edit_first(data_offsets=[10**12, 10**12 + 8]), "before the start": edit_first(data_offsets=[-8, 0]),
     "offsets null": edit_first(data_offsets=None), "no type": drop_from_first("dtype"),
     "no shape": drop_from_first("shape"),
-    "no offsets": drop_from_first("data_offsets"), "a hole": lambda data: pack(split(data)[0],
-    bytes(64) + split(data)[1]),
+    "no offsets": drop_from_first("data_offsets"),
+    "a hole": lambda data: pack(split(data)[0], bytes(64) + split(data)[1]),
 }
 
 

@@ -80,9 +80,8 @@ def test_weights_of_other_shapes_are_refused(folder, name, shape):
 
 @pytest.mark.parametrize("index", [
     {}, [], {"weight_map": {}}, {"weight_map": []}, {"weight_map": {"a": 1}},
-    {"weight_map": {"a": "../other.safetensors"}},
-    {"weight_map": {"a": "/etc/passwd"}}, {"weight_map": {"a": "sub/a.safetensors"}},
-    {"weight_map": {"a": "pytorch_model.bin"}},
+    {"weight_map": {"a": "../other.safetensors"}}, {"weight_map": {"a": "/etc/passwd"}},
+    {"weight_map": {"a": "sub/a.safetensors"}}, {"weight_map": {"a": "pytorch_model.bin"}},
     {"weight_map": {"a": "nothing.safetensors"}}, {"weight_map": {"a": "one.safetensors"}}, {"weight_map": None}],
     ids=str)
 def test_an_index_names_only_files_beside_it(folder, index):
@@ -152,17 +151,16 @@ def test_labels_that_do_not_fit_are_one_line(folder, changes):
 @pytest.mark.parametrize("changes", [
     {"auto_map": {"AutoConfig": "evil.Config"}}, {"auto_map": {"AutoModel": "somebody/else--evil.Model"}},
     {"trust_remote_code": True}, {"quantization_config": {"load_in_8bit": True}},
-    {"quantization_config": {"quant_method": "x"}},
-    {"compression_config": {"a": 1}}, {"transformers_weights": "../other.safetensors"}, {"backbone": "resnet50"},
+    {"quantization_config": {"quant_method": "x"}}, {"compression_config": {"a": 1}},
+    {"transformers_weights": "../other.safetensors"}, {"backbone": "resnet50"},
     {"attn_implementation": "somebody/kernel"}, {"_attn_implementation": "somebody/kernel@main:f"},
     {"_attn_implementation_internal": "somebody/kernel"}, {"model_type": "nosuch"}, {"model_type": 7},
-    {"model_type": None},
-    {"model_type": ["bert"]}, {"model_type": "whisper"}, {"model_type": "x" * 5_000}, {"model_type": "timm_wrapper"},
-    {"model_type": "gpt2"}, {"model_type": "roberta", "pad_token_id": HUGE}, {"hidden_act": "os.system"},
-    {"hidden_act": 7},
-    {"text_config": {"hidden_size": HUGE}}, {"pruned_heads": {"99": [0]}}, {"torchscript": "x", "hidden_act": None},
-    {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {"j": 1}}}}}}}}}}, {"layer_types": [[HUGE]],
-    "num_layers": [HUGE]}],
+    {"model_type": None}, {"model_type": ["bert"]}, {"model_type": "whisper"}, {"model_type": "x" * 5_000},
+    {"model_type": "timm_wrapper"}, {"model_type": "gpt2"}, {"model_type": "roberta", "pad_token_id": HUGE},
+    {"hidden_act": "os.system"}, {"hidden_act": 7}, {"text_config": {"hidden_size": HUGE}},
+    {"pruned_heads": {"99": [0]}}, {"torchscript": "x", "hidden_act": None},
+    {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {"j": 1}}}}}}}}}},
+    {"layer_types": [[HUGE]], "num_layers": [HUGE]}],
     ids=lambda value: str(value)[:60])
 def test_settings_that_ask_for_code_or_for_something_else_are_refused(folder, changes):
     edit(folder, "config.json", **changes)
@@ -174,21 +172,18 @@ def test_settings_that_ask_for_code_or_for_something_else_are_refused(folder, ch
 @pytest.mark.parametrize("changes", [
     {"chunk_size_feed_forward": 3}, {"return_dict": False}, {"torchscript": True}, {"output_attentions": True},
     {"is_decoder": True}, {"layer_norm_eps": "x"}, {"layer_norm_eps": 1e30}, {"hidden_dropout_prob": 7},
-    {"pad_token_id": -5},
-    {"pad_token_id": "x"}, {"position_embedding_type": "nosuch"}, {"classifier_dropout": -1},
-    {"initializer_range": "x"},
-    {"dtype": "int8"}, {"dtype": "nosuch"}, {"torch_dtype": "bfloat16"}, {"architectures": 7},
-    {"architectures": ["os.system"]},
-    {"transformers_version": 7}, {"use_cache": "x"}, {"problem_type": "nosuch"}, {"tie_word_embeddings": "x"},
-    {"num_hidden_layers": 2.0}, {"bos_token_id": [1] * 100}, {"label2id": {"x": HUGE}}, {"max_length": -1},
-    {"_name_or_path": "/etc"}], ids=str)
+    {"pad_token_id": -5}, {"pad_token_id": "x"}, {"position_embedding_type": "nosuch"}, {"classifier_dropout": -1},
+    {"initializer_range": "x"}, {"dtype": "int8"}, {"dtype": "nosuch"}, {"torch_dtype": "bfloat16"},
+    {"architectures": 7}, {"architectures": ["os.system"]}, {"transformers_version": 7}, {"use_cache": "x"},
+    {"problem_type": "nosuch"}, {"tie_word_embeddings": "x"}, {"num_hidden_layers": 2.0}, {"bos_token_id": [1] * 100},
+    {"label2id": {"x": HUGE}}, {"max_length": -1}, {"_name_or_path": "/etc"}], ids=str)
 def test_odd_settings_are_one_line_or_an_answer(folder, changes):
     edit(folder, "config.json", **changes)
     answer_or_line(lambda: classify(folder))
 
 
-@pytest.mark.parametrize("adapter", [{"base_model_name_or_path": "/etc"},
-                         {"base_model_name_or_path": "somebody/else"}, {}])
+@pytest.mark.parametrize("adapter", [{"base_model_name_or_path": "/etc"}, {"base_model_name_or_path": "somebody/else"},
+                                     {}])
 def test_an_adapter_is_not_followed_to_another_model(folder, adapter):
     edit(folder, "adapter_config.json", **adapter)
     refused_everywhere(folder, "adapter")

@@ -43,21 +43,21 @@ TOKENIZERS: dict[str, Callable[[dict], object]] = {
     "an id too large": model(vocab={"[UNK]": 2**40}), "an id below": model(vocab={"[UNK]": -1}),
     "ids past the table": model(vocab={"[UNK]": 1, "a": 5_000, "[CLS]": 2, "[SEP]": 3, "[PAD]": 0}),
     "words of any length": model(max_input_chars_per_word=HUGE),
-    "grows 10^9 times": part(normalizer=GROWING), "a text of a million": part(normalizer=replace({"String": "q"},
-    "x" * 10**6)),
-    "grows everywhere": part(normalizer=replace({"Regex": ""}, "x" * 1_000)), "prepends": part(
-        normalizer={"type": "Prepend", "prepend": "x" * 10**5}),
-        "decodes a million": part(decoder=replace({"String": "a"}, "x" * 10**6)),
+    "grows 10^9 times": part(normalizer=GROWING),
+    "a text of a million": part(normalizer=replace({"String": "q"}, "x" * 10**6)),
+    "grows everywhere": part(normalizer=replace({"Regex": ""}, "x" * 1_000)),
+    "prepends": part(normalizer={"type": "Prepend", "prepend": "x" * 10**5}),
+    "decodes a million": part(decoder=replace({"String": "a"}, "x" * 10**6)),
     "a broken table": part(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
     "no end": part(pre_tokenizer=cut("(a+)+$")), "no end 2": part(pre_tokenizer=cut("(x+x+)+y")),
     "no expression": part(pre_tokenizer=cut("(")),
     "no such part": part(pre_tokenizer={"type": "Nosuch"}), "a part of text": part(normalizer="lower"),
-    "twice": part(post_processor={"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A",
-    "type_id": 0}}] * 300,
-                                  "pair": [], "special_tokens": {}}),
+    "twice": part(post_processor={"type": "TemplateProcessing",
+                                  "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 300, "pair": [],
+                                  "special_tokens": {}}),
     "many specials": part(post_processor={
-        "type": "TemplateProcessing", "single": [*[{"SpecialToken": {"id": "[CLS]", "type_id": 0}}] * 999,
-                                                 {"Sequence": {"id": "A", "type_id": 0}}], "pair": [],
+        "type": "TemplateProcessing", "pair": [],
+        "single": [*[{"SpecialToken": {"id": "[CLS]", "type_id": 0}}] * 999, {"Sequence": {"id": "A", "type_id": 0}}],
         "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}}),
 }
 
@@ -96,9 +96,9 @@ def test_a_tokenizer_asks_for_no_code_and_no_other_file(folder, changes):
     {"tokenizer_class": "os.system"}, {"tokenizer_class": "NosuchTokenizer"}, {"added_tokens_decoder": {"x": {}}},
     {"added_tokens_decoder": 7}, {"added_tokens_decoder": {"999999999": {"content": "@user", "special": False}}},
     {"model_max_length": -1}, {"model_max_length": "x"}, {"unk_token": None}, {"pad_token": 7},
-    {"mask_token": {"a": 1}},
-    {"chat_template": "{% for i in range(10**9) %}x{% endfor %}"}, {"extra_special_tokens": 7}, {"padding_side": "up"},
-    {"do_lower_case": "x"}, {"vocab_file": "/etc/passwd"}, {"name_or_path": "/etc"}], ids=str)
+    {"mask_token": {"a": 1}}, {"chat_template": "{% for i in range(10**9) %}x{% endfor %}"},
+    {"extra_special_tokens": 7}, {"padding_side": "up"}, {"do_lower_case": "x"}, {"vocab_file": "/etc/passwd"},
+    {"name_or_path": "/etc"}], ids=str)
 def test_odd_settings_of_a_tokenizer_are_one_line_or_an_answer(folder, changes):
     edit(folder, "tokenizer_config.json", **changes)
     answer_or_line(lambda: loading.load(str(folder), "cpu").predict_proba(["a good film"]))
@@ -122,8 +122,7 @@ def encoder(folder) -> Path:
 @pytest.mark.parametrize("changes", [
     {"word_embedding_dimension": 7}, {"word_embedding_dimension": "x"}, {"word_embedding_dimension": None},
     {"word_embedding_dimension": HUGE}, {"pooling_mode": "nosuch"}, {"pooling_mode": 7},
-    {"pooling_mode_mean_tokens": False},
-    {"nosuch": 1}], ids=str)
+    {"pooling_mode_mean_tokens": False}, {"nosuch": 1}], ids=str)
 def test_odd_pooling_is_one_line_or_an_answer(encoder, changes):
     edit(encoder, "1_Pooling/config.json", **changes)
     answer_or_line(lambda: encode(encoder))
@@ -131,21 +130,18 @@ def test_odd_pooling_is_one_line_or_an_answer(encoder, changes):
 
 @pytest.mark.parametrize("changes", [
     {"model_args": {"trust_remote_code": True}}, {"tokenizer_name_or_path": "/etc"},
-    {"model_kwargs": {"gguf_file": "x"}},
-    {"config_args": {"a": 1}}, {"transformer_task": "text-generation"}, {"backend": "onnx"}, {"max_seq_length": 0},
-    {"max_seq_length": "x"}, {"max_seq_length": -3}, {"modality_config": {"message": {"method": "forward"}}},
-    {"module_output_name": "__class__"}], ids=str)
+    {"model_kwargs": {"gguf_file": "x"}}, {"config_args": {"a": 1}}, {"transformer_task": "text-generation"},
+    {"backend": "onnx"}, {"max_seq_length": 0}, {"max_seq_length": "x"}, {"max_seq_length": -3},
+    {"modality_config": {"message": {"method": "forward"}}}, {"module_output_name": "__class__"}], ids=str)
 def test_settings_of_an_encoder_open_nothing_else(encoder, changes):
     edit(encoder, "sentence_bert_config.json", **changes)
     expect_line(lambda: encode(encoder), "sentence_bert_config.json" if "max" not in str(changes) else "max_seq_length")
 
 
 @pytest.mark.parametrize("changes", [
-    {"prompts": 7}, {"prompts": {"a": 1}}, {"default_prompt_name": "nosuch"}, {"prompts": {"q": "x"},
-    "default_prompt_name": 7},
-    {"model_type": "CrossEncoder"}, {"model_type": "SparseEncoder"}, {"__version__": 7},
-    {"__version__": {"transformers": []}},
-    {"similarity_fn_name": "os.system"}], ids=str)
+    {"prompts": 7}, {"prompts": {"a": 1}}, {"default_prompt_name": "nosuch"},
+    {"prompts": {"q": "x"}, "default_prompt_name": 7}, {"model_type": "CrossEncoder"}, {"model_type": "SparseEncoder"},
+    {"__version__": 7}, {"__version__": {"transformers": []}}, {"similarity_fn_name": "os.system"}], ids=str)
 def test_odd_settings_of_an_encoder_are_one_line_or_an_answer(encoder, changes):
     edit(encoder, "config_sentence_transformers.json", **changes)
     answer_or_line(lambda: encode(encoder))
@@ -162,9 +158,8 @@ def test_a_tokenizer_that_fails_later_on_a_text_is_one_line(folder):
 
 @pytest.mark.parametrize("device", [
     "meta", "hpu", "privateuseone", "cuda", "cuda:0", "cuda:99", "cuda:-1", "mps", "mps:0", "xpu", "xpu:7", "mkldnn",
-    "xla",
-    "vulkan", "ipu", "mtia", "opengl", "ideep", "hip", "fpga", "maia", "lazy", "ve", "ort", "", " ", "cpu:", "cpu:x",
-    "cuda:" + "9" * 400, "x" * 10**6, "\0", "cpu\n", "CPU", 3, None, 2.5, ["cpu"], b"cpu"],
+    "xla", "vulkan", "ipu", "mtia", "opengl", "ideep", "hip", "fpga", "maia", "lazy", "ve", "ort", "", " ", "cpu:",
+    "cpu:x", "cuda:" + "9" * 400, "x" * 10**6, "\0", "cpu\n", "CPU", 3, None, 2.5, ["cpu"], b"cpu"],
     ids=lambda value: repr(value)[:20])
 def test_a_device_that_is_not_here_is_one_line(device):
     if device in ("cuda", "cuda:0", "mps", "mps:0", "xpu"):
