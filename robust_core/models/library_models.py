@@ -26,9 +26,9 @@ def quiet_libraries() -> Iterator[None]:
     """Keep from the screen what the libraries tell programmers while a model is opened; one thread at a time."""
     from transformers.utils import logging as library
 
-    verbosity, others = library.get_verbosity(), logging.getLogger("sentence_transformers")
+    others = logging.getLogger("sentence_transformers")
     with _QUIET, warnings.catch_warnings():
-        level, bars = others.level, library.is_progress_bar_enabled()
+        verbosity, level, bars = library.get_verbosity(), others.level, library.is_progress_bar_enabled()
         warnings.simplefilter("ignore")
         library.set_verbosity_error()
         library.disable_progress_bar()
