@@ -85,13 +85,14 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     path = folder / _NAME
     if not path.is_file():
         return None
-    read_header(path)
     try:
+        read_header(path)
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return _put_tensors_back(json.loads(file.metadata()["values"]), tensors)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-        raise BadInput(f"The state of the training in {folder.name} cannot be read: {error}.") from None
+    except (BadInput, OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise BadInput(f"The state of the training in {folder.name} cannot be read: {str(error).rstrip('.')}."
+                       ) from None
 
 
 def forget_state(folder: Path) -> None:
