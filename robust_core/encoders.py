@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.errors import BadInput, MissingResource, UnknownName, first_sentence
+from robust_core.errors import UnknownName
 from robust_core.files import check_path
 from robust_core.models import encoder_cards
 from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
-from robust_core.models.hub import is_reachable
-from robust_core.models.model_folders import check_model_folder
+from robust_core.models.hub import find_folder
 from robust_core.models.screening import make_probes, measure_noise
-from robust_core.paths import short_name
+from robust_core.models.sentence_folders import open_sentence_transformer
 from robust_core.protocols import Encoder, prepare_texts
 from robust_core.types import Noise
 
@@ -105,45 +104,23 @@ class SentenceTransformerEncoder:
     Args:
         name: Folder or Hugging Face id.
         device: auto, cpu, cuda, mps.
+
+    Raises:
+        BadInput: The folder is broken, asks for code, or gives no vectors.
+        MissingResource: It is not here and cannot be fetched.
     """
 
     batch = 64
 
     def __init__(self, name: str, device: str = "auto") -> None:
         self.id = name
-        folder = Path(name) if Path(name).is_dir() else _fetch(name)
-        check_model_folder(folder)
-        from sentence_transformers import SentenceTransformer
-
-        try:
-            self._model: Any = SentenceTransformer(str(folder), device=str(pick_device(device)),
-                                                   trust_remote_code=False, model_kwargs={"use_safetensors": True})
-        except (OSError, ValueError) as error:
-            if Path(name).is_dir():
-                raise BadInput(f"{short_name(Path(name))} cannot be read as an encoder: {first_sentence(error)}."
-                               ) from None
-            raise MissingResource(f"The encoder {name}", "Give a folder that holds it.") from None
+        chosen = str(pick_device(device))
+        self._model: Any = open_sentence_transformer(find_folder(name, "encoder"), chosen)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, d) float32 unit rows."""
         return np.asarray(self._model.encode(prepare_texts(self, texts), batch_size=self.batch,
                                              normalize_embeddings=True, show_progress_bar=False), dtype=np.float32)
-
-
-def _fetch(name: str) -> Path:
-    """Return the folder of an encoder of a hub, fetched without any code or pickle.
-
-    Raises:
-        MissingResource: It is not in the cache and no hub can be reached.
-    """
-    from huggingface_hub import snapshot_download
-
-    try:
-        if not is_reachable(name):
-            raise OSError
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
-    except (OSError, ValueError):
-        raise MissingResource(f"The encoder {name}", "Give a folder that holds it.") from None
 
 
 _LOADING = threading.Lock()

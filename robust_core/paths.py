@@ -27,7 +27,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from robust_core.errors import BadInput, quote
+from robust_core.errors import BadInput, quote, shorten
 from robust_core.files import check_path, explain_failures
 
 ROOT = Path(__file__).parents[1]
@@ -228,4 +228,4 @@ def write_file(path: Path, data: bytes) -> None:
 
 def short_name(folder: Path) -> str:
     """Name a folder by its last parts, without the machine's own path."""
-    return "/".join(folder.parts[-3:]) or "."
+    return shorten("/".join(folder.parts[-3:]) or ".")

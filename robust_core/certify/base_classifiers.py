@@ -5,6 +5,7 @@ method and Lambda. The files are checked against the SHA-256 in the card before 
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from torch import nn
 from robust_core import encoders, paths
 from robust_core.certify.networks import build_network, make_judge
 from robust_core.certify.space import Space
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput, UnknownName, shorten
 from robust_core.files import join_inside
 from robust_core.models import fingerprints
-from robust_core.models.card_files import check_sha256, read_json_card, write_card
+from robust_core.models.card_files import check_card, check_count, check_sha256, read_json_card, write_card
+from robust_core.models.config_files import MOST_LABELS
+from robust_core.models.networks.shapes import on_no_device
+from robust_core.models.weight_files import Weight, find_misfits, load_weights, read_header
 
-_FOLDER = "smoothed"
+_FOLDER, _MOST_NETWORKS = "smoothed", 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,8 +130,13 @@ def read_card(folder: Path) -> SmoothedCard:
         BadInput: There is none, or it is damaged.
     """
     def make(values: dict[str, Any]) -> SmoothedCard:
-        values |= {"labels": tuple(values["labels"]), "shape": tuple(int(n) for n in values["shape"])}
-        return SmoothedCard(**values, folder=folder)
+        values |= {"labels": tuple(values["labels"]), "shape": tuple(values["shape"])}
+        card = check_card(SmoothedCard(**values, folder=folder))
+        check_count(len(card.labels), 1, MOST_LABELS)
+        check_count(card.levels)
+        if card.kind not in ("text", "image") or not card.id.isprintable() or len(card.networks) > _MOST_NETWORKS:
+            raise ValueError("no such kind, or no such network")
+        return card
 
     return read_json_card(folder, make,
                           f"The card of {_FOLDER}/{folder.name} is missing or damaged; restore card.json.")
@@ -154,16 +163,15 @@ def load(name: str) -> SmoothedModel:
         UnknownName: There are none.
         BadInput: Files are damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     known = {card.id: card for card in cards()}
     if name not in known:
         raise UnknownName("smoothed model", name, list(known))
     card = known[name]
     check_files(card)
+    weights = card.folder / "model.safetensors"
     try:
-        tensors = {key: value.float() for key, value in load_file(card.folder / "model.safetensors").items()}
+        _check_sizes(card, read_header(weights))
+        tensors = {key: value.float() for key, value in load_weights(weights).items()}
         space = None
         if card.kind == "text":
             space = Space(tensors["space/mean"].numpy(), tensors["space/axes"].numpy(), float(card.space["half"]),
@@ -175,9 +183,30 @@ def load(name: str) -> SmoothedModel:
             network.load_state_dict({key.removeprefix(prefix): value for key, value in tensors.items()
                                      if key.startswith(prefix)}, strict=True)
             networks[entry["method"], float(entry["scale"])] = network
-    except (KeyError, RuntimeError, OSError, TypeError, ValueError, SafetensorError) as error:
-        raise BadInput(f"{_FOLDER}/{name} cannot be read: {str(error).splitlines()[0]}.") from None
+    except (KeyError, RuntimeError, OSError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise BadInput(f"{_FOLDER}/{shorten(name)} cannot be read: {str(error).splitlines()[0]}.") from None
     return SmoothedModel(card, networks, space)
+
+
+def _check_sizes(card: SmoothedCard, header: Mapping[str, Weight]) -> None:
+    """Compare the sizes on a card with the header of its weights, before anything of these sizes is allocated.
+
+    Raises:
+        KeyError, RuntimeError, TypeError, ValueError, ZeroDivisionError: They are others, or none.
+    """
+    with on_no_device():
+        network = build_network(card.shape, len(card.labels), card.settings["hidden"])
+    for entry in card.networks:
+        prefix = make_key(entry["method"], entry["scale"])
+        own = {key.removeprefix(prefix): weight for key, weight in header.items() if key.startswith(prefix)}
+        misfit = next(find_misfits(network, own), None)
+        if misfit:
+            raise ValueError(f"its weights do not fit its card: {misfit}")
+    if card.kind == "text":
+        size = header["space/mean"].shape
+        if len(size) != 1 or header["space/axes"].shape != (math.prod(card.shape), *size) or not (
+                0 < float(card.space["half"]) < math.inf):
+            raise ValueError("its space does not fit its card")
 
 
 def save(model: SmoothedModel, root: Path) -> SmoothedCard:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from robust_core.errors import BadInput
 from robust_core.models import huggingface
 from robust_core.models.cards import WORD_MODELS
 from robust_core.models.device import pick_device
@@ -27,6 +28,9 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
 
     Returns:
         (network, tokenizer).
+
+    Raises:
+        BadInput: The longest input has no room for a word, or more places than the encoder.
     """
     from robust_core.models.networks.word_masks import GroupedEmbedding, MaskConfig
 
@@ -44,6 +48,12 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     return network, tokens
 
 
+def check_places(length: int, places: int) -> None:
+    """Raise BadInput unless a longest input has room for a word, and a transformer a place for each of its pieces."""
+    if not 3 <= length <= places:
+        raise BadInput(f"The longest input must have 3 to {places:,} pieces, not {length:,}.")
+
+
 def _build_plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[str, ...],
                  vocabulary: tuple[str, ...]) -> "tuple[Network, WordVocabulary | Subwords]":
     if architecture in WORD_MODELS:
@@ -56,6 +66,8 @@ def _build_plain(architecture: str, sizes: dict[str, Any], length: int, labels: 
         from robust_core.models.networks.transformer import EncoderClassifier
 
         folder = minilm_folder()
-        return EncoderClassifier(Bert.from_folder(folder), len(labels), **sizes), read_subwords(folder, length)
+        body = Bert.from_folder(folder)
+        check_places(length, body.config["max_position_embeddings"])
+        return EncoderClassifier(body, len(labels), **sizes), read_subwords(folder, length)
     classifier = huggingface.open_classifier(architecture, pick_device("cpu"), labels=labels, length=length)
     return classifier.net.requires_grad_(True), classifier.tokens

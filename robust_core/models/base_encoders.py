@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from robust_core.errors import BadInput, Incompatible
+from robust_core.errors import BadInput, Incompatible, list_names, shorten
 from robust_core.models import fingerprints, hub
 from robust_core.models.library_check import check_encoder
+from robust_core.models.library_models import is_of_body
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import Body, HuggingFaceBody
 from robust_core.models.tokens import Subwords, read_subwords
@@ -44,9 +45,9 @@ def load_base_encoder(name: str, length: int) -> BaseEncoder:
         return BaseEncoder(Bert.from_folder(folder), read_subwords(folder, length), fingerprints.hash_encoder())
     found = hub.open_model(name, "AutoModel", "encoder", length)
     # A pooler is no part of what is read, and many files leave it out.
-    missing = [part for part in found.missing if not part.startswith("pooler.")]
+    missing = [part for part in found.missing if is_of_body(found.model, part)]
     if missing:
-        raise BadInput(f"The encoder {name} has no weights for {', '.join(sorted(missing)[:3])}.")
+        raise BadInput(f"The encoder {shorten(name)} has no weights for {list_names(sorted(missing), 80)}.")
     if not hasattr(found.model.config, "hidden_size"):
         raise Incompatible(f"{name} does not say how wide its hidden states are.")
     if getattr(found.model, "pooler", None) is not None:

@@ -3,15 +3,20 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from robust_core.errors import BadInput
-from robust_core.files import explain_failures
+from robust_core.files import explain_failures, read_json
 from robust_core.paths import sha256, write_file
 
 CARD = "card.json"
+# Longest input of any model, in pieces or words: it costs time, if no memory.
+MOST_PIECES = 100_000
+_MOST_CARD = 1_000_000
+_LONGEST_TEXT, _LONGEST_NAME, _MOST_DEPTH = 2_000, 250, 20
 
 
 class StoredCard(Protocol):
@@ -30,7 +35,7 @@ def read_json_card(folder: Path, make: Callable[[dict[str, Any]], T], damaged: s
     Args:
         folder: Where the card lies.
         make: Makes the card of the values in the file; a ValueError, TypeError, KeyError or AttributeError that it
-            raises says that the card is damaged.
+            raises says that the card is damaged; `check_card` and `check_types` raise them.
         damaged: What to tell a person whose card is damaged.
         missing: What to tell where there is none; the same without it.
 
@@ -38,11 +43,68 @@ def read_json_card(folder: Path, make: Callable[[dict[str, Any]], T], damaged: s
         BadInput: There is no card, or it is damaged.
     """
     try:
-        return make(json.loads((folder / CARD).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise BadInput(missing or damaged) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise BadInput(damaged) from None
+        return make(read_json(folder / CARD, _MOST_CARD))
+    except (BadInput, ValueError, TypeError, KeyError, AttributeError):
+        raise BadInput(damaged if (folder / CARD).exists() else missing or damaged) from None
+
+
+def check_card(card: C) -> C:
+    """Return a card; raise ValueError unless each field holds what its annotation says."""
+    check_types(vars(card), get_type_hints(type(card)))
+    check_file_names(vars(card)["files"])
+    return card
+
+
+def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """Raise ValueError or KeyError unless values are there and of their types, numbers finite and texts bounded.
+
+    Args:
+        values: Values of a card, by name.
+        types: Their types, by name, such as Mapping[str, str].
+    """
+    for name, kind in types.items():
+        if not _fits(values[name], kind):
+            raise ValueError(f"{name} has another type")
+
+
+def check_file_names(files: Iterable[str]) -> None:
+    """Raise ValueError unless the files of a card lie beside it, or in the folder above that checkpoints share."""
+    for name in files:
+        if name.removeprefix("../") != Path(name).name or not 0 < len(name.encode()) < _LONGEST_NAME:
+            raise ValueError("a file lies elsewhere")
+
+
+def _fits(value: object, kind: Any, depth: int = 0) -> bool:  # noqa: ANN401 (a type, or one of typing's)
+    if depth > _MOST_DEPTH:
+        return False
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin is Any:
+        if isinstance(value, dict | list):
+            return all(_fits(part, Any, depth + 1) for part in (value.values() if isinstance(value, dict) else value))
+        return value is None or isinstance(value, bool) or any(_fits(value, one) for one in (str, float))
+    if origin is str:
+        return isinstance(value, str) and len(value) <= _LONGEST_TEXT
+    if origin is int:
+        return type(value) is int and abs(value) < 2**63
+    if origin is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if origin is Mapping:
+        return isinstance(value, dict) and all(_fits(part, inner[1], depth + 1) for part in value.values())
+    if origin in (tuple, Sequence):
+        return isinstance(value, list | tuple) and all(_fits(part, inner[0], depth + 1) for part in value)
+    return isinstance(value, origin)
+
+
+def check_count(value: object, least: int = 1, most: int = MOST_PIECES) -> None:
+    """Raise ValueError unless a value of a card is a whole number in a range."""
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"no number from {least} to {most}")
+
+
+def check_low_rank(config: Mapping[str, Any]) -> None:
+    """Raise ValueError or KeyError unless settings of low-rank weights hold a scale and the longest input."""
+    check_types(config, {"lora_scale": float})
+    check_count(config["length"], 3)
 
 
 def check_sha256(folder: Path, files: Mapping[str, str], describe: Callable[[str, str], str]) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from robust_core import datasets
 from robust_core.errors import BadInput
 from robust_core.files import join_inside
-from robust_core.models.card_files import check_sha256, read_json_card, write_card
+from robust_core.models.card_files import check_card, check_count, check_sha256, read_json_card, write_card
+from robust_core.models.config_files import MOST_LABELS
 from robust_core.paths import checkpoint_folders, short_name
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
 WORD_MODELS = ("cnn", "lstm")
+_MOST_SIZES = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,19 +90,30 @@ def read_card(folder: Path) -> Card:
     """
     def make(values: dict[str, Any]) -> Card:
         values["labels"] = tuple(values["labels"])
-        return _check_card(Card(**values, folder=folder))
+        return _check_card(check_card(Card(**values, folder=folder)))
 
     return read_json_card(folder, make, f"The card of {short_name(folder)} is damaged; restore card.json.",
                           f"{folder.name} has no card.json.")
 
 
 def _check_card(card: Card) -> Card:
-    """Return a card; raise ValueError unless the fields that everything else relies on have their types."""
-    texts = (card.id, card.dataset, card.architecture, card.parent, card.defence["name"], *card.labels,
-             *card.files, *card.files.values())
-    if not all(isinstance(text, str) for text in texts) or not isinstance(card.config, dict):
+    """Return a card; raise ValueError unless what everything else relies on is there and possible."""
+    network = card.config["network"]
+    check_count(network["length"])
+    check_count(len(card.labels), 1, MOST_LABELS)
+    if not isinstance(card.defence["name"], str) or not card.id.isprintable() or not 0 <= card.dev_accuracy <= 1:
         raise ValueError("a field of the card has another type")
+    if not all(isinstance(card.data.get(split, {}), dict) for split in datasets.SPLITS):
+        raise ValueError("no data")
+    if not _is_short(network) or not isinstance(card.config.get("lora_scale", 1.0), int | float):
+        raise ValueError("no sizes of a network")
     return card
+
+
+def _is_short(network: Mapping[str, Any]) -> bool:
+    """Return whether no list of sizes is so long that building what it describes would take for ever."""
+    return len(network) <= _MOST_SIZES and all(len(size) <= _MOST_SIZES for size in network.values()
+                                               if isinstance(size, list | dict))
 
 
 def cards(first: Path | None = None) -> list[Card]:

@@ -10,6 +10,8 @@ from robust_core.types import Precision
 if TYPE_CHECKING:
     import torch
 
+_KINDS = ("cpu", "cuda", "mps", "xpu")
+
 
 def pick_device(device: str) -> "torch.device":
     """Turn a device name into a device; `auto` takes CUDA, then MPS, then the CPU.
@@ -22,11 +24,15 @@ def pick_device(device: str) -> "torch.device":
     if device == "auto":
         mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+    problem = BadInput(f"There is no device {quote(device)} here; try auto or cpu.")
+    # Some names are no place to compute at (meta), or belong to packages that nobody here has installed (hpu).
+    if not isinstance(device, str) or device.partition(":")[0] not in _KINDS:
+        raise problem
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError):
-        raise BadInput(f"There is no device {quote(device)} here; try auto or cpu.") from None
+    except Exception:  # noqa: BLE001 (each kind of device fails in its own way where it is not there)
+        raise problem from None
     return chosen
 
 

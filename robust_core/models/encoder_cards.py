@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from robust_core import paths
 from robust_core.errors import BadInput
 from robust_core.files import join_inside
-from robust_core.models.card_files import check_sha256, read_json_card, write_card
+from robust_core.models.card_files import check_card, check_low_rank, check_sha256, read_json_card, write_card
+from robust_core.models.weight_files import load_weights
 
 if TYPE_CHECKING:
     import torch
@@ -80,9 +81,12 @@ def read(folder: Path) -> EncoderCard:
         BadInput: There is none, or it is damaged.
     """
     def make(values: dict[str, Any]) -> EncoderCard:
-        card = EncoderCard(**values, folder=folder)
-        if set(card.files) != {_WEIGHTS} or not {"lora_scale", "length"} <= set(card.config):
-            raise ValueError("the card lists other files, or lacks a part of its config")
+        card = check_card(EncoderCard(**values, folder=folder))
+        check_low_rank(card.config)
+        if set(card.files) != {_WEIGHTS} or not isinstance(card.config.get("start", ""), str):
+            raise ValueError("the card lists other files, or starts from what is no name")
+        if not card.id.isprintable():
+            raise ValueError("no name")
         return card
 
     return read_json_card(folder, make, f"The card of the encoder {folder.name} is damaged; restore card.json.")
@@ -105,8 +109,9 @@ def load_adapted(card: EncoderCard) -> "BaseEncoder":
     """
     from robust_core.models.base_encoders import load_base_encoder
 
-    given = load_base_encoder(str(card.config.get("start", "")), int(card.config["length"]))
-    apply(card, given)
+    state = _read_weights(card)
+    given = load_base_encoder(card.config.get("start", ""), card.config["length"])
+    _merge(card, given, state)
     return given
 
 
@@ -116,19 +121,26 @@ def apply(card: EncoderCard, given: "BaseEncoder") -> None:
     Raises:
         BadInput: The file differs from its card, or was made for another encoder.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    _merge(card, given, _read_weights(card))
 
-    from robust_core.models import lora
 
-    path, start = card.folder / _WEIGHTS, card.config.get("start")
+def _read_weights(card: EncoderCard) -> "dict[str, torch.Tensor]":
     try:
         check_sha256(card.folder, card.files, lambda name, problem: (
             f"{name} of the encoder {card.id} {problem}; restore it."))
-        if given.sha256 != card.parent:
-            where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
-            raise BadInput(f"{card.id} adapts another encoder than {where}")
-        state = {name: value.float() for name, value in load_file(path).items()}
+        return {name: value.float() for name, value in load_weights(card.folder / _WEIGHTS).items()}
+    except OSError:
+        raise BadInput(f"The encoder {card.id} cannot be read; restore it.") from None
+
+
+def _merge(card: EncoderCard, given: "BaseEncoder", state: "Mapping[str, torch.Tensor]") -> None:
+    from robust_core.models import lora
+
+    start = card.config.get("start")
+    if given.sha256 != card.parent:
+        where = f"the one in {start}." if start else "the one in use; unset ROBUST_ENCODER."
+        raise BadInput(f"{card.id} adapts another encoder than {where}")
+    try:
         lora.merge_state(given.body, state, card.config)
-    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+    except (KeyError, RuntimeError) as error:
         raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None

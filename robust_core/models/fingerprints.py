@@ -1,12 +1,13 @@
 """Hashes by which a checkpoint knows the encoder that it adapts."""
 
 import hashlib
-import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from robust_core.errors import BadInput
+from robust_core.files import read_json
 from robust_core.models.cards import ARCHITECTURES, WORD_MODELS
-from robust_core.paths import sha256
+from robust_core.paths import sha256, short_name
 from robust_core.resources.encoder import minilm_folder
 
 if TYPE_CHECKING:
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 
 
 def hash_encoder() -> str:
-    """Return the SHA-256 of the packaged encoder's weights, or of those that a copy in use was made from."""
+    """Return the SHA-256 of the packaged encoder's weights, or of those that a copy in use was made from.
+
+    Raises:
+        BadInput: The copy does not say from which.
+    """
     folder = minilm_folder()
     own = folder / "card.json"
     if own.is_file():
-        return str(json.loads(own.read_text(encoding="utf-8"))["parent_sha256"])
+        try:
+            return str(read_json(own)["parent_sha256"])
+        except (BadInput, KeyError, TypeError):
+            raise BadInput(f"card.json in the encoder folder {short_name(folder)} names no parent_sha256.") from None
     return sha256(folder / "model.safetensors")
 
 

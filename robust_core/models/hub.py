@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, RobustError, first_sentence
+from robust_core.models.library_models import check_answers, check_fit, check_opened, count_rows, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
 from robust_core.paths import short_name
@@ -33,9 +34,6 @@ _MOST_PIECES = 4_096
 # What the library's configurations call it.
 _PLACES = ("max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings",
            "max_seq_len")
-# Files that a tokenizer may come from, of which a folder has one at least.
-_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model",
-               "tokenizer.model")
 
 
 def open_model(name: str, auto: str, what: str, length: int | None = None,
@@ -54,34 +52,57 @@ def open_model(name: str, auto: str, what: str, length: int | None = None,
         BadInput: The folder holds no such model, or it has no fast tokenizer.
         MissingResource: It is not in the cache and no hub can be reached.
     """
-    folder = Path(name)
-    if not folder.is_dir() and not is_reachable(name):
-        raise MissingResource(f"The {what} {name}", otherwise)
-    if folder.is_dir():
-        check_model_folder(folder)
+    folder = find_folder(name, what, otherwise)
+    home = check_model_folder(folder)
     import transformers
 
     part = "description"
     try:
-        _hush_library()
-        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **sizes)
-        part = "tokenizer"
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
-        part = "weights"
-        model, found = getattr(transformers, auto).from_pretrained(
-            name, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True)
+        with quiet_libraries():
+            config = transformers.AutoConfig.from_pretrained(home, trust_remote_code=False, **sizes)
+            check_fit(home, auto, config)
+            part = "tokenizer"
+            tokenizer = transformers.AutoTokenizer.from_pretrained(home, trust_remote_code=False, use_fast=True)
+            part = "weights"
+            model, found = getattr(transformers, auto).from_pretrained(
+                home, config=config, trust_remote_code=False, use_safetensors=True, output_loading_info=True,
+                ignore_mismatched_sizes=True)
+    except RobustError:
+        raise
     except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
-        if not folder.is_dir():
-            raise MissingResource(f"The {what} {name}", otherwise) from None
-        raise BadInput(_describe_failure(folder, what, part, error)) from None
+        article = "an" if what[0] in "aeiou" else "a"
+        raise BadInput(f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: its {part}: "
+                       f"{first_sentence(error)}.") from None
+    _hush_library()
     if not tokenizer.is_fast:
         raise BadInput(f"{short_name(folder)} has no fast tokenizer (tokenizer.json).")
+    missing = check_opened(folder, model, found, tokenizer, new_head=bool(sizes))
     # Without a pad the library looks at the last place, one text at a time; no id is -1, so that it does so for many.
     if getattr(config, "pad_token_id", None) is None:
         model.config.pad_token_id = -1
     tokens = Subwords(tokenizer.backend_tokenizer, _find_length(model, tokenizer, length),
-                      int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id, _count_rows(model))
-    return OpenModel(model, tokens, tokenizer, frozenset(found["missing_keys"]))
+                      int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id, count_rows(model))
+    tokens.check_room(short_name(folder))
+    check_answers(model, tokens, short_name(folder))
+    return OpenModel(model, tokens, tokenizer, missing)
+
+
+def find_folder(name: str, what: str, otherwise: str = "Give a folder that holds it.") -> Path:
+    """Return the folder of a model: the one that is named, or the hub's, fetched without any code or pickle.
+
+    Raises:
+        MissingResource: It is not in the cache and no hub can be reached.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        if not is_reachable(name):
+            raise OSError
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
+    except (OSError, ValueError):
+        raise MissingResource(f"The {what} {name}", otherwise) from None
 
 
 def _hush_library() -> None:
@@ -90,22 +111,6 @@ def _hush_library() -> None:
 
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore", module=r"transformers\.")
-
-
-def _describe_failure(folder: Path, what: str, part: str, error: Exception) -> str:
-    if part == "tokenizer" and not any((folder / name).is_file() for name in _TOKENIZERS):
-        return f"{short_name(folder)} holds no tokenizer; put the {what}'s tokenizer.json into the folder."
-    article = "an" if what[0] in "aeiou" else "a"
-    why = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: its {part}: {why}"
-
-
-def _count_rows(model: Any) -> int | None:  # noqa: ANN401 (the library's models share no useful type)
-    """Return how many ids a model has a row for; None of a model without such a table."""
-    try:
-        return len(model.get_input_embeddings().weight)
-    except (AttributeError, NotImplementedError, TypeError):
-        return None
 
 
 def _find_length(model: Any, tokenizer: Any, most: int | None) -> int:  # noqa: ANN401 (types of the library)

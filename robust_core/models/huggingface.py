@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName, quote
+from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName, list_names, quote
 from robust_core.models.hub import OpenModel, open_model
+from robust_core.models.library_models import is_of_body
 from robust_core.paths import short_name
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def open_classifier(model_id: str, device: "torch.device", known: list[str] | No
         raise
     if labels is None and found.missing:
         raise BadInput(f"{short_name(Path(model_id))} is no classifier: it has no weights for "
-                       f"{', '.join(sorted(found.missing)[:3])}.")
+                       f"{list_names(sorted(found.missing), 80)}.")
+    lacking = [name for name in found.missing if is_of_body(found.model, name)]
+    if lacking:
+        raise BadInput(f"{short_name(Path(model_id))} has no weights for {list_names(sorted(lacking), 80)}.")
     if labels is None:
         _check_kind(model_id, found.model.config)
     config = found.model.config

@@ -15,7 +15,11 @@ from robust_core.models.architectures import build
 from robust_core.models.cards import ARCHITECTURES, WORD_MODELS, Card, cards, check_files, find_word_files, read_card
 from robust_core.models.device import pick_device
 from robust_core.models.fingerprints import hash_base_encoder, hash_encoder
+from robust_core.models.weight_files import find_misfits, load_weights, read_header
 from robust_core.paths import checkpoint_folders, short_name
+
+# Characters of a vocabulary: far more than a table of word vectors has rows for.
+_MOST_VOCABULARY = 50_000_000
 
 if TYPE_CHECKING:
     import torch
@@ -56,9 +60,6 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
 
 
 def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from robust_core.models.classifier import TextClassifier
     from robust_core.models.lora import merge_state
 
@@ -70,18 +71,45 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
         table_name = ""
         if card.architecture in WORD_MODELS:
             table_name, words_name = map(str, find_word_files(card))
-            words = tuple((card.folder / words_name).read_text(encoding="utf-8").split("\n"))
-        network, tokens = build(card.architecture, card.config["network"], card.labels, words)
+            with (card.folder / words_name).open(encoding="utf-8") as file:
+                words = tuple(file.read(_MOST_VOCABULARY).split("\n"))
+        _check_sizes(card, words, table_name)
         state = {name: value.float() if value.is_floating_point() else value
-                 for name, value in load_file(card.folder / "model.safetensors").items()}
+                 for name, value in load_weights(card.folder / "model.safetensors").items()}
+        network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         if words:
-            table = load_file(card.folder / table_name)["weight"].float()
+            table = load_weights(card.folder / table_name)["weight"].float()
             network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)
         else:
             own = card.architecture in ARCHITECTURES
             if card.parent and not own and hash_base_encoder(card.architecture, network) != card.parent:
                 raise BadInput(f"{card.id} adapts another encoder than the one called {card.architecture} here.")
-            merge_state(network, state, card.config)
-    except (KeyError, RuntimeError, OSError, TypeError, ValueError, SafetensorError) as error:
+            # All but the encoder's own, and what of it was only drawn.
+            merge_state(network, state, card.config, {name for name in network.state_dict() if name in network.fresh
+                                                      or not name.startswith(("body.", "model."))})
+    except (KeyError, IndexError, RuntimeError, OSError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"{card.id} cannot be read: {str(error).splitlines()[0]}.") from None
     return TextClassifier(card.id, card.labels, network, tokens, device, card)
+
+
+def _check_sizes(card: Card, words: tuple[str, ...], table_name: str) -> None:
+    """Compare the sizes on a card with the headers of its files, before anything of these sizes is allocated.
+
+    Raises:
+        BadInput: A file is damaged.
+        KeyError, ValueError: The sizes are others.
+    """
+    from robust_core.models.networks.shapes import on_no_device
+
+    header, sizes = read_header(card.folder / "model.safetensors"), card.config["network"]
+    if card.architecture in WORD_MODELS:
+        with on_no_device():
+            network, _ = build(card.architecture, sizes, card.labels, words)
+        table = read_header(card.folder / table_name)["weight"]
+        misfit = next(find_misfits(network, header | {"embedding.weight": table}), None)
+        if misfit:
+            raise ValueError(f"its weights do not fit its card: {misfit}")
+    elif sizes.get("masks") and header["masks.hidden.weight"].shape[0] != sizes["masks"]["hidden"]:
+        raise ValueError("its word masks do not fit its card")
+    elif sizes.get("groups"):
+        raise ValueError("only word models have groups of words")

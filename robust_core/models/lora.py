@@ -1,30 +1,47 @@
 """Low-rank weights (Hu et al. 2022): added before a training, merged after it."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, list_names
 from robust_core.models.networks.base import Network
 
 
-def merge_state(network: nn.Module, state: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> None:
+def merge_state(network: nn.Module, state: Mapping[str, torch.Tensor], config: Mapping[str, Any],
+                needed: Collection[str] = ()) -> None:
     """Add low-rank weights to a network: W += scale * B A; every other tensor of `state` replaces its namesake.
 
+    Args:
+        network: The network.
+        state: Tensors by name.
+        config: Its `lora_scale`.
+        needed: Names that `state` must hold, since the network's own tensors are only drawn.
+
     Raises:
-        KeyError: The network has no tensor of that name.
+        KeyError: The network has no tensor of that name, or a part of a low-rank weight is missing.
+        RuntimeError: A tensor is of another shape, or one that is needed is missing.
     """
     own = network.state_dict()
+    lacking = sorted(set(needed) - set(state))
+    if lacking:
+        raise RuntimeError(f"it has no weights for {list_names(lacking, 80)}")
     with torch.no_grad():
         for name, value in state.items():
             if name.endswith(".lora_B"):
                 continue
             if name.endswith(".lora_A"):
                 layer = name.removesuffix(".lora_A")
-                own[f"{layer}.weight"] += config["lora_scale"] * state[f"{layer}.lora_B"] @ value
+                weight, other = own[f"{layer}.weight"], state[f"{layer}.lora_B"]
+                # Before the product is made: its size is that of the outer axes, whatever the files' own.
+                if (*other.shape[:1], *value.shape[1:]) != weight.shape or other.shape[1:] != value.shape[:1]:
+                    raise RuntimeError(f"{layer} has low-rank weights of another shape")
+                weight += config["lora_scale"] * other @ value
+            elif own[name].shape != value.shape:
+                raise RuntimeError(f"{name} is {tuple(value.shape)}, not {tuple(own[name].shape)}")
             else:
                 own[name].copy_(value)
 

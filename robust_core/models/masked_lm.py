@@ -13,20 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from robust_core import paths
-from robust_core.errors import BadInput, MissingResource
+from robust_core.errors import BadInput, MissingResource, list_names
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
-from robust_core.models.card_files import check_sha256, read_json_card
+from robust_core.models.card_files import check_file_names, check_low_rank, check_sha256, check_types, read_json_card
 from robust_core.models.device import pick_device
 from robust_core.models.library_check import check_masked_model
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import Subwords, read_subwords
+from robust_core.models.weight_files import load_weights
+from robust_core.paths import short_name
 from robust_core.resources import minilm_folder
 from robust_core.text import match_case
 from robust_core.types import Blank
@@ -236,8 +237,6 @@ class MaskedModel:
             return torch.cat([self._run(rows[:half]), self._run(rows[half:])])
 
 
-# --- Loading -------------------------------------------------------------------------------------
-
 _LOADING = threading.Lock()
 
 
@@ -269,9 +268,13 @@ def _load_packaged(device: torch.device) -> MaskedModel:
         f"The masked language model's {name} {problem}; restore it."))
     if fingerprints.hash_encoder() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
+    state = {name: value.float() for name, value in load_weights(folder / "model.safetensors").items()}
     network = MaskedNetwork(Bert.from_folder(encoder))
-    state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
-    lora.merge_state(network, state, card["config"])
+    head = [name for name in network.state_dict() if name.startswith("head.")]
+    try:
+        lora.merge_state(network, state, card["config"], head)
+    except (KeyError, RuntimeError) as error:
+        raise BadInput(f"The masked language model cannot be read: {error}.") from None
     tokens = read_subwords(encoder, card["config"]["length"])
     pieces = tokens.vocabulary()
     return MaskedModel("minilm", network, tokens, pieces["[MASK]"], Words.of(pieces), device)
@@ -284,7 +287,13 @@ def read_packaged_card() -> dict[str, Any]:
         MissingResource: The model is not there.
         BadInput: Its card is damaged.
     """
-    return read_json_card(find_folder(), dict, "The card of the masked language model is damaged; restore card.json.")
+    def make(values: dict[str, Any]) -> dict[str, Any]:
+        check_types(values, {"files": Mapping[str, str], "parent": str, "config": Mapping[str, Any]})
+        check_file_names(values["files"])
+        check_low_rank(values["config"])
+        return values
+
+    return read_json_card(find_folder(), make, "The card of the masked language model is damaged; restore card.json.")
 
 
 def find_folder() -> Path:
@@ -303,8 +312,11 @@ def find_folder() -> Path:
 def _load_hugging_face(name: str, device: torch.device) -> MaskedModel:
     found = hub.open_model(name, "AutoModelForMaskedLM", "masked language model", 128)
     if found.tokenizer.mask_token_id is None:
-        raise BadInput(f"{Path(name).name} has no mask.")
+        raise BadInput(f"{short_name(Path(name))} has no mask.")
+    if found.missing:
+        lacking = list_names(sorted(found.missing), 80)
+        raise BadInput(f"{short_name(Path(name))} is no masked language model: it has no weights for {lacking}.")
     network = HuggingFaceMasked(found.model.eval())
-    check_masked_model(network, found.tokens, found.tokenizer.mask_token_id, Path(name).name)
+    check_masked_model(network, found.tokens, found.tokenizer.mask_token_id, short_name(Path(name)))
     return MaskedModel(name, network, found.tokens, found.tokenizer.mask_token_id,
                        Words.of(found.tokenizer.get_vocab()), device)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core.errors import BadInput, quote
+from robust_core.paths import short_name
 from robust_core.text import Draft, find_words
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 _CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
 _PIECE = re.compile(r"[a-z0-9']+")
@@ -131,10 +132,9 @@ class Subwords:
         self._tokenizer = tokenizer
         self.length = length
         self.pad_id = pad_id
-        encoded = tokenizer.encode("a")
-        whole, types = encoded.ids, encoded.type_ids
-        bare = tokenizer.encode("a", add_special_tokens=False).ids
-        at = next((i for i in range(len(whole)) if whole[i: i + len(bare)] == bare), None)
+        encoded = self._read("a", True)
+        whole, types, bare = encoded.ids, encoded.type_ids, self._read("a").ids
+        at = next((i for i in range(len(whole) + 1) if whole[i: i + len(bare)] == bare), None)
         if at is None:
             raise BadInput("The tokenizer changes the pieces of a text when it adds its special tokens.")
         end = at + len(bare)
@@ -148,7 +148,7 @@ class Subwords:
         self.special = frozenset(i for i, token in added.items() if token.special)
         # What stands for a removed word: the mask where there is one, or else the unknown token, or else a blank.
         known = (*(tokenizer.token_to_id(name) for name in _BLANKS),
-                 *tokenizer.encode(" ", add_special_tokens=False).ids, plain_id)
+                 *self._read(" ").ids, plain_id)
         taken = {pad_id, *self.prefix, *self.suffix}
         self.blank_id = next((i for i in known if i is not None and i not in taken), pad_id)
         self._plain = plain_id
@@ -156,8 +156,27 @@ class Subwords:
         self._rows = rows if self.size == rows else None
         self._units = functools.lru_cache(maxsize=200_000)(self._unit_ids)
 
+    def _read(self, text: str, special: bool = False) -> "Encoding":
+        """Return a text in pieces, with special ones if asked for.
+
+        Raises:
+            BadInput: The tokenizer's own rules fail on it, such as a regular expression that would take for ever.
+        """
+        try:
+            return self._tokenizer.encode(text, add_special_tokens=special)
+        except BaseException as error:
+            # What fails inside the library is no Exception: it is meant to end the process.
+            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+                raise BadInput(f"The model's tokenizer cannot read {quote(text)}.") from None
+            raise
+
+    def check_room(self, name: str) -> None:
+        """Raise BadInput, which names the model, unless its longest input has room for a word."""
+        if self.length <= len(self.prefix) + len(self.suffix):
+            raise BadInput(f"{name} reads {max(self.length, 0)} pieces at most, which leaves no room for a word.")
+
     def _unit_ids(self, unit: str) -> tuple[int, ...]:
-        return self._typed(self._tokenizer.encode(unit, add_special_tokens=False).ids)
+        return self._typed(self._read(unit).ids)
 
     def _typed(self, ids: Sequence[int]) -> tuple[int, ...]:
         if self._rows is not None and max(ids, default=0) >= self._rows:
@@ -186,12 +205,12 @@ class Subwords:
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Return the ids of a whole text with its special tokens, cut at `length`."""
-        inner = self._typed(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        inner = self._typed(self._read(text).ids)
         return (*self.prefix, *inner[: self.length - len(self.prefix) - len(self.suffix)], *self.suffix)
 
     def encode(self, text: str) -> Tokens:
         """Return the ids of a whole text with its special tokens, cut at `length`, and whose they are."""
-        coded = self._tokenizer.encode(text, add_special_tokens=False)
+        coded = self._read(text)
         spans = find_words(text)
         room = self.length - len(self.prefix) - len(self.suffix)
         inner = _cut(self._typed(coded.ids), find_owners(coded.offsets, spans), room, len(spans))
@@ -212,8 +231,15 @@ def find_owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, i
 
 
 def read_subwords(folder: Path, length: int) -> "Subwords":
-    """Read the fast tokenizer of a folder with tokenizer.json."""
+    """Read the fast tokenizer of a folder with tokenizer.json.
+
+    Raises:
+        BadInput: It is damaged.
+    """
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return Subwords(tokenizer, length, tokenizer.token_to_id("[PAD]"))
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception:  # noqa: BLE001 (the library raises no other kind)
+        raise BadInput(f"{short_name(folder)}/tokenizer.json is damaged; restore it.") from None
+    return Subwords(tokenizer, length, tokenizer.token_to_id("[PAD]") or 0)

@@ -14,6 +14,7 @@ from robust_core.files import explain_failures
 from robust_core.models import cards
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import Subwords, WordVocabulary
+from robust_core.models.weight_files import read_header
 from robust_core.paths import write_file
 from robust_core.train.lock import STATE
 
@@ -83,11 +84,13 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
+        read_header(path)
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return _put_tensors_back(json.loads(file.metadata()["values"]), tensors)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise BadInput(f"The state of the training in {folder.name} cannot be read: {error}.") from None
+    except (BadInput, OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise BadInput(f"The state of the training in {folder.name} cannot be read: {str(error).rstrip('.')}."
+                       ) from None
 
 
 def forget_state(folder: Path) -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from robust_core import datasets
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput, UnknownName, quote
 from robust_core.files import check_path
 from robust_core.models import architectures, cards, fingerprints, loading
 from robust_core.models.lora import add_low_rank
 from robust_core.models.networks.base import Network
 from robust_core.models.networks.word_masks import GroupedEmbedding
 from robust_core.models.tokens import Subwords, WordVocabulary, split_word
+from robust_core.models.weight_files import load_weights
 from robust_core.resources import word_vectors
 from robust_core.text import Draft
 from robust_core.train.recipe import Recipe
@@ -64,7 +64,7 @@ def start_network(defence: "Defence", dataset: str, architecture: str, recipe: R
     it is. Where there is no base model of the same training texts, the table is learnt along.
 
     Raises:
-        BadInput: The base model has other low-rank weights than the recipe asks for.
+        BadInput: The base model has other low-rank weights than the recipe asks for, or is damaged.
         MissingResource: An encoder is not here.
     """
     sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
@@ -129,8 +129,11 @@ def _continue(network: Network, base: cards.Card, recipe: Recipe) -> None:
     cards.check_files(base)
     own = network.state_dict()
     with torch.no_grad():
-        for name, value in load_file(base.folder / "model.safetensors").items():
-            own[f"{name}.default.weight" if ".lora_" in name else name].copy_(value)
+        for name, value in load_weights(base.folder / "model.safetensors").items():
+            ours = own.get(f"{name}.default.weight" if ".lora_" in name else name)
+            if ours is None or ours.shape != value.shape:
+                raise BadInput(f"{base.id} is no start for this: its weights {quote(name)} belong to another network.")
+            ours.copy_(value)
 
 
 def learn_vocabulary(examples: Sequence[Example], at_least: int = 1) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,3 +34,41 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert WATCH.seen == []
     assert time.monotonic() - began < LONGEST
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 <= MOST_BYTES
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small classifier of the library, whole and right."""
+    from helpers.model_folders import classify
+    from helpers.models import write_hugging_face
+
+    made = write_hugging_face(tmp_path_factory.mktemp("whole") / "bert", "bert")
+    classify(made)
+    return made
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it to be broken."""
+    return Path(shutil.copytree(whole, tmp_path / "work" / "bert"))
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints of each kind, whole and right."""
+    from helpers.checkpoints import write_shelf
+
+    return write_shelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture
+def root(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A copy of them to be broken, in the place of the shipped ones; of a test of one kind only that."""
+    from helpers.checkpoints import KINDS
+
+    made = tmp_path / "work" / "checkpoints"
+    kind = request.node.callspec.params.get("kind") if hasattr(request.node, "callspec") else None
+    place = {"word model": "sst2/cnn"}.get(kind, KINDS[kind][0]) if kind else "."
+    shutil.copytree(shelf / place, made / place)
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(made))
+    return made

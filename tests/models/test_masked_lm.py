@@ -179,7 +179,8 @@ def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     folder = tmp_path / "masked" / "minilm"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
-    (folder / "card.json").write_text(json.dumps({"files": {"model.safetensors": "0" * 64}}))
+    (folder / "card.json").write_text(json.dumps(
+        {"files": {"model.safetensors": "0" * 64}, "parent": "", "config": {"length": 48, "lora_scale": 2.0}}))
     masked_lm._load.cache_clear()
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path))
     with pytest.raises(BadInput, match="does not match its card"):
@@ -197,7 +198,7 @@ def test_any_bert_in_a_folder_fills_blanks(tmp_path):
     assert len(found) == 5 and all(word[0].isupper() or word[0].isdigit() for word, _ in found)
     (tmp_path / "own" / "model.safetensors").unlink()
     masked_lm._load.cache_clear()
-    with pytest.raises(BadInput, match="cannot be read as a masked language model with safetensors"):
+    with pytest.raises(BadInput, match="own has no safetensors weights"):
         masked_lm.load(str(tmp_path / "own"), "cpu")
 
 

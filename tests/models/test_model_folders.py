@@ -7,12 +7,13 @@ from pathlib import Path
 import huggingface_hub
 import numpy as np
 import pytest
+import torch
 from helpers.models import write_hugging_face
+from safetensors.torch import save_file
 
-from robust_core import encoders
 from robust_core.encoders import SentenceTransformerEncoder
 from robust_core.errors import BadInput, MissingResource
-from robust_core.models import loading, masked_lm
+from robust_core.models import hub, loading, masked_lm
 from robust_core.models.base_encoders import load_base_encoder
 from robust_core.models.model_folders import check_model_folder
 
@@ -85,13 +86,19 @@ def test_a_dense_layer_needs_safetensors_and_a_usual_activation(folder):
     (folder / "2_Dense" / "config.json").write_text(json.dumps({"in_features": 16, "out_features": 4}))
     (folder / "2_Dense" / "pytorch_model.bin").write_bytes(b"a pickle")
     refused(list_modules(folder, TRANSFORMER, POOLING, DENSE), "no weights as safetensors")
-    (folder / "2_Dense" / "model.safetensors").write_bytes(b"")
+    save_file({"linear.weight": torch.zeros(4, 16), "linear.bias": torch.zeros(4)},
+              folder / "2_Dense" / "model.safetensors")
     for name in ("os.getcwd", "torch.hub.list", "evil.Evil"):
-        (folder / "2_Dense" / "config.json").write_text(json.dumps({"activation_function": name}))
+        (folder / "2_Dense" / "config.json").write_text(json.dumps(
+            {"in_features": 16, "out_features": 4, "activation_function": name}))
         refused(folder, "activation")
     (folder / "2_Dense" / "config.json").write_text(
-        json.dumps({"activation_function": "torch.nn.modules.activation.Tanh"}))
-    check_model_folder(folder)
+        json.dumps({"in_features": 16, "out_features": 4, "bias": True,
+                    "activation_function": "torch.nn.modules.activation.Tanh"}))
+    assert check_model_folder(folder) == folder
+    assert SentenceTransformerEncoder(str(folder), "cpu").encode(["good"]).shape == (1, 4)
+    (folder / "2_Dense" / "config.json").write_text(json.dumps({"in_features": 10**9, "out_features": 4}))
+    refused(folder, "2_Dense")
 
 
 def test_a_link_that_leads_out_is_refused_and_one_inside_is_not(folder, tmp_path):
@@ -99,7 +106,7 @@ def test_a_link_that_leads_out_is_refused_and_one_inside_is_not(folder, tmp_path
     (folder / "inner.json").symlink_to(folder / "config.json")
     check_model_folder(folder)
     (folder / "linked.json").symlink_to(tmp_path / "secret")
-    refused(folder, "linked.json leads out")
+    refused(folder, "'linked.json' leads out")
 
 
 def test_links_of_the_hubs_cache_stay_inside_their_repository(folder, tmp_path):
@@ -114,13 +121,13 @@ def test_links_of_the_hubs_cache_stay_inside_their_repository(folder, tmp_path):
 
 def test_an_encoder_of_a_hub_goes_through_the_same_gate(folder, monkeypatch):
     asked = {}
-    monkeypatch.setattr(encoders, "is_reachable", lambda name: True)
+    monkeypatch.setattr(hub, "is_reachable", lambda name: True)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: asked.update(options) or folder)
     assert SentenceTransformerEncoder("somebody/encoder", "cpu").encode(["good"]).shape == (1, 16)
     assert not any(pattern.endswith((".py", ".bin", ".pt")) for pattern in asked["allow_patterns"])
     list_modules(folder, TRANSFORMER, {**POOLING, "type": "evil.Evil"})
     with pytest.raises(BadInput, match="evil.Evil"):
         SentenceTransformerEncoder("somebody/encoder", "cpu")
-    monkeypatch.setattr(encoders, "is_reachable", lambda name: False)
+    monkeypatch.setattr(hub, "is_reachable", lambda name: False)
     with pytest.raises(MissingResource, match="somebody/encoder"):
         SentenceTransformerEncoder("somebody/encoder", "cpu")

@@ -376,7 +376,7 @@ def test_a_folder_without_a_classifier_says_so(tmp_path):
         loading.load(str(tmp_path))
     assert str(tmp_path) not in str(caught.value)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(BadInput, match="cannot be read as a classifier"):
+    with pytest.raises(BadInput, match="has no safetensors weights"):
         loading.load(str(tmp_path))
     folder = write_hugging_face(tmp_path / "pickled", "bert")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -512,7 +512,7 @@ def test_weights_that_are_no_weights_are_one_clear_line_even_with_the_right_hash
     path.write_bytes(b"no weights at all")
     card = json.loads((path.parent / "card.json").read_text())
     edit_card(shelf, files=card["files"] | {"model.safetensors": hashlib.sha256(path.read_bytes()).hexdigest()})
-    with pytest.raises(BadInput, match="sst2/cnn/base cannot be read"):
+    with pytest.raises(BadInput, match="sst2/cnn/base/model.safetensors is damaged or no safetensors file"):
         loading.load("sst2/cnn/base", "cpu")
 
 

@@ -5,18 +5,22 @@ times as long as loading it. Parameter names are those of Hugging Face's BertMod
 a test compares both on the same weights.
 """
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
+from robust_core.errors import BadInput, RobustError, first_sentence
+from robust_core.files import read_json
 from robust_core.models.networks import bert_cpu
+from robust_core.models.networks.shapes import on_no_device
+from robust_core.models.weight_files import find_misfits, load_weights, read_header
+from robust_core.paths import short_name
 
+T = TypeVar("T")
 Gate = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -106,6 +110,13 @@ class _Stack(nn.Module):
         return [layer for layer in self.layer if isinstance(layer, Layer)]
 
 
+def _pick_own(weights: Mapping[str, T]) -> dict[str, T]:
+    """Return what belongs to the encoder: not the pooler, a head or the index of positions."""
+    named = {name.removeprefix("bert."): weight for name, weight in weights.items()}
+    return {name: weight for name, weight in named.items()
+            if name != "embeddings.position_ids" and not name.startswith(("pooler.", "cls."))}
+
+
 class Bert(nn.Module):
     """A BERT encoder that reads word-embedding rows.
 
@@ -125,14 +136,26 @@ class Bert(nn.Module):
 
     @classmethod
     def from_folder(cls, folder: Path) -> "Bert":
-        """Read config.json and model.safetensors; weights become fp32."""
-        model = cls(json.loads((folder / "config.json").read_text()))
-        state = {name.removeprefix("bert."): value.float() for name, value in
-                 load_file(folder / "model.safetensors").items()}
-        # The pooler and the position index are not part of the encoder; everything else must fit exactly.
-        wanted = {name: value for name, value in state.items()
-                  if name != "embeddings.position_ids" and not name.startswith(("pooler.", "cls."))}
-        model.load_state_dict(wanted, strict=True, assign=True)
+        """Read config.json and model.safetensors; weights become fp32.
+
+        Raises:
+            BadInput: A file is damaged, or they do not fit together.
+        """
+        path = folder / "model.safetensors"
+        try:
+            config = read_json(folder / "config.json")
+            # Sizes are compared with the file before anything of these sizes is allocated.
+            with on_no_device():
+                misfit = next(find_misfits(cls(config), _pick_own(read_header(path))), None)
+            if misfit:
+                raise ValueError(misfit)
+            model = cls(config)
+        except (RobustError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError,
+                ZeroDivisionError) as error:
+            raise BadInput(f"{short_name(folder)} holds no BERT encoder that can be read: {first_sentence(error)}."
+                           ) from None
+        state = {name: value.float() for name, value in _pick_own(load_weights(path)).items()}
+        model.load_state_dict(state, strict=True, assign=True)
         return model.eval()
 
     @property
