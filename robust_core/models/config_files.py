@@ -13,10 +13,13 @@ from robust_core.errors import BadInput, quote
 from robust_core.models.weight_files import Weight
 
 # Parts of names that say a number is a size of the network; any other number allocates nothing.
-_SIZES = ("size", "dim", "hidden", "layer", "head", "position", "embed", "inner", "width", "kernel", "group", "num_",
-          "n_", "d_", "_len", "length", "span", "bucket", "expert", "rank", "channel", "vocab", "window", "factor")
+_SIZES = ("size", "dim", "hidden", "layer", "head", "position", "embed", "inner", "width", "kernel", "group",
+          "_len", "length", "span", "bucket", "expert", "rank", "channel", "vocab", "window", "factor")
+_COUNTS = ("num_", "n_", "d_")
 # These need no weights: places that are computed, and limits.
 _FREE = ("position", "len", "length", "span", "bucket", "window", "n_ctx", "chunk", "beam", "return_seq", "ngram")
+# Below this a size does no harm: settings of parts that are not in use keep the library's defaults.
+_SMALL = 2**16
 _MOST_FREE, _MOST_LAYERS, MOST_LABELS, _LONGEST_LABEL, _MOST_DEPTH = 2**24, 256, 1_000, 100, 8
 _POSITIVE = ("hidden_size", "d_model", "dim", "n_embd", "vocab_size", "num_hidden_layers", "num_layers", "n_layers",
              "n_layer", "num_attention_heads", "n_heads", "n_head")
@@ -47,7 +50,7 @@ def check_config(config: Mapping[str, Any], header: Mapping[str, Weight], name: 
             raise BadInput(f"{name}: config.json asks for {_CODE[key]} ({key}), which is never opened.")
         if key.startswith(("_attn_implementation", "attn_implementation")) and value not in _ATTENTION:
             raise BadInput(f"{name}: config.json asks for the attention {quote(value, 40)}; eager and sdpa are known.")
-        if any(part in key.lower() for part in _SIZES):
+        if key.lower().startswith(_COUNTS) or any(part in key.lower() for part in _SIZES):
             _check_size(key.lower(), value, largest, len(header), name)
     _check_labels(config, name)
 
@@ -69,8 +72,8 @@ def _check_size(key: str, value: object, largest: int, tensors: int, name: str) 
     """Refuse a size that no network of these weights has; `largest` is the longest axis of a weight."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    most = _MOST_FREE if any(part in key for part in _FREE) else largest
-    if any(part in key for part in _LAYERS):
+    most = _MOST_FREE if any(part in key for part in _FREE) else max(largest, _SMALL)
+    if any(part in key for part in _LAYERS) and key != "max_window_layers":
         most = min(_MOST_LAYERS, tensors)
     if key in _POSITIVE and value < 1:
         raise BadInput(f"{name}: {quote(key, 40)} in config.json is {quote(value, 30)}; it must be 1 or more.")

@@ -120,7 +120,9 @@ def _find_length(model: Any, tokenizer: Any, most: int | None) -> int:  # noqa: 
     # RoBERTa and its kin count from the place behind their pad's.
     table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     pad = getattr(table, "padding_idx", None)
-    return min(places - (0 if pad is None else pad + 1), int(tokenizer.model_max_length), most or _MOST_PIECES)
+    said = tokenizer.model_max_length
+    longest = int(said) if isinstance(said, int | float) and said >= 1 else _MOST_PIECES
+    return min(places - (0 if pad is None else pad + 1), longest, most or _MOST_PIECES)
 
 
 def is_reachable(model_id: str) -> bool:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Bytes of a number of each type that weights are read from; packed types of less than a byte are quantised weights.
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-_WHOLE = {"I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
-_QUANTISED = ("I8", "I16", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2")
+_WHOLE = {"I64": 8, "I32": 4, "I16": 2, "U8": 1, "BOOL": 1}
+_QUANTISED = ("I8", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "F6_E3M2")
 # The largest models of the hub, of 70 billion weights, have headers of some 0.1 MB; every entry takes about 100 bytes.
 _MOST_HEADER, _MOST_TENSORS, _MOST_AXES = 10_000_000, 100_000, 8
 INDEX = "model.safetensors.index.json"

@@ -173,7 +173,7 @@ def test_attack_obeys_its_budget_and_shows_its_parameters(run: Run) -> None:
                     "--time-limit", "60", "--json"))
     assert (row["status"], row["queries"]) == ("exhausted", 2)
     shown = run("attack", text, "--model", "double/bag-of-words", "--attack", "planted", "--max-queries", "2").stdout
-    assert "planted: max_queries 2, time_limit 0.0, old good, new bad" in " ".join(shown.split())
+    assert "planted: max_queries 2, time_limit 60.0, old good, new bad" in " ".join(shown.split())
 
 
 def test_explain(run: Run) -> None:

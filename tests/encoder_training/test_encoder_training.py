@@ -416,7 +416,7 @@ def test_an_encoder_that_changed_since_is_refused(folder, tmp_path, monkeypatch)
     with pytest.raises(BadInput, match="mine adapts another encoder than the one in"):
         encoders.load("mine", "cpu")
     (start / "config.json").unlink()
-    with pytest.raises(BadInput, match="tiny cannot be read as an encoder"):
+    with pytest.raises(BadInput, match="tiny: 'config.json' cannot be read as a model's description"):
         next(specs.run_training(wanted, tmp_path / "checkpoints", "cpu", str(folder)))
 
 

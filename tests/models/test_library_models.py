@@ -149,8 +149,8 @@ def test_models_that_choose_no_class_are_refused_in_words(tmp_path, changes, lin
 
 @pytest.mark.parametrize(("name", "changes", "line"), [
     ("reformer", {"attn_layers": ["local", "lsh"], "lsh_attn_chunk_length": 4}, "read before"),
-    ("yoso", {"use_expectation": False}, "cannot read|differently each time"),
-    ("nystromformer", {"segment_means_seq_len": 16}, "cannot read"),
+    ("yoso", {"use_expectation": False}, "cannot read|cannot be run|differently each time"),
+    ("nystromformer", {"segment_means_seq_len": 16}, "cannot read|cannot be run"),
 ])
 def test_models_without_one_answer_a_text_are_refused(tmp_path, name, changes, line):
     with pytest.raises(Incompatible, match=line):

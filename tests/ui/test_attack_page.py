@@ -472,9 +472,9 @@ def test_choices_without_a_key_are_another_versions():
 @pytest.mark.parametrize("query_, line", [
     ({"view": "nothing"}, "This link leads nowhere: what it showed is not stored here."),
     ({"models": "sst2/cnn/base,none/such"}, "Unknown model 'none/such'. Known: "),
-    ({"attack": "none"}, "Unknown attack 'none'. Near: "),
+    ({"attack": "none"}, "Unknown attack 'none'. Known: "),
     ({"attack": "textfooler;max_candidates=9999"}, "max_candidates must lie between 1"),
-    ({"attack": "planted,none"}, "Unknown attack 'none'. Near: "),
+    ({"attack": "planted,none"}, "Unknown attack 'none'. Known: "),
     ({"attack": "textfooler;window=x"}, "window must be int, not 'x'."),
 ])
 def test_a_bad_link_is_one_plain_line(query_, line):

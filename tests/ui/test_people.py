@@ -84,7 +84,7 @@ def test_each_person_has_a_folder_of_their_own(own_runs):
 
 
 def test_what_somebody_brings_and_trains_is_theirs(own_runs):
-    table = uploads.Table(("text", "label"), [{"text": f"text {i}", "label": str(i % 2)} for i in range(40)])
+    table = uploads.Table(("text", "label"), {"text": [f"text {i}" for i in range(40)], "label": ["0", "1"] * 20})
     spec = trainings.parse_spec(SPEC)
     with paths.act_for("ann"):
         uploads.add_dataset("mine", table, "text", "label", {"0": "no", "1": "yes"})

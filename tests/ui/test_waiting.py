@@ -18,7 +18,7 @@ def test_the_table_is_drawn_when_the_attack_ends_and_not_when_fluency_does(monke
     ended = outcomes.from_document(at.session_state["outcome"])
     kept = transfer_fluency.TransferFluency({}, None if waiting else (1.0, 2.0))
     drawn = []
-    monkeypatch.setattr(live, "make_fragment", lambda draw, running: drawn.append((draw(), running)))
+    monkeypatch.setattr(live, "make_fragment", lambda draw, running, *about: drawn.append((draw(), running)))
     monkeypatch.setattr(live.attack, "find_outcome", lambda: dataclasses.replace(ended, running=is_running))
     monkeypatch.setattr(transfer_fluency, "ask_all", lambda outcome: dict.fromkeys(ended.donors(), kept))
     assert ended.donors() and ended.text == TEXT

@@ -125,7 +125,7 @@ def _choose_columns(file_name: str, content: bytes) -> None:
                              help="First part of the model's id: small letters, digits and underscores.").strip()
     classes = table.classes(label)
     if merged := table.describe_merged(label):
-        st.caption(f"{merged[0].upper()}{merged[1:]}.")
+        note(f"{merged[0].upper()}{merged[1:]}.")
     names = {value: value for value in classes}
     if len(classes) <= _MOST_NAMES:
         with st.container(horizontal=True):
