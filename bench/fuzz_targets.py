@@ -192,7 +192,8 @@ def read_data(work: Path) -> Target:
 
 def read_text(work: Path) -> Target:
     """Cleaning a text, splitting it, and changing one of its words."""
-    from robust_core.text import Draft, Edit, check_typed, clean, diff, find_words
+    from robust_core.cleaning import check_typed, clean
+    from robust_core.text import Draft, Edit, diff, find_words
 
     def read(data: bytes) -> object:
         text = make_text(Choices(data), 20_000)

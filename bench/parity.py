@@ -24,10 +24,11 @@ from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, bae, pwws, textfooler, transformations
 from robust_core.attacks.textattack import parts, recipes
 from robust_core.claims.files import write_claim
+from robust_core.cleaning import clean
 from robust_core.metrics import estimate_proportion
 from robust_core.models import loading
 from robust_core.registry import to_record
-from robust_core.text import Draft, Edit, clean
+from robust_core.text import Draft, Edit
 from robust_core.types import AttackResult, Example
 
 FOUR = "bench/four-classes"

@@ -6,8 +6,8 @@ Icon: verified_user
 import streamlit as st
 
 from robust_core.certify import SMOOTHERS
+from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
-from robust_core.text import check_typed
 from ui.certified import accuracy, digits, text
 from ui.session import selection
 from ui.widgets.markdown import warn

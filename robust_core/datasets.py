@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName, list_names, quote, shorten
 from robust_core.files import MOST_COLUMNS, check_name, join_inside, read_json, read_lines
 from robust_core.paths import SHIPPED_DATA, data_folders, own_data
-from robust_core.text import clean_row
 from robust_core.types import Example
 
 SPLITS = ("train", "dev", "test")
@@ -166,7 +166,7 @@ def read_table(name: str, columns: Sequence[str], data_dir: str | Path | None = 
 
 
 def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Example]:
-    """Read a split, cleaned by `robust_core.text.clean_row`; rows that are empty then are left out.
+    """Read a split, cleaned by `robust_core.cleaning.clean_row`; rows that are empty then are left out.
 
     Raises:
         UnknownName: There is no such data set or split.

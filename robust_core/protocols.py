@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
+from robust_core.cleaning import clean
 from robust_core.errors import BadInput, Incompatible, quote, shorten
-from robust_core.text import clean, find_words
+from robust_core.text import find_words
 from robust_core.types import Blank, Encoded, Noise
 
 if TYPE_CHECKING:

@@ -46,7 +46,7 @@ class Example:
     """A text with its gold label, if there is one.
 
     Args:
-        text: The text, cleaned by `robust_core.text.clean`.
+        text: The text, cleaned by `robust_core.cleaning.clean`.
         label: Index of the gold class, or None when nobody gave one.
         uid: Name that is unique within a data set; it seeds everything random about the example.
     """

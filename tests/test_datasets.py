@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from robust_core import datasets, trainings
+from robust_core.cleaning import clean
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments.base import Subject
 from robust_core.experiments.budgets import plan_training
 from robust_core.files import read_lines
-from robust_core.text import clean, find_words
+from robust_core.text import find_words
 
 REVIEWS = [e for split in datasets.SPLITS for e in datasets.load("reviews", split)]
 

@@ -19,13 +19,14 @@ from robust_core.cli.options import (
     Seed,
     Settings,
     Text,
+    TypedText,
     catch_interrupt,
     keep_stdout,
     load_models,
     load_reader,
     make_methods,
     read_precision,
-    read_typed_text,
+    read_typed,
     split_settings,
 )
 from robust_core.cli.output import (
@@ -59,13 +60,14 @@ C = TypeVar("C", bound=Classifier)
 def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = False) -> None:
     """Classify a text."""
     with keep_stdout():
-        cleaned = read_typed_text(text)
+        typed = read_typed(text)
         rows, notes = [], []
         for classifier in load_models(model, device):
-            proba = classifier.predict_proba([cleaned])[0]
+            given = typed.read_by(classifier)
+            proba = classifier.predict_proba([given])[0]
             rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
-                         "proba": _label_probabilities(classifier, proba)} | _count_words(classifier, cleaned))
-            notes += _note_reading(classifier, [cleaned])
+                         "proba": _label_probabilities(classifier, proba)} | _count_words(classifier, given))
+            notes += _note_reading(classifier, [given])
     show_rows(
         rows,
         as_json,
@@ -90,16 +92,16 @@ def attack(text: Text, model: Models,
     errors = []
     with keep_stdout(), catch_interrupt() as stop:
         exactness = read_precision(precision)
-        cleaned = read_typed_text(text)
+        typed = read_typed(text)
         if time_limit is None and "time_limit" not in split_settings(settings):
             time_limit = TYPED_SECONDS
         method, = make_methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
         victims = load_models(model, device)
-        groups = _group_by_label(victims, label)
+        groups = _group_victims(victims, label, typed)
         began = time.monotonic()
-        for place, members in groups.items():
-            example = Example(cleaned, place, "typed")
-            for event in method.run(members, [example], seed=seed, stop=stop, precision=exactness):
+        for (place, given), members in groups.items():
+            for event in method.run(members, [Example(given, place, "typed")], seed=seed, stop=stop,
+                                    precision=exactness):
                 if event.result is not None:
                     found[event.victim] = event.result
                 elif event.kind == "error":
@@ -108,12 +110,13 @@ def attack(text: Text, model: Models,
             raise BadInput(" ".join(dict.fromkeys(errors)))
         until = began + method.time_limit if method.time_limit else math.inf
         fluent, missing = _measure_fluency(found, device, stop, until)
-    rows = [_make_attack_row(v, method, found[v.id]) | _count_words(v, cleaned)
+    rows = [_make_attack_row(v, method, found[v.id]) | _count_words(v, typed.read_by(v))
             | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES)) for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found
              for note in (*found[v.id].notes, *list_doubts(found[v.id]))]
     notes += [f"{v.id}: attacked without a true label, since it has no class {quote(label)}."
-               for v in groups.get(None, []) if label is not None and v.id in found]
+               for (place, _), members in groups.items() for v in members
+               if place is None and label is not None and v.id in found]
     notes += [f"Fluency is left out. {missing}"] if missing else []
     show_rows(
         rows,
@@ -149,10 +152,11 @@ def explain(text: Text, model: Models,
             device: Device = "auto", as_json: Json = False) -> None:
     """Show how much each word speaks for a class, and how stable that is between two texts."""
     with keep_stdout():
-        texts = [read_typed_text(text)] if against is None else [read_typed_text(text), read_typed_text(against)]
+        typed = [read_typed(each) for each in (text, against) if each is not None]
         explainer, = make_methods(EXPLAINERS, [method], None)
         rows, notes = [], []
         for classifier in load_models(model, device):
+            texts = [each.read_by(classifier) for each in typed]
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
             wanted = predicted if target is None else _read_label(classifier, target)
             rows.append(_make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts)))
@@ -220,13 +224,14 @@ def _read_label(classifier: Classifier, name: str) -> int:
     return known.index(name.strip().lower())
 
 
-def _group_by_label(classifiers: Sequence[C], name: str | None) -> dict[int | None, list[C]]:
-    """Return classifiers by the place of a class among their own; None holds those without it.
+def _group_victims(classifiers: Sequence[C], name: str | None, typed: TypedText
+                   ) -> dict[tuple[int | None, str], list[C]]:
+    """Return classifiers by the place of a class among their own, None where it is not, and by the text they get.
 
     Raises:
         UnknownName: None of the classifiers has the class.
     """
-    groups: dict[int | None, list[C]] = {}
+    groups: dict[tuple[int | None, str], list[C]] = {}
     unknown = None
     for classifier in classifiers:
         place = None
@@ -234,8 +239,8 @@ def _group_by_label(classifiers: Sequence[C], name: str | None) -> dict[int | No
             place = None if name is None else _read_label(classifier, name)
         except UnknownName as error:
             unknown = error
-        groups.setdefault(place, []).append(classifier)
-    if unknown is not None and set(groups) == {None}:
+        groups.setdefault((place, typed.read_by(classifier)), []).append(classifier)
+    if unknown is not None and {place for place, _ in groups} == {None}:
         known = dict.fromkeys(label for classifier in classifiers for label in classifier.labels)
         raise UnknownName("label", unknown.name, list(known))
     return groups

@@ -6,14 +6,15 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
+from robust_core.cleaning import check_typed
 from robust_core.errors import BadInput, UnknownName, list_names, quote
 from robust_core.models import loading
+from robust_core.protocols import Classifier
 from robust_core.registry import Method, Registry, check_parameters, from_record, parameters
-from robust_core.text import check_typed
 from robust_core.types import MOST_SEED, PRECISIONS, Precision
 
 if TYPE_CHECKING:
@@ -49,15 +50,45 @@ def read_typed_settings(known: Mapping[str, type], settings: Sequence[str] | Non
     return {name: _parse(known.get(name, str), name, value) for name, value in split_settings(settings).items()}
 
 
+class TypedText(NamedTuple):
+    """A text as it was typed, and cleaned as the shipped models' data were.
+
+    Attributes:
+        cleaned: The cleaned text.
+        raw: As typed, less what no encoding can write.
+    """
+
+    cleaned: str
+    raw: str
+
+    def read_by(self, classifier: Classifier) -> str:
+        """Return the text that a model gets: as it was typed, where the model was made elsewhere."""
+        from robust_core.models.classifier import TextClassifier
+
+        return self.raw if isinstance(classifier, TextClassifier) and not classifier.cleans else self.cleaned
+
+
+def read_typed(text: str) -> TypedText:
+    """Return a typed text, or standard input for `-`.
+
+    Raises:
+        BadInput: It cannot be used; the message says why.
+    """
+    raw = _read_stdin() if text == "-" else text
+    return TypedText(check_typed(raw), "".join(c for c in raw if c != "\0" and not "\ud800" <= c <= "\udfff"))
+
+
 def read_typed_text(text: str) -> str:
-    """Return a typed text cleaned, or standard input for `-`."""
-    if text != "-":
-        return check_typed(text)
+    """Return a typed text cleaned, or standard input for `-`; raises what `read_typed` raises."""
+    return read_typed(text).cleaned
+
+
+def _read_stdin() -> str:
     content = sys.stdin.buffer.read(_MOST_STDIN + 1)
     if len(content) > _MOST_STDIN:
         raise BadInput(f"Standard input is too long: {_MOST_STDIN:,} bytes are the limit.")
     try:
-        return check_typed(content.decode("utf-8"))
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise BadInput("Standard input is not UTF-8 text.") from None
 

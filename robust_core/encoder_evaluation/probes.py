@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from robust_core import datasets
+from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput
 from robust_core.metrics import estimate_proportion
 from robust_core.protocols import Encoder
-from robust_core.text import clean_row
 from robust_core.types import Example
 
 # MR, CR, SUBJ and MPQA have no test set: ten folds, as in SentEval. The others have their own splits.

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robust_core import datasets
+from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput, MissingResource
 from robust_core.protocols import Encoder
-from robust_core.text import clean_row
 
 # Where the pairs of each task lie; of a set with a column `split` only test rows count.
 TASKS = {"sts12": "sts/sts12", "sts13": "sts/sts13", "sts14": "sts/sts14", "sts15": "sts/sts15", "sts16": "sts/sts16",

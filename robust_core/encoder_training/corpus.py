@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core import datasets
+from robust_core.cleaning import clean_row
 from robust_core.encoder_evaluation import similarity
 from robust_core.errors import MissingResource
-from robust_core.text import clean_row
 
 if TYPE_CHECKING:
     from robust_core.models.tokens import Subwords

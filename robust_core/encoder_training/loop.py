@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from robust_core.cleaning import clean
 from robust_core.encoder_training.networks import SentenceBatch, Training
 from robust_core.encoder_training.objectives import Objective
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.optimiser import Optimiser, check_finite, compute_rate
 from robust_core.protocols import Encoder
-from robust_core.text import clean
 from robust_core.train.batches import shuffle
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from robust_core.cleaning import clean
 from robust_core.errors import BadInput, Incompatible
 from robust_core.models import screening
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.device import autocast_bf16, has_fast_bf16
 from robust_core.models.networks.base import measure_mean_norm
 from robust_core.protocols import prepare_texts
-from robust_core.text import clean, find_words
+from robust_core.text import find_words
 from robust_core.types import Encoded, Noise
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ _LEAST_BUDGET, _MOST_BUDGET = 512, 65_536
 class TextClassifier:
     """A text classifier: a `Classifier`, `TokenClassifier` and `WhiteBox` of `robust_core.protocols`.
 
-    Texts are cleaned by `robust_core.text.clean`, unless the model was made elsewhere. A text with no tokens is read as
-    a single pad. The model stays in eval mode, and any number of threads may use it: each batch holds the lock, never a
+    Texts are cleaned by `robust_core.cleaning.clean`, unless the model was made elsewhere. A text with no tokens is
+    read as a single pad. The model stays in eval mode, and any number of threads may use it: each batch holds the lock, never a
     whole attack.
 
     Args:

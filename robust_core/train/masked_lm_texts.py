@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tokenizers import Tokenizer
 
 from robust_core import datasets
-from robust_core.text import clean_row
+from robust_core.cleaning import clean_row
 
 SETS = ("sst2", "imdb", "yelp_polarity", "ag_news", "trec")
 # Sentences of the encyclopedia that are only measured on.

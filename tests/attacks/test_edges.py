@@ -3,9 +3,10 @@
 import pytest
 
 from robust_core import ATTACKS
+from robust_core.cleaning import clean
 from robust_core.models import loading
 from robust_core.resources import stop_words
-from robust_core.text import Draft, clean
+from robust_core.text import Draft
 from robust_core.types import Example
 
 SENTENCE = "the film is a warm and funny story about people who never quite find what they want "

@@ -10,9 +10,10 @@ import torch
 
 from robust_core.attacks.base import Attack
 from robust_core.attacks.engine.requests import Accept, Candidate, Score, Scores, Search, Target
+from robust_core.cleaning import clean
 from robust_core.models.networks.base import measure_mean_norm
 from robust_core.registry import param
-from robust_core.text import Draft, Edit, clean, find_words, match_case
+from robust_core.text import Draft, Edit, find_words, match_case
 from robust_core.types import Blank, Encoded, Noise
 
 SENTIMENT = {"good": 2.0, "clever": 1.5, "fine": 0.5, "movie": 0.0, "dull": -1.0, "bad": -2.0}

@@ -17,10 +17,11 @@ from helpers.models import word_model
 from safetensors.torch import load_file, save_file
 
 from robust_core import EXPLAINERS, encoders
+from robust_core.cleaning import clean
 from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.cnn_lstm import WordCNN
-from robust_core.text import clean
+from robust_core.text import Draft
 
 torch.set_num_threads(1)
 ARCHITECTURES = ("bert", "roberta", "gpt2-no-pad", "llama", "bart", "t5", "longformer", "fnet")
@@ -190,3 +191,17 @@ def test_the_command_line_says_how_far_a_model_reads(written, name, command):
     assert code == 0 and f"reads {model.readable_words(clean(text)):,} of 180 words." in " ".join(out.split())
     code, out, _ = run_command(command, text, "--model", str(written(name)), "--device", "cpu", "--json")
     assert code == 0 and json.loads(out)["results"][0]["words_in_text"] == 180
+
+
+@pytest.mark.parametrize("text", ["It was :( because", "I loved it :)", "\u201cgood\u201d \u2019tis", "two  blanks",
+                                  "a\\b good", "x &copy=2; good", "fish &amp; chips", "\U0001fae0 good",
+                                  "it wo n't work , will it ?"])
+def test_the_command_line_gives_an_own_model_what_was_typed(written, text):
+    folder = str(written("bert"))
+    code, out, _ = run_command("predict", text, "--model", folder, "--json")
+    model = loading.load(folder, "cpu")
+    expected = model.predict_proba([text])[0]
+    given = json.loads(out)["results"][0]["proba"]
+    assert code == 0 and np.allclose(list(given.values()), expected, atol=1e-6)
+    code, out, _ = run_command("explain", text, "--model", folder, "--method", "loo", "--json")
+    assert code == 0 and json.loads(out)["results"][0]["words"] == list(Draft.of(text).words)

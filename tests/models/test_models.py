@@ -34,6 +34,7 @@ from robust_core import ATTACKS, EXPLAINERS, datasets
 from robust_core.attacks import transformations
 from robust_core.attacks.engine.requests import Candidate
 from robust_core.attacks.engine.token_splice import Splice
+from robust_core.cleaning import clean
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
 from robust_core.models import cards, loading, screening
@@ -45,7 +46,7 @@ from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
 from robust_core.models.tokens import Subwords, WordVocabulary, find_owners, read_subwords, split_word
 from robust_core.resources import minilm_folder
-from robust_core.text import Draft, Edit, clean, find_words
+from robust_core.text import Draft, Edit, find_words
 from robust_core.train import saving, training
 from robust_core.train.recipe import make_recipe
 from robust_core.types import Example

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from robust_core.attacks import ATTACKS
+from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.registry import to_record
-from robust_core.text import check_typed
 from ui.attack import downloads, permalink, transfer_fluency
 from ui.comparison import rows, verdicts
 from ui.comparison.row import Row

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.evaluation import fluency
-from robust_core.text import check_typed
 from ui.attack import cards, overview, transfer_fluency
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection

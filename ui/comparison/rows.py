@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.metrics import consistency
 from robust_core.registry import to_record
-from robust_core.text import Draft, align, check_typed
+from robust_core.text import Draft, align
 from ui.comparison.row import Row
 from ui.session import selection
 from ui.session.outcome import Outcome, Pair

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.evaluation.embedding_space import attack_path
-from robust_core.text import check_typed
 from robust_core.types import AttackResult
 from ui.session import attack, selection
 from ui.widgets.markdown import warn

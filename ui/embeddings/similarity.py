@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 
 from robust_core import encoders
+from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.evaluation.embedding_space import compute_cosines, compute_representations
-from robust_core.text import check_typed
 from ui.embeddings import vectors
 from ui.embeddings.page import AttackPath
 from ui.session import selection

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.registry import to_record
-from robust_core.text import check_typed
 from ui.comparison import rows, verdicts
 from ui.comparison.row import Row
 from ui.saliency import grid, stored_results

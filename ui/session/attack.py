@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from robust_core.attacks import ATTACKS
+from robust_core.cleaning import check_typed
 from robust_core.errors import BadInput, RobustError
 from robust_core.jobs.manager import BROKEN, QUEUED, Job
 from robust_core.registry import from_record, to_record
-from robust_core.text import check_typed
 from robust_core.types import Event, Example
 from ui.session import selection
 from ui.session.choices import Choices

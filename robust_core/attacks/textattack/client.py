@@ -35,10 +35,11 @@ from robust_core.attacks.engine.requests import (
     Similarity,
     Target,
 )
+from robust_core.cleaning import clean
 from robust_core.errors import MissingResource, RobustError, shorten
 from robust_core.paths import child_environment
 from robust_core.registry import to_record
-from robust_core.text import Draft, clean
+from robust_core.text import Draft
 
 _LOG = logging.getLogger(__name__)
 _BREATH = 0.004
