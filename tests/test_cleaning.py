@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from robust_core.cleaning import MAX_CHARACTERS, MAX_WORDS, _clean_once, check_typed, clean, clean_row
 from robust_core.errors import BadInput
+from robust_core.text import find_words
 
 quick = settings(max_examples=300, deadline=None, derandomize=True)
 

@@ -33,8 +33,8 @@ class TextClassifier:
     """A text classifier: a `Classifier`, `TokenClassifier` and `WhiteBox` of `robust_core.protocols`.
 
     Texts are cleaned by `robust_core.cleaning.clean`, unless the model was made elsewhere. A text with no tokens is
-    read as a single pad. The model stays in eval mode, and any number of threads may use it: each batch holds the lock, never a
-    whole attack.
+    read as a single pad. The model stays in eval mode, and any number of threads may use it: each batch holds the
+    lock, never a whole attack.
 
     Args:
         id: Model id.
