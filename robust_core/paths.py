@@ -228,4 +228,4 @@ def write_file(path: Path, data: bytes) -> None:
 
 def short_name(folder: Path) -> str:
     """Name a folder by its last parts, without the machine's own path."""
-    return shorten("/".join(folder.parts[-3:]) or ".")
+    return shorten("/".join(folder.parts[-3:]).replace("//", "/") or ".")

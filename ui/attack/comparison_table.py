@@ -10,7 +10,6 @@ from robust_core.errors import RobustError
 from robust_core.registry import to_record
 from ui.attack import downloads, permalink, transfer_fluency
 from ui.comparison import rows, verdicts
-from ui.comparison.row import Row
 from ui.comparison.rows import OWN, SHARED
 from ui.session import selection
 from ui.session.choices import Choices
@@ -105,23 +104,17 @@ def _draw_editor(now: Outcome) -> None:
 def _draw_downloads(now: Outcome, named: dict[Pair, str], names: Mapping[str, Sequence[str]],
                     compared: rows.Comparison) -> None:
     limits, view = selection.read_selection().limits, permalink.read_choices(now)
-
-    def compare() -> list[Row]:
-        return rows.make_rows(now, chosen=compared)
-
+    lines, after = rows.make_rows(now, chosen=compared), transfer_fluency.ask_all(now)
     with st.container(horizontal=True):
         st.button("Link", on_click=permalink.share_link, icon=":material/link:",
                   help="Store what is shown here and make a link to it.")
-        # Made when pressed, so that what was still being explained when the page was drawn is inside; of the choices
-        # that it was drawn with, since what is made then belongs to no session.
-        st.download_button("JSON", lambda: downloads.to_json(permalink.make_view(now, view, compared), names),
+        # Made when drawn: a file holds what the page says. The page is drawn once more when all is explained.
+        st.download_button("JSON", downloads.to_json(permalink.make_view(now, view, compared), names),
                            "attack.json", "application/json", on_click="ignore", icon=":material/download:")
-        st.download_button("CSV", lambda: downloads.to_csv(now, compare(), names, limits,
-                                                           transfer_fluency.ask_all(now)),
+        st.download_button("CSV", downloads.to_csv(now, lines, names, limits, after),
                            "attack.csv", "text/csv", on_click="ignore", icon=":material/download:")
-        st.download_button("HTML", lambda: downloads.to_html(now, compare(), named, names, limits, ATTACKS,
-                                                             compared.heading, transfer_fluency.ask_all(now)),
-                           "attack.html", "text/html", on_click="ignore", icon=":material/download:")
+        page = downloads.to_html(now, lines, named, names, limits, ATTACKS, compared.heading, after)
+        st.download_button("HTML", page, "attack.html", "text/html", on_click="ignore", icon=":material/download:")
     if st.session_state.get("view"):
         st.caption("Whoever opens this link on this machine sees what you see now:")
         address = (st.context.url or "").split("?")[0]

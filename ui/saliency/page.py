@@ -140,7 +140,7 @@ def draw_figures(lines: Sequence[Row]) -> None:
             note(phrases.list_classes(classes))
         _draw_group(members, named, str(number or ""))
     if done:
-        st.download_button("CSV", lambda: to_csv(done), "saliency.csv", "text/csv", on_click="ignore",
+        st.download_button("CSV", to_csv(done), "saliency.csv", "text/csv", on_click="ignore",
                            icon=":material/download:")
 
 
