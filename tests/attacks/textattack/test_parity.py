@@ -16,10 +16,14 @@ from robust_core.paths import ROOT
 
 def compared(own_runs: Path, *options: str) -> list[dict]:
     """Rows of the table that `bench.parity` makes on the packaged reviews."""
+    return run(own_runs, "bench.parity", "--data", "reviews", "--long", "3", "--several", "3", "--json", *options)
+
+
+def run(own_runs: Path, module: str, *options: str) -> list[dict]:
+    """Rows that a program prints which may import TextAttack."""
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "offline"), "WITH_TEXTATTACK": "1",
                                 "ROBUST_RUNS": str(own_runs), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "bench.parity", "--data", "reviews", "--long", "3", "--several", "3", "--json",
-               *options]
+    command = [sys.executable, "-m", module, *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "blocked: tried" not in done.stderr
@@ -50,3 +54,9 @@ def test_textfooler_ends_where_textattack_does(own_runs):
     assert all(row["sentences"] >= 4 and row["several_successes"] >= 3 for row in rows)
     assert sum(row["same"] for row in rows) >= 0.99 * sum(row["sentences"] for row in rows), rows
     assert not [wrong for row in rows for wrong in row["mismatches"] if "unexplained" in wrong["cause"]]
+
+
+def test_what_textattack_joins_pairs_with_is_text(own_runs):
+    row, = run(own_runs, "robust_core", "attack", "a good <SPLIT> clever movie", "--model", "sst2/cnn/base", "--attack",
+               "deepwordbug", "--json")
+    assert row["status"] == "succeeded" and "<SPLIT>" in row["perturbed"]
