@@ -17,7 +17,7 @@ from torch import nn
 from robust_core import encoders, paths
 from robust_core.certify.networks import build_network, make_judge
 from robust_core.certify.space import Space
-from robust_core.errors import BadInput, UnknownName, shorten
+from robust_core.errors import BadInput, UnknownName, first_sentence, shorten
 from robust_core.files import join_inside
 from robust_core.models import fingerprints
 from robust_core.models.card_files import check_card, check_count, check_sha256, read_json_card, write_card
@@ -184,7 +184,7 @@ def load(name: str) -> SmoothedModel:
                                      if key.startswith(prefix)}, strict=True)
             networks[entry["method"], float(entry["scale"])] = network
     except (KeyError, RuntimeError, OSError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise BadInput(f"{_FOLDER}/{shorten(name)} cannot be read: {str(error).splitlines()[0]}.") from None
+        raise BadInput(f"{_FOLDER}/{shorten(name)} cannot be read: {first_sentence(error)}.") from None
     return SmoothedModel(card, networks, space)
 
 

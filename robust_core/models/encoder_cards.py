@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robust_core import paths
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, first_sentence
 from robust_core.files import join_inside
 from robust_core.models.card_files import check_card, check_low_rank, check_sha256, read_json_card, write_card
 from robust_core.models.weight_files import load_weights
@@ -143,4 +143,4 @@ def _merge(card: EncoderCard, given: "BaseEncoder", state: "Mapping[str, torch.T
     try:
         lora.merge_state(given.body, state, card.config)
     except (KeyError, RuntimeError) as error:
-        raise BadInput(f"The encoder {card.id} cannot be read: {str(error).splitlines()[0]}.") from None
+        raise BadInput(f"The encoder {card.id} cannot be read: {first_sentence(error)}.") from None

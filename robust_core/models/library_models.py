@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robust_core.errors import BadInput, RobustError, list_names, quote, shorten
+from robust_core.errors import BadInput, RobustError, first_sentence, list_names, quote
 from robust_core.models.tokens import Subwords
 from robust_core.models.weight_files import check_finite, read_headers
 from robust_core.paths import short_name
@@ -143,8 +143,7 @@ def check_answers(model: Any, tokens: Subwords, name: str) -> None:  # noqa: ANN
     except RobustError:
         raise
     except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
-        why = shorten((str(error).strip() or type(error).__name__).splitlines()[0], 120)
-        raise BadInput(f"{name} cannot be run: {why}") from None
+        raise BadInput(f"{name} cannot be run: {first_sentence(error)}.") from None
 
 
 def is_of_body(model: Any, weight: str) -> bool:  # noqa: ANN401 (a model of the library)

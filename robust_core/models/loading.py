@@ -8,7 +8,7 @@ every file is checked against the SHA-256 in its card before it is used.
 from typing import TYPE_CHECKING
 
 from robust_core import datasets
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput, UnknownName, first_sentence
 from robust_core.files import check_path
 from robust_core.models import huggingface
 from robust_core.models.architectures import build
@@ -88,7 +88,7 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
             merge_state(network, state, card.config, {name for name in network.state_dict() if name in network.fresh
                                                       or not name.startswith(("body.", "model."))})
     except (KeyError, IndexError, RuntimeError, OSError, TypeError, ValueError, AttributeError) as error:
-        raise BadInput(f"{card.id} cannot be read: {str(error).splitlines()[0]}.") from None
+        raise BadInput(f"{card.id} cannot be read: {first_sentence(error)}.") from None
     return TextClassifier(card.id, card.labels, network, tokens, device, card)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.errors import BadInput, RobustError, list_names, shorten
+from robust_core.errors import BadInput, RobustError, first_sentence, list_names
 from robust_core.models.library_models import check_all_used, check_fit, is_of_body, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.weight_files import check_finite
@@ -38,8 +38,7 @@ def open_sentence_transformer(folder: Path, device: str) -> Any:  # noqa: ANN401
     except RobustError:
         raise
     except Exception as error:  # noqa: BLE001 (each architecture and module has its own ways to fail)
-        why = shorten((str(error).strip() or type(error).__name__).splitlines()[0], 120)
-        raise BadInput(f"{name} cannot be read as an encoder: {why}") from None
+        raise BadInput(f"{name} cannot be read as an encoder: {first_sentence(error)}.") from None
     return model
 
 
