@@ -26,6 +26,7 @@ from bench.app_speed import FLAGS, memory, server
 from bench.sessions import SAYS, busy
 from bench.soak_person import ATTACKS, MODELS, PAGES, Person, Seen
 from robust_core.claims.files import write_claim
+from robust_core.models import cards
 
 # Streamlit keeps a session for two minutes after its browser has gone, so that a broken line loses nothing.
 LEAVE = 130.0
@@ -118,6 +119,11 @@ def warm_up(person: Person) -> None:
             person.act("page")
             page.wait_for_timeout(2000)
             person.act("explainer")
+    # Whatever may be picked later is loaded, as far as the app keeps it.
+    known = [card.id for card in cards.cards()]
+    for at in range(0, len(known), 4):
+        page.goto(f"{person.address}?models={','.join(known[at:at + 4])}")
+        page.wait_for_timeout(4000)
     for _ in range(20):
         person.act()
     person.leave()

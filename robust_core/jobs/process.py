@@ -18,6 +18,8 @@ from robust_core.errors import BadInput
 from robust_core.paths import child_environment, person_folder
 
 log = logging.getLogger(__name__)
+# How far behind the app's own work a child process stands, from 0 to 19.
+_NICENESS = 10
 
 _POLL, _USER_ERROR = 0.1, 2
 
@@ -44,6 +46,9 @@ def run_command(words: Sequence[str], stop: threading.Event, *, what: str = "tra
             [sys.executable, "-m", "robust_core", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=errors, text=True, encoding="utf-8",
             env=child_environment(PYTHONUNBUFFERED="1", ROBUST_RUNS=str(person_folder())))
+        with contextlib.suppress(AttributeError, OSError):
+            # Pages and attacks go first: somebody waits for them. Threads that it starts later inherit this.
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
         threading.Thread(target=_read_lines, args=(process.stdout, lines), name=what, daemon=True).start()
         try:
             yield from _read_events(process, lines, stop, grace)

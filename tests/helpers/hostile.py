@@ -109,7 +109,9 @@ class Watch:
         for part in where.parts:
             parts = parts[:-1] if part == ".." else [*parts, part]
         where = Path(*parts)
-        usual = where.is_relative_to("/dev") or "__pycache__" in parts or where.suffix == ".pyc"
+        # Bytecode, and what hypothesis notes of the constants in the code.
+        kept = {"__pycache__", ".hypothesis", "constants"} & {*parts}
+        usual = where.is_relative_to("/dev") or kept or where.suffix == ".pyc"
         if not usual and not any(where.is_relative_to(folder) for folder in self.private):
             self.seen.append(f"{event} {where}")
 

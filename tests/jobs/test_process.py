@@ -60,6 +60,8 @@ def test_a_killed_training_is_told_in_one_line(monkeypatch):
     monkeypatch.setattr(process.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
     events = process.run_command(words(LONG), threading.Event())
     until(events, "epoch")
+    threads = [int(name) for name in os.listdir(f"/proc/{started[0].pid}/task")]
+    assert max(os.getpriority(os.PRIO_PROCESS, thread) for thread in threads) >= 10, "pages go first"
     os.kill(started[0].pid, signal.SIGKILL)
     with pytest.raises(BadInput, match=r"^The training was ended from outside \(SIGKILL\)"):
         list(events)

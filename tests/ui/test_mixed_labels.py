@@ -89,14 +89,14 @@ def test_an_attack_names_each_models_own_classes(models, drawn):
         c for c in re.findall(r"<caption>Classes: (\w+)", tables)] == [SHOWN[m.split("/")[0]][0] for m in models]
     for model, table in zip(models, tables.split("<table")[1:], strict=True):
         check_own(model, strip(table))
-    lines = list(csv.DictReader(io.StringIO(drawn["CSV"]())))
+    lines = list(csv.DictReader(io.StringIO(drawn["CSV"])))
     assert [r["model"] for r in lines] == list(models)
     for row in lines:
         own = SHOWN[row["model"].split("/")[0]]
         assert (row["reference_label"], row["perturbed_label"]) == (own[-1], own[0])
-    view = json.loads(drawn["JSON"]())
+    view = json.loads(drawn["JSON"])
     assert view["classes"] == {m: list(SHOWN[m.split("/")[0]]) for m in models}
-    made = drawn["HTML"]()
+    made = drawn["HTML"]
     cards = made.split('class="cards">')[1].split('class="rx-head"')[1:]
     for model, shown in zip(models, cards, strict=True):
         check_own(model, strip(shown.partition("<h2>")[0]))
@@ -162,7 +162,7 @@ def test_the_words_of_the_saliency_file_have_their_own_classes(models, monkeypat
     at = opened(models)
     at.switch_page("pages/2_Saliency.py")
     ready(settle(at))
-    rows = list(csv.DictReader(io.StringIO(kept["CSV"]())))
+    rows = list(csv.DictReader(io.StringIO(kept["CSV"])))
     assert {r["model"] for r in rows} == set(models)
     assert all(r["class"] in SHOWN[r["model"].split("/")[0]] for r in rows)
 

@@ -25,9 +25,17 @@ class Splice:
         if victim.separable:
             whole = Candidate(Draft.of(text))
             # Rare characters can glue units together; then the real tokenizer reads every candidate of this text.
-            self._spliced = self._join(whole) == tuple(victim.text_row(text))
+            self._spliced = self._reads_alike(whole)
+            if self._spliced and not text.isascii():
+                # What a character between words does to Chinese ones, which stand alone, says nothing about others.
+                draft = whole.draft
+                self._spliced = self._reads_alike(Candidate(Draft(("a",) * len(draft.words), draft.gaps)))
             # A deletion moves what lay past the cut into reach; there the two were never compared.
             self._spliced = self._spliced and (victim.readable_words(text) >= len(whole.draft.words) or text.isascii())
+
+    def _reads_alike(self, candidate: Candidate) -> bool:
+        """Return whether a text's units, one by one, give the row of the whole text."""
+        return self._join(candidate) == tuple(self._victim.text_row(candidate.text))
 
     def row(self, candidate: Candidate) -> tuple[int, ...]:
         """Return the token row that the victim is asked about for a candidate."""
