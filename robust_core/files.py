@@ -91,7 +91,8 @@ def explain_failures(path: object, what: str = "used") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BadInput(f"{quote(str(path))} cannot be {what}: {describe_failure(error)}.") from None
+        why = describe_failure(error) if what == "written" else _read_reason(error)
+        raise BadInput(f"{quote(str(path))} cannot be {what}: {why}.") from None
 
 
 _FAILURES = {
@@ -104,8 +105,12 @@ _FAILURES = {
 
 
 def describe_failure(error: OSError) -> str:
-    """Return what the system says, without the path; of a disk that takes nothing more, what to do about it."""
-    return _FAILURES.get(error.errno or 0) or shorten(error.strerror or str(error) or type(error).__name__)
+    """Return why something cannot be written, without the path; of a disk that takes no more, what to do about it."""
+    return _FAILURES.get(error.errno or 0) or _read_reason(error)
+
+
+def _read_reason(error: OSError) -> str:
+    return shorten(error.strerror or str(error) or type(error).__name__)
 
 
 def describe_refusal(error: BaseException) -> str:
@@ -198,7 +203,7 @@ def read_lines(path: Path) -> Iterator[str]:
                     blank = 0
                     yield line
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        why = describe_failure(error) if isinstance(error, OSError) else shorten(str(error))
+        why = _read_reason(error) if isinstance(error, OSError) else shorten(str(error))
         raise BadInput(f"{shorten(path.name)} cannot be read as UTF-8 text: {why}.") from None
 
 
