@@ -154,7 +154,7 @@ def read_table(name: str, columns: Sequence[str], data_dir: str | Path | None = 
             path = join_inside(folder, f"{name}{suffix}", "table")
             if path.is_file():
                 lines = read_lines(path)
-                head = _split_header(next(lines, ""), name)
+                head = split_header(next(lines, ""), name)
                 places = {column: head.index(column) for column in columns if column in head}
                 for line in lines:
                     cells = line.split("\t")
@@ -178,7 +178,7 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
     path, about = find(name, split, data_dir), describe(name)
     where = f"{name}/{path.name}"
     lines = read_lines(path)
-    head = _split_header(next(lines, ""), where)
+    head = split_header(next(lines, ""), where)
     if "text" not in head or "label" not in head:
         raise BadInput(f"{path.name} of {name} needs a header line with the columns text and label.")
     text_at, label_at, examples = head.index("text"), head.index("label"), []
@@ -195,7 +195,12 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
     return examples
 
 
-def _split_header(line: str, where: str) -> list[str]:
+def split_header(line: str, where: str) -> list[str]:
+    """Return the names of the columns of a table.
+
+    Raises:
+        BadInput: There are more than any data set has.
+    """
     if line.count("\t") >= MOST_COLUMNS:
         raise BadInput(f"{shorten(where)} has {line.count(chr(9)) + 1:,} columns; {MOST_COLUMNS:,} are the most.")
     return line.split("\t")

@@ -17,7 +17,7 @@ ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
 ORDER = (("errors", "files", "types", "registry", "paths"),
          ("text", "cleaning", "protocols", "metrics", "store", "claims"),
-         ("resources",), ("datasets", "tables", "table_files", "uploads"), ("models", "encoders", "perturb"),
+         ("resources",), ("datasets", "splits", "tables", "table_files", "uploads"), ("models", "encoders", "perturb"),
          ("explainers", "attacks", "certify"), ("train",), ("defences", "evaluation", "encoder_evaluation"),
          ("encoder_training", "trainings"), ("experiments",), ("jobs", "cli", "__main__"), ("ui",), ("pages",),
          ("app",))

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class Bae(Attack):
     Only whole words are offered, as the authors say they do; TextAttack also offers the ends of words ("ing").
     Words get the capitals of those they replace.
     """
+
+    swaps_only: ClassVar[bool] = True
 
     max_candidates: int = param(50, "Words of the masked language model tried per word (paper: 50)", low=1, high=200)
     min_confidence: float = param(0.0, "Lowest probability of such a word (paper: 0)", low=0.0, high=1.0)

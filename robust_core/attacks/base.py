@@ -23,7 +23,7 @@ from robust_core.protocols import (
     is_token_classifier,
 )
 from robust_core.registry import Method, check_parameters, param, to_record
-from robust_core.text import Draft, diff
+from robust_core.text import Draft, align, diff
 from robust_core.types import AttackResult, Event, Example, Precision
 
 if TYPE_CHECKING:
@@ -38,11 +38,17 @@ TYPED_SECONDS = 60.0
 class Attack(Method, abc.ABC):
     """A word-substitution attack; a member writes `search` and nothing else.
 
+    A search whose budget ran out is "exhausted"; accuracies under attack count it as held (`metrics.summary`), so a
+    figure under a budget is no lower than one without.
+
     Attributes:
         goal: What "succeeded" means: "flip" (another class is predicted) or "reduce" (a shorter text keeps the class).
+        swaps_only: Whether it does nothing but put one word in the place of one other, so that the words of a text and
+            of its perturbed one correspond by position.
     """
 
     goal: ClassVar[str] = "flip"
+    swaps_only: ClassVar[bool] = False
 
     max_queries: int = param(0, "Most texts submitted per example; 0 sets no limit", low=0, high=10_000_000)
     time_limit: float = param(0.0, "Most seconds per example; 0 sets no limit", low=0.0, high=86_400.0)
@@ -129,7 +135,7 @@ class Attack(Method, abc.ABC):
             similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
         notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
         if outcome == "succeeded":
-            notes += yield from _note_unknown_words(victim, example, best, reference)
+            notes += yield from _note_unknown_words(self, victim, example, best, reference)
         tally.point(float(after[reference]))
         return AttackResult(
             example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,
@@ -138,6 +144,20 @@ class Attack(Method, abc.ABC):
             eligible=tally.eligible, similarity=similarity, seconds=tally.seconds(), status=outcome,
             swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes,
             steps=tuple(tally.steps))
+
+    def pair_words(self, before: Sequence[str], after: Sequence[str]) -> list[tuple[int | None, int | None]]:
+        """Pair the words of a text with those of one that this attack made of it.
+
+        Where only swaps are possible, words correspond by position; else by `text.align`, with None on the side that
+        lacks a word.
+
+        Args:
+            before: Words of the text.
+            after: Words of what the attack made of it.
+        """
+        if self.swaps_only and len(before) == len(after):
+            return [(i, i) for i in range(len(before))]
+        return align(before, after)
 
     def _reached(self, text: str, perturbed: str, flipped: bool) -> bool:
         return flipped if self.goal == "flip" else not flipped and len(perturbed) < len(text)
@@ -169,20 +189,20 @@ def _ask_similarity(original: str, perturbed: str) -> Generator[Request, Any, fl
     return (yield from settle_rounded(figures, 0, 4))
 
 
-def _note_unknown_words(victim: Classifier, example: Example, best: Candidate, reference: int
-                   ) -> Generator[Request, Any, tuple[str, ...]]:
-    """Say so when a word model flips only because new words are unknown to it."""
-    before, after = Draft.of(example.text), best.draft
-    if not is_token_classifier(victim) or len(before.words) != len(after.words):
+def _note_unknown_words(attack: Attack, victim: Classifier, example: Example, best: Candidate, reference: int
+                        ) -> Generator[Request, Any, tuple[str, ...]]:
+    """Say so when a word model flips only because new words are unknown to it; texts of one length only."""
+    before, after = Draft.of(example.text).words, best.draft.words
+    if not is_token_classifier(victim) or len(before) != len(after):
         return ()
-    odd = [i for i, (old, new) in enumerate(zip(before.words, after.words, strict=True))
-           if old != new and victim.unknown(new) and not victim.unknown(old)]
+    odd = {j: before[i] for i, j in attack.pair_words(before, after)
+           if i is not None and j is not None and before[i] != after[j] and victim.unknown(after[j])
+           and not victim.unknown(before[i])}
     if not odd:
         return ()
-    known = dataclasses.replace(after, words=tuple(
-        before.words[i] if i in odd else word for i, word in enumerate(after.words)))
+    known = dataclasses.replace(best.draft, words=tuple(odd.get(j, word) for j, word in enumerate(after)))
     proba = yield Judge(known.text)
     if int(proba.argmax()) != reference:
         return ()
-    words = ", ".join(after.words[i] for i in odd)
+    words = ", ".join(after[j] for j in odd)
     return (f"Flips only because the model does not know: {words}.",)

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Gene(Attack):
     TextAttack, a word is swapped once, a member tries word after word until one swap raises its score (the paper's
     code tries one), and at most 20 % of the words change. See `searches.genetic.evolve` for where TextAttack errs.
     """
+
+    swaps_only: ClassVar[bool] = True
 
     population: int = param(60, "Members of a population (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Generations (paper and TextAttack: 20; Jia et al. 2019: 40)", low=1, high=1000)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class IGA(Attack):
     position 0 counts as "none given", and a random word is), no founder asks the same question twice, and words with
     neighbours come first where a text has more words than a population members. See `searches.genetic.evolve`.
     """
+
+    swaps_only: ClassVar[bool] = True
 
     population: int = param(60, "Most members of a population (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Generations (paper: 20)", low=1, high=1000)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class PSO(Attack):
     TextAttack has the two texts the other way round. Its 20 retries of a turn have nothing to do here, since a text
     of allowed words is allowed.
     """
+
+    swaps_only: ClassVar[bool] = True
 
     population: int = param(60, "Particles (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Moves of the swarm (paper: 20)", low=1, high=1000)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class PWWS(Attack):
     capitals of the word they replace. An unknown word is written [UNK], as there; CNN and LSTM read it as unknown, a
     transformer here reads the letters, since what is typed never becomes a special token.
     """
+
+    swaps_only: ClassVar[bool] = True
 
     max_candidates: int = param(
         0, "Synonyms tried per word, usual senses first; 0 tries all (paper: all)", low=0, high=200)

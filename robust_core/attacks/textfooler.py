@@ -1,6 +1,7 @@
 """TextFooler (Jin et al. 2020): important words give way to close neighbours of the same part of speech."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ class TextFooler(Attack):
     Differs: neighbours, part of speech and sentence encoder are the packaged ones. The encoder's threshold has the
     rejection rate of the paper's (angular 0.841 for the Universal Sentence Encoder) on published TextFooler steps.
     """
+
+    swaps_only: ClassVar[bool] = True
 
     max_candidates: int = param(50, "Neighbours tried per word (paper: 50)", low=1, high=50)
     min_word_similarity: float = param(

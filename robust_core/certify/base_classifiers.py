@@ -43,12 +43,14 @@ class SmoothedCard:
         networks: For each network its method, Lambda, stability weight and accuracy on dev under one blur a text.
         settings: How they were trained.
         space: For texts: kind of projection, dimensions and half the range in units of the embedding.
-        data: Rows and SHA-256 of each split used, with a note where it is a part.
+        data: Rows and SHA-256 of each split used, and what was left out of it (`splits.TrainingTexts`); older cards say
+            in a note where it is a part, and left nothing out.
         files: SHA-256 of each file.
         bytes: Size of the files.
         parent: SHA-256 of the encoder, for texts.
         version: Version of the code.
         folder: Where the card was read.
+        known_faults: What was found to be wrong with how they were trained, a line each; older cards have no such field.
     """
 
     id: str
@@ -67,6 +69,7 @@ class SmoothedCard:
     parent: str
     version: str
     folder: Path
+    known_faults: tuple[str, ...] = ()
 
 
 class SmoothedModel:

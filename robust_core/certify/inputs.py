@@ -10,6 +10,7 @@ from robust_core import datasets, encoders
 from robust_core.certify import images
 from robust_core.certify.space import learn_space
 from robust_core.errors import BadInput
+from robust_core.splits import load_training_texts
 
 if TYPE_CHECKING:
 
@@ -88,21 +89,19 @@ class Prepared(NamedTuple):
 
 def prepare_splits(dataset: str, dimensions: int = 8, projection: str = "supervised", covered: float = 0.99,
                    data_dir: str | Path | None = None) -> Prepared:
-    """Read the splits to train on and learn the space that texts are put into; arguments as of `train`."""
+    """Read the splits to train on and learn the space that texts are put into; arguments as of `train`.
+
+    Texts that stand in a later split as well are left out (`splits.load_training_texts`).
+    """
     if dataset in images.IMAGES:
         splits = {split: read_split(dataset, split, None, data_dir) for split in ("train", "dev")}
         return Prepared(None, splits, {name: {"n": len(s.labels), "sha256": images.hash_images(s.vectors, s.labels)}
                                        for name, s in splits.items()})
-    found, data = {}, {}
-    for split in ("train", "dev"):
-        everything = datasets.load(dataset, split, data_dir)
-        examples = [everything[i] for i in draw_rows(len(everything), MOST_TEXTS[split], 0)]
-        found[split] = (encoders.load_default().encode([e.text for e in examples]), examples)
-        data[split] = {"n": len(examples), "sha256": datasets.hash_examples(examples)}
-        if len(examples) < len(everything):
-            data[split]["note"] = f"a fixed draw of the {len(everything)} texts"
+    texts = load_training_texts(dataset, data_dir, MOST_TEXTS)
+    found = {split: (encoders.load_default().encode([e.text for e in examples]), examples)
+             for split, examples in texts.splits.items()}
     labels = {split: np.array([e.label for e in examples]) for split, (_, examples) in found.items()}
     space = learn_space(found["train"][0], labels["train"], dimensions, projection, covered)
     return Prepared(space, {split: Split(space.vectors(embeddings), labels[split], tuple(e.uid for e in examples),
                                          tuple(e.text for e in examples))
-                            for split, (embeddings, examples) in found.items()}, data)
+                            for split, (embeddings, examples) in found.items()}, texts.data)

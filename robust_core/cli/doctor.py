@@ -9,7 +9,7 @@ import typer
 
 from robust_core import datasets, paths, resources
 from robust_core.cli.options import Device, Json, keep_stdout
-from robust_core.cli.output import format_percent, name_column, show_rows
+from robust_core.cli.output import describe_faults, format_percent, name_column, show_rows
 from robust_core.cli.program import app
 from robust_core.errors import BadInput, RobustError
 from robust_core.models.cards import Card, cards, check_files, read_card
@@ -27,14 +27,15 @@ OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the models that are here."""
+    """List the models that are here, and what is known to be wrong with how one was trained."""
     rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
              "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
-             "bytes": c.bytes} for c in cards()]
+             "bytes": c.bytes, "known_faults": list(c.known_faults)} for c in cards()]
     show_rows(rows, as_json, {"Model": name_column("model"), "Accuracy on dev": format_percent("dev_accuracy"),
                               "Parameters": lambda r: f"{r['parameters']:,}",
                               "Size": lambda r: f"{r['bytes'] / 2**20:.1f} MiB",
-                              "Labels": lambda r: ", ".join(r["labels"])})
+                              "Labels": lambda r: ", ".join(r["labels"])},
+              describe_faults({row["model"]: row["known_faults"] for row in rows}))
 
 
 @app.command()

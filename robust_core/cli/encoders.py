@@ -19,13 +19,14 @@ from robust_core.cli.options import (
     read_typed_settings,
     read_typed_text,
 )
-from robust_core.cli.output import Row, format_number, name_column, show_rows
+from robust_core.cli.output import Row, describe_faults, format_number, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs as trainings
 from robust_core.evaluation.embedding_space import compute_cosines
 from robust_core.files import check_path, check_target
 from robust_core.jobs import progress
+from robust_core.models.known_faults import list_known_faults
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
 
@@ -125,6 +126,7 @@ def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
             "±": format_number("value_se"),
             "n": name_column("n"),
         },
+        describe_faults({name: list_known_faults(name) for name in dict.fromkeys(row["encoder"] for row in rows)}),
     )
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 

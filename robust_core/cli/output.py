@@ -44,6 +44,19 @@ def show_rows(rows: Sequence[Row], as_json: bool, columns: Mapping[str, Callable
         console.print(Plain(note))
 
 
+def describe_faults(faults: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for each known fault of some models, with the models that have it.
+
+    Args:
+        faults: Known faults of each model, by id.
+    """
+    having: dict[str, list[str]] = {}
+    for model, lines in faults.items():
+        for line in lines:
+            having.setdefault(line, []).append(model)
+    return [f"Known fault of {', '.join(models)}: {line}" for line, models in having.items()]
+
+
 def _fits_side_by_side(columns: Iterable[Sequence[Sized]], room: int) -> Iterator[tuple[int, int]]:
     """Split rows that are printed upright into half-open ranges that fit side by side, one row a range at least."""
     widths = [max(map(len, row)) + 2 for row in zip(*columns, strict=True)]

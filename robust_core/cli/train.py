@@ -131,7 +131,9 @@ def tell(model: str, event: Mapping[str, Any]) -> None:
     """Say on stderr how a training goes on."""
     if process_rank() != 0:
         return
-    if event["kind"] == "epoch":
+    if event["kind"] == "overlap":
+        typer.echo(f"{model}: {event['message']}", err=True)
+    elif event["kind"] == "epoch":
         terms = "".join(f", {name} {value:.4f}" for name, value in event["terms"].items() if name != "loss")
         typer.echo(f"{model}: epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}{terms}, accuracy "
                    f"on dev {100 * event['dev_accuracy']:.1f} %, {event['rows']} rows, {event['eta']:.0f} s to go",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from robust_core.attacks import ATTACKS
 from robust_core.defences import DEFENCES
 from robust_core.registry import param
+from robust_core.text import Draft
 from robust_core.train.defence import Defence, Objective
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ class AdversarialObjective(Objective[A]):
         self._chosen: list[int] = []
         # What became of the examples attacked in this round so far: the new text, or None for one that is left out.
         self._found: dict[int, str | None] = {}
+        self._rows: dict[int, Row] = {}
 
     def rows(self, epoch: int) -> "Rows":
         """Attack before the first epoch of each round; the adversarial rows of earlier rounds are dropped."""
         due = find_round(self.defence, epoch)
         if due > self._round:
-            self._round, self._found = due, {}
+            self._round, self._found, self._rows = due, {}, {}
             self._chosen = self._choose()
         if due:
             yield from self._attack()
@@ -108,13 +110,14 @@ class AdversarialObjective(Objective[A]):
     def _made(self) -> list["Row"]:
         from robust_core.train.setup import Row
 
-        rows = []
-        for i in self._chosen:
-            text = self._found.get(i)
-            if text is not None:
+        attack = self._method()
+        for i, text in self._found.items():
+            if text is not None and i not in self._rows:
                 clean, coded = self.setup.rows[i], self.setup.tokens.encode(text)
-                rows.append(Row(coded.ids, clean.label, i, coded.owner, clean))
-        return rows
+                partners = find_partners(attack, self.setup.examples[i].text, text)
+                owner = tuple(word if word < 0 else partners[word] for word in coded.owner)
+                self._rows[i] = Row(coded.ids, clean.label, i, owner, clean)
+        return [self._rows[i] for i in self._chosen if i in self._rows]
 
     def loss(self, batch: "Batch") -> "torch.Tensor":
         """Return the mean cross-entropy of a batch, a scalar with its graph."""
@@ -146,7 +149,7 @@ class AdversarialObjective(Objective[A]):
     def load(self, state: dict[str, Any]) -> None:
         """Take back the adversarial texts."""
         self._round, self._chosen = state["round"], state["chosen"]
-        self._found = {i: text for i, text in state["found"]}
+        self._found, self._rows = {i: text for i, text in state["found"]}, {}
 
 
 @DEFENCES.register("adversarial", title="Adversarial training", source="https://arxiv.org/abs/2203.12709")
@@ -186,6 +189,22 @@ class Adversarial(Defence):
     def objective(self, setup: "Setup") -> Objective:
         """Begin a training."""
         return AdversarialObjective(setup, self)
+
+
+def find_partners(attack: "Attack", before: str, after: str) -> list[int]:
+    """Return for each word of a perturbed text the index of the word that it stands for, -1 for an inserted one.
+
+    Args:
+        attack: What made it; the words of an attack that only swaps stay in their places.
+        before: The original text.
+        after: The perturbed text.
+    """
+    words = Draft.of(after).words
+    found = [-1] * len(words)
+    for i, j in attack.pair_words(Draft.of(before).words, words):
+        if i is not None and j is not None:
+            found[j] = i
+    return found
 
 
 def find_round(defence: Adversarial, epoch: int) -> int:

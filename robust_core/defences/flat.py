@@ -20,7 +20,10 @@ class FlatObjective(AdversarialObjective["Flat"]):
     """One training with word masks."""
 
     def gradients(self, batch: "Batch") -> "dict[str, torch.Tensor]":
-        """Minimise the cross-entropy under sampled masks, minus beta * entropy, plus gamma * importance gap."""
+        """Minimise the cross-entropy under sampled masks, minus beta * entropy, plus gamma * importance gap.
+
+        The entropy is the mean over all tokens that have masks: pads and a transformer's special tokens have none.
+        """
         import torch
 
         network, defence = self.setup.network, self.defence
@@ -28,9 +31,10 @@ class FlatObjective(AdversarialObjective["Flat"]):
         if network.masks is None:
             cross.backward()
             return {"loss": cross.detach(), "cross_entropy": cross.detach()}
+        masked = network.masks.find_masked(batch.mask)
         with torch.set_grad_enabled(bool(defence.beta)):
             phi = network.importance(network.embedding(batch.ids))
-            entropy = self._entropy(phi, batch)
+            entropy = self._entropy(phi, masked)
         with torch.set_grad_enabled(bool(defence.gamma)):
             gap = self.importance_gap(batch)
         # A weight of 0 leaves its term out, so that the gradients are exactly those without it.
@@ -38,19 +42,20 @@ class FlatObjective(AdversarialObjective["Flat"]):
         loss = loss - defence.beta * entropy if defence.beta else loss
         loss = loss + defence.gamma * gap if defence.gamma and batch.pair is not None else loss
         loss.backward()
-        mean = phi.detach()[batch.mask].mean()
+        mean = phi.detach()[masked].mean()
         return {"loss": loss.detach(), "cross_entropy": cross.detach(), "entropy": entropy.detach(),
                 "importance_gap": gap.detach(), "phi": mean}
 
-    def _entropy(self, phi: "torch.Tensor", batch: "Batch") -> "torch.Tensor":
+    def _entropy(self, phi: "torch.Tensor", masked: "torch.Tensor") -> "torch.Tensor":
         each = -(phi * (phi + _EPSILON).log() + (1 - phi) * (1 - phi + _EPSILON).log())
-        return each.mean() if self.defence.entropy_of_pads else each[batch.mask].mean()
+        return each.mean() if self.defence.entropy_of_pads else each[masked].mean()
 
     def importance_gap(self, batch: "Batch") -> "torch.Tensor":
         """Return the L1 distance of the importance of words and of what replaced them, a scalar.
 
         It is summed over the words of a text that were replaced, and averaged over the adversarial rows of the batch
         (with `mean_of_all_rows` over all rows, as released). A word of several pieces counts as its most important.
+        Words that an attack inserted or deleted, or lost by merging or splitting, have no partner and are left out.
         """
         pair, network = batch.pair, self.setup.network
         if pair is None:
@@ -72,14 +77,14 @@ class FlatObjective(AdversarialObjective["Flat"]):
 
 
 def measure_word_gaps(mine: "torch.Tensor", theirs: "torch.Tensor", pair: "Pair") -> "torch.Tensor":
-    """Return (n,) summed distances of the importance of the words of two texts, position by position.
+    """Return (n,) summed distances of the importance of the words of two texts, each beside its partner.
 
-    Words that one of the texts lacks, having been cut off, are left out.
+    Words that one of the texts lacks, because an attack inserted or deleted them or they were cut off, are left out.
 
     Args:
         mine: (n, t) importance of the tokens of each text.
         theirs: (n, u) importance of the tokens of its original.
-        pair: Which word each token belongs to.
+        pair: Which word of the original each token belongs to, or stands for.
     """
     words = int(max(pair.twin.max(), pair.owner.max())) + 1
     first, second = _sum_by_word(mine, pair.twin, words), _sum_by_word(theirs, pair.owner, words)

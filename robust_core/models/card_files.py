@@ -17,10 +17,11 @@ CARD = "card.json"
 MOST_PIECES = 100_000
 _MOST_CARD = 1_000_000
 _LONGEST_TEXT, _LONGEST_NAME, _MOST_DEPTH = 2_000, 250, 20
+_MOST_FAULTS = 20
 
 
 class StoredCard(Protocol):
-    """A frozen dataclass with fields `files`, `bytes` and `folder`, which `write_card` fills in."""
+    """A frozen dataclass with fields `files`, `bytes` and `folder`, which `write_card` fills in, and `known_faults`."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
@@ -49,10 +50,20 @@ def read_json_card(folder: Path, make: Callable[[dict[str, Any]], T], damaged: s
 
 
 def check_card(card: C) -> C:
-    """Return a card; raise ValueError unless each field holds what its annotation says."""
+    """Return a card, its known faults as a tuple; raise ValueError unless each field holds what its annotation says."""
     check_types(vars(card), get_type_hints(type(card)))
     check_file_names(vars(card)["files"])
-    return card
+    return dataclasses.replace(card, known_faults=check_faults(vars(card)["known_faults"]))
+
+
+def check_faults(faults: object) -> tuple[str, ...]:
+    """Return the known faults of a card, a line each; raise ValueError unless they are some printable lines."""
+    if not _fits(faults, tuple[str, ...]):
+        raise ValueError("known_faults are no lines")
+    lines = tuple(map(str, faults))  # type: ignore[call-overload] (a list or a tuple)
+    if len(lines) > _MOST_FAULTS or not all(map(str.isprintable, lines)):
+        raise ValueError("known_faults are too many, or cannot be printed")
+    return lines
 
 
 def check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:

@@ -44,10 +44,12 @@ class Card:
         parameters: Trained and frozen parameters of the whole network.
         bytes: Size of the files in `files`.
         files: SHA-256 of each file, by path from the card's folder.
-        data: Rows and SHA-256 of each split used; drawn_from, the rows there are, where only a part was used.
+        data: Rows and SHA-256 of each split used, and what was left out of it (`splits.TrainingTexts`). Of a card that
+            does not name dropped_overlap nothing is known: texts of dev and test may be among those it learnt from.
         parent: SHA-256 of the encoder the weights adapt, if there is one.
         version: Version of the code.
         folder: Where the card was read.
+        known_faults: What was found to be wrong with how it was trained, a line each; older cards have no such field.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Card:
     parent: str
     version: str
     folder: Path
+    known_faults: tuple[str, ...] = ()
 
     @property
     def defence_name(self) -> str:

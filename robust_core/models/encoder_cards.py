@@ -41,6 +41,7 @@ class EncoderCard:
         parent: SHA-256 of the encoder that it adapts.
         version: Version of the code.
         folder: Where the card was read.
+        known_faults: What was found to be wrong with how it was trained, a line each; older cards have no such field.
     """
 
     id: str
@@ -58,6 +59,7 @@ class EncoderCard:
     parent: str
     version: str
     folder: Path
+    known_faults: tuple[str, ...] = ()
 
 
 def cards() -> list[EncoderCard]:

@@ -23,7 +23,9 @@ class Row(NamedTuple):
         ids: Token ids, special tokens included.
         label: Index of the gold class.
         number: Number of the training example it is, or was made from.
-        owner: Index of the word each token belongs to, -1 for special tokens; empty where nobody asks.
+        owner: Index of the word each token belongs to, -1 for special tokens; empty where nobody asks. In a row made
+            from another text words are numbered as there: each has the index of the word it stands for, and -1 where
+            it stands for none.
         original: The row of the text it was made from; None for a text of the data set itself.
     """
 
@@ -41,7 +43,8 @@ class Pair(NamedTuple):
         ids: (n, u) token ids of the originals.
         mask: (n, u) bool, True at real tokens.
         owner: (n, u) index of the word of each token of the original, -1 for special tokens and pads.
-        twin: (n, t) the same for the tokens of the batch itself.
+        twin: (n, t) index of the word of the original that each token of the batch itself stands for, -1 where there
+            is none.
         made: (n,) bool, True where the row is not a clean one.
         rows: (n, t) token ids of the batch itself, before words were hidden from it.
     """

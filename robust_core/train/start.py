@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
-from robust_core import datasets
 from robust_core.errors import BadInput, UnknownName, quote
 from robust_core.files import check_path
 from robust_core.models import architectures, cards, fingerprints, loading
@@ -19,6 +18,7 @@ from robust_core.models.networks.word_masks import GroupedEmbedding
 from robust_core.models.tokens import Subwords, WordVocabulary, split_word
 from robust_core.models.weight_files import load_weights
 from robust_core.resources import word_vectors
+from robust_core.splits import TrainingTexts
 from robust_core.text import Draft
 from robust_core.train.recipe import Recipe
 from robust_core.types import Example
@@ -35,12 +35,14 @@ class Start(NamedTuple):
         tokens: Its tokenizer.
         config: What `architectures.build` and `lora.merge_state` need to make it again, and what it started from.
         parent: SHA-256 of the encoder it adapts, empty for word models.
+        known_faults: What the base model's card says is wrong with it, where it was started from one.
     """
 
     network: Network
     tokens: Subwords | WordVocabulary
     config: dict[str, Any]
     parent: str
+    known_faults: tuple[str, ...] = ()
 
 
 def check_architecture(name: str) -> None:
@@ -57,7 +59,7 @@ def check_architecture(name: str) -> None:
 
 
 def start_network(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
-                  examples: Sequence[Example], seed: int, root: Path | None = None) -> Start:
+                  texts: TrainingTexts, seed: int, root: Path | None = None) -> Start:
     """Build the network that a training starts from; draws from torch's global random numbers.
 
     Word models: the base model learns its table of word vectors, every defence takes the base model's and leaves it as
@@ -68,10 +70,10 @@ def start_network(defence: "Defence", dataset: str, architecture: str, recipe: R
         MissingResource: An encoder is not here.
     """
     sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
-    base = None if defence.tunes_words else find_base_card(dataset, architecture, seed, examples, root)
+    base = None if defence.tunes_words else find_base_card(dataset, architecture, seed, texts, root)
     if architecture in cards.WORD_MODELS:
         sizes["embedding_dropout"] = recipe.embedding_dropout
-        return _start_word_model(architecture, sizes, labels, examples, base)
+        return _start_word_model(architecture, sizes, labels, texts.splits["train"], base)
     network, tokens = architectures.build(architecture, sizes, labels)
     # What another machine calls an encoder's folder is no proof of what lies in it.
     parent = fingerprints.hash_base_encoder(architecture, network)
@@ -81,27 +83,29 @@ def start_network(defence: "Defence", dataset: str, architecture: str, recipe: R
         config["lora_scale"] = 2.0
     if base is not None and defence.from_base:
         _continue(network, base, recipe)
-        config["start"] = base.id
+        return Start(network, tokens, config | {"start": base.id}, parent, base.known_faults)
     return Start(network, tokens, config, parent)
 
 
-def find_base_card(dataset: str, architecture: str, seed: int, examples: Sequence[Example], root: Path | None = None
-              ) -> cards.Card | None:
+def find_base_card(dataset: str, architecture: str, seed: int, texts: TrainingTexts, root: Path | None = None
+                   ) -> cards.Card | None:
     """Return the card of the base model of the same texts: of the same seed, else of seed 0; None if there is none.
+
+    One that learnt from the same draw before texts of later splits were left out counts too: its card says so.
 
     Args:
         dataset: Name of the data set.
         architecture: Name of the architecture.
         seed: Seed of the training.
-        examples: Its training texts.
+        texts: Its texts.
         root: Folder of checkpoints to look into first.
     """
     known = {card.id: card for card in cards.cards(root)}
     stem = f"{dataset}/{cards.name_folder(architecture)}/base"
-    sha256 = datasets.hash_examples(list(examples))
+    same = (texts.data["train"]["sha256"], texts.drawn)
     for name in ([f"{stem}@{seed}"] if seed else []) + [stem]:
         card = known.get(name)
-        if card is not None and card.data.get("train", {}).get("sha256") == sha256:
+        if card is not None and card.data.get("train", {}).get("sha256") in same:
             return card
     return None
 
@@ -118,7 +122,7 @@ def _start_word_model(architecture: str, sizes: dict[str, Any], labels: tuple[st
     assert isinstance(given.tokens, WordVocabulary), "a word model's tokenizer is its vocabulary"
     network, tokens = architectures.build(architecture, sizes, labels, given.tokens.words)
     network.embedding.weight = nn.Parameter(given.net.embedding.weight.detach().clone(), requires_grad=False)
-    return Start(network, tokens, config | {"start": base.id}, "")
+    return Start(network, tokens, config | {"start": base.id}, "", base.known_faults)
 
 
 def _continue(network: Network, base: cards.Card, recipe: Recipe) -> None:

@@ -1,7 +1,7 @@
 """A training from its settings to a finished model: data, network, the loop, and the card."""
 
 import dataclasses
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +10,7 @@ from robust_core.models import cards
 from robust_core.models.device import has_fast_bf16, pick_device
 from robust_core.models.tokens import Subwords, WordVocabulary
 from robust_core.registry import to_record
+from robust_core.splits import TrainingTexts, describe_overlap, load_training_texts
 from robust_core.train.loop import Loop
 from robust_core.train.parallel import ProcessGroup
 from robust_core.train.recipe import Recipe
@@ -36,6 +37,8 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
           save_every: int = 500, root: Path | None = None) -> Generator[dict[str, Any], None, None]:
     """Train a classifier and select its best epoch on the dev split.
 
+    Texts of train that stand in dev or test as well are left out, and those of dev that stand in test.
+
     Started by `accelerate launch` with several processes, each takes a part of every batch.
 
     Args:
@@ -54,6 +57,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         root: Folder of checkpoints in which the base model is looked for first.
 
     Yields:
+        {"kind": "overlap", message, data} first, where texts were left out or could not be compared with a test split;
         {"kind": "step", epoch, step, steps, terms, loss, rate, seconds, eta} at least each half second;
         what the defence says of itself, such as {"kind": "attack", round, done, total, …};
         {"kind": "epoch", epoch, epochs, loss, terms, rows, counts, dev_accuracy, seconds, eta} after each epoch, those
@@ -62,16 +66,17 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     Raises:
         UnknownName: There is no such architecture or data set.
         MissingResource: The data are not here.
-        BadInput: The loss is not finite, or the state in `folder` belongs to another training.
+        BadInput: The loss is not finite, the state in `folder` belongs to another training, or no text is left to
+            learn from.
     """
     check_architecture(architecture)
     recipe = defence.fit(recipe)
-    splits = {split: datasets.load(dataset, split, data_dir) for split in ("train", "dev")}
-    total = len(splits["train"])
-    splits["train"] = list(datasets.choose(splits["train"], recipe.rows or None, seed=0))
-    setup, objective, dev, begun = _prepare(defence, dataset, architecture, recipe, splits, seed, device, root)
+    texts = load_training_texts(dataset, data_dir, {"train": recipe.rows})
+    if told := describe_overlap(texts.data):
+        yield {"kind": "overlap", "message": told, "data": texts.data}
+    setup, objective, dev, begun = _prepare(defence, dataset, architecture, recipe, texts, seed, device, root)
     who = hash_settings(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
-                        architecture=architecture, data=datasets.hash_examples(splits["train"]),
+                        architecture=architecture, data=texts.data["train"]["sha256"],
                         parts=setup.processes.parts, config=describe_network(begun))
     loop = Loop(setup, objective, dev, who, folder, save_every)
     if folder is not None and resume:
@@ -83,26 +88,27 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
         config=describe_network(begun) | objective.notes(), recipe=dataclasses.asdict(recipe),
         dev_accuracy=loop.best_accuracy, epochs=loop.best_epoch, seconds=round(loop.seconds(), 1),
         device=setup.device.type, parameters=sum(p.numel() for p in setup.network.parameters()), bytes=0, files={},
-        data=_describe_data(splits, total), parent=begun.parent, version=__version__, folder=paths.CHECKPOINTS)
+        data=texts.data, parent=begun.parent, version=__version__, folder=paths.CHECKPOINTS,
+        known_faults=begun.known_faults)
     kept = {name: objective.modules[name].eval() for name in objective.kept}
     yield {"kind": "trained", "trained": Trained(setup.network.eval(), setup.tokens, card, kept)}
     if folder is not None and not setup.processes.part:
         forget_state(folder)
 
 
-def _prepare(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, splits: Mapping[str, list[Example]],
+def _prepare(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, texts: TrainingTexts,
              seed: int, device: str, root: Path | None) -> _Prepared:
     """Build the network and what is minimised; everything random is drawn from the training's own numbers."""
     processes, device = ProcessGroup.join(device)
     where, labels = pick_device(device), datasets.describe(dataset).labels
     random = Randomness(seed, where, processes.part)
     with random.first:
-        begun = start_network(defence, dataset, architecture, recipe, labels, splits["train"], seed, root)
+        begun = start_network(defence, dataset, architecture, recipe, labels, texts, seed, root)
         network = begun.network.to(where)
-        rows = {name: _make_rows(split, begun.tokens) for name, split in splits.items()}
+        rows = {name: _make_rows(split, begun.tokens) for name, split in texts.splits.items()}
         mixed = recipe.mixed and architecture not in cards.WORD_MODELS and has_fast_bf16(where)
-        setup = Setup(network, begun.tokens, recipe, where, dataset, architecture, labels, splits["train"],
-                      rows["train"], random, seed, mixed, processes)
+        setup = Setup(network, begun.tokens, recipe, where, dataset, architecture, labels,
+                      texts.splits["train"], rows["train"], random, seed, mixed, processes)
         defence.prepare(setup)
         objective = defence.objective(setup)
         for module in (network, *objective.modules.values()):
@@ -114,15 +120,6 @@ def _make_rows(examples: list[Example], tokens: Subwords | WordVocabulary) -> li
     coded = [tokens.encode(example.text) for example in examples]
     return [Row(c.ids, int(example.label or 0), i, c.owner)
             for i, (c, example) in enumerate(zip(coded, examples, strict=True))]
-
-
-def _describe_data(splits: Mapping[str, list[Example]], total: int) -> dict[str, Any]:
-    """Return rows and SHA-256 of each split for the card, and from how many rows the training texts were drawn."""
-    data: dict[str, Any] = {name: {"n": len(split), "sha256": datasets.hash_examples(split)}
-                            for name, split in splits.items()}
-    if len(splits["train"]) < total:
-        data["train"]["drawn_from"] = total
-    return data
 
 
 def name_model(defence: "Defence", dataset: str, architecture: str, seed: int = 0, variant: str = "") -> str:

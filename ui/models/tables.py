@@ -37,6 +37,7 @@ def draw_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
                 "Size": card.bytes / 1e6,
                 "Trained": card.seconds / 60,
                 "Seed": card.seed,
+                "Known faults": len(card.known_faults) or None,
             }
         )
     return pd.DataFrame(rows)
@@ -65,6 +66,7 @@ def configure_columns() -> dict[str, Any]:
         "Parameters": number(format="localized", help="Numbers in the whole network"),
         "Size": number(format="%.1f MB", help="Stored files"),
         "Trained": number(format="%.1f min", help="Wall time of the training"),
+        "Known faults": number(help="What was found to be wrong with how it was trained: see its details below"),
     }
 
 
@@ -80,6 +82,8 @@ def draw_detail(card: Card, known: Sequence[Figure]) -> None:
     about = (f" · {ARCHITECTURES.get(card.architecture, card.architecture)} · classes {classes} · weights of epoch "
              f"{card.epochs} · trained on {card.device} · seed {card.seed} · version {card.version}")
     st.markdown(f"Id {format_code(card.id)}{escape_markdown(about)}")
+    for fault in card.known_faults:
+        st.warning(escape_markdown(f"Known fault: {fault}"), icon=":material/error:")
     if known:
         st.dataframe([{"Figure": f.title, "Attack": f.under or None, "Value": f.written,
                        "Data": f"{catalogue.name_dataset(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
@@ -95,8 +99,10 @@ def draw_detail(card: Card, known: Sequence[Figure]) -> None:
         )
     with right:
         st.markdown("**Data**")
-        st.dataframe([{"Split": split, "Texts": what.get("n"), "SHA-256": str(what.get("sha256", ""))[:16]}
-                      for split, what in card.data.items()], hide_index=True)
+        st.dataframe([{"Split": split, "Texts": what.get("n"), "SHA-256": str(what.get("sha256", ""))[:16],
+                       "Left out": what.get("dropped_overlap")} for split, what in card.data.items()],
+                     hide_index=True, placeholder="–", column_config={"Left out": st.column_config.NumberColumn(
+                         help="Texts that a later split holds as well; a dash: not compared when it was trained")})
         st.markdown("**Files**")
         st.dataframe([{"File": name, "SHA-256": digest[:16]} for name, digest in card.files.items()], hide_index=True)
 

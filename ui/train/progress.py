@@ -29,12 +29,14 @@ class Progress(NamedTuple):
         steps: Some of its "step" events.
         latest: The newest event, empty before the first.
         model: Id of the stored model, empty until it is stored.
+        overlap: What was left out of its texts because later splits hold it too, empty where nothing was.
     """
 
     epochs: list[dict[str, Any]]
     steps: list[dict[str, Any]]
     latest: dict[str, Any]
     model: str
+    overlap: str = ""
 
 
 def sort_events(values: Sequence[dict[str, Any]]) -> Progress:
@@ -42,8 +44,9 @@ def sort_events(values: Sequence[dict[str, Any]]) -> Progress:
     epochs = {e["epoch"]: e for e in values if e["kind"] == "epoch"}
     steps = [e for e in values if e["kind"] == "step"]
     stored = next((e["row"]["model"] for e in reversed(values) if e["kind"] == "stored"), "")
+    overlap = next((e["message"] for e in values if e["kind"] == "overlap"), "")
     return Progress([epochs[i] for i in sorted(epochs)], steps[::-(-len(steps) // _DOTS) or 1],
-                    dict(values[-1]) if values else {}, stored)
+                    dict(values[-1]) if values else {}, stored, overlap)
 
 
 def start_training(form: TrainingForm, resume: bool = False) -> None:
@@ -124,6 +127,8 @@ def _draw_training(job: Job) -> None:
         st.progress(_measure_share(now), escape_markdown(_describe_progress(job, now)))
         st.button("Stop", key="train.stop", on_click=stop_training, icon=":material/stop:", disabled=job.stop.is_set(),
                   help="Its state is kept: it can go on later, exactly where it was.")
+    if now.overlap:
+        st.caption(escape_markdown(f"{now.overlap[:1].upper()}{now.overlap[1:]}."))
     if now.epochs or now.steps:
         _draw_curves(job, now)
 

@@ -99,6 +99,10 @@ class WordMasks(nn.Module):
             return weights
         return weights.masked_fill(self.special(mask), 1.0)
 
+    def find_masked(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return an (n, t) bool mask of the tokens that have word masks: no pads, special tokens only if configured."""
+        return mask if self.config.specials else mask & ~self.special(mask)
+
     def special(self, mask: torch.Tensor) -> torch.Tensor:
         """Return an (n, t) bool mask of the special tokens, from the one of real tokens."""
         place = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
