@@ -144,7 +144,7 @@ def robustness_curve(results: Sequence[EmbeddingAttackResult]) -> list[dict[str,
 def kendall_tau(a: Sequence[float], b: Sequence[float]) -> float:
     """Return Kendall's tau-b of two attributions of the same words; NaN where one is constant or has one word.
 
-    Source: FLAT (Chen and Ji 2022), section 3.2; ties handled by tau-b.
+    Source: FLAT (Chen and Ji 2022), section 5.2; ties handled by tau-b.
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if len(x) < 2:

@@ -65,7 +65,8 @@ class Clare(Attack):
     Differs: masked language model, part of speech and sentence encoder are the packaged ones (the paper has
     distilled RoBERTa and the Universal Sentence Encoder); the encoder's threshold has the rejection rate of the
     paper's 0.7. Two words are merged only where nothing but a blank is between them and neither was changed before,
-    as the paper's "one action a position" has it; TextAttack merges changed words too.
+    as the paper's "one action a position" has it; TextAttack merges changed words too. Stop words, which are not
+    replaced, are ours, 334 for NLTK's 179 in TextAttack (`resources.stopwords`).
     """
 
     max_candidates: int = param(50, "Words of the masked language model tried per place and move (recipe: 50)", low=1,

@@ -26,7 +26,8 @@ class Gene(Attack):
     Differs from the paper: neighbours come from the packed table, and the language model is a masked one that rates
     them once, in the original text (the paper's reads a few words on either side, of the text as it stands). As in
     TextAttack, a word is swapped once, a member tries word after word until one swap raises its score (the paper's
-    code tries one), and at most 20 % of the words change. See `searches.genetic.evolve` for where TextAttack errs.
+    code tries one), and at most 20 % of the words change. Stop words are ours, 334 for NLTK's 179 in TextAttack
+    (`resources.stopwords`). See `searches.genetic.evolve` for where TextAttack errs.
     """
 
     swaps_only: ClassVar[bool] = True

@@ -30,7 +30,7 @@ class PSO(Attack):
     inertia 0.8 to 0.2, chance to move to the own best 0.8 to 0.2 and to the common best 0.2 to 0.8, velocity at most 3
     (which TextAttack does not cap). A particle takes the better text's words where it turns, as in the paper's code;
     TextAttack has the two texts the other way round. Its 20 retries of a turn have nothing to do here, since a text
-    of allowed words is allowed.
+    of allowed words is allowed. Stop words are ours, 334 for NLTK's 179 in TextAttack (`resources.stopwords`).
     """
 
     swaps_only: ClassVar[bool] = True

@@ -26,8 +26,9 @@ class PWWS(Attack):
     The search is TextAttack's: saliency is the loss with the word unknown, and what a swap can win is the score it
     reaches, where the paper takes differences to the original text. Differs from the paper: no swaps of named entities,
     which need the labels of a whole data set (nor has TextAttack any). Differs from TextAttack: synonyms take the
-    capitals of the word they replace. An unknown word is written [UNK], as there; CNN and LSTM read it as unknown, a
-    transformer here reads the letters, since what is typed never becomes a special token.
+    capitals of the word they replace, and stop words are ours, 334 for NLTK's 179 (`resources.stopwords`). An unknown
+    word is written [UNK], as there; CNN and LSTM read it as unknown, a transformer here reads the letters, since what
+    is typed never becomes a special token.
     """
 
     swaps_only: ClassVar[bool] = True

@@ -21,6 +21,9 @@ class TextFooler(Attack):
 
     Differs: neighbours, part of speech and sentence encoder are the packaged ones. The encoder's threshold has the
     rejection rate of the paper's (angular 0.841 for the Universal Sentence Encoder) on published TextFooler steps.
+    Words are ranked as in TextAttack, by 1 - p of the label with the word deleted; the paper's formula has a second
+    case, in which the rise of the new label is added where the deletion alone flips. Stop words are ours, 334 for the
+    release's 266 (`resources.stopwords`).
     """
 
     swaps_only: ClassVar[bool] = True

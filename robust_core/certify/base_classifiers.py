@@ -50,7 +50,7 @@ class SmoothedCard:
         parent: SHA-256 of the encoder, for texts.
         version: Version of the code.
         folder: Where the card was read.
-        known_faults: What was found to be wrong with how they were trained, a line each; older cards have no such field.
+        known_faults: What was found to be wrong with how they were trained, a line each; older cards lack it.
     """
 
     id: str

@@ -82,7 +82,9 @@ def train_encoder(method: Annotated[str, typer.Option("--method", help="simcse o
 def _tell_step(name: str, event: Mapping[str, Any]) -> None:
     """Say on stderr how the training of an encoder goes on."""
     if event["kind"] == "ready":
-        typer.echo(f"{name}: {event['sentences']:,} sentences, {event['steps']} steps", err=True)
+        typer.echo(f"{name}: {event['sentences']:,} sentences, {event['steps']} steps; left out, because encoders are "
+                   f"measured on them: {event['left_out']:,} sentences, and {event['pairs_left_out']:,} of "
+                   f"{event['pairs'] + event['pairs_left_out']:,} pairs of STS-B dev", err=True)
     elif event["kind"] == "check":
         typer.echo(f"{name}: step {event['step']} of {event['steps']}: Spearman on STS-B dev {event['spearman']:.4f}",
                    err=True)

@@ -103,7 +103,14 @@ def _sum_by_word(phi: "torch.Tensor", owner: "torch.Tensor", words: int) -> "tor
 @DEFENCES.register("flat", title="FLAT", source="https://arxiv.org/abs/2203.12709")
 @dataclasses.dataclass(frozen=True)
 class Flat(Adversarial):
-    """Learn how important each word is, the same for a word and for what an attack puts in its place."""
+    """Learn how important each word is, the same for a word and for what an attack puts in its place.
+
+    Differs: the newest weights are attacked in 2 rounds, as by the command that the authors give for CNN and LSTM,
+    where the paper attacks all training texts 3 to 5 times. The perturbed texts learnt from (D') are those of failed
+    attacks too, as in the authors' code; with `texts` = successes they are not. The paper's attacks only swap words,
+    which are paired by position; where an attack inserts, deletes, merges or splits words they are paired by
+    `text.align`, and those without a partner count in no gap. The entropy is the mean over tokens that have masks.
+    """
 
     beta: float = param(0.1, "Weight of the entropy of the masks, which is maximised", low=0.0)
     gamma: float = param(0.001, "Weight of the difference in importance of a word and its replacement", low=0.0)

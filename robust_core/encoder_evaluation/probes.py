@@ -12,6 +12,7 @@ from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput
 from robust_core.metrics import estimate_proportion
 from robust_core.protocols import Encoder
+from robust_core.splits import drop_texts, list_keys, load_training_texts
 from robust_core.types import Example
 
 # MR, CR, SUBJ and MPQA have no test set: ten folds, as in SentEval. The others have their own splits.
@@ -41,7 +42,7 @@ class Probe:
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
         """Return the (n,) classes of (n, d) vectors."""
-        return (vectors @ self.weight.T + self.bias).argmax(1)
+        return (vectors.astype(np.float64) @ self.weight.T + self.bias).argmax(1)
 
 
 def fit_probe(vectors: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np.ndarray]) -> Probe:
@@ -58,8 +59,11 @@ def fit_probe(vectors: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np
 
 def _fit_in_parts(vectors: np.ndarray, labels: np.ndarray, strength: float) -> Probe:
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    model = LogisticRegression(C=strength, max_iter=1000, tol=1e-4).fit(vectors, labels)
+    # Sums in one order: with more threads the last bits of the weights, and so the model's fingerprint, were others.
+    with threadpool_limits(1):
+        model = LogisticRegression(C=strength, max_iter=1000, tol=1e-4).fit(vectors.astype(np.float64), labels)
     weight, bias = model.coef_, model.intercept_
     if len(weight) == 1:
         weight, bias = np.vstack([np.zeros_like(weight), weight]), np.concatenate([np.zeros_like(bias), bias])
@@ -86,15 +90,16 @@ class Task:
 
 
 def read_task(name: str, data_dir: str | Path | None = None) -> Task:
-    """Read a task.
+    """Read a task; texts of train or dev that stand in a later split as well are left out.
 
     Raises:
         MissingResource: Its data are not here.
         BadInput: A row has no label.
     """
     if name in SPLIT:
-        train, dev, test = (datasets.load(name, split, data_dir) for split in datasets.SPLITS)
-        return Task(name, datasets.describe(name).labels, train, dev, test)
+        splits = load_training_texts(name, data_dir).splits
+        return Task(name, datasets.describe(name).labels, splits["train"], splits["dev"],
+                    datasets.load(name, "test", data_dir))
     labels = ("subjective", "objective") if name == "subj" else ("negative", "positive")
     return Task(name, labels, _split_folds(name, data_dir))
 
@@ -117,8 +122,9 @@ def choose_attacked(name: str, data_dir: str | Path | None = None) -> Task:
         return whole
     order = np.random.default_rng(0).permutation(len(whole.train))
     held = min(_MR_TEST, len(order) // 10)
-    parts = [[whole.train[i] for i in sorted(part)] for part in np.split(order, [held, 2 * held])]
-    return dataclasses.replace(whole, test=parts[0], dev=parts[1], train=parts[2])
+    test, dev, train = ([whole.train[i] for i in sorted(part)] for part in np.split(order, [held, 2 * held]))
+    dev = drop_texts(dev, list_keys(test))
+    return dataclasses.replace(whole, test=test, dev=dev, train=drop_texts(train, list_keys([*dev, *test])))
 
 
 Encode = Callable[[Sequence[str]], np.ndarray]

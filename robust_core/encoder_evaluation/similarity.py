@@ -1,5 +1,6 @@
 """Semantic textual similarity: how well cosines of sentence vectors follow what people say."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ TASKS = {"sts12": "sts/sts12", "sts13": "sts/sts13", "sts14": "sts/sts14", "sts1
 TITLES = {"sts12": "STS12", "sts13": "STS13", "sts14": "STS14", "sts15": "STS15", "sts16": "STS16", "stsb": "STS-B",
           "sickr": "SICK-R"}
 DEV = "sts/stsb_dev"
+# Fewest pairs that Spearman's correlation has an error for.
+_FEWEST = 4
 _OTHERS = ("sts/stsb_train", "sts/sickr_train", "sts/sickr_dev")
 
 
@@ -48,6 +51,35 @@ def read_pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
         raise BadInput(f"{table} holds too few pairs.")
     first, second, scores = zip(*found, strict=True)
     return Pairs(first, second, np.array(scores))
+
+
+def read_dev_pairs(data_dir: str | Path | None = None) -> tuple[Pairs, int]:
+    """Read the pairs of STS-B dev that encoders are selected on, and count those left out.
+
+    STS-B was put together from STS12 to STS17: most of its dev pairs stand, with their scores, in the tasks that are
+    measured on. Those are left out here rather than there, so that figures of the tasks compare with published ones.
+
+    Raises:
+        MissingResource: STS-B dev is not here.
+        BadInput: A table holds no pairs, or too few are left.
+    """
+    dev = read_pairs(DEV, data_dir)
+    measured: set[frozenset[str]] = set()
+    for table in TASKS.values():
+        with contextlib.suppress(MissingResource):
+            given = read_pairs(table, data_dir)
+            measured |= set(map(_make_key, given.first, given.second))
+    kept = [i for i, key in enumerate(map(_make_key, dev.first, dev.second)) if key not in measured]
+    if len(kept) < _FEWEST:
+        raise BadInput(f"Only {len(kept)} pairs of {DEV} stand in no task that encoders are measured on; {_FEWEST} are "
+                       "the least to select on.")
+    return Pairs(tuple(dev.first[i] for i in kept), tuple(dev.second[i] for i in kept), dev.scores[kept]), (
+        len(dev.scores) - len(kept))
+
+
+def _make_key(first: str, second: str) -> frozenset[str]:
+    """Return what pairs are compared by: both sentences in any order, their case folded."""
+    return frozenset((first.casefold(), second.casefold()))
 
 
 def list_sentences(data_dir: str | Path | None = None) -> set[str]:

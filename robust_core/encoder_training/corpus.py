@@ -1,4 +1,4 @@
-"""What sentence encoders learn from: public sentences and unlabelled training texts, never those of an STS set."""
+"""What sentence encoders learn from: public sentences and unlabelled training texts, none of those measured on."""
 
 import contextlib
 import hashlib
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core import datasets
 from robust_core.cleaning import clean_row
-from robust_core.encoder_evaluation import similarity
+from robust_core.encoder_evaluation import probes, similarity
 from robust_core.errors import MissingResource
 
 if TYPE_CHECKING:
@@ -26,13 +26,15 @@ class Corpus(NamedTuple):
     Attributes:
         rows: Piece ids of each sentence, special pieces included.
         sources: Sentences taken from each source.
-        drawn_from: Sentences that are short enough.
+        left_out: Sentences of each source that were short enough, but stand in a set that encoders are measured on.
+        drawn_from: Sentences that are short enough, and were not left out.
         sha256: Of the sentences.
         length: Most pieces of a sentence, special ones included.
     """
 
     rows: list[tuple[int, ...]]
     sources: Mapping[str, int]
+    left_out: Mapping[str, int]
     drawn_from: int
     sha256: str
     length: int
@@ -41,7 +43,9 @@ class Corpus(NamedTuple):
 def read_corpus(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Path | None = None) -> Corpus:
     """Read the sentences of at most `length` pieces, each once, and draw some.
 
-    Texts that stand in a dev or test split, or in an STS set, are left out. The draw is the same for every seed.
+    What encoders are measured on is left out, whatever its case: sentences of an STS set, of a dev or test split, and
+    of the transfer tasks without splits (MR, CR, SUBJ, MPQA), whose every text is a test text of some fold. The draw
+    is the same for every seed.
 
     Args:
         tokens: The encoder's tokenizer.
@@ -55,13 +59,18 @@ def read_corpus(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Pa
     room = length - len(tokens.prefix) - len(tokens.suffix)
     held = _list_held_out(data_dir, room)
     found: dict[str, tuple[str, tuple[int, ...]]] = {}
+    left_out: dict[str, set[str]] = {}
     for source, texts in _list_sources(data_dir, room).items():
         for text in texts:
-            if text in held or text in found or text.count(" ") >= room:
+            if text in found or text.count(" ") >= room:
                 continue
             inner = tokens.unit_ids(text)
-            if len(inner) <= room:
-                found[text] = source, (*tokens.prefix, *inner, *tokens.suffix)
+            if len(inner) > room:
+                continue
+            if text.casefold() in held:
+                left_out.setdefault(source, set()).add(text)
+                continue
+            found[text] = source, (*tokens.prefix, *inner, *tokens.suffix)
     if not found:
         raise MissingResource(
             "Every source of sentences",
@@ -74,7 +83,8 @@ def read_corpus(tokens: "Subwords", n: int, length: int = 32, data_dir: str | Pa
     for text in texts:
         counts[found[text][0]] = counts.get(found[text][0], 0) + 1
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
-    return Corpus([found[text][1] for text in texts], counts, len(found), digest, length)
+    return Corpus([found[text][1] for text in texts], counts, {name: len(some) for name, some in left_out.items()},
+                  len(found), digest, length)
 
 
 def _list_sources(data_dir: str | Path | None, room: int) -> dict[str, list[str]]:
@@ -82,20 +92,20 @@ def _list_sources(data_dir: str | Path | None, room: int) -> dict[str, list[str]
     found = {}
     for name in (_WIKI, *_SETS):
         with contextlib.suppress(MissingResource):
-            found[name] = _is_short(name if name == _WIKI else f"{name}/train", data_dir, room)
+            found[name] = _list_short(name if name == _WIKI else f"{name}/train", data_dir, room)
     return found
 
 
 def _list_held_out(data_dir: str | Path | None, room: int) -> set[str]:
+    """Return the sentences that are measured on, their case folded, without those that are too long."""
     texts = similarity.list_sentences(data_dir)
-    for name in _SETS:
-        for split in ("dev", "test"):
-            with contextlib.suppress(MissingResource):
-                texts.update(_is_short(f"{name}/{split}", data_dir, room))
-    return texts
+    for table in (*(f"{name}/{split}" for name in _SETS for split in ("dev", "test")), *probes.FOLDED.values()):
+        with contextlib.suppress(MissingResource):
+            texts.update(_list_short(table, data_dir, room))
+    return {text.casefold() for text in texts}
 
 
-def _is_short(table: str, data_dir: str | Path | None, room: int) -> list[str]:
+def _list_short(table: str, data_dir: str | Path | None, room: int) -> list[str]:
     # A word has one piece or more: most reviews need neither be cleaned nor tokenised. Cleaning joins Penn tokens.
     texts = (row["text"] for row in datasets.read_table(table, ("text",), data_dir) if row)
     return [text for raw in texts if raw.count(" ") < 2 * room and (text := clean_row(raw))]

@@ -35,9 +35,11 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
         start: Folder or Hugging Face id of the encoder to start from; the packaged one if empty.
 
     Yields:
-        {"kind": "ready", sentences, steps}; {"kind": "step", step, steps, terms, loss, seconds, eta} at least each half
-        second; {"kind": "check", step, steps, spearman} after each look at STS-B dev, the first of the encoder as it
-        was; at last {"kind": "trained", "card": EncoderCard, "weights": …}, for `encoder_cards.save`.
+        {"kind": "ready", sentences, steps, left_out, pairs, pairs_left_out}: how many sentences and pairs of STS-B dev
+        there are, and how many were left out because they are measured on; {"kind": "step", step, steps, terms, loss,
+        seconds, eta} at least each half second; {"kind": "check", step, steps, spearman} after each look at STS-B dev,
+        the first of the encoder as it was; at last {"kind": "trained", "card": EncoderCard, "weights": …}, for
+        `encoder_cards.save`.
 
     Raises:
         MissingResource: Sentences, STS-B dev or the encoder are not here.
@@ -59,7 +61,7 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
     if len(given.rows) < schedule.batch_size:
         raise BadInput(f"There are only {len(given.rows)} sentences of at most {schedule.length} pieces; a batch has "
                        f"{schedule.batch_size}.")
-    dev = similarity.read_pairs(similarity.DEV, data_dir)
+    dev, left_out = similarity.read_dev_pairs(data_dir)
     with random.first:
         network = SentenceNetwork(body, method.projection)
         add_low_rank(network, schedule.rank, schedule.lora_targets)
@@ -68,16 +70,18 @@ def train(method: SimCSE, schedule: Schedule, *, sentences: int | None = None, s
                             schedule.lora_targets, lambda: load_base_encoder(start, _LONGEST).body)
         objective = method.objective(training)
     loop = EncoderLoop(training, objective, schedule, given.rows, lambda encoder: similarity.correlate(encoder, dev)[0])
-    yield {"kind": "ready", "sentences": len(given.rows), "steps": loop.steps}
+    yield {"kind": "ready", "sentences": len(given.rows), "steps": loop.steps,
+           "left_out": sum(given.left_out.values()), "pairs": len(dev.scores), "pairs_left_out": left_out}
     yield from loop.run()
     card = encoder_cards.EncoderCard(
         id=(name or to_record(method)["name"]) + f"@{seed}" * bool(seed), method=to_record(method),
         schedule=dataclasses.asdict(schedule), seed=seed,
         config={"lora_scale": _LORA_SCALE, "length": tokens.length} | ({"start": start} if start else {}),
         corpus={"n": len(given.rows), "longest": given.length, "sources": dict(given.sources),
-                "drawn_from": given.drawn_from, "sha256": given.sha256},
-        dev={"task": "stsb dev", "metric": "spearman", "n": len(dev.scores), "before": loop.checks[0][1],
-             "after": loop.best, "step": loop.best_step, "checks": [list(check) for check in loop.checks]},
+                "left_out": dict(given.left_out), "drawn_from": given.drawn_from, "sha256": given.sha256},
+        dev={"task": "stsb dev", "metric": "spearman", "n": len(dev.scores), "left_out": left_out,
+             "before": loop.checks[0][1], "after": loop.best, "step": loop.best_step,
+             "checks": [list(check) for check in loop.checks]},
         steps=loop.steps, seconds=round(loop.seconds, 1), device=where.type, bytes=0, files={},
         parent=sha256, version=__version__, folder=Path())
     yield {"kind": "trained", "card": card, "weights": loop.weights}

@@ -31,8 +31,10 @@ class EncoderCard:
         seed: Seed of the training.
         config: lora_scale; length, the longest input in pieces; start, the folder or Hugging Face id of the encoder
             that it adapts, where that is not the packaged one.
-        corpus: n (sentences), longest (pieces), sources, drawn_from and sha256.
-        dev: What the weights were selected on: task, metric, n, before, after, step, checks.
+        corpus: n (sentences), longest (pieces), sources, left_out, drawn_from and sha256. Cards without left_out are
+            older than the comparison with the transfer tasks that have no splits.
+        dev: What the weights were selected on: task, metric, n, left_out, before, after, step, checks. Cards without
+            left_out took all pairs of STS-B dev.
         steps: Steps of the training.
         seconds: Wall time of the training.
         device: Where it was trained.

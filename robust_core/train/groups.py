@@ -28,6 +28,7 @@ def add_groups(setup: Setup, groups: int) -> None:
 def find_clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
     """Return the (words,) group of each word: k-means of the mean of its vector and its neighbours' vectors."""
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     close = [[other for other, cosine in neighbours(word)[:10]] for word in words]
     every = tuple(dict.fromkeys([*words, *(other for others in close for other in others)]))
@@ -36,4 +37,6 @@ def find_clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
     mean = np.stack([vectors[[place[word], *(place[o] for o in others)]].mean(0)
                      for word, others in zip(words, close, strict=True)])
     mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
-    return KMeans(min(groups, len(words)), random_state=seed).fit_predict(mean)
+    # Sums in one order, whatever the number of threads: a word between two groups would change sides.
+    with threadpool_limits(1):
+        return KMeans(min(groups, len(words)), random_state=seed).fit_predict(mean)

@@ -1,4 +1,7 @@
-"""TextAttack's recipes that exist here only through its own code, as attacks like any other."""
+"""TextAttack's recipes that exist here only through its own code, as attacks like any other.
+
+Where a recipe leaves NLTK's stop words alone, it leaves ours alone here (`resources.stopwords`).
+"""
 
 import dataclasses
 from typing import ClassVar

@@ -50,6 +50,8 @@ SUBJECTS: Mapping[str, Subject] = {
     "digits-votes": Subject("digits", "Digits, 100,000 random votes", 1.0, n=100, seeds=(0,),
                             scales=(0.25, 0.5, 1.0, 2.0, 4.0), samples=100_000),
     "sst2": Subject("sst2", "SST-2", 0.1),
+    "sst2-votes": Subject("sst2", "SST-2, 100,000 random votes", 0.1, n=200, seeds=(0,), scales=(0.25, 0.5, 1.0),
+                          samples=100_000),
     "sst2-stable": Subject("sst2", "SST-2, stabilised", 0.1, stability=6.0),
     "ag_news": Subject("ag_news", "AG News", 0.1, n=2_000),
     "ag_news-stable": Subject("ag_news", "AG News, stabilised", 0.1, n=2_000, stability=6.0),
