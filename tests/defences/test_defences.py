@@ -7,16 +7,19 @@ import math
 import pytest
 import torch
 from helpers.models import BAD, GOOD, tiny_data
+from hypothesis import given
+from hypothesis import strategies as st
 
-from robust_core import datasets
-from robust_core.defences import DEFENCES
-from robust_core.defences.adversarial import find_round
+from robust_core.attacks import ATTACKS
+from robust_core.defences import DEFENCES, adversarial
+from robust_core.defences.adversarial import find_partners, find_round
 from robust_core.defences.flat import measure_word_gaps
 from robust_core.errors import BadInput
 from robust_core.models import cards, loading
 from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.word_masks import MaskConfig, WordMasks
 from robust_core.registry import parameters, to_record
+from robust_core.splits import load_training_texts
 from robust_core.train import batches, loop, saving, start
 from robust_core.train.recipe import Recipe, make_recipe
 from robust_core.train.setup import Pair, Randomness, Row, Setup
@@ -40,11 +43,12 @@ def learn(data, defence, architecture="cnn", seed=0, **changes):
 
 def setup_of(data, defence, seed=0, architecture="cnn"):
     """A training before its first step, as the loop makes it."""
-    examples = datasets.load("sst2", "train", data)
+    texts = load_training_texts("sst2", data)
+    examples = texts.splits["train"]
     recipe = make_recipe(architecture, "sst2", batch_size=8, length=12)
     random = Randomness(seed, CPU)
     with random.first:
-        begun = start.start_network(defence, "sst2", architecture, recipe, ("negative", "positive"), examples, seed)
+        begun = start.start_network(defence, "sst2", architecture, recipe, ("negative", "positive"), texts, seed)
         coded = [begun.tokens.encode(e.text) for e in examples]
         rows = [Row(c.ids, e.label, i, c.owner) for i, (c, e) in enumerate(zip(coded, examples, strict=True))]
         setup = Setup(begun.network, begun.tokens, recipe, CPU, "sst2", architecture, ("negative", "positive"),
@@ -54,9 +58,16 @@ def setup_of(data, defence, seed=0, architecture="cnn"):
 
 
 def made(setup, text, i=0):
-    """A row made from the text of example i."""
+    """A row made from the text of example i, by swaps."""
     coded = setup.tokens.encode(text)
     return Row(coded.ids, setup.rows[i].label, i, coded.owner, setup.rows[i])
+
+
+def perturbed(setup, defence, text, i=0):
+    """The rows that a defence makes of example i when its attack has found a text."""
+    objective = defence.objective(setup)
+    objective.load({"round": 1, "chosen": [i], "found": [[i, text]]})
+    return objective._made()
 
 
 def epochs(events):
@@ -204,6 +215,81 @@ def test_words_of_several_pieces_count_as_their_most_important():
                 torch.tensor([True]), torch.zeros(1, 4, dtype=torch.int64))
     # Word 0: max(0.2, 0.6) against 0.5; word 1: 0.3 against 0.1; word 2 is lacking on one side.
     assert measure_word_gaps(mine, theirs, pair).tolist() == pytest.approx([0.1 + 0.2])
+
+
+SWAPS = ("textfooler", "pwws", "bae", "gene", "iga", "pso")
+OTHERS = ("clare", "textbugger", "deepwordbug", "checklist", "bert-attack", "pruthi")
+
+
+@pytest.mark.parametrize("attack", OTHERS)
+@pytest.mark.parametrize(("kind", "text"), [
+    ("inserted", "the lovely film was good"), ("deleted", "film was good"), ("split", "the fi lm was good")])
+def test_words_without_a_partner_count_in_no_gap(data, attack, kind, text):
+    """By position every word behind an inserted one stands beside another word."""
+    defence = DEFENCES["flat"](attack=attack)
+    setup = setup_of(data, defence)
+    setup.network.eval()
+    assert setup.examples[0].text == "the film was good"
+    batch = batches.make_batch(perturbed(setup, defence, text), setup.tokens, CPU)
+    gap = defence.objective(setup).importance_gap(batch).item()
+    judge = TextClassifier("x", setup.labels, copy.deepcopy(setup.network), setup.tokens, CPU)
+    old, new = judge.word_importance(["film", "lm"])
+    # Of the halves of a split word one is its partner: words behind it follow it.
+    assert gap == pytest.approx(abs(old - new) if kind == "split" else 0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("attack", OTHERS)
+def test_a_swap_beside_an_insertion_is_found(data, attack):
+    defence = DEFENCES["flat"](attack=attack)
+    setup = setup_of(data, defence)
+    setup.network.eval()
+    batch = batches.make_batch(perturbed(setup, defence, "indeed the story was good"), setup.tokens, CPU)
+    judge = TextClassifier("x", setup.labels, copy.deepcopy(setup.network), setup.tokens, CPU)
+    old, new = judge.word_importance(["film", "story"])
+    assert defence.objective(setup).importance_gap(batch).item() == pytest.approx(abs(old - new), abs=1e-6) > 0.0
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abcde")] * 2), min_size=1, max_size=12), st.sampled_from(SWAPS))
+def test_words_that_were_swapped_stay_in_their_places(pairs, attack):
+    """Also where moving words would take fewer edits: "a b c" to "b c d" by three swaps is no deletion."""
+    before, after = (" ".join(words) for words in zip(*pairs, strict=True))
+    assert find_partners(ATTACKS[attack](), before, after) == list(range(len(pairs)))
+
+
+def test_only_attacks_that_swap_say_so():
+    assert [name for name, attack in ATTACKS.items() if attack.swaps_only] == [n for n in ATTACKS if n in SWAPS]
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "lstm"])
+def test_against_swaps_flat_learns_what_it_did_by_position(data, architecture, monkeypatch):
+    defence = DEFENCES["flat"](gamma=0.5, **SHORT)
+    one = learn(data, defence, architecture)
+    assert any(e["terms"]["importance_gap"] > 0 for e in epochs(one))
+    monkeypatch.setattr(adversarial, "find_partners", lambda attack, before, after: list(range(len(after.split()) + 9)))
+    two = learn(data, defence, architecture)
+    assert [e["terms"] for e in epochs(one)] == [e["terms"] for e in epochs(two)]
+    mine, theirs = one[-1]["trained"].network.state_dict(), two[-1]["trained"].network.state_dict()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.mark.parametrize("specials", [False, True])
+def test_the_entropy_of_a_transformer_is_that_of_its_masked_tokens(data, specials):
+    """[CLS] and [SEP] have no masks, and the paper's x are words: their entropy is nobody's."""
+    defence = DEFENCES["flat"](mask_specials=specials)
+    setup = setup_of(data, defence, architecture="minilm")
+    setup.network.eval()
+    batch = batches.make_batch(setup.rows[:6], setup.tokens, CPU)
+    terms = defence.objective(setup).gradients(batch)
+    phi = setup.network.importance(setup.network.embedding(batch.ids)).detach()
+    each = -(phi * phi.log() + (1 - phi) * (1 - phi).log())
+    counted = batch.mask.clone()
+    if not specials:
+        special = torch.tensor([*setup.tokens.prefix, *setup.tokens.suffix])
+        counted &= ~torch.isin(batch.ids, special)
+        assert counted.sum() == batch.mask.sum() - 2 * len(batch.ids)
+    assert terms["entropy"].item() == pytest.approx(each[counted].mean().item(), abs=1e-6)
+    assert terms["phi"].item() == pytest.approx(phi[counted].mean().item(), abs=1e-6)
+    assert each[counted].mean().item() != pytest.approx(each[batch.mask].mean().item(), abs=1e-5) or specials
 
 
 # --- Limits ----------------------------------------------------------------------------------------

@@ -1,8 +1,13 @@
 """SimCSE and RobustSentEmbed on tiny encoders: what must hold of perturbations and losses, corpus, tasks, storage."""
 
+import contextlib
 import dataclasses
+import gzip
 import json
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -30,6 +35,7 @@ from robust_core.models import base_encoders, encoder_cards, fingerprints
 from robust_core.models.base_encoders import BaseEncoder, load_base_encoder
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.probe import UnitClassifier
+from robust_core.paths import ROOT
 from robust_core.perturb import compute_slope
 from robust_core.registry import parameters, to_record
 from robust_core.types import Example
@@ -228,12 +234,42 @@ def test_the_corpus_is_short_new_and_the_same_for_every_seed(folder):
     found = corpus.read_corpus(Words(), 0, 12, folder)  # type: ignore[arg-type]
     assert found.drawn_from == len(found.rows) and max(map(len, found.rows)) <= 12
     assert found.sources["text/wiki_sentences"] == 50, "no long one, none that stands in an STS set"
-    # Twelve of the thirty training texts of the small SST-2 stand in dev and test as well.
+    # Twelve of the thirty training texts of the small SST-2 stand in dev as well.
     assert found.sources["sst2"] == 18 and found.drawn_from == 68
+    assert found.left_out == {"text/wiki_sentences": 1, "sst2": 12}
     drawn = corpus.read_corpus(Words(), 20, 12, folder)  # type: ignore[arg-type]
     assert len(drawn.rows) == 20 and drawn.drawn_from == 68 and drawn == corpus.read_corpus(Words(), 20, 12, folder)
     with pytest.raises(MissingResource, match="wiki_sentences"):
         corpus.read_corpus(Words(), 0, 12, folder / "nothing")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["mr", "cr", "subj", "mpqa"])
+def test_the_corpus_holds_nothing_of_the_tasks_without_splits(folder, name):
+    """Each of their texts is a test text of some fold: MR's sentences are SST-2's, SUBJ's stand in Wikipedia's."""
+    (folder / "transfer" / f"{name}.tsv").write_text("text\tlabel\nA Slow  film 2 .\t0\na slow film 0.\t0\n"
+                                                     "Sentence number 7 here\t1\n")
+    with gzip.open(folder / "text" / "wiki_sentences.tsv.gz", "at") as file:
+        file.write("a slow film 2.\n")
+    found = corpus.read_corpus(Words(), 0, 12, folder)  # type: ignore[arg-type]
+    assert found.left_out == {"text/wiki_sentences": 3, "sst2": 12} and found.sources["text/wiki_sentences"] == 49
+    texts = [row[1:-1] for row in found.rows]
+    assert Words().unit_ids("a slow film 2.") not in texts and Words().unit_ids("sentence number 7 here") not in texts
+
+
+def test_encoders_are_selected_on_pairs_that_they_are_not_measured_on(folder):
+    dev, left_out = similarity.read_dev_pairs(folder)
+    assert (len(dev.scores), left_out) == (5, 6)
+    pairs = list(zip(dev.first, dev.second, dev.scores, strict=True))
+    assert ("cars", "slow cars", 2) in pairs and ("A Fine Film", "a good film", 3) not in pairs, "in any order and case"
+    for table in similarity.TASKS.values():
+        with contextlib.suppress(MissingResource):
+            given = similarity.read_pairs(table, folder)
+            assert not {frozenset(pair) for pair in zip(dev.first, dev.second, strict=True)} & {
+                frozenset(pair) for pair in zip(given.first, given.second, strict=True)}
+    lines = (folder / "sts" / "stsb_test.tsv").read_text()
+    (folder / "sts" / "stsb_dev.tsv").write_text(lines)
+    with pytest.raises(BadInput, match="Only 0 pairs of sts/stsb_dev stand in no task"):
+        similarity.read_dev_pairs(folder)
 
 
 def test_spearman_correlates_ranks_and_its_error_is_near_what_draws_show():
@@ -268,6 +304,37 @@ def test_probes_learn_what_the_words_say(folder):
     given = probes.choose_attacked("mr", folder)
     assert (len(given.test), len(given.dev), len(given.train)) == (6, 6, 48)
     assert not {e.uid for e in given.test} & {e.uid for e in given.train}
+
+
+def test_probes_learn_from_no_text_that_they_are_measured_on(folder):
+    given = probes.read_task("sst2", folder)
+    assert (len(given.train), len(given.dev), len(given.test)) == (18, 12, 12), "twelve stand in dev as well"
+    lines = [f"{'the good plot' if i % 3 else 'The Dull Plot'}{i % 3}\t{int(i % 3 > 0)}" for i in range(60)]
+    (folder / "transfer" / "mr.tsv").write_text("text\tlabel\n" + "\n".join(
+        [*lines, *(f"one of its kind {i}\t{i % 2}" for i in range(60))]) + "\n")
+    given = probes.choose_attacked("mr", folder)
+    texts = [{e.text.casefold() for e in part} for part in (given.train, given.dev, given.test)]
+    assert len(given.test) == 12 and not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
+
+
+def test_a_probe_is_the_same_whatever_the_number_of_threads(tmp_path):
+    """Bits of weights make a classifier's fingerprint; in fp32 and with several threads, sums end elsewhere."""
+    code = """
+import sys
+import numpy as np
+from robust_core.encoder_evaluation.probes import fit_probe
+rng = np.random.default_rng(0)
+vectors = rng.standard_normal((3000, 384)).astype(np.float32)
+vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+labels = (vectors[:, :4].sum(1) + 0.05 * rng.standard_normal(3000) > 0).astype(int)
+probe = fit_probe(vectors, labels, (vectors[:200], labels[:200]))
+sys.stdout.buffer.write(probe.weight.tobytes() + probe.bias.tobytes() + str(probe.strength).encode())
+"""
+    made = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT,
+                           env=os.environ | {name: str(threads) for name in (
+                               "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}).stdout
+            for threads in (1, 2)]
+    assert len(made[0]) > 2 * 4 * 384 and made[0] == made[1]
 
 
 def test_ten_folds_choose_their_strength_on_dev_never_on_the_test_fold():
@@ -360,12 +427,15 @@ def test_a_training_keeps_the_best_weights_and_moves_no_foreign_random_numbers(t
     assert torch.equal(torch.rand(3), expected)
     kinds = [e["kind"] for e in events[0]]
     assert kinds[:2] == ["ready", "check"] and kinds[-2:] == ["check", "stored"] and kinds.count("check") == 4
-    assert events[0][0] == {"kind": "ready", "sentences": 30, "steps": 3}
+    assert events[0][0] == {"kind": "ready", "sentences": 30, "steps": 3, "left_out": 13, "pairs": 5,
+                            "pairs_left_out": 6}
     card, again = (made[-1]["card"] for made in events)
     assert card.id == "robustsentembed@1" and card.files == again.files, "the same seed gives the same weights"
     after = {step: value for step, value in card.dev["checks"] if step}
     assert card.dev["after"] == max(after.values()) == after[card.dev["step"]]
     assert card.corpus["n"] == 30 and card.corpus["drawn_from"] == 68 and card.device == "cpu"
+    assert card.corpus["left_out"] == {"text/wiki_sentences": 1, "sst2": 12}
+    assert (card.dev["n"], card.dev["left_out"]) == (5, 6) and card.known_faults == ()
     assert set(load_file(card.folder / "model.safetensors")) == {
         f"encoder.layer.{i}.{name}.lora_{side}" for i in range(2) for side in "AB" for name in (
             "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",

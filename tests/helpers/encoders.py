@@ -28,8 +28,8 @@ def folder(tmp_path):
         file.write("text\n" + "\n".join([f"sentence number {i} here" for i in range(50)]
                                         + ["a very held out sentence", "long " * 60]) + "\n")
     words = ["good", "fine", "clever", "bad", "dull", "slow"]
-    for split, size in (("train", 30), ("dev", 12), ("test", 12)):
-        lines = [f"a {words[i % 6]} film {i % 5}\t{int(i % 6 < 3)}" for i in range(size)]
+    for split, head, size in (("train", "film", 30), ("dev", "film", 12), ("test", "cast", 12)):
+        lines = [f"a {words[i % 6]} {head} {i % 5}\t{int(i % 6 < 3)}" for i in range(size)]
         (data / "sst2" / f"{split}.tsv").write_text("text\tlabel\n" + "\n".join(lines) + "\n")
     (data / "transfer" / "mr.tsv").write_text("text\tlabel\n" + "\n".join(
         f"the {words[i % 6]} plot {i}\t{int(i % 6 < 3)}" for i in range(60)) + "\n")
@@ -37,7 +37,10 @@ def folder(tmp_path):
             ("a very held out sentence", "a very held sentence", 4), ("slow", "fast cars", 1)]
     (data / "sts" / "stsb_test.tsv").write_text("genre\tfile\tscore\tsentence1\tsentence2\n" + "\n".join(
         f"g\tf\t{score}\t{a}\t{b}" for a, b, score in rows) + "\n")
-    (data / "sts" / "stsb_dev.tsv").write_text((data / "sts" / "stsb_test.tsv").read_text())
+    more = [("A Fine Film", "a good film", 3), ("cars", "slow cars", 2), ("a dull plot", "a slow plot", 4),
+            ("a bad film", "no film here", 1), ("good", "fine", 4.5), ("good", "dull", 0.5)]
+    (data / "sts" / "stsb_dev.tsv").write_text("genre\tfile\tscore\tsentence1\tsentence2\n" + "\n".join(
+        f"g\tf\t{score}\t{a}\t{b}" for a, b, score in [*more, *rows]) + "\n")
     (data / "sts" / "sts12.tsv").write_text("subset\tsplit\tscore\tsentence1\tsentence2\n" + "\n".join(
         f"s\t{'train' if i == 4 else 'test'}\t{score}\t{a}\t{b}" for i, (a, b, score) in enumerate(rows)) + "\n")
     return data

@@ -43,13 +43,13 @@ GOOD, BAD = ("good", "great", "clever", "fine", "lovely"), ("bad", "dull", "weak
 
 
 def tiny_data(root: Path) -> Path:
-    """Forty texts whose one telling word gives the label, as sst2."""
+    """Forty texts whose one telling word gives the label, as sst2; those of dev and test end in a sign of their own."""
     (root / "sst2").mkdir(parents=True)
     tails = ("", "to me", "indeed", "for us", "there")
     pairs = [(head, tail) for head in ("film", "story", "cast", "end") for tail in tails]
-    rows = [f"the {head} was {words[i % 5]} {tail}\t{label}" for label, words in ((1, GOOD), (0, BAD))
-            for i, (head, tail) in enumerate(pairs)]
-    for split in ("train", "dev", "test"):
+    for split, end in (("train", ""), ("dev", "."), ("test", "!")):
+        rows = [f"the {head} was {words[i % 5]} {tail}{end}\t{label}" for label, words in ((1, GOOD), (0, BAD))
+                for i, (head, tail) in enumerate(pairs)]
         (root / "sst2" / f"{split}.tsv").write_text("text\tlabel\n" + "\n".join(rows) + "\n")
     return root
 

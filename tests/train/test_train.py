@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers.models import BAD, GOOD, bert_config, tiny_data
 
-from robust_core import __version__, datasets
+from robust_core import __version__, datasets, splits
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import loading
@@ -86,7 +86,9 @@ def test_the_card_says_how_it_was_made(learnt, data):
     assert card.parameters == sum(p.numel() for p in learnt["cnn"][-1]["trained"].network.parameters())
     for split in ("train", "dev"):
         examples = datasets.load("sst2", split, data)
-        assert card.data[split] == {"n": 40, "sha256": datasets.hash_examples(examples)}
+        assert card.data[split] == {"n": 40, "sha256": datasets.hash_examples(examples), "dropped_overlap": 0,
+                                    "compared_with": list(splits.LATER[split])}
+    assert card.known_faults == () and learnt["cnn"][0]["kind"] == "step", "there is nothing to say of the texts"
     assert json.dumps({f.name: getattr(card, f.name) for f in dataclasses.fields(card) if f.name != "folder"})
 
 

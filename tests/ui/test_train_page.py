@@ -281,7 +281,9 @@ def test_the_folders_are_looked_at_once_in_a_while(monkeypatch):
 
 
 def test_events_become_curves():
-    now = progress.sort_events([STEP, EPOCHS[0], STEP | {"step": 9}, *EPOCHS])
+    told = {"kind": "overlap", "message": "texts left out of train", "data": {}}
+    now = progress.sort_events([told, STEP, EPOCHS[0], STEP | {"step": 9}, *EPOCHS])
+    assert now.overlap == "texts left out of train" and not progress.sort_events([STEP]).overlap
     assert [e["epoch"] for e in now.epochs] == [1, 2, 3, 4] and len(now.steps) == 2 and now.model == ""
     many = progress.sort_events([STEP] * 5000)
     assert 100 <= len(many.steps) <= 300

@@ -1,0 +1,126 @@
+"""Known faults of stored models: in the card, on the page, on the command line, and in no fingerprint."""
+
+import json
+
+import pytest
+from helpers.checkpoints import FIELDS, KINDS, edit, refused, write_shelf
+from helpers.cli import invoke, rows
+from streamlit.testing.v1 import AppTest
+
+from robust_core import datasets, splits
+from robust_core.certify import base_classifiers
+from robust_core.errors import BadInput, MissingResource
+from robust_core.models import cards, encoder_cards, loading
+from robust_core.models.card_files import write_card
+from robust_core.models.known_faults import list_known_faults
+from robust_core.paths import CHECKPOINTS, ROOT
+from robust_core.store import fingerprint_model
+
+FAULT = "It learnt 9 *texts* of the test split."
+NAMES = {"word model": "sst2/cnn/base", "encoder": "simcse", "base classifiers": "smoothed/digits"}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A folder with a checkpoint of each kind, which holds all that is shipped."""
+    monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    (tmp_path / "checkpoints").mkdir()
+    return write_shelf(tmp_path / "checkpoints")
+
+
+def clear(root, kind):
+    edit(root, kind, lambda values: values.pop("known_faults", None))
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_fault_on_a_card_is_listed_and_one_of_an_older_card_is_not(root, kind):
+    clear(root, kind)
+    read = {"word model": cards.read_card, "encoder": encoder_cards.read,
+            "base classifiers": base_classifiers.read_card}[kind]
+    folder = root / KINDS[kind][0]
+    assert list_known_faults(NAMES[kind]) == read(folder).known_faults == ()
+    edit(root, kind, lambda values: values.update(known_faults=[FAULT, "Another."]))
+    assert list_known_faults(NAMES[kind]) == read(folder).known_faults == (FAULT, "Another.")
+    assert write_card(read(folder), root / "copy", []).known_faults == (FAULT, "Another.")
+    assert json.loads((root / "copy" / "card.json").read_text())["known_faults"] == [FAULT, "Another."]
+
+
+def test_a_classifier_on_an_encoder_has_the_encoder_s_faults(root):
+    edit(root, "encoder", lambda values: values.update(known_faults=[FAULT]))
+    assert list_known_faults("encoders/simcse/mr") == list_known_faults("simcse") == (FAULT,)
+    for unknown in ("minilm", "sst2/cnn/nosuch", "", "../checkpoints", "org/some-model", "/tmp", "a\0b", "x" * 5_000):
+        assert list_known_faults(unknown) == ()
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+@pytest.mark.parametrize("faults", ["a text", [1], None, {"a": 1}, ["two\nlines"], ["\x1b[2J"], ["x"] * 21,
+                                    ["x" * 2001]])
+def test_faults_that_are_no_lines_are_refused(root, kind, faults):
+    edit(root, kind, lambda values: values.update(known_faults=faults))
+    refused(root, kind, "restore card.json")
+    with pytest.raises(BadInput, match="damaged; restore card.json"):
+        list_known_faults(NAMES[kind])
+
+
+def test_a_fault_changes_no_fingerprint(root):
+    clear(root, "word model")
+    before = fingerprint_model(loading.load("sst2/cnn/base", "cpu"))
+    edit(root, "word model", lambda values: values.update(known_faults=[FAULT]))
+    model = loading.load("sst2/cnn/base", "cpu")
+    assert model.card is not None and model.card.known_faults == (FAULT,)
+    assert fingerprint_model(model) == before
+
+
+def test_the_command_line_says_them(root):
+    edit(root, "word model", lambda values: values.update(known_faults=[FAULT]))
+    edit(root, "transformer", lambda values: values.update(known_faults=[FAULT]))
+    found = {row["model"]: row["known_faults"] for row in rows(invoke("models", "--json"))}
+    assert found == {"sst2/cnn/base": [FAULT], "sst2/minilm/base": [FAULT]}
+    told = " ".join(invoke("models").stdout.split())
+    assert f"Known fault of sst2/cnn/base, sst2/minilm/base: {FAULT}" in told
+
+
+def test_the_page_shows_them_as_they_stand(root):
+    edit(root, "word model", lambda values: values.update(known_faults=[FAULT]))
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page("pages/8_Models.py").run()
+    assert not at.exception
+    shown, = (warning.value for warning in at.warning if "Known fault" in warning.value)
+    assert "9 \\*texts\\* of the test split" in shown
+    overview = at.dataframe[0].value
+    assert overview.set_index("Model")["Known faults"].dropna().to_dict() == {"CNN · base": 1}
+
+
+# --- The shipped models ---------------------------------------------------------------------------
+
+
+SHIPPED = sorted(path.parent for pattern in ("*/*/*/card.json", "encoders/*/card.json", "smoothed/*/card.json")
+                 for path in CHECKPOINTS.glob(pattern))
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: str(folder.relative_to(CHECKPOINTS)))
+def test_shipped_models_that_learnt_texts_of_later_splits_say_so(folder):
+    """Against the data, where they are here; a model trained without them needs no mark."""
+    values = json.loads((folder / "card.json").read_text())
+    if "dataset" not in values or values["dataset"] not in datasets.DATASETS:
+        pytest.skip("no data set of texts")
+    data, name = values["data"], values["dataset"]
+    # Which texts were drawn is told by their number, as then.
+    most = {split: data[split]["n"] + data[split].get("dropped_overlap", 0) for split in splits.LATER}
+    try:
+        found = splits.load_training_texts(name, None, most)
+    except MissingResource as missing:
+        pytest.skip(str(missing))
+    overlap = sum(found.data[split]["dropped_overlap"] for split in splits.LATER)
+    faults = [line for line in values.get("known_faults", ()) if "later split" in line or "test" in line]
+    assert bool(faults) == (overlap > 0 and "dropped_overlap" not in data["train"])
+
+
+def test_shipped_flat_models_of_transformers_and_encoders_say_what_is_wrong():
+    for card in cards.cards():
+        shipped = card.folder.is_relative_to(CHECKPOINTS) and card.defence_name == "flat" and not card.files.get(
+            "../vocabulary.txt")
+        assert any("[CLS]" in line for line in card.known_faults) == shipped, card.id
+    for card in encoder_cards.cards():
+        told = " ".join(card.known_faults)
+        assert ("left_out" in card.corpus) or ("MR" in told and "SUBJ" in told)
+        assert ("left_out" in card.dev) or "STS" in told
