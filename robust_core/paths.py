@@ -20,6 +20,7 @@ A variable that is empty or blank counts as not set; one that cannot be what it 
 
 import contextlib
 import contextvars
+import functools
 import hashlib
 import os
 import shutil
@@ -200,6 +201,18 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_once(path: Path) -> str:
+    """Return what `sha256` does; the file is read again only after its size or the time of its last change differs."""
+    stat = path.stat()
+    return _hash_file(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=512)
+def _hash_file(path: Path, size: int, changed: int) -> str:
+    del size, changed
+    return sha256(path)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -68,6 +68,8 @@ class Clare(Attack):
     as the paper's "one action a position" has it; TextAttack merges changed words too.
     """
 
+    uses = ("stop-words", "masked-model", "parts-of-speech", "sentence-encoder")
+
     max_candidates: int = param(50, "Words of the masked language model tried per place and move (recipe: 50)", low=1,
                                 high=200)
     min_confidence: float = param(5e-4, "Lowest probability of a word that replaces one (recipe: 0.0005)", low=0.0,

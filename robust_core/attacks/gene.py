@@ -29,6 +29,8 @@ class Gene(Attack):
     code tries one), and at most 20 % of the words change. See `searches.genetic.evolve` for where TextAttack errs.
     """
 
+    uses = ("stop-words", "neighbours", "masked-model")
+
     population: int = param(60, "Members of a population (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Generations (paper and TextAttack: 20; Jia et al. 2019: 40)", low=1, high=1000)
     temperature: float = param(

@@ -25,6 +25,8 @@ class IGA(Attack):
     neighbours come first where a text has more words than a population members. See `searches.genetic.evolve`.
     """
 
+    uses = ("stop-words", "neighbours")
+
     population: int = param(60, "Most members of a population (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Generations (paper: 20)", low=1, high=1000)
     temperature: float = param(0.3, "Divides scores in the draw of parents (TextAttack: 0.3)", low=0.01, high=100.0)

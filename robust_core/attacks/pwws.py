@@ -30,6 +30,8 @@ class PWWS(Attack):
     transformer here reads the letters, since what is typed never becomes a special token.
     """
 
+    uses = ("stop-words", "wordnet")
+
     max_candidates: int = param(
         0, "Synonyms tried per word, usual senses first; 0 tries all (paper: all)", low=0, high=200)
 

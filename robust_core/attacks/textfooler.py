@@ -22,6 +22,8 @@ class TextFooler(Attack):
     rejection rate of the paper's (angular 0.841 for the Universal Sentence Encoder) on published TextFooler steps.
     """
 
+    uses = ("stop-words", "neighbours", "parts-of-speech", "sentence-encoder")
+
     max_candidates: int = param(50, "Neighbours tried per word (paper: 50)", low=1, high=50)
     min_word_similarity: float = param(
         0.5, "Lowest cosine of a neighbour (the paper says 0.7, its code 0.5)", low=0.5, high=1.0)
