@@ -26,7 +26,7 @@ from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import Subwords, read_subwords
 from robust_core.models.weight_files import load_weights
-from robust_core.paths import short_name
+from robust_core.paths import mark_read, short_name
 from robust_core.resources import masked_model_folder, minilm_folder
 from robust_core.text import match_case
 from robust_core.types import Blank
@@ -265,6 +265,8 @@ def _load_packaged(device: torch.device) -> MaskedModel:
     card = read_packaged_card()
     check_sha256(folder, card["files"], lambda name, problem: (
         f"The masked language model's {name} {problem}; restore it."))
+    for name in ("card.json", "model.safetensors"):
+        mark_read(folder / name)
     if fingerprints.hash_encoder() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     state = {name: value.float() for name, value in load_weights(folder / "model.safetensors").items()}
