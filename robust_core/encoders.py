@@ -37,6 +37,7 @@ class MeanPooled:
     Attributes:
         body: Its network, frozen and in eval mode.
         tokens: Its tokenizer.
+        card: As given.
     """
 
     id = "minilm"
@@ -45,7 +46,7 @@ class MeanPooled:
     def __init__(self, device: str = "auto", card: "EncoderCard | None" = None) -> None:
         from robust_core.models.base_encoders import load_base_encoder
 
-        self._device = pick_device(device)
+        self._device, self.card = pick_device(device), card
         given = load_base_encoder("", self.length) if card is None else encoder_cards.load_adapted(card)
         if card is not None:
             self.id, self.length = card.id, given.tokens.length
@@ -105,6 +106,9 @@ class SentenceTransformerEncoder:
         name: Folder or Hugging Face id.
         device: auto, cpu, cuda, mps.
 
+    Attributes:
+        folder: Where its files lie.
+
     Raises:
         BadInput: The folder is broken, asks for code, or gives no vectors.
         MissingResource: It is not here and cannot be fetched.
@@ -115,7 +119,8 @@ class SentenceTransformerEncoder:
     def __init__(self, name: str, device: str = "auto") -> None:
         self.id = name
         chosen = str(pick_device(device))
-        self._model: Any = open_sentence_transformer(find_folder(name, "encoder"), chosen)
+        self.folder = find_folder(name, "encoder")
+        self._model: Any = open_sentence_transformer(self.folder, chosen)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, d) float32 unit rows."""

@@ -24,12 +24,13 @@ from robust_core import __version__
 from robust_core.errors import BadInput, quote
 from robust_core.files import check_path, describe_failure
 from robust_core.paths import runs_folder
-from robust_core.protocols import Classifier, HasCard, HasNetwork
+from robust_core.protocols import Card, Classifier, HasCard, HasNetwork
 from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
 MAX_DOCUMENT = 2_000_000
-_SCHEMA = 2
+# 3: a run may say what else it rests on, which earlier versions cannot read.
+_SCHEMA = 3
 _WAIT = 30.0
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS runs(id TEXT PRIMARY KEY, record TEXT NOT NULL,"
@@ -55,6 +56,8 @@ class Run:
         seed: Seed of the run.
         versions: Version of each library that computes (`read_versions`).
         device: Where it ran.
+        rests_on: Everything else that its results rest on, by name: number of the engine, fingerprint of each table,
+            encoder and masked language model. Runs stored before this was written down have none.
     """
 
     method: Mapping[str, Any]
@@ -63,11 +66,13 @@ class Run:
     seed: int
     versions: Mapping[str, str]
     device: str
+    rests_on: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def record(self) -> dict[str, Any]:
-        """The run as plain data."""
-        return {f.name: _to_plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        """The run as plain data; without `rests_on` where that is empty, so that old runs keep their ids."""
+        record = {f.name: _to_plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return record if self.rests_on else {name: value for name, value in record.items() if name != "rests_on"}
 
     @property
     def id(self) -> str:
@@ -95,16 +100,19 @@ def fingerprint_model(model: Classifier) -> str:
 
     A model that has neither a card nor a network is known by its id alone.
     """
-    digest = hashlib.sha256()
     if isinstance(model, HasCard) and (card := model.card) is not None:
-        parts = {"files": dict(card.files), "config": _to_plain(card.config), "parent": card.parent}
-        digest.update(json.dumps(parts, sort_keys=True).encode())
-        return digest.hexdigest()
-    digest.update(model.id.encode())
+        return fingerprint_card(card)
+    digest = hashlib.sha256(model.id.encode())
     if isinstance(model, HasNetwork) and (network := model.net) is not None:
         for name, tensor in sorted(network.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
     return digest.hexdigest()
+
+
+def fingerprint_card(card: Card) -> str:
+    """Return a SHA-256 of what a card says of a model's files, its sizes and the encoder below it."""
+    parts = {"files": dict(card.files), "config": _to_plain(card.config), "parent": card.parent}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class _Connection(sqlite3.Connection):

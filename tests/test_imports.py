@@ -15,7 +15,7 @@ import robust_core
 
 ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
-ORDER = (("errors", "files", "types", "registry", "paths"),
+ORDER = (("errors", "files", "types", "registry", "paths", "version"),
          ("text", "cleaning", "protocols", "metrics", "store", "claims"),
          ("resources",), ("datasets", "splits", "tables", "table_files", "uploads"), ("models", "encoders", "perturb"),
          ("explainers", "attacks", "certify"), ("train",), ("defences", "evaluation", "encoder_evaluation"),

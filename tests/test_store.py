@@ -65,13 +65,14 @@ def test_the_same_configuration_is_the_same_run(tmp_path: Path) -> None:
     assert len(RUN.id) == 12
     others = [dataclasses.replace(RUN, **change) for change in (
         {"method": {"name": "textfooler", "max_queries": 1}}, {"models": {"sst2/cnn/base": "ac"}}, {"seed": 1},
-        {"data": {"dataset": "trec"}}, {"versions": {"torch": "3"}}, {"device": "cuda"})]
-    assert len({RUN.id, *(run.id for run in others)}) == 7
+        {"data": {"dataset": "trec"}}, {"versions": {"torch": "3"}}, {"device": "cuda"},
+        {"rests_on": {"engine": "1"}}, {"rests_on": {"engine": "2"}})]
+    assert len({RUN.id, *(run.id for run in others)}) == 9
     store = ResultStore(tmp_path)
     for run in (RUN, again, *others):
         assert store.open_run(run) == run.id
     assert list(store.runs()) == [run.id for run in reversed(others)] + [RUN.id]
-    assert store.runs()[RUN.id] == RUN
+    assert store.runs()[RUN.id] == RUN and [*store.runs().values()][::-1] == [RUN, *others]
 
 
 def test_done_leaves_out_what_was_stopped_and_a_later_end_replaces_it(tmp_path: Path) -> None:

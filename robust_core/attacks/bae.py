@@ -30,6 +30,7 @@ class Bae(Attack):
     """
 
     swaps_only: ClassVar[bool] = True
+    uses = ("stop-words", "masked-model", "parts-of-speech", "sentence-encoder")
 
     max_candidates: int = param(50, "Words of the masked language model tried per word (paper: 50)", low=1, high=200)
     min_confidence: float = param(0.0, "Lowest probability of such a word (paper: 0)", low=0.0, high=1.0)

@@ -14,6 +14,7 @@ from robust_core.attacks.engine.requests import Candidate, Judge, Request, Searc
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.errors import BadInput, list_names, quote
+from robust_core.models import hub
 from robust_core.protocols import (
     Classifier,
     Encoder,
@@ -23,6 +24,7 @@ from robust_core.protocols import (
     is_token_classifier,
 )
 from robust_core.registry import Method, check_parameters, param, to_record
+from robust_core.resources import fingerprints
 from robust_core.text import Draft, align, diff
 from robust_core.types import AttackResult, Event, Example, Precision
 
@@ -45,10 +47,15 @@ class Attack(Method, abc.ABC):
         goal: What "succeeded" means: "flip" (another class is predicted) or "reduce" (a shorter text keeps the class).
         swaps_only: Whether it does nothing but put one word in the place of one other, so that the words of a text and
             of its perturbed one correspond by position.
+        uses: What from outside its search looks into, by the names of `resources.fingerprints.NAMES`, whatever its
+            parameters are; a changed table is thereby another run.
+        masked: Masked language model that it asks where no parameter names one.
     """
 
     goal: ClassVar[str] = "flip"
     swaps_only: ClassVar[bool] = False
+    uses: ClassVar[tuple[str, ...]] = ()
+    masked: ClassVar[str] = fingerprints.PACKAGED
 
     max_queries: int = param(0, "Most texts submitted per example; 0 sets no limit", low=0, high=10_000_000)
     time_limit: float = param(0.0, "Most seconds per example; 0 sets no limit", low=0.0, high=86_400.0)
@@ -98,9 +105,26 @@ class Attack(Method, abc.ABC):
         """
         if len({victim.id for victim in victims}) < len(victims):
             raise BadInput("Two victims have the same id, so that their results could not be told apart.")
-        yield from Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,
-                             masked=masked or to_record(self).get("masked_model", "minilm"), similarity=similarity).run(
-                                 _check_each(examples, victims))
+        scheduler = Scheduler(self, victims, seed=seed, stop=stop, width=width, encoder=encoder, precision=precision,
+                              masked=masked or self._masked_name, similarity=similarity)
+        yield from scheduler.run(_check_each(examples, victims))
+
+    def rests_on(self) -> dict[str, str]:
+        """Return the fingerprint of everything from outside that its search looks into, by name.
+
+        Raises:
+            MissingResource: Some of it is not here.
+        """
+        name, packaged = self._masked_name, self._masked_name == fingerprints.PACKAGED
+        found = fingerprints.describe(use for use in self.uses if packaged or use != fingerprints.MASKED)
+        if fingerprints.MASKED in self.uses and not packaged:
+            folder = hub.find_folder(name, "masked language model")
+            found[f"masked-model {name}"] = fingerprints.fingerprint_folder(folder)
+        return found
+
+    @property
+    def _masked_name(self) -> str:
+        return to_record(self).get("masked_model", self.masked)
 
     def attempt(self, example: Example, victim: Classifier, tally: "SearchState", seed: int, *, compared: bool = True
                 ) -> Generator[Request, Any, AttackResult]:

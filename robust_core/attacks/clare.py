@@ -69,6 +69,8 @@ class Clare(Attack):
     replaced, are ours, 334 for NLTK's 179 in TextAttack (`resources.stopwords`).
     """
 
+    uses = ("stop-words", "masked-model", "parts-of-speech", "sentence-encoder")
+
     max_candidates: int = param(50, "Words of the masked language model tried per place and move (recipe: 50)", low=1,
                                 high=200)
     min_confidence: float = param(5e-4, "Lowest probability of a word that replaces one (recipe: 0.0005)", low=0.0,

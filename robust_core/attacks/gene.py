@@ -31,6 +31,7 @@ class Gene(Attack):
     """
 
     swaps_only: ClassVar[bool] = True
+    uses = ("stop-words", "neighbours", "masked-model")
 
     population: int = param(60, "Members of a population (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Generations (paper and TextAttack: 20; Jia et al. 2019: 40)", low=1, high=1000)

@@ -28,6 +28,7 @@ class IGA(Attack):
     """
 
     swaps_only: ClassVar[bool] = True
+    uses = ("stop-words", "neighbours")
 
     population: int = param(60, "Most members of a population (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Generations (paper: 20)", low=1, high=1000)

@@ -34,6 +34,7 @@ class PSO(Attack):
     """
 
     swaps_only: ClassVar[bool] = True
+    uses = ("stop-words", "wordnet", "neighbours", "parts-of-speech")
 
     population: int = param(60, "Particles (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Moves of the swarm (paper: 20)", low=1, high=1000)

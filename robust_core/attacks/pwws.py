@@ -32,6 +32,7 @@ class PWWS(Attack):
     """
 
     swaps_only: ClassVar[bool] = True
+    uses = ("stop-words", "wordnet")
 
     max_candidates: int = param(
         0, "Synonyms tried per word, usual senses first; 0 tries all (paper: all)", low=0, high=200)

@@ -27,6 +27,7 @@ class TextFooler(Attack):
     """
 
     swaps_only: ClassVar[bool] = True
+    uses = ("stop-words", "neighbours", "parts-of-speech", "sentence-encoder")
 
     max_candidates: int = param(50, "Neighbours tried per word (paper: 50)", low=1, high=50)
     min_word_similarity: float = param(

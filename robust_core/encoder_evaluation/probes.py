@@ -1,7 +1,7 @@
 """Logistic regression on frozen sentence vectors: transfer accuracy, and the classifiers that are attacked."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from robust_core import datasets
 from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput
+from robust_core.evaluation import provenance
 from robust_core.metrics import estimate_proportion
 from robust_core.protocols import Encoder
 from robust_core.splits import drop_texts, list_keys, load_training_texts
@@ -80,6 +81,7 @@ class Task:
         train: Texts to learn from; with folds all texts there are.
         dev: Texts to choose the strength on; empty with folds.
         test: Texts to measure on; empty with folds.
+        rests_on: Fingerprint of what was read, by `data <set>/<split>` or `data <table>`.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Task:
     train: Sequence[Example]
     dev: Sequence[Example] = ()
     test: Sequence[Example] = ()
+    rests_on: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def read_task(name: str, data_dir: str | Path | None = None) -> Task:
@@ -97,11 +100,13 @@ def read_task(name: str, data_dir: str | Path | None = None) -> Task:
         BadInput: A row has no label.
     """
     if name in SPLIT:
+        whole = {split: datasets.load(name, split, data_dir) for split in datasets.SPLITS}
+        sums = {f"data {name}/{split}": datasets.hash_examples(found) for split, found in whole.items()}
         splits = load_training_texts(name, data_dir).splits
-        return Task(name, datasets.describe(name).labels, splits["train"], splits["dev"],
-                    datasets.load(name, "test", data_dir))
+        return Task(name, datasets.describe(name).labels, splits["train"], splits["dev"], whole["test"], sums)
     labels = ("subjective", "objective") if name == "subj" else ("negative", "positive")
-    return Task(name, labels, _split_folds(name, data_dir))
+    found = _split_folds(name, data_dir)
+    return Task(name, labels, found, rests_on={f"data {FOLDED[name]}": datasets.hash_examples(found)})
 
 
 def _split_folds(name: str, data_dir: str | Path | None) -> list[Example]:
@@ -162,8 +167,11 @@ def evaluate_transfer(
     """Measure an encoder on transfer tasks.
 
     Yields:
-        A row a task: encoder, task, metric, value, value_se, n.
+        A row a task: encoder, task, metric, value, value_se, n, and rests_on (`evaluation.provenance`).
     """
+    about = provenance.describe_engine() | provenance.describe_encoder(encoder)
     for name in names:
-        value, error, n = measure_accuracy(encoder.encode, read_task(name, data_dir))
-        yield {"encoder": encoder.id, "task": name, "metric": "accuracy", "value": value, "value_se": error, "n": n}
+        task = read_task(name, data_dir)
+        value, error, n = measure_accuracy(encoder.encode, task)
+        yield {"encoder": encoder.id, "task": name, "metric": "accuracy", "value": value, "value_se": error, "n": n,
+               "rests_on": {**about, **task.rests_on}}

@@ -1,6 +1,7 @@
 """Semantic textual similarity: how well cosines of sentence vectors follow what people say."""
 
 import contextlib
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from robust_core import datasets
 from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput, MissingResource
+from robust_core.evaluation import provenance
 from robust_core.protocols import Encoder
 
 # Where the pairs of each task lie; of a set with a column `split` only test rows count.
@@ -30,6 +32,14 @@ class Pairs(NamedTuple):
     first: tuple[str, ...]
     second: tuple[str, ...]
     scores: np.ndarray
+
+    @property
+    def sha256(self) -> str:
+        """A SHA-256 over the pairs and their scores, as they were read."""
+        digest = hashlib.sha256()
+        for first, second, score in zip(self.first, self.second, self.scores.tolist(), strict=True):
+            digest.update(f"{score!r}\t{first}\t{second}\n".encode())
+        return digest.hexdigest()
 
 
 def read_pairs(table: str, data_dir: str | Path | None = None) -> Pairs:
@@ -123,10 +133,11 @@ def evaluate_similarity(
     """Measure an encoder on tasks.
 
     Yields:
-        A row a task: encoder, task, metric, value, value_se, n.
+        A row a task: encoder, task, metric, value, value_se, n, and rests_on (`evaluation.provenance`).
     """
+    about = provenance.describe_engine() | provenance.describe_encoder(encoder)
     for task in tasks:
         given = read_pairs(TASKS[task], data_dir)
         value, error = correlate(encoder, given)
         yield {"encoder": encoder.id, "task": task, "metric": "spearman", "value": value, "value_se": error,
-               "n": len(given.scores)}
+               "n": len(given.scores), "rests_on": about | {f"data {TASKS[task]}": given.sha256}}

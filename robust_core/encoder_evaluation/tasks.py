@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from robust_core.attacks.embeddings import EMBEDDING_ATTACKS, EmbeddingAttack
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation.victims import make_victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
+from robust_core.evaluation import provenance
 from robust_core.protocols import Classifier, Encoder, find_device
 from robust_core.registry import to_record
 from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
@@ -64,8 +65,9 @@ def evaluate_encoder(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, st
 
     Yields:
         "progress" events with part, done and total; "note" events with a message where something is left out; "row"
-        events with encoder, task, metric, value, value_se and n, rows of attacks also with attack, parameters and
-        the figures of `metrics.summary` or `metrics.embedding_summary`.
+        events with encoder, task, metric, value, value_se, n and rests_on (fingerprint of everything that the figures
+        rest on, by name: `evaluation.provenance`), rows of attacks also with attack, parameters and the figures of
+        `metrics.summary` or `metrics.summarise_embedding_attacks`.
 
     Raises:
         BadInput: Two encoders share a name, or there is no such attack here.
@@ -94,28 +96,32 @@ def evaluate_encoder(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, st
 def _attack_encoder(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n: int, data_dir: str | Path | None,
                     store: ResultStore | None, stop: threading.Event, precision: Precision) -> Iterator[Event]:
     given = probes.choose_attacked(task, data_dir)
-    victims = []
+    about = {**provenance.describe_engine(), **given.rests_on}
+    victims: list[Classifier] = []
+    rests_on: dict[str, Mapping[str, str]] = {}
     for encoder in encoders:
         if stop.is_set():
             return
         yield Event("progress", "", encoder.id, {"part": f"classifiers of {task}", "done": len(victims),
                                                  "total": len(encoders)})
         victims.append(make_victim(encoder, probes.train_probe(encoder.encode, given), given.labels, task))
+        # The probe is refitted from these; its last digits follow the number of threads, so its weights do not count.
+        rests_on[victims[-1].id] = about | provenance.describe_encoder(encoder)
     examples = datasets.choose(given.test, n, seed=0)
     for name in attacks:
         if stop.is_set():
             return
         try:
             if name in EMBEDDING_ATTACKS:
-                yield from _attack_embeddings(victims, task, name, examples, stop, precision)
+                yield from _attack_embeddings(victims, rests_on, task, name, examples, stop, precision)
             else:
-                yield from _attack_words(victims, task, name, examples, store, stop, precision)
+                yield from _attack_words(victims, rests_on, task, name, examples, store, stop, precision)
         except RobustError as error:
             yield Event("note", "", "", {"message": f"{name} on {task} is left out. {error}"})
 
 
-def _attack_embeddings(victims: Sequence[Classifier], task: str, name: str, examples: Sequence[Example],
-                       stop: threading.Event, precision: Precision) -> Iterator[Event]:
+def _attack_embeddings(victims: Sequence[Classifier], rests_on: Mapping[str, Mapping[str, str]], task: str, name: str,
+                       examples: Sequence[Example], stop: threading.Event, precision: Precision) -> Iterator[Event]:
     attack = EMBEDDING_ATTACKS[name](**ON_EMBEDDINGS[name])
     for done, model in enumerate(victims):
         if stop.is_set():
@@ -126,14 +132,18 @@ def _attack_embeddings(victims: Sequence[Classifier], task: str, name: str, exam
         except Incompatible as error:
             yield Event("note", "", model.id, {"message": f"{name} on {task} is left out for {model.id}. {error}"})
             continue
-        yield _make_row(model, task, attack, metrics.summarise_embedding_attacks(results), "")
+        values = metrics.summarise_embedding_attacks(results)
+        yield _make_row(model, task, attack, values | {"rests_on": dict(rests_on[model.id])}, "")
 
 
-def _attack_words(victims: Sequence[Classifier], task: str, name: str, examples: Sequence[Example],
-                  store: ResultStore | None, stop: threading.Event, precision: Precision) -> Iterator[Event]:
+def _attack_words(victims: Sequence[Classifier], rests_on: Mapping[str, Mapping[str, str]], task: str, name: str,
+                  examples: Sequence[Example], store: ResultStore | None, stop: threading.Event, precision: Precision
+                  ) -> Iterator[Event]:
     attack = ATTACKS[name]()
+    under = provenance.describe_attack(attack, similarity=False)
+    whole = {model.id: {**rests_on[model.id], **under} for model in victims}
     found: dict[str, dict[str, AttackResult]] = {model.id: {} for model in victims}
-    runs = {model.id: _describe_run(model, attack, task, examples, precision) for model in victims}
+    runs = {model.id: _describe_run(model, attack, task, examples, precision, whole[model.id]) for model in victims}
     opened: dict[str, str] = {}
     if store is not None:
         opened = {name: store.open_run(run) for name, run in runs.items()}
@@ -154,16 +164,17 @@ def _attack_words(victims: Sequence[Classifier], task: str, name: str, examples:
         if stop.is_set():
             return
         results = [found[model.id][e.uid] for e in examples if e.uid in found[model.id]]
-        yield _make_row(model, task, attack, metrics.summary(results), opened.get(model.id, ""))
+        values = metrics.summary(results) | {"rests_on": whole[model.id]}
+        yield _make_row(model, task, attack, values, opened.get(model.id, ""))
 
 
-def _describe_run(model: Classifier, attack: Attack, task: str, examples: Sequence[Example], precision: Precision
-                  ) -> Run:
+def _describe_run(model: Classifier, attack: Attack, task: str, examples: Sequence[Example], precision: Precision,
+                  rests_on: Mapping[str, str]) -> Run:
     texts = json.dumps([[e.uid, e.text, e.label] for e in examples])
     data = {"dataset": task, "split": "attacked", "sha256": hashlib.sha256(texts.encode()).hexdigest(),
             "precision": precision}
     return Run(to_record(attack), {model.id: fingerprint_model(model)}, data, 0, read_versions(),
-               find_device(model))
+               find_device(model), rests_on)
 
 
 def _make_row(model: Classifier, task: str, attack: Attack | EmbeddingAttack, values: dict[str, Any], run: str

@@ -41,6 +41,22 @@ def list_warnings(results: Sequence[AttackResult], attributions: Sequence[Attrib
     return [f"{flag.finding} {flag.advice}" for flag in raise_flags(results, attributions)]
 
 
+def find_incomplete(results: Sequence[AttackResult], chosen: int, errors: Sequence[str]) -> list[str]:
+    """Return a line where examples broke, and one where not all of those chosen came to an end.
+
+    Args:
+        results: What there is.
+        chosen: Examples that were to be attacked.
+        errors: Messages of the searches that broke.
+    """
+    ended = sum(r.status != "stopped" for r in results)
+    warnings = [f"{len(errors)} examples have no result. {errors[-1]}"] if errors else []
+    if ended < chosen:
+        warnings.append(f"Only {ended} of {chosen} examples came to an end. Those that end first are not like the "
+                        "others: these figures estimate nothing yet.")
+    return warnings
+
+
 def _register(check: Check) -> Check:
     CHECKS.append(check)
     return check

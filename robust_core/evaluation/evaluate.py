@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,14 @@ from robust_core import datasets, metrics
 from robust_core.attacks.base import Attack
 from robust_core.datasets import choose
 from robust_core.errors import BadInput, Incompatible, list_names
-from robust_core.evaluation import checks, fluency, meaning_changes
+from robust_core.evaluation import checks, fluency, meaning_changes, provenance
 from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, find_device
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
+from robust_core.resources import fingerprints
+from robust_core.store import ResultStore, Run, read_versions
 from robust_core.types import AttackResult, Event, Example, Precision
 
 _CHUNK = 64
@@ -33,6 +34,7 @@ class Setting:
         sha256: Fingerprint of the whole split.
         seed: Seed of the choice and of the attacks.
         precision: Precision of the attacks.
+        rests_on: By id of each model, what all of its rows rest on (`provenance`).
     """
 
     dataset: str
@@ -40,7 +42,8 @@ class Setting:
     examples: tuple[Example, ...]
     sha256: str
     seed: int
-    precision: Precision = "exact"
+    precision: Precision
+    rests_on: Mapping[str, Mapping[str, str]]
 
 
 def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts, split: str = "test",
@@ -72,8 +75,9 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
         example, by uid; "progress" with data part (what is being done), done and total, also at the start of
         a part, when results of an earlier run count as done; at the end of each part "row" events with the row as
         data: `metrics.summary` and `meaning_changes.summarise` with model, dataset, split, attack, seed, run, device,
-        parameters (record of the attack), errors (examples that failed) and warnings (`checks`), with a reader also
-        the columns of `fluency.measure_results`.
+        parameters (record of the attack), errors (examples that failed), warnings (`checks`) and rests_on (fingerprint
+        of everything that its figures rest on, by name: `provenance`), with a reader also the columns of
+        `fluency.measure_results`.
         A transfer row has the columns of `transfer.evaluate_transfer` instead; run is that of the attacked model.
         An explanation row adds explain, pairs ("all", or "changed" texts only), kendall_tau, top_k and top_k_random
         (means over examples of means over classes), each with its standard error, compared (examples behind them)
@@ -83,7 +87,8 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
         BadInput: n is below 1, two models share an id, explanations or transfer are asked for without an attack,
             transfer with a single model, or every attack failed.
         Incompatible: A model has other labels than the data set.
-        UnknownName, MissingResource: There is no such data set, or it is not here.
+        UnknownName: There is no such data set.
+        MissingResource: It, or something that an attack looks into, is not here.
     """
     _check_question(models, attacks, explain, transfer, reader)
     if isinstance(dataset, datasets.LabelledTexts):
@@ -92,8 +97,10 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
         about, everything = datasets.describe(dataset), datasets.load(dataset, split, data_dir)
     for model in models:
         check_labels(model, about)
-    setting = Setting(about.name, split, choose(everything, n, seed), datasets.hash_examples(everything), seed,
-                      precision)
+    sha256 = datasets.hash_examples(everything)
+    data = provenance.describe_engine() | provenance.describe_data(about.name, split, sha256)
+    setting = Setting(about.name, split, choose(everything, n, seed), sha256, seed, precision,
+                      {model.id: data | provenance.describe_model(model) for model in models})
     stop = stop or threading.Event()
     if not attacks:
         for model in models:
@@ -151,7 +158,8 @@ def _evaluate_clean(model: Classifier, setting: Setting, stop: threading.Event) 
         yield Event("judged", "", model.id, {"right": right})
         yield Event("progress", chunk[-1].uid, model.id, progress | {"done": done})
     accuracy, error = metrics.estimate_proportion(hits, done)
-    yield _make_row(model, setting, None, {"n": done, "accuracy": accuracy, "accuracy_se": error, "warnings": []})
+    yield _make_row(model, setting, None, setting.rests_on[model.id], {
+        "n": done, "accuracy": accuracy, "accuracy_se": error, "warnings": []})
 
 
 @dataclasses.dataclass
@@ -162,12 +170,14 @@ class _Outcome:
         model: The classifier.
         run: Id of the stored run, empty without a store.
         found: Results by example uid, without the course of each search.
+        rests_on: What these results rest on.
         errors: Messages of the searches that broke.
     """
 
     model: Classifier
     run: str
     found: dict[str, AttackResult]
+    rests_on: Mapping[str, str]
     errors: list[str] = dataclasses.field(default_factory=list)
 
     def results(self, setting: Setting) -> list[AttackResult]:
@@ -178,7 +188,8 @@ class _Outcome:
 def _evaluate_attacked(models: Sequence[Classifier], attack: Attack, setting: Setting, store: ResultStore | None,
                        stop: threading.Event) -> Generator[Event, None, list[_Outcome]]:
     """Attack what has no stored result yet, and return what there is then for each model."""
-    outcomes = {model.id: _read_stored(model, attack, setting, store) for model in models}
+    under = provenance.describe_attack(attack)
+    outcomes = {model.id: _read_stored(model, attack, under, setting, store) for model in models}
     for group, missing in _list_pending(list(outcomes.values()), setting.examples):
         total = len(group) * len(setting.examples)
         done = total - len(group) * len(missing)
@@ -211,56 +222,62 @@ def _shorten(result: AttackResult) -> AttackResult:
 def _summarise(outcome: _Outcome, attack: Attack, setting: Setting, explain: Sequence[Explainer],
                reader: fluency.Reader | None, store: ResultStore | None, stop: threading.Event) -> Iterator[Event]:
     model, results = outcome.model, outcome.results(setting)
+    rests_on = {**outcome.rests_on, **fingerprints.describe(meaning_changes.SUMMARY_USES)}
     values = (
         metrics.summary(results)
         | meaning_changes.summarise(results)
         | {"errors": len(outcome.errors), "run": outcome.run}
     )
     if reader is not None:
+        rests_on |= provenance.describe_reader(reader.id)
         part = f"fluency of the texts of {attack.name} against {model.id}"
         for columns in fluency.measure_results(reader, results, model.id, part, stop):
             if isinstance(columns, Event):
                 yield columns
             else:
                 values |= columns
-    warnings = _is_incomplete(results, setting, outcome.errors) + checks.list_warnings(results)
-    yield _make_row(model, setting, attack, values | {"warnings": warnings})
+    warnings = checks.find_incomplete(results, len(setting.examples), outcome.errors) + checks.list_warnings(results)
+    yield _make_row(model, setting, attack, rests_on, values | {"warnings": warnings})
     for explainer in [] if stop.is_set() else explain:
         part = f"{explainer.name} of {model.id} under {attack.name}"
         for columns in compare_explanations(model, explainer, results, part, stop, store, outcome.run):
-            yield columns if isinstance(columns, Event) else _make_row(model, setting, attack, values | columns)
+            yield columns if isinstance(columns, Event) else _make_row(model, setting, attack, rests_on,
+                                                                       values | columns)
 
 
 def _add_transfer(source: _Outcome, outcomes: Sequence[_Outcome], attack: Attack, setting: Setting,
                   stop: threading.Event) -> Iterator[Event]:
     results = source.results(setting)
-    warnings = _is_incomplete(results, setting, source.errors)
+    warnings = checks.find_incomplete(results, len(setting.examples), source.errors)
     for victim in outcomes:
         if victim is source:
             continue
         part = f"texts of {attack.name} against {source.model.id} on {victim.model.id}"
         for columns in evaluate_transfer(source.model.id, victim.model, results, victim.found, part, stop):
             yield columns if isinstance(columns, Event) else _make_row(
-                victim.model, setting, attack, columns | {"run": source.run, "warnings": warnings})
+                victim.model, setting, attack, {**source.rests_on, **setting.rests_on[victim.model.id]},
+                columns | {"run": source.run, "warnings": warnings})
 
 
-def _read_stored(model: Classifier, attack: Attack, setting: Setting, store: ResultStore | None) -> _Outcome:
+def _read_stored(model: Classifier, attack: Attack, under: Mapping[str, str], setting: Setting,
+                 store: ResultStore | None) -> _Outcome:
     """Return what an earlier, perhaps killed, evaluation has left for the chosen examples."""
+    rests_on = {**setting.rests_on[model.id], **under}
     if store is None:
-        return _Outcome(model, "", {})
-    run = store.open_run(_describe_run(model, attack, setting))
+        return _Outcome(model, "", {}, rests_on)
+    run = store.open_run(_describe_run(model, attack, under, setting))
     wanted = {example.uid for example in setting.examples}
     return _Outcome(model, run, {r.example.uid: _shorten(r) for r in store.each(run)
-                                 if r.example.uid in wanted and r.status != "stopped"})
+                                 if r.example.uid in wanted and r.status != "stopped"}, rests_on)
 
 
-def _describe_run(model: Classifier, attack: Attack, setting: Setting) -> Run:
+def _describe_run(model: Classifier, attack: Attack, under: Mapping[str, str], setting: Setting) -> Run:
     # The number of examples is no part of it: what a smaller draw has computed serves a larger one.
     data = {"dataset": setting.dataset, "split": setting.split, "sha256": setting.sha256}
     if setting.precision != "exact":
         data["precision"] = setting.precision
-    return Run(to_record(attack), {model.id: fingerprint_model(model)}, data, setting.seed, read_versions(),
-               find_device(model))
+    return Run(to_record(attack), {model.id: setting.rests_on[model.id][f"model {model.id}"]}, data, setting.seed,
+               read_versions(), find_device(model), under)
 
 
 def _list_pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]
@@ -274,18 +291,11 @@ def _list_pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]
     return [(group, list(missing)) for missing, group in groups.items()]
 
 
-def _make_row(model: Classifier, setting: Setting, attack: Attack | None, values: dict[str, Any]) -> Event:
+def _make_row(model: Classifier, setting: Setting, attack: Attack | None, rests_on: Mapping[str, str],
+              values: dict[str, Any]) -> Event:
     head = {"model": model.id, "dataset": setting.dataset, "split": setting.split,
             "attack": None if attack is None else attack.name, "seed": setting.seed,
             "precision": setting.precision, "run": "",
-            "device": find_device(model), "parameters": {} if attack is None else to_record(attack)}
+            "device": find_device(model), "parameters": {} if attack is None else to_record(attack),
+            "rests_on": dict(rests_on)}
     return Event("row", "", model.id, head | values)
-
-
-def _is_incomplete(results: Sequence[AttackResult], setting: Setting, errors: Sequence[str]) -> list[str]:
-    ended, chosen = sum(r.status != "stopped" for r in results), len(setting.examples)
-    warnings = [f"{len(errors)} examples have no result. {errors[-1]}"] if errors else []
-    if ended < chosen:
-        warnings.append(f"Only {ended} of {chosen} examples came to an end. Those that end first are not like the "
-                        "others: these figures estimate nothing yet.")
-    return warnings

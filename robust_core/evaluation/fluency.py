@@ -24,7 +24,13 @@ MEANING = ("Fluency compares how surprising both texts are to a masked language 
 
 
 class Reader(Protocol):
-    """A masked language model that can say how surprising texts are."""
+    """A masked language model that can say how surprising texts are.
+
+    Attributes:
+        id: Its name.
+    """
+
+    id: str
 
     def pseudo_perplexity(self, texts: Sequence[str], *, most: int | None = None,
                           go_on: Callable[[], bool] = lambda: True) -> np.ndarray:

@@ -113,6 +113,8 @@ def list_doubts(result: AttackResult) -> list[str]:
     return lines
 
 
+# What from outside `summarise` looks into, by the names of `resources.fingerprints`.
+SUMMARY_USES = ("antonyms",)
 KINDS: dict[str, Callable[[Swap], bool]] = {"antonym": is_antonym_swap, "number": is_number_swap}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from robust_core.errors import BadInput
 from robust_core.files import read_json
 from robust_core.models.cards import ARCHITECTURES, WORD_MODELS
-from robust_core.paths import sha256, short_name
+from robust_core.paths import sha256_once, short_name
 from robust_core.resources.encoder import minilm_folder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def hash_encoder() -> str:
             return str(read_json(own)["parent_sha256"])
         except (BadInput, KeyError, TypeError):
             raise BadInput(f"card.json in the encoder folder {short_name(folder)} names no parent_sha256.") from None
-    return sha256(folder / "model.safetensors")
+    return sha256_once(folder / "model.safetensors")
 
 
 def hash_base_encoder(architecture: str, network: "Network") -> str:

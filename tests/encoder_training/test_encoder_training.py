@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from robust_core import encoders
+from robust_core import datasets, encoders
 from robust_core.encoder_evaluation import probes, similarity, tasks
 from robust_core.encoder_training import METHODS, corpus, objectives, specs
 from robust_core.encoder_training.base import Schedule, make_method
@@ -31,6 +31,7 @@ from robust_core.encoder_training.robustsentembed import RobustSentEmbed
 from robust_core.encoder_training.simcse import SimCSE
 from robust_core.encoder_training.training import train
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName
+from robust_core.evaluation import provenance
 from robust_core.models import base_encoders, encoder_cards, fingerprints
 from robust_core.models.base_encoders import BaseEncoder, load_base_encoder
 from robust_core.models.networks.bert import Bert, mean_pool
@@ -38,6 +39,8 @@ from robust_core.models.networks.probe import UnitClassifier
 from robust_core.paths import ROOT
 from robust_core.perturb import compute_slope
 from robust_core.registry import parameters, to_record
+from robust_core.resources.encoder import WEIGHTS_SHA256
+from robust_core.store import ResultStore
 from robust_core.types import Example
 
 torch.set_num_threads(1)
@@ -366,6 +369,72 @@ def test_a_victim_on_a_closed_encoder_is_attacked_by_words_only(folder):
     assert row["attack"] == "pwws" and row["encoder"] == "double/words" and row["n"] == 4
     message, = (e.data["message"] for e in events if e.kind == "note")
     assert "shows no gradients" in message
+
+
+class Closed(encoders.SentenceTransformerEncoder):
+    """An encoder of a folder that is opened by another library: only its files tell it from another one."""
+
+    def __init__(self, folder):
+        self.id, self.folder = "closed", folder
+
+    def encode(self, texts):
+        return WordEncoder().encode(texts)
+
+
+def test_rows_of_tasks_say_what_they_rest_on(folder):
+    engine = provenance.describe_engine()
+    named = provenance.describe_encoder(WordEncoder())
+    assert list(named) == ["encoder double/words"]
+    found = {row["task"]: row["rests_on"] for kind in ("sts", "transfer") for row in (
+        e.data for e in tasks.evaluate_encoder([WordEncoder()], [(kind, t) for t in (
+            ("stsb", "sts12") if kind == "sts" else ("sst2", "mr"))], data_dir=folder) if e.kind == "row")}
+    sums = {f"data sst2/{split}": datasets.hash_examples(datasets.load("sst2", split, folder))
+            for split in datasets.SPLITS}
+    whole = datasets.hash_examples(probes.read_task("mr", folder).train)
+    assert found["sst2"] == engine | named | sums and found["mr"] == engine | named | {"data transfer/mr": whole}
+    pairs = similarity.read_pairs("sts/stsb_test", folder)
+    assert found["stsb"] == engine | named | {"data sts/stsb_test": pairs.sha256}
+    assert set(found["sts12"]) == {"engine", *named, "data sts/sts12"}
+    path = folder / "sts" / "sts12.tsv"
+    path.write_text(path.read_text().replace("\t3\t", "\t3.5\t"))
+    row, = similarity.evaluate_similarity(WordEncoder(), ["sts12"], folder)
+    assert row["rests_on"]["data sts/sts12"] != found["sts12"]["data sts/sts12"], "a changed score"
+
+
+def test_attacks_on_another_encoder_of_the_same_name_are_another_run(folder, tmp_path):
+    """A victim on a closed encoder is known by its name: what stands in its run is the encoder's files and the data."""
+    store, rows = ResultStore(tmp_path / "runs"), []
+    for number, (weights, texts) in enumerate((("a", 30), ("a", 30), ("b", 30), ("b", 29))):
+        home = tmp_path / str(number)
+        home.mkdir()
+        (home / "model.safetensors").write_text(weights)
+        lines = (folder / "sst2" / "train.tsv").read_text().splitlines()[: texts + 1]
+        (folder / "sst2" / "train.tsv").write_text("\n".join(lines) + "\n")
+        events = list(tasks.evaluate_encoder([Closed(home)], [("attacks", "sst2")], attacks=("pwws",), n=4,
+                                             data_dir=folder, store=store))
+        row, = (e.data for e in events if e.kind == "row")
+        rows.append((row["run"], row["rests_on"], sum(e.kind == "progress" and e.uid != "" for e in events)))
+    first, same, other, fewer = rows
+    assert same == (*first[:2], 0) and first[2] == other[2] == fewer[2] == 4
+    assert len({run for run, *_ in rows}) == 3
+    assert [{k for k in a if a[k] != b[k]} for a, b in ((first[1], other[1]), (other[1], fewer[1]))] == [
+        {"encoder closed"}, {"data sst2/train"}]
+    assert set(first[1]) == {"engine", "encoder closed", *(f"data sst2/{s}" for s in datasets.SPLITS),
+                             "table stop-words", "table wordnet"}
+    assert store.runs()[first[0]].rests_on == first[1]
+
+
+def test_a_stored_encoder_rests_on_its_files_and_on_the_packaged_one(monkeypatch):
+    stored = object.__new__(encoders.MeanPooled)
+    stored.id, stored.card = "tiny", card(files={"model.safetensors": "ab"}, parent=WEIGHTS_SHA256)
+    found = provenance.describe_encoder(stored)
+    assert set(found) == {"encoder tiny", "encoder minilm"}
+    stored.card = card(files={"model.safetensors": "ac"}, parent=WEIGHTS_SHA256)
+    assert provenance.describe_encoder(stored)["encoder tiny"] != found["encoder tiny"]
+    stored.card = card(files={"model.safetensors": "ab"}, parent="another encoder")
+    assert set(provenance.describe_encoder(stored)) == {"encoder tiny"}
+    stored.id, stored.card = "minilm", None
+    assert provenance.describe_encoder(stored) == {"encoder minilm": found["encoder minilm"]}
 
 
 def test_a_probe_is_the_head_of_its_victim():

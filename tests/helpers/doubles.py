@@ -205,6 +205,8 @@ class WordFiller:
 class WordReader:
     """A masked language model that is only asked how fluent a text is: ten for each `bad` in it, and one more."""
 
+    id = "double/reader"
+
     def pseudo_perplexity(self, texts: Sequence[str], *, most: int | None = None,
                           go_on: Callable[[], bool] = lambda: True) -> np.ndarray:
         """Return (n,) float64."""

@@ -20,7 +20,7 @@ from robust_core.models import hub, loading, masked_lm
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.tokens import read_subwords
-from robust_core.resources import minilm_folder
+from robust_core.resources import masked_model_folder, minilm_folder
 from robust_core.text import Draft, find_words
 from robust_core.train import masked_lm as masked_lm_training
 from robust_core.train.masked_lm_loop import Settings, Training, draw_order, start_network
@@ -331,7 +331,7 @@ def test_a_stopped_training_goes_on_as_if_it_never_was(words, tmp_path):
 
 
 def test_the_card_is_honest(trained):
-    folder = masked_lm.find_folder()
+    folder = masked_model_folder()
     card = json.loads((folder / "card.json").read_text())
     assert card["bytes"] == (folder / "model.safetensors").stat().st_size <= 4_000_000
     before, after = card["held_out"]["before"]["all"], card["held_out"]["after"]["all"]

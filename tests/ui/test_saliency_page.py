@@ -232,6 +232,28 @@ def test_masks_are_shown_as_they_are(small, monkeypatch):
     assert found is None or found.masks
 
 
+def test_what_an_earlier_engine_swapped_is_not_counted(small, tmp_path, monkeypatch):
+    import threading
+
+    from robust_core import ATTACKS, EXPLAINERS, version
+    from robust_core.datasets import LabelledTexts, describe
+    from robust_core.evaluation.evaluate import evaluate
+    from robust_core.store import ResultStore
+    from robust_core.types import Example
+
+    store, model = ResultStore(tmp_path / "store"), BagOfWords(id=MODELS[0])
+    texts = LabelledTexts(describe("reviews"), "test", [Example("a good movie", 1, "0"), Example("a bad one", 0, "1")])
+    list(evaluate([model], texts, "test", [ATTACKS["planted"]()], store=store))
+
+    def count() -> tuple[int, int]:
+        *_, found = measurement._measure_words(model, EXPLAINERS["loo"](), texts.examples, store, threading.Event())
+        return found.attacked, found.substituted["good"]
+
+    assert count() == (2, 1)
+    monkeypatch.setattr(version, "ENGINE", version.ENGINE + 1)
+    assert count() == (0, 0)
+
+
 def test_words_begin_with_a_model_that_has_masks_beside_its_base(monkeypatch):
     import types
 

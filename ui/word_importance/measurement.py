@@ -10,6 +10,7 @@ import streamlit as st
 
 from robust_core import datasets, paths
 from robust_core.attacks import ATTACKS
+from robust_core.evaluation import provenance
 from robust_core.evaluation.evaluate import choose, evaluate
 from robust_core.explainers import EXPLAINERS, word_importance
 from robust_core.explainers.base import Explainer
@@ -120,7 +121,8 @@ def _measure_words(model: "TextClassifier", explainer: Explainer, examples: Sequ
         return word_importance.read_masks(model, words) if masks else {w: values[w] for w in words if w in values}
 
     fingerprint = fingerprint_model(model)
-    results = [r for run_id, run in store.runs().items() if run.models == {model.id: fingerprint}
-               for r in store.each(run_id)]
+    # Results of an earlier engine or of other tables are no count of what these attacks do.
+    results = [r for run_id, run in store.runs().items()
+               if run.models == {model.id: fingerprint} and provenance.is_current(run) for r in store.each(run_id)]
     yield Words(values, masks, frequency, word_importance.count_substitutions(results), len(results),
                 word_importance.measure_synonym_gaps(of, frequency))

@@ -15,8 +15,11 @@ from robust_core.attacks.engine.requests import (
     Target,
 )
 from robust_core.attacks.textattack.client import search_in_textattack
-from robust_core.attacks.textattack.parts import need_masked_model
+from robust_core.attacks.textattack.parts import MASKED_MODEL, need_masked_model
 from robust_core.registry import param
+
+# Its process gets our stop words when it starts, for whatever recipe.
+THROUGH_TEXTATTACK = ("textattack", "stop-words")
 
 
 @ATTACKS.register("deepwordbug", title="DeepWordBug", source="https://arxiv.org/abs/1801.04354")
@@ -27,6 +30,7 @@ class DeepWordBug(Attack):
     TextAttack's recipe and search.
     """
 
+    uses = THROUGH_TEXTATTACK
     search = search_in_textattack
 
 
@@ -40,6 +44,7 @@ class TextBugger(Attack):
     calibrated pairs around it (0.70 and 0.60, 0.878 and 0.82); those were measured on windows of 15 words.
     """
 
+    uses = (*THROUGH_TEXTATTACK, "neighbours", "sentence-encoder")
     search = search_in_textattack
 
     min_text_similarity: float = param(0.73, "Lowest cosine of the whole text to the original, under MiniLM",
@@ -56,8 +61,16 @@ class BertAttack(Attack):
     becomes 0 under MiniLM, where the line through these pairs ends.
     """
 
+    uses = (*THROUGH_TEXTATTACK, "masked-model", "sentence-encoder")
+    masked = MASKED_MODEL
+
     min_text_similarity: float = param(0.0, "Lowest cosine of the whole text to the original, under MiniLM",
                                        low=-1.0, high=1.0)
+
+    def rests_on(self) -> dict[str, str]:
+        """Return the fingerprint of what its search looks into, if the masked language model is here."""
+        need_masked_model()
+        return super().rests_on()
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Let TextAttack search, if the masked language model is here."""
@@ -74,6 +87,7 @@ class CheckList(Attack):
     of names. Contractions may touch stop words; most texts offer nothing to change.
     """
 
+    uses = THROUGH_TEXTATTACK
     search = search_in_textattack
 
 
@@ -86,6 +100,7 @@ class Pruthi(Attack):
     under four characters stay.
     """
 
+    uses = THROUGH_TEXTATTACK
     search = search_in_textattack
 
     max_num_word_swaps: int = param(1, "Most misspelt words (paper: 1 and 2)", low=1, high=10)
@@ -100,5 +115,6 @@ class InputReduction(Attack):
     is not a flip: "succeeded" means that at least one word could be dropped and the class is still predicted.
     """
 
+    uses = THROUGH_TEXTATTACK
     goal: ClassVar[str] = "reduce"
     search = search_in_textattack

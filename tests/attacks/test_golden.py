@@ -1,0 +1,49 @@
+"""Outcomes that were written down come again; where they do not, the number of the engine has to be raised."""
+
+import copy
+
+import pytest
+from helpers import golden
+
+from robust_core import version
+
+SET = golden.read()
+
+
+def split_attacks(through_textattack: bool) -> list[golden.Row]:
+    """Rows of attacks that search in TextAttack's process, or of the others."""
+    return [row for row in SET["attacks"] if (row["attack"]["name"] in golden.OF_TEXTATTACK) == through_textattack]
+
+
+@pytest.mark.parametrize("through_textattack", [False, True], ids=["own", "textattack"])
+def test_attacks_end_where_they_did(through_textattack):
+    wanted = split_attacks(through_textattack)
+    changes = golden.list_changes(wanted, golden.run_attacks(wanted, SET["texts"]))
+    assert not changes, "\n".join([*changes, golden.ADVICE])
+
+
+def test_explanations_score_as_they_did():
+    changes = golden.list_changes(SET["explanations"], golden.explain(SET["explanations"], SET["texts"]))
+    assert not changes, "\n".join([*changes, golden.ADVICE])
+
+
+def test_the_golden_set_is_of_this_engine_and_of_every_attack():
+    assert SET["engine"] == version.ENGINE, golden.ADVICE
+    assert {row["attack"]["name"] for row in SET["attacks"]} == {*golden.NAMES}, "write the golden set again"
+    assert len(SET["attacks"]) >= 60
+    assert {row["status"] for row in SET["attacks"]} >= {"succeeded", "failed"}
+
+
+def test_another_outcome_is_seen_and_is_not_written_under_the_same_number():
+    old = {"engine": 1, **{kind: SET[kind] for kind in ("attacks", "explanations")}}
+    assert not golden.list_changes(old["attacks"], old["attacks"])
+    for kind, change in (("attacks", {"perturbed": "x"}), ("attacks", {"status": "x"}), ("attacks", {"queries": 0}),
+                         ("explanations", {"scores": [9.0]})):
+        new = copy.deepcopy(old)
+        new[kind][0] |= change
+        assert len(golden.list_changes(old[kind], new[kind])) == 1
+        with pytest.raises(SystemExit, match="outcomes changed: raise ENGINE in robust_core/version.py"):
+            golden.check_raised(old, new)
+        golden.check_raised(old, new | {"engine": 2})
+    assert golden.list_changes(old["attacks"], old["attacks"][1:]), "a row that is missing"
+    golden.check_raised(old, old)
