@@ -33,6 +33,7 @@ LEAVE = 130.0
 # Streamlit 1.67 logs its own surprise where a tab goes while its line is being closed; none of our code is in it.
 DISCONNECTED = re.compile(r"Exception in ASGI application\n(?:(?!Exception in ASGI).)*?WebSocketDisconnected: "
                           r"Cannot call \"send\" once a close message has been sent\.\n", re.DOTALL)
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # What this process answers to SIGUSR1 with, for the bench.
 JOBS = "jobs.json"
 
@@ -77,24 +78,27 @@ def soak(minutes: float, sessions: int, seed: int, folder: Path, leave: float) -
         wait_idle(pid, runs, leave)
         before = memory(pid)
         people = [Person(browser, address, random.Random(f"{seed}-{i}"), seen, folder) for i in range(sessions)]
-        until, rng = time.monotonic() + 60 * minutes, random.Random(seed)
-        while time.monotonic() < until:
+        began, rng, held = time.monotonic(), random.Random(seed), []
+        while time.monotonic() < began + 60 * minutes:
             rng.choice(people).act()
             time.sleep(rng.uniform(0.05, 0.5))
+            if time.monotonic() - began > 60 * len(held):
+                held.append(round(1000 * memory(pid)))
         busiest = memory(pid)
         for person in people:
             person.leave()
         left = wait_idle(pid, runs, leave)
         after = memory(pid)
         browser.close()
-    text, gone = DISCONNECTED.subn("", log.read_text(errors="replace"))
+    # Streamlit draws tracebacks in colours, whose codes stand between their words.
+    text, gone = DISCONNECTED.subn("", COLOURS.sub("", log.read_text(errors="replace")))
     stops = sorted(seen.stops) or [float("nan")]
     return {
         "tracebacks": text.count("Traceback (most recent call last)"), "lines of log": len(text.splitlines()),
         "lines broken while Streamlit closed them": gone,
         "broken pages": len(seen.broken), "jobs left": len(left), "memory before, MB": round(1000 * before),
         "memory at the end, MB": round(1000 * busiest), "memory after all left, MB": round(1000 * after),
-        "memory after minus before, MB": round(1000 * (after - before)),
+        "memory after minus before, MB": round(1000 * (after - before)), "memory each minute, MB": held,
         "Stop, times pressed": len(seen.stops), "Stop, median s": round(statistics.median(stops), 3),
         "Stop, 95th percentile s": round(stops[min(int(0.95 * len(stops)), len(stops) - 1)], 3),
         "Stop, slowest s": round(stops[-1], 3),

@@ -9,6 +9,9 @@ import numpy as np
 from robust_core.text import find_words
 from robust_core.types import AttackResult, Attribution, EmbeddingAttackResult
 
+# Two-sided 95 % point of the normal distribution.
+_Z = 1.96
+
 
 def estimate_mean(values: Iterable[float]) -> tuple[float, float]:
     """Return the mean of the finite values and its standard error; NaN where there are too few."""
@@ -20,11 +23,40 @@ def estimate_mean(values: Iterable[float]) -> tuple[float, float]:
 
 
 def estimate_proportion(hits: int, trials: int) -> tuple[float, float]:
-    """Return hits / trials and its binomial standard error; NaN without trials."""
+    """Return hits / trials and its standard error; NaN without trials.
+
+    The error is binomial. Where none or all of the trials hit it would be 0, as if nothing else could have come out:
+    there it is such that 1.96 errors reach Wilson's 95 % bound, z / (n + z^2).
+
+    Source: Wilson 1927, Journal of the American Statistical Association 22 (158), 209-212.
+    """
     if not trials:
         return math.nan, math.nan
     p = hits / trials
-    return p, math.sqrt(p * (1 - p) / trials)
+    return p, math.sqrt(p * (1 - p) / trials) if 0 < hits < trials else _bound_certainty(trials)
+
+
+def _bound_certainty(n: int) -> float:
+    return _Z / (n + _Z * _Z)
+
+
+def pool_seeds(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of a figure over seeds and its standard error, which counts both texts and seeds.
+
+    All seeds meet the same texts, so what the choice of texts leaves open does not shrink with the number of seeds: its
+    variance, the mean over seeds, is added to that of the mean over seeds.
+
+    Args:
+        values: (k,) the figure of each seed.
+        errors: (k,) its standard error over texts; NaN counts as unknown and is left out.
+    """
+    known = [error for error in errors if math.isfinite(error)]
+    texts = math.fsum(error * error for error in known) / len(known) if known else math.nan
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, math.sqrt(texts)
+    between = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)
+    return mean, math.sqrt(between + (texts if known else 0.0))
 
 
 def estimate_ratio(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float]:
@@ -51,10 +83,16 @@ def estimate_paired_difference(mine: Mapping[str, float], theirs: Mapping[str, f
         mine: A figure of each example, by uid: 1 where the model is right, 0 where it is wrong, or the mean over seeds.
         theirs: The same of the other model.
 
+    Where the models differ on no example, or on every one alike, the error is that of `estimate_proportion` there.
+
     Source: paired t statistic; both models meet the same examples, so what makes an example hard cancels out.
     """
     both = [uid for uid in mine if uid in theirs]
-    return *estimate_mean(float(mine[uid]) - float(theirs[uid]) for uid in both), len(both)
+    gaps = [float(mine[uid]) - float(theirs[uid]) for uid in both]
+    value, error = estimate_mean(gaps)
+    if len(both) > 1 and all(gap == gaps[0] == round(gap) for gap in gaps):
+        error = _bound_certainty(len(both))
+    return value, error, len(both)
 
 
 def list_held(results: Sequence[AttackResult]) -> dict[str, bool]:

@@ -34,8 +34,8 @@ from robust_core.files import check_path, explain_failures
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
 RESULTS = ROOT / "results"
-# The pages whose tables are made from `results/`.
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+# The pages whose tables and figures are written from `results/`.
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SHIPPED_DATA = Path(__file__).parent / "resources" / "data"
 _MOST_DIGITS = 6
 

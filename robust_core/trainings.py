@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robust_core import datasets, paths
+from robust_core import datasets, metrics, paths
 from robust_core.claims.command import make_command
 from robust_core.claims.files import read_claims, write_claim
 from robust_core.defences import DEFENCES
@@ -334,9 +334,10 @@ def write_dev_claim(card: cards.Card, folder: Path) -> Path:
     drawn = {"rows": card.recipe["rows"]} if card.recipe.get("rows") else {}
     made = TrainingSpec(card.dataset, card.architecture, from_record(DEFENCES, dict(card.defence)), drawn, card.seed)
     n = card.data["dev"]["n"]
+    accuracy, error = metrics.estimate_proportion(round(card.dev_accuracy * n), n)
     row = {name: value for name, value in _make_row(card).items() if name != "path"}
     return write_claim(
         folder / f"train-{card.id.replace('/', '-')}.json", claim=f"accuracy of {card.id} on {card.dataset}/dev",
         command=make_command("train", *made.words), run="", n=n, seeds=[card.seed], metric="dev_accuracy",
-        value=card.dev_accuracy, value_se=(card.dev_accuracy * (1 - card.dev_accuracy) / n) ** 0.5,
+        value=accuracy, value_se=error,
         thresholds={"defence": dict(card.defence), "recipe": dict(card.recipe)}, details=row)

@@ -1,6 +1,7 @@
 """The frame around every page: the address, the sidebar with the shared pickers, and the sign of a running attack."""
 
-import ast
+import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,11 +37,16 @@ class PageFile(NamedTuple):
     icon: str
 
 
+_DOCSTRING = re.compile(r'\s*"""(.*?)"""', re.DOTALL)
+
+
 def list_pages(folder: Path) -> list[PageFile]:
     """Return the pages of a folder, in the order of the numbers in their names."""
     found = []
     for path in sorted(folder.glob("*.py")):
-        lines = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem).splitlines()
+        # Not by `ast`: with several threads CPython 3.11 now and then fails there ("recursion depth mismatch").
+        head = _DOCSTRING.match(path.read_text(encoding="utf-8"))
+        lines = inspect.cleandoc(head[1] if head else path.stem).splitlines()
         name, _, subtitle = lines[0].partition(": ")
         icon = next((line.removeprefix("Icon: ").strip() for line in lines if line.startswith("Icon: ")), "article")
         found.append(PageFile(path, name, subtitle, f":material/{icon}:"))

@@ -12,6 +12,7 @@ from robust_core import metrics
 from robust_core.certify import SMOOTHERS, inputs, training
 from robust_core.certify.smoothers import Dssn, Smoother
 from robust_core.certify.theorem import count_evaluations, round_scale
+from robust_core.claims.derivation import pool_figures, read_share
 from robust_core.errors import BadInput
 from robust_core.paths import own_checkpoints
 from robust_core.types import AttackResult, Certificate
@@ -169,9 +170,9 @@ def choose_best_scales(rows: Sequence[Row]) -> Iterator[Row]:
         rows: Rows of `certified_accuracy` of one data set, of any methods, Lambdas and seeds.
 
     Yields:
-        {dataset, method, radius, value, value_se (standard error of the mean over seeds, or of the share with a single
-        seed), scale, clean_accuracy, evaluations and seconds (an input), seeds, n}, by method and rising radius. Of
-        Lambdas that are equally good the first is taken.
+        {dataset, method, radius, value, value_se (standard error, which counts inputs and seeds), scale,
+        clean_accuracy, evaluations and seconds (an input), seeds, n}, by method and rising radius. Of Lambdas that are
+        equally good the first is taken.
     """
     groups: dict[tuple[str, float], list[Row]] = {}
     for row in rows:
@@ -182,9 +183,9 @@ def choose_best_scales(rows: Sequence[Row]) -> Iterator[Row]:
             choices = []
             for (name, scale), group in groups.items():
                 if name == method:
-                    value, error = metrics.estimate_mean(row["certified_accuracy"][radius] for row in group)
-                    if len(group) == 1:
-                        error = group[0]["certified_accuracy_se"][radius]
+                    shares = [read_share({"n": row["n"], "share": row["certified_accuracy"][radius]}, "share")
+                              for row in group]
+                    value, error, _ = pool_figures(shares)
                     choices.append((value, error, scale, group))
             value, error, scale, group = max(choices, key=lambda c: c[0])
             yield {"dataset": rows[0]["dataset"], "method": method, "radius": float(radius), "value": value,

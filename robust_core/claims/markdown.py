@@ -1,7 +1,7 @@
 """Figures and tables as Markdown."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def format_percent(value: float | None, error: float | None) -> str:
@@ -24,3 +24,14 @@ def format_decimal(value: float | None, error: float | None = None) -> str:
         return "–"
     known = error is not None and not math.isnan(error)
     return f"{value:.2f}" + (f" ± {error:.3f}" if known else "")
+
+
+def format_points(value: float, error: float | None) -> str:
+    """Write a difference of shares in points with its standard error, such as `+3.9 ± 1.7`."""
+    known = error is not None and not math.isnan(error)
+    return f"{100 * value:+.1f}" + (f" ± {100 * error:.1f}" if known else "")
+
+
+def format_settings(values: Mapping[str, object]) -> str:
+    """Write the parameters of a method but for its name and limits, such as `window 15, skip_short True`."""
+    return ", ".join(f"{k} {v}" for k, v in values.items() if k not in ("name", "max_queries", "time_limit"))

@@ -33,6 +33,7 @@ from robust_core.cli.output import Row, format_parameters, show_evaluation
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput, quote
 from robust_core.evaluation.evaluate import evaluate as measure
+from robust_core.experiments.freeze import find_freeze
 from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
@@ -60,6 +61,8 @@ def evaluate(model: Models,
              max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
              precision: Exactness = "exact",
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
+             freeze: Annotated[str, typer.Option(
+                 "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
              device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
     if bool(dataset) == bool(data):
@@ -75,6 +78,7 @@ def evaluate(model: Models,
     target = None if out is None else check_path(out, "place of the claims")
     if target is not None:
         (check_target_file if single else check_target)(target)
+    entry = find_freeze(freeze, target if split == "test" and dataset else None)
     rows: list[Row] = []
     with keep_stdout(), catch_interrupt() as stop:
         exactness = read_precision(precision)
@@ -106,7 +110,7 @@ def evaluate(model: Models,
                 show(event)
     if target is not None and not stop.is_set():
         for row in rows:
-            _write_claim(row, target if single else target / _name_claim(row), n, source)
+            _write_claim(row, target if single else target / _name_claim(row), n, source, entry)
     notes = [*sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}),
              *dict.fromkeys(f"{r.get('adversarial_from', r['model'])}: {w}" for r in rows for w in r["warnings"])]
     show_evaluation(rows, as_json, notes)
@@ -128,7 +132,7 @@ def _name_claim(row: Row) -> str:
     return f"{name[:LONGEST_NAME]}{cut}.json"
 
 
-def _write_claim(row: Row, path: Path, n: int | None, data: Sequence[str]) -> None:
+def _write_claim(row: Row, path: Path, n: int | None, data: Sequence[str], freeze: str) -> None:
     source = row.get("adversarial_from")
     metric = ("accuracy_under_transfer" if source else "kendall_tau" if "explain" in row else
               "accuracy_under_attack" if row["attack"] else "accuracy")
@@ -145,6 +149,9 @@ def _write_claim(row: Row, path: Path, n: int | None, data: Sequence[str]) -> No
     what += f" with {row['attack']}" if row["attack"] else ""
     what += f" against {source}" if source else ""
     what += f", {row['explain']} on {row['pairs']} pairs" if "explain" in row else ""
-    write_claim(path, claim=what, command=make_command("evaluate", *words), run=row["run"], n=row["n"],
-                seeds=[row["seed"]], metric=metric, value=row[metric], value_se=row[f"{metric}_se"],
-                thresholds=row["parameters"], details=row)
+    public = row["dataset"] in datasets.DATASETS and row["dataset"] != "reviews"
+    write_claim(path, claim=what, command=make_command("evaluate", *words, precision=row["precision"], data=public),
+                run=row["run"], n=row["n"], seeds=[row["seed"]], metric=metric, value=row[metric],
+                value_se=row[f"{metric}_se"], thresholds=row["parameters"], precision=row["precision"],
+                rests_on=row["rests_on"], freeze=freeze,
+                details={name: value for name, value in row.items() if name != "rests_on"})

@@ -1,4 +1,4 @@
-"""The papers' tables: `reproduce` and `table`."""
+"""The papers' tables and the claims behind them: `reproduce`, `table` and `claims`."""
 
 import json
 from typing import Annotated
@@ -11,10 +11,12 @@ from robust_core.cli.options import Device, Exactness, Json, catch_interrupt, ke
 from robust_core.cli.output import Row
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.cli.train import tell
-from robust_core.errors import BadInput
-from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments import readme as tables
+from robust_core.errors import LONGEST_MESSAGE, BadInput, shorten
+from robust_core.experiments import EXPERIMENTS, evidence, readme
+from robust_core.experiments.again import read_record
 from robust_core.experiments.base import Options
+from robust_core.experiments.draw import DIFFERS, FAILED, draw_claims, measure_again, record_outcome
+from robust_core.experiments.freeze import find_freeze
 from robust_core.files import check_path, check_target
 from robust_core.jobs import progress
 from robust_core.store import ResultStore, to_finite
@@ -33,6 +35,8 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
                   "--plan", help="Print the trainings it needs, for train --plan, and end.")] = False,
               out: Annotated[str | None, typer.Option(
                   "--out", help="Folder for the claims, each written once it is measured: results, say.")] = None,
+              freeze: Annotated[str, typer.Option(
+                  "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
               device: Device = "auto", as_json: Json = False) -> None:
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
     with keep_stdout(), catch_interrupt() as stop:
@@ -41,16 +45,23 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
             seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, read_precision(precision), device, train
         )
         target = None if out is None else check_target(check_path(out, "folder of claims"))
+        entry = find_freeze(freeze, target)
         wanted = experiment.plan(options) if plan else []
         made: list[Row] = []
+        missing: list[str] = []
         with progress.watch(Console(stderr=True)) as show:
             for event in () if plan else experiment.run(options, ResultStore(), stop):
                 if event.kind == "claim":
-                    made.append(dict(event.data))
+                    made.append({**event.data, "freeze": entry})
                     if target is not None:
-                        write_claim(target / experiment.file(made[-1]), **made[-1])
+                        try:
+                            write_claim(target / experiment.file(made[-1]), **made[-1])
+                        except BadInput as error:
+                            missing.append(str(error))
                 elif event.kind == "note":
                     typer.echo(event.data["message"], err=True)
+                elif event.kind == "missing":
+                    missing.append(str(event.data["message"]))
                 elif event.kind == "training":
                     tell(event.victim, event.data)
                 show(event)
@@ -59,18 +70,63 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
         raise typer.Exit(0)
     if as_json:
         typer.echo(json.dumps({"results": to_finite([claim["details"] for claim in made])}, allow_nan=False))
-    else:
+    elif made:
         typer.echo(experiment.table(made))
-    raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
+    for message in missing:
+        typer.echo(message, err=True)
+    raise typer.Exit(INTERRUPTED if stop.is_set() else 2 if missing else 0)
 
 
 @app.command()
-def table(write: Annotated[bool, typer.Option("--write", help="Bring both pages up to date.")] = False,
-          check: Annotated[bool, typer.Option("--check", help="Fail if one is out of date.")] = False) -> None:
-    """Make the tables of README.md and docs/results.md from results/, or check them."""
+def table(write: Annotated[bool, typer.Option("--write", help="Bring the pages and the index up to date.")] = False,
+          check: Annotated[bool, typer.Option("--check", help="Fail where something does not agree.")] = False) -> None:
+    """Make the tables and figures of README.md and docs/ from results/, or check them and every claim."""
     if write == check:
         raise BadInput("Choose one of --write and --check.")
-    names = [page.name for page in (tables.write_pages() if write else tables.find_stale())]
-    if check and names:
-        raise BadInput(f"Out of date: {', '.join(names)}. Run python -m robust_core table --write.")
-    typer.echo(f"Brought up to date: {', '.join(names)}." if names else "The tables agree with results/.")
+    if check:
+        problems = evidence.list_problems()
+        for problem in problems:
+            typer.echo(shorten(problem, LONGEST_MESSAGE), err=True)
+        if problems:
+            raise BadInput(f"{len(problems):,} of the claims, tables and figures do not agree.")
+        typer.echo("Every claim agrees with its rows, with what it rests on and with the pages.")
+        return
+    evidence.write_index()
+    names = [page.name for page in readme.write_pages()]
+    typer.echo(f"Brought up to date: {', '.join(names)}." if names else "The pages agree with results/.")
+
+
+claims_app = typer.Typer(name="claims", help="Measured figures: draw some and measure them again, or take them out.",
+                         no_args_is_help=True)
+app.add_typer(claims_app)
+
+
+@claims_app.command()
+def draw(count: Annotated[int, typer.Argument(min=1, help="How many claims to measure again.")],
+         seed: Annotated[str, typer.Option("--seed", help="Seed of the draw: a number or a word.")] = "0",
+         name: Annotated[list[str] | None, typer.Option("--claim", help="Not drawn: this file; repeatable.")] = None,
+         most_seconds: Annotated[float | None, typer.Option(
+             "--most-seconds", min=0, help="Only claims that take no longer than about this.")] = None,
+         train: Annotated[bool, typer.Option("--train", help="Also claims that need a training first.")] = False,
+         fresh: Annotated[bool, typer.Option("--fresh", help="Only claims that the record does not hold.")] = False,
+         record: Annotated[str | None, typer.Option("--record", help="Add a line a claim to this TSV file.")] = None,
+         data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None) -> None:
+    """Measure claims again from their commands, in an empty store; exit code 1 where a figure differs."""
+    path = None if record is None else check_path(record, "record")
+    known = list(read_record(path)) if fresh and path is not None else []
+    names = name or draw_claims(count, seed, most_seconds=most_seconds, train=train, skip=known)
+    outcomes = []
+    for outcome in measure_again(names, data_dir):
+        outcomes.append(outcome)
+        typer.echo(f"{outcome.name}: {outcome.verdict} ({outcome.stored:.6g} stored, {outcome.again:.6g} now, "
+                   f"{outcome.seconds:.0f} s)" + (f" {outcome.note}" if outcome.note else ""))
+        if path is not None:
+            record_outcome(outcome, path)
+    bad = [outcome for outcome in outcomes if outcome.verdict in (DIFFERS, FAILED)]
+    raise typer.Exit(1 if bad else 0)
+
+
+@claims_app.command()
+def drop(names: Annotated[list[str], typer.Argument(help="Files in results/ to take out.")]) -> None:
+    """Take claims out of results/ and its index; the pages follow with `table --write`."""
+    evidence.drop_claims(names)

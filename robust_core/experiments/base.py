@@ -3,20 +3,23 @@
 import dataclasses
 import functools
 import inspect
-import math
-import statistics
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import trainings
 from robust_core.claims.command import make_command
+from robust_core.claims.derivation import Figure, pool_rows
 from robust_core.claims.files import Claim
 from robust_core.errors import BadInput, MissingResource, list_names, quote
 from robust_core.experiments.budgets import Entry
-from robust_core.models.cards import cards
+from robust_core.experiments.presence import describe_models, shipped
 from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
+
+# Stands below tables of shares.
+ERRORS = ("Percent ± standard error, which counts the choice of texts and, with several seeds, of trainings as well; "
+          "at 0 and 100 % 1.96 errors reach Wilson's 95 % bound.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Experiment:
 
         Yields:
             "progress" events with part, done and total; "note" events with a message where something had to be left
-            out; "training" events with the data of `trainings.run`;
+            out; "missing" events with a message that names the trainings or the data that are not here, so that
+            nothing is claimed that rests on them; "training" events with the data of `trainings.run`;
             "claim" events, whose data are a `Claim`, the arguments of `write_claim` but the path. Its details
             hold experiment, the name of the experiment whose table shows the claim, in most cases this one.
 
@@ -78,15 +82,54 @@ class Experiment:
         """Return a Markdown table of this experiment's claims beside the paper's figures; empty without claims."""
         raise NotImplementedError
 
-    def command(self, options: Options, *words: str) -> str:
+    def command(self, options: Options, *words: str, models: Sequence[str] = ()) -> str:
         """Return the command line that repeats a part of it.
 
         Args:
             options: What a person changed.
             words: What names the part, such as --model and an id.
+            models: Ids of the trainings it rests on; those that are not shipped have to be trained.
         """
         return make_command("reproduce", self.name, *words, seeds=options.seeds, n=options.n,
-                            precision=options.precision)
+                            precision=options.precision, train=not shipped() >= set(models), data=True)
+
+    def derive(self, metric: str, details: Mapping[str, Any]) -> Figure:
+        """Return what the details of a claim give: the mean over trainings, whose error counts texts and trainings.
+
+        Args:
+            metric: The claim's metric.
+            details: Its details.
+        """
+        return pool_rows(details["rows"], metric)
+
+    def make_claim(self, options: Options, words: Sequence[str], *, statement: str, metric: str,
+                   details: Mapping[str, Any], models: Sequence[str], thresholds: Mapping[str, Any], run: str = "",
+                   also: Sequence[str] = (), rests_on: Mapping[str, str] | None = None) -> Claim:
+        """Return a claim whose value, error and n are worked out from its details.
+
+        Args:
+            options: What a person changed.
+            words: What names this part in a command, such as --model and an id.
+            statement: What is claimed, in words, without the experiment's title.
+            metric: Name of the figure.
+            details: Rows, one a training, and what a table shows beside them; the rows' own `rests_on` is taken out
+                of them and put together.
+            models: Ids of the trainings behind the rows, in the order of their seeds.
+            thresholds: Parameters that it depends on.
+            run: Id of the first stored run.
+            also: Ids of further models that it rests on, such as those that it is compared with.
+            rests_on: What it rests on besides what its rows say.
+        """
+        rows, together = [], {**describe_models([*models, *also]), **(rests_on or {})}
+        for row in details.get("rows", ()):
+            together |= row.get("rests_on", {})
+            rows.append({key: value for key, value in row.items() if key != "rests_on"})
+        details = {"experiment": self.name, **details} | ({"rows": rows} if rows else {})
+        figure, command = self.derive(metric, details), self.command(options, *words, models=[*models, *also])
+        return {"claim": f"{statement}, for {self.title}", "command": command,
+                "run": run, "n": figure.n, "seeds": [read_seed(model) for model in models], "metric": metric,
+                "value": figure.value, "value_se": figure.error, "thresholds": thresholds, "details": details,
+                "precision": options.precision, "rests_on": together}
 
     @property
     def described(self) -> str:
@@ -103,13 +146,6 @@ class Experiment:
         return [claim for claim in found if claim["details"].get("experiment") == self.name]
 
 
-def split_by_presence(model: str, seeds: int) -> tuple[list[str], list[str]]:
-    """Return the ids of a model's trainings that are here, and those that are not."""
-    known = {card.id for card in cards()}
-    wanted = [model if seed == 0 else f"{model}@{seed}" for seed in range(seeds)]
-    return [name for name in wanted if name in known], [name for name in wanted if name not in known]
-
-
 def read_seed(model: str) -> int:
     """Return the seed in the id of a model or an encoder."""
     return int(model.rpartition("@")[2]) if "@" in model else 0
@@ -120,12 +156,19 @@ def make_note(message: str) -> Event:
     return Event("note", "", "", {"message": message})
 
 
-def pool_seeds(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float]:
-    """Return the mean of a figure over seeds and its standard error: between seeds, or the row's own with one seed."""
-    values = [row[metric] for row in rows]
-    if len(values) == 1:
-        return values[0], rows[0][f"{metric}_se"]
-    return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+def make_missing(message: str) -> Event:
+    """Return a "missing" event."""
+    return Event("missing", "", "", {"message": message})
+
+
+def name_untrained(names: Sequence[str], command: str) -> Event:
+    """Return a "missing" event that names trainings.
+
+    Args:
+        names: Their ids.
+        command: Command that trains them.
+    """
+    return make_missing(f"Not here, so nothing is claimed that rests on it: {list_names(names)}. Train with {command}")
 
 
 def choose_known(known: Sequence[str], asked: Sequence[str], what: str) -> list[str]:

@@ -9,7 +9,8 @@ from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import evaluate
-from robust_core.experiments.base import Options, make_note, split_by_presence
+from robust_core.experiments.base import Options, make_missing
+from robust_core.experiments.presence import list_seeds
 from robust_core.models import loading
 from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
@@ -39,7 +40,7 @@ class Cell:
 def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
                   stop: threading.Event, also: Further | None = None
              ) -> Iterator[Event]:
-    """Evaluate cells; those that share attack, examples and limit run in step. Seeds that are not here are left out.
+    """Evaluate cells; those that share attack, examples and limit run in step. All seeds of their models must be here.
 
     Args:
         cells: What to measure.
@@ -51,13 +52,13 @@ def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Opti
         also: Further figures of a model on the examples, added to its clean row.
 
     Yields:
-        "progress" and "note" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`),
+        "progress" and "missing" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`),
         rows (those of `evaluate`, one a seed) and right (for each row whether the model is right, by uid).
     """
     groups: dict[tuple[str, int | None, int], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.attack, cell.n, cell.max_queries), []).append(cell)
-    ids = {cell.model: split_by_presence(cell.model, options.seeds)[0] for cell in cells}
+    ids = {cell.model: list_seeds(cell.model, options.seeds) for cell in cells}
     loaded = {name: loading.load(name, options.device) for names in ids.values() for name in names}
     for same in groups.values():
         victims = [loaded[name] for cell in same for name in ids[cell.model]]
@@ -75,7 +76,7 @@ def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Opti
                 elif event.kind == "progress":
                     yield event
         except RobustError as error:
-            yield make_note(f"{same[0].attack or 'accuracy'} is left out. {error}")
+            yield make_missing(f"{same[0].attack or 'accuracy'} is left out. {error}")
         if stop.is_set():
             return
         if same[0].attack:
@@ -83,10 +84,9 @@ def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Opti
         elif also is not None:
             rows = {name: row | also(loaded[name], examples) for name, row in rows.items()}
         for cell in same:
-            found = [name for name in ids[cell.model] if name in rows]
-            if found:
-                yield Event("cell", "", cell.model, {"cell": cell, "rows": [rows[name] for name in found],
-                                                     "right": [right[name] for name in found]})
+            if all(name in rows for name in ids[cell.model]):
+                yield Event("cell", "", cell.model, {"cell": cell, "rows": [rows[name] for name in ids[cell.model]],
+                                                     "right": [right[name] for name in ids[cell.model]]})
 
 
 def _load_examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Example, ...]:

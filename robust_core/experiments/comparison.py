@@ -1,24 +1,28 @@
 """What experiments about defences share: trainings they need, accuracy clean and attacked, differences to base."""
 
+import math
 import statistics
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics, trainings
-from robust_core.claims.markdown import format_percent, format_table
+from robust_core.claims.markdown import format_percent, format_points, format_settings, format_table
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import (
+    ERRORS,
     Claim,
     Experiment,
     Options,
     Subject,
     choose_known,
     pick_subjects,
-    pool_seeds,
     read_seed,
 )
 from robust_core.experiments.cells import Cell, Further, measure_cells
+from robust_core.experiments.marks import Marks
+from robust_core.experiments.presence import list_seeds
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -79,58 +83,44 @@ def _make_claims(experiment: Experiment, subjects: Mapping[str, Subject], cells:
         yield Event("claim", "", cell.model, claim)
 
 
-def compare_seeds(mine: Mapping[int, Mapping[str, bool]], theirs: Mapping[int, Mapping[str, bool]]
+def compare_seeds(mine: Mapping[int, Mapping[str, float]], theirs: Mapping[int, Mapping[str, float]]
                ) -> dict[str, Any] | None:
     """Compare two models, seed by seed, on the same sentences.
 
     Args:
-        mine: Whether a model was right about each sentence, by seed and uid.
+        mine: A figure of each sentence, such as whether a model was right about it, by seed and uid.
         theirs: The same of the other model.
 
     Returns:
-        value (mean over seeds and sentences), value_se (paired over sentences, each seed's mean), seeds_se (between
-        seeds; None with one), n and seeds; None where no seed has both.
+        value (mean over seeds and sentences), value_se (its standard error, which counts sentences, paired, and
+        seeds), texts_se (sentences alone), seeds_se (seeds alone; None with one), n and seeds; None where no seed has
+        both.
     """
     seeds = [seed for seed in mine if seed in theirs]
     if not seeds:
         return None
 
-    def mean(side: Mapping[int, Mapping[str, bool]]) -> dict[str, float]:
+    def mean(side: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
         every = set.intersection(*(set(side[seed]) for seed in seeds))
         return {uid: statistics.fmean(side[seed][uid] for seed in seeds) for uid in side[seeds[0]] if uid in every}
 
-    value, error, n = metrics.estimate_paired_difference(mean(mine), mean(theirs))
+    value, texts, n = metrics.estimate_paired_difference(mean(mine), mean(theirs))
     each = [metrics.estimate_paired_difference(mine[seed], theirs[seed])[0] for seed in seeds]
-    return {"value": value, "value_se": error, "n": n, "seeds": seeds,
-            "seeds_se": metrics.estimate_mean(each)[1] if len(seeds) > 1 else None}
+    between = metrics.estimate_mean(each)[1] if len(seeds) > 1 else None
+    return {"value": value, "value_se": math.hypot(texts, between or 0.0), "texts_se": texts, "seeds_se": between,
+            "n": n, "seeds": seeds}
 
 
 def _make_claim(experiment: Experiment, subject: Subject, cell: Cell, rows: Sequence[Mapping[str, Any]],
                 gap: dict[str, Any] | None, options: Options) -> Claim:
     attack, metric = cell.attack or CLEAN, "accuracy_under_attack" if cell.attack else "accuracy"
-    value, error = pool_seeds(rows, metric)
-    return {
-        "claim": f"{metric} of {cell.model} on {rows[0]['dataset']}/test"
-        + (f" with {attack}" if cell.attack else "")
-        + f", for {experiment.title}",
-        "command": experiment.command(options, "--model", cell.model, "--attack", attack),
-        "run": rows[0]["run"],
-        "n": rows[0]["n"],
-        "seeds": [read_seed(row["model"]) for row in rows],
-        "metric": metric,
-        "value": value,
-        "value_se": error,
-        "thresholds": rows[0]["parameters"],
-        "details": {
-            "experiment": experiment.name,
-            "model": cell.model,
-            "attack": attack,
-            "paper": subject.paper.get(attack),
-            "difference": gap,
-            "rows": list(rows),
-        }
-        | _describe_training(subject),
-    }
+    return experiment.make_claim(
+        options, ("--model", cell.model, "--attack", attack), metric=metric, models=[row["model"] for row in rows],
+        statement=f"{metric} of {cell.model} on {rows[0]['dataset']}/test" + f" with {attack}" * bool(cell.attack),
+        run=rows[0]["run"], thresholds=rows[0]["parameters"],
+        also=[] if gap is None else list_seeds(subject.base, options.seeds),
+        details={"model": cell.model, "attack": attack, "difference": gap, "rows": list(rows)}
+        | _describe_training(subject))
 
 
 def _describe_training(subject: Subject) -> dict[str, Any]:
@@ -157,41 +147,33 @@ def write_comparison_table(experiment: Experiment, found: Sequence[Claim], paper
     cells = {(c["details"]["model"], c["details"]["attack"]): c for c in experiment.mine(found)}
     if not cells:
         return ""
-    models = [s.id for s in experiment.subjects() if any(model == s.id for model, _ in cells)]
     head = ["Model", "Clean %", f"{paper} %", "To base", *(more or {}).values(), "Attack", "Under attack %",
-            f"{paper} %", "To base", "n", "Seeds"]
-    lines = []
-    for model in models:
-        clean = cells.get((model, CLEAN))
-        attacked = [c for (name, attack), c in cells.items() if name == model and attack != CLEAN]
-        for claim in attacked or [None]:
-            one = clean or claim
-            assert one is not None
-            lines.append([f"`{model}`", *_write_columns(clean, stands), *_write_further(clean, more),
+            f"{paper} %", "To base", "n", "Seeds", "Again"]
+    lines, marks = [], Marks()
+    for subject in experiment.subjects():
+        clean = cells.get((subject.id, CLEAN))
+        attacked = [c for (name, attack), c in cells.items() if name == subject.id and attack != CLEAN]
+        for claim in attacked or ([None] if clean else []):
+            both = [c for c in (clean, claim) if c]
+            lines.append([f"`{subject.id}`", *_write_columns(clean, subject, stands, marks),
+                          *_write_further(clean, more),
                           "–" if claim is None else TITLES.get(claim["details"]["attack"], "?"),
-                          *_write_columns(claim, stands), " / ".join(f"{c['n']:,}" for c in (clean, claim) if c),
-                          ", ".join(map(str, one["seeds"]))])
-    return format_table(head, lines) + "".join(f"\n{text}\n" for text in _write_notes(experiment, list(cells.values())))
+                          *_write_columns(claim, subject, stands, marks), " / ".join(f"{c['n']:,}" for c in both),
+                          ", ".join(map(str, both[0]["seeds"])), describe_again(map(experiment.file, both), both)])
+    notes = [*_write_notes(experiment, list(cells.values())), *marks.lines()]
+    return format_table(head, lines) + "".join(f"\n{text}\n" for text in notes)
 
 
-def _write_columns(claim: Claim | None, stands: Mapping[str, str]) -> list[str]:
+def _write_columns(claim: Claim | None, subject: Subject, stands: Mapping[str, str], marks: Marks) -> list[str]:
     if claim is None:
         return ["–"] * 3
-    theirs, gap = claim["details"]["paper"], claim["details"]["difference"]
-    other = stands.get(claim["details"]["model"].split("/")[1], "")
+    theirs, gap = subject.paper.get(claim["details"]["attack"]), claim["details"]["difference"]
+    other = stands.get(subject.id.split("/")[1], "")
     return [
-        format_percent(claim["value"], claim["value_se"]),
+        format_percent(claim["value"], claim["value_se"]) + marks.mark(claim),
         "–" if theirs is None else f"*{theirs:.2f}* {other}".rstrip(),
-        _format_signed(gap),
+        "–" if gap is None or gap["value"] is None else format_points(gap["value"], gap["value_se"]),
     ]
-
-
-def _format_signed(gap: Mapping[str, Any] | None) -> str:
-    if gap is None or gap["value"] is None:
-        return "–"
-    error = "" if gap["value_se"] is None else f" ± {100 * gap['value_se']:.1f}"
-    between = "" if gap["seeds_se"] is None else f" (seeds ± {100 * gap['seeds_se']:.1f})"
-    return f"{100 * gap['value']:+.1f}{error}{between}"
 
 
 def _write_further(clean: Claim | None, more: Mapping[str, str] | None) -> list[str]:
@@ -203,9 +185,9 @@ def _write_further(clean: Claim | None, more: Mapping[str, str] | None) -> list[
 def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
     rows = [row for claim in cells for row in claim["details"]["rows"]]
     settings = [", ".join(sorted({row[key] for row in rows})) for key in ("precision", "device")]
-    yield ("Percent ± standard error: binomial with one seed, between seeds with more; n is clean / attacked. To base: "
-           "points above the base model, paired over the same sentences (mean of the seeds both have), positive is "
-           f"better. Precision {settings[0]}, device {settings[1]}.")
+    yield experiment.described
+    yield (f"{ERRORS} n is clean / attacked. To base: points above the base model, paired over the same sentences, "
+           f"positive is better. Precision {settings[0]}, device {settings[1]}. {AGAIN}")
     yield ("The figures in italics are the paper's, which rests on other word vectors, encoders and training sets.")
     drawn = {c["details"]["model"]: c["details"]["trained_on"] for c in cells if "drawn_from" in
              c["details"]["trained_on"]}
@@ -214,16 +196,9 @@ def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str
     for model, differs in {c["details"]["model"]: c["details"]["differs"] for c in cells}.items():
         if differs:
             yield f"`{model}` was trained with " + ", ".join(
-                f"{name} {theirs} (planned: {ours})" for name, (theirs, ours) in differs.items()) + "."
+                f"{name} {theirs} (planned: {ours})" for name, (theirs, ours) in differs.items()) + (
+                    "; it is no fair rival of models that were trained as planned.")
     for attack in dict.fromkeys(c["details"]["attack"] for c in cells if c["thresholds"]):
         values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
-        shown = {k: v for k, v in values.items() if k not in ("name", "max_queries", "time_limit")}
-        yield f"{TITLES.get(attack, attack)}: {', '.join(f'{k} {v}' for k, v in shown.items())}."
-    for precision in ("exact", "screened"):
-        own = [c for c in cells if any(row["precision"] == precision for row in c["details"]["rows"])]
-        seeds = max((len(c["seeds"]) for c in own), default=0)
-        words = f" --seeds {seeds}" * (seeds > 1) + " --precision screened" * (precision == "screened")
-        places = sorted({c["details"]["model"].rpartition("/")[0] for c in own if c["details"]["attack"] != CLEAN})
-        only = f", with `--model` for each line of {' and '.join(places)}" * (precision != settings[0])
-        if own and (precision == "exact" or places):
-            yield f"`python -m robust_core reproduce {experiment.name}{words} --out results`{only}"
+        yield f"{TITLES.get(attack, attack)}: {format_settings(values)}."
+    yield write_commands(cells)

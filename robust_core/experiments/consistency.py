@@ -7,10 +7,12 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.claims.markdown import format_decimal, format_table
+from robust_core.claims.derivation import Figure, pool_figures
+from robust_core.claims.markdown import format_decimal, format_settings, format_table
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import (
     Claim,
@@ -18,13 +20,13 @@ from robust_core.experiments.base import (
     Options,
     Subject,
     choose_known,
-    make_note,
+    make_missing,
     pick_subjects,
-    pool_seeds,
     read_seed,
-    split_by_presence,
 )
 from robust_core.experiments.comparison import TITLES, compare_seeds
+from robust_core.experiments.marks import Marks
+from robust_core.experiments.presence import list_seeds
 from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.registry import to_record
@@ -34,6 +36,14 @@ from robust_core.types import Event
 METRICS = ("kendall_tau", "top_5")
 # From a model's id and an attack to the paper's (tau, intersection), if it has them.
 PaperFigures = Callable[[str, str], tuple[float, float] | None]
+
+
+class Consistency(Experiment):
+    """An experiment about explanations: what it claims is the figure over all texts, unchanged ones among them."""
+
+    def derive(self, metric: str, details: Mapping[str, Any]) -> Figure:
+        """Return the figure over all texts, with the texts compared as n."""
+        return format_figure(details["rows"], "all", metric)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +69,6 @@ def measure_consistency(
     options: Options,
     store: ResultStore,
     stop: threading.Event,
-    paper: PaperFigures = lambda model, attack: None,
 ) -> Iterator[Event]:
     """Attack the models that are here, compare the explanations of both versions of each text, and state claims.
 
@@ -72,13 +81,10 @@ def measure_consistency(
         options: What a person changed.
         store: Where results and comparisons go and come from.
         stop: Set to end early.
-        paper: The paper's figures of a model under an attack, to be stored beside ours.
 
     Yields:
         What `Experiment.run` yields.
 
-    Raises:
-        MissingResource: None of the data sets is here, or none of the models.
     """
     attacks = choose_known(question.attacks, options.attacks, "attack")
     subjects = [s for s in pick_subjects(experiment.subjects(), options) if set(s.attacks) & set(attacks)]
@@ -90,7 +96,7 @@ def measure_consistency(
                 if not stop.is_set():
                     yield from _measure_group(
                         experiment, question, [s for s in same if _count_examples(question, s, options) == n], attack,
-                        n, options, store, stop, paper)
+                        n, options, store, stop)
 
 
 def _count_examples(question: Question, subject: Subject, options: Options) -> int | None:
@@ -99,11 +105,10 @@ def _count_examples(question: Question, subject: Subject, options: Options) -> i
 
 
 def _measure_group(experiment: Experiment, question: Question, subjects: Sequence[Subject], attack: str, n: int | None,
-                   options: Options, store: ResultStore, stop: threading.Event, paper: PaperFigures
-           ) -> Iterator[Event]:
+                   options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
     """Measure models that read the same texts, in step, and state a claim of each."""
     dataset, explainer = str(subjects[0].training["dataset"]), EXPLAINERS[question.explain]()
-    ids = {subject.id: split_by_presence(subject.id, options.seeds)[0] for subject in subjects}
+    ids = {subject.id: list_seeds(subject.id, options.seeds) for subject in subjects}
     models = [loading.load(name, options.device) for names in ids.values() for name in names]
     rows: dict[str, list[dict[str, Any]]] = {model.id: [] for model in models}
     try:
@@ -114,7 +119,7 @@ def _measure_group(experiment: Experiment, question: Question, subjects: Sequenc
             elif event.kind == "progress":
                 yield event
     except RobustError as error:
-        yield make_note(f"{attack} on {dataset} is left out. {error}")
+        yield make_missing(f"{attack} on {dataset} is left out. {error}")
         return
     if stop.is_set():
         return
@@ -134,8 +139,7 @@ def _measure_group(experiment: Experiment, question: Question, subjects: Sequenc
         if mine:
             base = figures.get(subject.base, {}) if subject.base != subject.id else {}
             yield Event("claim", "", subject.id, _make_claim(
-                experiment, question, subject, attack, mine, compare_to_base(figures[subject.id], base),
-                paper(subject.id, attack), options))
+                experiment, question, subject, attack, mine, compare_to_base(figures[subject.id], base), options))
 
 
 def compare_to_base(
@@ -163,28 +167,22 @@ def _make_claim(
     attack: str,
     rows: Sequence[dict[str, Any]],
     gaps: dict[str, Any] | None,
-    theirs: tuple[float, float] | None,
     options: Options,
 ) -> Claim:
-    every = [row for row in rows if row["pairs"] == "all"]
-    value, error = format_figure(rows, "all", question.headline)
     what = "Kendall's tau" if question.headline == "kendall_tau" else "Top-5 intersection"
-    return {
-        "claim": f"{what} of {question.explain} on originals and texts of {attack}, {subject.id}, "
-                 f"{rows[0]['dataset']}/test, for {experiment.title}",
-        "command": experiment.command(options, "--model", subject.id, "--attack", attack), "run": rows[0]["run"],
-        "n": every[0]["compared"],
-        "seeds": [read_seed(row["model"]) for row in every], "metric": question.headline, "value": value,
-        "value_se": error, "thresholds": rows[0]["parameters"],
-        "details": {"experiment": experiment.name, "model": subject.id, "attack": attack, "explain": question.explain,
-                    "paper": theirs, "difference": gaps, "rows": list(rows)},
-    }
+    return experiment.make_claim(
+        options, ("--model", subject.id, "--attack", attack), metric=question.headline,
+        statement=f"{what} of {question.explain} on originals and texts of {attack}, {subject.id}, "
+                  f"{rows[0]['dataset']}/test",
+        models=[row["model"] for row in rows if row["pairs"] == "all"],
+        also=[] if gaps is None else list_seeds(subject.base, options.seeds),
+        run=rows[0]["run"], thresholds=rows[0]["parameters"],
+        details={"model": subject.id, "attack": attack, "explain": question.explain, "difference": gaps,
+                 "rows": list(rows)})
 
 
-def format_figure(
-    rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: bool = False
-) -> tuple[float, float]:
-    """Return a figure of a claim's rows and its standard error, pooled over seeds.
+def format_figure(rows: Sequence[Mapping[str, Any]], pairs: str, metric: str, random: bool = False) -> Figure:
+    """Return a figure of a claim's rows, its standard error and the texts compared, pooled over seeds.
 
     Args:
         rows: The rows of a claim.
@@ -192,38 +190,43 @@ def format_figure(
         metric: "kendall_tau", or "top_K" for the intersection of the K first words.
         random: Whether to return what a random order of the words would give; of Kendall's tau that is 0.
     """
-    chosen_rows = [row for row in rows if row["pairs"] == pairs]
+    chosen = [row for row in rows if row["pairs"] == pairs]
     if metric == "kendall_tau":
-        return pool_seeds(chosen_rows, metric)
+        return pool_figures([Figure(row[metric], row[f"{metric}_se"], row["compared"]) for row in chosen])
     name, k = "top_k_random" if random else "top_k", metric.rpartition("_")[2]
-    return pool_seeds([{"share": row[name][k], "share_se": row[f"{name}_se"][k]} for row in chosen_rows], "share")
+    return pool_figures([Figure(row[name][k], row[f"{name}_se"][k], row["compared"]) for row in chosen])
 
 
-def write_consistency_table(experiment: Experiment, found: Sequence[Claim], stands: Mapping[str, str]) -> str:
+def write_consistency_table(experiment: Experiment, found: Sequence[Claim], stands: Mapping[str, str],
+                            paper: PaperFigures) -> str:
     """Return a line a model and attack: tau and top-5 intersection beside the paper's, and differences to base.
 
     Args:
         experiment: Whose claims to show.
         found: Claims.
         stands: What the paper used where an architecture of ours stands, by architecture.
+        paper: The paper's figures of a model under an attack.
     """
     cells = {(c["details"]["attack"], c["details"]["model"]): c for c in experiment.mine(found)}
     if not cells:
         return ""
     head = ["Model", "Attack", "KT", "*FLAT paper*", "TI@5 (by chance)", "*FLAT paper*", "KT to base", "KT, changed",
-            "TI@5, changed (by chance)", "KT to base, both fooled", "n: all / changed / both fooled", "Seeds"]
-    lines = []
+            "TI@5, changed (by chance)", "KT to base, both fooled", "n: all / changed / both fooled", "Seeds", "Again"]
+    lines, marks = [], Marks()
     for subject in experiment.subjects():
         for attack in subject.attacks:
             claim = cells.get((attack, subject.id))
             if claim is not None:
-                lines.append(_write_line(claim, stands.get(subject.id.split("/")[1], "")))
-    return format_table(head, lines) + "".join(f"\n{text}\n" for text in _write_notes(experiment, list(cells.values())))
+                lines.append([*_write_line(claim, stands.get(subject.id.split("/")[1], ""), paper(subject.id, attack),
+                                           marks.mark(claim)),
+                              describe_again([experiment.file(claim)], [claim])])
+    notes = [*_write_notes(experiment, list(cells.values())), *marks.lines()]
+    return format_table(head, lines) + "".join(f"\n{text}\n" for text in notes)
 
 
-def _write_line(claim: Claim, stands: str) -> list[str]:
+def _write_line(claim: Claim, stands: str, paper: tuple[float, float] | None, mark: str) -> list[str]:
     rows, details = claim["details"]["rows"], claim["details"]
-    theirs = [f"*{value:.2f}* {stands}".rstrip() for value in details["paper"] or ()] or ["–", "–"]
+    theirs = [f"*{value:.2f}* {stands}".rstrip() for value in paper or ()] or ["–", "–"]
     changed = next(row for row in rows if row["pairs"] == "changed")
     fooled = (details["difference"] or {}).get("fooled", {}).get("kendall_tau")
     gaps = [
@@ -232,12 +235,12 @@ def _write_line(claim: Claim, stands: str) -> list[str]:
     return [
         f"`{details['model']}`",
         TITLES[details["attack"]],
-        format_decimal(*format_figure(rows, "all", "kendall_tau")),
+        format_decimal(*format_figure(rows, "all", "kendall_tau")[:2]) + mark,
         theirs[0],
         _format_with_chance(rows, "all"),
         theirs[1],
         gaps[0],
-        format_decimal(*format_figure(rows, "changed", "kendall_tau")),
+        format_decimal(*format_figure(rows, "changed", "kendall_tau")[:2]),
         _format_with_chance(rows, "changed"),
         gaps[1],
         " / ".join(
@@ -249,33 +252,32 @@ def _write_line(claim: Claim, stands: str) -> list[str]:
 
 
 def _format_with_chance(rows: Sequence[Mapping[str, Any]], pairs: str) -> str:
-    by_chance = format_decimal(format_figure(rows, pairs, "top_5", random=True)[0])
-    return f"{format_decimal(*format_figure(rows, pairs, 'top_5'))} ({by_chance})"
+    by_chance = format_decimal(format_figure(rows, pairs, "top_5", random=True).value)
+    return f"{format_decimal(*format_figure(rows, pairs, 'top_5')[:2])} ({by_chance})"
 
 
 def _format_signed(gap: Mapping[str, Any] | None) -> str:
     if gap is None or gap["value"] is None:
         return "–"
     error = "" if gap["value_se"] is None else f" ± {gap['value_se']:.3f}"
-    between = "" if gap["seeds_se"] is None else f" (seeds ± {gap['seeds_se']:.3f})"
-    return f"{gap['value']:+.3f}{error}{between}"
+    return f"{gap['value']:+.3f}{error}"
 
 
 def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str]:
     rows = [row for claim in cells for row in claim["details"]["rows"]]
     settings = [", ".join(sorted({row[key] for row in rows})) for key in ("precision", "device")]
+    yield experiment.described
     yield ("KT is Kendall's τ-b of the attributions of a text's two versions, TI@5 the share of the five first words "
            "that both have, each towards every class, averaged over classes, then over texts, ± standard error. Over "
            "all texts, as in the paper, one that the attack left unchanged counts as 1; *changed* leaves these out. In "
            f"brackets: what a random order of the words gives; for KT that is 0. Precision {settings[0]}, device "
-           f"{settings[1]}.")
+           f"{settings[1]}. {AGAIN}")
     yield ("An attack writes other texts for each model, so models are compared on the same originals with a perturbed "
            "text each: paired differences, positive is better. Over all texts a model that resists the attack, or errs "
            "from the start, gains without steadier explanations; *both fooled* takes only the originals on which the "
-           "attack succeeded against both, where only explanations can make the difference.")
+           "attack succeeded against both.")
     yield "The paper's figures, in italics, rest on other word vectors, encoders and training sets."
     for attack in dict.fromkeys(c["details"]["attack"] for c in cells):
         values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
-        shown = {k: v for k, v in values.items() if k not in ("name", "max_queries", "time_limit")}
-        yield f"{TITLES[attack]}: {', '.join(f'{k} {v}' for k, v in shown.items())}."
-    yield f"`python -m robust_core reproduce {experiment.name} --out results`"
+        yield f"{TITLES[attack]}: {format_settings(values)}."
+    yield write_commands(cells)

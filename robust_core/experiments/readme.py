@@ -1,236 +1,71 @@
-"""Tables made from `results/`: every figure that the README and docs/results.md show is read from a claim."""
+"""README and docs/: every table and every figure in a sentence that stems from a claim is written from `results/`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from robust_core.attacks import ATTACKS
-from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
-from robust_core.certify import SMOOTHERS
-from robust_core.claims.files import Claim, read_claims
-from robust_core.claims.markdown import format_percent, format_table
-from robust_core.defences import DEFENCES
-from robust_core.encoder_training import METHODS
+from robust_core.claims.files import Claim, read_named_claims
+from robust_core.claims.prose import fill_figures, list_named
 from robust_core.errors import BadInput, list_names, quote
 from robust_core.experiments import EXPERIMENTS
-from robust_core.explainers import EXPLAINERS
-from robust_core.paths import PAGES
+from robust_core.experiments.measurement_tables import TABLES
+from robust_core.paths import PAGES, RESULTS
 
 _BLOCK = re.compile(r"(<!-- table:(?P<name>[\w/-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
-# Figures of the papers, shown beside ours and never as ours: (clean accuracy, accuracy under TextFooler), percent.
-FLAT_TABLES_2_AND_3 = {"cnn": (84.18, 1.98), "lstm": (84.40, 5.05), "bert": (91.32, 4.72)}
 
-
-def write_accuracy_table(found: list[Claim]) -> str:
-    """Return clean accuracy and accuracy under TextFooler of the SST-2 models, with n, thresholds and run."""
-    clean = {c["details"]["model"]: c for c in found if _matches(c, "sst2", None)}
-    attacked = {c["details"]["model"]: c for c in found if _matches(c, "sst2", "textfooler")}
-    reviews = {c["details"]["model"]: c for c in found if _matches(c, "reviews", None)}
-    rows = []
-    for model in sorted(clean, key=lambda m: (["cnn", "lstm", "minilm"].index(m.split("/")[1]), m)):
-        a, r = attacked.get(model), reviews.get(model)
-        paper = FLAT_TABLES_2_AND_3.get(model.split("/")[1]) if model.endswith("/base") else None
-        rows.append([
-            f"`{model}`", format_percent(clean[model]["value"], clean[model]["value_se"]),
-            format_percent(a["value"], a["value_se"]) if a else "–",
-            format_percent(a["details"]["attack_success_rate"], a["details"]["attack_success_rate_se"]) if a else "–",
-            f"{a['details']['queries']:.0f}" if a else "–", f"{clean[model]['n']:,}",
-            format_percent(r["value"], r["value_se"]) + f" (n = {r['n']})" if r else "–",
-            f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
-    table = format_table(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries", "n",
-                          "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
-    notes = [f"Clean: `{c['command']}`, likewise for the other models, and with `--dataset reviews`."
-             for c in list(clean.values())[:1]]
-    for claim in list(attacked.values())[:1]:
-        t = claim["thresholds"]
-        notes += [f"Under attack: `{claim['command']}`",
-                  f"Thresholds: word cosine ≥ {t['min_word_similarity']}, sentence cosine ≥ {t['min_text_similarity']} "
-                  f"(MiniLM, window of {t['window']} words), {t['max_candidates']} candidates a word. The paper's "
-                  "figures rest on other encoders and word vectors."]
-    return table + "".join(f"\n{note}\n" for note in notes)
-
-
-def _matches(claim: Claim, dataset: str, attack: str | None) -> bool:
-    row = claim["details"]
-    wanted = (dataset, "test", attack)
-    plain = "explain" not in row and "adversarial_from" not in row
-    measured = claim["metric"] in ("accuracy", "accuracy_under_attack")
-    return (row.get("dataset"), row.get("split"), row.get("attack")) == wanted and plain and measured
-
-
-def write_methods_table(found: list[Claim]) -> str:
-    """Return the registered attacks, defences, sentence methods, explainers and smoothers."""
-    del found
-    rows = [[registry.kind, f"`{name}`", (cls.__doc__ or "").split("\n")[0], f"[{cls.title}]({cls.source})"]
-            for registry in (ATTACKS, EMBEDDING_ATTACKS, DEFENCES, METHODS, EXPLAINERS, SMOOTHERS)
-            for name, cls in registry.items()]
-    return format_table(["Kind", "Name", "What it does", "Source"], rows)
-
-
-def write_completeness_table(found: list[Claim]) -> str:
-    """Return on how many texts integrated gradients add up."""
-    chosen = [c for c in found if c["metric"] == "completeness"]
-    rows = [[f"`{c['details']['model']}`", format_percent(c["value"], c["value_se"]),
-             format_percent(c["details"]["within_gap_at_first_steps"], None), f"{c['n']:,}"] for c in chosen]
-    head = ["Model", "Within the gap %", f"With {chosen[0]['thresholds']['steps']} steps %" if chosen else "", "n"]
-    return format_table(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen[-1:])
-
-
-def write_explain_table(found: list[Claim]) -> str:
-    """Return how long explanations of a pair of texts take."""
-    claim = next((c for c in found if c["metric"] == "explanation_seconds"), None)
-    if claim is None:
-        return ""
-    rows = [[what, f"{seconds['wall']:.2f}", f"{seconds['cpu']:.2f}"]
-            for what, seconds in claim["details"]["seconds"].items()]
-    before, after = claim["details"]["load"]
-    return (format_table(["A pair of texts", "Seconds", "of which computing"], rows)
-            + f"\n`{claim['command']}`: medians over {claim['n']} pairs of 18 to 22 words, "
-              f"{claim['details']['threads']} thread(s) on {claim['details']['cores']} cores, with {before:.0f} to "
-              f"{after:.0f} processes at work on the machine; the target is {claim['thresholds']['target']:g} s on 2 "
-              "cores of one's own.\n")
-
-
-def write_app_table(found: list[Claim]) -> str:
-    """Return how long a person waits in the app."""
-    claim = next((c for c in found if c["claim"] == "How long a person waits in the app"), None)
-    if claim is None:
-        return ""
-    rows = [[name, f"{value:.2f}"] for name, value in claim["details"]["seconds"].items()]
-    words = f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n"
-    other = next((c for c in found if c["claim"] == "How long a person waits on the Embeddings page"), None)
-    if other is not None:
-        rows += [[f"Embeddings page: {name}", f"{value:.2f}"] for name, value in other["details"]["seconds"].items()]
-        words += f"\n`{other['command']}`: {other['n']} steps of the slider.\n"
-    return format_table(["Seconds, as the browser sees them", f"on {claim['details']['cores']} cores"], rows) + words
-
-
-def write_cost_table(found: list[Claim]) -> str:
-    """Return what an epoch of each defence costs, and the attack's share of a round of FLAT."""
-    chosen = [c for c in found if c["metric"] == "flat_over_base"]
-    names = list(dict.fromkeys(name for c in chosen for name in c["details"]["over_base"]))
-    rows = []
-    for claim in chosen:
-        details, share = claim["details"], claim["details"]["round_of_flat"]["attack_share"]
-        rows.append([claim["claim"].split(", ")[1], f"{details['seconds']['base']:.1f} s",
-                     *(f"{details['over_base'][name]:.2f} ×" if name in details["over_base"] else "–"
-                       for name in names if name != "base"), f"{100 * share:.0f}"])
-    head = ["Architecture", "Base", *(name for name in names if name != "base"), "Attack's share of a FLAT round %"]
-    return format_table(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
-
-
-def write_speed_table(found: list[Claim]) -> str:
-    """Return how fast attacks are beside TextAttack's."""
-    chosen = sorted((c for c in found if c["metric"] == "times_as_fast"), key=lambda c: not c["thresholds"])
-    rows = [[f"{_find_title(row.get('attack', 'textfooler'))} on `{row['model']}`", f"{row['textattack_ms']:.0f}",
-             *(f"{row[f'{side}_ms']:.0f} ({row[f'{side}_ratio']:.1f} ×)" for side in ("exact", "screened")),
-             *(f"{row[f'{side}_over_bare']:.2f}" for side in ("exact", "screened")), f"{row['n']:,}"]
-            for claim in chosen for row in claim["details"]["rows"]]
-    head = ["Attack and victim", "TextAttack ms", "`exact` ms", "`screened` ms", "Over bare passes, `exact`",
-            "`screened`", "n"]
-    notes = [f"`{c['command']}`: {c['details']['threads']} threads" for c in chosen]
-    return format_table(head, rows) + "".join(f"\n{note}\n" for note in notes) + (
-        "\nms an attack; × is the median of the rounds.\n" if chosen else "")
-
-
-def _find_title(attack: str) -> str:
-    return ATTACKS[attack].title.partition(" (")[0]
-
-
-def write_parity_table(found: list[Claim]) -> str:
-    """Return how often attacks find the text that TextAttack's own search finds."""
-    chosen = [c for c in found if c["metric"] == "same_text"]
-    rows = [[f"{_find_title(row.get('attack', 'textfooler'))} on `{row['victim']}`",
-             f"{row['same']} of {row['sentences']}", str(row["long"]),
-             str(row["several_successes"]), "; ".join(wrong["cause"] for wrong in row["mismatches"]) or "–"]
-            for claim in chosen for row in claim["details"]["rows"]]
-    head = ["Attack and victim", "Same text", "Of 15 words and more", "With several successes at the end",
-            "Causes of the others"]
-    return format_table(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
-
-
-def write_success_table(found: list[Claim]) -> str:
-    """Return how often searches that draw succeed beside TextAttack's, at one budget of queries."""
-    chosen = [c for c in found if c["metric"] == "success_difference"]
-    rows = [
-        [
-            _find_title(row["attack"]),
-            f"`{row['victim']}`",
-            format_percent(row["ours"], None),
-            format_percent(row["theirs"], None),
-            f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f}",
-            f"{row['queries']:.0f}",
-            f"{row['queries_theirs']:.0f}",
-            f"{row['budget']:,}",
-            f"{row['n']:,}",
-        ]
-        for row in (c["details"] for c in chosen)
-    ]
-    head = ["Attack", "Victim", "Success %", "TextAttack's %", "Paired difference", "Queries", "TextAttack's", "Budget",
-            "n"]
-    return format_table(head, rows) + "".join(f"\n`{c['command']}`\n" for c in chosen)
-
-
-def write_masked_table(found: list[Claim]) -> str:
-    """Return how well the packaged masked language model guesses, from its card."""
-    from robust_core.models.masked_lm import read_packaged_card
-
-    del found
-    card = read_packaged_card()
-    rows = [[source, str(after["guesses"]), *(f"{100 * row['top1']:.1f} / {100 * row['top10']:.1f}"
-                                              for row in (card["held_out"]["before"][source], after)),
-             f"{card['held_out']['before'][source]['perplexity']:,.0f} / {after['perplexity']:,.0f}"]
-            for source, after in card["held_out"]["after"].items()]
-    return format_table(["Held-out texts", "Guesses", "Untrained: top 1 / top 10 %", "Trained: top 1 / top 10 %",
-                         "Pseudo-perplexity before / after"], rows)
-
-
-TABLES: dict[str, Callable[[list[Claim]], str]] = {
-    "accuracy": write_accuracy_table,
-    "completeness": write_completeness_table,
-    "explain": write_explain_table,
-    "app": write_app_table,
-    "cost": write_cost_table,
-    "speed": write_speed_table,
-    "parity": write_parity_table,
-    "success": write_success_table,
-    "masked": write_masked_table,
-    "methods": write_methods_table,
-}
-
-
-def render_tables(text: str, found: list[Claim]) -> str:
-    """Fill every block `<!-- table:NAME -->` of a text; names are those of TABLES and of the experiments.
+def render_page(text: str, claims: Mapping[str, Claim]) -> str:
+    """Fill every block `<!-- table:NAME -->` and every figure of a page; names are those of TABLES and the experiments.
 
     Raises:
-        BadInput: A block names no table.
+        BadInput: A block names no table, or a figure no claim.
     """
-    def fill(match: re.Match[str]) -> str:
-        if match["name"] in EXPERIMENTS:
-            return match[1] + EXPERIMENTS[match["name"]]().table(found) + match[3]
-        if match["name"] not in TABLES:
-            raise BadInput(f"There is no table {quote(match['name'])}; known are "
-                           f"{list_names([*TABLES, *EXPERIMENTS])}.")
-        return match[1] + TABLES[match["name"]](found) + match[3]
-
-    return _BLOCK.sub(fill, text)
+    found = list(claims.values())
+    text = _BLOCK.sub(lambda match: match[1] + _render_table(match["name"], found) + match[3], text)
+    return fill_figures(text, claims)
 
 
-def write_pages(pages: Sequence[Path] = PAGES) -> list[Path]:
-    """Bring the tables of some pages up to date; return the pages that changed."""
-    changed = _render_changed(pages)
+def _render_table(name: str, found: list[Claim]) -> str:
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]().table(found)
+    if name not in TABLES:
+        raise BadInput(f"There is no table {quote(name)}; known are {list_names([*TABLES, *EXPERIMENTS])}.")
+    return TABLES[name](found)
+
+
+def write_pages(pages: Sequence[Path] = PAGES, folder: Path = RESULTS) -> list[Path]:
+    """Bring the tables and figures of some pages up to date; return the pages that changed."""
+    changed = _render_changed(pages, read_named_claims(folder))
     for page, text in changed.items():
         page.write_text(text, encoding="utf-8")
     return list(changed)
 
 
-def find_stale(pages: Sequence[Path] = PAGES) -> list[Path]:
-    """Return the pages whose tables differ from `results/`."""
-    return list(_render_changed(pages))
+def find_stale(pages: Sequence[Path] = PAGES, folder: Path = RESULTS) -> list[Path]:
+    """Return the pages whose tables or figures differ from a folder of claims."""
+    return list(_render_changed(pages, read_named_claims(folder)))
 
 
-def _render_changed(pages: Sequence[Path]) -> dict[Path, str]:
-    found = read_claims()
+def _render_changed(pages: Sequence[Path], claims: Mapping[str, Claim]) -> dict[Path, str]:
     texts = {page: page.read_text(encoding="utf-8") for page in pages}
-    return {page: new for page, text in texts.items() if (new := render_tables(text, found)) != text}
+    return {page: new for page, text in texts.items() if (new := render_page(text, claims)) != text}
+
+
+def find_unshown(claims: Mapping[str, Claim], pages: Sequence[Path] = PAGES) -> list[str]:
+    """Return the files of claims without which no table and no sentence of some pages would read otherwise."""
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    named = {name for text in texts for name in list_named(text)}
+    shown = list(dict.fromkeys(match["name"] for text in texts for match in _BLOCK.finditer(text)))
+    whole = {name: _render_table(name, list(claims.values())) for name in shown}
+    missed = []
+    for file, claim in claims.items():
+        if file in named:
+            continue
+        own = claim["details"].get("experiment")
+        # A claim of an experiment stands in its table, or in one that takes it over; it is looked for there first.
+        places = sorted(shown, key=lambda name: name != own)
+        rest = [other for name, other in claims.items() if name != file]
+        if not any(_render_table(name, rest) != whole[name] for name in places
+                   if own is None or name not in EXPERIMENTS or name == own):
+            missed.append(file)
+    return missed

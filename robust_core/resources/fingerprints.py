@@ -39,7 +39,12 @@ def describe(names: Iterable[str]) -> dict[str, str]:
         UnknownName: A name is none of `NAMES`.
         MissingResource: One of them is not here.
     """
-    return {_TITLES.get(name, f"table {name}"): fingerprint_table(name) for name in names}
+    return {name_title(name): fingerprint_table(name) for name in names}
+
+
+def name_title(name: str) -> str:
+    """Return what a row calls a thing, such as `table neighbours` or `encoder minilm`."""
+    return _TITLES.get(name, f"table {name}")
 
 
 def fingerprint_table(name: str) -> str:

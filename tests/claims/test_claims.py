@@ -5,10 +5,11 @@ import stat
 
 import pytest
 
-from robust_core.claims.command import make_command
+from robust_core.claims.command import DATA, make_command
 from robust_core.claims.files import read_claims, write_claim
 from robust_core.errors import BadInput
 from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.again import list_trained
 from robust_core.experiments.base import Options
 from ui.certified.accuracy import read_certified_claims
 
@@ -60,6 +61,7 @@ def test_a_command_names_what_differs_from_its_defaults():
     assert make_command("reproduce", "flat/table4") == "python -m robust_core reproduce flat/table4"
     assert make_command("evaluate", "--model", "a b", seeds=2, n=3, precision="screened") == (
         "python -m robust_core evaluate --model 'a b' --seeds 2 --n 3 --precision screened")
+    assert make_command("evaluate", train=True, data=True) == "python -m robust_core evaluate --train --data-dir DATA"
 
 
 def test_the_commands_of_the_stored_claims_are_made_again():
@@ -68,11 +70,13 @@ def test_the_commands_of_the_stored_claims_are_made_again():
         words = shlex.split(claim["command"])
         if words[:4] != ["python", "-m", "robust_core", "reproduce"]:
             continue
-        named = dict(zip(words[5::2], words[6::2], strict=True))
+        options = [word for word in words[5:] if word != "--train"]
+        named = dict(zip(options[::2], options[1::2], strict=True))
         own = [word for name in ("--model", "--attack") if name in named for word in (name, named[name])]
-        options = Options(int(named.get("--seeds", 1)), n=int(named["--n"]) if "--n" in named else None,
-                          precision=named.get("--precision", "exact"))
-        assert EXPERIMENTS[words[4]]().command(options, *own) == claim["command"]
-        assert named.get("--model") in (None, claim["details"]["model"])
+        asked = Options(int(named.get("--seeds", 1)), n=int(named["--n"]) if "--n" in named else None,
+                        precision=named.get("--precision", "exact"))
+        trained = list_trained(claim) if "--train" in words else ()
+        assert EXPERIMENTS[words[4]]().command(asked, *own, models=trained) == claim["command"]
+        assert named.get("--model") in (None, claim["details"]["model"]) and named["--data-dir"] == DATA
         seen.add(words[4])
     assert len(seen) >= 8

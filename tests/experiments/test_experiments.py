@@ -14,8 +14,8 @@ from robust_core import trainings
 from robust_core.claims import files
 from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput, MissingResource
-from robust_core.experiments import EXPERIMENTS, comparison, readme
-from robust_core.experiments.base import Experiment, Options, pool_seeds
+from robust_core.experiments import EXPERIMENTS, comparison, measurement_tables
+from robust_core.experiments.base import Experiment, Options
 from robust_core.experiments.flat import table4
 from robust_core.experiments.flat.table5 import measure_mean_importance
 from robust_core.paths import ROOT
@@ -68,7 +68,7 @@ def test_claims_and_table(models, tmp_path):
     table = EXPERIMENTS["flat/table4"]().table(found)
     assert "| `sst2/cnn/base` | 50.0 ± 25.0<br>n 4, " in table and "Gene (≤ 5,000 queries)" in table
     assert "| *FLAT paper, BERT-base* | *4.72* | *11.70* |" in table
-    assert readme.write_accuracy_table(found).count("sst2/cnn/base") == 0
+    assert measurement_tables.write_accuracy_table(found).count("sst2/cnn/base") == 0
 
 
 def test_what_is_stored_is_not_asked_again(models, tmp_path):
@@ -95,21 +95,27 @@ def test_an_attack_that_cannot_run_leaves_the_others(models, tmp_path, monkeypat
     assert {c["details"]["attack"] for c in made} == {"textfooler"}
 
 
-def test_trainings_that_are_not_here_are_named(models, tmp_path):
+def test_nothing_is_claimed_of_trainings_that_are_not_here(models, tmp_path):
     events = list(EXPERIMENTS["flat/table4"]().run(
         Options(2, MODELS[:1], ("textfooler",), 2, str(tmp_path / "data")), ResultStore(tmp_path / "runs"),
         threading.Event()))
-    assert [e.data["message"] for e in events if e.kind == "note"] == [
-        "sst2/cnn/base@1 is not here and is left out; train it with python -m robust_core train."]
-    claim, = (e.data for e in events if e.kind == "claim")
-    assert claim["n"] == 2 and claim["command"].endswith("--attack textfooler --seeds 2 --n 2")
+    assert [(e.kind, e.data["message"]) for e in events] == [
+        ("missing", "Not here, so nothing is claimed that rests on it: sst2/cnn/base@1. Train with python -m "
+                    "robust_core train")]
+    claim, = claims(tmp_path, "textfooler", models=MODELS[:1], n=2)
+    assert claim["n"] == 2 and claim["seeds"] == [0]
+    assert claim["command"].endswith("--attack textfooler --n 2 --data-dir DATA")
 
 
-def test_several_seeds_are_pooled():
-    rows = [{"a": value, "a_se": 0.5} for value in (0.1, 0.2, 0.6)]
-    assert pool_seeds(rows[:1], "a") == (0.1, 0.5)
-    # Variance (0.04 + 0.01 + 0.09) / 2 = 0.07, over three.
-    assert pool_seeds(rows, "a") == pytest.approx((0.3, (0.07 / 3) ** 0.5))
+@pytest.mark.parametrize("name", ["flat/table2", "flat/table3", "carl-rar/table2"])
+def test_a_claim_of_three_seeds_needs_three_trainings(models, tmp_path, name):
+    subject = EXPERIMENTS[name]().subjects()[0].id if name != "carl-rar/table2" else "sst2/minilm/base"
+    options = Options(3, (subject,), data_dir=str(tmp_path / "data"))
+    events = list(EXPERIMENTS[name]().run(options, ResultStore(tmp_path / "runs"), threading.Event()))
+    assert [e.kind for e in events] == ["missing"]
+    message = events[0].data["message"]
+    assert f"{subject}@1, {subject}@2. Train with python -m robust_core reproduce {name} --model {subject}" in message
+    assert message.endswith("--seeds 3 --train")
 
 
 def test_what_it_does_not_have_is_refused(models, tmp_path):
@@ -150,11 +156,13 @@ def test_differences_are_paired_over_sentences():
     base = {0: dict(zip("abcd", (0, 1, 0, 1), strict=True)), 1: dict(zip("abcd", (0, 0, 1, 0), strict=True))}
     found = comparison.compare_seeds(mine, base)
     # Squared deviations 0.5625 + 0.0625 + 0.0625 + 0.5625 = 1.25, over three, over four.
-    assert found["value"] == 0.25 and found["value_se"] == pytest.approx((1.25 / 3 / 4) ** 0.5)
+    assert found["value"] == 0.25 and found["texts_se"] == pytest.approx((1.25 / 3 / 4) ** 0.5)
     # Seeds: 0 and 0.5.
     assert found["seeds_se"] == pytest.approx(0.25) and (found["n"], found["seeds"]) == (4, [0, 1])
+    assert found["value_se"] == pytest.approx((1.25 / 3 / 4 + 0.0625) ** 0.5)
     assert comparison.compare_seeds(mine, {7: {}}) is None
-    assert comparison.compare_seeds({0: mine[0]}, base)["seeds_se"] is None
+    alone = comparison.compare_seeds({0: mine[0]}, base)
+    assert alone["seeds_se"] is None and alone["value_se"] == alone["texts_se"]
 
 
 def test_a_defence_beside_its_base(models, tmp_path, monkeypatch):
@@ -170,21 +178,22 @@ def test_a_defence_beside_its_base(models, tmp_path, monkeypatch):
     # Of four texts the base is right about all, and holds "a bad movie" and "a fine movie".
     assert made[MODELS[0], "clean"]["value"] == 1.0 and made[MODELS[0], "textfooler"]["value"] == 0.5
     clean, attacked = made[name, "clean"], made[name, "textfooler"]
-    assert clean["details"]["paper"] == 83.09 and attacked["details"]["paper"] == 37.07
+    assert "paper" not in clean["details"], "the paper's figures stand in the code alone"
     for claim, base in ((clean, 1.0), (attacked, 0.5)):
         assert claim["details"]["difference"]["value"] == claim["value"] - base
     table = EXPERIMENTS["flat/table2"]().table(list(made.values()))
-    assert ("| `sst2/cnn/base` | 100.0 ± 0.0 | *84.18* CNN | – | TextFooler | 50.0 ± 25.0 | *1.98* CNN | – | 4 / 4 "
-            "| 0 |") in table
+    assert ("| `sst2/cnn/base` | 100.0 ± 25.0 | *84.18* CNN | – | TextFooler | 50.0 ± 25.0 | *1.98* CNN | – | 4 / 4 "
+            "| 0 | seconds |") in table
+    assert "*83.09* CNN" in table and "*37.07* CNN" in table
     assert "attacked 10 (planned: 3460)" in table
 
 
 def test_what_is_missing_is_one_line(models, tmp_path):
     options = Options(attacks=("clean",), data_dir=str(tmp_path / "data"))
     events = EXPERIMENTS["carl-rar/table2"]().run(options, ResultStore(tmp_path / "runs"), threading.Event())
-    first, *_ = [e.data["message"] for e in events if e.kind == "note"]
-    assert first.startswith("Not here and left out: sst2/minilm/freelb, sst2/minilm/carl, ")
-    assert first.endswith("train with python -m robust_core reproduce carl-rar/table2 --train.")
+    first, *_ = [e.data["message"] for e in events if e.kind == "missing"]
+    assert first.startswith("Not here, so nothing is claimed that rests on it: sst2/minilm/freelb, sst2/minilm/carl, ")
+    assert first.endswith("Train with python -m robust_core reproduce carl-rar/table2 --train")
 
 
 def test_mean_importance_counts_every_occurrence():

@@ -6,22 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import datasets, encoders, metrics
 from robust_core.claims.markdown import format_percent, format_table
-from robust_core.errors import MissingResource
 from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import train_missing
-from robust_core.experiments.base import (
-    Claim,
-    Experiment,
-    Options,
-    Subject,
-    choose_known,
-    make_note,
-    pick_subjects,
-    read_seed,
-    split_by_presence,
-)
+from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, pick_subjects, read_seed
 from robust_core.experiments.budgets import plan_training
 from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, make_pgd
+from robust_core.experiments.presence import describe_data, describe_tables, list_seeds, split_by_presence
 from robust_core.models import loading
 from robust_core.models.device import gradient_autocast
 from robust_core.protocols import Classifier, Encoder
@@ -56,33 +47,26 @@ class CarlRarTable6(Experiment):
         yield from train_missing(self, options, stop)
         pick_subjects(self.subjects(), options)
         base, reader = (subject.id for subject in self.subjects())
-        here = split_by_presence(reader, options.seeds)[0]
-        if not here or not split_by_presence(base, 1)[0]:
-            raise MissingResource(f"A model of {self.title}",
-                                  f"Train it with python -m robust_core reproduce {self.name} --train.")
-        examples = datasets.choose(datasets.load("sst2", "dev", options.data_dir), options.n, 0)
+        if split_by_presence(reader, options.seeds)[1] or split_by_presence(base, 1)[1]:
+            return
+        everything = datasets.load("sst2", "dev", options.data_dir)
+        examples = datasets.choose(everything, options.n, 0)
         victim, encoder = loading.load(base, options.device), encoders.load_default(options.device)
         for radius in RADII:
             rows = []
-            for name in here:
+            for name in list_seeds(reader, options.seeds):
                 row = yield from _measure(loading.load(name, options.device), victim, encoder, examples, radius,
                                           options.precision, stop)
                 if stop.is_set():
                     return
                 rows.append(row)
-            yield Event("claim", "", reader, self._claim(reader, radius, rows, options))
-        if len(here) < options.seeds:
-            yield make_note(f"Of {reader} only {len(here)} of {options.seeds} seeds are here.")
-
-    def _claim(self, reader: str, radius: float, rows: Sequence[dict[str, Any]], options: Options) -> Claim:
-        value, error = (rows[0]["rate"], rows[0]["rate_se"]) if len(rows) == 1 else metrics.estimate_mean(
-            row["rate"] for row in rows)
-        return {"claim": f"share of texts read by {reader} at radius {radius} that fool the base model",
-                "command": self.command(options), "run": "", "n": rows[0]["n"], "seeds": [row["seed"] for row in rows],
-                "metric": "rate", "value": value, "value_se": error, "thresholds": to_record(make_pgd(radius)),
-                "details": {"experiment": self.name, "model": reader, "dataset": "sst2", "split": "dev",
-                            "attack": f"pgd-{radius:g}", "radius": radius,
-                            "rows": list(rows)}}
+            yield Event("claim", "", reader, self.make_claim(
+                options, (), metric="rate", models=list_seeds(reader, options.seeds), also=(base,),
+                statement=f"share of texts read by {reader} at radius {radius} that fool the base model",
+                thresholds=to_record(make_pgd(radius)),
+                rests_on={**describe_data("sst2", "dev", everything), **describe_tables("sentence-encoder")},
+                details={"model": reader, "dataset": "sst2", "split": "dev", "attack": f"pgd-{radius:g}",
+                         "radius": radius, "rows": rows}))
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a radius, and some texts."""
@@ -102,6 +86,7 @@ class CarlRarTable6(Experiment):
                     _format_two(row["similarity"]),
                     str(claim["n"]),
                     ", ".join(map(str, claim["seeds"])),
+                    describe_again([self.file(claim)], [claim]),
                 ]
             )
             known = {original for _, original, _ in shown}
@@ -109,15 +94,14 @@ class CarlRarTable6(Experiment):
                             key=lambda text: len(text["original"]))
             shown += [[f"{claim['details']['radius']:g}", text["original"], text["read"]] for text in others[:2]]
         head = ["Radius", "Fool the base model %", "Text changed %", "Flip RAR itself %", "Edits a text",
-                "Similarity", "n", "Seeds"]
+                "Similarity", "n", "Seeds", "Again"]
         return (
             format_table(head, lines)
             + "\n"
             + format_table(["Radius", "Original", "Read by RAR"], shown)
             + f"\n{self.described}\n\nRadii in mean token-embedding norms, {STEPS} steps of {STRIDE} radius / "
             f"{STEPS}; edits (words replaced, added or dropped) and similarity (MiniLM cosine) are means over the "
-            "texts that fool."
-            f"\n\n`{mine[0]['command']} --out results`\n"
+            f"texts that fool; n are the texts that the base model gets right. {AGAIN}\n\n{write_commands(mine)}\n"
         )
 
 

@@ -1,26 +1,21 @@
 """CARL and RAR, Tables 4 and 5: how far k-PGD moves representations, and accuracy under it."""
 
+import math
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import datasets, metrics
 from robust_core.attacks.embeddings import PGD, attack_at_radii
+from robust_core.claims.derivation import Figure, pool_rows
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import MissingResource
 from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import train_missing
-from robust_core.experiments.base import (
-    Claim,
-    Experiment,
-    Options,
-    Subject,
-    choose_known,
-    make_note,
-    read_seed,
-    split_by_presence,
-)
+from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, make_missing
 from robust_core.experiments.budgets import plan_training
+from robust_core.experiments.presence import describe_data, describe_tables, list_seeds, split_by_presence
 from robust_core.models import loading
 from robust_core.protocols import WhiteBox
 from robust_core.registry import to_record
@@ -55,39 +50,38 @@ class UnderPGD(Experiment):
         # No figure here is a difference to base, so a base model that is not asked for is not attacked.
         names = choose_known([subject.id for subject in self.subjects()], options.models, "model")
         yield from train_missing(self, options, stop)
-        ids = {name: split_by_presence(name, options.seeds)[0] for name in names}
-        if not any(ids.values()):
-            raise MissingResource(f"Every model of {self.title}",
-                                  f"Train them with python -m robust_core reproduce {self.name} --train.")
-        for name, here in ids.items():
+        for name in names:
+            if split_by_presence(name, options.seeds)[1]:
+                continue
             dataset = name.split("/")[0]
             try:
-                examples = datasets.choose(datasets.load(dataset, "test", options.data_dir),
-                                           min(TEXTS, options.n or TEXTS), 0) if here else ()
+                everything = datasets.load(dataset, "test", options.data_dir)
             except MissingResource as error:
-                yield make_note(f"{name} is left out. {error}")
+                yield make_missing(f"{name} is left out. {error}")
                 continue
-            curves = []
-            for model in here:
+            examples, curves = datasets.choose(everything, min(TEXTS, options.n or TEXTS), 0), []
+            for model in list_seeds(name, options.seeds):
                 curve = yield from measure_curve(loading.load(model, options.device), examples, options.precision, stop)
-                curves.append({"model": model, "curve": curve})
+                curves.append({"model": model, "curve": curve, "rests_on": {
+                    **describe_data(dataset, "test", everything), **describe_tables()}})
             if stop.is_set():
                 return
-            for experiment in _SHARED if curves else ():
+            for experiment in _SHARED:
                 yield Event("claim", "", name, EXPERIMENTS[experiment]().claim(name, curves, options))
 
     def claim(self, name: str, curves: Sequence[Mapping[str, Any]], options: Options) -> Claim:
         """State this table's figure of a model, from its rows at all radii, one list a seed."""
-        rows = [next(row for row in c["curve"] if row["radius"] == self.shown) for c in curves]
-        value, error = pool_or_keep(rows, self.metric)
-        return {"claim": f"{self.metric} of {name} under k-PGD of radius {self.shown}, for {self.title}",
-                "command": self.command(options, "--model", name), "run": "", "n": rows[0]["n"],
-                "seeds": [read_seed(c["model"]) for c in curves],
-                "metric": self.metric, "value": value, "value_se": error,
-                "thresholds": {k: v for k, v in to_record(make_pgd(self.shown)).items() if k != "radius"},
-                "details": {"experiment": self.name, "model": name, "dataset": name.split("/")[0], "split": "test",
-                            "attack": "pgd", "precision": options.precision, "radius": self.shown, "radii": list(RADII),
-                            "rows": list(curves)}}
+        return self.make_claim(
+            options, ("--model", name), metric=self.metric,
+            statement=f"{self.metric} of {name} under k-PGD of radius {self.shown}",
+            models=[c["model"] for c in curves],
+            thresholds={k: v for k, v in to_record(make_pgd(self.shown)).items() if k != "radius"},
+            details={"model": name, "dataset": name.split("/")[0], "split": "test", "attack": "pgd",
+                     "precision": options.precision, "radius": self.shown, "radii": list(RADII), "rows": list(curves)})
+
+    def derive(self, metric: str, details: Mapping[str, Any]) -> Figure:
+        """Return the figure at the radius that the claim names."""
+        return pool_at(details, details["radius"], metric)
 
     def lines(self, found: Sequence[Claim], metric: str, digits: int) -> dict[str, list[str]]:
         """Return for each model its figures at all radii, written."""
@@ -96,26 +90,25 @@ class UnderPGD(Experiment):
                 c["details"]["model"])):
             cells = []
             for radius in claim["details"]["radii"]:
-                rows = [row for c in claim["details"]["rows"] for row in c["curve"] if row["radius"] == radius]
-                value, error = pool_or_keep(rows, metric)
+                value, error, _ = pool_at(claim["details"], radius, metric)
                 cells.append(format_percent(value, error) if digits == 0 else
-                             f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}"))
+                             f"{value:.{digits}f}" + ("" if math.isnan(error) else f" ± {error:.{digits}f}"))
             lines[claim["details"]["model"]] = cells
         return lines
 
-    def texts(self, mine: Sequence[Claim]) -> dict[str, str]:
-        """Return for each model how many texts its figures rest on, written."""
-        return {claim["details"]["model"]: f"{claim['n']:,}" for claim in mine}
+    def texts(self, mine: Sequence[Claim]) -> dict[str, list[str]]:
+        """Return for each model how many texts its figures rest on, and what they take again, written."""
+        return {claim["details"]["model"]: [f"{claim['n']:,}", describe_again([self.file(claim)], [claim])]
+                for claim in mine}
 
     def _notes(self, mine: Sequence[Claim]) -> str:
         unit = "Radii are L2 norms over a whole text, in mean token-embedding norms of the model"
         precisions = {claim["details"].get("precision", "exact") for claim in mine}
         rough = " Gradients in bf16 (`--precision screened`), what they found judged in fp32."
-        option = " --precision screened" if precisions == {"screened"} else ""
         return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± "
                 f"standard error.{rough if 'screened' in precisions else ''} In italics the paper's, of "
-                "ALBERT on AG News, whose radii are in ALBERT's own unit."
-                f"\n\n`python -m robust_core reproduce {self.name}{option} --out results`\n")
+                "ALBERT on AG News (2,000 test texts, trained on 60,000), whose radii are in ALBERT's own unit."
+                f" {AGAIN}\n\n{write_commands(mine)}\n")
 
 
 def make_pgd(radius: float) -> PGD:
@@ -136,11 +129,9 @@ def measure_curve(model: WhiteBox, examples: Sequence[Example], precision: Preci
     return metrics.robustness_curve(results)
 
 
-def pool_or_keep(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float | None]:
-    """Return the mean of a figure over seeds, and its standard error: between seeds, or the row's own with one."""
-    if len(rows) == 1:
-        return rows[0][metric], rows[0][f"{metric}_se"]
-    return metrics.estimate_mean(row[metric] for row in rows)
+def pool_at(details: Mapping[str, Any], radius: float, metric: str) -> Figure:
+    """Return a figure of a claim at one of its radii, pooled over seeds."""
+    return pool_rows([row for c in details["rows"] for row in c["curve"] if row["radius"] == radius], metric)
 
 
 @EXPERIMENTS.register("carl-rar/table4", title="CARL and RAR, Table 4", source=SOURCE)
@@ -164,8 +155,8 @@ class Table4(UnderPGD):
             theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
             paper = ["–", "–"] if theirs is None else [f"*{theirs[at]:.3f}*<br>*{theirs[at + 2]:.3f}*" for at in (0, 1)]
             both = ("<br>".join(two) for two in zip(cells, distances[model], strict=True))
-            lines.append([f"`{model}`", *both, *paper, texts[model]])
-        head = ["Model", *(f"At {r:g}" for r in RADII), "Paper at .075", "Paper at .1", "n"]
+            lines.append([f"`{model}`", *both, *paper, *texts[model]])
+        head = ["Model", *(f"At {r:g}" for r in RADII), "Paper at .075", "Paper at .1", "n", "Again"]
         return (format_table(head, lines) + "\nCosine of the clean and the attacked representation; below it their "
                                             "distance.\n" + self._notes(mine))
 
@@ -185,12 +176,11 @@ class Table5(UnderPGD):
         if not mine:
             return ""
         texts = self.texts(mine)
-        clean = {c["details"]["model"]: metrics.estimate_mean(
-            r["curve"][0]["accuracy"] for r in c["details"]["rows"])[0] for c in mine}
+        clean = {c["details"]["model"]: pool_at(c["details"], c["details"]["radii"][0], "accuracy") for c in mine}
         lines = []
         for model, cells in self.lines(found, "accuracy_under_attack", 0).items():
             theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
             paper = "–" if theirs is None else "*" + " / ".join(f"{v:.1f}" for v in theirs) + "*"
-            lines.append([f"`{model}`", format_percent(clean[model], None), *cells, paper, texts[model]])
-        head = ["Model", "Clean %", *(f"At {r:g}, %" for r in RADII), "Paper, .02 / .075 / .1", "n"]
+            lines.append([f"`{model}`", format_percent(*clean[model][:2]), *cells, paper, *texts[model]])
+        head = ["Model", "Clean %", *(f"At {r:g}, %" for r in RADII), "Paper, .02 / .075 / .1", "n", "Again"]
         return format_table(head, lines) + self._notes(mine)

@@ -5,11 +5,15 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from robust_core.certify import certified_accuracy, training
+from robust_core import datasets
+from robust_core.certify import certified_accuracy, images, training
+from robust_core.claims.derivation import Figure
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import BadInput, RobustError
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_note
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
+from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, make_missing
+from robust_core.experiments.presence import describe_data, describe_smoothed, describe_tables
 from robust_core.store import ResultStore
 from robust_core.types import Event
 
@@ -93,24 +97,34 @@ class DssnCertifiedAccuracy(Experiment):
                     if stop.is_set():
                         return
             except RobustError as error:
-                yield make_note(f"{name} is left out. {error}")
+                yield make_missing(f"{name} is left out. {error}")
                 continue
             yield Event("claim", "", name, self._claim(name, subject, rows, seeds, options))
 
     def _claim(self, name: str, subject: Subject, rows: list[dict[str, Any]], seeds: Sequence[int], options: Options
                ) -> Claim:
         # Certificates have no precision to choose.
-        command = self.command(dataclasses.replace(options, precision="exact"), "--model", name)
-        best = list(certified_accuracy.choose_best_scales(rows))
-        head = next(b for b in best if b["method"] == "dssn" and b["radius"] == subject.radius)
-        return {"claim": f"Certified accuracy of DSSN at L1 radius {subject.radius:g}, {subject.title} test, best over "
-                         "Lambda",
-                "command": command, "run": "", "n": rows[0]["n"], "seeds": list(seeds),
-                "metric": "certified_accuracy", "value": head["value"], "value_se": head["value_se"],
-                "thresholds": {"radius": subject.radius, "alpha": 0.001, "samples": subject.samples,
-                               "stability": subject.stability},
-                "details": {"experiment": self.name, "model": name, "title": subject.title, "dataset": subject.dataset,
-                            "split": "test", "best": best, "rows": rows}}
+        options = dataclasses.replace(options, precision="exact")
+        return self.make_claim(
+            options, ("--model", name), metric="certified_accuracy",
+            statement=f"Certified accuracy of DSSN at L1 radius {subject.radius:g}, {subject.title} test, best over "
+                      "Lambda",
+            models=[f"{name}@{seed}" if seed else name for seed in seeds],
+            thresholds={"radius": subject.radius, "alpha": 0.001, "samples": subject.samples,
+                        "stability": subject.stability},
+            rests_on=_describe(subject, seeds, options),
+            details={"model": name, "title": subject.title, "dataset": subject.dataset, "split": "test",
+                     "radius": subject.radius, "best": list(certified_accuracy.choose_best_scales(rows)), "rows": rows})
+
+    def command(self, options: Options, *words: str, models: Sequence[str] = ()) -> str:
+        """Return the command that certifies a test set again; networks that are not here are trained by themselves."""
+        return super().command(options, *words)
+
+    def derive(self, metric: str, details: Mapping[str, Any]) -> Figure:
+        """Return DSSN's certified accuracy at the claim's radius, with the best Lambda there."""
+        best = next(b for b in certified_accuracy.choose_best_scales(details["rows"])
+                    if b["method"] == "dssn" and b["radius"] == details["radius"])
+        return Figure(best["value"], best["value_se"], best["n"])
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a test set and radius; Lambda, votes and milliseconds an input stand below each figure."""
@@ -120,23 +134,36 @@ class DssnCertifiedAccuracy(Experiment):
         lines = []
         for name in SUBJECTS:
             if name in claims:
-                lines += list(_write_lines(claims[name], SUBJECTS[name]))
+                again = describe_again([self.file(claims[name])], [claims[name]])
+                lines += [[*line, again] for line in _write_lines(claims[name], SUBJECTS[name])]
         head = ["Test set", "Radius", *METHODS.values(), "*paper on CIFAR-10: DSSN / SSN / uniform*", "Largest class %",
-                "n", "Seeds"]
+                "n", "Seeds", "Again"]
         return format_table(head, lines) + "".join(f"\n{text}\n" for text in (
             "Percent of the test inputs whose answer is right and certified at that L1 radius (coordinates from 0 to "
-            "1), at the best Λ of each radius and method, ± standard error: between seeds, or binomial with one. "
-            "Below: Λ, votes an input, milliseconds an input on one core that other work shared.",
+            "1), at the best Λ of each radius and method on the same inputs, as in the paper. "
+            f"{ERRORS} Below: Λ, votes an input, milliseconds an input on one core that other work shared.",
             "The share of the largest class is what a classifier with one answer for everything certifies at any "
             "radius: figures near it say nothing about the inputs.",
             "The three methods train networks of one size on the same inputs; SSN and uniform noise draw as many votes "
             "as DSSN counts, unless 100,000 are named, and their statements hold with probability 99.9 %. Texts are "
-            "sentence embeddings in 8 coordinates: a radius there is no number of words.",
-            f"`python -m robust_core reproduce {self.name} --out results`"))
+            "sentence embeddings in 8 coordinates: a radius there is no number of words. With so few votes SSN and "
+            "uniform noise can certify little whatever the inputs, since their confidence bound grows with the votes: "
+            "the lines with 100,000 votes are the ones to compare.",
+            f"{self.described} {AGAIN}", write_commands(list(claims.values()))))
+
+
+def _describe(subject: Subject, seeds: Sequence[int], options: Options) -> dict[str, str]:
+    """Return the hashes of the networks, of the test inputs and, for texts, of the encoder."""
+    networks = describe_smoothed(training.name_model(subject.dataset, seed, subject.stability) for seed in seeds)
+    if subject.dataset in images.IMAGES:
+        return networks | describe_tables()
+    examples = datasets.load(subject.dataset, "test", options.data_dir)
+    return networks | describe_data(subject.dataset, "test", examples) | describe_tables("sentence-encoder")
 
 
 def _write_lines(claim: Claim, subject: Subject) -> Iterator[list[str]]:
-    best = {(row["method"], row["radius"]): row for row in claim["details"]["best"]}
+    best = {(row["method"], row["radius"]): row
+            for row in certified_accuracy.choose_best_scales(claim["details"]["rows"])}
     largest = claim["details"]["rows"][0]["largest_class"]
     for radius in SHOWN:
         cells = [best[method, radius] for method in METHODS]

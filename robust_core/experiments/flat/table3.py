@@ -4,8 +4,14 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.consistency import PaperFigures, Question, measure_consistency, write_consistency_table
+from robust_core.experiments.base import Claim, Options, Subject
+from robust_core.experiments.consistency import (
+    Consistency,
+    PaperFigures,
+    Question,
+    measure_consistency,
+    write_consistency_table,
+)
 from robust_core.experiments.flat.table2 import DATA, STANDS, FlatTable2
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -41,7 +47,7 @@ PAPER: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]] = {
 
 
 @EXPERIMENTS.register("flat/table3", title="FLAT, Table 3", source="https://arxiv.org/abs/2203.12709")
-class FlatTable3(Experiment):
+class FlatTable3(Consistency):
     """Kendall's tau and top-5 intersection of integrated gradients under TextFooler and PWWS, base against defences.
 
     Differs: MiniLM stands in for BERT and is explained on fewer texts; IMDB is left out; baseline and steps of
@@ -54,11 +60,11 @@ class FlatTable3(Experiment):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack and explain."""
-        yield from measure_consistency(self, QUESTION, options, store, stop, list_paper_figures(PAPER))
+        yield from measure_consistency(self, QUESTION, options, store, stop)
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model and attack."""
-        return write_consistency_table(self, found, STANDS)
+        return write_consistency_table(self, found, STANDS, list_paper_figures(PAPER))
 
 
 def list_paper_figures(paper: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]]) -> PaperFigures:

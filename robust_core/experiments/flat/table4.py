@@ -5,19 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets
-from robust_core.claims.markdown import format_percent, format_table
+from robust_core.claims.markdown import format_percent, format_settings, format_table
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import (
-    Claim,
-    Experiment,
-    Options,
-    choose_known,
-    make_note,
-    pool_seeds,
-    read_seed,
-    split_by_presence,
-)
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
+from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, name_untrained
 from robust_core.experiments.cells import Cell, measure_cells
+from robust_core.experiments.marks import Marks
+from robust_core.experiments.presence import split_by_presence
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -47,6 +41,12 @@ PAPER: Mapping[tuple[str, str], tuple[float, ...]] = {
     ("DeBERTa", "adversarial"): (7.96, 17.52, 37.18, 12.85, 7.96, 1.07, 40.14),
     ("DeBERTa", "flat"): (11.59, 21.80, 48.16, 28.17, 13.01, 1.37, 44.54),
 }
+FRAGMENTS = (
+    "BAE and CLARE are not like for like: the paper's repository carries a copy of TextAttack whose masked-model "
+    "attacks keep a candidate only if it is a word piece (\"##…\"), a fault that TextAttack mended in February "
+    "2021 (its pull request 417). Its figures for both are therefore, most likely, of attacks with fragments "
+    "of words, which flip fewer texts; ours put whole words in."
+)
 THEIRS = {"cnn": "CNN", "lstm": "LSTM", "minilm": "BERT"}
 
 
@@ -72,36 +72,22 @@ class FlatTable4(Experiment):
         """Attack the models, each with the same sentences."""
         cells = self.cells(options)
         datasets.find("sst2", "test", options.data_dir)
-        for model in dict.fromkeys(cell.model for cell in cells):
-            for name in split_by_presence(model, options.seeds)[1]:
-                yield make_note(f"{name} is not here and is left out; train it with python -m robust_core train.")
-        for event in measure_cells(cells, "sst2", "test", options, store, stop):
+        absent = {cell.model: split_by_presence(cell.model, options.seeds)[1] for cell in cells}
+        if names := [name for model in absent for name in absent[model]]:
+            yield name_untrained(names, "python -m robust_core train")
+        whole = [cell for cell in cells if not absent[cell.model]]
+        for event in measure_cells(whole, "sst2", "test", options, store, stop):
             if event.kind == "cell":
                 yield Event("claim", "", event.victim, self._claim(event.data["cell"], event.data["rows"], options))
             else:
                 yield event
 
     def _claim(self, cell: Cell, rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
-        value, error = pool_seeds(rows, "accuracy_under_attack")
-        return {
-            "claim": f"accuracy_under_attack of {cell.model} on sst2/test with {cell.attack}, for {self.title}",
-            "command": self.command(options, "--model", cell.model, "--attack", cell.attack),
-            "run": rows[0]["run"],
-            "n": rows[0]["n"],
-            "seeds": [read_seed(row["model"]) for row in rows],
-            "metric": "accuracy_under_attack",
-            "value": value,
-            "value_se": error,
-            "thresholds": rows[0]["parameters"],
-            "details": {
-                "experiment": self.name,
-                "model": cell.model,
-                "attack": cell.attack,
-                "max_queries": cell.max_queries,
-                "paper": _find_paper(cell.model, cell.attack),
-                "rows": list(rows),
-            },
-        }
+        return self.make_claim(
+            options, ("--model", cell.model, "--attack", cell.attack), metric="accuracy_under_attack",
+            statement=f"accuracy_under_attack of {cell.model} on sst2/test with {cell.attack}",
+            models=[row["model"] for row in rows], run=rows[0]["run"], thresholds=rows[0]["parameters"],
+            details={"model": cell.model, "attack": cell.attack, "max_queries": cell.max_queries, "rows": list(rows)})
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model and, below it, the paper's; each cell with n, standard error and seconds."""
@@ -110,15 +96,20 @@ class FlatTable4(Experiment):
         if not models:
             return ""
         limits = {a: c["details"]["max_queries"] for (_, a), c in cells.items()}
-        head = ["Model", *(TITLES[a] + (f" (≤ {limits[a]:,} queries)" if limits.get(a) else "") for a in ATTACKED)]
+        titles = (TITLES[a] + (f" (≤ {limits[a]:,} queries)" if limits.get(a) else "") for a in ATTACKED)
+        head = ["Model", *titles, "Again"]
         lines = []
+        marks = Marks()
         for model in models:
-            lines.append([f"`{model}`", *(_write_cell(cells.get((model, attack))) for attack in ATTACKED)])
+            mine = [claim for (name, _), claim in cells.items() if name == model]
+            lines.append([f"`{model}`", *(_write_cell(cells.get((model, attack)), marks) for attack in ATTACKED),
+                          describe_again(map(self.file, mine), mine)])
             theirs = [_find_paper(model, attack) for attack in ATTACKED]
             if None not in theirs:
                 name = "-".join(_sort_key(model))
-                lines.append([f"*FLAT paper, {name}*", *(f"*{figure:.2f}*" for figure in theirs)])
-        return format_table(head, lines) + "".join(f"\n{note}\n" for note in _write_notes(list(cells.values())))
+                lines.append([f"*FLAT paper, {name}*", *(f"*{figure:.2f}*" for figure in theirs), ""])
+        notes = [self.described, *_write_notes(list(cells.values())), *marks.lines()]
+        return format_table(head, lines) + "".join(f"\n{note}\n" for note in notes)
 
 
 def _count_sentences(model: str) -> int:
@@ -144,7 +135,7 @@ def _order_models(model: str) -> tuple[int, int, str]:
     return place, 0 if defence == "base" else 1, model
 
 
-def _write_cell(claim: Claim | None) -> str:
+def _write_cell(claim: Claim | None, marks: Marks) -> str:
     if claim is None:
         return "–"
     rows = claim["details"]["rows"]
@@ -152,20 +143,21 @@ def _write_cell(claim: Claim | None) -> str:
     exhausted = sum(row["exhausted"] for row in rows)
     seeds = f", {len(rows)} seeds" if len(rows) > 1 else ""
     over = f", {exhausted} out of budget" if exhausted else ""
-    return f"{format_percent(claim['value'], claim['value_se'])}<br>n {claim['n']:,}{seeds}, {seconds:.1f} s{over}"
+    return (f"{format_percent(claim['value'], claim['value_se'])}{marks.mark(claim)}<br>n {claim['n']:,}{seeds}, "
+            f"{seconds:.1f} s{over}")
 
 
 def _write_notes(cells: Sequence[Claim]) -> Iterator[str]:
     precisions = {row["precision"] for claim in cells for row in claim["details"]["rows"]}
     devices = {row["device"] for claim in cells for row in claim["details"]["rows"]}
-    yield (f"Accuracy under attack in percent ± its standard error on SST-2's test set, precision "
-           f"{', '.join(sorted(precisions))}, device {', '.join(sorted(devices))}. An attack that ran out of budget "
-           "counts as failed; s is the mean time of an attack with up to 32 at a time.")
+    yield (f"Accuracy under attack on SST-2's test set. {ERRORS} Precision {', '.join(sorted(precisions))}, device "
+           f"{', '.join(sorted(devices))}. An attack that ran out of budget counts as failed, so that such a figure is "
+           f"an upper bound; s is the mean time of an attack with up to 32 at a time. {AGAIN}")
     yield ("The paper's figures rest on other word vectors, encoders and masked language models and on BERT where "
            "MiniLM stands here; its TextFooler column is from its Table 3.")
+    yield FRAGMENTS
     for attack in ATTACKED:
         claim = next((c for c in cells if c["details"]["attack"] == attack), None)
         if claim is not None:
-            values = {k: v for k, v in claim["thresholds"].items() if k not in ("name", "max_queries", "time_limit")}
-            yield f"{TITLES[attack]}: {', '.join(f'{k} {v}' for k, v in values.items())}."
-    yield "`python -m robust_core reproduce flat/table4 --out results`"
+            yield f"{TITLES[attack]}: {format_settings(claim['thresholds'])}."
+    yield write_commands(cells)

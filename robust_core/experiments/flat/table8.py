@@ -4,8 +4,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Experiment, Options, Subject
-from robust_core.experiments.consistency import Question, measure_consistency, write_consistency_table
+from robust_core.experiments.base import Claim, Options, Subject
+from robust_core.experiments.consistency import (
+    Consistency,
+    Question,
+    measure_consistency,
+    write_consistency_table,
+)
 from robust_core.experiments.flat.table2 import STANDS, FlatTable2
 from robust_core.experiments.flat.table3 import list_paper_figures
 from robust_core.store import ResultStore
@@ -33,7 +38,7 @@ PAPER: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]] = {
 
 
 @EXPERIMENTS.register("flat/table8", title="FLAT, Table 8", source="https://arxiv.org/abs/2203.12709")
-class FlatTable8(Experiment):
+class FlatTable8(Consistency):
     """Kendall's tau and top-5 intersection of LIME under TextFooler, base against defences, on a fixed draw of texts.
 
     Differs: as `flat/table3`; a removed word becomes the mask or unknown id. LIME draws the same words for both
@@ -46,8 +51,8 @@ class FlatTable8(Experiment):
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack and explain."""
-        yield from measure_consistency(self, QUESTION, options, store, stop, list_paper_figures(PAPER))
+        yield from measure_consistency(self, QUESTION, options, store, stop)
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model."""
-        return write_consistency_table(self, found, STANDS)
+        return write_consistency_table(self, found, STANDS, list_paper_figures(PAPER))

@@ -5,14 +5,16 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from robust_core.claims.derivation import average_tasks
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.encoder_training import specs
 from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import Claim, Options, choose_known, read_seed
+from robust_core.experiments.presence import describe_encoders
 from robust_core.experiments.rse.tables import (
     SOURCE,
     EncoderTable,
-    average,
     describe_corpus,
     describe_learning,
     group_rows,
@@ -69,20 +71,10 @@ class Ablation(EncoderTable):
             yield Event("claim", "", name, self._claim(name, ids, rows, options))
 
     def _claim(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
-        similar = [row for row in rows if row["metric"] == "spearman"]
-        value, error = average(similar, ids)
-        return {
-            "claim": f"mean spearman of {name}, for {self.title}",
-            "command": self.command(options, "--model", name),
-            "run": "",
-            "n": sum(row["n"] for row in similar if row["encoder"] == ids[0]),
-            "seeds": [read_seed(i) for i in ids],
-            "metric": "spearman",
-            "value": value,
-            "value_se": error,
-            "thresholds": {},
-            "details": {"experiment": self.name, "model": name, "rows": list(rows), "trained": describe_corpus(ids[0])},
-        }
+        return self.make_claim(
+            options, ("--model", name), metric="spearman", statement=f"mean spearman of {name}", models=ids,
+            thresholds={}, rests_on=describe_encoders(ids),
+            details={"model": name, "rows": list(rows), "trained": describe_corpus(ids[0])})
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a setting."""
@@ -95,10 +87,10 @@ class Ablation(EncoderTable):
         titles = {name: title for name, title, _ in SETTINGS}
         lines = [[titles[c["details"]["model"]], format_percent(c["value"], c["value_se"]),
                   *(_read_success(c["details"]["rows"], attack) for attack in ATTACKS), describe_learning(c),
-                  ", ".join(map(str, c["seeds"]))] for c in order_encoders(mine, list(titles))]
-        head = ["Loss", "STS mean", *(f"{name} success %" for name in ATTACKS), "Sentences", "Seeds"]
-        command = f"python -m robust_core reproduce {self.name} --train --out results"
-        return format_table(head, lines) + f"\n{self.described}\n\n`{command}`\n"
+                  ", ".join(map(str, c["seeds"])), describe_again([self.file(c)], [c])]
+                 for c in order_encoders(mine, list(titles))]
+        head = ["Loss", "STS mean", *(f"{name} success %" for name in ATTACKS), "Sentences", "Seeds", "Again"]
+        return format_table(head, lines) + f"\n{self.described} {AGAIN}\n\n{write_commands(self.mine(found))}\n"
 
 
 def _find_elsewhere(found: Sequence[Claim], name: str, seeds: Collection[int]) -> Claim | None:
@@ -111,7 +103,7 @@ def _find_elsewhere(found: Sequence[Claim], name: str, seeds: Collection[int]) -
     if not similar:
         return None
     claim, ids = stated["rse/sts"][0], list(dict.fromkeys(row["encoder"] for row in similar))
-    value, error = average(similar, ids)
+    value, error, _ = average_tasks(similar)
     return {**claim, "value": value, "value_se": error, "seeds": [read_seed(i) for i in ids],
             "details": claim["details"] | {"rows": rows}}
 

@@ -1,20 +1,22 @@
 """RobustSentEmbed beside SimCSE and plain MiniLM: similarity, transfer, and attacks on classifiers over the vectors."""
 
 import dataclasses
-import math
 import statistics
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from robust_core import encoders
+from robust_core.claims.derivation import Figure, average_tasks
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation import tasks as evaluation
 from robust_core.encoder_training import specs
-from robust_core.errors import MissingResource, RobustError
+from robust_core.errors import RobustError
 from robust_core.experiments import EXPERIMENTS
-from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_note, read_seed
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
+from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_missing, name_untrained
+from robust_core.experiments.presence import describe_encoders, list_seeds
 from robust_core.models import encoder_cards
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
@@ -62,16 +64,16 @@ class EncoderTable(Experiment):
         """Return the claims about one encoder: a mean over tasks, of each attack by itself."""
         for attack in dict.fromkeys(row.get("attack", "") for row in rows):
             mine = [row for row in rows if row.get("attack", "") == attack]
-            value, error = average(mine, ids)
-            under = ("--attack", attack) if attack else ()
-            details = {"experiment": self.name, "model": name, "rows": list(mine), "trained": describe_corpus(ids[0])}
-            yield {"claim": f"mean {self.metric} of {name}" + (f" under {attack}" if attack else "")
-                   + f", for {self.title}",
-                   "command": self.command(options, "--model", name, *under), "run": "",
-                   "n": sum(row["n"] for row in mine if row["encoder"] == ids[0]),
-                   "seeds": [read_seed(i) for i in ids], "metric": self.metric, "value": value, "value_se": error,
-                   "thresholds": mine[0].get("parameters", {}),
-                   "details": details | ({"attack": attack} if attack else {})}
+            details = {"model": name, "rows": mine, "trained": describe_corpus(ids[0])}
+            yield self.make_claim(
+                options, ("--model", name, *(("--attack", attack) if attack else ())), metric=self.metric, models=ids,
+                statement=f"mean {self.metric} of {name}" + f" under {attack}" * bool(attack),
+                thresholds=mine[0].get("parameters", {}), rests_on=describe_encoders(ids),
+                details=details | ({"attack": attack} if attack else {}))
+
+    def derive(self, metric: str, details: Mapping[str, Any]) -> Figure:
+        """Return the mean over tasks, whose error counts texts and trainings."""
+        return average_tasks([row for row in details["rows"] if row["metric"].partition(" ")[0] == metric])
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line an encoder."""
@@ -85,53 +87,36 @@ class EncoderTable(Experiment):
                 format_percent(c["value"], c["value_se"]),
                 describe_learning(c),
                 ", ".join(map(str, c["seeds"])),
+                describe_again([self.file(c)], [c]),
             ]
             for c in order_encoders(mine, list(self.wanted()))
         ]
-        return format_table(["Encoder", *self.tasks.values(), "Mean", "Sentences", "Seeds"], lines) + "".join(
+        return format_table(["Encoder", *self.tasks.values(), "Mean", "Sentences", "Seeds", "Again"], lines) + "".join(
             f"\n{text}\n" for text in self.notes(mine))
 
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
         """Return remarks below the table."""
         yield self.described
-        yield f"{ABSTRACT} `{self.again(mine)}`"
-
-    def again(self, mine: Sequence[Claim]) -> str:
-        """Return the command that measures what a table shows; seed 0 alone is shipped."""
-        seeds = max(len(claim["seeds"]) for claim in mine)
-        more = f" --seeds {seeds} --train" if seeds > 1 else ""
-        more += " --precision screened" * all("--precision screened" in claim["command"] for claim in mine)
-        return f"python -m robust_core reproduce {self.name}{more} --out results"
+        yield f"{ABSTRACT} {AGAIN}"
+        yield write_commands(mine)
 
 
 def list_present(experiment: EncoderTable, names: Sequence[str], options: Options, stop: threading.Event
             ) -> Generator[Event, None, dict[str, list[str]]]:
-    """Return the ids of the trainings of each encoder that are here; train the others if that is asked for.
+    """Return the trainings of each encoder whose seeds are all here; train the others if that is asked for.
 
     Yields:
-        "training" and "note" events.
-
-    Raises:
-        MissingResource: No encoder is here.
+        "progress" and "missing" events.
     """
     wanted = experiment.wanted()
     if options.train:
         yield from _train_missing([(order, seed) for name in names for seed in range(options.seeds)
                                    if (order := wanted[name]) is not None], options, stop)
     known = {*encoders.list_names()}
-    found: dict[str, list[str]] = {}
-    missing: list[str] = []
-    for name in names:
-        ids = [name if not seed else f"{name}@{seed}" for seed in range(1 if wanted[name] is None else options.seeds)]
-        missing += [i for i in ids if i not in known]
-        if here := [i for i in ids if i in known]:
-            found[name] = here
-    if missing:
-        yield make_note(f"Not here and left out: {', '.join(missing)}; train with python -m robust_core reproduce "
-                        f"{experiment.name} --train.")
-    if not found:
-        raise MissingResource("Every encoder of this experiment", "Train one with python -m robust_core train-encoder.")
-    return found
+    every = {name: [name] if wanted[name] is None else list_seeds(name, options.seeds) for name in names}
+    if missing := [i for ids in every.values() for i in ids if i not in known]:
+        yield name_untrained(missing, f"python -m robust_core reproduce {experiment.name} --train")
+    return {name: ids for name, ids in every.items() if known.issuperset(ids)}
 
 
 def group_rows(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
@@ -171,20 +156,7 @@ def _train_missing(
                 if stop.is_set():
                     return
         except RobustError as error:
-            yield make_note(f"{order.id} is left out. {error}")
-
-
-def average(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> tuple[float, float]:
-    """Return the mean of a figure over tasks and seeds, and its standard error.
-
-    All seeds meet the same texts, so what the choice of texts leaves open does not shrink with the number of seeds: its
-    variance, the mean over seeds, is added to that of the mean over seeds.
-    """
-    each = [[row for row in rows if row["encoder"] == i] for i in ids]
-    means = [statistics.fmean(row["value"] for row in mine) for mine in each]
-    texts = statistics.fmean(sum(row["value_se"] ** 2 for row in mine) / len(mine) ** 2 for mine in each)
-    seeds = statistics.variance(means) / len(means) if len(means) > 1 else 0.0
-    return statistics.fmean(means), math.sqrt(texts + seeds)
+            yield make_missing(f"{order.id} is left out. {error}")
 
 
 def describe_corpus(name: str) -> dict[str, Any]:
@@ -258,10 +230,11 @@ class Attacks(EncoderTable):
                         mean,
                         describe_learning(first),
                         ", ".join(map(str, seeds)),
+                        describe_again(map(self.file, own.values()), list(own.values())),
                     ]
                 )
-        return format_table(["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences", "Seeds"], lines) + "".join(
-            f"\n{text}\n" for text in self.notes(mine))
+        head = ["Encoder", *(ATTACKS[a] for a in names), "Mean", "Sentences", "Seeds", "Again"]
+        return format_table(head, lines) + "".join(f"\n{text}\n" for text in self.notes(mine))
 
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
         """Return remarks below the table."""
@@ -269,7 +242,8 @@ class Attacks(EncoderTable):
                f"{evaluation.SENTENCES} fixed test sentences a set; the victim is a logistic regression on frozen unit "
                "vectors. Radii in mean token-embedding norms, chosen on plain MiniLM: "
                + ", ".join(f"{ATTACKS[a]} {values['radius']}" for a, values in evaluation.ON_EMBEDDINGS.items()) + ".")
-        yield f"{ABSTRACT} `{self.again(mine)}`"
+        yield f"{ABSTRACT} {AGAIN}"
+        yield write_commands(mine)
 
 
 def _write_attack_cell(claim: Claim | None) -> str:
