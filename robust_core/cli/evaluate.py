@@ -107,9 +107,7 @@ def evaluate(model: Models,
     if target is not None and not stop.is_set():
         for row in rows:
             _write_claim(row, target if single else target / _name_claim(row), n, source)
-    notes = [*sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}),
-             *dict.fromkeys(f"{r.get('adversarial_from', r['model'])}: {w}" for r in rows for w in r["warnings"])]
-    show_evaluation(rows, as_json, notes)
+    show_evaluation(rows, as_json, sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}))
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 
 
