@@ -37,6 +37,7 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
 from robust_core.store import ResultStore
+from robust_core.table_files import KINDS
 
 if TYPE_CHECKING:
     from robust_core.models.classifier import TextClassifier
@@ -64,7 +65,7 @@ def evaluate(model: Models,
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
     if bool(dataset) == bool(data):
         raise BadInput("Give either --dataset or --data.")
-    if dataset.rpartition(".")[2].lower() in uploads.KINDS:
+    if dataset.rpartition(".")[2].lower() in KINDS:
         raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
     if not data and (text or label or mapping or header is not None):
         raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
