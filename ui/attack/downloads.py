@@ -122,7 +122,7 @@ def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], n
         overview=(overview.make_attack_table(outcome, titles, names)
                   if len(outcome.pairs) > 1 else ""),
         cards="".join(
-            f"<div>{cards.make_card(outcome, p, titles[p], names[p.model], remarks(p))}</div>"
+            cards.make_place(p, cards.make_card(outcome, p, titles[p], names[p.model], remarks(p)))
             for p in outcome.pairs),
         transfer=overview.make_transfer_table(outcome, after, titles),
         fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",
