@@ -163,7 +163,7 @@ def read_tokenizer(work: Path) -> Target:
 
 def read_data(work: Path) -> Target:
     """Files of texts and labels: uploaded ones, and splits in a folder of data sets."""
-    from robust_core import datasets, uploads
+    from robust_core import datasets, table_files
 
     (work / "sst2").mkdir()
     endings = (".csv", ".tsv", ".jsonl", ".json", ".txt", "", ".CSV")
@@ -181,7 +181,7 @@ def read_data(work: Path) -> Target:
             lines = [f"text{mark}label", *(f"{make_text(choices, 300)}{mark}{choices.pick(3)}" for _ in range(5))]
             content = "\n".join(lines).encode("utf-8", "surrogatepass")
         if choices.pick(3):
-            table = uploads.read_upload(f"file{ending}", content)
+            table = table_files.read_upload(f"file{ending}", content)
             text, label = table.guess()
             return text, table.classes(label)
         (work / "sst2" / "dev.tsv").write_bytes(content)

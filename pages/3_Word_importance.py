@@ -22,7 +22,7 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
             else "Press Measure: the texts are attacked and every word gets its importance for this model."
         )
         return
-    note(page.describe_importance(found, n))
+    page.draw_importance(found, n)
     searched = page.find_matching(
         found,
         st.text_input("Find words", key="words.find", persist_state="session", placeholder="such as: funny, dull"),

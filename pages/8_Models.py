@@ -7,6 +7,7 @@ import streamlit as st
 
 from ui.models import figures, tables
 from ui.shared import catalogue
+from ui.widgets.footnotes import draw_footnotes
 
 cards = list(catalogue.read_cards().values())
 if not cards:
@@ -14,8 +15,9 @@ if not cards:
             "--defence base`")
     st.stop()
 found = figures.read_figures()
-st.dataframe(tables.draw_overview(cards, found), column_config=tables.configure_columns(), hide_index=True,
-             placeholder="–")
+table, footnotes = tables.make_overview(cards, found)
+st.dataframe(table, column_config=tables.configure_columns(), hide_index=True, placeholder="–")
+draw_footnotes(footnotes)
 st.caption("Dev is the split on which the stored weights were chosen; "
            "the test split is evaluated once, at the end. ± is the standard error. "
            "A dash means that no figure has been stored in results/ yet.")

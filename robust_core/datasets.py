@@ -6,6 +6,7 @@ environment variable ROBUST_DATA, then in ../shared/data and ./data. Data sets t
 folder of runs (`own_data`), each with an `about.json` that says what is known of it.
 """
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -24,6 +25,8 @@ from robust_core.types import Example
 SPLITS = ("train", "dev", "test")
 # Most words that a description may ask a CNN or LSTM to read, and digits of a label that is a number.
 _LONGEST, _MOST_DIGITS = 512, 6
+# Characters of a file's lines that are kept while it is read to its end.
+_KEPT = 40_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,11 +176,9 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
         MissingResource: The data are not here.
         BadInput: The file cannot be read, is too large or holds no texts, or a row has no known label.
     """
-    # Counted first: a file that is too large is refused before any of it is cleaned.
-    count_rows(name, split, data_dir)
     path, about = find(name, split, data_dir), describe(name)
     where = f"{name}/{path.name}"
-    lines = read_lines(path)
+    lines = _read_to_end(path)
     head = split_header(next(lines, ""), where)
     if "text" not in head or "label" not in head:
         raise BadInput(f"{path.name} of {name} needs a header line with the columns text and label.")
@@ -193,6 +194,24 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
     if not examples:
         raise BadInput(f"{where} holds no texts.")
     return examples
+
+
+def _read_to_end(path: Path) -> Iterator[str]:
+    """Return the lines of a file that has been read to its end: one that is too large is refused before it is used.
+
+    Lines are kept meanwhile, unless they are too many to be kept: then they are read again.
+    """
+    lines, kept, room = read_lines(path), [], _KEPT
+    for line in lines:
+        kept.append(line)
+        room -= len(line) + 1
+        if room < 0:
+            break
+    else:
+        return iter(kept)
+    kept.clear()
+    collections.deque(lines, 0)
+    return read_lines(path)
 
 
 def split_header(line: str, where: str) -> list[str]:

@@ -20,12 +20,8 @@ from robust_core.datasets import DATASETS, SPLITS, DataSet, LabelledTexts, descr
 from robust_core.errors import BadInput, list_names, quote
 from robust_core.files import check_name, check_target, explain_failures, read_json
 from robust_core.paths import own_data
-from robust_core.table_files import KINDS, read_table_file, read_upload
-from robust_core.tables import MOST_CLASSES, Table, fold_label
+from robust_core.tables import Table, fold_label
 from robust_core.types import Example
-
-__all__ = ["KINDS", "MOST_CLASSES", "Labelled", "Table", "add_dataset", "label_rows", "make_plain_name", "match_labels",
-           "read_table_file", "read_upload"]
 
 _LEAST_TEXTS, _LEAST_OF_CLASS, _LONGEST_LABEL = 20, 5, 80
 # Shares of dev and test of each class.

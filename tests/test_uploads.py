@@ -10,14 +10,15 @@ from robust_core import datasets, trainings, uploads
 from robust_core.__main__ import app
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import cards, loading
+from robust_core.table_files import read_upload
 
 
 def test_every_kind_of_file_gives_the_same_table():
-    as_csv = uploads.read_upload("a.csv", csv_file())
+    as_csv = read_upload("a.csv", csv_file())
     lines = [json.dumps({"id": i, "review": text, "stars": int(i < 30)}) for i, text in enumerate([*GOOD, *BAD])]
-    as_jsonl = uploads.read_upload("a.jsonl", "\n".join(lines).encode())
+    as_jsonl = read_upload("a.jsonl", "\n".join(lines).encode())
     rows = [f"{i}\t{text}\t{int(i < 30)}" for i, text in enumerate([*GOOD, *BAD])]
-    as_tsv = uploads.read_upload("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
+    as_tsv = read_upload("a.TSV", "\n".join(["id\treview\tstars", *rows]).encode())
     assert as_csv == as_jsonl == as_tsv
     assert as_csv.columns == ("id", "review", "stars") and as_csv.first(1)[0]["review"] == GOOD[0]
     assert as_csv.guess() == ("review", "stars") and as_csv.classes("stars") == ["0", "1"]
@@ -25,7 +26,7 @@ def test_every_kind_of_file_gives_the_same_table():
 
 def test_columns_are_guessed_by_what_is_in_them():
     rows = "\n".join(f"{i},some words that are long {i},{'ab'[i % 2]}" for i in range(4))
-    assert uploads.read_upload("a.csv", f"x,y,z\n{rows}\n".encode()).guess() == ("y", "z")
+    assert read_upload("a.csv", f"x,y,z\n{rows}\n".encode()).guess() == ("y", "z")
 
 
 def test_a_data_set_of_ones_own_is_like_any_other():
@@ -55,7 +56,7 @@ def test_the_same_file_is_stored_once_and_another_takes_no_ones_place():
 def test_every_text_keeps_its_own_class_whatever_the_labels_are_called(values):
     rows = [f"film {word} number {i} of {value},{value}" for value in values
             for i, word in enumerate(("one", "two", "three") * 4)]
-    table = uploads.read_upload("a.csv", "\n".join(["text,label", *rows]).encode())
+    table = read_upload("a.csv", "\n".join(["text,label", *rows]).encode())
     about = uploads.add_dataset("stars", table, "text", "label")
     examples = [e for split in datasets.SPLITS for e in datasets.load("stars", split)]
     assert len(examples) == len(rows) and set(about.labels) == set(values)
@@ -83,7 +84,7 @@ def test_a_description_whose_fields_are_of_another_kind_is_left_out(own_runs, da
 
 
 def test_texts_of_a_file_get_the_labels_of_a_model():
-    table = uploads.read_upload("a.csv", b"text,label\nfine,1\nbad,0\n,1\ngood,1.0\nno label,\n")
+    table = read_upload("a.csv", b"text,label\nfine,1\nbad,0\n,1\ngood,1.0\nno label,\n")
     found = uploads.label_rows(table, "text", "label", {"0": "NEGATIVE", "1": "positive"})
     assert found == (("NEGATIVE", "positive"), [("fine", 1), ("bad", 0), ("good", 1)], 2)
     texts = uploads.match_labels(found, ("positive", "negative"), "films")
@@ -103,7 +104,7 @@ def test_texts_of_a_file_get_the_labels_of_a_model():
     ("mine", None, "review", "stars", {("a",): "x"})])
 def test_a_wrong_call_is_one_line(own_runs, name, table, text, label, names):
     with pytest.raises(BadInput):
-        uploads.add_dataset(name, table or uploads.read_upload("a.csv", csv_file()), text, label, names)
+        uploads.add_dataset(name, table or read_upload("a.csv", csv_file()), text, label, names)
     assert not (own_runs / "data").exists()
 
 
@@ -122,7 +123,7 @@ def test_repeated_and_empty_rows_count_once_or_not_at_all():
 ])
 def test_a_file_that_cannot_be_read_is_one_line(file_name, content, line):
     with pytest.raises(BadInput, match=line):
-        uploads.read_upload(file_name, content)
+        read_upload(file_name, content)
 
 
 @pytest.mark.parametrize(("name", "column", "names", "line"), [
@@ -131,14 +132,14 @@ def test_a_file_that_cannot_be_read_is_one_line(file_name, content, line):
     ("mine", "stars", {"0": "same", "1": "same"}, "two at least"), ("mine", "stars", {"0": " "}, "needs a name"),
 ])
 def test_a_table_that_cannot_be_used_is_one_line(own_runs, name, column, names, line):
-    table = uploads.read_upload("a.csv", csv_file() + b"51,one more,1\r\n")
+    table = read_upload("a.csv", csv_file() + b"51,one more,1\r\n")
     with pytest.raises(BadInput, match=line):
         uploads.add_dataset(name, table, "review", column, {v: v for v in set(table.values(column))} | names)
     assert not (own_runs / "data").exists()
 
 
 def test_too_few_texts_are_refused():
-    table = uploads.read_upload("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
+    table = read_upload("a.csv", b"text,label\n" + b"".join(b"film %d,%d\n" % (i, i == 0) for i in range(30)))
     with pytest.raises(BadInput, match="The class '1' has 1 texts"):
         uploads.add_dataset("few", table, "text", "label", {"0": "0", "1": "1"})
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robust_core import metrics
-from robust_core.certify import SMOOTHERS, inputs, training
+from robust_core.certify import SMOOTHERS, checks, inputs, training
 from robust_core.certify.smoothers import Dssn, Smoother
 from robust_core.certify.theorem import count_evaluations, round_scale
 from robust_core.claims.derivation import pool_figures, read_share
@@ -54,7 +54,7 @@ def certify_texts(model: "SmoothedModel", texts: Sequence[str], method: str, sca
     Returns:
         A row for each text and Lambda: text, prediction, radius (inputs scaled to 0..1), radius_steps (in steps of the
         quantised vector), radius_embedding (in units of the embedding), norm, scale, effective_scale, levels,
-        evaluations, alpha, votes by label, method, model, seconds.
+        evaluations, alpha, votes by label, method, model, warnings (`checks`), seconds.
 
     Raises:
         BadInput: The model has no network for a Lambda, or reads no texts.
@@ -81,7 +81,8 @@ def make_row(found: Certificate, method: Smoother, model: "SmoothedModel") -> Ro
             "prediction": None if found.prediction is None else model.labels[found.prediction],
             "radius": found.radius, "radius_steps": count_steps(found.radius, model.levels), "norm": found.norm,
             "scale": method.scale, "effective_scale": scale, "levels": model.levels, "evaluations": found.evaluations,
-            "alpha": found.alpha, "votes": dict(zip(model.labels, found.votes, strict=True))}
+            "alpha": found.alpha, "votes": dict(zip(model.labels, found.votes, strict=True)),
+            "warnings": checks.list_warnings(method.scale, found.evaluations, found.alpha)}
 
 
 def count_steps(radius: float, levels: int) -> int:
@@ -106,7 +107,7 @@ def measure_certified_accuracy(model: "SmoothedModel", data: "Split", method: Sm
         clean_accuracy (of the smoothed classifier; abstaining counts as wrong), certified_accuracy {radius: share of
         inputs whose class is right and stays at least that far}, each with its standard error, median_radius (of the
         inputs whose class is right), largest_class (its share of the inputs: what one answer to everything gets),
-        seconds an input, and seed (of the model).
+        seconds an input, seed (of the model), and warnings (`checks`).
     """
     judge = model.judge(method.name, method.scale)
     started = time.perf_counter()
@@ -126,7 +127,8 @@ def measure_certified_accuracy(model: "SmoothedModel", data: "Split", method: Sm
             "certified_accuracy_se": {r: value for r, (_, value) in kept.items()},
             "median_radius": float(np.median(reach[right])) if right.any() else 0.0,
             "largest_class": float(np.bincount(data.labels).max() / n),
-            "seconds": seconds / n, "seed": model.card.seed}, found
+            "seconds": seconds / n, "seed": model.card.seed,
+            "warnings": checks.list_warnings(method.scale, found[0].evaluations, found[0].alpha)}, found
 
 
 def compare_moves(model: "SmoothedModel", results: Sequence[AttackResult], method: Dssn) -> Row:

@@ -49,7 +49,8 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
                 )[0]
                 for value in chosen or found.scales(method)
             ]
-    show_rows(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED)
+    show_rows(rows, as_json, _CERTIFICATE if cleaned is not None else _CERTIFIED,
+              list(dict.fromkeys(warning for row in rows for warning in row["warnings"])))
 
 
 @app.command()

@@ -8,6 +8,8 @@ import typer
 
 from robust_core import uploads
 from robust_core.errors import BadInput, list_names, quote, shorten
+from robust_core.table_files import read_table_file
+from robust_core.tables import Table
 
 TextColumn = Annotated[str, typer.Option("--text", help="Column of the file's texts; found by itself.")]
 
@@ -33,7 +35,7 @@ class DataFile(NamedTuple):
     """
 
     path: Path
-    table: uploads.Table
+    table: Table
     text: str
     label: str
     names: dict[str, str]
@@ -46,7 +48,7 @@ def read_data_file(path: Path, text: str, label: str, mapping: Sequence[str] | N
     Raises:
         BadInput: It cannot be read, has no such column, or does not tell whether its first line names the columns.
     """
-    table = uploads.read_table_file(path, header)
+    table = read_table_file(path, header)
     if table.header is None:
         line = list_names(table.first(1)[0].values())
         raise BadInput(f"The first line of {shorten(path.name)} may name the columns or be a row ({line}): say "

@@ -38,6 +38,7 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
 from robust_core.store import ResultStore
+from robust_core.table_files import KINDS
 
 if TYPE_CHECKING:
     from robust_core.models.classifier import TextClassifier
@@ -67,7 +68,7 @@ def evaluate(model: Models,
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
     if bool(dataset) == bool(data):
         raise BadInput("Give either --dataset or --data.")
-    if dataset.rpartition(".")[2].lower() in uploads.KINDS:
+    if dataset.rpartition(".")[2].lower() in KINDS:
         raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
     if not data and (text or label or mapping or header is not None):
         raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
@@ -111,9 +112,7 @@ def evaluate(model: Models,
     if target is not None and not stop.is_set():
         for row in rows:
             _write_claim(row, target if single else target / _name_claim(row), n, source, entry)
-    notes = [*sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}),
-             *dict.fromkeys(f"{r.get('adversarial_from', r['model'])}: {w}" for r in rows for w in r["warnings"])]
-    show_evaluation(rows, as_json, notes)
+    show_evaluation(rows, as_json, sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}))
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 
 

@@ -266,6 +266,8 @@ def _make_attack_row(classifier: Classifier, method: Attack, result: AttackResul
         "similarity": result.similarity,
         "seconds": result.seconds,
         "swaps": [list(swap) for swap in result.swaps],
+        "notes": list(result.notes),
+        "doubts": list_doubts(result),
     }
 
 

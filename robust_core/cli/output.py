@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Plain
 
+from robust_core.claims.footnotes import Footnotes
 from robust_core.store import to_finite
 
 Row = dict[str, Any]
@@ -118,10 +119,16 @@ def format_parameters(record: Mapping[str, Any]) -> str:
 
 
 def show_evaluation(rows: Sequence[Row], as_json: bool, notes: Sequence[str]) -> None:
-    """Print the rows of an evaluation: a table of the models, one of explanations, one of transfer."""
+    """Print the rows of an evaluation: a table of the models, one of explanations, one of transfer.
+
+    Warnings are footnotes of the tables; in JSON each row has its own.
+    """
     if as_json or not rows:
         show_rows(rows, as_json, _FIGURES, notes)
         return
+    footnotes = Footnotes()
+    rows = [row | {_MARKS: footnotes.mark(row["warnings"], share=True)} for row in rows]
+    notes = [*notes, *(f"{note.line} {note.advice}".rstrip() for note in footnotes.notes())]
     kinds: list[tuple[Columns, list[Row]]] = [(_FIGURES, []), (_EXPLANATIONS, []), (_TRANSFER, [])]
     for row in rows:
         kinds[2 if "adversarial_from" in row else 1 if "explain" in row else 0][1].append(row)
@@ -132,9 +139,13 @@ def show_evaluation(rows: Sequence[Row], as_json: bool, notes: Sequence[str]) ->
 
 Columns = dict[str, Callable[[Row], str]]
 
+# The marks of a row's footnotes; a column that only the tables have.
+_MARKS = "†"
+
 _FIGURES: Columns = {
     "Model": name_column("model"),
     "Attack": name_column("attack"),
+    _MARKS: name_column(_MARKS),
     "Examples": name_column("n"),
     "Skipped": name_column("skipped"),
     "Failed": name_column("failed"),
@@ -164,6 +175,7 @@ _EXPLANATIONS: Columns = {
     "Model": name_column("model"),
     "Attack": name_column("attack"),
     "Explained": name_column("explain"),
+    _MARKS: name_column(_MARKS),
     "Pairs": name_column("pairs"),
     "Compared": name_column("compared"),
     "Kendall's tau": format_number("kendall_tau"),
@@ -177,6 +189,7 @@ _TRANSFER: Columns = {
     "Model": name_column("model"),
     "Attack": name_column("attack"),
     "Adversarial from": name_column("adversarial_from"),
+    _MARKS: name_column(_MARKS),
     "Examples": name_column("n"),
     "Accuracy %": format_percent("accuracy"),
     "Under transfer %": format_percent("accuracy_under_transfer"),

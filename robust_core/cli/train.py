@@ -20,6 +20,7 @@ from robust_core.files import check_path, check_target
 from robust_core.paths import own_checkpoints, process_rank
 from robust_core.registry import parameters
 from robust_core.store import to_finite
+from robust_core.table_files import KINDS
 from robust_core.train.recipe import Recipe
 
 
@@ -99,7 +100,7 @@ def _find_dataset(given: str, name: str, text: str, label: str, mapping: Sequenc
                   ) -> str:
     """Return the name of a data set; a file becomes one, by its columns that are named or look like the right ones."""
     path = check_path(given, "data set") if given else Path()
-    if path.suffix[1:].lower() not in uploads.KINDS:
+    if path.suffix[1:].lower() not in KINDS:
         if name or text or label or mapping or header is not None:
             raise BadInput("--text, --label, --map, --header and --data-name are about a file: name it by --dataset.")
         return given

@@ -37,7 +37,7 @@ def raise_flags(results: Sequence[AttackResult], attributions: Sequence[Attribut
 
 
 def list_warnings(results: Sequence[AttackResult], attributions: Sequence[Attribution] = ()) -> list[str]:
-    """Return what `flags` raises as lines: the finding, then the advice."""
+    """Return what `raise_flags` finds as lines: the finding, then the advice (`claims.footnotes` takes them apart)."""
     return [f"{flag.finding} {flag.advice}" for flag in raise_flags(results, attributions)]
 
 
@@ -141,6 +141,22 @@ def meaning_changes(results: Sequence[AttackResult], attributions: Sequence[Attr
         kinds = ", ".join(f"{kind} {len(found)}" for kind, found in changed.items())
         share = _format_percent(together, len(succeeded))
         return f"{share} of the successes rest on swaps that change the meaning ({kinds})."
+    return None
+
+
+@_register
+def short_texts_uncompared(results: Sequence[AttackResult], attributions: Sequence[Attribution]) -> str | None:
+    """More than 5 % of the successes, and at least two, are less similar than the attack's threshold allows.
+
+    Texts shorter than the window are not compared, as in TextAttack. These successes pass only because of that: set
+    skip_short=False, or report them apart.
+    """
+    # The window holds all words of such a text: but for signs at its ends, this similarity is what was not compared.
+    succeeded = [r for r in results if r.status == "succeeded"]
+    below = sum(meaning.skips_threshold(r) and r.similarity < r.attack["min_text_similarity"] for r in succeeded)
+    if below >= 2 and below > 0.05 * len(succeeded):
+        return (f"{_format_percent(below, len(succeeded))} of the successes are below the similarity threshold: short "
+                "texts are not compared.")
     return None
 
 

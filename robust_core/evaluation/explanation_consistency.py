@@ -4,7 +4,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from robust_core import metrics
@@ -76,8 +76,7 @@ def summarise_comparisons(explain: str, results: Sequence[AttackResult], found: 
         The columns of all pairs of texts, then of the changed ones.
     """
     changed = [r for r in results if r.example.uid in found]
-    marks = [Attribution("", (), (), 0, {}, gap, total=total, fit=fit)
-             for record in found.values() for gap, total, fit in record["marks"]]
+    marks = _read_marks(found.values())
     gap, gap_error = metrics.estimate_mean(a.gap for a in marks)
     fit, fit_error = metrics.estimate_mean(a.fit for a in marks)
     for pairs, chosen in (("all", results), ("changed", changed)):
@@ -90,6 +89,12 @@ def summarise_comparisons(explain: str, results: Sequence[AttackResult], found: 
             row[name] = {k: mean for k, (mean, _) in shares.items()}
             row[f"{name}_se"] = {k: error for k, (_, error) in shares.items()}
         yield row | {"warnings": checks.list_warnings((), marks)}
+
+
+def _read_marks(records: Iterable[Mapping[str, Any]]) -> list[Attribution]:
+    """Return what comparisons keep of their attributions, without words and scores."""
+    return [Attribution("", (), (), 0, {}, gap, total=total, fit=fit)
+            for record in records for gap, total, fit in record["marks"]]
 
 
 def _make_key(model: Classifier, explainer: Explainer) -> str | None:
@@ -205,6 +210,12 @@ def read_pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, di
         for r in result_of
         if r.example.uid in found or r.perturbed == r.example.text
     ]
+
+
+def list_stored_warnings(store: ResultStore, of: Explained) -> list[str]:
+    """Return what `checks` find about a stored attack and its explanations."""
+    marks = _read_marks(store.comparisons(of.run_id, of.method).values())
+    return checks.list_warnings(list(store.each(of.run_id)), marks)
 
 
 GROUPS = ("all", "changed", "fooled")

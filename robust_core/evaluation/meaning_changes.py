@@ -106,11 +106,19 @@ def list_doubts(result: AttackResult) -> list[str]:
                 for swap in result.swaps if (why := describe_swap(swap))]
     if doubtful:
         lines.append(f"May have changed the meaning: {'; '.join(doubtful)}.")
-    window = result.attack.get("window", 0)
-    if result.swaps and result.attack.get("skip_short") and len(find_words(result.example.text)) < window:
+    if result.swaps and skips_threshold(result):
         lines.append(f"The similarity threshold {result.attack['min_text_similarity']:g} was not applied: as in "
-                     f"TextAttack, texts of fewer than {window} words are not compared (skip short).")
+                     f"TextAttack, texts of fewer than {result.attack['window']} words are not compared (skip short).")
     return lines
+
+
+def skips_threshold(result: AttackResult) -> bool:
+    """Return whether an attack left its threshold on similarity out: the text is shorter than the window it compares.
+
+    So TextAttack does, and an attack of ours with `skip_short`.
+    """
+    attack = result.attack
+    return bool(attack.get("skip_short")) and len(find_words(result.example.text)) < attack.get("window", 0)
 
 
 # What from outside `summarise` looks into, by the names of `resources.fingerprints`.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics, trainings
+from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_percent, format_points, format_settings, format_table
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
@@ -21,7 +22,6 @@ from robust_core.experiments.base import (
     read_seed,
 )
 from robust_core.experiments.cells import Cell, Further, measure_cells
-from robust_core.experiments.marks import Marks
 from robust_core.experiments.presence import list_seeds
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
@@ -149,7 +149,7 @@ def write_comparison_table(experiment: Experiment, found: Sequence[Claim], paper
         return ""
     head = ["Model", "Clean %", f"{paper} %", "To base", *(more or {}).values(), "Attack", "Under attack %",
             f"{paper} %", "To base", "n", "Seeds", "Again"]
-    lines, marks = [], Marks()
+    lines, marks = [], Footnotes()
     for subject in experiment.subjects():
         clean = cells.get((subject.id, CLEAN))
         attacked = [c for (name, attack), c in cells.items() if name == subject.id and attack != CLEAN]
@@ -164,13 +164,13 @@ def write_comparison_table(experiment: Experiment, found: Sequence[Claim], paper
     return format_table(head, lines) + "".join(f"\n{text}\n" for text in notes)
 
 
-def _write_columns(claim: Claim | None, subject: Subject, stands: Mapping[str, str], marks: Marks) -> list[str]:
+def _write_columns(claim: Claim | None, subject: Subject, stands: Mapping[str, str], marks: Footnotes) -> list[str]:
     if claim is None:
         return ["–"] * 3
     theirs, gap = subject.paper.get(claim["details"]["attack"]), claim["details"]["difference"]
     other = stands.get(subject.id.split("/")[1], "")
     return [
-        format_percent(claim["value"], claim["value_se"]) + marks.mark(claim),
+        format_percent(claim["value"], claim["value_se"]) + write_mark(marks, claim),
         "–" if theirs is None else f"*{theirs:.2f}* {other}".rstrip(),
         "–" if gap is None or gap["value"] is None else format_points(gap["value"], gap["value_se"]),
     ]

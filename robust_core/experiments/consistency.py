@@ -8,6 +8,7 @@ from typing import Any
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.claims.derivation import Figure, pool_figures
+from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_decimal, format_settings, format_table
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
@@ -25,7 +26,6 @@ from robust_core.experiments.base import (
     read_seed,
 )
 from robust_core.experiments.comparison import TITLES, compare_seeds
-from robust_core.experiments.marks import Marks
 from robust_core.experiments.presence import list_seeds
 from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
@@ -212,13 +212,13 @@ def write_consistency_table(experiment: Experiment, found: Sequence[Claim], stan
         return ""
     head = ["Model", "Attack", "KT", "*FLAT paper*", "TI@5 (by chance)", "*FLAT paper*", "KT to base", "KT, changed",
             "TI@5, changed (by chance)", "KT to base, both fooled", "n: all / changed / both fooled", "Seeds", "Again"]
-    lines, marks = [], Marks()
+    lines, marks = [], Footnotes()
     for subject in experiment.subjects():
         for attack in subject.attacks:
             claim = cells.get((attack, subject.id))
             if claim is not None:
                 lines.append([*_write_line(claim, stands.get(subject.id.split("/")[1], ""), paper(subject.id, attack),
-                                           marks.mark(claim)),
+                                           write_mark(marks, claim)),
                               describe_again([experiment.file(claim)], [claim])])
     notes = [*_write_notes(experiment, list(cells.values())), *marks.lines()]
     return format_table(head, lines) + "".join(f"\n{text}\n" for text in notes)

@@ -1,6 +1,7 @@
 """How much a classifier cares about a word everywhere, and what that goes with: frequency, substitution, synonyms."""
 
 import collections
+import dataclasses
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from robust_core import resources
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, WeighsWords
 from robust_core.text import Draft
-from robust_core.types import AttackResult, Event, Example
+from robust_core.types import AttackResult, Attribution, Event, Example
 
 _CHUNK = 16
 _PROBES = ["the", "film", "good", "dull", "cinema"]
@@ -40,8 +41,8 @@ def read_masks(model: WeighsWords, words: Sequence[str]) -> dict[str, float]:
     return dict(zip(words, values.tolist(), strict=True))
 
 
-def average_attributions(model: Classifier, explainer: Explainer, examples: Sequence[Example],
-                         stop: threading.Event) -> Iterator[Event | dict[str, float]]:
+def average_attributions(model: Classifier, explainer: Explainer, examples: Sequence[Example], stop: threading.Event,
+                         marks: list[Attribution] | None = None) -> Iterator[Event | dict[str, float]]:
     """Average a word's absolute attribution towards the predicted class over all places where it stands.
 
     Args:
@@ -49,6 +50,7 @@ def average_attributions(model: Classifier, explainer: Explainer, examples: Sequ
         explainer: Gives each word a score.
         examples: Where the words stand.
         stop: Ends early; what has been read by then counts.
+        marks: Gets each attribution without its words and scores, for `evaluation.checks`.
 
     Yields:
         "progress" events with part, done and total; then the importance of each word, in lower case.
@@ -63,6 +65,8 @@ def average_attributions(model: Classifier, explainer: Explainer, examples: Sequ
         texts = [example.text for example in examples[start: start + _CHUNK]]
         targets = model.predict_proba(texts).argmax(1).tolist()
         for found in explainer.explain(model, texts, targets):
+            if marks is not None:
+                marks.append(dataclasses.replace(found, text="", spans=(), scores=()))
             for (first, last), score in zip(found.spans, found.scores, strict=True):
                 word = found.text[first:last].lower()
                 sums[word] += abs(score)

@@ -1,13 +1,12 @@
 """Models of the `transformers` library, from a folder, its cache or a hub: safetensors and fast tokenizers only."""
 
 import socket
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from robust_core.errors import BadInput, MissingResource, RobustError, first_sentence
-from robust_core.models.library_models import check_answers, check_fit, check_opened, count_rows, quiet_libraries
+from robust_core.models.library_models import check_fit, check_opened, count_rows, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
 from robust_core.paths import short_name
@@ -38,7 +37,7 @@ _PLACES = ("max_position_embeddings", "max_encoder_position_embeddings", "max_de
 
 def open_model(name: str, auto: str, what: str, length: int | None = None,
                otherwise: str = "Give a folder that holds it.", **sizes: int) -> OpenModel:
-    """Open a model; code that comes with it is never run.
+    """Open a model; code that comes with it is never run, and it is not asked anything yet (`library_check`).
 
     Args:
         name: Folder or Hugging Face id.
@@ -73,7 +72,6 @@ def open_model(name: str, auto: str, what: str, length: int | None = None,
         article = "an" if what[0] in "aeiou" else "a"
         raise BadInput(f"{short_name(folder)} cannot be read as {article} {what} with safetensors weights: its {part}: "
                        f"{first_sentence(error)}.") from None
-    _hush_library()
     if not tokenizer.is_fast:
         raise BadInput(f"{short_name(folder)} has no fast tokenizer (tokenizer.json).")
     missing = check_opened(folder, model, found, tokenizer, new_head=bool(sizes))
@@ -83,7 +81,6 @@ def open_model(name: str, auto: str, what: str, length: int | None = None,
     tokens = Subwords(tokenizer.backend_tokenizer, _find_length(model, tokenizer, length),
                       int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id, count_rows(model))
     tokens.check_room(short_name(folder))
-    check_answers(model, tokens, short_name(folder))
     return OpenModel(model, tokens, tokenizer, missing)
 
 
@@ -103,14 +100,6 @@ def find_folder(name: str, what: str, otherwise: str = "Give a folder that holds
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
     except (OSError, ValueError):
         raise MissingResource(f"The {what} {name}", otherwise) from None
-
-
-def _hush_library() -> None:
-    """Keep from the screen what the library says to programmers, now and whenever one of its models is asked."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    warnings.filterwarnings("ignore", module=r"transformers\.")
 
 
 def _find_length(model: Any, tokenizer: Any, most: int | None) -> int:  # noqa: ANN401 (types of the library)

@@ -1,11 +1,11 @@
-"""How a model of the `transformers` library must be asked, tried out on a few lines when it is opened."""
+"""Whether a model of the `transformers` library can be run, and how it must be asked: tried out when it is opened."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 
-from robust_core.errors import Incompatible
+from robust_core.errors import BadInput, Incompatible, RobustError, first_sentence
 from robust_core.models.batching import pad_rows
 from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.library_reader import PADDED, TOLERANCE, Layout, LibraryReader
@@ -32,6 +32,7 @@ def choose_reading(network: "HuggingFaceClassifier", tokens: "Subwords", layout:
         name: The model's name, for messages.
 
     Raises:
+        BadInput: It cannot be run, or answers with NaN or infinite numbers.
         Incompatible: It cannot be asked with a text alone, or its answers differ from time to time.
     """
     if "lsh" in getattr(network.model.config, "attn_layers", ()):
@@ -41,7 +42,7 @@ def choose_reading(network: "HuggingFaceClassifier", tokens: "Subwords", layout:
     rows, device = _make_rows(tokens), network.model.device
     ids, mask = pad_rows(rows, tokens.pad_id, device)
     with torch.no_grad():
-        truth, again = (torch.cat([reader.read(*pad_rows([row], 0, device)) for row in rows]) for _ in range(2))
+        truth, again = (_ask_each(lambda row: reader.read(*pad_rows([row], 0, device)), rows, name) for _ in range(2))
         if not torch.allclose(truth, again, TOLERANCE, TOLERANCE):
             raise Incompatible(f"{name} answers the same text differently each time, so nothing can be said of it.")
         padded = network.model.config.model_type in PADDED and layout.is_plain
@@ -55,6 +56,7 @@ def check_encoder(body: "HuggingFaceBody", tokens: "Subwords", name: str) -> Non
     """Refuse an encoder whose hidden states of a text are others beside a longer text.
 
     Raises:
+        BadInput: It cannot be run, or answers with NaN or infinite numbers.
         Incompatible: They are, or it takes no word-embedding rows.
     """
     rows, device = _make_rows(tokens), body.model.device
@@ -63,7 +65,8 @@ def check_encoder(body: "HuggingFaceBody", tokens: "Subwords", name: str) -> Non
         ids, mask = pad_rows(rows, tokens.pad_id, device)
         return body(body.table(ids), mask)[mask]
 
-    _need_agreement(read_together, lambda row: body.model(input_ids=row).last_hidden_state[0], rows, device, name)
+    _need_agreement(read_together, lambda row: body.model(input_ids=torch.tensor([row], device=device)
+                                                          ).last_hidden_state[0], rows, name)
 
 
 def check_masked_model(network: LibraryObject, tokens: "Subwords", mask_id: int, name: str) -> None:
@@ -76,7 +79,8 @@ def check_masked_model(network: LibraryObject, tokens: "Subwords", mask_id: int,
         name: The model's name, for messages.
 
     Raises:
-        Incompatible: It is, or it cannot be asked.
+        BadInput: It cannot be run, or answers with NaN or infinite numbers.
+        Incompatible: It is.
     """
     at = len(tokens.prefix)
     rows = [[*row[:at], mask_id, *row[at + 1:]] for row in _make_rows(tokens)]
@@ -86,20 +90,32 @@ def check_masked_model(network: LibraryObject, tokens: "Subwords", mask_id: int,
         ids, mask = pad_rows(rows, tokens.pad_id, device)
         return network(ids, mask, ids == mask_id)
 
-    _need_agreement(read_together, lambda row: network(row, torch.ones_like(row, dtype=torch.bool), row == mask_id),
-                    rows, device, name)
+    def read_alone(row: list[int]) -> torch.Tensor:
+        ids = torch.tensor([row], device=device)
+        return network(ids, torch.ones_like(ids, dtype=torch.bool), ids == mask_id)
+
+    _need_agreement(read_together, read_alone, rows, name)
 
 
-def _need_agreement(together: Callable[[], torch.Tensor], alone: Callable[[torch.Tensor], torch.Tensor],
-                    rows: list[list[int]], device: torch.device, name: str) -> None:
+def _need_agreement(together: Callable[[], torch.Tensor], alone: Callable[[list[int]], torch.Tensor],
+                    rows: list[list[int]], name: str) -> None:
     with torch.no_grad():
-        try:
-            truth = torch.cat([alone(torch.tensor([row], device=device)) for row in rows])
-        except Exception:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
-            truth = None
-        if truth is None or not _agree(together, truth):
+        if not _agree(together, _ask_each(alone, rows, name)):
             raise Incompatible(f"{name} cannot be used here: its architecture reads a text differently beside a longer "
-                               "one, or needs more than a text. Use an encoder such as BERT or RoBERTa.")
+                               "one, or takes no word-embedding rows. Use an encoder such as BERT or RoBERTa.")
+
+
+def _ask_each(ask: Callable[[list[int]], torch.Tensor], rows: list[list[int]], name: str) -> torch.Tensor:
+    """Return what a model answers to each line alone: what cannot be run is found out here, when it is opened."""
+    try:
+        found = torch.cat([ask(row) for row in rows])
+    except RobustError:
+        raise
+    except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
+        raise BadInput(f"{name} cannot be run: {first_sentence(error)}.") from None
+    if not found.isfinite().all():
+        raise BadInput(f"{name} cannot be run: its answers are NaN or infinite.")
+    return found
 
 
 def _agree(ask: Callable[[], torch.Tensor], truth: torch.Tensor) -> bool:

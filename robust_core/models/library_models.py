@@ -1,7 +1,6 @@
 """What is checked of a model of the `transformers` library while it is opened: its kind, its size, its weights."""
 
 import contextlib
-import inspect
 import logging
 import math
 import re
@@ -11,8 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robust_core.errors import BadInput, RobustError, first_sentence, list_names, quote
-from robust_core.models.tokens import Subwords
+from robust_core.errors import BadInput, list_names, quote
 from robust_core.models.weight_files import check_finite, read_headers
 from robust_core.paths import short_name
 
@@ -23,20 +21,24 @@ _QUIET = threading.RLock()
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep from the screen what the libraries tell programmers while a model is opened; one thread at a time."""
+    """Keep from the screen what the libraries tell programmers while a model is opened; one thread at a time.
+
+    Of `transformers` that holds for ever: its models also speak while they are asked.
+    """
     from transformers.utils import logging as library
 
     others = logging.getLogger("sentence_transformers")
-    with _QUIET, warnings.catch_warnings():
-        verbosity, level, bars = library.get_verbosity(), others.level, library.is_progress_bar_enabled()
-        warnings.simplefilter("ignore")
+    with _QUIET:
+        level, bars = others.level, library.is_progress_bar_enabled()
         library.set_verbosity_error()
         library.disable_progress_bar()
         others.setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module=r"transformers\.")
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
         finally:
-            library.set_verbosity(verbosity)
             others.setLevel(level)
             if bars:
                 library.enable_progress_bar()
@@ -115,35 +117,6 @@ def check_all_used(name: str, model: Any, unexpected: Iterable[str]) -> None:  #
     left = sorted(key for key in unexpected if re.search(r"\d", key) and re.sub(r"\d+", "#", key) in used)
     if left:
         raise BadInput(f"{name}: config.json leaves out layers that the weights hold: {list_names(left, 80)}.")
-
-
-def check_answers(model: Any, tokens: Subwords, name: str) -> None:  # noqa: ANN401 (a model of the library)
-    """Ask a model with two short lines, so that what cannot be run is found out when it is opened.
-
-    Raises:
-        BadInput: It fails, or answers with NaN or infinite numbers.
-    """
-    import torch
-
-    takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
-    words = tokens.unit_ids("a") or (tokens.pad_id,)
-    room = max(1, tokens.length - len(tokens.prefix) - len(tokens.suffix))
-    try:
-        model.eval()
-        # Of two lengths: some settings suit but one.
-        for times in (2, 3):
-            ids = torch.tensor([[*tokens.prefix, *(words * times)[:room], *tokens.suffix]], device=model.device)
-            more = {"attention_mask": torch.ones_like(ids)} if takes_mask else {}
-            with torch.inference_mode():
-                answer = model(input_ids=ids, **more)
-                # Not by place: with some settings it is a bare tuple, which nothing here reads.
-                found = answer.logits if hasattr(answer, "logits") else answer.last_hidden_state
-            if not found.isfinite().all():
-                raise BadInput(f"{name} cannot be run: its answers are NaN or infinite.")
-    except RobustError:
-        raise
-    except Exception as error:  # noqa: BLE001 (each of some hundred architectures has its own ways to fail)
-        raise BadInput(f"{name} cannot be run: {first_sentence(error)}.") from None
 
 
 def is_of_body(model: Any, weight: str) -> bool:  # noqa: ANN401 (a model of the library)

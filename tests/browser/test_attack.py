@@ -254,14 +254,16 @@ def test_a_cell_of_the_table_leads_to_its_card(new_page, width):
     expect(cells).to_have_count(4)
     # "Finished" stands above the table, which the browser redraws a moment later.
     expect(cells.last).to_have_attribute("aria-label", re.compile(r"^PWWS on LSTM · base: (flipped|held)"))
+    cells.last.focus()
+    page.keyboard.press("Enter")
+    chosen = page.locator(".rx-head").filter(has_text="LSTM · base, PWWS")
+    expect(chosen).to_have_css("outline-style", "solid")
+    expect(chosen).to_be_in_viewport()
     # Fluency comes after the result, on each card whose text has changed, and so does transfer.
     expect(page.get_by_text(re.compile("pseudo-perplexity [0-9,]+ → [0-9,]+")).first).to_be_visible()
     expect(page.get_by_role("region", name="Transfer between models")).to_be_visible()
     expect(page.get_by_text(re.compile("Measuring fluency|Testing the text"))).to_have_count(0)
-    # A card that is drawn again is no target any more: the last drawing has come.
-    cells.last.focus()
-    page.keyboard.press("Enter")
-    chosen = page.locator(".rx-head:target")
-    expect(chosen).to_contain_text("LSTM · base, PWWS")
-    expect(chosen).to_be_in_viewport()
+    marked = page.locator(".rx-head").evaluate_all(
+        "es => es.filter(e => getComputedStyle(e).outlineStyle === 'solid').map(e => e.innerText)")
+    assert len(marked) == 1 and "LSTM · base, PWWS" in marked[0], "a card that is drawn again stays the one chosen"
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")

@@ -13,21 +13,26 @@ from robust_core.certify import (
     SMOOTHERS,
     base_classifiers,
     certified_accuracy,
+    checks,
     flip_search,
     images,
     inputs,
     networks,
+    theorem,
     training,
 )
 from robust_core.certify.space import learn_space
 from robust_core.certify.training import Settings, fit_network
+from robust_core.claims.footnotes import split_warning
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Options
 from robust_core.paths import ROOT, own_checkpoints
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example
+from ui.certified import accuracy
 from ui.certified import text as certified_view
+from ui.certified.accuracy import make_curves
 from ui.certified.digits import read_picture
 
 RUN = CliRunner()
@@ -269,6 +274,28 @@ def test_the_command_certifies_a_text_and_a_data_set():
     assert row["n"] == 40 and row["clean_accuracy"] > 0.8
 
 
+TOO_FEW = "At Λ 0.25, 8 votes cannot certify anything: 11 that all agree are the least."
+
+
+def test_the_command_says_where_votes_cannot_certify():
+    words = ["--dataset", "digits", "--method", "ssn", "--scale", "0.25", "--scale", "0.5", "--n", "20"]
+    few, enough = run(*words)
+    assert few["clean_accuracy"] == 0 and split_warning(few["warnings"][0])[0] == TOO_FEW
+    assert enough["clean_accuracy"] > 0 and enough["warnings"] == []
+    assert TOO_FEW in " ".join(RUN.invoke(app, ["certify", *words]).stdout.split())
+    row, = run("A clever film.", "--method", "ssn", "--scale", "0.5", "--set", "samples=10")
+    assert row["prediction"] is None and "10 votes cannot certify anything" in row["warnings"][0]
+
+
+@pytest.mark.parametrize("alpha", [1e-9, 0.001, 0.01, 0.25, 0.3, 0.5])
+def test_the_least_votes_are_those_that_certify_when_all_agree(alpha):
+    least = checks.count_least_votes(alpha)
+    assert theorem.randomised_certificate(least, least, 1.0, alpha) >= -1e-12
+    assert theorem.randomised_certificate(least - 1, least - 1, 1.0, alpha) < 0
+    assert checks.list_warnings(1.0, least, alpha) == [] == checks.list_warnings(1.0, 1, None)
+    assert len(checks.list_warnings(1.0, least - 1, alpha)) == 1
+
+
 @pytest.mark.parametrize(("words", "line"), [
     (["A film.", "--scale", "0"], "Lambda must be a positive number, not 0.0."),
     (["A film.", "--scale", "-1"], "Lambda must be a positive number, not -1.0."),
@@ -301,6 +328,35 @@ def test_the_page():
     assert "with probability 99.9 %" in shown(at) or "No certificate" in shown(at)
     at.text_area(key="text").set_value("").run()
     assert at.warning and not at.exception
+
+
+def test_the_page_marks_the_methods_whose_votes_cannot_certify(tmp_path, monkeypatch):
+    best = [{"method": method, "radius": 0.0, "value": 0.5, "value_se": 0.1, "scale": 0.5, "clean_accuracy": 0.6}
+            for method in SMOOTHERS]
+    rows = [{"method": method, "scale": scale, "evaluations": int(32 * scale), "alpha": alpha}
+            for method, alpha in (("dssn", None), ("ssn", 0.001), ("uniform", 0.001)) for scale in (0.25, 0.5)]
+    claim = {"claim": "x", "metric": "certified_accuracy", "value": 0.5, "value_se": 0.1, "n": 20, "seeds": [0],
+             "run": "", "command": "again", "thresholds": {}, "versions": {},
+             "details": {"model": "digits", "title": "Digits", "best": best, "rows": rows}}
+    (tmp_path / "dssn-certified-accuracy-digits.json").write_text(json.dumps(claim))
+    monkeypatch.setattr(accuracy, "RESULTS", tmp_path)
+    drawn = []
+    monkeypatch.setattr(accuracy, "make_curves", lambda *given: drawn.append(given[1]) or make_curves(*given))
+    at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60).run()
+    assert f"†1 {TOO_FEW}" in [c.value for c in at.caption], "one line for both methods"
+    assert drawn == [{"dssn": "", "ssn": "†1", "uniform": "†1"}]
+    assert [line.name for line in make_curves(best, drawn[0]).data] == ["DSSN", "SSN †1", "Uniform noise †1"]
+
+
+def test_the_page_says_why_a_text_has_no_certificate(monkeypatch):
+    few = {"prediction": None, "scale": 0.5, "alpha": 0.001, "radius": 0.0, "radius_steps": 0, "radius_embedding": 0.0,
+           "evaluations": 8, "seconds": 0.1, "votes": {"negative": 8, "positive": 0},
+           "warnings": checks.list_warnings(0.5, 8, 0.001)}
+    monkeypatch.setattr(certified_view, "certify_scales", lambda *_: [few])
+    at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60).run()
+    assert "**No certificate.** At Λ 0.5, 8 votes cannot certify anything: 11" in shown(at)
+    monkeypatch.setattr(certified_view, "certify_scales", lambda *_: [few | {"evaluations": 255, "warnings": []}])
+    assert "**No certificate.** At Λ = 0.5 the votes are too even." in shown(at.run())
 
 
 def test_pictures_become_digits():

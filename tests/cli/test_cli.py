@@ -20,6 +20,7 @@ from typer.testing import Result
 
 from robust_core import encoders
 from robust_core.attacks import ATTACKS
+from robust_core.claims.footnotes import split_warning
 from robust_core.cli import one_text
 from robust_core.errors import MissingResource, UnknownName
 from robust_core.jobs import progress
@@ -115,8 +116,8 @@ def test_attack(run: Run) -> None:
     flipped, held = rows(run("attack", "a good movie", "--model", "double/bag-of-words", "--model", "double/second",
                              "--attack", "planted", "--set", "new=dull", "--json"))
     assert list(flipped) == ["model", "attack", "status", "original", "perturbed", "reference_label", "perturbed_label",
-                             "before", "after", "queries", "forward_passes", "similarity", "seconds", "swaps",
-                             "words_in_text", "words_read", "perplexity_before", "perplexity_after"]
+                             "before", "after", "queries", "forward_passes", "similarity", "seconds", "swaps", "notes",
+                             "doubts", "words_in_text", "words_read", "perplexity_before", "perplexity_after"]
     # "a dull movie" has no word that surprises the double.
     assert (flipped["perplexity_before"], flipped["perplexity_after"]) == (1.0, 1.0)
     assert (flipped["status"], flipped["perturbed"]) == ("succeeded", "a dull movie")
@@ -126,6 +127,15 @@ def test_attack(run: Run) -> None:
     assert flipped["before"]["positive"] > 0.5 > flipped["after"]["positive"]
     assert flipped["queries"] == flipped["forward_passes"] == 2
     assert held["status"] == "succeeded" if held["after"]["positive"] < 0.5 else "failed"
+
+
+def test_what_speaks_against_a_flip_is_in_the_json_too(run: Run) -> None:
+    asked = ("attack", "a good movie " + "indeed " * 60, "--model", "double/bag-of-words", "--attack", "planted")
+    row, = rows(run(*asked, "--json"))
+    assert row["doubts"] == ["May have changed the meaning: good → bad (opposites)."]
+    assert row["notes"] == ["The model reads 50 of 63 words; the rest is left alone."]
+    said = " ".join(run(*asked).stdout.split())
+    assert all(f"double/bag-of-words: {line}" in said for line in row["doubts"] + row["notes"])
 
 
 def test_without_the_masked_model_an_attack_is_complete(run, monkeypatch):
@@ -249,7 +259,11 @@ def test_evaluate_shows_every_figure_with_its_error(run: Run) -> None:
         assert shown[title] == str(row[name])
     assert row["n"] == row["skipped"] + row["failed"] + row["succeeded"] + row["exhausted"]
     assert row["antonym_swaps"] == 1, "good gives way to bad"
-    assert any("change the meaning (antonym" in warning for warning in row["warnings"])
+    warning, = row["warnings"]
+    finding, advice = split_warning(warning)
+    assert "change the meaning (antonym" in finding
+    assert shown["†"] == "†1 100 %", "the mark stands beside the figures"
+    assert f"†1 {finding} {advice}" in " ".join(run(*command).stdout.split())
 
 
 def test_evaluate_transfer(run: Run, tmp_path: Path) -> None:

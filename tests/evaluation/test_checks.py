@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from robust_core.claims.footnotes import split_warning
 from robust_core.evaluation.checks import CHECKS, list_warnings, raise_flags
 from robust_core.types import AttackResult, Attribution, Example, Swap
 
@@ -69,6 +70,29 @@ def test_successes_that_mean_something_else_are_doubtful(antonyms: int, numbers:
     assert raised(*failed, *[SUCCESS] * 20) == set(), "only successes count"
 
 
+SHORT = {"window": 15, "skip_short": True, "min_text_similarity": 0.82}
+
+
+@pytest.mark.parametrize(("below", "others", "doubtful"), [(1, 0, False), (2, 37, True), (2, 38, False), (3, 40, True)])
+def test_successes_below_the_threshold_that_was_not_applied_are_doubtful(below: int, others: int,
+                                                                         doubtful: bool) -> None:
+    low = dataclasses.replace(SUCCESS, attack=SHORT, similarity=0.5)
+    found = raise_flags([low] * below + [dataclasses.replace(low, similarity=0.82)] * others)
+    assert [flag.check for flag in found] == (["short_texts_uncompared"] if doubtful else [])
+    if doubtful:
+        share = f"{100 * below / (below + others):.0f} %"
+        assert found[0].finding == (f"{share} of the successes are below the similarity threshold: short texts are not "
+                                    "compared.")
+
+
+@pytest.mark.parametrize("change", [
+    {"attack": SHORT | {"skip_short": False}}, {"attack": SHORT | {"window": 3}}, {"attack": {"name": "planted"}},
+    {"similarity": math.nan}, {"status": "failed"}, {"example": Example(" ".join(["good"] * 15), 1, "0")}])
+def test_successes_that_were_compared_raise_nothing(change: dict) -> None:
+    result = dataclasses.replace(SUCCESS, **{"attack": SHORT, "similarity": 0.5} | change)
+    assert raised(*[result] * 8, SUCCESS) == set()
+
+
 def test_budgets_that_run_out_are_doubtful() -> None:
     cut = dataclasses.replace(FAILURE, status="exhausted")
     timed_out = dataclasses.replace(FAILURE, status="stopped")
@@ -89,6 +113,12 @@ def test_wide_completeness_gaps_are_doubtful() -> None:
 def test_warnings_are_finding_and_advice() -> None:
     flag, = raise_flags([UNCHANGED] * 7)
     assert list_warnings([UNCHANGED] * 7) == [f"{flag.finding} {flag.advice}"]
+    badly = Attribution("a", ((0, 1),), (0.5,), 1, {}, gap=math.nan, fit=0.4)
+    short = dataclasses.replace(SUCCESS, attack=SHORT, similarity=0.5, notes=("The model does not know: bad.",))
+    results = [short] * 6 + [dataclasses.replace(short, status="exhausted")] * 2
+    found = raise_flags(results, [badly] * 4)
+    assert len(found) == 4
+    assert [split_warning(w) for w in list_warnings(results, [badly] * 4)] == [(f.finding, f.advice) for f in found]
 
 
 def test_a_flag_carries_its_finding_and_the_advice_of_the_docstring() -> None:

@@ -1,6 +1,7 @@
 """Files as people upload them."""
 
 from robust_core import datasets, uploads
+from robust_core.table_files import read_upload
 
 GOOD = [f"a good film number {i}, with a comma and a \"quote\"" for i in range(30)]
 BAD = [f"a bad film number {i}" for i in range(20)]
@@ -13,5 +14,5 @@ def csv_file(header: str = "id,review,stars") -> bytes:
 
 
 def added(name: str = "mine", content: bytes | None = None) -> datasets.DataSet:
-    table = uploads.read_upload("mine.csv", content or csv_file())
+    table = read_upload("mine.csv", content or csv_file())
     return uploads.add_dataset(name, table, "review", "stars", {"0": "thumbs down", "1": "thumbs up"})

@@ -23,6 +23,7 @@ from robust_core.files import describe_refusal
 from robust_core.jobs.manager import DONE, FAILED, JobManager
 from robust_core.models import card_files
 from robust_core.store import FILE, ResultStore, Run
+from robust_core.tables import Table
 from robust_core.train import saving
 from robust_core.train.lock import STATE, hold_training, is_training
 from ui.train import progress
@@ -38,7 +39,7 @@ def write_claim_(folder: Path) -> None:
 
 
 def upload(folder: Path) -> None:
-    table = uploads.Table(("text", "label"), {"text": [f"text {i}" for i in range(40)], "label": ["0", "1"] * 20})
+    table = Table(("text", "label"), {"text": [f"text {i}" for i in range(40)], "label": ["0", "1"] * 20})
     uploads.add_dataset("mine", table, "text", "label", {"0": "no", "1": "yes"})
 
 

@@ -128,9 +128,10 @@ def test_a_place_that_cannot_be_written_is_one_line(way, kind, tmp_path, monkeyp
 def add_films() -> datasets.DataSet:
     """Store a small data set."""
     from robust_core import uploads
+    from robust_core.table_files import read_upload
 
     rows = b"".join(b"film %d,%d\n" % (i, i % 2) for i in range(40))
-    return uploads.add_dataset("films", uploads.read_upload("a.csv", b"text,label\n" + rows), "text", "label")
+    return uploads.add_dataset("films", read_upload("a.csv", b"text,label\n" + rows), "text", "label")
 
 
 TEXTS = [name for name in NO_NAMES if isinstance(name, str)]

@@ -64,7 +64,7 @@ def test_page_downloads_and_link_agree(chosen, own_runs):
 
     token = query(click(at, "Link"))["view"]
     stored = ResultStore(own_runs).get(token)
-    assert stored == {key: value for key, value in view.items() if key not in ("classes", "code_version")}
+    assert stored == {key: value for key, value in view.items() if key not in ("classes", "doubts", "code_version")}
     new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     new.query_params["view"] = token
     assert table in [h.value for h in settle(new).html]

@@ -49,6 +49,17 @@ def test_the_claim_with_most_examples_counts_and_others_stay(tmp_path):
     assert [(f.attack, f.n) for f in found] == [("pwws", 300), ("textfooler", 100)]
 
 
+UNKNOWN = "{} % of the flips bring in words unknown to the model. Prefer words that it knows."
+
+
+def test_a_figure_has_the_warnings_of_its_own_row(tmp_path):
+    rows = [{"model": f"sst2/cnn/base{at}", "n": 50, "accuracy": 0.5, "warnings": warnings}
+            for at, warnings in (("", [UNKNOWN.format(32)]), ("@1", []))]
+    found = stored(tmp_path, claim(rows=rows), claim("accuracy_under_attack", warnings=[UNKNOWN.format(68)]))
+    assert [f.warnings for f in found["sst2/cnn/base"]] == [(UNKNOWN.format(32),), (UNKNOWN.format(68),)]
+    assert found["sst2/cnn/base@1"][0].warnings == ()
+
+
 def test_radii_are_told_apart(tmp_path):
     found = stored(tmp_path, *(claim("rate", attack=f"pgd-{radius:g}", radius=radius) for radius in (0.1, 1.0)),
                    claim("accuracy_under_attack", attack="pgd", radius=0.1))["sst2/cnn/base"]

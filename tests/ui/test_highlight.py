@@ -189,11 +189,21 @@ def test_downloads_hold_everything_and_need_nothing_from_outside():
     table = list(csv.DictReader(io.StringIO(downloads.to_csv(at, lines, ALL_NAMES, Limits(0.5, 0.6)))))
     assert [r["status"] for r in table] == ["flipped", "error"]
     assert table[0]["kendall_tau"] == "1.0000" and table[0]["swaps"] == "clever>shrewd"
-    assert table[1]["error"] == "Damaged."
+    assert table[1]["error"] == "Damaged." and table[0]["remarks"] == table[1]["remarks"] == ""
     page = downloads.to_html(at, lines, TITLES, ALL_NAMES, Limits(0.5, 0.6), ATTACKS)
     assert "a shrewd film" in re.sub(r"<[^>]+>", "", page)
     assert not re.search(r'src\s*=|href\s*=\s*"(?!#)|url\(|@import|<script', page)
     assert json.loads(downloads.to_json({"gap": math.nan, "x": [1]}))["gap"] is None
+
+
+def test_downloads_say_what_speaks_against_a_flip():
+    doubtful = result(swaps=(Swap(2, 8, "clever", "stupid"),), notes=("Flips only because of a note.",))
+    at, doubt = outcome([doubtful]), "May have changed the meaning: clever → stupid (opposites)."
+    row = next(csv.DictReader(io.StringIO(downloads.to_csv(at, [], ALL_NAMES, Limits(0.5, 0.6)))))
+    assert row["remarks"] == f"Flips only because of a note. {doubt}"
+    assert json.loads(downloads.to_json({}, ALL_NAMES, at.results))["doubts"] == [[*CNN, [doubt]]]
+    page = downloads.to_html(at, [], TITLES, ALL_NAMES, Limits(0.5, 0.6), ATTACKS)
+    assert doubt in page and "Flips only because of a note." in page
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+x", "-x", "@x"])

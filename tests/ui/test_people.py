@@ -10,6 +10,7 @@ from helpers.pages import MODELS, app, click, doubles, page, settle  # noqa: F40
 from robust_core import datasets, paths, trainings, uploads
 from robust_core.errors import BadInput
 from robust_core.jobs.manager import JobManager
+from robust_core.tables import Table
 from ui.shared import loaded, people
 from ui.train import form, progress
 
@@ -84,7 +85,7 @@ def test_each_person_has_a_folder_of_their_own(own_runs):
 
 
 def test_what_somebody_brings_and_trains_is_theirs(own_runs):
-    table = uploads.Table(("text", "label"), {"text": [f"text {i}" for i in range(40)], "label": ["0", "1"] * 20})
+    table = Table(("text", "label"), {"text": [f"text {i}" for i in range(40)], "label": ["0", "1"] * 20})
     spec = trainings.parse_spec(SPEC)
     with paths.act_for("ann"):
         uploads.add_dataset("mine", table, "text", "label", {"0": "no", "1": "yes"})

@@ -7,11 +7,13 @@ import re
 import time
 
 import pytest
-from helpers.doubles import BagOfWords
+from helpers.doubles import BagOfWords, Planted
 from helpers.pages import MODELS, app, attacked, doubles, page, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
 from robust_core import datasets
+from robust_core.attacks import ATTACKS
+from robust_core.errors import BadInput
 from robust_core.evaluation import explanation_consistency
 from robust_core.metrics import consistency
 from robust_core.paths import ROOT
@@ -156,6 +158,15 @@ def test_stored_results_from_running_them_to_an_example(small):
     assert list(counts["Attack"].unique()) == ["Planted words"] and counts["Texts"].sum() > 0
     parts = counts[[*stored_results.QUADRANTS.values(), "Undefined"]].sum(axis=1)
     assert list(parts) == list(counts["Texts"])
+    # Good gives way to bad, so every success means the opposite; the second model has too few of them.
+    store = loaded.open_store()
+    found = {catalogue.name_model(of.model): explanation_consistency.list_stored_warnings(store, of)
+             for of in explanation_consistency.list_stored(store)}
+    assert {model: bool(warnings) for model, warnings in found.items()} == dict(
+        zip(counts["Model"], counts["†"].str.startswith("†1 100 %"), strict=True))
+    assert any(found.values()) and "†1 100 % of the successes rest on swaps that change the meaning" in page(at)
+    assert "Leave antonyms and numbers out of the candidates" in next(
+        c.help for c in at.caption if c.value.startswith("†1 "))
     assert list(at.dataframe[1].value["τ"].dropna()) == sorted(at.dataframe[1].value["τ"].dropna())
     assert "became bad" in page(at), "the grid shows the first example"
     everything = at.button_group(key="stored.which").set_value(stored_results.ALL)
@@ -175,6 +186,26 @@ def test_stored_results_from_running_them_to_an_example(small):
         shown[name] = len(at.dataframe[1].value) if len(at.dataframe) > 1 else 0
         assert ("no such text" in page(at)) == (not shown[name])
     assert shown == told and len({*told.values()}) > 1, told
+
+
+class Refusing(Planted):
+    """An attack that one text breaks."""
+
+    def search(self, target, rng):
+        if target.example.text == "a good movie":
+            raise BadInput("This text is too odd.")
+        return (yield from super().search(target, rng))
+
+
+def test_examples_without_a_result_are_told_of_in_the_sidebar(small, monkeypatch):
+    monkeypatch.setitem(ATTACKS._members, "planted", Refusing)
+    at = saliency_page(app(models=MODELS[0]))
+    at.button_group(key="saliency.source").set_value(saliency.STORED)
+    press(ready(at), "stored.run")
+    line = "Attacking and explaining: Planted words on CNN · base: 1 examples have no result. This text is too odd."
+    assert [w.value for w in at.sidebar.warning] == [line]
+    at.switch_page("pages/8_Models.py").run()
+    assert [w.value for w in at.sidebar.warning] == [line], "as on every page"
 
 
 def test_quadrants_follow_the_limits():
@@ -201,6 +232,8 @@ def test_words_of_a_model_without_masks(small):
     press(at, "words.run")
     shown = page(at)
     assert "no word masks" in shown and "Pearson's r" in shown and "8 texts" in shown or "30 texts" in shown
+    assert "stored attacks on this model †1." in shown, "the attacks of this model rest on antonyms"
+    assert "†1 100 % of the successes rest on swaps that change the meaning" in shown
     first = at.dataframe[0].value
     assert first["Word"][0] in ("good", "bad", "clever") and list(first["Rank"][:3]) == [1, 2, 3]
     assert first.loc[first["Word"] == "good", "Swapped"].iloc[0] > 0, "the planted attack swaps good"

@@ -109,11 +109,18 @@ def describe_end(result: AttackResult, names: Sequence[str]) -> str:
         "No allowed change of words lowers its confidence."
 
 
-def make_head(name: str, state: str, anchor: str = "") -> str:
-    """Return the head of a card: what it is of and how that stands; `anchor` is what links lead to."""
-    place = f' id="{html.escape(anchor)}"' if anchor else ""
-    return (f'<div class="rx-head"{place}><span class="name">{html.escape(name)}</span>'
+def make_head(name: str, state: str) -> str:
+    """Return the head of a card: what it is of and how that stands."""
+    return (f'<div class="rx-head"><span class="name">{html.escape(name)}</span>'
             f'<span class="rx-badge {state}">{WORDS[state]}</span></div>')
+
+
+def make_place(pair: Pair, card: str = "") -> str:
+    """Return what links to a card lead to: around the card, or alone before it.
+
+    An element that is drawn again is the address's target no more; alone, this one never changes.
+    """
+    return f'<div class="rx-place" id="{html.escape(make_anchor(pair))}">{card}</div>'
 
 
 def describe_queue(place: int) -> str:
@@ -130,9 +137,9 @@ def make_anchor(pair: Pair) -> str:
 
 
 def make_card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str] = ()) -> str:
-    """Return a card without its curve: head, text as it stands, what happened, figures, remarks."""
+    """Return a card without its curve and its place: head, text as it stands, what happened, figures, remarks."""
     state = find_status(outcome, pair)
-    top = make_head(name, state, make_anchor(pair))
+    top = make_head(name, state)
     if outcome.asked.label is not None and names and outcome.asked.label not in names and state != "error":
         remarks = [*remarks, f"Attacked without a true label: this model has no class {outcome.asked.label}."]
     if pair in outcome.results:

@@ -8,9 +8,11 @@ from typing import Any
 
 from robust_core import __version__
 from robust_core.evaluation import fluency
+from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import Registry
 from robust_core.store import to_finite
+from robust_core.types import AttackResult
 from ui.attack import cards, overview
 from ui.attack.transfer_fluency import TransferFluency
 from ui.comparison import verdicts
@@ -39,15 +41,18 @@ h1, h2 {{ font-family: Georgia, serif; }}
 """
 
 
-def to_json(view: Mapping[str, Any], names: Mapping[str, Sequence[str]] = types.MappingProxyType({})) -> str:
+def to_json(view: Mapping[str, Any], names: Mapping[str, Sequence[str]] = types.MappingProxyType({}),
+            results: Mapping[Pair, AttackResult] = types.MappingProxyType({})) -> str:
     """Return everything about an outcome as a JSON document; figures that do not exist are null.
 
     Args:
         view: What a permalink holds.
         names: Class names of each model, which its labels and probabilities are numbered by.
+        results: The outcome's results, whose doubts are written beside them.
     """
     classes = {model: list(own) for model, own in names.items()}
-    document = dict(view) | {"classes": classes, "code_version": __version__}
+    doubts = [[*pair, list_doubts(result)] for pair, result in results.items()]
+    document = dict(view) | {"classes": classes, "doubts": doubts, "code_version": __version__}
     return json.dumps(to_finite(document), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -63,21 +68,22 @@ def to_csv(outcome: Outcome, rows: Sequence[Row], names: Mapping[str, Sequence[s
                       *_write_transfer_fluency(after.get(pair)), outcome.errors.get(pair, "")])
     return write_csv(["model", "attack", "seed", "status", "original", "perturbed", "reference_label",
                       "perturbed_label", "probability_before", "probability_after", "queries", "forward_passes",
-                      "similarity", "seconds", "swaps", "compared_text", "prediction_kept", "kendall_tau", "top5",
-                      "interpretation_kept", "explanation", "tau_at_least", "top5_at_least", "perplexity_before",
-                      "perplexity_after", "also_fools", "error"], lines)
+                      "similarity", "seconds", "swaps", "remarks", "compared_text", "prediction_kept",
+                      "kendall_tau", "top5", "interpretation_kept", "explanation", "tau_at_least", "top5_at_least",
+                      "perplexity_before", "perplexity_after", "also_fools", "error"], lines)
 
 
 def _write_result(outcome: Outcome, pair: Pair, names: Sequence[str]) -> list[Any]:
-    """Return both texts and what the attack came to."""
+    """Return both texts, what the attack came to, and what a reader should know of it."""
     result = outcome.results.get(pair)
     if result is None:
-        return [outcome.text, *[""] * 10]
+        return [outcome.text, *[""] * 11]
     label = result.reference_label
     swaps = " ".join(f"{s.old or '+'}>{s.new or '-'}" for s in result.swaps)
     return [outcome.text, result.perturbed, name_class(names, label), name_class(names, result.perturbed_label),
             f"{result.before[label]:.6f}", f"{result.after[label]:.6f}", result.queries, result.forward_passes,
-            f"{result.similarity:.4f}", f"{result.seconds:.3f}", swaps]
+            f"{result.similarity:.4f}", f"{result.seconds:.3f}", swaps,
+            " ".join((*result.notes, *list_doubts(result)))]
 
 
 def _write_comparison(row: Row | None, limits: Limits) -> list[Any]:
@@ -116,7 +122,7 @@ def to_html(outcome: Outcome, rows: Sequence[Row], titles: Mapping[Pair, str], n
         overview=(overview.make_attack_table(outcome, titles, names)
                   if len(outcome.pairs) > 1 else ""),
         cards="".join(
-            f"<div>{cards.make_card(outcome, p, titles[p], names[p.model], remarks(p))}</div>"
+            cards.make_place(p, cards.make_card(outcome, p, titles[p], names[p.model], remarks(p)))
             for p in outcome.pairs),
         transfer=overview.make_transfer_table(outcome, after, titles),
         fluency=html.escape(fluency.MEANING) if any(found.perplexity for found in after.values()) else "",

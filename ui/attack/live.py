@@ -125,6 +125,7 @@ def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remark
     result = now.results.get(pair)
     points, target, queries = _list_points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
     with st.container():
+        st.html(cards.make_place(pair))
         st.html(cards.make_card(now, pair, name, names, remarks))
         if points and (result is None or result.status != "skipped"):
             figure = charts.make_curve(points, phrases.name_class(names, target),

@@ -28,8 +28,10 @@ a.rx-cell:hover, a.rx-cell:focus-visible { outline: 2px solid currentColor; }
   background: color-mix(in srgb, #d9660a 14%, transparent); }
 .rx-cell.succeeded b, .rx-cell.fooled b { color: light-dark(#8f3a00, #ffab66); }
 .rx-cell.failed b, .rx-cell.exhausted b, .rx-cell.unmoved b { color: light-dark(#4f2f8b, #c3aef5); }
-.rx-head { scroll-margin-top: 5rem; }
-.rx-head:target { outline: 3px solid light-dark(#7e5cd6, #c3aef5); outline-offset: 0.35rem; border-radius: 0.2rem; }
+.rx-place { scroll-margin-top: 5rem; }
+.stElementContainer:has(> .stHtml > .rx-place) { position: absolute; }
+.rx-place:target .rx-head, .stElementContainer:has(> .stHtml > .rx-place:target) + .stElementContainer .rx-head {
+  outline: 3px solid light-dark(#7e5cd6, #c3aef5); outline-offset: 0.35rem; border-radius: 0.2rem; }
 @media (max-width: 640px) {
   .rx-matrix { border-spacing: 0.15rem; } .rx-matrix td { min-width: 4.7rem; } .rx-cell { padding: 0.15rem 0.3rem; }
   .rx-cell b { white-space: normal; } .rx-matrix th { padding: 0.1rem 0.2rem; font-size: 0.86rem; }

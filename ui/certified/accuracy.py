@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from robust_core.certify import SMOOTHERS
+from robust_core.certify import SMOOTHERS, checks
 from robust_core.claims.files import Claim, read_claims
+from robust_core.claims.footnotes import Footnotes
 from robust_core.errors import list_names
 from robust_core.paths import RESULTS
 from ui.widgets import charts
+from ui.widgets.footnotes import draw_footnotes
 from ui.widgets.markdown import escape_markdown, format_code
 
 if TYPE_CHECKING:
@@ -41,7 +43,13 @@ def draw_curves() -> None:
     claim = known[chosen or next(iter(known))]
     samples = claim["thresholds"].get("samples")
     votes = f"; the randomised ones count {samples:,} votes" if samples else " and count the same number of votes"
-    st.plotly_chart(make_curves(claim["details"]["best"]), config=charts.CONFIG, key="certified.curves")
+    footnotes, marks = Footnotes(), {}
+    for method in _DASHES:
+        marks[method] = footnotes.mark(dict.fromkeys(
+            warning for row in claim["details"]["rows"] if row["method"] == method
+            for warning in checks.list_warnings(row["scale"], row["evaluations"], row["alpha"])))
+    st.plotly_chart(make_curves(claim["details"]["best"], marks), config=charts.CONFIG, key="certified.curves")
+    draw_footnotes(footnotes)
     seeds = escape_markdown(list_names(map(str, claim["seeds"])))
     st.caption(f"Best over Λ at each radius, n = {claim['n']:,}, seeds {seeds}; bars show "
                f"one standard error. The three methods train networks of the same size{votes}. "
@@ -49,13 +57,13 @@ def draw_curves() -> None:
                f"{format_code(claim['command'])}")
 
 
-def make_curves(best: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Draw certified accuracy against the radius, a line a method."""
+def make_curves(best: Sequence[Mapping[str, Any]], marks: Mapping[str, str]) -> "Figure":
+    """Draw certified accuracy against the radius, a line a method, with the marks of its footnotes behind its name."""
     traces = []
     for method, colour in zip(_DASHES, (charts.FOR, charts.AGAINST, "#2b8a8a"), strict=True):
         rows = [row for row in best if row["method"] == method]
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": SMOOTHERS[method].title,
+            "type": "scatter", "mode": "lines+markers", "name": f"{SMOOTHERS[method].title} {marks[method]}".rstrip(),
             "x": [row["radius"] for row in rows], "y": [100 * row["value"] for row in rows],
             "error_y": {"type": "data", "array": [100 * (row["value_se"] or 0) for row in rows], "thickness": 1},
             "line": {"dash": _DASHES[method], "width": 2.5, "color": colour},

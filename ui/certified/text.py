@@ -61,7 +61,8 @@ def draw_text(card: "SmoothedCard", text: str, method: str, scale: float) -> Non
     rows = certify_scales(card, text, method)
     row = next(row for row in rows if row["scale"] == scale)
     if row["prediction"] is None:
-        st.markdown(f"**No certificate:** at Λ = {scale:g} the votes are too even.")
+        why = " ".join(row["warnings"]) or f"At Λ = {scale:g} the votes are too even."
+        st.markdown(f"**No certificate.** {escape_markdown(why)}")
     else:
         sure = "" if row["alpha"] is None else f", with probability {100 * (1 - row['alpha']):.1f} %"
         st.markdown(f"**{escape_markdown(_name_model(row['prediction']))} is certain within {row['radius']:.3f}** at "

@@ -9,6 +9,7 @@ from pathlib import Path
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
 from robust_core.claims.files import Claim, read_claims
+from robust_core.claims.footnotes import read_warnings
 from robust_core.explainers import EXPLAINERS
 from robust_core.paths import RESULTS
 
@@ -35,6 +36,7 @@ class Figure:
         explain: Name of the explainer; empty without.
         radius: Of an attack on embeddings, in mean token-embedding norms; NaN elsewhere.
         command: What measures it again.
+        warnings: What speaks against taking it as it stands, as `evaluation.checks` found.
     """
 
     metric: str
@@ -47,6 +49,7 @@ class Figure:
     explain: str = ""
     radius: float = math.nan
     command: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -107,4 +110,4 @@ def _make_figure(claim: Claim) -> Iterator[tuple[str, Figure]]:
         yield row["model"], Figure(
             metric, float(row[metric]), math.nan if error is None else float(error), int(row["n"]),
             about.get("dataset") or "", about.get("split") or "", about.get("attack") or "", about.get("explain") or "",
-            float(about.get("radius", math.nan)), claim.get("command", ""))
+            float(about.get("radius", math.nan)), claim.get("command", ""), tuple(read_warnings({**about, "rows": ()})))

@@ -6,33 +6,38 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from robust_core.claims.footnotes import Footnotes
 from robust_core.models.cards import ARCHITECTURES, Card
 from ui.models.figures import Figure
 from ui.shared import catalogue
+from ui.widgets.footnotes import HELP, draw_footnotes
 from ui.widgets.markdown import escape_markdown, format_code
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_NOTES = "TextFooler †"
 
-def draw_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> "DataFrame":
-    """Return a line for each model: accuracies in percent with their standard errors, and what it takes."""
+
+def make_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> "tuple[DataFrame, Footnotes]":
+    """Return a line for each model, and its footnotes: accuracies in percent, standard errors, and what it takes."""
     import pandas as pd
 
-    rows = []
+    rows, footnotes = [], Footnotes()
     for card in cards:
         known = figures.get(card.id, ())
-        test = _format_percent(known, "accuracy", card.dataset, "")
-        under = _format_percent(known, "accuracy_under_attack", card.dataset, "textfooler")
+        test, under = (_find_figure(known, metric, card.dataset, attack) for metric, attack in
+                       (("accuracy", ""), ("accuracy_under_attack", "textfooler")))
         rows.append(
             {
                 "Model": catalogue.shorten_name(card),
                 "Data": catalogue.name_dataset(card.dataset),
                 "Dev": 100 * card.dev_accuracy,
-                "Test": test[0],
-                "Test ±": test[1],
-                "TextFooler": under[0],
-                "TextFooler ±": under[1],
+                "Test": _convert_percent(test and test.value),
+                "Test ±": _convert_percent(test and test.error),
+                "TextFooler": _convert_percent(under and under.value),
+                "TextFooler ±": _convert_percent(under and under.error),
+                _NOTES: footnotes.mark(under.warnings, share=True) if under else "",
                 "Parameters": card.parameters,
                 "Size": card.bytes / 1e6,
                 "Trained": card.seconds / 60,
@@ -40,17 +45,18 @@ def draw_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
                 "Known faults": len(card.known_faults) or None,
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if footnotes.notes() else table.drop(columns=_NOTES), footnotes
 
 
-def _format_percent(
-    known: Sequence[Figure], metric: str, dataset: str, attack: str
-) -> tuple[float | None, float | None]:
-    """Return a figure on the test split and its standard error; None where it is not known."""
-    for figure in known:
-        if (figure.metric, figure.dataset, figure.split, figure.attack) == (metric, dataset, "test", attack):
-            return 100 * figure.value, None if math.isnan(figure.error) else 100 * figure.error
-    return None, None
+def _find_figure(known: Sequence[Figure], metric: str, dataset: str, attack: str) -> Figure | None:
+    """Return a figure on the test split; None where it is not known."""
+    return next((figure for figure in known if (figure.metric, figure.dataset, figure.split, figure.attack)
+                 == (metric, dataset, "test", attack)), None)
+
+
+def _convert_percent(share: float | None) -> float | None:
+    return None if share is None or math.isnan(share) else 100 * share
 
 
 def configure_columns() -> dict[str, Any]:
@@ -63,6 +69,7 @@ def configure_columns() -> dict[str, Any]:
         "TextFooler": number(format="%.1f %%", help="Share of the test split still classified correctly after "
                                                     "TextFooler; texts that were wrong before count as wrong"),
         "TextFooler ±": number(format="%.1f", help="Standard error, in percentage points"),
+        _NOTES: st.column_config.TextColumn(help=HELP),
         "Parameters": number(format="localized", help="Numbers in the whole network"),
         "Size": number(format="%.1f MB", help="Stored files"),
         "Trained": number(format="%.1f min", help="Wall time of the training"),
@@ -85,12 +92,7 @@ def draw_detail(card: Card, known: Sequence[Figure]) -> None:
     for fault in card.known_faults:
         st.warning(escape_markdown(f"Known fault: {fault}"), icon=":material/error:")
     if known:
-        st.dataframe([{"Figure": f.title, "Attack": f.under or None, "Value": f.written,
-                       "Data": f"{catalogue.name_dataset(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
-                       "Command": f.command} for f in sorted(known, key=lambda f: (f.title, f.attack))],
-                     hide_index=True, placeholder="–", column_config={
-                         "Value": st.column_config.TextColumn(help="± is the standard error"),
-                         "n": st.column_config.NumberColumn(format="localized", help="Examples behind the figure")})
+        _draw_figures(sorted(known, key=lambda f: (f.title, f.attack)))
     left, right = st.columns(2)
     with left:
         st.markdown("**How it was trained**")
@@ -105,6 +107,18 @@ def draw_detail(card: Card, known: Sequence[Figure]) -> None:
                          help="Texts that a later split holds as well; a dash: not compared when it was trained")})
         st.markdown("**Files**")
         st.dataframe([{"File": name, "SHA-256": digest[:16]} for name, digest in card.files.items()], hide_index=True)
+
+
+def _draw_figures(figures: Sequence[Figure]) -> None:
+    footnotes = Footnotes()
+    st.dataframe([{"Figure": f.title, "Attack": f.under or None,
+                   "Value": f"{f.written} {footnotes.mark(f.warnings, share=True)}".rstrip(),
+                   "Data": f"{catalogue.name_dataset(f.dataset)}, {f.split}" if f.split else None, "n": f.n,
+                   "Command": f.command} for f in figures],
+                 hide_index=True, placeholder="–", column_config={
+                     "Value": st.column_config.TextColumn(help="± is the standard error; † leads to a line below"),
+                     "n": st.column_config.NumberColumn(format="localized", help="Examples behind the figure")})
+    draw_footnotes(footnotes)
 
 
 def _draw_table(values: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from robust_core import metrics
 from robust_core.attacks import ATTACKS
+from robust_core.claims.footnotes import Footnotes
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
@@ -20,6 +21,7 @@ from ui.session import selection
 from ui.session.choices import Limits
 from ui.shared import catalogue, loaded
 from ui.widgets import charts, dataset_job
+from ui.widgets.footnotes import HELP, draw_footnotes
 from ui.widgets.markdown import note, warn
 
 if TYPE_CHECKING:
@@ -62,10 +64,11 @@ class Example(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A stored attack on a model, explained in one way."""
+    """A stored attack on a model, explained in one way, and what `evaluation.checks` find about it."""
 
     of: explanation_consistency.Explained
     examples: list[Example]
+    warnings: Sequence[str]
 
     @property
     def title(self) -> str:
@@ -79,17 +82,18 @@ def _name_attack(of: explanation_consistency.Explained) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _read_examples(folder: str, run_id: str, method: str, compared: int, done: int) -> list[Example]:
-    of = next(of for of in explanation_consistency.list_stored(loaded.open_store()) if of.run_id == run_id
+def _read_group(folder: str, run_id: str, method: str, compared: int, done: int) -> Group:
+    store = loaded.open_store()
+    of = next(of for of in explanation_consistency.list_stored(store) if of.run_id == run_id
               and json.dumps(dict(of.method), sort_keys=True) == method)
-    return [Example(of.model, result, values)
-            for result, values in explanation_consistency.read_pairs(loaded.open_store(), of)]
+    return Group(of, [Example(of.model, *pair) for pair in explanation_consistency.read_pairs(store, of)],
+                 explanation_consistency.list_stored_warnings(store, of))
 
 
 def _make_group(of: explanation_consistency.Explained) -> Group:
     method = json.dumps(dict(of.method), sort_keys=True)
     done = len(loaded.open_store().done(of.run_id))
-    return Group(of, _read_examples(str(loaded.open_store().folder), of.run_id, method, of.compared, done))
+    return _read_group(str(loaded.open_store().folder), of.run_id, method, of.compared, done)
 
 
 def pick_example() -> Example | None:
@@ -113,7 +117,7 @@ def pick_example() -> Example | None:
                                      required=True, persist_state="session",
                                      help="Texts that the attack did not change agree perfectly.")
     groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
-    groups = [Group(g.of, [e for e in g.examples if which == ALL or e.changed]) for g in groups]
+    groups = [g._replace(examples=[e for e in g.examples if which == ALL or e.changed]) for g in groups]
     groups = [g for g in groups if g.examples]
     if not groups:
         st.info("No text was changed in these runs.")
@@ -155,10 +159,7 @@ def _make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Wor
                   for m in model_ids]
         events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
                           store=loaded.open_store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
-        for event in events:
-            # Only progress is looked at; thousands of results need not stay in memory.
-            if event.kind == "progress" and "part" in event.data:
-                yield event
+        yield from dataset_job.keep_progress(events)
 
     return work
 
@@ -178,8 +179,9 @@ def _draw_distributions(groups: Sequence[Group]) -> None:
                                    limit=100 * limits.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.top5", alt="Distribution of top-5 intersection")
     st.subheader("Prediction and interpretation")
-    st.dataframe(_count_quadrants(groups, limits), hide_index=True, placeholder="–",
-                 column_config=_COLUMNS)
+    table, footnotes = _count_quadrants(groups, limits)
+    st.dataframe(table, hide_index=True, placeholder="–", column_config=_COLUMNS)
+    draw_footnotes(footnotes)
     st.caption(f"Interpretation is kept where τ is at least {limits.tau_at_least:.2f} and top-5 at least "
                f"{limits.top5_at_least:.0%} (adjustable in the sidebar); importance is that for the reference label. "
                "± is the standard error.")
@@ -187,6 +189,7 @@ def _draw_distributions(groups: Sequence[Group]) -> None:
 
 _COLUMNS = {
     "Texts": st.column_config.NumberColumn(help="Texts behind the line."),
+    "†": st.column_config.TextColumn(help=HELP),
     "τ": st.column_config.NumberColumn(format="%.3f", help="Mean of Kendall's τ where it is defined."),
     "τ ±": st.column_config.NumberColumn(format="%.3f"),
     "Top-5 %": st.column_config.NumberColumn(format="%.1f", help="Mean share of the five most important words kept."),
@@ -196,20 +199,22 @@ _COLUMNS = {
 }
 
 
-def _count_quadrants(groups: Sequence[Group], limits: Limits) -> "DataFrame":
+def _count_quadrants(groups: Sequence[Group], limits: Limits) -> "tuple[DataFrame, Footnotes]":
     import pandas as pd
 
-    rows = []
+    rows, footnotes = [], Footnotes()
     for g in groups:
         placed = [e.quadrant(limits) for e in g.examples]
         tau, top = (metrics.estimate_mean(values) for values in
                     ([e.tau for e in g.examples], [100 * e.top5 for e in g.examples]))
         chance = metrics.estimate_mean(100 * e.values["top_k_random"]["5"] for e in g.examples)[0]
-        rows.append({"Model": catalogue.name_model(g.of.model), "Attack": _name_attack(g.of), "Texts": len(placed),
+        rows.append({"Model": catalogue.name_model(g.of.model), "Attack": _name_attack(g.of),
+                     "†": footnotes.mark(g.warnings, share=True), "Texts": len(placed),
                      **{name: placed.count(name) for name in QUADRANTS.values()}, "Undefined": placed.count(None),
                      "τ": tau[0], "τ ±": tau[1], "Top-5 %": top[0], "Top-5 ±": top[1], "By chance %": chance,
                      "Seed": g.of.run.seed, "Run": g.of.run_id})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if footnotes.notes() else table.drop(columns="†"), footnotes
 
 
 def _pick_quadrant(groups: Sequence[Group]) -> Example | None:

@@ -13,6 +13,8 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError, list_names
 from robust_core.models import cards
 from robust_core.registry import to_record
+from robust_core.table_files import KINDS, read_upload
+from robust_core.tables import Table
 from robust_core.train.defence import Defence
 from robust_core.train.recipe import Recipe, make_recipe
 from ui.session import selection
@@ -89,7 +91,7 @@ def _choose_own() -> str:
                               format_func=lambda name: catalogue.name_dataset(name) if name else "a new file")
     if chosen:
         return _describe_data(chosen, None)
-    file = st.file_uploader("File with a text and a label in each row", uploads.KINDS, key="train.file",
+    file = st.file_uploader("File with a text and a label in each row", KINDS, key="train.file",
                             help="CSV or TSV (commas, semicolons, tabs or bars between the cells), an object a line "
                                  "(JSONL), or a JSON array of objects; UTF-8. It stays on this machine.")
     if file is None:
@@ -106,7 +108,7 @@ def _choose_own() -> str:
 def _choose_columns(file_name: str, content: bytes) -> None:
     """Draw the choice of columns and label names of an uploaded file, and a button that makes a data set of it."""
     key = f"train.columns.{file_name}"
-    table = uploads.read_upload(file_name, content, st.session_state.get(f"{key}.header"))
+    table = read_upload(file_name, content, st.session_state.get(f"{key}.header"))
     if f"{key}.header" not in st.session_state:
         st.session_state[f"{key}.header"] = bool(table.header)
     if file_name.lower().endswith((".csv", ".tsv")):
@@ -138,7 +140,7 @@ def _choose_columns(file_name: str, content: bytes) -> None:
               icon=":material/check:")
 
 
-def _add_upload(name: str, table: uploads.Table, text: str, label: str, names: dict[str, str]) -> None:
+def _add_upload(name: str, table: Table, text: str, label: str, names: dict[str, str]) -> None:
     try:
         people.check_uploads()
         st.session_state["train.own"] = uploads.add_dataset(name, table, text, label, names).name

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import streamlit as st
 
 from robust_core import datasets
+from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import same_labels
 from robust_core.jobs import progress
@@ -18,7 +19,7 @@ from ui.widgets import refresh
 from ui.widgets.markdown import escape_markdown, note, warn
 
 KEY = "corpus.job"
-Work = Callable[[threading.Event], Iterator[Event]]
+Work = Callable[[threading.Event], Iterator[Event | str]]
 
 
 def list_available(card: Card | None) -> list[str]:
@@ -88,6 +89,19 @@ def start_job(label: str, work: Work) -> None:
     loaded.get_jobs().wait(st.session_state[KEY], 0.25)
 
 
+def keep_progress(events: Iterable[Event]) -> Iterator[Event | str]:
+    """Yield what a page looks at of an evaluation's events: progress, and a line where examples have no result.
+
+    Thousands of results need not stay in memory.
+    """
+    for event in events:
+        if event.kind == "progress" and "part" in event.data:
+            yield event
+        elif event.kind == "row" and event.data.get("errors") and "explain" not in event.data:
+            failed = event.data["warnings"][0]
+            yield f"{ATTACKS[event.data['attack']].title} on {catalogue.name_model(event.victim)}: {failed}"
+
+
 def find_job() -> Job | None:
     """Return this session's job on a data set, if it is still known, and say that somebody watches it."""
     job_id = st.session_state.get(KEY)
@@ -114,9 +128,9 @@ def draw_sign() -> None:
     if now is None:
         return
     if now.over:
-        if now.error:
+        for line in filter(None, (now.error, *now.values)):
             with st.sidebar:
-                warn(f"{now.label}: {now.error}")
+                warn(f"{now.label}: {line}")
         return
 
     def draw() -> bool:

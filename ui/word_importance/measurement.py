@@ -10,13 +10,13 @@ import streamlit as st
 
 from robust_core import datasets, paths
 from robust_core.attacks import ATTACKS
-from robust_core.evaluation import provenance
+from robust_core.evaluation import checks, provenance
 from robust_core.evaluation.evaluate import choose, evaluate
 from robust_core.explainers import EXPLAINERS, word_importance
 from robust_core.explainers.base import Explainer
 from robust_core.registry import from_record, to_record
 from robust_core.store import ResultStore, fingerprint_model
-from robust_core.types import Event, Example
+from robust_core.types import Attribution, Event, Example
 from ui.session import selection
 from ui.shared import catalogue, loaded
 from ui.widgets import dataset_job
@@ -38,6 +38,8 @@ class Words(NamedTuple):
         substituted: How often stored attacks on the model changed it.
         attacked: Stored results behind that.
         gaps: Importance gap between words and their synonyms.
+        attack_warnings: What `evaluation.checks` find about the stored attacks.
+        importance_warnings: What they find about the attributions behind `values`.
     """
 
     values: Mapping[str, float]
@@ -46,6 +48,8 @@ class Words(NamedTuple):
     substituted: Mapping[str, int]
     attacked: int
     gaps: list[float]
+    attack_warnings: Sequence[str] = ()
+    importance_warnings: Sequence[str] = ()
 
 
 @st.cache_resource(show_spinner=False)
@@ -81,14 +85,13 @@ def make_job(models: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
     attacks = [to_record(attack) for attack in chosen.attacks]
     explainer = to_record(chosen.explainer)
 
-    def work(stop: threading.Event) -> Iterator[Event]:
+    def work(stop: threading.Event) -> Iterator[Event | str]:
         store, examples = loaded.open_store(), choose(datasets.load(dataset, "test"), n, chosen.seed)
         victims = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result() for m in models]
         methods = [from_record(ATTACKS, record) for record in attacks]
         if methods:
-            for event in evaluate(victims, dataset, "test", methods, n=n, seed=chosen.seed, store=store, stop=stop):
-                if event.kind == "progress" and "part" in event.data:
-                    yield event
+            yield from dataset_job.keep_progress(
+                evaluate(victims, dataset, "test", methods, n=n, seed=chosen.seed, store=store, stop=stop))
         for model in victims:
             if stop.is_set():
                 return
@@ -106,10 +109,11 @@ def _measure_words(model: "TextClassifier", explainer: Explainer, examples: Sequ
     """Yield progress, then what is known of the model's words."""
     frequency = word_importance.count_words(examples)
     masks, values = word_importance.has_masks(model), {}
+    marks: list[Attribution] = []
     if masks:
         values = word_importance.read_masks(model, sorted(frequency))
     else:
-        for item in word_importance.average_attributions(model, explainer, examples, stop):
+        for item in word_importance.average_attributions(model, explainer, examples, stop, marks):
             if isinstance(item, dict):
                 values = item
             else:
@@ -122,7 +126,9 @@ def _measure_words(model: "TextClassifier", explainer: Explainer, examples: Sequ
 
     fingerprint = fingerprint_model(model)
     # Results of an earlier engine or of other tables are no count of what these attacks do.
-    results = [r for run_id, run in store.runs().items()
-               if run.models == {model.id: fingerprint} and provenance.is_current(run) for r in store.each(run_id)]
+    runs = [list(store.each(run_id)) for run_id, run in store.runs().items()
+            if run.models == {model.id: fingerprint} and provenance.is_current(run)]
+    results = [result for run in runs for result in run]
     yield Words(values, masks, frequency, word_importance.count_substitutions(results), len(results),
-                word_importance.measure_synonym_gaps(of, frequency))
+                word_importance.measure_synonym_gaps(of, frequency),
+                [warning for run in runs for warning in checks.list_warnings(run)], checks.list_warnings((), marks))

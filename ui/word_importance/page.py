@@ -2,11 +2,14 @@
 
 import streamlit as st
 
+from robust_core.claims.footnotes import Footnotes
 from robust_core.errors import RobustError
 from robust_core.text import Draft
 from ui.session import selection
 from ui.shared import catalogue
 from ui.widgets import dataset_job
+from ui.widgets.footnotes import draw_footnotes
+from ui.widgets.markdown import note
 from ui.word_importance.measurement import Words, make_job
 
 
@@ -50,13 +53,17 @@ def _choose_first(models: list[str]) -> tuple[str, str]:
     return masked[0], base if base in models else next((m for m in models if m != masked[0]), masked[0])
 
 
-def describe_importance(found: Words, n: int) -> str:
-    """Say what the importance is, and what it rests on."""
+def draw_importance(found: Words, n: int) -> None:
+    """Say what the importance is, what it rests on, and what speaks against that."""
+    footnotes = Footnotes()
+    marks = [f" {marks}" if (marks := footnotes.mark(warnings)) else ""
+             for warnings in (found.importance_warnings, found.attack_warnings)]
     what = ("Importance is the model's own word mask, the same in every text." if found.masks else
             f"This model has no word masks: importance is the mean absolute attribution "
-            f"({selection.read_selection().explainer.title}) of a word over {n} texts.")
-    return (f"{what} {len(found.values):,} words; substitutions counted over {found.attacked:,} stored attacks on this "
-            "model.")
+            f"({selection.read_selection().explainer.title}) of a word over {n} texts{marks[0]}.")
+    note(f"{what} {len(found.values):,} words; substitutions counted over {found.attacked:,} stored attacks on this "
+         f"model{marks[1]}.")
+    draw_footnotes(footnotes)
 
 
 def find_matching(found: Words, text: str) -> set[str]:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets
+from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_percent, format_settings, format_table
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, name_untrained
 from robust_core.experiments.cells import Cell, measure_cells
-from robust_core.experiments.marks import Marks
 from robust_core.experiments.presence import split_by_presence
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
@@ -99,7 +99,7 @@ class FlatTable4(Experiment):
         titles = (TITLES[a] + (f" (≤ {limits[a]:,} queries)" if limits.get(a) else "") for a in ATTACKED)
         head = ["Model", *titles, "Again"]
         lines = []
-        marks = Marks()
+        marks = Footnotes()
         for model in models:
             mine = [claim for (name, _), claim in cells.items() if name == model]
             lines.append([f"`{model}`", *(_write_cell(cells.get((model, attack)), marks) for attack in ATTACKED),
@@ -135,7 +135,7 @@ def _order_models(model: str) -> tuple[int, int, str]:
     return place, 0 if defence == "base" else 1, model
 
 
-def _write_cell(claim: Claim | None, marks: Marks) -> str:
+def _write_cell(claim: Claim | None, marks: Footnotes) -> str:
     if claim is None:
         return "–"
     rows = claim["details"]["rows"]
@@ -143,7 +143,7 @@ def _write_cell(claim: Claim | None, marks: Marks) -> str:
     exhausted = sum(row["exhausted"] for row in rows)
     seeds = f", {len(rows)} seeds" if len(rows) > 1 else ""
     over = f", {exhausted} out of budget" if exhausted else ""
-    return (f"{format_percent(claim['value'], claim['value_se'])}{marks.mark(claim)}<br>n {claim['n']:,}{seeds}, "
+    return (f"{format_percent(claim['value'], claim['value_se'])}{write_mark(marks, claim)}<br>n {claim['n']:,}{seeds}, "
             f"{seconds:.1f} s{over}")
 
 
