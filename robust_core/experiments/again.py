@@ -49,11 +49,16 @@ def list_trained(claim: Claim) -> list[str]:
 
 def _find_training_seconds(model: str) -> float:
     """Return how long a training took: its own or that of the nearest name that is here."""
-    known = {card.id: card.seconds for card in cards()} | {card.id: card.seconds for card in encoder_cards.cards()}
-    name = model.partition("@")[0]
+    known, name = _read_shipped_seconds(), model.partition("@")[0]
     while name and name not in known:
         name = name.rpartition("-")[0]
     return known.get(name, math.nan)
+
+
+@functools.cache
+def _read_shipped_seconds() -> dict[str, float]:
+    every = [card for card in (*cards(), *encoder_cards.cards()) if card.id in shipped()]
+    return {card.id: card.seconds for card in every}
 
 
 def estimate_seconds(file: str, claim: Claim) -> float:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -200,15 +201,20 @@ class Subject:
     attacks: tuple[str, ...]
     paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    @functools.cached_property
+    @property
     def id(self) -> str:
         """Id of the model of seed 0."""
-        return trainings.parse_spec(self.training).id
+        return _name_training(json.dumps(self.training, sort_keys=True))
 
     @property
     def base(self) -> str:
         """Id of the model that it is compared with."""
         return "/".join([*self.id.split("/")[:2], "base"])
+
+
+@functools.cache
+def _name_training(training: str) -> str:
+    return trainings.parse_spec(json.loads(training)).id
 
 
 def plan_trainings(subjects: Sequence[Subject], seeds: int) -> list[Entry]:

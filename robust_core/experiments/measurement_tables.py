@@ -91,13 +91,14 @@ def write_app_table(found: list[Claim]) -> str:
     claim = next((c for c in found if c["claim"] == "How long a person waits in the app"), None)
     if claim is None:
         return ""
-    rows = [[name, f"{value:.2f}"] for name, value in claim["details"]["seconds"].items()]
+    rows = [[name.removesuffix(", GB"), f"{value:.2f}" + (" GB" if name.endswith(", GB") else " s")]
+            for name, value in claim["details"]["seconds"].items()]
     words = f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n"
     other = next((c for c in found if c["claim"] == "How long a person waits on the Embeddings page"), None)
     if other is not None:
-        rows += [[f"Embeddings page: {name}", f"{value:.2f}"] for name, value in other["details"]["seconds"].items()]
+        rows += [[f"Embeddings page: {name}", f"{value:.2f} s"] for name, value in other["details"]["seconds"].items()]
         words += f"\n`{other['command']}`: {other['n']} steps of the slider.\n"
-    return format_table(["Seconds, as the browser sees them", f"on {claim['details']['cores']} cores"], rows) + words
+    return format_table(["As the browser sees it", f"on {claim['details']['cores']} cores"], rows) + words
 
 
 def write_cost_table(found: list[Claim]) -> str:

@@ -52,20 +52,19 @@ def _render_changed(pages: Sequence[Path], claims: Mapping[str, Claim]) -> dict[
 
 
 def find_unshown(claims: Mapping[str, Claim], pages: Sequence[Path] = PAGES) -> list[str]:
-    """Return the files of claims without which no table and no sentence of some pages would read otherwise."""
+    """Return the files of claims that no table and no sentence of some pages shows."""
     texts = [page.read_text(encoding="utf-8") for page in pages]
     named = {name for text in texts for name in list_named(text)}
-    shown = list(dict.fromkeys(match["name"] for text in texts for match in _BLOCK.finditer(text)))
-    whole = {name: _render_table(name, list(claims.values())) for name in shown}
-    missed = []
-    for file, claim in claims.items():
-        if file in named:
-            continue
-        own = claim["details"].get("experiment")
-        # A claim of an experiment stands in its table, or in one that takes it over; it is looked for there first.
-        places = sorted(shown, key=lambda name: name != own)
-        rest = [other for name, other in claims.items() if name != file]
-        if not any(_render_table(name, rest) != whole[name] for name in places
-                   if own is None or name not in EXPERIMENTS or name == own):
-            missed.append(file)
-    return missed
+    tables = list(dict.fromkeys(match["name"] for text in texts for match in _BLOCK.finditer(text)))
+    return [file for file, claim in claims.items() if file not in named and not any(
+        _is_shown(file, claims, name) for name in tables
+        if name not in EXPERIMENTS or name == claim["details"].get("experiment"))]
+
+
+def _is_shown(file: str, claims: Mapping[str, Claim], table: str) -> bool:
+    """Say whether a claim makes a difference to a table: by itself, or beside all the others."""
+    if _render_table(table, [claims[file]]) != _render_table(table, []):
+        return True
+    # A table of several columns may show a claim only in the line of another one.
+    rest = [claim for other, claim in claims.items() if other != file]
+    return table not in EXPERIMENTS and _render_table(table, [*rest, claims[file]]) != _render_table(table, rest)

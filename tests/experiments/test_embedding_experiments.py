@@ -53,7 +53,7 @@ def models(tmp_path, monkeypatch):
         lines = ["text\tlabel", *(f"{text}\t{label}" for text, label in TEXTS)]
         (tmp_path / "data" / "sst2" / f"{split}.tsv").write_text("\n".join(lines) + "\n")
     built = {f"sst2/minilm/{name}": Reader(id=f"sst2/minilm/{name}") for name in ("base", "rar")}
-    here = [types.SimpleNamespace(id=name) for name in built]
+    here = [types.SimpleNamespace(id=name, files={}, config={}, parent="") for name in built]
     monkeypatch.setattr(loading, "load", lambda name, device="auto": built[name])
     for module in (availability, presence, comparison):
         monkeypatch.setattr(module, "cards", lambda: here)
@@ -221,7 +221,7 @@ def test_evaluate_encoder_and_similarity(stored, monkeypatch):
     assert [(r["encoder"], r["task"], r["metric"]) for r in found] == [
         (name, task, metric) for task, metric in (("stsb", "spearman"), ("mr", "accuracy"))
         for name in ("minilm", "simcse")]
-    assert set(found[0]) == {"encoder", "task", "metric", "value", "value_se", "n"}
+    assert set(found[0]) == {"encoder", "task", "metric", "value", "value_se", "n", "rests_on"}
     refused(invoke("evaluate-encoder", "--task", "mrpc"), "Unknown task 'mrpc'")
     refused(invoke("evaluate-encoder", "--attack", "bae", "--data-dir", stored), "Unknown attack on encoders")
     one, two = rows(invoke("similarity", "a good film", "a good movie", "--json"))

@@ -143,8 +143,8 @@ def _write_cell(claim: Claim | None, marks: Footnotes) -> str:
     exhausted = sum(row["exhausted"] for row in rows)
     seeds = f", {len(rows)} seeds" if len(rows) > 1 else ""
     over = f", {exhausted} out of budget" if exhausted else ""
-    return (f"{format_percent(claim['value'], claim['value_se'])}{write_mark(marks, claim)}<br>n {claim['n']:,}{seeds}, "
-            f"{seconds:.1f} s{over}")
+    figure = format_percent(claim["value"], claim["value_se"]) + write_mark(marks, claim)
+    return f"{figure}<br>n {claim['n']:,}{seeds}, {seconds:.1f} s{over}"
 
 
 def _write_notes(cells: Sequence[Claim]) -> Iterator[str]:
