@@ -1,4 +1,4 @@
-"""The papers' tables and the claims behind them: `reproduce`, `table` and `claims`."""
+"""The papers' tables: `reproduce` and `table`."""
 
 import json
 from typing import Annotated
@@ -13,9 +13,7 @@ from robust_core.cli.program import INTERRUPTED, app
 from robust_core.cli.train import tell
 from robust_core.errors import LONGEST_MESSAGE, BadInput, shorten
 from robust_core.experiments import EXPERIMENTS, evidence, readme
-from robust_core.experiments.again import read_record
 from robust_core.experiments.base import Options
-from robust_core.experiments.draw import DIFFERS, FAILED, draw_claims, measure_again, record_outcome
 from robust_core.experiments.freeze import find_freeze
 from robust_core.files import check_path, check_target
 from robust_core.jobs import progress
@@ -94,39 +92,3 @@ def table(write: Annotated[bool, typer.Option("--write", help="Bring the pages a
     evidence.write_index()
     names = [page.name for page in readme.write_pages()]
     typer.echo(f"Brought up to date: {', '.join(names)}." if names else "The pages agree with results/.")
-
-
-claims_app = typer.Typer(name="claims", help="Measured figures: draw some and measure them again, or take them out.",
-                         no_args_is_help=True)
-app.add_typer(claims_app)
-
-
-@claims_app.command()
-def draw(count: Annotated[int, typer.Argument(min=1, help="How many claims to measure again.")],
-         seed: Annotated[str, typer.Option("--seed", help="Seed of the draw: a number or a word.")] = "0",
-         name: Annotated[list[str] | None, typer.Option("--claim", help="Not drawn: this file; repeatable.")] = None,
-         most_seconds: Annotated[float | None, typer.Option(
-             "--most-seconds", min=0, help="Only claims that take no longer than about this.")] = None,
-         train: Annotated[bool, typer.Option("--train", help="Also claims that need a training first.")] = False,
-         fresh: Annotated[bool, typer.Option("--fresh", help="Only claims that the record does not hold.")] = False,
-         record: Annotated[str | None, typer.Option("--record", help="Add a line a claim to this TSV file.")] = None,
-         data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None) -> None:
-    """Measure claims again from their commands, in an empty store; exit code 1 where a figure differs."""
-    path = None if record is None else check_path(record, "record")
-    known = list(read_record(path)) if fresh and path is not None else []
-    names = name or draw_claims(count, seed, most_seconds=most_seconds, train=train, skip=known)
-    outcomes = []
-    for outcome in measure_again(names, data_dir):
-        outcomes.append(outcome)
-        typer.echo(f"{outcome.name}: {outcome.verdict} ({outcome.stored:.6g} stored, {outcome.again:.6g} now, "
-                   f"{outcome.seconds:.0f} s)" + (f" {outcome.note}" if outcome.note else ""))
-        if path is not None:
-            record_outcome(outcome, path)
-    bad = [outcome for outcome in outcomes if outcome.verdict in (DIFFERS, FAILED)]
-    raise typer.Exit(1 if bad else 0)
-
-
-@claims_app.command()
-def drop(names: Annotated[list[str], typer.Argument(help="Files in results/ to take out.")]) -> None:
-    """Take claims out of results/ and its index; the pages follow with `table --write`."""
-    evidence.drop_claims(names)

@@ -31,7 +31,7 @@ class Command(NamedTuple):
 
 # In the order in which --help lists them.
 COMMANDS = {
-    "models": Command("doctor", "List the models that are here."),
+    "models": Command("doctor", "List the models that are here, and what is known to be wrong with how one was trained."),
     "doctor": Command("doctor", "Check that everything needed is here; exit code 1 when something is not."),
     "predict": Command("one_text", "Classify a text."),
     "attack": Command(
@@ -51,7 +51,10 @@ COMMANDS = {
         "papers",
         "Repeat an experiment of a paper and print its table; what has been computed before is not computed again.",
     ),
-    "table": Command("papers", "Make the tables of README.md and docs/results.md from results/, or check them."),
+    "table": Command(
+        "papers", "Make the tables and figures of README.md and docs/ from results/, or check them and every claim."
+    ),
+    "claims": Command("claims", "Measure claims of results/ again, in an empty store (draw), or take some out (drop)."),
     "train-encoder": Command(
         "encoders",
         "Train a sentence encoder on unlabelled sentences, select on STS-B dev, and store it as low-rank weights.",

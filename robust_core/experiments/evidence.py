@@ -1,5 +1,6 @@
 """Whether claims still say what was measured, on what is here: the checks behind `table --check`."""
 
+import contextlib
 import csv
 import math
 import shlex
@@ -10,7 +11,7 @@ from robust_core import datasets, files
 from robust_core.claims.derivation import Figure
 from robust_core.claims.files import Claim, compute_digest, read_named_claims
 from robust_core.claims.measurements import derive_measurement
-from robust_core.errors import BadInput, RobustError
+from robust_core.errors import BadInput, MissingResource, RobustError
 from robust_core.experiments import EXPERIMENTS, readme
 from robust_core.experiments.again import list_trained
 from robust_core.experiments.freeze import list_freezes
@@ -109,7 +110,9 @@ class _Ground:
         """Yield a line for each thing that a claim rests on and that is another one now."""
         for name, stored in claim.get("rests_on", {}).items():
             if stored and name not in self._known:
-                self._known[name] = self._read(name)
+                self._known[name] = None
+                with contextlib.suppress(MissingResource):
+                    self._known[name] = self._read(name)
             now = self._known.get(name)
             if stored and now is not None and now != stored:
                 yield f"it rests on another {name} than is here now; measure it again: {claim['command']}"

@@ -207,7 +207,7 @@ def write_certified_table(found: list[Claim]) -> str:
 def write_memory_table(found: list[Claim]) -> str:
     """Return what a second pass of each attack holds in memory beyond the first."""
     chosen = [c for c in found if c["metric"] == "megabytes"]
-    rows = [[_find_title(c["details"]["attack"]), f"{c['value']:+.1f} ± {c['value_se']:.1f}",
+    rows = [[_find_title(c["details"].get("attack", "textfooler")), f"{c['value']:+.1f} ± {c['value_se']:.1f}",
              f"{max(reading[1] for name in ('first', 'second') for reading in c['details'][name]):,.0f}", f"{c['n']:,}"]
             for c in chosen]
     head = ["Attack", "Second pass beyond the first, MB held", "Most in memory, MB", "n, both passes"]

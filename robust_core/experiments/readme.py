@@ -26,11 +26,12 @@ def render_page(text: str, claims: Mapping[str, Claim]) -> str:
 
 
 def _render_table(name: str, found: list[Claim]) -> str:
-    if name in EXPERIMENTS:
-        return EXPERIMENTS[name]().table(found)
-    if name not in TABLES:
+    if name not in EXPERIMENTS and name not in TABLES:
         raise BadInput(f"There is no table {quote(name)}; known are {list_names([*TABLES, *EXPERIMENTS])}.")
-    return TABLES[name](found)
+    try:
+        return EXPERIMENTS[name]().table(found) if name in EXPERIMENTS else TABLES[name](found)
+    except (KeyError, TypeError, IndexError, StopIteration, AttributeError) as error:
+        raise BadInput(f"The table {name} cannot be written from results/ ({type(error).__name__}: {error}).") from None
 
 
 def write_pages(pages: Sequence[Path] = PAGES, folder: Path = RESULTS) -> list[Path]:

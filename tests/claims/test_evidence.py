@@ -12,10 +12,12 @@ from robust_core.errors import BadInput, RobustError
 from robust_core.experiments import evidence, readme
 from robust_core.experiments.flat import table2, table4
 from robust_core.paths import RESULTS
+from robust_core.resources import fingerprints
 
 CLEAN, ATTACKED = "flat-table2-sst2-cnn-base-clean", "flat-table2-sst2-cnn-flat-textfooler-textfooler"
 BAE, TAU = "flat-table4-sst2-cnn-base-bae", "flat-table3-sst2-cnn-base-textfooler"
 PGD, READ, STS = "carl-rar-table5-sst2-minilm-base-pgd", "carl-rar-table6-sst2-minilm-rar-pgd-0-1", "rse-sts-minilm"
+SCREENED = "flat-table2-sst2-minilm-base-textfooler"
 PARITY, PLAIN, CERTIFIED = "parity-bae", "sst2-cnn-base-sst2-test-clean", "dssn-certified-accuracy-digits"
 NAMES = (CLEAN, "flat-table2-sst2-cnn-flat-textfooler-clean", ATTACKED, BAE, TAU, PGD, READ, STS, PARITY, PLAIN,
          CERTIFIED)
@@ -160,11 +162,12 @@ def test_a_paper_figure_changed_in_the_code_is_noticed(case, monkeypatch):
     assert case.problems()
 
 
-@pytest.mark.parametrize("table", ["neighbours", "parts-of-speech", "sentence-encoder", "masked-model"])
-def test_a_changed_table_is_noticed(case, monkeypatch, table):
-    known = evidence.fingerprint_table
-    monkeypatch.setattr(evidence, "fingerprint_table", lambda name: "1" * 64 if name == table else known(name))
-    assert any(f"{BAE}.json: it rests on another table {table} than is here now" in p for p in case.problems())
+@pytest.mark.parametrize("name", ["stop-words", "parts-of-speech", "sentence-encoder", "masked-model"])
+def test_a_changed_table_is_noticed(case, monkeypatch, name):
+    known = fingerprints.fingerprint_table
+    monkeypatch.setattr(fingerprints, "fingerprint_table", lambda asked: "1" * 64 if asked == name else known(asked))
+    title = fingerprints.name_title(name)
+    assert any(f"{BAE}.json: it rests on another {title} than is here now" in problem for problem in case.problems())
 
 
 def test_a_raised_engine_is_noticed(case, monkeypatch):
@@ -203,7 +206,10 @@ def test_other_data_are_noticed(case, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("word", [" --train", " --precision screened"])
 def test_a_command_that_lacks_something_is_noticed(case, word):
-    name = ATTACKED if word == " --train" else PGD
+    if word != " --train":
+        shutil.copy(RESULTS / f"{SCREENED}.json", case.results)
+        evidence.write_index(case.results)
+    name = ATTACKED if word == " --train" else SCREENED
     case.edit(name, lambda claim: claim.update(command=claim["command"].replace(word, "")), forge=True)
     assert any(f"its command lacks{word}" in problem for problem in case.problems())
 
