@@ -8,8 +8,6 @@ beyond the first, at the same sentence, is a leak.
 """
 
 import argparse
-import contextlib
-import ctypes
 import statistics
 import tempfile
 from pathlib import Path
@@ -19,6 +17,7 @@ from robust_core import metrics
 from robust_core.attacks import ATTACKS
 from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.jobs import memory
 from robust_core.models import loading
 from robust_core.store import ResultStore
 
@@ -49,8 +48,7 @@ def resident() -> float:
 def read(ended: int) -> Reading:
     """Read both figures; without glibc they are equal."""
     before = resident()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    memory.give_back()
     return Reading(ended, before, resident())
 
 

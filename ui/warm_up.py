@@ -8,6 +8,7 @@ import threading
 import streamlit as st
 
 from robust_core.errors import RobustError
+from robust_core.jobs import memory
 from robust_core.registry import to_record
 from robust_core.types import Example
 from ui.session.selection import (
@@ -18,13 +19,13 @@ from ui.session.selection import (
     make_default_explainer,
 )
 from ui.shared.catalogue import fingerprint_model
-from ui.shared.loaded import find_devices, get_explanations, get_models
+from ui.shared.loaded import find_devices, get_explanations, get_jobs, get_models
 from ui.widgets import charts
 
 
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
-    """Load the default models and the attack's tables in the background, once for the process."""
+    """Load the default models and the attack's tables in the background, once for the process; keep memory small."""
     def work() -> None:
         device, record = find_default_device(), json.dumps(to_record(make_default_explainer()), sort_keys=True)
         loaded = [(m, get_models().ask(m, fingerprint_model(m), device)) for m in list_default_models()]
@@ -42,3 +43,4 @@ def warm_up() -> None:
         charts.make_curve_figure([], {}).to_json()
 
     threading.Thread(target=work, name="warm-up", daemon=True).start()
+    memory.give_back_when_idle(lambda: get_jobs().is_busy() or get_explanations().is_busy())

@@ -31,7 +31,9 @@ class Command(NamedTuple):
 
 # In the order in which --help lists them.
 COMMANDS = {
-    "models": Command("doctor", "List the models that are here, and what is known to be wrong with how one was trained."),
+    "models": Command(
+        "doctor", "List the models that are here, and what is known to be wrong with how one was trained."
+    ),
     "doctor": Command("doctor", "Check that everything needed is here; exit code 1 when something is not."),
     "predict": Command("one_text", "Classify a text."),
     "attack": Command(
