@@ -228,7 +228,8 @@ def test_evaluate_clean_and_attacked(run: Run, own_runs: Path) -> None:
 def test_evaluate_shows_every_figure_with_its_error(run: Run) -> None:
     command = ("evaluate", "--dataset", "reviews", "--n", "30", "--model", "double/bag-of-words", "--attack", "planted")
     row, = rows(run(*command, "--json"))
-    head = {"model", "dataset", "split", "attack", "seed", "precision", "run", "device", "parameters", "warnings"}
+    head = {"model", "dataset", "split", "attack", "seed", "precision", "run", "device", "parameters", "warnings",
+            "rests_on"}
     counts = {"n", "stopped", "skipped", "succeeded", "failed", "exhausted", "errors"}
     rates = {"accuracy", "accuracy_under_attack", "attack_success_rate", "swap_rate", "antonym_swaps",
              "antonym_successes", "number_swaps", "number_successes"}
