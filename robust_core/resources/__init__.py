@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from robust_core.resources.masked_model import masked_model_folder
     from robust_core.resources.neighbour_table import neighbours
     from robust_core.resources.pos import tag, tag_swaps, tags_of
-    from robust_core.resources.sentiment import sentiment
+    from robust_core.resources.sentiment_lexicon import sentiment
     from robust_core.resources.stopwords import stop_words
     from robust_core.resources.vectors import word_vectors
     from robust_core.resources.wordnet import synonyms
@@ -21,7 +21,7 @@ __all__ = ["antonyms", "masked_model_folder", "minilm_folder", "neighbours", "se
            "tag", "tag_swaps", "tags_of", "word_vectors"]
 
 _MODULE_OF = {"antonyms": "antonym_table", "masked_model_folder": "masked_model", "minilm_folder": "encoder",
-              "neighbours": "neighbour_table", "sentiment": "sentiment", "stop_words": "stopwords",
+              "neighbours": "neighbour_table", "sentiment": "sentiment_lexicon", "stop_words": "stopwords",
               "synonyms": "wordnet", "tag": "pos", "tag_swaps": "pos", "tags_of": "pos", "word_vectors": "vectors"}
 
 

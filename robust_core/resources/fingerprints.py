@@ -14,7 +14,7 @@ from robust_core.paths import sha256_once
 from robust_core.resources._tables import table_path
 from robust_core.resources.encoder import NEEDED, minilm_folder
 from robust_core.resources.masked_model import masked_model_folder
-from robust_core.resources.sentiment import find_lexicon
+from robust_core.resources.sentiment_lexicon import find_lexicon
 from robust_core.resources.stopwords import stop_words
 
 # The file of each table, and the sub-command that builds it.

@@ -3,8 +3,8 @@
 import copy
 
 import pytest
-from helpers import golden
 
+from bench import golden
 from robust_core import version
 
 SET = golden.read()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.doubles import SENTIMENT, BagOfWords, Counting, Planted, WordEncoder, WordReader
 
 from robust_core import encoders, metrics
@@ -392,7 +393,7 @@ def test_originals_are_explained_once_for_all_attacks(data: Path, monkeypatch: p
     monkeypatch.setattr(explanation_consistency, "fingerprint_model", lambda model: "weights of " + model.id)
     every, once, unknown = Counted(), Alone(), Alone()
     model = Weighed()
-    model.net = object()
+    model.net = torch.nn.Module()
     expected = measured(every, Weighed())
     assert len(expected) == 4
     assert measured(once, model) == expected == measured(unknown, Weighed())

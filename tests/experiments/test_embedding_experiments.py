@@ -222,6 +222,8 @@ def test_evaluate_encoder_and_similarity(stored, monkeypatch):
         (name, task, metric) for task, metric in (("stsb", "spearman"), ("mr", "accuracy"))
         for name in ("minilm", "simcse")]
     assert set(found[0]) == {"encoder", "task", "metric", "value", "value_se", "n", "rests_on"}
+    shown = invoke("evaluate-encoder", "--task", "sts", "--data-dir", stored).stdout
+    assert "minilm" in shown and "rests" not in shown and found[0]["rests_on"]["encoder minilm"][:9] not in shown
     refused(invoke("evaluate-encoder", "--task", "mrpc"), "Unknown task 'mrpc'")
     refused(invoke("evaluate-encoder", "--attack", "bae", "--data-dir", stored), "Unknown attack on encoders")
     one, two = rows(invoke("similarity", "a good film", "a good movie", "--json"))

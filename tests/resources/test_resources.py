@@ -176,6 +176,12 @@ def test_importing_the_door_is_cheap_and_functions_win_over_modules() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
 
 
+def test_no_module_has_the_name_of_a_function() -> None:
+    """Importing such a module would put it in the place of the function for everybody who imports that later."""
+    modules = {path.stem for path in Path(resources.__file__).parent.glob("*.py")}
+    assert not modules & set(resources.__all__)
+
+
 def test_unknown_attribute_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing_here'"):
         _ = resources.nothing_here
