@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from robust_core import datasets
 from robust_core.cleaning import clean_row
@@ -59,7 +60,6 @@ def fit_probe(vectors: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np
 
 def _fit_in_parts(vectors: np.ndarray, labels: np.ndarray, strength: float) -> Probe:
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     # Sums in one order: with more threads the last bits of the weights, and so the model's fingerprint, were others.
     with threadpool_limits(1):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from robust_core.models.networks.word_masks import GroupedEmbedding
@@ -28,7 +29,6 @@ def add_groups(setup: Setup, groups: int) -> None:
 def find_clusters(words: tuple[str, ...], groups: int, seed: int) -> np.ndarray:
     """Return the (words,) group of each word: k-means of the mean of its vector and its neighbours' vectors."""
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     close = [[other for other, cosine in neighbours(word)[:10]] for word in words]
     every = tuple(dict.fromkeys([*words, *(other for others in close for other in others)]))
