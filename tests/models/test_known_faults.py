@@ -82,6 +82,7 @@ def test_the_command_line_says_them(root):
 
 
 def test_the_page_shows_them_as_they_stand(root):
+    clear(root, "transformer")
     edit(root, "word model", lambda values: values.update(known_faults=[FAULT]))
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page("pages/8_Models.py").run()
     assert not at.exception
@@ -97,7 +98,8 @@ def test_the_page_shows_them_as_they_stand(root):
 @pytest.mark.parametrize("dataset", ["sst2", "trec", "ag_news", "reviews"])
 def test_shipped_models_that_learnt_texts_of_later_splits_say_so(dataset):
     """Against the data, where they are here; a model trained without them needs no mark."""
-    for path in sorted([*CHECKPOINTS.glob(f"{dataset}/*/*/card.json"), *CHECKPOINTS.glob(f"smoothed/{dataset}/card.json")]):
+    for path in sorted(path for place in (f"{dataset}/*/*", f"smoothed/{dataset}")
+                       for path in CHECKPOINTS.glob(f"{place}/card.json")):
         values = json.loads(path.read_text())
         data = values["data"]
         # Which texts were drawn is told by their number, as then.
