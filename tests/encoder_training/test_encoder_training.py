@@ -332,9 +332,9 @@ import sys
 import numpy as np
 from robust_core.encoder_evaluation.probes import fit_probe
 rng = np.random.default_rng(0)
-vectors = rng.standard_normal((3000, 384)).astype(np.float32)
-vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-labels = (vectors[:, :4].sum(1) + 0.05 * rng.standard_normal(3000) > 0).astype(int)
+vectors = rng.standard_normal((1500, 24)) @ rng.standard_normal((24, 384)) + 0.3 * rng.standard_normal((1500, 384))
+labels = (vectors[:, 0] + 4 * rng.standard_normal(1500) > 0).astype(int)
+vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 probe = fit_probe(vectors, labels, (vectors[:200], labels[:200]))
 sys.stdout.buffer.write(probe.weight.tobytes() + probe.bias.tobytes() + str(probe.strength).encode())
 """
