@@ -67,7 +67,9 @@ def read_dev_pairs(data_dir: str | Path | None = None) -> tuple[Pairs, int]:
     """Read the pairs of STS-B dev that encoders are selected on, and count those left out.
 
     STS-B was put together from STS12 to STS17: most of its dev pairs stand, with their scores, in the tasks that are
-    measured on. Those are left out here rather than there, so that figures of the tasks compare with published ones.
+    measured on. Those are left out here rather than there, so that figures of the tasks compare with published ones: of
+    1,500 pairs 369 are left, on which the difference of two encoders has a standard error of 0.002 to 0.004 (0.001 to
+    0.002 on all), enough to choose among a training's few looks.
 
     Raises:
         MissingResource: STS-B dev is not here.

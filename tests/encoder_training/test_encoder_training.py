@@ -248,15 +248,23 @@ def test_the_corpus_is_short_new_and_the_same_for_every_seed(folder):
 
 @pytest.mark.parametrize("name", ["mr", "cr", "subj", "mpqa"])
 def test_the_corpus_holds_nothing_of_the_tasks_without_splits(folder, name):
-    """Each of their texts is a test text of some fold: MR's sentences are SST-2's, SUBJ's stand in Wikipedia's."""
-    (folder / "transfer" / f"{name}.tsv").write_text("text\tlabel\nA Slow  film 2 .\t0\na slow film 0.\t0\n"
+    """Each of their texts is a test text of some fold: SST-2's sentences are MR's texts, or parts of them."""
+    (folder / "transfer" / f"{name}.tsv").write_text("text\tlabel\nWell, A Slow  film 2 !\t0\na good film 0\t0\n"
                                                      "Sentence number 7 here\t1\n")
     with gzip.open(folder / "text" / "wiki_sentences.tsv.gz", "at") as file:
         file.write("a slow film 2.\n")
     found = corpus.read_corpus(Words(), 0, 12, folder)  # type: ignore[arg-type]
-    assert found.left_out == {"text/wiki_sentences": 3, "sst2": 12} and found.sources["text/wiki_sentences"] == 49
-    texts = [row[1:-1] for row in found.rows]
-    assert Words().unit_ids("a slow film 2.") not in texts and Words().unit_ids("sentence number 7 here") not in texts
+    assert found.left_out == {"text/wiki_sentences": 3, "sst2": 13} and found.sources["text/wiki_sentences"] == 49
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=4).map(tuple), max_size=6),
+       st.lists(st.lists(st.sampled_from("abc"), max_size=8).map(tuple), max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_what_stands_in_a_text_is_found_and_nothing_else(sentences, texts):
+    def stands(sentence):
+        return any(sentence == text[i: i + len(sentence)] for text in texts for i in range(len(text)))
+
+    assert corpus.find_contained(sentences, texts) == {s for s in sentences if s and stands(s)}
 
 
 def test_encoders_are_selected_on_pairs_that_they_are_not_measured_on(folder):
@@ -327,9 +335,9 @@ import sys
 import numpy as np
 from robust_core.encoder_evaluation.probes import fit_probe
 rng = np.random.default_rng(0)
-vectors = rng.standard_normal((3000, 384)).astype(np.float32)
-vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-labels = (vectors[:, :4].sum(1) + 0.05 * rng.standard_normal(3000) > 0).astype(int)
+vectors = rng.standard_normal((1500, 24)) @ rng.standard_normal((24, 384)) + 0.3 * rng.standard_normal((1500, 384))
+labels = (vectors[:, 0] + 4 * rng.standard_normal(1500) > 0).astype(int)
+vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 probe = fit_probe(vectors, labels, (vectors[:200], labels[:200]))
 sys.stdout.buffer.write(probe.weight.tobytes() + probe.bias.tobytes() + str(probe.strength).encode())
 """
