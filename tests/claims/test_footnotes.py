@@ -29,8 +29,9 @@ def test_a_figure_pooled_over_seeds_has_a_mark_once_and_its_own_share():
     pooled = [UNKNOWN.format(share) for share in (30, 35, 32)]
     assert footnotes.mark(pooled) == "†1" and footnotes.mark(pooled, share=True) == "†1 30 to 35 %"
     assert footnotes.mark([UNKNOWN.format(68)], share=True) == "†1 68 %"
+    assert footnotes.mark([BADLY.format(40), UNKNOWN.format(68)], share=True) == "†2 40 %, †1 68 %"
     other = "No word was changed in 7 of 7 attacked texts. Loosen a constraint."
-    assert footnotes.mark([other], share=True) == "†2", "not every finding is a share"
+    assert footnotes.mark([other], share=True) == "†3", "not every finding is a share"
 
 
 def test_what_has_no_advice_is_a_finding():
