@@ -28,7 +28,7 @@ class Footnote(NamedTuple):
     @property
     def line(self) -> str:
         """The mark and the finding."""
-        return f"{self.mark} {self.finding}"
+        return f"{self.mark}: {self.finding}"
 
 
 class Footnotes:
@@ -46,8 +46,8 @@ class Footnotes:
         Args:
             warnings: The warnings about the figure: of one row, or of all rows that it was pooled from
                 (`read_warnings`).
-            share: Whether a mark is followed by this figure's own share, such as `†1 32 %, †2 40 %`, where the finding
-                begins with one.
+            share: Whether a mark is followed by this figure's own share, such as `†1 (32 %)`, where the finding begins
+                with one.
         """
         mine: dict[str, list[str]] = {}
         for warning in warnings:
@@ -56,9 +56,8 @@ class Footnotes:
             self._kinds.setdefault(kind, ([], advice))[0].append(finding)
             mine.setdefault(kind, []).append(finding)
         marks = {kind: f"†{number}" for number, kind in enumerate(self._kinds, 1)}
-        if not share:
-            return " ".join(marks[kind] for kind in mine)
-        return ", ".join(f"{marks[kind]} {_find_share(found)}".rstrip() for kind, found in mine.items())
+        return " ".join(f"{marks[kind]} {_find_share(found)}".rstrip() if share else marks[kind]
+                        for kind, found in mine.items())
 
     def notes(self) -> list[Footnote]:
         """Return a footnote for each kind of warning so far, in the order of their numbers."""
@@ -96,4 +95,4 @@ def _write_range(numbers: Sequence[str]) -> str:
 
 def _find_share(findings: Sequence[str]) -> str:
     share = _SHARE.match(merge_findings(findings))
-    return share[0] if share else ""
+    return f"({share[0]})" if share else ""
