@@ -93,6 +93,27 @@ def test_a_folder_is_found_by_argument_or_environment(tmp_path, monkeypatch):
     assert [e.text for e in datasets.load("sst2", "dev", tmp_path)] == ["packed"]
 
 
+def test_a_file_is_read_once_unless_its_lines_are_too_many_to_be_kept(tmp_path, monkeypatch):
+    write(tmp_path, "text\tlabel\n" + "".join(f"film {i}\t{i % 2}\n" for i in range(500)))
+    read = []
+    monkeypatch.setattr(datasets, "read_lines", lambda path: read.append(path) or read_lines(path))
+    found = datasets.load("sst2", "dev", tmp_path)
+    assert len(found) == 500 and len(read) == 1
+    for kept in (0, 11, 100, 5_000):
+        monkeypatch.setattr(datasets, "_KEPT", kept)
+        assert datasets.load("sst2", "dev", tmp_path) == found
+    assert len(read) == 1 + 4 * 2
+
+
+@pytest.mark.parametrize("kept", [0, 10**6])
+def test_a_file_that_is_damaged_at_its_end_is_refused_before_any_text_is_cleaned(tmp_path, monkeypatch, kept):
+    write(tmp_path, b"text\tlabel\n" + b"fine\t1\n" * 5_000 + b"\xff\t1\n")
+    monkeypatch.setattr(datasets, "_KEPT", kept)
+    monkeypatch.setattr(datasets, "clean_row", lambda text: pytest.fail("a text was cleaned"))
+    with pytest.raises(BadInput, match="cannot be read as UTF-8"):
+        datasets.load("sst2", "dev", tmp_path)
+
+
 def test_columns_may_stand_in_any_order_and_empty_texts_are_left_out(tmp_path):
     write(tmp_path, "id\tlabel\ttext\n7\tbusiness\tstocks fell\n8\t3\t \x00 \n9\tsci/tech\trockets rose\n", "ag_news")
     found = datasets.load("ag_news", "dev", tmp_path)

@@ -28,7 +28,7 @@ class Footnote(NamedTuple):
     @property
     def line(self) -> str:
         """The mark and the finding."""
-        return f"{self.mark} {self.finding}"
+        return f"{self.mark}: {self.finding}"
 
 
 class Footnotes:
@@ -46,7 +46,7 @@ class Footnotes:
         Args:
             warnings: The warnings about the figure: of one row, or of all rows that it was pooled from
                 (`read_warnings`).
-            share: Whether a mark is followed by this figure's own share, such as `†1 32 %`, where the finding begins
+            share: Whether a mark is followed by this figure's own share, such as `†1 (32 %)`, where the finding begins
                 with one.
         """
         mine: dict[str, list[str]] = {}
@@ -101,4 +101,4 @@ def _write_range(numbers: Sequence[str]) -> str:
 
 def _find_share(findings: Sequence[str]) -> str:
     share = _SHARE.match(merge_findings(findings))
-    return share[0] if share else ""
+    return f"({share[0]})" if share else ""

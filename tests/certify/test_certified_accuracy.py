@@ -343,7 +343,7 @@ def test_the_page_marks_the_methods_whose_votes_cannot_certify(tmp_path, monkeyp
     drawn = []
     monkeypatch.setattr(accuracy, "make_curves", lambda *given: drawn.append(given[1]) or make_curves(*given))
     at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60).run()
-    assert f"†1 {TOO_FEW}" in [c.value for c in at.caption], "one line for both methods"
+    assert f"†1: {TOO_FEW}" in [c.value for c in at.caption], "one line for both methods"
     assert drawn == [{"dssn": "", "ssn": "†1", "uniform": "†1"}]
     assert [line.name for line in make_curves(best, drawn[0]).data] == ["DSSN", "SSN †1", "Uniform noise †1"]
 

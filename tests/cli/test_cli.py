@@ -263,8 +263,8 @@ def test_evaluate_shows_every_figure_with_its_error(run: Run) -> None:
     warning, = row["warnings"]
     finding, advice = split_warning(warning)
     assert "change the meaning (antonym" in finding
-    assert shown["†"] == "†1 100 %", "the mark stands beside the figures"
-    assert f"†1 {finding} {advice}" in " ".join(run(*command).stdout.split())
+    assert shown["†"] == "†1 (100 %)", "the mark stands beside the figures"
+    assert f"†1: {finding} {advice}" in " ".join(run(*command).stdout.split())
 
 
 def test_evaluate_transfer(run: Run, tmp_path: Path) -> None:

@@ -35,6 +35,17 @@ def test_weights_that_are_no_numbers_are_refused(folder, number):
     expect_line(lambda: begin(folder), "NaN or infinite")
 
 
+def test_weights_that_are_numbers_and_give_none_are_refused_when_the_model_is_opened(folder):
+    def overflow(weights: dict[str, torch.Tensor]) -> None:
+        for name in weights:
+            if name.endswith("query.weight"):
+                weights[name] = torch.full_like(weights[name], 3e38)
+
+    change_weights(folder / "model.safetensors", overflow)
+    expect_line(lambda: classify(folder), "cannot be run: its answers are NaN or infinite")
+    expect_line(lambda: begin(folder), "cannot be run: its answers are NaN or infinite")
+
+
 @pytest.mark.parametrize("name", FILES[:4])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nothing", "loop"])
 def test_what_is_no_regular_file_is_never_waited_for(folder, name, kind):

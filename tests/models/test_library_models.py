@@ -1,5 +1,7 @@
 """Classifiers of the `transformers` library: each architecture answers here as the library does for one text alone."""
 
+import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,18 @@ def test_a_model_reads_as_far_as_it_can_and_says_so(tmp_path, name, changes, len
     read = model.readable_words(text)
     assert describe_reading(model, text) == ("" if read == 450 else f"reads {read} of 450 words")
     assert (read == 450) == (length == 4096)
+
+
+def test_the_library_is_quiet_from_the_time_when_a_model_is_opened(folders, recwarn):
+    from transformers.utils import logging as library
+
+    others = logging.getLogger("sentence_transformers")
+    level = others.level
+    library.set_verbosity_warning()
+    load(folders("bert"))
+    assert library.get_verbosity() == logging.ERROR and others.level == level
+    warnings.warn_explicit("old", FutureWarning, "modeling_bert.py", 1, "transformers.models.bert.modeling_bert")
+    assert not [w for w in recwarn if "modeling_bert" in w.filename]
 
 
 def test_the_tokenizer_may_end_before_the_model_does(tmp_path):

@@ -198,7 +198,7 @@ def test_downloads_hold_everything_and_need_nothing_from_outside():
 
 def test_downloads_say_what_speaks_against_a_flip():
     doubtful = result(swaps=(Swap(2, 8, "clever", "stupid"),), notes=("Flips only because of a note.",))
-    at, doubt = outcome([doubtful]), "May have changed the meaning: clever → stupid (opposites)."
+    at, doubt = outcome([doubtful]), "May have changed the meaning: clever → stupid (positive to negative)."
     row = next(csv.DictReader(io.StringIO(downloads.to_csv(at, [], ALL_NAMES, Limits(0.5, 0.6)))))
     assert row["remarks"] == f"Flips only because of a note. {doubt}"
     assert json.loads(downloads.to_json({}, ALL_NAMES, at.results))["doubts"] == [[*CNN, [doubt]]]

@@ -35,15 +35,16 @@ def test_marks_stand_beside_the_figures_and_lines_below(claims):
     at = app()
     at.switch_page("pages/8_Models.py").run()
     overview, details = at.dataframe[0].value, at.dataframe[1].value
-    assert list(overview["TextFooler †"]) == ["†1 32 %", "†1 21 %", ""]
-    assert list(overview["TextFooler"].dropna()) == [1.8, 1.8], "figures stay numbers, so that they can be sorted"
+    assert list(overview["TextFooler †"]) == ["†1 (32 %)", "†1 (21 %)", ""]
+    assert list(overview["TextFooler"].dropna()) == pytest.approx([1.8, 1.8]), "figures stay numbers, to sort by"
     assert dict(zip(details["Figure"], details["Value"], strict=True)) == {
-        "Accuracy": "1.8 ± 0.3 %", "Accuracy under attack": "1.8 ± 0.3 % †1 32 %",
-        "Kendall's τ, original to adversarial (LIME)": "0.018 ± 0.003 †2 36 %"}
+        "Accuracy": "1.8 ± 0.3 %", "Accuracy under attack": "1.8 ± 0.3 % †1 (32 %)",
+        "Kendall's τ, original to adversarial (LIME)": "0.018 ± 0.003 †2 (36 %)"}
     notes = [(c.value, c.help) for c in at.caption if c.value.startswith("†")]
-    assert notes == [("†1 21 to 32 % of the flips bring in words unknown to the model.", "Prefer words that it knows."),
-                     ("†1 32 % of the flips bring in words unknown to the model.", "Prefer words that it knows."),
-                     ("†2 36 % of the local linear models have an R² below 0.5.", "Use more samples.")]
+    assert notes == [
+        ("†1: 21 to 32 % of the flips bring in words unknown to the model.", "Prefer words that it knows."),
+        ("†1: 32 % of the flips bring in words unknown to the model.", "Prefer words that it knows."),
+        ("†2: 36 % of the local linear models have an R² below 0.5.", "Use more samples.")]
 
 
 def test_without_warnings_there_is_no_column_for_them(monkeypatch):

@@ -158,15 +158,14 @@ def test_stored_results_from_running_them_to_an_example(small):
     assert list(counts["Attack"].unique()) == ["Planted words"] and counts["Texts"].sum() > 0
     parts = counts[[*stored_results.QUADRANTS.values(), "Undefined"]].sum(axis=1)
     assert list(parts) == list(counts["Texts"])
-    # Good gives way to bad, so every success means the opposite; the second model has too few of them.
-    store = loaded.open_store()
-    found = {catalogue.name_model(of.model): explanation_consistency.list_stored_warnings(store, of)
-             for of in explanation_consistency.list_stored(store)}
-    assert {model: bool(warnings) for model, warnings in found.items()} == dict(
-        zip(counts["Model"], counts["†"].str.startswith("†1 100 %"), strict=True))
-    assert any(found.values()) and "†1 100 % of the successes rest on swaps that change the meaning" in page(at)
-    assert "Leave antonyms and numbers out of the candidates" in next(
-        c.help for c in at.caption if c.value.startswith("†1 "))
+    # Good gives way to bad, so every success means the opposite; the third model reads three words.
+    assert dict(zip(counts["Model"], counts["†"], strict=True)) == {
+        "CNN · base": "†2 (100 %)", "LSTM · base": "†2 (100 %)", "MiniLM · base": "†1 (25 %) †2 (100 %)"}
+    notes = {c.value: c.help for c in at.caption if c.value.startswith("†")}
+    assert [*notes] == [
+        "†1: 25 % of the texts are longer than the model reads.",
+        "†2: 100 % of the successes rest on swaps that change the meaning (antonym 3 to 4, number 0)."]
+    assert "Leave antonyms and numbers out of the candidates" in [*notes.values()][1]
     assert list(at.dataframe[1].value["τ"].dropna()) == sorted(at.dataframe[1].value["τ"].dropna())
     assert "became bad" in page(at), "the grid shows the first example"
     everything = at.button_group(key="stored.which").set_value(stored_results.ALL)
@@ -233,7 +232,7 @@ def test_words_of_a_model_without_masks(small):
     shown = page(at)
     assert "no word masks" in shown and "Pearson's r" in shown and "8 texts" in shown or "30 texts" in shown
     assert "stored attacks on this model †1." in shown, "the attacks of this model rest on antonyms"
-    assert "†1 100 % of the successes rest on swaps that change the meaning" in shown
+    assert "†1: 100 % of the successes rest on swaps that change the meaning" in shown
     first = at.dataframe[0].value
     assert first["Word"][0] in ("good", "bad", "clever") and list(first["Rank"][:3]) == [1, 2, 3]
     assert first.loc[first["Word"] == "good", "Swapped"].iloc[0] > 0, "the planted attack swaps good"

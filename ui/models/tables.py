@@ -10,7 +10,7 @@ from robust_core.claims.footnotes import Footnotes
 from robust_core.models.cards import ARCHITECTURES, Card
 from ui.models.figures import Figure
 from ui.shared import catalogue
-from ui.widgets.footnotes import HELP, draw_footnotes
+from ui.widgets.footnotes import MARKS, draw_footnotes
 from ui.widgets.markdown import escape_markdown, format_code
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def configure_columns() -> dict[str, Any]:
         "TextFooler": number(format="%.1f %%", help="Share of the test split still classified correctly after "
                                                     "TextFooler; texts that were wrong before count as wrong"),
         "TextFooler ±": number(format="%.1f", help="Standard error, in percentage points"),
-        _NOTES: st.column_config.TextColumn(help=HELP),
+        _NOTES: MARKS,
         "Parameters": number(format="localized", help="Numbers in the whole network"),
         "Size": number(format="%.1f MB", help="Stored files"),
         "Trained": number(format="%.1f min", help="Wall time of the training"),

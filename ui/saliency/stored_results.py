@@ -21,7 +21,7 @@ from ui.session import selection
 from ui.session.choices import Limits
 from ui.shared import catalogue, loaded
 from ui.widgets import charts, dataset_job
-from ui.widgets.footnotes import HELP, draw_footnotes
+from ui.widgets.footnotes import MARKS, draw_footnotes
 from ui.widgets.markdown import note, warn
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _draw_distributions(groups: Sequence[Group]) -> None:
 
 _COLUMNS = {
     "Texts": st.column_config.NumberColumn(help="Texts behind the line."),
-    "†": st.column_config.TextColumn(help=HELP),
+    "†": MARKS,
     "τ": st.column_config.NumberColumn(format="%.3f", help="Mean of Kendall's τ where it is defined."),
     "τ ±": st.column_config.NumberColumn(format="%.3f"),
     "Top-5 %": st.column_config.NumberColumn(format="%.1f", help="Mean share of the five most important words kept."),

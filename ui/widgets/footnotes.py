@@ -5,7 +5,9 @@ import streamlit as st
 from robust_core.claims.footnotes import Footnotes
 from ui.widgets.markdown import escape_markdown
 
-HELP = "What speaks against taking the figure as it stands: see the lines below the table"
+# The column of a table's marks.
+MARKS = st.column_config.TextColumn(
+    help="What speaks against taking the figures as they stand: see the lines below the table")
 
 
 def draw_footnotes(footnotes: Footnotes) -> None:
