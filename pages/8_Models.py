@@ -16,8 +16,8 @@ if not cards:
 found = figures.read_figures()
 st.dataframe(tables.draw_overview(cards, found), column_config=tables.configure_columns(), hide_index=True,
              placeholder="–")
-st.caption("Dev is the split on which the stored weights were chosen; "
-           "the test split is evaluated once, at the end. ± is the standard error. "
+st.caption("Dev is the split on which the stored weights were chosen. The test split is in no training; where it was "
+           "looked at before a choice, docs/freeze.md says so. ± is the standard error. "
            "A dash means that no figure has been stored in results/ yet.")
 
 chosen = st.selectbox("Details of", [card.id for card in cards], format_func=catalogue.name_option, key="models.detail",
