@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.program import count_by_text, run_program
+from bench.program import count_by_text, list_counts, run_program
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.certify import SMOOTHERS, certified_accuracy, flip_search, inputs
@@ -78,7 +78,7 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
                      f"inside: {sum(r['inside_flipped'] for r in rows)}",
             "metric": "inside_radius", "n": changed, "seeds": [0], "value": share,
             "value_se": error, "thresholds": {"scale": rows[0]["scale"]},
-            "details": {"dataset": args.dataset, "split": "test", "rows": rows, "texts": texts}}
+            "details": {"dataset": args.dataset, "split": "test", "rows": rows, "texts": list_counts(texts)}}
 
 
 def speed(args: argparse.Namespace) -> dict[str, Any]:

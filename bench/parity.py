@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 
-from bench.program import count_by_text, run_program
+from bench.program import count_by_text, list_counts, run_program
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, bae, pwws, textfooler, transformations
 from robust_core.attacks.textattack import parts, recipes
@@ -255,7 +255,8 @@ def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
     write_claim(path, claim=f"{attack.title} finds the text that TextAttack's search finds",
                 command=f"python -m bench.parity --attack {attack.name} --n {n}", run="", n=all_, seeds=[0],
                 metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
-                details={"rows": list(rows)})
+                details={"rows": [{name: value for name, value in row.items() if name != "texts"} for row in rows],
+                         "texts": list_counts(texts)})
 
 
 def main() -> None:

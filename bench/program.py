@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
@@ -84,3 +85,13 @@ def count_by_text(found: Iterable[Mapping[str, bool]]) -> dict[str, tuple[int, i
             hits, trials = counts.get(uid, (0, 0))
             counts[uid] = hits + answer, trials + 1
     return counts
+
+
+def list_counts(texts: Mapping[str, tuple[int, int]]) -> list[dict[str, int]]:
+    """Return how many texts have each pair of counts: all that an error over texts needs.
+
+    Args:
+        texts: What `count_by_text` returns.
+    """
+    return [{"hits": hits, "trials": trials, "texts": number}
+            for (hits, trials), number in sorted(Counter(texts.values()).items())]

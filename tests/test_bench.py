@@ -130,6 +130,12 @@ def test_the_claim_of_parity_counts_by_text(tmp_path):
         found = json.loads(path.read_text())
         assert (found["n"], found["value"]) == (30 * victims, pytest.approx(0.9))
         assert found["value_se"] == pytest.approx(math.sqrt(0.9 * 0.1 / 29))
+        assert found["details"]["texts"] == [{"hits": hits, "trials": victims, "texts": number}
+                                             for hits, number in ((0, 3), (victims, 27))]
+        # The counts are enough to compute it again, and no row lists its texts.
+        counts = [pair for row in found["details"]["texts"] for pair in [(row["hits"], row["trials"])] * row["texts"]]
+        assert estimate_ratio(*zip(*counts, strict=True)) == pytest.approx((found["value"], found["value_se"]))
+        assert not any("texts" in row for row in found["details"]["rows"])
 
 
 def test_the_verdict_is_a_median_with_an_error_over_texts():
