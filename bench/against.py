@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.program import run_program
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.textattack import parts, recipes
@@ -77,6 +78,7 @@ def main() -> None:
     pool = [e for e in datasets.load(args.data, "test", args.data_dir)
             if not args.most_words or len(Draft.of(e.text).words) <= args.most_words]
     random.Random(0).shuffle(pool)
+    parts.prepare()
     model = loading.load(args.victim)
     rows = []
     for name in args.attack or SEARCHES:
@@ -105,4 +107,4 @@ def claim(row: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

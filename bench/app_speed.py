@@ -9,7 +9,6 @@ seconds as the browser sees them, the server's start included.
 import argparse
 import contextlib
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -18,8 +17,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from bench.program import check_models, find_chromium, run_program
 from robust_core import datasets
 from robust_core.claims.files import write_claim
 from robust_core.text import Draft
@@ -27,6 +27,7 @@ from robust_core.text import Draft
 ROOT = Path(__file__).parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]
+MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 STREAMLIT = (sys.executable, "-m", "streamlit", "run", "app.py")
 SEEN = """name => [...document.querySelectorAll('.rx-chip')].some(e => e.innerText.toLowerCase().includes(name + ' ')
           && e.innerText.includes('%'))"""
@@ -77,20 +78,21 @@ def memory(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1e6
 
 
-def measure(texts: list[str], models: list[str], runs: Path) -> dict[str, Any]:
-    """Return seconds by what was waited for; attacks as medians over all `texts` but the first.
+def measure(texts: list[str], models: list[str], runs: Path) -> tuple[dict[str, float], float]:
+    """Return seconds by what was waited for, attacks as medians over all `texts` but the first, and GB of memory.
 
     Args:
         texts: Reviews to attack.
         models: Models attacked together; the first predictions are timed on the app's own choice.
         runs: Folder of runs.
     """
+    chromium = find_chromium()
     from playwright.sync_api import sync_playwright
 
-    found: dict[str, Any] = {}
+    found: dict[str, float] = {}
     with server(runs) as (address, pid, started), sync_playwright() as play:
         found["server answers"] = time.perf_counter() - started
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         opened = time.perf_counter()
         page.goto(address)
@@ -123,9 +125,9 @@ def measure(texts: list[str], models: list[str], runs: Path) -> dict[str, Any]:
         found["first progress, median"] = statistics.median(first[1:])
         found[f"attack on {len(models)} models, median"] = statistics.median(whole[1:])
         found[f"attack on {len(models)} models, slowest"] = max(whole[1:])
-        found["resident memory, GB"] = memory(pid)
+        held = memory(pid)
         browser.close()
-    return found
+    return found, held
 
 
 def second(runs: Path) -> str:
@@ -142,18 +144,24 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=7)
     parser.add_argument("--out", help="file for the claim")
     args = parser.parse_args()
+    # What would fail late, in the middle of a training or of Chromium, is looked for first.
+    find_chromium()
+    check_models(*MODELS)
+    for split in ("train", "dev"):
+        datasets.find("sst2", split)
     reviews = [e.text for e in datasets.load("reviews", "train") if 18 <= len(Draft.of(e.text).words) <= 22]
     with tempfile.TemporaryDirectory() as folder:
-        models = ["sst2/cnn/base", second(Path(folder)), "sst2/lstm/base", "sst2/minilm/base"]
-        found = measure(reviews[: args.texts + 1], models, Path(folder))
+        models = [MODELS[0], second(Path(folder)), *MODELS[1:]]
+        found, held = measure(reviews[: args.texts + 1], models, Path(folder))
     for name, value in found.items():
-        print(f"{name}: {value:.2f}")
+        print(f"{name}: {value:.2f} s")
+    print(f"resident memory: {held:.2f} GB")
     if args.out:
         write_claim(args.out, claim="How long a person waits in the app", command="python -m bench.app_speed", run="",
                     n=args.texts, seeds=[0], metric="attack, median",
                     value=found[f"attack on {len(models)} models, median"], value_se=float("nan"), thresholds={},
-                    details={"seconds": found, "cores": os.cpu_count()})
+                    details={"seconds": found, "resident_gb": held, "cores": os.cpu_count()})
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.program import run_program
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, transformations
 from robust_core.attacks.textattack import recipes
@@ -217,11 +218,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.alone and options.out:
         parser.error("A claim compares with TextAttack: --out goes without --alone.")
-    if not options.alone:
-        prepare()
     examples = [e for e in datasets.load("sst2", "test")
                 if not options.most_words or len(Draft.of(e.text).words) <= options.most_words]
     drawn = np.random.default_rng(0).permutation(len(examples))[: options.n]
+    if not options.alone:
+        prepare()
     rows = []
     names = options.attack or ["textfooler"]
     for name, model_id in itertools.product(names, options.model or MODELS):
@@ -248,4 +249,4 @@ def _command(options: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

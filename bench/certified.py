@@ -10,16 +10,17 @@ Certified accuracy itself: python -m robust_core reproduce dssn/certified-accura
 import argparse
 import shlex
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from bench.program import count_by_text, list_counts, run_program
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.certify import SMOOTHERS, certified_accuracy, flip_search, inputs
 from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose, evaluate
+from robust_core.metrics import estimate_ratio
 from robust_core.models import loading
 from robust_core.store import ResultStore
 
@@ -65,15 +66,19 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
                     **certified_accuracy.compare_moves(model, results, SMOOTHERS["dssn"](scale=scale)),
                 }
             )
-            print(rows[-1], flush=True)
+            print({name: value for name, value in rows[-1].items() if name != "texts"}, flush=True)
     chosen = [r for r in rows if r["scale"] == rows[0]["scale"]]
-    inside, changed = sum(r["inside"] for r in chosen), sum(r["changed"] for r in chosen)
-    share = inside / changed
+    # Texts that several classifiers or attacks share are no independent trials: a text is a cluster.
+    texts = count_by_text(r["texts"] for r in chosen)
+    share, error = estimate_ratio(*zip(*texts.values(), strict=True))
+    for row in rows:
+        del row["texts"]
+    changed = sum(trials for _, trials in texts.values())
     return {"claim": f"Share of attacked {args.dataset} texts that moved no further than the certified radius; flipped "
                      f"inside: {sum(r['inside_flipped'] for r in rows)}",
             "metric": "inside_radius", "n": changed, "seeds": [0], "value": share,
-            "value_se": (share * (1 - share) / changed) ** 0.5, "thresholds": {"scale": rows[0]["scale"]},
-            "details": {"dataset": args.dataset, "split": "test", "rows": rows}}
+            "value_se": error, "thresholds": {"scale": rows[0]["scale"]},
+            "details": {"dataset": args.dataset, "split": "test", "rows": rows, "texts": list_counts(texts)}}
 
 
 def speed(args: argparse.Namespace) -> dict[str, Any]:
@@ -118,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

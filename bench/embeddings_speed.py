@@ -7,13 +7,13 @@ first curves on the app's models, and steps of the slider as medians. Targets: 3
 
 import argparse
 import os
-import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from bench.app_speed import ALL, FLAGS, server
+from bench.app_speed import ALL, FLAGS, MODELS, server
+from bench.program import check_models, find_chromium, run_program
 from robust_core.claims.files import write_claim
 
 MAP = """() => [...document.querySelectorAll('.stPlotlyChart')].some(
@@ -25,11 +25,13 @@ MOVED = f"""old => {{ const now = ({LINE})(); return now && now !== old; }}"""
 
 def measure(steps: int, runs: Path) -> dict[str, float]:
     """Return seconds by what was waited for."""
+    check_models(*MODELS)
+    chromium = find_chromium()
     from playwright.sync_api import sync_playwright
 
     found: dict[str, float] = {}
     with server(runs) as (address, _, _), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(address)
         page.wait_for_function(ALL, arg=3, timeout=120_000)
@@ -66,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(args.steps, Path(folder))
     for name, value in found.items():
-        print(f"{name}: {value:.2f}")
+        print(f"{name}: {value:.2f} s")
     if args.out:
         write_claim(args.out, claim="How long a person waits on the Embeddings page",
                     command="python -m bench.embeddings_speed", run="", n=args.steps, seeds=[0], metric="first map",
@@ -75,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

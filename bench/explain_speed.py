@@ -2,9 +2,9 @@
 
 Integrated gradients (50 steps) and LIME (500 samples) of an original and a perturbed review of 18 to 22 words, on four
 models: the word CNN, a second word CNN (the same network with other weights stands for the FLAT one), the LSTM and
-MiniLM. Medians over pairs, wall and CPU seconds, after one pair to warm up; the load of the machine is stated. The
-perturbed text has two words swapped for their nearest neighbours. How far LIME in bf16 is from LIME in fp32 is measured
-beside its own spread over seeds.
+MiniLM. Medians over pairs of the seconds of the clock, and of processor time added up over all threads, after one pair
+to warm up; the load of the machine is stated. The perturbed text has two words swapped for their nearest neighbours.
+How far LIME in bf16 is from LIME in fp32 is measured beside its own spread over seeds.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.program import run_program
 from robust_core import datasets, resources
 from robust_core.claims.files import write_claim
 from robust_core.explainers import EXPLAINERS
@@ -47,7 +48,7 @@ def second(model: Any) -> Any:  # noqa: ANN401 (a word CNN)
 
 
 def times(models: list[Any], pairs: list[tuple[str, str]]) -> dict[str, dict[str, list[float]]]:
-    """Return wall and CPU seconds of each pair, by what was done."""
+    """Return the seconds of the clock, and of processor time over all threads, of each pair, by what was done."""
     found: dict[str, dict[str, list[float]]] = {}
     for pair in pairs:
         whole = (time.perf_counter(), time.process_time())
@@ -111,7 +112,7 @@ def main() -> None:
     medians = {what: {kind: statistics.median(values) for kind, values in kinds.items()}
                for what, kinds in found.items()}
     for what, values in medians.items():
-        print(f"{what}: {values['wall']:.2f} s, {values['cpu']:.2f} CPU s")
+        print(f"{what}: {values['wall']:.2f} s, processor time over all threads {values['cpu']:.2f} s")
     row = rounding(minilm, reviews[: args.rounding]) if args.rounding else {}
     if row:
         print("LIME on MiniLM, bf16 against fp32 and against another seed:", row)
@@ -126,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

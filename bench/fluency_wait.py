@@ -9,7 +9,6 @@ text of 4,000 characters is attacked without a limit, with a time limit of 5 s, 
 import argparse
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 
 from bench.app_speed import CAPTION, ENDED, FLAGS, ROOT, server
+from bench.program import check_models, find_chromium, run_program
 from bench.sessions import Person, busy
 from robust_core import datasets
 from robust_core.claims.files import write_claim
@@ -82,11 +82,13 @@ def make_text(words: int, characters: int = 0) -> str:
 
 def measure_app() -> dict[str, float]:
     """Return seconds by what was waited for, in the app."""
+    check_models(MODEL, "sst2/cnn/base")
+    chromium = find_chromium()
     from playwright.sync_api import sync_playwright
 
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as runs, server(Path(runs)) as (address, pid, _), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         person = Waiting(browser, address)
         # The first attack opens tables, the sentence encoder and the masked language model.
         person.time_attack("a clever and funny film with a wonderful cast")
@@ -137,4 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.fuzz_targets import TARGETS
+from bench.program import check_package, run_program
 from robust_core.errors import LONGEST_MESSAGE, RobustError
 from robust_core.paths import child_environment
 
@@ -169,6 +170,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     options = parser.parse_args()
+    check_package("hypothesis")
     engines = [engine for engine in ENGINES if importlib.util.find_spec(engine)]
     if "atheris" not in engines:
         print("atheris is not here (pip install -r requirements-fuzz.txt): hypothesis alone.")
@@ -187,4 +189,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

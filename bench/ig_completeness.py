@@ -7,9 +7,9 @@ the class probability from baseline to text must be at most max(1 % of the chang
 import argparse
 import collections
 import shlex
-import sys
 import time
 
+from bench.program import run_program
 from robust_core import datasets
 from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose
@@ -60,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

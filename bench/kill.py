@@ -19,12 +19,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.program import check_models, run_program
 from robust_core.claims.files import write_claim
 from robust_core.store import ResultStore, to_result_record
 
 ROOT = Path(__file__).parents[1]
-COMMAND = ["-m", "robust_core", "evaluate", "--dataset", "reviews", "--model", "sst2/cnn/base", "--attack",
-           "textfooler", "--json"]
+MODEL = "sst2/cnn/base"
+COMMAND = ["-m", "robust_core", "evaluate", "--dataset", "reviews", "--model", MODEL, "--attack", "textfooler",
+           "--json"]
 Rows = list[dict[str, Any]]
 Stored = dict[tuple[str, str, str], dict[str, Any]]
 
@@ -159,6 +161,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", help="file for the claim")
     args = parser.parse_args()
+    check_models(MODEL)
     with tempfile.TemporaryDirectory() as folder:
         found = compare(Path(folder), args.n, args.kills, args.seed)
     for name, value in found.items():
@@ -172,4 +175,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

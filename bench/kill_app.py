@@ -8,7 +8,6 @@ work; the store must open, with every result that it had.
 import argparse
 import os
 import re
-import shutil
 import signal
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 from bench.app_speed import FLAGS, server
 from bench.kill import Stored, stored
+from bench.program import check_models, find_chromium, run_program
 from bench.sessions import LONG, SAYS
 from robust_core.claims.files import write_claim
 from robust_core.train.lock import is_training
@@ -119,11 +119,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", help="file for the claim")
     args = parser.parse_args()
+    check_models(MODEL)
+    chromium = find_chromium()
     from playwright.sync_api import sync_playwright
 
     found = {}
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         for step in (in_attack, in_training, in_evaluation):
             with tempfile.TemporaryDirectory() as folder:
                 found[step.__name__.replace("_", " ")] = kill(browser, step, Path(folder))
@@ -136,4 +138,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

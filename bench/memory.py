@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from robust_core import metrics
+from bench.program import run_program
+from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
 from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import evaluate
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--out", help="file for the claim")
     args = parser.parse_args()
+    datasets.find("sst2", "test", args.data_dir)
     model = loading.load(args.model, "cpu")
     with tempfile.TemporaryDirectory() as folder:
         first, second = (attack(model, ResultStore(folder), seed, args) for seed in range(2))
@@ -95,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.program import find_program, run_program
+
 ROOT = Path(__file__).parents[1]
 # Modules, and the tests that are to notice a change in them.
 SUBJECTS = {
@@ -86,11 +88,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cosmic-ray", default="cosmic-ray", help="the program")
     args = parser.parse_args()
+    program = find_program(args.cosmic_ray, "Install it: pip install cosmic-ray")
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "runs", "__pycache__"))
         for module in args.module or SUBJECTS:
-            found = run(tree, module, SUBJECTS[module], args.most, args.seed, args.cosmic_ray)
+            found = run(tree, module, SUBJECTS[module], args.most, args.seed, program)
             counts = f"{found['survived']} of {found['tried']} survive, {found['possible']} possible"
             print(f"{module}: {counts}", flush=True)
             for diff in found["diffs"]:  # type: ignore[union-attr]
@@ -98,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -20,12 +20,13 @@ from unittest import mock
 
 import numpy as np
 
+from bench.program import count_by_text, list_counts, run_program
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, bae, pwws, textfooler, transformations
 from robust_core.attacks.textattack import parts, recipes
 from robust_core.claims.files import write_claim
 from robust_core.cleaning import clean
-from robust_core.metrics import estimate_proportion
+from robust_core.metrics import estimate_ratio
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.text import Draft, Edit
@@ -238,18 +239,24 @@ def compare(attack: str, name: str, pool: Sequence[Example], n: int, long: int, 
             "several_successes": sum(p.successes > 1 for p in found),
             "flipped": sum(p.ours.status == "succeeded" for p in found),
             "flipped_theirs": sum(p.flipped(model) for p in found), "same": same,
-            "share": same / len(found) if found else math.nan, "mismatches": wrong}
+            "share": same / len(found) if found else math.nan, "mismatches": wrong,
+            "texts": {p.example.uid: p.same for p in found}}
 
 
 def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
-    """Write the rows as a claim: the share of sentences for which both find the same text."""
-    same, all_ = sum(row["same"] for row in rows), sum(row["sentences"] for row in rows)
-    share, error = estimate_proportion(same, all_)
+    """Write the rows as a claim: the share of sentences for which both find the same text.
+
+    Victims share sentences, so its standard error takes a sentence for a cluster, not for as many trials as victims.
+    """
+    texts = count_by_text(row["texts"] for row in rows)
+    share, error = estimate_ratio(*zip(*texts.values(), strict=True))
+    all_ = sum(trials for _, trials in texts.values())
     attack = ATTACKS[rows[0]["attack"]]
     write_claim(path, claim=f"{attack.title} finds the text that TextAttack's search finds",
                 command=f"python -m bench.parity --attack {attack.name} --n {n}", run="", n=all_, seeds=[0],
                 metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
-                details={"rows": list(rows)})
+                details={"rows": [{name: value for name, value in row.items() if name != "texts"} for row in rows],
+                         "texts": list_counts(texts)})
 
 
 def main() -> None:
@@ -273,6 +280,7 @@ def main() -> None:
     pool = [e for e in datasets.load(args.data, "test", args.data_dir)
             if not args.most_words or len(Draft.of(e.text).words) <= args.most_words]
     random.Random(0).shuffle(pool)
+    parts.prepare()
     rows = []
     for attack, name in itertools.product(attacks, args.victim or VICTIMS):
         n = args.few if args.few and "/minilm/" in name else args.n
@@ -291,4 +299,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -9,6 +9,7 @@ import cProfile
 import pstats
 from collections import Counter
 
+from bench.program import run_program
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS
 from robust_core.models import loading
@@ -39,8 +40,8 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=200)
     parser.add_argument("--precision", default="exact", choices=("exact", "screened"))
     options = parser.parse_args()
-    model, encoder = loading.load(options.model, "cpu"), encoders.load_default("cpu")
     examples = datasets.load("sst2", "dev")
+    model, encoder = loading.load(options.model, "cpu"), encoders.load_default("cpu")
     attack = ATTACKS["textfooler"]()
     list(attack.run([model], examples[-20:], encoder=encoder, precision=options.precision))
     profile = cProfile.Profile()
@@ -57,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

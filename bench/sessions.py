@@ -6,13 +6,13 @@ the server goes on computing after a tab with a running attack was closed.
 
 import argparse
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from bench.app_speed import CAPTION, FLAGS, server
+from bench.app_speed import CAPTION, FLAGS, MODELS, server
+from bench.program import check_models, find_chromium, run_program
 from robust_core.claims.files import write_claim
 
 SHORT = "an exceedingly clever and funny piece of cinema with a wonderful cast"
@@ -67,12 +67,14 @@ def busy(pid: int) -> float:
 
 def measure() -> dict[str, float]:
     """Return seconds by what was waited for."""
+    check_models(*MODELS)
+    chromium = find_chromium()
     from playwright.sync_api import sync_playwright
 
     found: dict[str, float] = {}
     strict = "?attack=textfooler;min_text_similarity=0.999"
     with tempfile.TemporaryDirectory() as runs, server(Path(runs)) as (address, pid, _), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         first, second = Person(browser, address + strict), Person(browser, address)
         second.attack(SHORT)
         second.until("Finished")
@@ -119,4 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

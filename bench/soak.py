@@ -13,7 +13,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import statistics
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.app_speed import FLAGS, memory, server
+from bench.program import check_models, find_chromium, run_program
 from bench.sessions import SAYS, busy
 from bench.soak_person import ATTACKS, MODELS, PAGES, Person, Seen
 from robust_core.claims.files import write_claim
@@ -67,13 +67,15 @@ def wait_idle(pid: int, runs: Path, seconds: float) -> list[str]:
 
 def soak(minutes: float, sessions: int, seed: int, folder: Path, leave: float) -> dict[str, Any]:
     """Let people use the app for a while; return what was seen."""
+    check_models(*MODELS)
+    chromium = find_chromium()
     from playwright.sync_api import sync_playwright
 
     seen, runs, log = Seen(), folder / "runs", folder / "server.log"
     runs.mkdir()
     words = [sys.executable, "-m", "bench.soak", "--serve", str(runs / JOBS)]
     with log.open("w") as out, server(runs, out, words) as (address, pid, _), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         warm_up(Person(browser, address, random.Random(seed), Seen(), folder))
         wait_idle(pid, runs, leave)
         before = memory(pid)
@@ -183,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from robust_core import trainings
+from bench.program import run_program
+from robust_core import datasets, trainings
 from robust_core.claims.files import write_claim
 from robust_core.errors import Incompatible
 from robust_core.experiments.budgets import ATTACKED, EPOCHS
@@ -81,6 +82,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", help="folder for claims")
     args = parser.parse_args()
+    for split in ("train", "dev"):
+        datasets.find("sst2", split)
     device = str(pick_device(args.device))
     clock = time.process_time if device == "cpu" else time.perf_counter
     for architecture in args.architecture or list(EPOCHS):
@@ -103,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

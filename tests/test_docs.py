@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -180,7 +181,8 @@ def test_the_readme_runs(capsys):
     assert status in ("succeeded", "failed") and text
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/speed.md", "docs/adding.md"])
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in (
+    "results", "speed", "adding", "data", "freeze"))])
 def test_a_page_shows_commands_that_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     main = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "robust_core" / "cli").glob("*.py"))
@@ -230,11 +232,30 @@ def test_the_walks_through_the_tree_name_what_is_there():
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in (
-    "results", "speed", "adding", "architecture"))])
+    "results", "speed", "adding", "architecture", "data", "freeze"))])
 def test_a_page_names_tests_that_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for path in re.findall(r"tests/[\w/]+(?:\.py)?", text):
         assert (ROOT / path).exists(), path
+
+
+def test_files_of_the_public_source_are_converted_as_the_page_says(tmp_path):
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    program, = re.findall(r"<<'END'\n(.*?)\nEND\n", text, re.DOTALL)
+    source = tmp_path / "stsa.binary.test"
+    source.write_bytes("1 a rancid crème brûlée .\n".encode() + "0 it 's maelström .\n".encode("latin-1"))
+    done = subprocess.run([sys.executable, "-", str(source), str(tmp_path / "sst2" / "test.tsv")], input=program,
+                          text=True, encoding="utf-8", capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [(e.text, e.label) for e in datasets.load("sst2", "test", tmp_path)]
+    assert found == [("a rancid crème brûlée.", 1), ("it's maelström.", 0)]
+
+
+def test_each_page_that_is_linked_to_is_there():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)#:]+)\)", prose):
+            assert (page.parent / link).exists(), (page.name, link)
 
 
 def test_help_tells_the_first_line_of_each_commands_docstring():

@@ -139,7 +139,7 @@ def draw_sidebar() -> None:
     with st.sidebar:
         st.session_state.setdefault("models", selection.list_default_models())
         st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
-                       help="The classifiers to try. Each was trained on real reviews; the Models page says how.")
+                       help="The classifiers to try; the Models page says what each was trained on, and how.")
         if not names:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")

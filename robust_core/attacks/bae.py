@@ -23,7 +23,8 @@ class Bae(Attack):
     """Replace important words by what a masked language model puts in their place, with the same part of speech.
 
     Differs: masked language model, part of speech and sentence encoder are the packaged ones (the paper has BERT
-    base). The encoder's threshold has the rejection rate of the recipe's (0.936 for the Universal Sentence Encoder).
+    base). The encoder's threshold was fitted on TextFooler's swaps; on BAE's own, 0.944 would reject as many as the
+    recipe's 0.936 does under the Universal Sentence Encoder, and this one rejects fewer.
     Only whole words are offered, as the authors say they do; TextAttack also offers the ends of words ("ing").
     Words get the capitals of those they replace. Stop words are ours, 334 for NLTK's 179 in TextAttack
     (`resources.stopwords`).

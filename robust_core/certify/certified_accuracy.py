@@ -142,7 +142,7 @@ def compare_moves(model: "SmoothedModel", results: Sequence[AttackResult], metho
     Returns:
         changed (texts), inside (moved no further than the radius), inside_share with its standard error,
         inside_flipped (of those, other class in the smoothed classifier: none can be), held (same class, inside or
-        not), median_moved and median_radius (inputs scaled to 0..1).
+        not), median_moved and median_radius (inputs scaled to 0..1), texts (by uid, whether it is inside).
 
     Raises:
         BadInput: No attack changed a text.
@@ -162,7 +162,8 @@ def compare_moves(model: "SmoothedModel", results: Sequence[AttackResult], metho
     return {"changed": len(changed), "inside": int(inside.sum()), "inside_share": share, "inside_share_se": error,
             "inside_flipped": int((inside & ~same).sum()), "held": int(same.sum()),
             "median_moved": float(np.median(distance)) / model.levels,
-            "median_radius": float(np.median([c.radius for c in first]))}
+            "median_radius": float(np.median([c.radius for c in first])),
+            "texts": {r.example.uid: bool(kept) for r, kept in zip(changed, inside, strict=True)}}
 
 
 def choose_best_scales(rows: Sequence[Row]) -> Iterator[Row]:

@@ -275,7 +275,8 @@ def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str
     yield ("An attack writes other texts for each model, so models are compared on the same originals with a perturbed "
            "text each: paired differences, positive is better. Over all texts a model that resists the attack, or errs "
            "from the start, gains without steadier explanations; *both fooled* takes only the originals on which the "
-           "attack succeeded against both.")
+           "attack succeeded against both, so that neither gains by resisting; it may still have had to change more "
+           "words of one of them, and KT falls with every word.")
     yield "The paper's figures, in italics, rest on other word vectors, encoders and training sets."
     for attack in dict.fromkeys(c["details"]["attack"] for c in cells):
         values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)

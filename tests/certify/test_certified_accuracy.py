@@ -250,6 +250,9 @@ def test_texts_are_certified_and_attacks_inside_the_radius_hold():
     row = certified_accuracy.compare_moves(model, [attacked(text, text + "!"), attacked(text, "a terrible mess"),
                                                    attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
     assert row["changed"] == 2 and row["inside_flipped"] == 0 and row["inside"] <= row["held"] <= 2
+    row = certified_accuracy.compare_moves(model, [attacked(text, text + "!"), attacked("dull", "a terrible mess")],
+                                           SMOOTHERS["dssn"](scale=0.5))
+    assert list(row["texts"]) == [text, "dull"] and sum(row["texts"].values()) == row["inside"]
     with pytest.raises(BadInput):
         certified_accuracy.compare_moves(model, [attacked(text, text)], SMOOTHERS["dssn"](scale=0.5))
     with pytest.raises(BadInput, match="reads no texts"):

@@ -55,7 +55,7 @@ def test_an_attack_end_to_end():
     shown = page(at)
     # good 2 + clever 1.5 = 3.5; bad instead: -0.5, so that the first double flips and the biased one holds.
     assert "1 word changed, and the prediction flips from Positive to Negative." in shown
-    assert "No allowed change of words flips it." in shown
+    assert "The attack found no words that flip it." in shown
     assert 'data-tip="was good"' in shown and 'data-tip="became bad; +' in shown
     assert shown.count("Kendall") == 1
     assert shown.count("✗ lost") >= 1 and shown.count("✓ ok") >= 1
@@ -372,7 +372,7 @@ def test_a_loaded_model_does_not_wait_for_the_others(monkeypatch):
         time.sleep(0.05)
     assert "the prediction flips" in page(at) and "loading the model …" in page(at)
     free.set()
-    assert "No allowed change of words flips it." in page(settle(at))
+    assert "The attack found no words that flip it." in page(settle(at))
 
 
 def test_the_place_in_the_queue_is_shown(monkeypatch):

@@ -127,7 +127,7 @@ def test_text_stays_readable_on_the_strongest_colour(theme, inks):
 
 @pytest.mark.parametrize("status, words", [
     ("succeeded", "1 word changed, and the prediction flips from Positive to Negative."),
-    ("failed", "No allowed change of words flips it."),
+    ("failed", "The attack found no words that flip it."),
     ("stopped", "Stopped before the end. Best so far: 1 word changed"),
     ("exhausted", "The budget of 1,312 queries ran out; the settings of the attack change it."),
     ("skipped", "The model was wrong before the attack: it says Positive"),

@@ -105,8 +105,8 @@ def describe_end(result: AttackResult, names: Sequence[str]) -> str:
     if result.status == "exhausted":
         best = f"Best so far: {changed}; {fall}." if words else "No change had helped so far."
         return f"The budget of {result.queries:,} queries ran out; the settings of the attack change it. {best}"
-    return f"No allowed change of words flips it. At worst, with {changed}, {fall}." if words else \
-        "No allowed change of words lowers its confidence."
+    return f"The attack found no words that flip it. At worst, with {changed}, {fall}." if words else \
+        "The attack found no words that lower its confidence."
 
 
 def make_head(name: str, state: str) -> str:

@@ -51,8 +51,8 @@ def draw_curves() -> None:
     st.plotly_chart(make_curves(claim["details"]["best"], marks), config=charts.CONFIG, key="certified.curves")
     draw_footnotes(footnotes)
     seeds = escape_markdown(list_names(map(str, claim["seeds"])))
-    st.caption(f"Best over Λ at each radius, n = {claim['n']:,}, seeds {seeds}; bars show "
-               f"one standard error. The three methods train networks of the same size{votes}. "
+    st.caption(f"Best over Λ at each radius, chosen on these test inputs as in the paper; n = {claim['n']:,}, seeds "
+               f"{seeds}; bars show one standard error. The three methods train networks of the same size{votes}. "
                "Where a curve stays flat near chance, the cells are so wide that all inputs get the same answer. "
                f"{format_code(claim['command'])}")
 

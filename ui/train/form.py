@@ -188,8 +188,9 @@ def choose_defence(dataset: str, data_dir: str | None) -> Defence | None:
     left, right = st.columns(2)
     with right:
         preset = st.selectbox("Preset", known, key="train.preset", persist_state="session", disabled=len(known) == 1,
-                              help="Suggested: chosen for the data set and its size. paper: as published. as-released: "
-                                   "as the authors' code has it, where that differs.")
+                              help="Suggested: chosen for the data set and its size. paper: the loss and its weights "
+                                   "as published; how many texts are attacked, and in how many rounds, is this "
+                                   "project's choice. as-released: as the authors' code has it, where that differs.")
     given = (trainings.suggest_parameters(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir)
              if dataset else {})
     _fill_widgets("defence", [cls.name, preset, given],

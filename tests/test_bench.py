@@ -1,0 +1,150 @@
+"""Benchmarks: what is missing is one line; errors over texts that classifiers share."""
+
+import importlib
+import json
+import math
+import os
+import random
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from bench import parity, program, verdict
+from robust_core.errors import MissingResource
+from robust_core.metrics import estimate_proportion, estimate_ratio
+from robust_core.paths import ROOT
+
+MODULES = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if "def main(" in path.read_text(encoding="utf-8"))
+# What is taken away from each, and options.
+LACKS = {
+    "against": ("data",), "app_speed": ("data",), "attack_speed": ("data",), "certified": ("data", "search"),
+    "embeddings_speed": ("chromium",), "explain_speed": ("models",), "fluency_wait": ("chromium",),
+    "fuzz": ("hypothesis",), "ig_completeness": ("data",), "kill": ("models",), "kill_app": ("chromium",),
+    "memory": ("data",), "mutation": ("cosmic-ray",), "parity": ("data",), "profile": ("data",),
+    "sessions": ("chromium",), "soak": ("chromium",), "training_cost": ("data",), "verdict": ("data",)}
+SAYS = {"data": "of SST-2 is missing. Put sst2/", "models": "Unknown model 'sst2/", "hypothesis": "pip install -r",
+        "chromium": "The program chromium is missing. Install Chromium", "cosmic-ray": "pip install cosmic-ray"}
+
+
+@pytest.fixture
+def lacking(tmp_path, monkeypatch):
+    """Take something away."""
+    def take(what: str) -> None:
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        if what == "models":
+            monkeypatch.setenv("ROBUST_CHECKPOINTS", str(empty))
+        elif what == "hypothesis":
+            found = program.importlib.util.find_spec
+            monkeypatch.setattr(program.importlib.util, "find_spec", lambda name: None if name == what else found(name))
+        elif what == "data":
+            monkeypatch.setenv("ROBUST_DATA", str(empty))
+            # Chromium, where it is looked for first, may be missing on the machine that tests.
+            monkeypatch.setattr(program, "find_program", lambda name, how: name)
+        else:
+            monkeypatch.setenv("PATH", str(empty))
+    return take
+
+
+def test_each_benchmark_is_tried_and_goes_through_one_door():
+    assert set(LACKS) == set(MODULES)
+    for name in MODULES:
+        text = (ROOT / "bench" / f"{name}.py").read_text(encoding="utf-8")
+        assert text.endswith('if __name__ == "__main__":\n    run_program(main)\n'), name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_missing_is_one_line(name, lacking, monkeypatch, capsys):
+    what, *options = LACKS[name]
+    module = importlib.import_module(f"bench.{name}")
+    lacking(what)
+    monkeypatch.setattr(sys, "argv", [name, *options])
+    with pytest.raises(SystemExit) as left:
+        program.run_program(module.main)
+    out, err = capsys.readouterr()
+    assert left.value.code == 2 and not out
+    line, = err.splitlines()
+    assert SAYS[what] in line
+
+
+def test_a_process_of_its_own_ends_without_a_traceback(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "bench.verdict"], cwd=ROOT, capture_output=True, text=True,
+                          env=os.environ | {"ROBUST_DATA": str(tmp_path)}, timeout=120, check=False)
+    line, = done.stderr.splitlines()
+    assert done.returncode == 2 and "--data-dir or ROBUST_DATA" in line and not done.stdout
+
+
+def test_textattack_is_missed_before_any_text_is_attacked(monkeypatch, capsys):
+    for name in ("against", "parity", "attack_speed"):
+        module = importlib.import_module(f"bench.{name}")
+        prepare = module.parts.prepare if hasattr(module, "parts") else module.prepare
+        prepare.cache_clear()
+        monkeypatch.setattr(module.datasets, "load", lambda *asked: [])
+        monkeypatch.setattr(sys, "argv", [name])
+        with pytest.raises(SystemExit) as left:
+            program.run_program(module.main)
+        line, = capsys.readouterr().err.splitlines()
+        assert left.value.code == 2 and "pip install textattack" in line
+
+
+def test_a_fault_of_ours_stays_a_traceback_and_codes_are_handed_on():
+    def broken() -> None:
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        program.run_program(broken)
+    for code in (None, 0, 1):
+        with pytest.raises(SystemExit) as left:
+            program.run_program(lambda code=code: code)
+        assert left.value.code == (code or 0)
+    with pytest.raises(MissingResource, match="The program no-such-program is missing. Ask somebody"):
+        program.find_program("no-such-program", "Ask somebody.")
+
+
+def test_victims_that_share_a_text_are_one_trial():
+    one = {f"t/{i}": i % 3 > 0 for i in range(60)}
+    texts = program.count_by_text([one])
+    assert estimate_ratio(*zip(*texts.values(), strict=True)) == pytest.approx(
+        (40 / 60, estimate_proportion(40, 60)[1] * math.sqrt(60 / 59)))
+    # The same answers twice say nothing new: the error stays, where independent trials would make it smaller.
+    twice = program.count_by_text([one, one])
+    assert twice["t/1"] == (2, 2)
+    assert estimate_ratio(*zip(*twice.values(), strict=True)) == pytest.approx(
+        estimate_ratio(*zip(*texts.values(), strict=True)))
+    assert estimate_proportion(80, 120)[1] < 0.75 * estimate_ratio(*zip(*twice.values(), strict=True))[1]
+    some = program.count_by_text([one, {"t/0": True}])
+    assert (len(some), some["t/0"]) == (60, (1, 2))
+
+
+def test_the_claim_of_parity_counts_by_text(tmp_path):
+    def row(victim: str, texts: dict[str, bool]) -> dict:
+        return {"attack": "pwws", "victim": victim, "sentences": len(texts), "same": sum(texts.values()),
+                "texts": texts}
+
+    texts = {f"t/{i}": i > 2 for i in range(30)}
+    path = tmp_path / "claim.json"
+    for victims in (1, 3):
+        parity.claim([row(str(v), texts) for v in range(victims)], 30, str(path))
+        found = json.loads(path.read_text())
+        assert (found["n"], found["value"]) == (30 * victims, pytest.approx(0.9))
+        assert found["value_se"] == pytest.approx(math.sqrt(0.9 * 0.1 / 29))
+        assert found["details"]["texts"] == [{"hits": hits, "trials": victims, "texts": number}
+                                             for hits, number in ((0, 3), (victims, 27))]
+        # The counts are enough to compute it again, and no row lists its texts.
+        counts = [pair for row in found["details"]["texts"] for pair in [(row["hits"], row["trials"])] * row["texts"]]
+        assert estimate_ratio(*zip(*counts, strict=True)) == pytest.approx((found["value"], found["value_se"]))
+        assert not any("texts" in row for row in found["details"]["rows"])
+
+
+def test_the_verdict_is_a_median_with_an_error_over_texts():
+    rng = random.Random(0)
+    texts = {f"t/{i}": rng.gauss(0.4, 0.2) for i in range(101)}
+    found = [{"uid": uid, "kendall_tau": tau} for uid, tau in texts.items()]
+    value, error = verdict.estimate_median(found)
+    assert value == statistics.median(texts.values())
+    # A normal sample's median has the error 1.2533 sd / sqrt(n).
+    assert error == pytest.approx(1.2533 * statistics.stdev(texts.values()) / math.sqrt(101), rel=0.35)
+    assert verdict.estimate_median(found * 3) == pytest.approx((value, error), rel=1e-9)
+    assert verdict.estimate_median([*found, {"uid": "t/0", "kendall_tau": math.nan}]) == pytest.approx((value, error))
