@@ -1,14 +1,15 @@
 """Figures in sentences: what a page says of a measurement is written from its claim, like the tables.
 
 A marker in the Markdown holds the place: `<!-- figure FILE PATH SPEC -->82.2 ± 0.9<!-- /figure -->`. FILE is the
-name of a claim's file without its ending, PATH leads into the claim (`value`, `details.rows.0.queries`), and SPEC is a
-format of Python's: `.2f`, `,.0f`, or `.1%` for percent without the sign. A `±` behind it adds the standard error, which
-stands in the claim under the same path with `_se`.
+name of a claim's file without its ending, or several with `+` between, whose figures are added up. PATH leads into the
+claim: `value`, `details.rows.0.queries`, `details.rows.task=cr.value` for the row of that task, `details.rows.*.same`
+for the sum over all rows. SPEC is a format of Python's: `.2f`, `,.0f`, or `.1%` for percent without the sign. A `±` behind
+it adds the standard error, which stands in the claim under the same path with `_se`.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robust_core.claims.files import Claim
@@ -33,29 +34,40 @@ def fill_figures(text: str, claims: Mapping[str, Claim]) -> str:
 
 def list_named(text: str) -> set[str]:
     """Return the names of the files of all claims that figures of a page name."""
-    return {f"{match['file']}.json" for match in _FIGURE.finditer(text)}
+    return {f"{name}.json" for match in _FIGURE.finditer(text) for name in match["file"].split("+")}
 
 
 def _write(match: re.Match[str], claims: Mapping[str, Claim]) -> str:
-    claim = claims.get(f"{match['file']}.json")
-    if claim is None:
-        raise BadInput(f"A page names the claim {quote(match['file'])}, which is not there.")
-    value = _read(claim, match["path"], match)
-    written = _format(value, match["spec"])
+    names = match["file"].split("+")
+    for name in names:
+        if f"{name}.json" not in claims:
+            raise BadInput(f"A page names the claim {quote(name)}, which is not there.")
+    written = _format(sum(_read(claims[f"{name}.json"], match["path"], name) for name in names), match["spec"])
     if match["error"]:
-        written += f" ± {_format(_read(claim, match['path'] + '_se', match), match['spec'].lstrip('+'))}"
+        error = _read(claims[f"{names[0]}.json"], f"{match['path']}_se", names[0])
+        written += f" ± {_format(error, match['spec'].lstrip('+'))}"
     return written
 
 
-def _read(claim: Claim, path: str, match: re.Match[str]) -> float:
-    found: Any = claim
-    for step in path.split("."):
-        try:
-            found = found[int(step)] if isinstance(found, list) else found[step]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise BadInput(f"The claim {quote(match['file'])} has no {quote(path)}.") from None
+def _read(claim: Claim, path: str, name: str) -> float:
+    try:
+        found = _follow(claim, path.split("."))
+    except (KeyError, IndexError, ValueError, TypeError, StopIteration):
+        raise BadInput(f"The claim {quote(name)} has no {quote(path)}.") from None
     if isinstance(found, bool) or not isinstance(found, int | float):
-        raise BadInput(f"{quote(path)} of the claim {quote(match['file'])} is no number.")
+        raise BadInput(f"{quote(path)} of the claim {quote(name)} is no number.")
+    return found
+
+
+def _follow(found: Any, steps: Sequence[str]) -> Any:  # noqa: ANN401 (plain data)
+    for at, step in enumerate(steps):
+        if step == "*":
+            return sum(_follow(item, steps[at + 1:]) for item in found)
+        key, _, wanted = step.partition("=")
+        if wanted:
+            found = next(item for item in found if item[key] == wanted)
+        else:
+            found = found[int(step)] if isinstance(found, list) else found[step]
     return found
 
 

@@ -23,8 +23,9 @@ from robust_core.experiments.presence import shipped
 from robust_core.paths import RESULTS, ROOT, child_environment, data_folders
 from robust_core.version import ENGINE
 
-# What two runs of one command may differ in: times, the ids that hang on versions, and the machine.
-_VARIES = {"seconds", "seconds_se", "run", "device", "versions", "load", "cores", "threads", "rests_on"}
+# What two runs of one command may differ in: times, the ids that hang on versions, the machine, and what is worked out
+# from the outcomes afterwards: warnings and, by the ending `_se`, errors.
+_VARIES = {"seconds", "run", "device", "versions", "load", "cores", "threads", "rests_on", "warnings"}
 # What is measured in seconds, or as a ratio of them: there is no right answer, only the machine's.
 TIMES = {"times_as_fast", "attack, median", "first map", "explanation_seconds", "flat_over_base", "stop, slower of two",
          "seconds", "megabytes"}
@@ -133,7 +134,8 @@ def compare_claims(stored: Claim, again: Claim) -> str:
 def strip_varying(value: Any) -> Any:  # noqa: ANN401 (plain data)
     """Return plain data without what two runs of one command may differ in."""
     if isinstance(value, Mapping):
-        return {key: strip_varying(item) for key, item in value.items() if key not in _VARIES}
+        return {key: strip_varying(item) for key, item in value.items()
+                if key not in _VARIES and not key.endswith("_se")}
     return [strip_varying(item) for item in value] if isinstance(value, list | tuple) else value
 
 
