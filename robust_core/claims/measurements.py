@@ -16,8 +16,16 @@ def _read_row(metric: str) -> Callable[[Details], Figure]:
 
 def _derive_parity(details: Details) -> Figure:
     """Return the share of texts that are TextAttack's, over all victims."""
-    hits, trials = (sum(row[name] for row in details["rows"]) for name in ("same", "sentences"))
-    return Figure(*metrics.estimate_proportion(hits, trials), trials)
+    return _share_over_texts(details, *(sum(row[name] for row in details["rows"]) for name in ("same", "sentences")))
+
+
+def _share_over_texts(details: Details, hits: int, trials: int) -> Figure:
+    """Return a share of attacks, several of which may be on one text: those count together, where they are listed."""
+    share, error = metrics.estimate_proportion(hits, trials)
+    if "texts" in details and 0 < hits < trials:
+        pairs = [(group["hits"], group["trials"]) for group in details["texts"] for _ in range(group["texts"])]
+        share, error = metrics.estimate_ratio(*zip(*pairs, strict=True))
+    return Figure(share, error, trials)
 
 
 def _derive_success(details: Details) -> Figure:
@@ -36,11 +44,7 @@ def _derive_outside(details: Details) -> Figure:
 def _derive_inside(details: Details) -> Figure:
     """Return the share of attacked texts that moved no further than the radius of the first Lambda."""
     rows = [row for row in details["rows"] if row["scale"] == details["rows"][0]["scale"]]
-    hits, trials = (sum(row[name] for row in rows) for name in ("inside", "changed"))
-    if "inside_share_se" in details:
-        # Victims share their texts, so the error is taken over texts; it stands beside the rows.
-        return Figure(hits / trials, details["inside_share_se"], trials)
-    return Figure(*metrics.estimate_proportion(hits, trials), trials)
+    return _share_over_texts(details, *(sum(row[name] for row in rows) for name in ("inside", "changed")))
 
 
 def _derive_growth(details: Details) -> Figure:

@@ -3,8 +3,8 @@
 A marker in the Markdown holds the place: `<!-- figure FILE PATH SPEC -->82.2 ± 0.9<!-- /figure -->`. FILE is the
 name of a claim's file without its ending, or several with `+` between, whose figures are added up. PATH leads into the
 claim: `value`, `details.rows.0.queries`, `details.rows.task=cr.value` for the row of that task, `details.rows.*.same`
-for the sum over all rows. SPEC is a format of Python's: `.2f`, `,.0f`, or `.1%` for percent without the sign. A `±` behind
-it adds the standard error, which stands in the claim under the same path with `_se`.
+for the sum over all rows. SPEC is a format of Python's: `.2f`, `,.0f`, or `.1%` for percent without the sign. A `±`
+behind it adds the standard error, which stands in the claim under the same path with `_se`.
 """
 
 import math

@@ -78,6 +78,10 @@ def test_two_seeds_count_texts_as_well():
     ("success_difference", {"n": 4, "ours": 0.75, "theirs": 0.5, "difference_se": 0.2}, (0.25, 0.2, 4)),
     ("inside_radius", {"rows": [{"scale": 1, "inside": 1, "changed": 2}, {"scale": 2, "inside": 2, "changed": 2},
                                 {"scale": 1, "inside": 0, "changed": 2}]}, (0.25, 0.2165, 4)),
+    # Two texts on two victims each, one wholly inside: (0.5, 0.5) as in the ratio estimator with n = 2.
+    ("inside_radius", {"rows": [{"scale": 1, "inside": 2, "changed": 4}],
+                       "texts": [{"hits": 2, "trials": 2, "texts": 1}, {"hits": 0, "trials": 2, "texts": 1}]},
+     (0.5, 0.5, 4)),
     ("flipped_outside", {"rows": [{"inside": 4, "outside": {"one_step_outside": 0.5}}]}, (0.5, 0.25, 4)),
     ("megabytes", {"first": [[1, 0, 9], [2, 0, 5], [4, 0, 6]], "second": [[1, 0, 0], [2, 0, 6], [4, 0, 9]]},
      (2.0, 1.0, 8))])
