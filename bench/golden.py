@@ -14,11 +14,14 @@ from robust_core.attacks.base import Attack
 from robust_core.models import loading
 from robust_core.paths import ROOT
 from robust_core.registry import from_record, to_record
+from robust_core.resources import fingerprints
+from robust_core.store import fingerprint_model
 from robust_core.types import Example
 
 FILE = ROOT / "tests" / "attacks" / "golden.json"
-ADVICE = ("outcomes changed: raise ENGINE in robust_core/version.py, then write the golden set again with "
-          "`python -m bench.golden`")
+RAISE = ("outcomes changed: raise ENGINE in robust_core/version.py, then write the golden set again with "
+         "`python -m bench.golden`")
+RENEW = "the golden set rests on other files: write it again with `python -m bench.golden`; ENGINE stays. Changed: "
 Row = dict[str, Any]
 # Scores of words that are kept of an explanation, and how far they may be off: other processors round otherwise.
 SCORES, NEAR = 6, 1e-4
@@ -109,8 +112,21 @@ def measure() -> dict[str, Any]:
              for place in places]
     explained = [{"model": model, "explainer": to_record(EXPLAINERS[name]()), "text": reviews[place].uid, "target": 1}
                  for model, place in ((CNN, PLACES[0]), (LSTM, PLACES[1])) for name in EXPLAINERS]
-    return {"engine": version.ENGINE, "texts": texts, "attacks": run_attacks(asked, texts),
-            "explanations": explain(explained, texts)}
+    return {"engine": version.ENGINE, "rests_on": describe_ground(), "texts": texts,
+            "attacks": run_attacks(asked, texts), "explanations": explain(explained, texts)}
+
+
+def describe_ground() -> dict[str, str]:
+    """Return the fingerprints of the models, tables and packages that the golden set rests on."""
+    found = fingerprints.describe(sorted({use for name in NAMES for use in ATTACKS[name].uses}))
+    return found | {f"model {name}": fingerprint_model(loading.load(name, "cpu")) for name in (CNN, LSTM, MINILM)}
+
+
+def advise(old: Mapping[str, Any]) -> str:
+    """Return what to do where outcomes are no longer those of a golden set."""
+    ground = describe_ground()
+    changed = sorted(name for name in ground if old["rests_on"].get(name) != ground[name])
+    return RENEW + ", ".join(changed) if changed else RAISE
 
 
 def read() -> dict[str, Any]:
@@ -129,18 +145,19 @@ def write(made: Mapping[str, Any]) -> None:
         group = groups.setdefault(json.dumps(about), about | {"outcomes": []})
         group["outcomes"].append({name: value for name, value in row.items() if name not in about})
     parts = {"attacks": groups.values(), "explanations": made["explanations"]}
-    lines = [f'"engine": {made["engine"]}', f'"texts": {json.dumps(made["texts"], indent=1, ensure_ascii=False)}']
+    lines = [f'"engine": {made["engine"]}', *(f'"{name}": {json.dumps(made[name], indent=1, ensure_ascii=False)}'
+                                              for name in ("rests_on", "texts"))]
     lines += [f'"{kind}": [\n' + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]"
               for kind, rows in parts.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def check_raised(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Exit unless outcomes are the same or ENGINE was raised since they were written down."""
+    """Exit if outcomes changed though ENGINE is the same, and so is all that they rest on."""
     changes = [line for kind in ("attacks", "explanations") for line in list_changes(
         [row for row in old[kind] if find_key(row) in {find_key(r) for r in new[kind]}], new[kind])]
-    if changes and old["engine"] == new["engine"]:
-        sys.exit("\n".join([*changes, ADVICE]))
+    if changes and old["engine"] == new["engine"] and old["rests_on"] == new["rests_on"]:
+        sys.exit("\n".join([*changes, RAISE]))
 
 
 def main() -> None:

@@ -196,6 +196,22 @@ class HasNetwork(Protocol):
 
 
 @runtime_checkable
+class DescribedTokens(Protocol):
+    """A tokenizer that can say all that decides its ids."""
+
+    def describe(self) -> str:
+        """Return it as one text."""
+        ...
+
+
+@runtime_checkable
+class HasTokens(Protocol):
+    """A model that shows its tokenizer."""
+
+    tokens: object
+
+
+@runtime_checkable
 class _HasDevice(Protocol):
     device: object
 

@@ -24,7 +24,7 @@ from robust_core import __version__
 from robust_core.errors import BadInput, quote
 from robust_core.files import check_path, describe_failure
 from robust_core.paths import runs_folder
-from robust_core.protocols import Card, Classifier, HasCard, HasNetwork
+from robust_core.protocols import Card, Classifier, DescribedTokens, HasCard, HasNetwork, HasTokens
 from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
@@ -96,7 +96,7 @@ def shows_weights(model: Classifier) -> bool:
 
 
 def fingerprint_model(model: Classifier) -> str:
-    """Return a SHA-256 that changes with a model: of its card's file sums and sizes, or else of its weights.
+    """Return a SHA-256 that changes with a model: of its card's file sums and sizes, or else of weights and tokenizer.
 
     A model that has neither a card nor a network is known by its id alone.
     """
@@ -106,6 +106,8 @@ def fingerprint_model(model: Classifier) -> str:
     if isinstance(model, HasNetwork) and (network := model.net) is not None:
         for name, tensor in sorted(network.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
+    if isinstance(model, HasTokens) and isinstance(model.tokens, DescribedTokens):
+        digest.update(model.tokens.describe().encode())
     return digest.hexdigest()
 
 

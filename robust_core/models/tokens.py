@@ -195,6 +195,10 @@ class Subwords:
         """Return the ids of all pieces."""
         return self._tokenizer.get_vocab()
 
+    def describe(self) -> str:
+        """Return all that decides which ids a text has: the tokenizer's own description, and where inputs are cut."""
+        return f"{self.length} {self._tokenizer.to_str()}"
+
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the ids of one word, or of the characters between two words."""
         return () if unit == " " else self._units(unit)

@@ -19,23 +19,24 @@ def split_attacks(through_textattack: bool) -> list[golden.Row]:
 def test_attacks_end_where_they_did(through_textattack):
     wanted = split_attacks(through_textattack)
     changes = golden.list_changes(wanted, golden.run_attacks(wanted, SET["texts"]))
-    assert not changes, "\n".join([*changes, golden.ADVICE])
+    assert not changes, "\n".join([*changes, golden.advise(SET)])
 
 
 def test_explanations_score_as_they_did():
     changes = golden.list_changes(SET["explanations"], golden.explain(SET["explanations"], SET["texts"]))
-    assert not changes, "\n".join([*changes, golden.ADVICE])
+    assert not changes, "\n".join([*changes, golden.advise(SET)])
 
 
 def test_the_golden_set_is_of_this_engine_and_of_every_attack():
-    assert SET["engine"] == version.ENGINE, golden.ADVICE
+    assert SET["engine"] == version.ENGINE, golden.RAISE
+    assert SET["rests_on"] == golden.describe_ground(), golden.advise(SET)
     assert {row["attack"]["name"] for row in SET["attacks"]} == {*golden.NAMES}, "write the golden set again"
     assert len(SET["attacks"]) >= 60
     assert {row["status"] for row in SET["attacks"]} >= {"succeeded", "failed"}
 
 
 def test_another_outcome_is_seen_and_is_not_written_under_the_same_number():
-    old = {"engine": 1, **{kind: SET[kind] for kind in ("attacks", "explanations")}}
+    old = {name: SET[name] for name in ("engine", "rests_on", "attacks", "explanations")}
     assert not golden.list_changes(old["attacks"], old["attacks"])
     for kind, change in (("attacks", {"perturbed": "x"}), ("attacks", {"status": "x"}), ("attacks", {"queries": 0}),
                          ("explanations", {"scores": [9.0]})):
@@ -44,6 +45,13 @@ def test_another_outcome_is_seen_and_is_not_written_under_the_same_number():
         assert len(golden.list_changes(old[kind], new[kind])) == 1
         with pytest.raises(SystemExit, match="outcomes changed: raise ENGINE in robust_core/version.py"):
             golden.check_raised(old, new)
-        golden.check_raised(old, new | {"engine": 2})
+        golden.check_raised(old, new | {"engine": old["engine"] + 1})
+        golden.check_raised(old, new | {"rests_on": {}})
     assert golden.list_changes(old["attacks"], old["attacks"][1:]), "a row that is missing"
     golden.check_raised(old, old)
+
+
+def test_a_changed_table_is_told_from_a_changed_engine():
+    assert golden.advise(SET) == golden.RAISE
+    other = SET | {"rests_on": SET["rests_on"] | {"table neighbours": "0" * 64}}
+    assert golden.advise(other).endswith("ENGINE stays. Changed: table neighbours")

@@ -1,6 +1,7 @@
 """Classifiers of the `transformers` library: each architecture answers here as the library does for one text alone."""
 
 import logging
+import shutil
 import warnings
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.library_models import ARCHITECTURES, Library, write_library_model
+from helpers.models import write_hugging_face
 
 from robust_core import ATTACKS, EXPLAINERS
 from robust_core.errors import BadInput, Incompatible, RobustError
@@ -16,6 +18,7 @@ from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.library_reader import PADDED
 from robust_core.models.networks.transformer import HuggingFaceClassifier
 from robust_core.protocols import describe_reading
+from robust_core.store import fingerprint_model
 from robust_core.text import find_words
 from robust_core.types import Example
 
@@ -169,6 +172,21 @@ def test_models_that_choose_no_class_are_refused_in_words(tmp_path, changes, lin
 def test_models_without_one_answer_a_text_are_refused(tmp_path, name, changes, line):
     with pytest.raises((BadInput, Incompatible), match=line):
         load(write_library_model(tmp_path / name, name, **changes))
+
+
+def test_another_tokenizer_is_another_model(tmp_path):
+    """The same weights read other ids: what was stored of the one must not answer for the other."""
+    one = write_hugging_face(tmp_path / "one", "bert")
+    other = shutil.copytree(one, tmp_path / "other")
+    text = (other / "tokenizer.json").read_text(encoding="utf-8")
+    assert '"lowercase": true' in text
+    (other / "tokenizer.json").write_text(text.replace('"lowercase": true', '"lowercase": false'), encoding="utf-8")
+    models = [loading.load(str(folder), "cpu") for folder in (one, one, other)]
+    for model in models:
+        model.id = "own"
+    assert [*models[0].text_row("Film")] != [*models[2].text_row("Film")]
+    found = [fingerprint_model(model) for model in models]
+    assert found[0] == found[1] != found[2]
 
 
 def test_pieces_past_the_table_are_named(tmp_path):
