@@ -495,6 +495,27 @@ def test_a_swap_to_an_unknown_word_is_flagged(monkeypatch):
     assert found["b", model.id].status == "succeeded" and found["b", model.id].notes == ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Shifts(Attack):
+    """Deletes the first word and writes one behind the last: as many words, none in its place."""
+
+    name, title, source = "shifts", "Shifts", "https://example.org/shifts"
+
+    def search(self, target: Target, rng):
+        n = len(target.draft.words)
+        moved = Candidate(target.draft, (Edit(0, 1, ()), Edit(n, n, ("zorp",))))
+        scores = yield Score([moved])
+        yield Accept(moved, scores.proba[0])
+        return moved
+
+
+def test_a_flip_by_a_deleted_word_is_not_put_down_to_an_unknown_one():
+    """By position "good" gave way to "zorp", and putting it back in there turns the flip."""
+    model = BagOfWords({"good": 2.5, "film": 2.0}, (6.0, 0.0))
+    found = results(run(Shifts(), [model], [Example("film good", 1, "a")]))["a", model.id]
+    assert (found.status, found.perturbed, found.notes) == ("succeeded", "good zorp", ())
+
+
 def test_generators_differ_by_seed_and_example_only():
     assert make_generator(0, "a").random() == make_generator(0, "a").random()
     assert len({make_generator(seed, uid).random() for seed in (0, 1) for uid in ("a", "b", "")}) == 6
