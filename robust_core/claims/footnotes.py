@@ -55,9 +55,8 @@ class Footnotes:
             kind = _NUMBER.sub("#", finding)
             self._kinds.setdefault(kind, ([], advice))[0].append(finding)
             mine.setdefault(kind, []).append(finding)
-        marks = {kind: f"†{number}" for number, kind in enumerate(self._kinds, 1)}
-        return " ".join(f"{marks[kind]} {_find_share(found)}".rstrip() if share else marks[kind]
-                        for kind, found in mine.items())
+        return " ".join(f"†{number} {_find_share(mine[kind]) if share else ''}".rstrip()
+                        for number, kind in enumerate(self._kinds, 1) if kind in mine)
 
     def notes(self) -> list[Footnote]:
         """Return a footnote for each kind of warning so far, in the order of their numbers."""

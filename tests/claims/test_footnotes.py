@@ -17,7 +17,7 @@ def test_a_kind_has_one_mark_and_one_line_with_the_range():
     footnotes = Footnotes()
     assert [footnotes.mark(warnings) for warnings in (
         [UNKNOWN.format(32)], [], [BADLY.format(40)], [BADLY.format(36), UNKNOWN.format(68)])] == [
-        "†1", "", "†2", "†2 †1"]
+        "†1", "", "†2", "†1 †2"]
     assert footnotes.lines() == ["†1: 32 to 68 % of the flips bring in words unknown to the model.",
                                  "†2: 36 to 40 % of the local linear models have an R² below 0.5."]
     assert [note.advice for note in footnotes.notes()] == ["Prefer words that it knows.",
@@ -29,7 +29,7 @@ def test_a_figure_pooled_over_seeds_has_a_mark_once_and_its_own_share():
     pooled = [UNKNOWN.format(share) for share in (30, 35, 32)]
     assert footnotes.mark(pooled) == "†1" and footnotes.mark(pooled, share=True) == "†1 (30 to 35 %)"
     assert footnotes.mark([UNKNOWN.format(68)], share=True) == "†1 (68 %)"
-    assert footnotes.mark([BADLY.format(40), UNKNOWN.format(68)], share=True) == "†2 (40 %) †1 (68 %)"
+    assert footnotes.mark([BADLY.format(40), UNKNOWN.format(68)], share=True) == "†1 (68 %) †2 (40 %)"
     other = "No word was changed in 7 of 7 attacked texts. Loosen a constraint."
     assert footnotes.mark([other], share=True) == "†3", "not every finding is a share"
 

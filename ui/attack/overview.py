@@ -29,6 +29,7 @@ a.rx-cell:hover, a.rx-cell:focus-visible { outline: 2px solid currentColor; }
 .rx-cell.succeeded b, .rx-cell.fooled b { color: light-dark(#8f3a00, #ffab66); }
 .rx-cell.failed b, .rx-cell.exhausted b, .rx-cell.unmoved b { color: light-dark(#4f2f8b, #c3aef5); }
 .rx-place { scroll-margin-top: 5rem; }
+:has(> .stElementContainer > .stHtml > .rx-place) { position: relative; }
 .stElementContainer:has(> .stHtml > .rx-place) { position: absolute; }
 .rx-place:target .rx-head, .stElementContainer:has(> .stHtml > .rx-place:target) + .stElementContainer .rx-head {
   outline: 3px solid light-dark(#7e5cd6, #c3aef5); outline-offset: 0.35rem; border-radius: 0.2rem; }
