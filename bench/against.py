@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.program import run_program
+from bench.program import describe_ground, name_data, run_program
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.textattack import parts, recipes
@@ -100,7 +100,9 @@ def claim(row: dict[str, Any], args: argparse.Namespace) -> None:
     more = words + (f" --seed {args.seed}" if args.seed else "")
     write_claim(Path(args.out) / f"against-{row['attack']}.json",
                 claim=f"{row['attack']} flips as many texts as TextAttack's search at one budget of queries",
-                command=f"python -m bench.against --attack {row['attack']} --n {args.n} --budget {args.budget}{more}",
+                command=f"python -m bench.against --attack {row['attack']} --n {args.n} --budget {args.budget}{more}"
+                        + name_data(args),
+                rests_on=describe_ground([row["victim"]], [(args.data, "test")], [row["attack"]], args.data_dir),
                 run="", n=row["n"], seeds=[args.seed], metric="success_difference", value=row["difference"],
                 value_se=row["difference_se"], thresholds=to_record(ATTACKS[row["attack"]](max_queries=args.budget)),
                 details=row)

@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.program import count_by_text, list_counts, run_program
+from bench.program import count_by_text, derive_counts, describe_ground, list_counts, run_program
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.certify import SMOOTHERS, certified_accuracy, flip_search, inputs
+from robust_core.claims.command import DATA
 from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose, evaluate
-from robust_core.metrics import estimate_ratio
 from robust_core.models import loading
 from robust_core.store import ResultStore
 
@@ -70,15 +70,16 @@ def attacks(args: argparse.Namespace) -> dict[str, Any]:
     chosen = [r for r in rows if r["scale"] == rows[0]["scale"]]
     # Texts that several classifiers or attacks share are no independent trials: a text is a cluster.
     texts = count_by_text(r["texts"] for r in chosen)
-    share, error = estimate_ratio(*zip(*texts.values(), strict=True))
     for row in rows:
         del row["texts"]
-    changed = sum(trials for _, trials in texts.values())
+    details = {"dataset": args.dataset, "split": "test", "rows": rows, "texts": list_counts(texts)}
+    share, error, changed = derive_counts("inside_radius", details)
     return {"claim": f"Share of attacked {args.dataset} texts that moved no further than the certified radius; flipped "
                      f"inside: {sum(r['inside_flipped'] for r in rows)}",
             "metric": "inside_radius", "n": changed, "seeds": [0], "value": share,
             "value_se": error, "thresholds": {"scale": rows[0]["scale"]},
-            "details": {"dataset": args.dataset, "split": "test", "rows": rows, "texts": list_counts(texts)}}
+            "details": details, "rests_on": describe_ground([victim.id for victim in victims], [(args.dataset, "test")],
+                                                             args.attack, args.data_dir)}
 
 
 def speed(args: argparse.Namespace) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def main() -> None:
     args.attack = args.attack or ["textfooler", "pwws"]
     claim = globals()[args.what](args)
     if args.out:
-        command = ["python", "-m", "bench.certified", args.what, "--dataset", args.dataset, *given]
+        command = ["python", "-m", "bench.certified", args.what, "--dataset", args.dataset, *given, "--data-dir", DATA]
         write_claim(Path(args.out) / f"{name}.json", command=shlex.join(command), run="", **claim)
 
 

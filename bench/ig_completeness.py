@@ -9,8 +9,9 @@ import collections
 import shlex
 import time
 
-from bench.program import run_program
+from bench.program import describe_ground, run_program
 from robust_core import datasets
+from robust_core.claims.command import DATA
 from robust_core.claims.files import write_claim
 from robust_core.evaluation.evaluate import choose
 from robust_core.explainers import EXPLAINERS
@@ -50,12 +51,15 @@ def main() -> None:
         if args.out:
             command = ["python", "-m", "bench.ig_completeness", "--model", model_id, "--dataset", args.dataset]
             command += ["--n", str(args.n)] if args.n else []
+            command += ["--data-dir", DATA]
             name = f"ig-completeness-{model_id.replace('/', '-')}.json"
             write_claim(f"{args.out}/{name}", claim=f"Integrated gradients of {model_id} add up on {args.dataset}",
                         command=shlex.join(command), run="", n=len(found), seeds=[0], metric="completeness",
                         value=share, value_se=error, thresholds=to_record(explainer),
+                        rests_on=describe_ground([model_id], [(args.dataset, args.split)], (), args.data_dir),
                         details={"model": model_id, "dataset": args.dataset, "split": args.split,
-                                 "explain": "ig", "within_gap_at_first_steps": at_default,
+                                 "explain": "ig", "n": len(found), "completeness": share,
+                                 "within_gap_at_first_steps": at_default,
                                  "steps": {str(k): v for k, v in sorted(steps.items())}})
 
 

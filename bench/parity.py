@@ -20,13 +20,12 @@ from unittest import mock
 
 import numpy as np
 
-from bench.program import count_by_text, list_counts, run_program
+from bench.program import count_by_text, derive_counts, describe_ground, list_counts, name_data, run_program
 from robust_core import datasets, encoders
 from robust_core.attacks import ATTACKS, bae, pwws, textfooler, transformations
 from robust_core.attacks.textattack import parts, recipes
 from robust_core.claims.files import write_claim
 from robust_core.cleaning import clean
-from robust_core.metrics import estimate_ratio
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.text import Draft, Edit
@@ -243,20 +242,22 @@ def compare(attack: str, name: str, pool: Sequence[Example], n: int, long: int, 
             "texts": {p.example.uid: p.same for p in found}}
 
 
-def claim(rows: Sequence[dict[str, Any]], n: int, path: str) -> None:
+def claim(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
     """Write the rows as a claim: the share of sentences for which both find the same text.
 
     Victims share sentences, so its standard error takes a sentence for a cluster, not for as many trials as victims.
     """
     texts = count_by_text(row["texts"] for row in rows)
-    share, error = estimate_ratio(*zip(*texts.values(), strict=True))
-    all_ = sum(trials for _, trials in texts.values())
+    details = {"rows": [{name: value for name, value in row.items() if name != "texts"} for row in rows],
+               "texts": list_counts(texts)}
+    share, error, all_ = derive_counts("same_text", details)
     attack = ATTACKS[rows[0]["attack"]]
-    write_claim(path, claim=f"{attack.title} finds the text that TextAttack's search finds",
-                command=f"python -m bench.parity --attack {attack.name} --n {n}", run="", n=all_, seeds=[0],
-                metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
-                details={"rows": [{name: value for name, value in row.items() if name != "texts"} for row in rows],
-                         "texts": list_counts(texts)})
+    ground = describe_ground([row["victim"] for row in rows if row["victim"] != FOUR], [("sst2", "test")],
+                             [attack.name], args.data_dir)
+    write_claim(args.out, claim=f"{attack.title} finds the text that TextAttack's search finds",
+                command=f"python -m bench.parity --attack {attack.name} --n {args.n}{name_data(args)}", run="", n=all_,
+                seeds=[0], metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
+                details=details, rests_on=ground)
 
 
 def main() -> None:
@@ -295,7 +296,7 @@ def main() -> None:
     if args.json:
         print(json.dumps({"results": rows}))
     if args.out:
-        claim(rows, args.n, args.out)
+        claim(rows, args)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,20 @@
 """What benchmarks share: what is missing is one line that says where it comes from; counts by text."""
 
+import argparse
 import importlib.util
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from robust_core import datasets
+from robust_core.attacks import ATTACKS
+from robust_core.claims.command import DATA
+from robust_core.claims.derivation import Figure
+from robust_core.claims.measurements import derive_measurement
 from robust_core.errors import MissingResource, RobustError, UnknownName
+from robust_core.experiments.presence import describe_data, describe_models, describe_tables
 from robust_core.models.cards import cards
 
 # Packages that only some benchmarks need, and what installs them.
@@ -71,6 +78,35 @@ def check_models(*ids: str) -> None:
     for name in ids:
         if name not in known:
             raise UnknownName("model", name, known)
+
+
+def describe_ground(models: Iterable[str] = (), data: Iterable[tuple[str, str]] = (), attacks: Iterable[str] = (),
+                    data_dir: str | None = None) -> dict[str, str]:
+    """Return the hashes of what a measurement rests on, for its claim.
+
+    Args:
+        models: Ids of models.
+        data: (data set, split) that are read.
+        attacks: Names of attacks.
+        data_dir: Folder of data sets.
+    """
+    uses = [use for name in attacks for use in ATTACKS[name].uses]
+    found = describe_models(models) | describe_tables(*dict.fromkeys(uses))
+    for dataset, split in data:
+        found |= describe_data(dataset, split, datasets.load(dataset, split, data_dir))
+    return found
+
+
+def derive_counts(metric: str, details: Mapping[str, Any]) -> Figure:
+    """Return what the counts of a measurement give, as the check of its claim will."""
+    figure = derive_measurement(metric, details)
+    assert figure is not None, f"{metric} is worked out from no counts"
+    return figure
+
+
+def name_data(args: argparse.Namespace) -> str:
+    """Return the option that stands in a claim's command for the folder of the public data sets."""
+    return f" --data-dir {DATA}" if hasattr(args, "data_dir") else ""
 
 
 def count_by_text(found: Iterable[Mapping[str, bool]]) -> dict[str, tuple[int, int]]:

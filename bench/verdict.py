@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.program import run_program
+from bench.program import describe_ground, name_data, run_program
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.claims.files import write_claim
@@ -59,7 +59,10 @@ def main() -> None:
     if args.out:
         middle, error = estimate_median(everything)
         write_claim(args.out, claim="Median consistency of integrated gradients under TextFooler, base models, dev",
-                    command=f"python -m bench.verdict --n {args.n}", run="", n=len(everything), seeds=[0],
+                    command=f"python -m bench.verdict --n {args.n}{name_data(args)}", run="", n=len(everything),
+                    seeds=[0], rests_on=describe_ground(
+                        [f"sst2/{name}/base" for name in rows if name != "all"], [("sst2", "dev")], ["textfooler"],
+                        args.data_dir),
                     metric="kendall_tau_median", value=middle, value_se=error,
                     thresholds=to_record(ATTACKS["textfooler"]()), details=rows)
 

@@ -35,6 +35,7 @@ _SHARES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "attack_success_rate": (("succeeded",), ("succeeded", "failed", "exhausted")),
     "rate": (("fooled",), ("right",)),
     "inside_share": (("inside",), ("changed",)),
+    "completeness": ((), ("n",)),
 }
 # How far a share may lie from a whole count over n, in counts: figures that were rounded to 6 digits still pass.
 _ROUNDING = 0.01

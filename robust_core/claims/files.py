@@ -42,8 +42,8 @@ class Claim(TypedDict):
     metric: str
     value: float | None
     value_se: float | None
-    thresholds: Mapping[str, Any]
-    details: Mapping[str, Any]
+    thresholds: dict[str, Any]
+    details: dict[str, Any]
     precision: NotRequired[str]
     rests_on: NotRequired[Mapping[str, str]]
     freeze: NotRequired[str]

@@ -28,8 +28,7 @@ def format_decimal(value: float | None, error: float | None = None) -> str:
 
 def format_points(value: float, error: float | None) -> str:
     """Write a difference of shares in points with its standard error, such as `+3.9 ± 1.7`."""
-    known = error is not None and not math.isnan(error)
-    return f"{100 * value:+.1f}" + (f" ± {100 * error:.1f}" if known else "")
+    return f"{100 * value:+.1f}" + ("" if error is None or math.isnan(error) else f" ± {100 * error:.1f}")
 
 
 def format_settings(values: Mapping[str, object]) -> str:

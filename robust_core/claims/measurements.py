@@ -78,6 +78,7 @@ def _derive_stop(details: Details) -> Figure:
 # By the claim's metric. An n of 0 and an error that is NaN are not compared: a time has them from elsewhere.
 _DERIVATIONS: Mapping[str, Callable[[Details], Figure]] = {
     **{name: _read_row(name) for name in ("accuracy", "accuracy_under_attack", "accuracy_under_transfer")},
+    "completeness": _read_row("completeness"),
     "same_text": _derive_parity,
     "success_difference": _derive_success,
     "flipped_outside": _derive_outside,
@@ -94,4 +95,5 @@ _DERIVATIONS: Mapping[str, Callable[[Details], Figure]] = {
 
 def derive_measurement(metric: str, details: Details) -> Figure | None:
     """Return what the details of a measurement give; None where they hold nothing that it could be worked out from."""
-    return _DERIVATIONS[metric](details) if metric in _DERIVATIONS else None
+    known = metric in _DERIVATIONS and (metric != "completeness" or metric in details)
+    return _DERIVATIONS[metric](details) if known else None

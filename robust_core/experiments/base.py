@@ -104,7 +104,7 @@ class Experiment:
         return pool_rows(details["rows"], metric)
 
     def make_claim(self, options: Options, words: Sequence[str], *, statement: str, metric: str,
-                   details: Mapping[str, Any], models: Sequence[str], thresholds: Mapping[str, Any], run: str = "",
+                   details: Mapping[str, Any], models: Sequence[str], thresholds: dict[str, Any], run: str = "",
                    also: Sequence[str] = (), rests_on: Mapping[str, str] | None = None) -> Claim:
         """Return a claim whose value, error and n are worked out from its details.
 
