@@ -77,7 +77,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_models(tiny: Path) -> None:
     row, = rows(invoke("models", "--json"))
     assert list(row) == ["model", "dataset", "architecture", "defence", "seed", "labels", "dev_accuracy", "parameters",
-                         "bytes"]
+                         "bytes", "known_faults"]
     assert row["model"] == "sst2/cnn/base"
     assert row["defence"] == "base"
     assert row["labels"] == ["negative", "positive"]
