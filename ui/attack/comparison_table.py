@@ -109,7 +109,7 @@ def _draw_downloads(now: Outcome, named: dict[Pair, str], names: Mapping[str, Se
         st.button("Link", on_click=permalink.share_link, icon=":material/link:",
                   help="Store what is shown here and make a link to it.")
         # Made when drawn: a file holds what the page says. The page is drawn once more when all is explained.
-        st.download_button("JSON", downloads.to_json(permalink.make_view(now, view, compared), names, now.results),
+        st.download_button("JSON", downloads.to_json(permalink.make_view(now, view, lines, after), names, now.results),
                            "attack.json", "application/json", on_click="ignore", icon=":material/download:")
         st.download_button("CSV", downloads.to_csv(now, lines, names, limits, after),
                            "attack.csv", "text/csv", on_click="ignore", icon=":material/download:")

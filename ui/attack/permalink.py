@@ -40,15 +40,16 @@ def read_choices(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def make_view(outcome: Outcome, chosen: Mapping[str, Any], compared: rows.Comparison) -> dict[str, Any]:
+def make_view(outcome: Outcome, chosen: Mapping[str, Any], lines: Sequence[Row], found: Mapping[Pair, TransferFluency]
+              ) -> dict[str, Any]:
     """Write everything a permalink brings back: choices, results, and what was computed for the table.
 
     Args:
         outcome: The attack.
         chosen: What `read_choices` returned.
-        compared: What the table compares.
+        lines: The lines of the table.
+        found: What `transfer_fluency.ask_all` returned.
     """
-    lines, found = rows.make_rows(outcome, chosen=compared), transfer_fluency.ask_all(outcome)
     # The keys stand in the order that stored views have.
     first = {key: value for key, value in chosen.items() if key != "replay"}
     return {
@@ -152,7 +153,7 @@ def share_link() -> None:
         return
     try:
         st.session_state["view"] = loaded.open_links().put(
-            make_view(present, read_choices(present), rows.read_comparison(present)))
+            make_view(present, read_choices(present), rows.make_rows(present), transfer_fluency.ask_all(present)))
         st.session_state["view_of"] = name_shown()
     except RobustError as error:
         selection.notify(str(error))

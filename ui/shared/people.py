@@ -33,14 +33,14 @@ def is_shared_server() -> bool:
     if told is not None:
         return told
     address = st.get_option("server.address") or ""
-    if address == "localhost":
-        return any(name in st.context.headers for name in _PASSED_ON)
     try:
-        if ipaddress.ip_address(address).is_loopback:
-            return any(name in st.context.headers for name in _PASSED_ON)
+        if address != "localhost" and not ipaddress.ip_address(address).is_loopback:
+            return True
     except ValueError:
-        pass
-    return True
+        return True
+    # Streamlit makes them anew at each look, and a redraw asks some hundred times.
+    headers = st.context.headers
+    return any(name in headers for name in _PASSED_ON)
 
 
 def find_person() -> str:
