@@ -122,11 +122,43 @@ def spearman(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -
 
 def correlate(encoder: Encoder, given: Pairs) -> tuple[float, float]:
     """Return Spearman's correlation of an encoder's cosines with people's scores, and its standard error."""
+    return spearman(measure_cosines(encoder, given), given.scores)
+
+
+def measure_cosines(encoder: Encoder, given: Pairs) -> list[float]:
+    """Return the cosine of each pair of sentences."""
     texts = list(dict.fromkeys([*given.first, *given.second]))
     place = {text: i for i, text in enumerate(texts)}
     vectors = encoder.encode(texts)
-    cosines = [float(vectors[place[a]] @ vectors[place[b]]) for a, b in zip(given.first, given.second, strict=True)]
-    return spearman(cosines, given.scores)
+    return [float(vectors[place[a]] @ vectors[place[b]]) for a, b in zip(given.first, given.second, strict=True)]
+
+
+def compare_correlations(mine: Sequence[float], theirs: Sequence[float], scores: Sequence[float], draws: int = 500
+                         ) -> tuple[float, float]:
+    """Return by how much one encoder's correlation is above another's on the same pairs, and its standard error.
+
+    Args:
+        mine: (n,) cosines of one encoder.
+        theirs: (n,) cosines of the other, of the same pairs.
+        scores: (n,) what people say.
+        draws: Samples of n pairs with replacement, the same for both encoders, ranked anew each time.
+
+    Source: paired bootstrap, Efron and Tibshirani 1993, An Introduction to the Bootstrap, 6.
+    """
+    from scipy.stats import rankdata
+
+    every, rng = np.array([mine, theirs, scores], dtype=np.float64), np.random.default_rng(0)
+
+    def compare(rows: np.ndarray) -> float:
+        ranks = rankdata(rows, axis=1)
+        ranks -= ranks.mean(1, keepdims=True)
+        lengths = np.linalg.norm(ranks, axis=1, keepdims=True)
+        # Where all values of one side are equal there is no correlation.
+        ranks = np.divide(ranks, lengths, out=np.full_like(ranks, np.nan), where=lengths > 0)
+        return float((ranks[0] - ranks[1]) @ ranks[2])
+
+    drawn = [compare(every[:, rng.integers(0, every.shape[1], every.shape[1])]) for _ in range(draws)]
+    return compare(every), float(np.nanstd(drawn, ddof=1)) if np.isfinite(drawn).sum() > 1 else math.nan
 
 
 def evaluate_similarity(
@@ -135,11 +167,14 @@ def evaluate_similarity(
     """Measure an encoder on tasks.
 
     Yields:
-        A row a task: encoder, task, metric, value, value_se, n, and rests_on (`evaluation.provenance`).
+        A row a task: encoder, task, metric, value, value_se, n, rests_on (`evaluation.provenance`), and each: the
+        cosines and people's scores, pair by pair.
     """
     about = provenance.describe_engine() | provenance.describe_encoder(encoder)
     for task in tasks:
         given = read_pairs(TASKS[task], data_dir)
-        value, error = correlate(encoder, given)
+        cosines = measure_cosines(encoder, given)
+        value, error = spearman(cosines, given.scores)
         yield {"encoder": encoder.id, "task": task, "metric": "spearman", "value": value, "value_se": error,
-               "n": len(given.scores), "rests_on": about | {f"data {TASKS[task]}": given.sha256}}
+               "n": len(given.scores), "rests_on": about | {f"data {TASKS[task]}": given.sha256},
+               "each": {"cosines": cosines, "scores": given.scores.tolist()}}

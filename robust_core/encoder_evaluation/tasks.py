@@ -67,7 +67,9 @@ def evaluate_encoder(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, st
         "progress" events with part, done and total; "note" events with a message where something is left out; "row"
         events with encoder, task, metric, value, value_se, n and rests_on (fingerprint of everything that the figures
         rest on, by name: `evaluation.provenance`), rows of attacks also with attack, parameters and the figures of
-        `metrics.summary` or `metrics.summarise_embedding_attacks`.
+        `metrics.summary` or `metrics.summarise_embedding_attacks`; before each row "judged" with task, attack (empty
+        without) and each, what the figure was made of: right or not by uid, success by uid of the attacked texts, or
+        cosines and people's scores pair by pair.
 
     Raises:
         BadInput: Two encoders share a name, or there is no such attack here.
@@ -87,10 +89,17 @@ def evaluate_encoder(encoders: Sequence[Encoder], wanted: Sequence[tuple[str, st
                                                      "total": len(wanted) * len(encoders)})
             measured = similarity.evaluate_similarity if kind == "sts" else probes.evaluate_transfer
             for row in measured(encoder, [task], data_dir):
-                yield Event("row", "", encoder.id, row)
+                yield from _yield_row(encoder.id, row)
         if kind == "attacks":
             yield from _attack_encoder(encoders, task, attacks or ATTACK_NAMES, n or SENTENCES, data_dir, store, stop,
                                        precision)
+
+
+def _yield_row(encoder: str, row: dict[str, Any]) -> Iterator[Event]:
+    """Yield what a figure was made of, example by example, then its row."""
+    each = row.pop("each")
+    yield Event("judged", "", encoder, {"task": row["task"], "attack": row.get("attack", ""), "each": each})
+    yield Event("row", "", encoder, row)
 
 
 def _attack_encoder(encoders: Sequence[Encoder], task: str, attacks: Sequence[str], n: int, data_dir: str | Path | None,
@@ -133,7 +142,9 @@ def _attack_embeddings(victims: Sequence[Classifier], rests_on: Mapping[str, Map
             yield Event("note", "", model.id, {"message": f"{name} on {task} is left out for {model.id}. {error}"})
             continue
         values = metrics.summarise_embedding_attacks(results)
-        yield _make_row(model, task, attack, values | {"rests_on": dict(rests_on[model.id])}, "")
+        each = {e.uid: r.status == "succeeded" for e, r in zip(examples, results, strict=True) if r.status != "skipped"}
+        values |= {"rests_on": dict(rests_on[model.id]), "each": each}
+        yield from _yield_row(*_make_row(model, task, attack, values, ""))
 
 
 def _attack_words(victims: Sequence[Classifier], rests_on: Mapping[str, Mapping[str, str]], task: str, name: str,
@@ -164,8 +175,9 @@ def _attack_words(victims: Sequence[Classifier], rests_on: Mapping[str, Mapping[
         if stop.is_set():
             return
         results = [found[model.id][e.uid] for e in examples if e.uid in found[model.id]]
-        values = metrics.summary(results) | {"rests_on": whole[model.id]}
-        yield _make_row(model, task, attack, values, opened.get(model.id, ""))
+        each = {r.example.uid: r.status == "succeeded" for r in results if r.status not in ("skipped", "stopped")}
+        values = metrics.summary(results) | {"rests_on": whole[model.id], "each": each}
+        yield from _yield_row(*_make_row(model, task, attack, values, opened.get(model.id, "")))
 
 
 def _describe_run(model: Classifier, attack: Attack, task: str, examples: Sequence[Example], precision: Precision,
@@ -178,10 +190,10 @@ def _describe_run(model: Classifier, attack: Attack, task: str, examples: Sequen
 
 
 def _make_row(model: Classifier, task: str, attack: Attack | EmbeddingAttack, values: dict[str, Any], run: str
-              ) -> Event:
+              ) -> tuple[str, dict[str, Any]]:
     record = to_record(attack)
     encoder = model.id.removeprefix("encoders/").removesuffix(f"/{task}")
     head = {"encoder": encoder, "task": task, "metric": f"attack_success_rate {record['name']}",
             "value": values["attack_success_rate"], "value_se": values["attack_success_rate_se"],
             "attack": record["name"], "run": run, "parameters": record}
-    return Event("row", "", encoder, head | values)
+    return encoder, head | values

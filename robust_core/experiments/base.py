@@ -14,7 +14,7 @@ from robust_core.claims.derivation import Figure, pool_rows
 from robust_core.claims.files import Claim
 from robust_core.errors import BadInput, MissingResource, list_names, quote
 from robust_core.experiments.budgets import Entry
-from robust_core.experiments.presence import describe_models, shipped
+from robust_core.experiments.presence import describe_models, read_seed, shipped
 from robust_core.store import ResultStore
 from robust_core.types import Event, Precision
 
@@ -145,11 +145,6 @@ class Experiment:
     def mine(self, found: Sequence[Claim]) -> list[Claim]:
         """Pick this experiment's claims."""
         return [claim for claim in found if claim["details"].get("experiment") == self.name]
-
-
-def read_seed(model: str) -> int:
-    """Return the seed in the id of a model or an encoder."""
-    return int(model.rpartition("@")[2]) if "@" in model else 0
 
 
 def make_note(message: str) -> Event:

@@ -11,18 +11,9 @@ from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_percent, format_points, format_settings, format_table
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
-from robust_core.experiments.base import (
-    ERRORS,
-    Claim,
-    Experiment,
-    Options,
-    Subject,
-    choose_known,
-    pick_subjects,
-    read_seed,
-)
+from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, Subject, choose_known, pick_subjects
 from robust_core.experiments.cells import Cell, Further, measure_cells
-from robust_core.experiments.presence import list_seeds
+from robust_core.experiments.presence import list_seeds, read_seed
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
 from robust_core.types import Event

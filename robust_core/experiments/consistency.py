@@ -15,18 +15,9 @@ from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
-from robust_core.experiments.base import (
-    Claim,
-    Experiment,
-    Options,
-    Subject,
-    choose_known,
-    make_missing,
-    pick_subjects,
-    read_seed,
-)
+from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, make_missing, pick_subjects
 from robust_core.experiments.comparison import TITLES, compare_seeds
-from robust_core.experiments.presence import list_seeds
+from robust_core.experiments.presence import list_seeds, read_seed
 from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.registry import to_record

@@ -23,6 +23,11 @@ def list_seeds(model: str, seeds: int) -> list[str]:
     return [model if seed == 0 else f"{model}@{seed}" for seed in range(seeds)]
 
 
+def read_seed(model: str) -> int:
+    """Return the seed in the id of a model or an encoder."""
+    return int(model.rpartition("@")[2]) if "@" in model else 0
+
+
 def split_by_presence(model: str, seeds: int) -> tuple[list[str], list[str]]:
     """Return the ids of a model's trainings that are here, and those that are not."""
     known = {card.id for card in cards()}

@@ -67,7 +67,7 @@ def test_claims_and_table(models, tmp_path):
     assert len(found) == 4
     table = EXPERIMENTS["flat/table4"]().table(found)
     assert "| `sst2/cnn/base` | 50.0 ± 25.0 †1<br>n 4, " in table
-    assert "\n†1 100 % of the successes rest on swaps" in table
+    assert "\n†1: 100 % of the successes rest on swaps" in table
     assert "Gene (≤ 5,000 queries)" in table
     assert "| *FLAT paper, BERT-base* | *4.72* | *11.70* |" in table
     assert measurement_tables.write_accuracy_table(found).count("sst2/cnn/base") == 0

@@ -9,10 +9,10 @@ from robust_core.claims.markdown import format_percent, format_table
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import train_missing
-from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, pick_subjects, read_seed
+from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, pick_subjects
 from robust_core.experiments.budgets import plan_training
 from robust_core.experiments.carl_rar.tables4_5 import SOURCE, STEPS, STRIDE, make_pgd
-from robust_core.experiments.presence import describe_data, describe_tables, list_seeds, split_by_presence
+from robust_core.experiments.presence import describe_data, describe_tables, list_seeds, read_seed, split_by_presence
 from robust_core.models import loading
 from robust_core.models.device import gradient_autocast
 from robust_core.protocols import Classifier, Encoder

@@ -10,15 +10,15 @@ from robust_core.claims.markdown import format_percent, format_table
 from robust_core.encoder_training import specs
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
-from robust_core.experiments.base import Claim, Options, choose_known, read_seed
-from robust_core.experiments.presence import describe_encoders
+from robust_core.experiments.base import Claim, Options, choose_known
+from robust_core.experiments.presence import describe_encoders, read_seed
 from robust_core.experiments.rse.tables import (
     SOURCE,
     EncoderTable,
     describe_corpus,
     describe_learning,
-    group_rows,
     list_present,
+    measure,
     order_encoders,
 )
 from robust_core.models import encoder_cards
@@ -65,10 +65,10 @@ class Ablation(EncoderTable):
         attacks = tuple(choose_known(list(ATTACKS), options.attacks, "attack"))
         found = yield from list_present(self, names, options, stop)
         for name, ids in found.items():
-            rows = yield from group_rows(ids, ["sts", "attacks"], attacks, options, store, stop)
+            measured = yield from measure(ids, ["sts", "attacks"], attacks, options, store, stop)
             if stop.is_set():
                 return
-            yield Event("claim", "", name, self._claim(name, ids, rows, options))
+            yield Event("claim", "", name, self._claim(name, ids, measured.rows, options))
 
     def _claim(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options) -> Claim:
         return self.make_claim(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from robust_core import encoders
 from robust_core.claims.derivation import Figure, average_tasks
-from robust_core.claims.markdown import format_percent, format_table
+from robust_core.claims.markdown import format_percent, format_points, format_table
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation import tasks as evaluation
 from robust_core.encoder_training import specs
@@ -17,6 +17,7 @@ from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_missing, name_untrained
 from robust_core.experiments.presence import describe_encoders, list_seeds
+from robust_core.experiments.rse.differences import AGAINST, Measured, compare_encoders
 from robust_core.models import encoder_cards
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
@@ -50,25 +51,31 @@ class EncoderTable(Experiment):
         names = choose_known(list(self.wanted()), options.models, "encoder")
         if self.kind == "attacks":
             choose_known(list(ATTACKS), options.attacks, "attack")
-        found = yield from list_present(self, names, options, stop)
+        # What an encoder is compared with is measured as well, before it.
+        needed = [name for name in self.wanted() if name in names or name in (AGAINST.get(asked) for asked in names)]
+        found = yield from list_present(self, needed, options, stop)
+        measured: dict[str, Measured] = {}
         for name, ids in found.items():
             if stop.is_set():
                 return
-            rows = yield from group_rows(ids, [self.kind], options.attacks, options, store, stop)
-            if not stop.is_set():
-                for claim in self.claims(name, ids, rows, options):
+            measured[name] = yield from measure(ids, [self.kind], options.attacks, options, store, stop)
+            if name in names and not stop.is_set():
+                for claim in self.claims(name, measured, options):
                     yield Event("claim", "", name, claim)
 
-    def claims(self, name: str, ids: Sequence[str], rows: Sequence[Mapping[str, Any]], options: Options
+    def claims(self, name: str, measured: Mapping[str, Measured], options: Options
                ) -> Iterator[Claim]:
         """Return the claims about one encoder: a mean over tasks, of each attack by itself."""
+        ids, rows, other = measured[name].ids, measured[name].rows, measured.get(AGAINST.get(name, ""))
         for attack in dict.fromkeys(row.get("attack", "") for row in rows):
             mine = [row for row in rows if row.get("attack", "") == attack]
-            details = {"model": name, "rows": mine, "trained": describe_corpus(ids[0])}
+            gap = None if other is None else compare_encoders(measured[name], other, AGAINST[name], attack)
+            details = {"model": name, "rows": mine, "difference": gap, "trained": describe_corpus(ids[0])}
             yield self.make_claim(
                 options, ("--model", name, *(("--attack", attack) if attack else ())), metric=self.metric, models=ids,
                 statement=f"mean {self.metric} of {name}" + f" under {attack}" * bool(attack),
                 thresholds=mine[0].get("parameters", {}), rests_on=describe_encoders(ids),
+                also=() if other is None else other.ids,
                 details=details | ({"attack": attack} if attack else {}))
 
     def derive(self, metric: str, details: Mapping[str, Any]) -> Figure:
@@ -85,14 +92,15 @@ class EncoderTable(Experiment):
                 ENCODERS.get(c["details"]["model"], c["details"]["model"]),
                 *(format_figure(c["details"]["rows"], task) for task in self.tasks),
                 format_percent(c["value"], c["value_se"]),
+                format_difference(c),
                 describe_learning(c),
                 ", ".join(map(str, c["seeds"])),
                 describe_again([self.file(c)], [c]),
             ]
             for c in order_encoders(mine, list(self.wanted()))
         ]
-        return format_table(["Encoder", *self.tasks.values(), "Mean", "Sentences", "Seeds", "Again"], lines) + "".join(
-            f"\n{text}\n" for text in self.notes(mine))
+        head = ["Encoder", *self.tasks.values(), "Mean", "Difference", "Sentences", "Seeds", "Again"]
+        return format_table(head, lines) + "".join(f"\n{text}\n" for text in self.notes(mine))
 
     def notes(self, mine: Sequence[Claim]) -> Iterator[str]:
         """Return remarks below the table."""
@@ -119,10 +127,10 @@ def list_present(experiment: EncoderTable, names: Sequence[str], options: Option
     return {name: ids for name, ids in every.items() if known.issuperset(ids)}
 
 
-def group_rows(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
-               stop: threading.Event) -> Generator[Event, None, list[dict[str, Any]]]:
-    """Evaluate encoders on kinds of tasks; hand on the events and return the rows."""
-    rows: list[dict[str, Any]] = []
+def measure(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str], options: Options, store: ResultStore,
+            stop: threading.Event) -> Generator[Event, None, Measured]:
+    """Evaluate the trainings of an encoder on kinds of tasks; hand on the events and return what was measured."""
+    measured = Measured(ids)
     loaded = [encoders.load(i, options.device) for i in ids]
     for event in evaluation.evaluate_encoder(
         loaded,
@@ -134,11 +142,9 @@ def group_rows(ids: Sequence[str], kinds: Sequence[str], attacks: Sequence[str],
         stop=stop,
         precision=options.precision,
     ):
-        if event.kind == "row":
-            rows.append(dict(event.data))
-        else:
+        if not measured.take(event):
             yield event
-    return rows
+    return measured
 
 
 def _train_missing(
@@ -171,6 +177,12 @@ def format_figure(rows: Sequence[Mapping[str, Any]], task: str) -> str:
     """Write the mean over seeds of a task's figure, in percent."""
     values = [row["value"] for row in rows if row["task"] == task and row["value"] is not None]
     return format_percent(statistics.fmean(values), None) if values else "–"
+
+
+def format_difference(claim: Claim) -> str:
+    """Write the paired difference to the encoder that one is compared with."""
+    gap = claim["details"].get("difference")
+    return "–" if not gap else f"{format_points(gap['value'], gap['value_se'])} to {ENCODERS.get(gap['to'], gap['to'])}"
 
 
 def order_encoders(mine: Sequence[Claim], names: Sequence[str]) -> list[Claim]:
@@ -251,5 +263,6 @@ def _write_attack_cell(claim: Claim | None) -> str:
         return "–"
     rows = claim["details"]["rows"]
     each = " / ".join(format_figure(rows, task) for task in evaluation.ATTACKED if any(r["task"] == task for r in rows))
-    return f"{format_percent(claim['value'], claim['value_se'])} ({each})"
+    gap = "" if not claim["details"].get("difference") else f"<br>{format_difference(claim)}"
+    return f"{format_percent(claim['value'], claim['value_se'])} ({each}){gap}"
 
