@@ -154,7 +154,7 @@ def _make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Wor
     chosen = selection.read_selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
-    def work(stop: threading.Event) -> Iterator[Event]:
+    def work(stop: threading.Event) -> Iterator[Event | str]:
         models = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result()
                   for m in model_ids]
         events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
