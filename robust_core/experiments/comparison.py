@@ -13,6 +13,7 @@ from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, Subject, choose_known, pick_subjects
 from robust_core.experiments.cells import Cell, Further, measure_cells
+from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import list_seeds, read_seed
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
@@ -192,4 +193,5 @@ def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str
     for attack in dict.fromkeys(c["details"]["attack"] for c in cells if c["thresholds"]):
         values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
         yield f"{TITLES.get(attack, attack)}: {format_settings(values)}."
+    yield from write_faults(cells)
     yield write_commands(cells)

@@ -17,6 +17,7 @@ from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, make_missing, pick_subjects
 from robust_core.experiments.comparison import TITLES, compare_seeds
+from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import list_seeds, read_seed
 from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
@@ -272,4 +273,5 @@ def _write_notes(experiment: Experiment, cells: Sequence[Claim]) -> Iterator[str
     for attack in dict.fromkeys(c["details"]["attack"] for c in cells):
         values = next(c["thresholds"] for c in cells if c["details"]["attack"] == attack)
         yield f"{TITLES[attack]}: {format_settings(values)}."
+    yield from write_faults(cells)
     yield write_commands(cells)

@@ -15,6 +15,7 @@ from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import train_missing
 from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, make_missing
 from robust_core.experiments.budgets import plan_training
+from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import describe_data, describe_tables, list_seeds, split_by_presence
 from robust_core.models import loading
 from robust_core.protocols import WhiteBox
@@ -108,7 +109,7 @@ class UnderPGD(Experiment):
         return (f"\n{unit}; {STEPS} steps of {STRIDE} radius / {STEPS}, on the first n drawn test texts. Mean ± "
                 f"standard error.{rough if 'screened' in precisions else ''} In italics the paper's, of "
                 "ALBERT on AG News (2,000 test texts, trained on 60,000), whose radii are in ALBERT's own unit."
-                f" {AGAIN}\n\n{write_commands(mine)}\n")
+                f" {AGAIN}\n\n" + "".join(f"{fault}\n\n" for fault in write_faults(mine)) + f"{write_commands(mine)}\n")
 
 
 def make_pgd(radius: float) -> PGD:

@@ -13,6 +13,7 @@ from robust_core.errors import BadInput, RobustError
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, make_missing
+from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import describe_data, describe_smoothed, describe_tables
 from robust_core.store import ResultStore
 from robust_core.types import Event
@@ -149,6 +150,7 @@ class DssnCertifiedAccuracy(Experiment):
             "sentence embeddings in 8 coordinates: a radius there is no number of words. With so few votes SSN and "
             "uniform noise can certify little whatever the inputs, since their confidence bound grows with the votes: "
             "the lines with 100,000 votes are the ones to compare.",
+            *write_faults([], [f"smoothed/{SUBJECTS[name].dataset}" for name in claims]),
             f"{self.described} {AGAIN}", write_commands(list(claims.values()))))
 
 

@@ -11,6 +11,7 @@ from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, name_untrained
 from robust_core.experiments.cells import Cell, measure_cells
+from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import split_by_presence
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
@@ -160,4 +161,5 @@ def _write_notes(cells: Sequence[Claim]) -> Iterator[str]:
         claim = next((c for c in cells if c["details"]["attack"] == attack), None)
         if claim is not None:
             yield f"{TITLES[attack]}: {format_settings(claim['thresholds'])}."
+    yield from write_faults(cells)
     yield write_commands(cells)

@@ -16,6 +16,7 @@ from robust_core.errors import RobustError
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_missing, name_untrained
+from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import describe_encoders, list_seeds
 from robust_core.experiments.rse.differences import AGAINST, Measured, compare_encoders
 from robust_core.models import encoder_cards
@@ -106,6 +107,7 @@ class EncoderTable(Experiment):
         """Return remarks below the table."""
         yield self.described
         yield f"{ABSTRACT} {AGAIN}"
+        yield from write_faults(mine)
         yield write_commands(mine)
 
 
@@ -255,6 +257,7 @@ class Attacks(EncoderTable):
                "vectors. Radii in mean token-embedding norms, chosen on plain MiniLM: "
                + ", ".join(f"{ATTACKS[a]} {values['radius']}" for a, values in evaluation.ON_EMBEDDINGS.items()) + ".")
         yield f"{ABSTRACT} {AGAIN}"
+        yield from write_faults(mine)
         yield write_commands(mine)
 
 
