@@ -7,9 +7,11 @@ from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
 from robust_core.certify import SMOOTHERS
 from robust_core.claims.derivation import read_share
 from robust_core.claims.files import Claim
+from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.defences import DEFENCES
 from robust_core.encoder_training import METHODS
+from robust_core.experiments.faults import write_faults
 from robust_core.explainers import EXPLAINERS
 
 # Figures of the papers, shown beside ours and never as ours: (clean accuracy, accuracy under TextFooler), percent.
@@ -21,28 +23,35 @@ def write_accuracy_table(found: list[Claim]) -> str:
     clean = {c["details"]["model"]: c for c in found if _matches(c, "sst2", None)}
     attacked = {c["details"]["model"]: c for c in found if _matches(c, "sst2", "textfooler")}
     reviews = {c["details"]["model"]: c for c in found if _matches(c, "reviews", None)}
-    rows = []
+    rows, footnotes = [], Footnotes()
     for model in sorted(clean, key=lambda m: (["cnn", "lstm", "minilm"].index(m.split("/")[1]), m)):
         a, r = attacked.get(model), reviews.get(model)
         paper = FLAT_TABLES_2_AND_3.get(model.split("/")[1]) if model.endswith("/base") else None
+        numbers = [f"{clean[model]['n']:,}", f"{_count_attempted(a):,}" if a else "–"]
         rows.append([
             f"`{model}`", format_percent(clean[model]["value"], clean[model]["value_se"]),
-            format_percent(a["value"], a["value_se"]) if a else "–",
-            format_percent(a["details"]["attack_success_rate"], a["details"]["attack_success_rate_se"]) if a else "–",
-            f"{a['details']['queries']:.0f}" if a else "–", f"{clean[model]['n']:,}",
+            format_percent(a["value"], a["value_se"]) + write_mark(footnotes, a) if a else "–",
+            format_percent(*read_share(a["details"], "attack_success_rate")[:2]) if a else "–",
+            f"{a['details']['queries']:.0f}" if a else "–", " / ".join(numbers),
             format_percent(r["value"], r["value_se"]) + f" (n = {r['n']})" if r else "–",
             f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
-    table = format_table(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries", "n",
-                          "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
+    table = format_table(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries",
+                          "n: all / attacked", "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
     notes = [f"Clean: `{c['command']}`, likewise for the other models, and with `--dataset reviews`."
              for c in list(clean.values())[:1]]
     for claim in list(attacked.values())[:1]:
         t = claim["thresholds"]
         notes += [f"Under attack: `{claim['command']}`",
                   f"Thresholds: word cosine ≥ {t['min_word_similarity']}, sentence cosine ≥ {t['min_text_similarity']} "
-                  f"(MiniLM, window of {t['window']} words), {t['max_candidates']} candidates a word. The paper's "
+                  f"(MiniLM; not asked of texts below its window of {t['window']} words), {t['max_candidates']} "
+                  "candidates a word. Success is taken over the attacked texts, which the model got right. The paper's "
                   "figures rest on other encoders and word vectors."]
+    notes += [*footnotes.lines(), *write_faults(list(clean.values()))]
     return table + "".join(f"\n{note}\n" for note in notes)
+
+
+def _count_attempted(claim: Claim) -> int:
+    return sum(claim["details"].get(name, 0) for name in ("succeeded", "failed", "exhausted"))
 
 
 def _matches(claim: Claim, dataset: str, attack: str | None) -> bool:
