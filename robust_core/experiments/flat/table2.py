@@ -60,8 +60,10 @@ def make_subject(dataset: str, architecture: str, defence: str, attack: str = ""
 class FlatTable2(Experiment):
     """Accuracy of base, adversarially trained and FLAT models, clean and under the attack they were trained with.
 
-    Differs: MiniLM stands in for BERT, and what has learnt from TextFooler meets PWWS too; AG News models learn from a
-    fixed draw of texts and are attacked on a part of its test set; IMDB is left out.
+    Differs: FLAT and adversarial training attack half of the training texts (MiniLM 2,000 of them or, where the table
+    says so, fewer) in two rounds, where the paper attacks all of them in three to five; MiniLM stands in for BERT, and
+    what has learnt from TextFooler meets PWWS too; AG News models learn from a fixed draw of texts and are attacked on
+    a part of its test set; IMDB is left out.
     """
 
     def subjects(self) -> Sequence[Subject]:

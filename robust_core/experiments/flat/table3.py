@@ -50,7 +50,8 @@ PAPER: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]] = {
 class FlatTable3(Consistency):
     """Kendall's tau and top-5 intersection of integrated gradients under TextFooler and PWWS, base against defences.
 
-    Differs: MiniLM stands in for BERT and is explained on fewer texts; IMDB is left out; baseline and steps of
+    Differs: the models' training, as in `flat/table2` (half of the texts attacked in two rounds, the paper: all in
+    three to five); MiniLM stands in for BERT and is explained on fewer texts; IMDB is left out; baseline and steps of
     integrated gradients are our own, since the paper names neither. Differences to base are paired over originals.
     """
 

@@ -55,7 +55,8 @@ THEIRS = {"cnn": "CNN", "lstm": "LSTM", "minilm": "BERT"}
 class FlatTable4(Experiment):
     """Accuracy under seven attacks on SST-2's test set: does a defence help against attacks it was not made for?
 
-    Differs: attacks that ask thousands of times run on fewer sentences with a limit on queries, which the table states;
+    Differs: the defended models attacked half of the training texts in two rounds, the paper's all in three to five;
+    attacks that ask thousands of times run on fewer sentences with a limit on queries, which the table states;
     MiniLM stands in for BERT; word vectors, encoder and masked language model are the packaged ones.
     """
 

@@ -24,6 +24,9 @@ PAPER: tuple[tuple[str, dict[str, float], float, float], ...] = (
 class FlatTable5(Experiment):
     """FLAT without its regularisers: the weight of the masks' entropy (beta) and of the importance gap (gamma) at zero.
 
+    Differs: half of the training texts are attacked in two rounds, in the paper all in three to five; one training
+    each.
+
     The mean importance phi of the test set's words stands beside it: the paper says that all masks are close to 1
     where beta is 0.
     """

@@ -41,8 +41,9 @@ PAPER: Mapping[tuple[str, str, str], tuple[tuple[float, float], ...]] = {
 class FlatTable8(Consistency):
     """Kendall's tau and top-5 intersection of LIME under TextFooler, base against defences, on a fixed draw of texts.
 
-    Differs: as `flat/table3`; a removed word becomes the mask or unknown id. LIME draws the same words for both
-    versions of a text, so that its own chance does not count as unsteadiness.
+    Differs: as `flat/table3`, the training budget of FLAT and adversarial training included; a removed word becomes the
+    mask or unknown id. LIME draws the same words for both versions of a text, so that its own chance does not count as
+    unsteadiness.
     """
 
     def subjects(self) -> Sequence[Subject]:
