@@ -23,7 +23,8 @@ PAIRS = {"all": "all", "changed": "changed only"}
 class FlatFigure6(Consistency):
     """Top-k intersection of integrated gradients under TextFooler against k, beside a random order of the words.
 
-    It shares its computations, and what differs, with `flat/table3`. The paper draws curves and prints no figures for them.
+    It shares its computations, and what differs, with `flat/table3`. The paper draws curves and prints no figures for
+    them.
     """
 
     def subjects(self) -> Sequence[Subject]:
