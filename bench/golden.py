@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.program import run_program
 from robust_core import ATTACKS, EXPLAINERS, datasets, version
 from robust_core.attacks.base import Attack
 from robust_core.models import loading
@@ -170,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

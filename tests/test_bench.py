@@ -21,7 +21,7 @@ MODULES = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if "def mai
 LACKS = {
     "against": ("data",), "app_speed": ("data",), "attack_speed": ("data",), "certified": ("data", "search"),
     "embeddings_speed": ("chromium",), "explain_speed": ("models",), "fluency_wait": ("chromium",),
-    "fuzz": ("hypothesis",), "ig_completeness": ("data",), "kill": ("models",), "kill_app": ("chromium",),
+    "fuzz": ("hypothesis",), "golden": ("models",), "ig_completeness": ("data",), "kill": ("models",), "kill_app": ("chromium",),
     "memory": ("data",), "mutation": ("cosmic-ray",), "parity": ("data",), "profile": ("data",),
     "sessions": ("chromium",), "soak": ("chromium",), "training_cost": ("data",), "verdict": ("data",)}
 SAYS = {"data": "of SST-2 is missing. Put sst2/", "models": "Unknown model 'sst2/", "hypothesis": "pip install -r",

@@ -34,7 +34,7 @@ def write_accuracy_table(found: list[Claim]) -> str:
             format_percent(*read_share(a["details"], "attack_success_rate")[:2]) if a else "–",
             f"{a['details']['queries']:.0f}" if a else "–", " / ".join(numbers),
             format_percent(r["value"], r["value_se"]) + f" (n = {r['n']})" if r else "–",
-            f"{paper[0]:.1f} / {paper[1]:.1f}" if paper else "–"])
+            f"{paper[0]:.2f} / {paper[1]:.2f}" if paper else "–"])
     table = format_table(["Model", "Clean accuracy %", "Under TextFooler %", "Attack success %", "Queries",
                           "n: all / attacked", "On `reviews` test %", "FLAT paper: clean / attacked %"], rows)
     notes = [f"Clean: `{c['command']}`, likewise for the other models, and with `--dataset reviews`."
@@ -88,7 +88,7 @@ def write_explain_table(found: list[Claim]) -> str:
     rows = [[what, f"{seconds['wall']:.2f}", f"{seconds['cpu']:.2f}"]
             for what, seconds in claim["details"]["seconds"].items()]
     before, after = claim["details"]["load"]
-    return (format_table(["A pair of texts", "Seconds", "of which computing"], rows)
+    return (format_table(["A pair of texts", "Seconds", "Processor seconds, over all threads"], rows)
             + f"\n`{claim['command']}`: medians over {claim['n']} pairs of 18 to 22 words, "
               f"{claim['details']['threads']} thread(s) on {claim['details']['cores']} cores, with {before:.0f} to "
               f"{after:.0f} processes at work on the machine; the target is {claim['thresholds']['target']:g} s on 2 "
@@ -100,8 +100,8 @@ def write_app_table(found: list[Claim]) -> str:
     claim = next((c for c in found if c["claim"] == "How long a person waits in the app"), None)
     if claim is None:
         return ""
-    rows = [[name.removesuffix(", GB"), f"{value:.2f}" + (" GB" if name.endswith(", GB") else " s")]
-            for name, value in claim["details"]["seconds"].items()]
+    rows = [[name, f"{value:.2f} s"] for name, value in claim["details"]["seconds"].items()]
+    rows.append(["resident memory", f"{claim['details']['resident_gb']:.2f} GB"])
     words = f"\n`{claim['command']}`: medians over {claim['n']} reviews of 18 to 22 words under TextFooler.\n"
     other = next((c for c in found if c["claim"] == "How long a person waits on the Embeddings page"), None)
     if other is not None:

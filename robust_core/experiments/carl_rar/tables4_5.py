@@ -181,7 +181,7 @@ class Table5(UnderPGD):
         lines = []
         for model, cells in self.lines(found, "accuracy_under_attack", 0).items():
             theirs = self.PAPER[model.split("/")[2]] if model.startswith("ag_news") else None
-            paper = "–" if theirs is None else "*" + " / ".join(f"{v:.1f}" for v in theirs) + "*"
+            paper = "–" if theirs is None else "*" + " / ".join(f"{v:.2f}" for v in theirs) + "*"
             lines.append([f"`{model}`", format_percent(*clean[model][:2]), *cells, paper, *texts[model]])
         head = ["Model", "Clean %", *(f"At {r:g}, %" for r in RADII), "Paper, .02 / .075 / .1", "n", "Again"]
         return format_table(head, lines) + self._notes(mine)
