@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.program import run_program
+from bench.program import check_models, run_program
 from robust_core import ATTACKS, EXPLAINERS, datasets, version
 from robust_core.attacks.base import Attack
 from robust_core.models import loading
@@ -163,6 +163,7 @@ def check_raised(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Write the golden set of today, unless outcomes changed under the same number of the engine."""
+    check_models(CNN, LSTM, MINILM)
     made = measure()
     if FILE.is_file():
         check_raised(read(), made)

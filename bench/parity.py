@@ -257,8 +257,8 @@ def claim(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
     write_claim(args.out, claim=f"{attack.title} finds the text that TextAttack's search finds",
                 command=f"python -m bench.parity --attack {attack.name} --n {args.n}"
                         + "".join(f" --victim {name}" for name in args.victim or ()) + name_data(args),
-                run="", n=all_, seeds=[0], metric="same_text", value=share, value_se=error, thresholds=to_record(attack()),
-                details=details, rests_on=ground)
+                run="", n=all_, seeds=[0], metric="same_text", value=share, value_se=error,
+                thresholds=to_record(attack()), details=details, rests_on=ground)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Benchmarks: what is missing is one line; errors over texts that classifiers share."""
 
+import argparse
 import importlib
 import json
 import math
@@ -21,7 +22,8 @@ MODULES = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if "def mai
 LACKS = {
     "against": ("data",), "app_speed": ("data",), "attack_speed": ("data",), "certified": ("data", "search"),
     "embeddings_speed": ("chromium",), "explain_speed": ("models",), "fluency_wait": ("chromium",),
-    "fuzz": ("hypothesis",), "golden": ("models",), "ig_completeness": ("data",), "kill": ("models",), "kill_app": ("chromium",),
+    "fuzz": ("hypothesis",), "golden": ("models",), "ig_completeness": ("data",), "kill": ("models",),
+    "kill_app": ("chromium",),
     "memory": ("data",), "mutation": ("cosmic-ray",), "parity": ("data",), "profile": ("data",),
     "sessions": ("chromium",), "soak": ("chromium",), "training_cost": ("data",), "verdict": ("data",)}
 SAYS = {"data": "of SST-2 is missing. Put sst2/", "models": "Unknown model 'sst2/", "hypothesis": "pip install -r",
@@ -118,7 +120,9 @@ def test_victims_that_share_a_text_are_one_trial():
     assert (len(some), some["t/0"]) == (60, (1, 2))
 
 
-def test_the_claim_of_parity_counts_by_text(tmp_path):
+def test_the_claim_of_parity_counts_by_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(parity, "describe_ground", lambda *_: {"engine": "1"})
+
     def row(victim: str, texts: dict[str, bool]) -> dict:
         return {"attack": "pwws", "victim": victim, "sentences": len(texts), "same": sum(texts.values()),
                 "texts": texts}
@@ -126,7 +130,9 @@ def test_the_claim_of_parity_counts_by_text(tmp_path):
     texts = {f"t/{i}": i > 2 for i in range(30)}
     path = tmp_path / "claim.json"
     for victims in (1, 3):
-        parity.claim([row(str(v), texts) for v in range(victims)], 30, str(path))
+        path.unlink(missing_ok=True)
+        asked = argparse.Namespace(n=30, out=str(path), victim=None, data_dir=None)
+        parity.claim([row(str(v), texts) for v in range(victims)], asked)
         found = json.loads(path.read_text())
         assert (found["n"], found["value"]) == (30 * victims, pytest.approx(0.9))
         assert found["value_se"] == pytest.approx(math.sqrt(0.9 * 0.1 / 29))

@@ -79,7 +79,7 @@ def test_tables_under_pgd(models, tmp_path, name):
     moved = [row["distance"] for row in curve]
     assert moved == sorted(moved) and moved[0] > 0
     table = experiment.table(made)
-    assert table.count("`sst2/minilm/") == 2 and f"`python -m robust_core reproduce {name} --model MODEL" in table
+    assert table.count("\n| `sst2/minilm/") == 2 and f"`python -m robust_core reproduce {name} --model MODEL" in table
 
 
 def test_ag_news_stands_beside_the_papers_figures(models, tmp_path):
