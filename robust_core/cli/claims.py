@@ -12,6 +12,8 @@ from robust_core.experiments.again import read_record
 from robust_core.experiments.draw import DIFFERS, FAILED, draw_claims, measure_again, record_outcome
 from robust_core.files import check_path
 
+_MOST_DIGITS = 4
+
 
 @app.command()
 def claims(action: Annotated[str, typer.Argument(help="draw or drop.")],
@@ -48,7 +50,7 @@ def claims(action: Annotated[str, typer.Argument(help="draw or drop.")],
 def _choose(what: list[str], seed: str, most_seconds: float | None, train: bool, known: Path | None) -> list[str]:
     if not what[0].isdecimal():
         return what
-    if len(what) > 1 or not 0 < int(what[0]) <= 10_000:
-        raise BadInput("Give one number of claims to draw, from 1 to 10,000, or names of files.")
+    if len(what) > 1 or len(what[0]) > _MOST_DIGITS or not int(what[0]):
+        raise BadInput("Give one number of claims to draw, from 1 to 9,999, or names of files.")
     skip = () if known is None else list(read_record(known))
     return draw_claims(int(what[0]), seed, most_seconds=most_seconds, train=train, skip=skip)

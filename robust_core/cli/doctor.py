@@ -27,7 +27,7 @@ OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the models that are here."""
+    """List the models that are here, and what is known to be wrong with how one was trained."""
     rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
              "seed": c.seed, "labels": list(c.labels), "dev_accuracy": c.dev_accuracy, "parameters": c.parameters,
              "bytes": c.bytes, "known_faults": list(c.known_faults)} for c in cards()]

@@ -71,7 +71,8 @@ def draw_claims(count: int, seed: str, *, most_seconds: float | None = None, tra
     chosen = [name for name, claim in claims.items() if name not in skip
               and (train or shipped().issuperset(list_trained(claim)))
               and (most_seconds is None or estimate_seconds(name, claim) <= most_seconds)]
-    random.Random(seed).shuffle(chosen)
+    # What was typed may hold bytes that are no text.
+    random.Random(seed.encode(errors="replace")).shuffle(chosen)
     return chosen[:count]
 
 

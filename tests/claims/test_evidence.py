@@ -182,7 +182,7 @@ def test_replaced_weights_are_noticed(case, tmp_path, monkeypatch):
     shutil.copytree(evidence.CHECKPOINTS / "sst2" / "cnn", root / "sst2" / "cnn")
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(root))
     monkeypatch.setattr(evidence, "CHECKPOINTS", root)
-    assert case.problems() == []
+    assert not any("rests on another" in problem for problem in case.problems())
     weights = root / "sst2" / "cnn" / "base" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     assert any(f"{CLEAN}.json: it rests on another model sst2/cnn/base" in problem for problem in case.problems())

@@ -18,7 +18,7 @@ from robust_core.cli.program import COMMANDS, app
 from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs
 from robust_core.errors import BadInput
-from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments import EXPERIMENTS, draw, evidence
 from robust_core.models import loading, masked_lm
 
 REACHED = "This far a command may come: here the work itself begins."
@@ -29,7 +29,7 @@ BASE: dict[str, list[str]] = {
     "explain": ["a good film", "--model", "double/bag-of-words"],
     "train": ["--dataset", "reviews", "--architecture", "cnn"],
     "evaluate": ["--model", "double/bag-of-words", "--dataset", "reviews", "--n", "3"],
-    "reproduce": ["flat/table4", "--n", "1"], "table": [],
+    "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
     "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
     "train-smoothed": ["--dataset", "reviews"],
@@ -60,7 +60,7 @@ def list_options() -> Iterator[tuple[str, str]]:
 
 OPTIONS = sorted(list_options())
 # What becomes a path is tried with everything, the rest with what is not in any list of names.
-OF_PATHS = ("--out", "--claims", "--data-dir", "--plan", "--dataset", "--data", "--architecture", "--start",
+OF_PATHS = ("--out", "--record", "--claims", "--data-dir", "--plan", "--dataset", "--data", "--architecture", "--start",
             "--encoder", "--name", "--model", "--data-name")
 SOME = ("nul", "bytes", "digits", "lines")
 
@@ -110,6 +110,8 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(certified_accuracy, "measure_certified_accuracy", refuse)
     monkeypatch.setattr(tasks, "evaluate_encoder", refuse)
     monkeypatch.setattr(EXPERIMENTS["flat/table4"], "run", refuse)
+    monkeypatch.setattr(draw, "_measure_one", refuse)
+    monkeypatch.setattr(evidence, "drop_claims", refuse)
 
 
 def make_words(command: str, option: str, value: str) -> list[str]:
