@@ -125,19 +125,24 @@ def compare_claims(stored: Claim, again: Claim) -> str:
     if stored["metric"] in TIMES:
         return TIME
     mine, theirs = _to_number(stored["value"]), _to_number(again["value"])
-    if mine == theirs and strip_varying(stored["details"]) == strip_varying(again["details"]):
+    if mine == theirs and is_alike(stored["details"], again["details"]):
         return EQUAL
     errors = [_to_number(claim["value_se"]) for claim in (stored, again)]
     allowed = max((error for error in errors if math.isfinite(error)), default=0.0)
     return WITHIN if abs(mine - theirs) <= max(allowed, 1e-9) else DIFFERS
 
 
-def strip_varying(value: Any) -> Any:  # noqa: ANN401 (plain data)
-    """Return plain data without what two runs of one command may differ in."""
-    if isinstance(value, Mapping):
-        return {key: strip_varying(item) for key, item in value.items()
-                if key not in _VARIES and not key.endswith("_se")}
-    return [strip_varying(item) for item in value] if isinstance(value, list | tuple) else value
+def is_alike(stored: Any, again: Any) -> bool:  # noqa: ANN401 (plain data)
+    """Return whether a row says again what it said, but for what two runs of one command may differ in.
+
+    Columns that have come since the row was stored do not count.
+    """
+    if isinstance(stored, Mapping) and isinstance(again, Mapping):
+        return all(key in again and is_alike(value, again[key]) for key, value in stored.items()
+                   if key not in _VARIES and not key.endswith("_se"))
+    if isinstance(stored, list | tuple) and isinstance(again, list | tuple):
+        return len(stored) == len(again) and all(map(is_alike, stored, again))
+    return bool(stored == again)
 
 
 def _to_number(value: float | None) -> float:
