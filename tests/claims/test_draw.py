@@ -44,7 +44,8 @@ def put(folder, name: str, again: dict | None, **changes) -> None:
     ({}, "equal"), ({"details": {"model": "m", "rows": [{"accuracy": 0.5, "seconds": 9.0}]}}, "equal"),
     ({"details": {"model": "m", "rows": [{"accuracy": 0.6, "seconds": 3.0}]}}, "within error"),
     ({"details": {"model": "m", "new": 1, "rows": [{"accuracy": 0.5, "warnings": ["w"]}]}}, "equal"),
-    ({"details": {"model": "m", "rows": []}}, "within error"), ({"value": 0.55}, "within error"), ({"value": 0.7}, "differs"), ({"value": None}, "differs"), (None, "failed")])
+    ({"details": {"model": "m", "rows": []}}, "within error"),
+    ({"value": 0.55}, "within error"), ({"value": 0.7}, "differs"), ({"value": None}, "differs"), (None, "failed")])
 def test_a_claim_is_measured_again(folder, again, verdict):
     put(folder, "a.json", again)
     outcome, = draw.measure_again(["a.json"], folder=folder)
