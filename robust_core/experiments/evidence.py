@@ -15,7 +15,7 @@ from robust_core.errors import BadInput, MissingResource, RobustError
 from robust_core.experiments import EXPERIMENTS, readme
 from robust_core.experiments.again import list_trained
 from robust_core.experiments.freeze import list_freezes
-from robust_core.experiments.presence import describe_smoothed, hash_files, shipped
+from robust_core.experiments.presence import describe_smoothed, shipped
 from robust_core.models import cards, encoder_cards
 from robust_core.paths import CHECKPOINTS, PAGES, RESULTS, sha256, write_file
 from robust_core.resources import fingerprints
@@ -128,7 +128,7 @@ class _Ground:
             return fingerprint_card(card) if _is_whole(card.folder, card.files) else "weights that are not the card's"
         if kind == "encoder" and what in self._encoders:
             card = self._encoders[what]
-            return hash_files(card.files) if _is_whole(card.folder, card.files) else "weights that are not the card's"
+            return fingerprint_card(card) if _is_whole(card.folder, card.files) else "weights that are not the card's"
         if kind == "smoothed":
             return describe_smoothed([what]).get(name)
         if kind == "data":

@@ -53,9 +53,9 @@ def describe_models(names: Iterable[str]) -> dict[str, str]:
 
 
 def describe_encoders(names: Iterable[str]) -> dict[str, str]:
-    """Return from each encoder that was trained here to the hash of its files, as `rests_on` of a claim holds it."""
+    """Return from each encoder that was trained here to the hash of what it has learnt, as `rests_on` holds it."""
     known = {card.id: card for card in encoder_cards.cards()}
-    return {f"encoder {name}": hash_files(known[name].files) for name in names if name in known}
+    return {f"encoder {name}": fingerprint_card(known[name]) for name in names if name in known}
 
 
 def describe_smoothed(names: Iterable[str]) -> dict[str, str]:
