@@ -19,8 +19,8 @@ table, footnotes = tables.make_overview(cards, found)
 st.dataframe(table, column_config=tables.configure_columns(), hide_index=True, placeholder="–")
 draw_footnotes(footnotes)
 st.caption("Dev is the split on which the stored weights were chosen. The test split is not trained on, but for the "
-           "few texts that a model's known fault names; where it was looked at before a choice, docs/freeze.md says so. "
-           "± is the standard error. A dash means that no figure has been stored in results/ yet.")
+           "few texts that a model's known fault names; where it was looked at before a choice, docs/freeze.md says "
+           "so. ± is the standard error. A dash means that no figure has been stored in results/ yet.")
 
 chosen = st.selectbox("Details of", [card.id for card in cards], format_func=catalogue.name_option, key="models.detail",
                       persist_state="session")
