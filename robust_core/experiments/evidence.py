@@ -184,7 +184,11 @@ def write_index(folder: Path = RESULTS) -> None:
     bad += [problem for problem in list_index_problems(folder, claims) if " is gone: " in problem]
     if bad:
         raise BadInput(f"Nothing is written. {bad[0]}" + (f" And {len(bad) - 1:,} more." if len(bad) > 1 else ""))
-    lines = ["claim\tdigest", *(f"{name}\t{claim.get('digest', '')}" for name, claim in claims.items())]
+    _store_index(folder, {name: claim.get("digest", "") for name, claim in claims.items()})
+
+
+def _store_index(folder: Path, digests: Mapping[str, str]) -> None:
+    lines = ["claim\tdigest", *(f"{name}\t{digest}" for name, digest in digests.items())]
     write_file(folder / INDEX, ("\n".join(lines) + "\n").encode())
 
 
@@ -201,5 +205,4 @@ def drop_claims(names: Sequence[str], folder: Path = RESULTS) -> None:
             raise BadInput(f"There is no claim {name}.")
         path.unlink(missing_ok=True)
         index.pop(name, None)
-    lines = ["claim\tdigest", *(f"{name}\t{digest}" for name, digest in index.items())]
-    write_file(folder / INDEX, ("\n".join(lines) + "\n").encode())
+    _store_index(folder, index)

@@ -2,12 +2,11 @@
 
 import contextlib
 import functools
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from robust_core.datasets import hash_examples
 from robust_core.errors import BadInput
+from robust_core.evaluation import provenance
 from robust_core.files import read_json
 from robust_core.models import encoder_cards
 from robust_core.models.cards import cards
@@ -15,7 +14,6 @@ from robust_core.paths import CHECKPOINTS, checkpoint_folders
 from robust_core.resources import fingerprints
 from robust_core.store import fingerprint_card
 from robust_core.types import Example
-from robust_core.version import ENGINE
 
 
 def list_seeds(model: str, seeds: int) -> list[str]:
@@ -65,21 +63,17 @@ def describe_smoothed(names: Iterable[str]) -> dict[str, str]:
         for folder in checkpoint_folders():
             # Read here, since the module that knows these cards needs torch.
             with contextlib.suppress(BadInput, KeyError, TypeError):
-                found[f"smoothed {name}"] = hash_files(read_json(folder / "smoothed" / name / "card.json")["files"])
+                card = read_json(folder / "smoothed" / name / "card.json")
+                found[f"smoothed {name}"] = fingerprints.hash_sums(card["files"])
                 break
     return found
 
 
 def describe_data(dataset: str, split: str, examples: Sequence[Example]) -> dict[str, str]:
     """Return the hash of a whole split, as `rests_on` of a claim holds it."""
-    return {f"data {dataset}/{split}": hash_examples(examples)}
+    return provenance.describe_data(dataset, split, hash_examples(examples))
 
 
 def describe_tables(*names: str) -> dict[str, str]:
     """Return the hashes of packaged tables and encoders, and the version of the engine, as `rests_on` holds them."""
-    return fingerprints.describe(names) | {"engine": str(ENGINE)}
-
-
-def hash_files(files: Mapping[str, str]) -> str:
-    """Return one SHA-256 of the sums of some files, by their names."""
-    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
+    return fingerprints.describe(names) | provenance.describe_engine()
