@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui import frame, warm_up
+from ui.lessons import progress
 from ui.shared import people
 from ui.widgets import dataset_job, refresh
 
@@ -22,7 +23,8 @@ current = st.navigation(entries)
 frame.apply_style()
 here = next(page for page, entry in zip(found, entries, strict=True) if entry.title == current.title)
 with refresh.show_failure("the sidebar"):
-    frame.draw_sidebar()
+    if not (here.title == progress.TITLE and progress.hides_controls()):
+        frame.draw_sidebar()
     frame.watch_attack(entries[0], here is found[0])
     dataset_job.draw_sign()
 st.title(here.title)

@@ -12,6 +12,7 @@ from typing import Any
 from bench.program import check_models, run_program
 from robust_core import ATTACKS, EXPLAINERS, datasets, version
 from robust_core.attacks.base import Attack
+from robust_core.attacks.presets import CAREFUL, read_preset
 from robust_core.models import loading
 from robust_core.paths import ROOT
 from robust_core.registry import from_record, to_record
@@ -45,6 +46,8 @@ def list_cases() -> Iterator[tuple[str, Attack, Sequence[int]]]:
         yield LSTM, attack, PLACES[-2:]
         if name in ("textfooler", "pwws", "bae"):
             yield MINILM, attack, PLACES[:2]
+        if CAREFUL in ATTACKS[name].PRESETS:
+            yield CNN, ATTACKS[name](**read_preset(ATTACKS[name], CAREFUL), max_queries=MOST_QUERIES), PLACES[:3]
 
 
 def run_attacks(asked: Sequence[Row], texts: Mapping[str, Sequence[Any]]) -> list[Row]:
@@ -119,7 +122,7 @@ def measure() -> dict[str, Any]:
 
 def describe_ground() -> dict[str, str]:
     """Return the fingerprints of the models, tables and packages that the golden set rests on."""
-    found = fingerprints.describe(sorted({use for name in NAMES for use in ATTACKS[name].uses}))
+    found = fingerprints.describe(sorted({use for _, attack, _ in list_cases() for use in attack.list_uses()}))
     return found | {f"model {name}": fingerprint_model(loading.load(name, "cpu")) for name in (CNN, LSTM, MINILM)}
 
 

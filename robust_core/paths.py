@@ -5,13 +5,14 @@
 | ROBUST_RUNS | folder of own runs, trainings and data sets; `runs` without it |
 | ROBUST_CHECKPOINTS | folder that takes the place of the shipped checkpoints |
 | ROBUST_DATA | folder of data sets; `../shared/data` and `data` without it |
+| ROBUST_LESSONS | folder of more lessons, beside those of the program |
 | ROBUST_ENCODER | folder of an encoder that takes the place of the packaged one |
 | ROBUST_DEVICE | where the app's models run; `auto` without it |
 | ROBUST_SHARED | `1`: several people share the app, each with what is theirs; `0`: one person alone |
 | ROBUST_ALLOW_FOLDERS | `1`: people who share the app may name folders of its machine |
 | ROBUST_JOBS, ROBUST_ALL_JOBS | most attacks and evaluations that wait or run: of a person 4, of all 50 |
 | ROBUST_TRAININGS, ROBUST_ALL_TRAININGS | most trainings that wait or run: of a person 2, of all 20 |
-| ROBUST_UPLOADS, ROBUST_ALL_UPLOADS | most data sets brought along: of a person 20, of all 500 |
+| ROBUST_UPLOADS, ROBUST_ALL_UPLOADS | most data sets and files brought along: of a person 20, of all 500 |
 | RANK, WORLD_SIZE | set by `accelerate launch`: number of this process, and how many there are |
 | MASTER_ADDR, MASTER_PORT | set by `accelerate launch`: where its processes meet |
 
@@ -34,6 +35,7 @@ from robust_core.files import check_path, explain_failures
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
 RESULTS = ROOT / "results"
+LESSONS = ROOT / "lessons"
 # The pages whose tables and figures are written from `results/`.
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SHIPPED_DATA = Path(__file__).parent / "resources" / "data"
@@ -121,6 +123,11 @@ def checkpoint_folders() -> list[Path]:
     return [_read_folder("ROBUST_CHECKPOINTS", CHECKPOINTS), own_checkpoints()]
 
 
+def lesson_folders() -> list[Path]:
+    """Return the folders that hold lessons: the program's own, and one that a teacher names."""
+    return [LESSONS, _read_folder("ROBUST_LESSONS", LESSONS)] if _read("ROBUST_LESSONS") else [LESSONS]
+
+
 def training_states() -> Path:
     """Return the folder of the states that killed trainings go on from."""
     return person_folder() / "training"
@@ -131,10 +138,18 @@ def own_data() -> Path:
     return person_folder() / "data"
 
 
+def own_files() -> Path:
+    """Return the folder of the files that people brought for trainings beside data sets (`kept_files`)."""
+    return person_folder() / "files"
+
+
 def count_uploads() -> tuple[int, int]:
-    """Return how many data sets this person brought along, and how many all people did."""
-    own = len(list(own_data().glob("*/about.json")))
-    return own, sum(len(list(runs_folder().glob(f"{where}/*/about.json"))) for where in ("data", "people/*/data"))
+    """Return how many data sets and files this person brought along, and how many all people did."""
+    def count(folder: Path) -> int:
+        return sum(len(list(folder.glob(kind))) for kind in ("data/*/about.json", "files/*.*"))
+
+    everyone = [runs_folder(), *runs_folder().glob("people/*")]
+    return count(person_folder()), sum(map(count, everyone))
 
 
 def data_folders(data_dir: str | Path | None = None) -> list[Path]:

@@ -14,7 +14,10 @@ from robust_core.errors import BadInput, UnknownName, list_names, quote
 
 
 class Parameter(NamedTuple):
-    """One tunable field of a method: its name, type, default, help text and limits."""
+    """One tunable field of a method: its name, type, default, help text and limits.
+
+    `later` says that it came after records were written, which leave it out while it has its default.
+    """
 
     name: str
     type: type
@@ -23,6 +26,7 @@ class Parameter(NamedTuple):
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    later: bool = False
 
 
 def param(
@@ -31,6 +35,7 @@ def param(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    later: bool = False,
 ) -> Any:  # noqa: ANN401 (dataclasses.field stands in for a value of the annotated type)
     """Declare a parameter of a method: a dataclass field that carries its own help and limits.
 
@@ -40,15 +45,18 @@ def param(
         low: Smallest allowed value, inclusive.
         high: Largest allowed value, inclusive.
         choices: Allowed values of a text parameter.
+        later: Whether the method had records before it had this parameter: a record leaves it out while it has its
+            default, so that what was measured before keeps its name.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices,
+                                                        "later": later})
 
 
 def parameters(cls: type) -> list[Parameter]:
     """List the parameters of a method class in the order in which they are declared."""
     return [
         Parameter(f.name, type(f.default), f.default, f.metadata["help"], f.metadata["low"], f.metadata["high"],
-                  tuple(f.metadata["choices"]))
+                  tuple(f.metadata["choices"]), f.metadata["later"])
         for f in dataclasses.fields(cls)
         if "help" in f.metadata
     ]
@@ -99,6 +107,10 @@ class Method:
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
+
+    def extend_record(self) -> dict[str, Any]:
+        """Return what a record holds beside name and parameters, as plain data; nothing unless a method says so."""
+        return {}
 
 
 T = TypeVar("T", bound=Method)
@@ -177,8 +189,14 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 
 def to_record(method: Method) -> dict[str, Any]:
-    """Return a method as plain data: its name and every parameter; run header, card entry and cache key at once."""
-    return {"name": method.name} | {p.name: getattr(method, p.name) for p in parameters(type(method))}
+    """Return a method as plain data: its name and its parameters; run header, card entry and cache key at once.
+
+    Parameters that came later (`param`) are left out while they have their default. What the method adds of its own
+    (`Method.extend_record`) cannot be read back by `from_record`.
+    """
+    values = {p: getattr(method, p.name) for p in parameters(type(method))}
+    kept = {p.name: value for p, value in values.items() if not p.later or value != p.default}
+    return {"name": method.name} | kept | method.extend_record()
 
 
 def from_record(registry: Registry[T], record: Mapping[str, Any]) -> T:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from robust_core import datasets
 from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput, MissingResource
-from robust_core.files import read_lines
 from robust_core.types import Example
 
 # The splits that no text of a split may stand in while something learns from it, or is selected on it.
@@ -90,10 +89,4 @@ def describe_overlap(data: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _read_keys(name: str, split: str, data_dir: str | Path | None) -> set[str]:
     """Return the cleaned texts of a split, their case folded; its labels may be unknown."""
-    path = datasets.find(name, split, data_dir)
-    lines = read_lines(path)
-    head = datasets.split_header(next(lines, ""), f"{name}/{path.name}")
-    if "text" not in head:
-        raise BadInput(f"{path.name} of {name} needs a header line with the column text.")
-    at = head.index("text")
-    return {clean_row(cells[at]).casefold() for line in lines if len(cells := line.split("\t")) > at}
+    return {clean_row(text).casefold() for text in datasets.read_texts(name, split, data_dir)}

@@ -343,6 +343,8 @@ def _dump(record: Mapping[str, Any]) -> str:
 def to_result_record(result: AttackResult) -> dict[str, Any]:
     """Return a result as plain data, for `read_result`."""
     record = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+    if record.pop("tried") is False:  # came later: records from before have none, and mean True
+        record["tried"] = False
     return record | {"example": dataclasses.asdict(result.example), "attack": dict(result.attack)}
 
 

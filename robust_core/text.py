@@ -8,6 +8,7 @@ word by word and written out again without touching anything else.
 import dataclasses
 import functools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from robust_core.types import Span, Swap
 
 _WORD = re.compile(r"[\w'\-*@]+")
 _EDGE = "'-_*@"
+_CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
+_PIECE = re.compile(r"[a-z0-9']+")
 
 
 def find_words(text: str) -> tuple[Span, ...]:
@@ -28,6 +31,22 @@ def find_words(text: str) -> tuple[Span, ...]:
         if start < end:
             spans.append(Span(start, end))
     return tuple(spans)
+
+
+def split_word(word: str) -> list[str]:
+    """Split one word as the word models read it: lower case, no accents, no hyphens, clitics apart.
+
+    `won't` -> wo n't; `Bug-eyed` -> bug eyed; `it's` -> it 's.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFD", word.lower()) if unicodedata.category(c) != "Mn")
+    pieces = []
+    for part in _PIECE.findall(plain):
+        match = _CLITIC.search(part)
+        if match and match.start():
+            pieces += [part[: match.start()], match[0]]
+        elif part.strip("'"):
+            pieces.append(part.strip("'") if not match else part)
+    return pieces
 
 
 class Edit(NamedTuple):

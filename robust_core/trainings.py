@@ -17,13 +17,15 @@ from robust_core.files import check_name, check_target, join_inside, read_json
 from robust_core.models import cards
 from robust_core.paths import process_rank, training_states
 from robust_core.registry import from_record, parameters, to_record
+from robust_core.resources.swap_sets import FILE
 from robust_core.train.defence import Defence
 from robust_core.train.lock import STATE, hold_training, is_training
-from robust_core.train.recipe import SMALL, Recipe, make_recipe
+from robust_core.train.recipe import FILES, SMALL, Recipe, make_recipe
 from robust_core.types import MOST_SEED
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
 _MOST_TRAININGS = 10_000
+CERTIFIED = "certified"
 # What the state of a training belongs to, so that it can be listed and go on.
 _FILE = "order.json"
 
@@ -109,6 +111,7 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     cls = DEFENCES[str(values.get("defence") or "base")]
     if texts["attack"]:
         settings["attack"] = texts["attack"]
+    settings |= _settle_swaps(cls, settings)
     known, parts = {p.name for p in parameters(cls)}, {p.name for p in parameters(Recipe)}
     for name in settings:
         if name not in known | parts:
@@ -125,6 +128,19 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     # What becomes of the names together must be a path too: no part of it outside, and not too long.
     join_inside(spec.state, spec.id, "model's name")
     return spec
+
+
+def _settle_swaps(cls: type[Defence], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file of swaps in the recipe settles: that certified training takes its first set from there."""
+    if not settings.get("swap_file"):
+        if cls.name == CERTIFIED and settings.get("swaps") == FILE:
+            raise BadInput(f"swaps={FILE} needs a file: name it by --swaps.")
+        return {}
+    if cls.name != CERTIFIED:
+        raise BadInput("A file of swaps is for certified training: take --architecture additive --defence certified.")
+    if settings.get("swaps", FILE) != FILE:
+        raise BadInput(f"Swaps come either from the file or from the set {quote(settings['swaps'])}; leave one out.")
+    return {"swaps": FILE}
 
 
 def suggest_parameters(
@@ -212,8 +228,10 @@ def compare_settings(
     # A parameter that is younger than the record had its default then.
     same = record["name"] == spec.defence.name
     usual = {p.name: p.default for p in parameters(type(spec.defence))} if same else {}
-    pairs = [(usual | dict(record), to_record(spec.defence)),
-             ({"rows": 0} | dict(recipe), {"rows": 0} | dict(spec.recipe))]
+    texts = {"rows": 0, "unlabelled": "", "teacher": "", "swap_file": ""}
+    # A card names the file alone, wherever it lay.
+    asked = {name: Path(value).name if name in FILES else value for name, value in spec.recipe.items()}
+    pairs = [(usual | dict(record), to_record(spec.defence)), (texts | dict(recipe), texts | asked)]
     return {name: (theirs.get(name), mine.get(name)) for i, (theirs, mine) in enumerate(pairs)
             for name in dict.fromkeys([*mine, *(() if i else theirs)]) if theirs.get(name) != mine.get(name)}
 
@@ -331,7 +349,7 @@ def _make_row(card: cards.Card) -> dict[str, Any]:
 
 def write_dev_claim(card: cards.Card, folder: Path) -> Path:
     """Write the accuracy on dev of a finished training as a claim, so that plans skip it from now on."""
-    drawn = {"rows": card.recipe["rows"]} if card.recipe.get("rows") else {}
+    drawn = {name: card.recipe[name] for name in ("rows", "teacher", *FILES) if card.recipe.get(name)}
     made = TrainingSpec(card.dataset, card.architecture, from_record(DEFENCES, dict(card.defence)), drawn, card.seed)
     n = card.data["dev"]["n"]
     accuracy, error = metrics.estimate_proportion(round(card.dev_accuracy * n), n)

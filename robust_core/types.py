@@ -125,6 +125,8 @@ class AttackResult:
         curve: (queries so far, probability of the reference label) at each accepted step, the start included.
         notes: Plain remarks, such as swaps that flip only because the new word is unknown to the model.
         steps: What was asked in turn and what came of it; of very long searches only the steps that changed the text.
+        tried: Whether any changed text was put to the victim, those aside that rank the words. Where not, no word has a
+            swap under this attack, and that the prediction stayed says nothing of the victim.
     """
 
     example: Example
@@ -145,6 +147,7 @@ class AttackResult:
     curve: tuple[tuple[int, float], ...]
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    tried: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,11 +22,15 @@ MODULES = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if "def mai
 LACKS = {
     "against": ("data",), "app_speed": ("data",), "attack_speed": ("data",), "certified": ("data", "search"),
     "embeddings_speed": ("chromium",), "explain_speed": ("models",), "fluency_wait": ("chromium",),
-    "fuzz": ("hypothesis",), "golden": ("models",), "ig_completeness": ("data",), "kill": ("models",),
+    "fuzz": ("hypothesis",), "gallery": ("models", "check"), "golden": ("models",), "ig_completeness": ("data",),
+    "kill": ("models",),
     "kill_app": ("chromium",),
     "memory": ("data",), "mutation": ("cosmic-ray",), "parity": ("data",), "profile": ("data",),
-    "sessions": ("chromium",), "soak": ("chromium",), "training_cost": ("data",), "verdict": ("data",)}
-SAYS = {"data": "of SST-2 is missing. Put sst2/", "models": "Unknown model 'sst2/", "hypothesis": "pip install -r",
+    "reading": ("data", "make"), "sessions": ("chromium",), "soak": ("chromium",), "table_reading": ("data", "make"),
+    "training_cost": ("data",), "unlabelled": ("imdb", "--out", os.devnull),
+    "verdict": ("data",)}
+SAYS = {"data": "of SST-2 is missing. Put sst2/", "imdb": "of IMDB is missing. Put imdb/",
+        "models": "Unknown model 'sst2/", "hypothesis": "pip install -r",
         "chromium": "The program chromium is missing. Install Chromium", "cosmic-ray": "pip install cosmic-ray"}
 
 
@@ -41,7 +45,7 @@ def lacking(tmp_path, monkeypatch):
         elif what == "hypothesis":
             found = program.importlib.util.find_spec
             monkeypatch.setattr(program.importlib.util, "find_spec", lambda name: None if name == what else found(name))
-        elif what == "data":
+        elif what in ("data", "imdb"):
             monkeypatch.setenv("ROBUST_DATA", str(empty))
             # Chromium, where it is looked for first, may be missing on the machine that tests.
             monkeypatch.setattr(program, "find_program", lambda name, how: name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from robust_core import datasets, trainings
+from robust_core import datasets, split_files, trainings
 from robust_core.cleaning import clean
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments.base import Subject
@@ -96,11 +96,11 @@ def test_a_folder_is_found_by_argument_or_environment(tmp_path, monkeypatch):
 def test_a_file_is_read_once_unless_its_lines_are_too_many_to_be_kept(tmp_path, monkeypatch):
     write(tmp_path, "text\tlabel\n" + "".join(f"film {i}\t{i % 2}\n" for i in range(500)))
     read = []
-    monkeypatch.setattr(datasets, "read_lines", lambda path: read.append(path) or read_lines(path))
+    monkeypatch.setattr(split_files, "read_lines", lambda path: read.append(path) or read_lines(path))
     found = datasets.load("sst2", "dev", tmp_path)
     assert len(found) == 500 and len(read) == 1
     for kept in (0, 11, 100, 5_000):
-        monkeypatch.setattr(datasets, "_KEPT", kept)
+        monkeypatch.setattr(split_files, "_KEPT", kept)
         assert datasets.load("sst2", "dev", tmp_path) == found
     assert len(read) == 1 + 4 * 2
 
@@ -108,7 +108,7 @@ def test_a_file_is_read_once_unless_its_lines_are_too_many_to_be_kept(tmp_path, 
 @pytest.mark.parametrize("kept", [0, 10**6])
 def test_a_file_that_is_damaged_at_its_end_is_refused_before_any_text_is_cleaned(tmp_path, monkeypatch, kept):
     write(tmp_path, b"text\tlabel\n" + b"fine\t1\n" * 5_000 + b"\xff\t1\n")
-    monkeypatch.setattr(datasets, "_KEPT", kept)
+    monkeypatch.setattr(split_files, "_KEPT", kept)
     monkeypatch.setattr(datasets, "clean_row", lambda text: pytest.fail("a text was cleaned"))
     with pytest.raises(BadInput, match="cannot be read as UTF-8"):
         datasets.load("sst2", "dev", tmp_path)
@@ -133,7 +133,7 @@ PACKED = gzip.compress(b"text\tlabel\n" + b"".join(b"word%d word\t1\n" % i for i
 
 
 @pytest.mark.parametrize(("file", "content", "message"), [
-    ("dev.tsv", "a fine film\t1\n", "dev.tsv of sst2 needs a header line with the columns text and label"),
+    ("dev.tsv", "a fine film\t1\n", "sst2/dev.tsv needs a header line with the columns text and label"),
     ("dev.tsv", "", "needs a header line"),
     ("dev.tsv", "text\tlabel\n", "sst2/dev.tsv holds no texts"),
     ("dev.tsv", "text\tlabel\nfine\t1\nno label\n", "Line 3 of sst2/dev.tsv has too few columns"),

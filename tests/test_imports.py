@@ -17,20 +17,23 @@ ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
 ORDER = (("errors", "files", "types", "registry", "paths", "version"),
          ("text", "cleaning", "protocols", "metrics", "store", "claims"),
-         ("resources",), ("datasets", "splits", "tables", "table_files", "uploads"), ("models", "encoders", "perturb"),
-         ("explainers", "attacks", "certify"), ("train",), ("defences", "evaluation", "encoder_evaluation"),
-         ("encoder_training", "trainings"), ("experiments",), ("jobs", "cli", "__main__"), ("ui",), ("pages",),
-         ("app",))
+         ("resources",),
+         ("public_layouts", "split_files", "datasets", "splits", "tables", "table_files", "uploads",
+          "kept_files"),
+         ("models", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
+         ("defences", "evaluation", "encoder_evaluation"),
+         ("encoder_training", "trainings", "lessons"), ("experiments",), ("jobs", "cli", "__main__"), ("ui",),
+         ("pages",), ("app",))
 PLACE = {part: group for group, parts in enumerate(ORDER) for part in parts}
 # Packages that take long to import: a module gets them at its top only where everything in it needs them.
 HEAVY = ("torch", "safetensors", "tokenizers", "transformers", "sentence_transformers", "peft", "captum", "lime",
          "textattack", "flair", "scipy", "sklearn", "pandas", "plotly", "accelerate", "huggingface_hub", "lemminflect",
-         "nltk")
+         "nltk", "pyarrow")
 # Not installed with the app: what needs one says so when it is asked for.
-OPTIONAL = ("umap",)
+OPTIONAL = ("umap", "inflect")
 # Where networks, losses and loops are defined, torch stands at the top; nothing that lists methods imports them.
 OF_TORCH = ("models", "perturb", "train", "encoder_training", "certify.networks", "certify.base_classifiers",
-            "resources.build")
+            "certify.word_swaps", "resources.build")
 SCREEN = ("ui", "pages", "app")
 
 

@@ -68,7 +68,7 @@ def test_a_test_split_needs_no_labels(tmp_path):
     found = splits.load_training_texts("sst2", tmp_path)
     assert [e.text for e in found.splits["train"]] == ["Slow", "a story", "good"]
     (tmp_path / "sst2" / "test.tsv").write_text("sentence\nDULL\n")
-    with pytest.raises(BadInput, match="test.tsv of sst2 needs a header line"):
+    with pytest.raises(BadInput, match="sst2/test.tsv needs a header line"):
         splits.load_training_texts("sst2", tmp_path)
 
 

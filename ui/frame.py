@@ -12,7 +12,8 @@ from robust_core.errors import RobustError, list_names, quote
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink
-from ui.session import attack, selection
+from ui.session import attack, presets, selection
+from ui.session.selection import PAGE_LINK
 from ui.shared import catalogue, loaded
 from ui.widgets import dataset_job, forms, highlight, refresh
 from ui.widgets.markdown import warn
@@ -94,8 +95,8 @@ def _read_query(query: dict[str, str]) -> None:
         if unknown:
             selection.notify(f"Unknown model {quote(unknown[0])}. Known: {list_names(known)}.")
     if "attack" in query:
-        asked = forms.several_from_link(ATTACKS, query["attack"], selection.ATTACK_DEFAULTS)
-        forms.preset_several(ATTACKS, "attacks", asked)
+        asked = forms.several_from_link(ATTACKS, query["attack"], presets.LIMITS)
+        forms.preset_several(ATTACKS, presets.KEY, asked)
 
 
 def write_link() -> None:
@@ -112,13 +113,15 @@ def write_link() -> None:
             wanted["text"] = now.text
         if list(now.models) != selection.list_default_models():
             wanted["models"] = ",".join(now.models)
-        attacks = ",".join(forms.to_link(method, selection.ATTACK_DEFAULTS) for method in now.attacks)
-        if attacks and attacks != next(iter(ATTACKS), ""):
+        attacks = ",".join(map(presets.write_link, now.attacks))
+        if attacks and attacks != ",".join(map(presets.write_link, selection.make_default_attacks())):
             wanted["attack"] = attacks
         if st.session_state.get("job"):
             wanted["job"] = st.session_state["job"]
         if dataset_job.is_running():
             wanted["work"] = st.session_state[dataset_job.KEY]
+    # What the page at hand adds, such as the place in a lesson.
+    wanted |= st.session_state.pop(PAGE_LINK, {})
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 
@@ -143,10 +146,12 @@ def draw_sidebar() -> None:
         if not names:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
+        presets.draw_preset()
         attacks = forms.draw_several(
-            ATTACKS, "attacks", "Attacks", "They run one after the other; every attack on every model gets a card.",
-            selection.ATTACK_DEFAULTS,
+            ATTACKS, presets.KEY, "Attacks", "They run one after the other; every attack on every model gets a card.",
+            presets.list_defaults,
         )
+        presets.explain_missing(attacks)
         st.session_state["chosen.attacks"] = [to_record(method) for method in attacks]
         explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")
         if explainer is not None:

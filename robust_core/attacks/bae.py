@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import Attack
+from robust_core.attacks.careful import WHOLE_TEXT, CloseSwaps, SwapAttack, list_words, make_careful
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.engine.near_ties import settle_likely_words
 from robust_core.attacks.engine.requests import Candidate, Fill, Request, Search, Target
@@ -19,7 +19,7 @@ from robust_core.text import Draft
 
 @ATTACKS.register("bae", title="BAE", source="https://arxiv.org/abs/2004.01970")
 @dataclasses.dataclass(frozen=True)
-class Bae(Attack):
+class Bae(SwapAttack):
     """Replace important words by what a masked language model puts in their place, with the same part of speech.
 
     Differs: masked language model, part of speech and sentence encoder are the packaged ones (the paper has BERT
@@ -27,10 +27,12 @@ class Bae(Attack):
     recipe's 0.936 does under the Universal Sentence Encoder, and this one rejects fewer.
     Only whole words are offered, as the authors say they do; TextAttack also offers the ends of words ("ing").
     Words get the capitals of those they replace. Stop words are ours, 334 for NLTK's 179 in TextAttack
-    (`resources.stopwords`).
+    (`resources.stopwords`). A masked language model likes the opposite of a word as well as the word: under `careful`
+    it chooses among the close swaps only.
     """
 
-    swaps_only: ClassVar[bool] = True
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = make_careful(window=WHOLE_TEXT, skip_short=False)
+    takes_swaps: ClassVar[bool] = False
     uses = ("stop-words", "masked-model", "parts-of-speech", "sentence-encoder")
 
     max_candidates: int = param(50, "Words of the masked language model tried per word (paper: 50)", low=1, high=200)
@@ -46,7 +48,9 @@ class Bae(Attack):
         """Rank the words by deletion, then swap greedily."""
         del rng
         draft = target.draft
-        order, over = yield from rank_by_deletion(target)
+        close = CloseSwaps(draft) if self.is_careful else None
+        positions = None if close is None else [i for i in range(target.reach) if close.at(i)]
+        order, over = yield from rank_by_deletion(target, positions)
         if over:
             return Candidate(draft)
         speech = PartOfSpeech(draft) if self.same_part_of_speech else None
@@ -54,8 +58,9 @@ class Bae(Attack):
         def words_at(current: Draft, position: int) -> Generator[Request, Any, Sequence[str]]:
             filled = yield Fill([make_blank(current, position, position + 1)], self.max_candidates, self.min_confidence)
             (found,) = yield from settle_likely_words(filled)
-            words = [word for word in found if word != current.words[position]]
+            words = list_words(close, position, [word for word in found if word != current.words[position]])
             return words if speech is None else speech.keep(position, words)
 
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
-        return (yield from greedy_fills(target, order, words_at, sentence, against_original=True))
+        return (yield from greedy_fills(target, order, words_at, sentence, against_original=True,
+                                        edit=self.edit))

@@ -50,12 +50,16 @@ class Attack(Method, abc.ABC):
         uses: What from outside its search looks into, by the names of `resources.fingerprints.NAMES`, whatever its
             parameters are; a changed table is thereby another run.
         masked: Masked language model that it asks where no parameter names one.
+        PRESETS: Named values of its parameters; what a preset does not name keeps its default, the recipe's value.
+        not_careful: Why there is no preset `careful`, where there is none.
     """
 
     goal: ClassVar[str] = "flip"
     swaps_only: ClassVar[bool] = False
     uses: ClassVar[tuple[str, ...]] = ()
     masked: ClassVar[str] = fingerprints.PACKAGED
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}
+    not_careful: ClassVar[str] = "it writes what no stored set of swaps holds"
 
     max_queries: int = param(0, "Most texts submitted per example; 0 sets no limit", low=0, high=10_000_000)
     time_limit: float = param(0.0, "Most seconds per example; 0 sets no limit", low=0.0, high=86_400.0)
@@ -116,11 +120,16 @@ class Attack(Method, abc.ABC):
             MissingResource: Some of it is not here.
         """
         name, packaged = self._masked_name, self._masked_name == fingerprints.PACKAGED
-        found = fingerprints.describe(use for use in self.uses if packaged or use != fingerprints.MASKED)
-        if fingerprints.MASKED in self.uses and not packaged:
+        uses = self.list_uses()
+        found = fingerprints.describe(use for use in uses if packaged or use != fingerprints.MASKED)
+        if fingerprints.MASKED in uses and not packaged:
             folder = hub.find_folder(name, "masked language model")
             found[f"masked-model {name}"] = fingerprints.fingerprint_folder(folder)
         return found
+
+    def list_uses(self) -> tuple[str, ...]:
+        """Return what its search looks into with its present parameters, by the names of `uses`."""
+        return self.uses
 
     @property
     def _masked_name(self) -> str:
@@ -167,7 +176,7 @@ class Attack(Method, abc.ABC):
             after=tuple(map(float, after)), queries=tally.queries, forward_passes=tally.forward_passes,
             eligible=tally.eligible, similarity=similarity, seconds=tally.seconds(), status=outcome,
             swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes,
-            steps=tuple(tally.steps))
+            steps=tuple(tally.steps), tried=tally.tried)
 
     def pair_words(self, before: Sequence[str], after: Sequence[str]) -> list[tuple[int | None, int | None]]:
         """Pair the words of a text with those of one that this attack made of it.

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Generator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -69,6 +69,7 @@ class Clare(Attack):
     replaced, are ours, 334 for NLTK's 179 in TextAttack (`resources.stopwords`).
     """
 
+    not_careful: ClassVar[str] = "it inserts and merges words, which no stored set of swaps holds"
     uses = ("stop-words", "masked-model", "parts-of-speech", "sentence-encoder")
 
     max_candidates: int = param(50, "Words of the masked language model tried per place and move (recipe: 50)", low=1,

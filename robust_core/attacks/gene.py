@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import Attack
+from robust_core.attacks.careful import (
+    SwapAttack,
+    make_careful,
+    make_sentence_constraint,
+    param_text_similarity,
+)
 from robust_core.attacks.engine.near_ties import settle_likely_words
 from robust_core.attacks.engine.requests import Fill, Request, Search, Target
 from robust_core.attacks.searches.genetic import GeneticSettings, evolve
@@ -20,7 +25,7 @@ from robust_core.resources import stop_words
 
 @ATTACKS.register("gene", title="Gene", source="https://arxiv.org/abs/1804.07998")
 @dataclasses.dataclass(frozen=True)
-class Gene(Attack):
+class Gene(SwapAttack):
     """Search genetically over counter-fitted neighbours: fitter texts are crossed word by word more often.
 
     Differs from the paper: neighbours come from the packed table, and the language model is a masked one that rates
@@ -30,7 +35,7 @@ class Gene(Attack):
     (`resources.stopwords`). See `searches.genetic.evolve` for where TextAttack errs.
     """
 
-    swaps_only: ClassVar[bool] = True
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = make_careful(min_word_similarity=0.5)
     uses = ("stop-words", "neighbours", "masked-model")
 
     population: int = param(60, "Members of a population (paper: 60)", low=2, high=1000)
@@ -39,13 +44,14 @@ class Gene(Attack):
         0.3, "Divides scores in the draw of parents (paper's code and TextAttack: 0.3)", low=0.01, high=100.0)
     max_candidates: int = param(8, "Neighbours tried per word (paper: 8)", low=1, high=50)
     min_word_similarity: float = param(
-        0.75, "Lowest cosine of a neighbour (paper: squared distance up to 0.5, cosine 0.75 of unit vectors)",
-        low=0.5, high=1.0)
+        0.7, "Lowest cosine of a neighbour (paper: squared distance up to 0.5, cosine 0.75 in its vectors; 0.7 leaves "
+             "as many neighbours here)", low=0.5, high=1.0)
     max_share: float = param(0.2, "Largest share of words that change, rounded up to whole words as in "
                              "TextAttack (paper's experiments: 0.2)", low=0.0, high=1.0)
     keep_likeliest: int = param(
         4, "Of a word's neighbours keep those that a language model likes best (paper: 4); 0 keeps all", low=0, high=50)
     masked_model: str = param("minilm", "Masked language model; all but minilm come from Hugging Face", choices=MASKED)
+    min_text_similarity: float = param_text_similarity()
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Start from the text with one word swapped, drawn by how many neighbours it has."""
@@ -55,7 +61,9 @@ class Gene(Attack):
             del member
             return len(kept[i])
 
-        space = SearchSpace(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach))
+        space = SearchSpace(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach),
+                            sentence=make_sentence_constraint(self.min_text_similarity),
+                            edit=self.edit)
         settings = GeneticSettings(space, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
                                 self.temperature)
         places = dict.fromkeys(range(self.population), space.open(Member()))
@@ -67,8 +75,10 @@ class Gene(Attack):
         Stop words keep theirs unrated: they are never swapped.
         """
         draft, stops = target.draft, stop_words()
-        found: list[Sequence[str]] = [list_cased_substitutes(word, self.max_candidates, self.min_word_similarity)
-                                      for word in draft.words[: target.reach]]
+        stored = self.find_swaps(draft)
+        found: list[Sequence[str]] = [
+            stored.at(i) if stored else list_cased_substitutes(word, self.max_candidates, self.min_word_similarity)
+            for i, word in enumerate(draft.words[: target.reach])]
         most = self.keep_likeliest
         many = [i for i, words in enumerate(found) if 0 < most < len(words) and draft.words[i].lower() not in stops]
         if many:

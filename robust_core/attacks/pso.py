@@ -7,10 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import Attack
+from robust_core.attacks.careful import (
+    SwapAttack,
+    make_careful,
+    make_sentence_constraint,
+    param_text_similarity,
+)
 from robust_core.attacks.constraints import PartOfSpeech
 from robust_core.attacks.engine.near_ties import find_highest_of_each, sample_by_gain
-from robust_core.attacks.engine.requests import Request, Search, Target
+from robust_core.attacks.engine.requests import ORIGINAL, Request, Search, Target
 from robust_core.attacks.searches.population import Member, Population, SearchSpace, find_best_member, score_members
 from robust_core.attacks.transformations import list_cased_substitutes, list_wordnet_swaps
 from robust_core.registry import param
@@ -22,7 +27,7 @@ _AT_ONCE = 4096
 
 @ATTACKS.register("pso", title="PSO (WordNet and neighbours)", source="https://aclanthology.org/2020.acl-main.540")
 @dataclasses.dataclass(frozen=True)
-class PSO(Attack):
+class PSO(SwapAttack):
     """Search by particle swarm: texts take words of the best ones found so far and mutate by promising swaps.
 
     Differs from the paper: HowNet's words of the same sememes are not packed; substitutes are WordNet synonyms and
@@ -33,21 +38,24 @@ class PSO(Attack):
     of allowed words is allowed. Stop words are ours, 334 for NLTK's 179 in TextAttack (`resources.stopwords`).
     """
 
-    swaps_only: ClassVar[bool] = True
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = make_careful(min_word_similarity=0.5)
     uses = ("stop-words", "wordnet", "neighbours", "parts-of-speech")
 
     population: int = param(60, "Particles (paper: 60)", low=2, high=1000)
     generations: int = param(20, "Moves of the swarm (paper: 20)", low=1, high=1000)
     max_neighbours: int = param(
         8, "Neighbours tried per word beside its WordNet synonyms (paper: HowNet, no limit)", low=0, high=50)
-    min_word_similarity: float = param(0.75, "Lowest cosine of a neighbour (as for Gene)", low=0.5, high=1.0)
+    min_word_similarity: float = param(0.7, "Lowest cosine of a neighbour (as for Gene)", low=0.5, high=1.0)
+    min_text_similarity: float = param_text_similarity()
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Draw the first swarm from the best swaps of single words; then turn, judge, mutate, remember."""
-        space = SearchSpace(target, self._substitutes(target), target.reach)
+        space = SearchSpace(target, self._substitutes(target), target.reach,
+                            sentence=make_sentence_constraint(self.min_text_similarity),
+                            edit=self.edit)
         if not space.open(Member()):
             return space.candidate(Member())
-        best = yield from score_members(space, [Member()], "original text")
+        best = yield from score_members(space, [Member()], ORIGINAL)
         if best.scores.over:
             return space.candidate(Member())
         swarm = yield from mutate(space, best.pick([0] * self.population), range(self.population), rng)
@@ -68,7 +76,12 @@ class PSO(Attack):
         return space.candidate(best.members[0])
 
     def _substitutes(self, target: Target) -> Callable[[int, str], list[str]]:
+        stored = self.find_swaps(target.draft)
+        if stored is not None and self.is_careful:
+            return lambda position, word: stored.at(position)
         speech = PartOfSpeech(target.draft)
+        if stored is not None:
+            return lambda position, word: speech.keep(position, stored.at(position))
 
         def close(position: int, word: str) -> list[str]:
             near = list_cased_substitutes(word, self.max_neighbours, self.min_word_similarity)

@@ -7,9 +7,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import Attack
-from robust_core.attacks.engine.requests import Accept, Candidate, Refine, Request, Score, Scores, Search, Target
-from robust_core.attacks.searches.greedy import greedy_swaps, make_swap_candidates
+from robust_core.attacks.careful import (
+    SwapAttack,
+    make_careful,
+    make_sentence_constraint,
+    param_text_similarity,
+)
+from robust_core.attacks.engine.requests import (
+    RANKING,
+    Accept,
+    Candidate,
+    Refine,
+    Request,
+    Score,
+    Scores,
+    Search,
+    Target,
+)
+from robust_core.attacks.searches.greedy import EditMaker, greedy_swaps, make_plain_edit, make_swap_candidates
 from robust_core.attacks.transformations import list_wordnet_swaps
 from robust_core.registry import param
 from robust_core.resources import stop_words
@@ -20,7 +35,7 @@ UNKNOWN = "[UNK]"
 
 @ATTACKS.register("pwws", title="PWWS", source="https://aclanthology.org/P19-1103")
 @dataclasses.dataclass(frozen=True)
-class PWWS(Attack):
+class PWWS(SwapAttack):
     """Replace words by WordNet synonyms, first where saliency times the best swap's effect is highest.
 
     The search is TextAttack's: saliency is the loss with the word unknown, and what a swap can win is the score it
@@ -31,45 +46,52 @@ class PWWS(Attack):
     is typed never becomes a special token.
     """
 
-    swaps_only: ClassVar[bool] = True
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = make_careful()
     uses = ("stop-words", "wordnet")
 
     max_candidates: int = param(
         0, "Synonyms tried per word, usual senses first; 0 tries all (paper: all)", low=0, high=200)
+    min_text_similarity: float = param_text_similarity()
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Rank the words by saliency and best swap, then swap greedily."""
         del rng
         draft, stops = target.draft, stop_words()
         positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
-        swaps = {i: list_wordnet_swaps(draft.words[i], self.max_candidates) for i in positions}
+        stored, most = self.find_swaps(draft), self.max_candidates if self.swaps is None else 0
+        if stored is not None:
+            swaps = {i: tuple(found)[: most or None] for i in positions if (found := stored.at(i))}
+        else:
+            swaps = {i: list_wordnet_swaps(draft.words[i], self.max_candidates) for i in positions}
         if not any(swaps.values()):
             return Candidate(draft)
-        order, over = yield from rank_by_saliency(target, swaps)
+        order, over = yield from rank_by_saliency(target, swaps, self.edit)
         if over:
             return Candidate(draft)
-        return (yield from greedy_swaps(target, order, swaps.__getitem__, None))
+        sentence = make_sentence_constraint(self.min_text_similarity)
+        return (yield from greedy_swaps(target, order, swaps.__getitem__, sentence, edit=self.edit))
 
 
-def rank_by_saliency(target: Target, swaps: Mapping[int, Sequence[str]]
+def rank_by_saliency(target: Target, swaps: Mapping[int, Sequence[str]], edit: EditMaker = make_plain_edit
                      ) -> Generator[Request, Any, tuple[list[int], bool]]:
     """Order positions by softmax(loss with the word unknown) times the best score of a swap there.
 
     Args:
         target: Text and victim.
         swaps: Substitutes by position; a position without any is asked for its saliency only.
+        edit: Makes the edit that puts a word at a position.
 
     Returns:
         (positions that have substitutes, whether the budget is spent)
     """
     draft = target.draft
     hidden: Scores = yield Score([Candidate(draft, (Edit(i, i + 1, (UNKNOWN,)),)) for i in swaps],
-                                 trying="ranking words", precise=True)
+                                 trying=RANKING, precise=True)
     yield Accept(None, eligible=len(hidden.value))
     if hidden.over:
         return [], True
-    groups = {i: make_swap_candidates(draft, i, words) for i, words in swaps.items() if words}
-    scores: Scores = yield Score([c for group in groups.values() for c in group], trying="ranking words")
+    groups = {i: make_swap_candidates(draft, i, words, edit) for i, words in swaps.items() if words}
+    scores: Scores = yield Score([c for group in groups.values() for c in group], trying=RANKING)
     yield Accept(None, eligible=len(scores.value))
     if scores.over:
         return [], True

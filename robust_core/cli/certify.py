@@ -1,4 +1,4 @@
-"""Certified L1 radii: certify and train-smoothed."""
+"""Certificates, in L1 and in words: certify and train-smoothed."""
 
 import dataclasses
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from robust_core.certify import SMOOTHERS, certified_accuracy, inputs, training
+from robust_core.cli.certify_words import CAREFUL, show_word_certificates
 from robust_core.cli.options import Json, Seed, keep_stdout, read_settings, read_typed_text
 from robust_core.cli.output import Columns, Row, format_number, format_percent, name_column, show_rows
 from robust_core.cli.program import app
@@ -26,12 +27,22 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
             seed: Seed = 0,
             data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
             settings: Annotated[list[str] | None, typer.Option("--set", help="Parameter: name=value.")] = None,
+            words: Annotated[bool, typer.Option(
+                "--words", help="Prove in words: that no swaps of a set flip an additive model.")] = False,
+            swaps: Annotated[str, typer.Option(
+                "--swaps", help="With --words: careful, close, wide, or a JSON file, word to list of words.")
+                ] = CAREFUL,
             as_json: Json = False) -> None:
-    """Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."""
+    """Prove that the input of a smoothed classifier may move so far, or that words may be swapped, without a change."""
     from robust_core.certify import base_classifiers
 
     if (text is None) == (dataset is None):
         raise BadInput("Give either a text or --dataset.")
+    if words or swaps != CAREFUL:
+        if scale or settings or not words:
+            raise BadInput("--swaps goes with --words, --scale and --set go without it.")
+        show_word_certificates(text, dataset, model, swaps, split, n, seed, data_dir, as_json)
+        return
     with keep_stdout():
         given = read_settings(SMOOTHERS[method], settings)
         if "scale" in given:

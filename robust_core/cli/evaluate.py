@@ -10,6 +10,7 @@ from rich.console import Console
 
 from robust_core import datasets, uploads
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.presets import PAPER, name_preset, read_preset
 from robust_core.claims.command import make_command
 from robust_core.claims.files import write_claim
 from robust_core.cli.data_files import Header, LabelColumn, LabelMap, TextColumn, read_data_file, tell_data_file
@@ -19,13 +20,16 @@ from robust_core.cli.options import (
     Json,
     MaxQueries,
     Models,
+    Preset,
     Seed,
     Settings,
+    Swaps,
     TimeLimit,
     catch_interrupt,
     keep_stdout,
     load_models,
     load_reader,
+    make_attacks,
     make_methods,
     read_precision,
 )
@@ -37,6 +41,7 @@ from robust_core.experiments.freeze import find_freeze
 from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
+from robust_core.registry import parameters
 from robust_core.store import ResultStore
 from robust_core.table_files import KINDS
 
@@ -59,7 +64,8 @@ def evaluate(model: Models,
              n: Annotated[int | None, typer.Option("--n", min=1, help="Examples drawn; all by default.")] = None,
              seed: Seed = 0,
              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
-             max_queries: MaxQueries = None, time_limit: TimeLimit = None, settings: Settings = None,
+             preset: Preset = PAPER, max_queries: MaxQueries = None, time_limit: TimeLimit = None,
+             settings: Settings = None, swaps: Swaps = "",
              precision: Exactness = "exact",
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              freeze: Annotated[str, typer.Option(
@@ -84,7 +90,7 @@ def evaluate(model: Models,
     with keep_stdout(), catch_interrupt() as stop:
         exactness = read_precision(precision)
         limits = {"max_queries": max_queries, "time_limit": time_limit}
-        attacks = make_methods(ATTACKS, attack or [], settings, **limits)
+        attacks = make_attacks(attack or [], settings, preset, swaps, **limits)
         shown = []
         if explainers:
             shown = make_methods(EXPLAINERS, explainers, None)
@@ -96,6 +102,7 @@ def evaluate(model: Models,
             source = ["--data", data, *file.words]
         else:
             datasets.find(dataset, split, data_dir)
+        source += ["--swaps", swaps] * bool(swaps)
         victims = load_models(model, device)
         texts: str | datasets.LabelledTexts = dataset
         if file is not None and labelled is not None:
@@ -124,6 +131,10 @@ def _choose_labels(victims: "Sequence[TextClassifier]") -> tuple[str, ...]:
 
 def _name_claim(row: Row) -> str:
     parts = [row["model"], row["dataset"], row["split"], row["attack"] or "clean"]
+    preset = name_preset(row["parameters"]) if row["attack"] else PAPER
+    parts += [preset] * (preset not in ("", PAPER))
+    if "swaps" in row["parameters"]:
+        parts += [row["parameters"]["swaps"], row["parameters"]["swaps_sha256"][:8]]
     parts += [row[name] for name in ("adversarial_from", "explain", "pairs") if name in row]
     name = "-".join("".join(c if c.isascii() and c.isalnum() or c in "@_" else "-" for c in part) for part in parts)
     # Ids may be folders with long names; what is cut off still tells two files apart.
@@ -142,8 +153,12 @@ def _write_claim(row: Row, path: Path, n: int | None, data: Sequence[str], freez
     words += ["--attack", row["attack"]] if row["attack"] else []
     words += ["--explain", row["explain"]] if "explain" in row else []
     words += ["--fluency"] if "perplexity_ratio" in row else []
+    preset = name_preset(row["parameters"]) if row["attack"] else ""
+    words += ["--preset", preset] * (preset not in ("", PAPER))
+    given = read_preset(ATTACKS[row["attack"]], preset) if preset not in ("", PAPER) else {}
+    settable = {p.name for p in parameters(ATTACKS[row["attack"]])} if row["attack"] else {}
     for name, value in row["parameters"].items():
-        words += ["--set", f"{name}={value}"] if name != "name" else []
+        words += ["--set", f"{name}={value}"] if name in settable and name not in given else []
     what = f"{metric} of {row['model']} on {row['dataset']}/{row['split']}"
     what += f" with {row['attack']}" if row["attack"] else ""
     what += f" against {source}" if source else ""

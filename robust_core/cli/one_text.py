@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import TYPED_SECONDS, Attack
+from robust_core.attacks.presets import CAREFUL, choose_preset, describe_refusal, name_preset
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -18,12 +18,14 @@ from robust_core.cli.options import (
     Models,
     Seed,
     Settings,
+    Swaps,
     Text,
     TypedText,
     catch_interrupt,
     keep_stdout,
     load_models,
     load_reader,
+    make_attacks,
     make_methods,
     read_precision,
     read_typed,
@@ -43,6 +45,7 @@ from robust_core.errors import BadInput, RobustError, UnknownName, quote
 from robust_core.evaluation import fluency
 from robust_core.evaluation.fluency import measure_perplexities
 from robust_core.evaluation.meaning_changes import list_doubts
+from robust_core.evaluation.outcomes import name_outcome
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency
 from robust_core.protocols import Classifier, count_readable_words, describe_reading
@@ -80,12 +83,18 @@ TypedLimit = Annotated[float | None, typer.Option(
     "--time-limit", min=0.0, help=f"Seconds for each model, {TYPED_SECONDS:g} unless given; 0 = no limit.")]
 
 
+TypedPreset = Annotated[str, typer.Option(
+    "--preset", help="careful: swaps that mostly keep the meaning, where the attack has it; paper: the recipe's own "
+                     "values. [default: careful]", show_default=False)]
+
+
 @app.command()
 def attack(text: Text, model: Models,
            attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
            label: Annotated[str | None, typer.Option("--label", help="True label; without it, and on a model that has "
                                                                      "no such class, the prediction.")] = None,
-           seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TypedLimit = None, settings: Settings = None,
+           preset: TypedPreset = "", seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TypedLimit = None,
+           settings: Settings = None, swaps: Swaps = "",
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     found: dict[str, AttackResult] = {}
@@ -95,7 +104,7 @@ def attack(text: Text, model: Models,
         typed = read_typed(text)
         if time_limit is None and "time_limit" not in split_settings(settings):
             time_limit = TYPED_SECONDS
-        method, = make_methods(ATTACKS, [attack], settings, max_queries=max_queries, time_limit=time_limit)
+        method, = make_attacks([attack], settings, preset, swaps, max_queries=max_queries, time_limit=time_limit)
         victims = load_models(model, device)
         groups = _group_victims(victims, label, typed)
         began = time.monotonic()
@@ -117,13 +126,15 @@ def attack(text: Text, model: Models,
     notes += [f"{v.id}: attacked without a true label, since it has no class {quote(label)}."
                for (place, _), members in groups.items() for v in members
                if place is None and label is not None and v.id in found]
+    notes += [f"{describe_refusal(type(method))} The recipe's values are used."] * (
+        not preset and choose_preset(type(method)) != CAREFUL)
     notes += [f"Fluency is left out. {missing}"] if missing else []
     show_rows(
         rows,
         as_json,
         {
             "Model": name_column("model"),
-            "Status": name_column("status"),
+            "Outcome": name_column("outcome"),
             "Before": label_probabilities("before"),
             "After": label_probabilities("after"),
             "Perturbed text": name_column("perturbed"),
@@ -251,10 +262,13 @@ def _label_probabilities(classifier: Classifier, proba: Sequence[float]) -> dict
 
 
 def _make_attack_row(classifier: Classifier, method: Attack, result: AttackResult) -> Row:
-    return {
+    given = {f"swap_set{of}": result.attack[f"swaps{of}"] for of in ("", "_sha256") if "swaps" in result.attack}
+    return given | {
         "model": classifier.id,
         "attack": method.name,
+        "preset": name_preset(result.attack) or None,
         "status": result.status,
+        "outcome": name_outcome(result),
         "original": result.example.text,
         "perturbed": result.perturbed,
         "reference_label": classifier.labels[result.reference_label],

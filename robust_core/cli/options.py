@@ -5,16 +5,21 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
+from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import Attack
+from robust_core.attacks.careful import give_swaps
+from robust_core.attacks.presets import choose_preset, read_preset
 from robust_core.cleaning import check_typed
 from robust_core.errors import BadInput, UnknownName, list_names, quote
 from robust_core.models import loading
 from robust_core.protocols import Classifier
 from robust_core.registry import Method, Registry, check_parameters, from_record, parameters
+from robust_core.resources.swap_sets import read_swap_set
 from robust_core.types import MOST_SEED, PRECISIONS, Precision
 
 if TYPE_CHECKING:
@@ -42,7 +47,15 @@ Exactness = Annotated[str, typer.Option(
     "--precision", help="exact (fp32), or screened (bf16 first, fp32 wherever that could change a choice; attacks on "
                         "embeddings climb in bf16, judged in fp32).")]
 
+Preset = Annotated[str, typer.Option(
+    "--preset", help="careful: swaps that mostly keep the meaning; paper: the recipe's own values.")]
+
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
+
+Swaps = Annotated[str, typer.Option(
+    "--swaps", help="Where an attack's new words come from: careful, close, wide, or a JSON file, word to list of "
+                    "words. All of a word's swaps are tried, and no other words; stop words, parts of speech and the "
+                    "sentence encoder's threshold stay as in the preset.")]
 
 
 def read_typed_settings(known: Mapping[str, type], settings: Sequence[str] | None) -> dict[str, Any]:
@@ -140,9 +153,41 @@ def read_settings(cls: type, settings: Sequence[str] | None) -> dict[str, Any]:
     return values
 
 
+def make_attacks(names: Sequence[str], settings: Sequence[str] | None, preset: str, swaps: str = "",
+                 **common: float | None) -> list[Attack]:
+    """Make attacks as `make_methods` does, from the values of a preset; without one, from that for typed texts.
+
+    Args:
+        names: Their names.
+        settings: Values of parameters, for each attack that has them.
+        preset: careful or paper; empty for that of typed texts.
+        swaps: Name or file of the swap set that all candidates come from; empty for the attacks' own.
+        common: Options that were given, by parameter.
+
+    Raises:
+        BadInput: One of the attacks takes no swap set, or there is none that could take it.
+    """
+    known = {name: read_preset(ATTACKS[name], preset or choose_preset(ATTACKS[name])) for name in names}
+    made = make_methods(ATTACKS, names, settings, known, **common)
+    if not swaps:
+        return made
+    if not made:
+        raise BadInput("--swaps is about an attack: choose one with --attack.")
+    given = read_swap_set(swaps)
+    return [give_swaps(attack, given) for attack in made]
+
+
 def make_methods(registry: Registry[T], names: Sequence[str], settings: Sequence[str] | None,
-                 **common: float | None) -> list[T]:
-    """Make methods from their names, `name=value` settings and options that were given."""
+                 presets: Mapping[str, Mapping[str, Any]] = MappingProxyType({}), **common: float | None) -> list[T]:
+    """Make methods from their names, `name=value` settings and options that were given.
+
+    Args:
+        registry: Where the methods are known.
+        names: Their names.
+        settings: Values of parameters, for each method that has them.
+        presets: Values that a method, by name, has where nothing else is given.
+        common: Options that were given, by parameter; None stands for one that was not.
+    """
     classes = [registry[name] for name in dict.fromkeys(names)]
     values: dict[str, Any] = {**split_settings(settings)}
     values |= {name: value for name, value in common.items() if value is not None}
@@ -155,7 +200,7 @@ def make_methods(registry: Registry[T], names: Sequence[str], settings: Sequence
     made = []
     for cls in classes:
         record = {p.name: _parse(p.type, p.name, values[p.name]) for p in parameters(cls) if p.name in values}
-        method = from_record(registry, {"name": cls.name} | record)
+        method = from_record(registry, {"name": cls.name} | dict(presets.get(cls.name, {})) | record)
         check_parameters(method)
         made.append(method)
     return made

@@ -53,6 +53,7 @@ COMMANDS = {
         "papers",
         "Repeat an experiment of a paper and print its table; what has been computed before is not computed again.",
     ),
+    "lessons": Command("lessons", "List the lessons of the app, or check files of lessons before anybody sees them."),
     "table": Command(
         "papers", "Make the tables and figures of README.md and docs/ from results/, or check them and every claim."
     ),
@@ -67,7 +68,12 @@ COMMANDS = {
     ),
     "similarity": Command("encoders", "Show how alike sentence encoders find two texts."),
     "certify": Command(
-        "certify", "Prove how far the input of a smoothed classifier may move, in L1, before its answer can change."
+        "certify",
+        "Prove that the input of a smoothed classifier may move so far, or that words may be swapped, without a change."
+    ),
+    "combine": Command(
+        "combine",
+        "Store a classifier with a certified core that another one corrects within a bound; nothing is trained."
     ),
     "train-smoothed": Command(
         "certify", "Train the base classifiers that `certify` smooths, one for each method and Lambda."

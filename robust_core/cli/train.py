@@ -19,6 +19,7 @@ from robust_core.errors import BadInput
 from robust_core.files import check_path, check_target
 from robust_core.paths import own_checkpoints, process_rank
 from robust_core.registry import parameters
+from robust_core.resources.swap_sets import NAMES
 from robust_core.store import to_finite
 from robust_core.table_files import KINDS
 from robust_core.train.recipe import Recipe
@@ -30,7 +31,8 @@ def train(dataset: Annotated[str, typer.Option(
           text: TextColumn = "", label: LabelColumn = "", mapping: LabelMap = None, header: Header = None,
           data_name: Annotated[str, typer.Option("--data-name", help="Name of the file's texts; the file's own.")] = "",
           architecture: Annotated[str, typer.Option(
-              "--architecture", help="cnn, lstm, minilm, or a Hugging Face id or folder.")] = "",
+              "--architecture", help="cnn, lstm, cnn-retrofitted, lstm-retrofitted, minilm, additive, or a Hugging "
+                                     "Face id or folder.")] = "",
           defence: Annotated[str, typer.Option("--defence", help="Name of the defence.")] = "base",
           attack: Annotated[str, typer.Option("--attack", help="Attack that the defence trains against.")] = "",
           preset: Annotated[str, typer.Option("--preset", help="Named parameters: paper, as-released, …")] = "",
@@ -38,6 +40,12 @@ def train(dataset: Annotated[str, typer.Option(
           seed: Seed = 0,
           rows: Annotated[int | None, typer.Option(
               "--rows", min=1, help="Training texts to draw, the same for every seed; all by default.")] = None,
+          unlabelled: Annotated[str, typer.Option(
+              "--unlabelled", help="File of texts without labels, one a line, to learn from as well.")] = "",
+          teacher: Annotated[str, typer.Option("--teacher", help="Model that labels them.")] = "",
+          swaps: Annotated[str, typer.Option(
+              "--swaps", help="Certified training: careful, close, wide, or a JSON file, word to list of words, whose "
+                              "worst case it learns from (set a).")] = "",
           settings: Annotated[list[str] | None, typer.Option(
               "--set", help="Parameter of the defence or part of the recipe: name=value; repeatable.")] = None,
           plan: Annotated[str | None, typer.Option(
@@ -51,15 +59,20 @@ def train(dataset: Annotated[str, typer.Option(
     """Train classifiers, select the best epoch on dev, and store them; after Ctrl-C --resume goes on."""
     say = _make_teller(sys.stdout) if events else tell
     with keep_stdout(), catch_interrupt() as stop:
-        if plan is not None and (dataset or architecture or rows):
-            raise BadInput("A plan says itself what to train; leave --dataset, --architecture and --rows out.")
+        if plan is not None and (dataset or architecture or rows or unlabelled or teacher or swaps):
+            raise BadInput("A plan says itself what to train; leave --dataset, --architecture, --rows, --unlabelled, "
+                           "--teacher and --swaps out.")
+        if swaps and defence != trainings.CERTIFIED:
+            raise BadInput("--swaps is for certified training: take --architecture additive --defence certified.")
         process_rank()  # what accelerate says of the processes is read before anything is made
         root = check_target(check_path(out or own_checkpoints(), "folder of checkpoints"))
         claims_folder = None if claims is None else check_target(check_path(claims, "folder of claims"))
         values = {"dataset": _find_dataset(dataset, data_name, text, label, mapping, header),
                   "architecture": architecture, "defence": defence, "attack": attack, "preset": preset, "name": name,
                   "seed": seed}
-        settings = [*(settings or ()), *([f"rows={rows}"] if rows is not None else [])]
+        settings = [*(settings or ()), *(f"{name}={value}" for name, value in (
+            ("rows", rows), ("unlabelled", unlabelled), ("teacher", teacher),
+            ("swaps" if swaps in NAMES else "swap_file", swaps)) if value)]
         orders = (trainings.read_plan(check_path(plan, "plan"), data_dir) if plan is not None else
                   [trainings.parse_spec(values | {"set": _read_settings(defence, settings)}, data_dir)])
         for wanted in orders:
@@ -134,6 +147,8 @@ def tell(model: str, event: Mapping[str, Any]) -> None:
         return
     if event["kind"] == "overlap":
         typer.echo(f"{model}: {event['message']}", err=True)
+    elif event["kind"] == "teacher" and event["done"] == event["total"]:
+        typer.echo(f"{model}: {event['total']:,} texts labelled by the teacher", err=True)
     elif event["kind"] == "epoch":
         terms = "".join(f", {name} {value:.4f}" for name, value in event["terms"].items() if name != "loss")
         typer.echo(f"{model}: epoch {event['epoch']} of {event['epochs']}: loss {event['loss']:.4f}{terms}, accuracy "

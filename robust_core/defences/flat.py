@@ -69,7 +69,7 @@ class FlatObjective(AdversarialObjective["Flat"]):
         return gaps.mean() if self.defence.mean_of_all_rows else gaps.sum() / pair.made.sum()
 
     def _seen(self, rows: "torch.Tensor") -> "torch.Tensor":
-        if not self.defence.noisy_importance or self.setup.architecture != "lstm":
+        if not self.defence.noisy_importance or self.setup.family != "lstm":
             return rows
         from torch.nn.functional import dropout
 

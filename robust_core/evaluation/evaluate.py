@@ -130,16 +130,9 @@ def _check_question(models: Sequence[Classifier], attacks: Sequence[Attack], exp
         raise BadInput("Transfer is from one model to another: name at least two models.")
 
 
-def same_labels(mine: Sequence[str], theirs: Sequence[str]) -> bool:
-    """Return whether a model's labels are those of a data set or of another model; LABEL_0 and such pass by number."""
-    unnamed = all(label.lower().startswith("label_") for label in mine)
-    same = [label.lower() for label in mine] == [label.lower() for label in theirs]
-    return same or (unnamed and len(mine) == len(theirs))
-
-
 def check_labels(model: Classifier, data: datasets.DataSet) -> None:
     """Raise Incompatible when a model's labels are not those of a data set."""
-    if not same_labels(model.labels, data.labels):
+    if not datasets.same_labels(model.labels, data.labels):
         raise Incompatible(f"{model.id} predicts {list_names(model.labels)}; {data.title} has the labels "
                            f"{list_names(data.labels)}.")
 

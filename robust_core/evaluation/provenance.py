@@ -1,8 +1,8 @@
 """What a figure rests on, written down beside it: engine, models, data, tables, encoders, each with its fingerprint.
 
-Keys are `engine`, `model <id>`, `data <set>/<split>`, `table <name>`, `encoder <id>`, `masked-model <id>` and `package
-<name>`; values are SHA-256 sums, but the number of the engine and versions of packages. Equal entries say that an
-outcome comes again; where one differs, the two figures are of two things.
+Keys are `engine`, `model <id>`, `data <set>/<split>`, `table <name>`, `swaps <set>` (one that was given), `encoder
+<id>`, `masked-model <id>` and `package <name>`; values are SHA-256 sums, but the number of the engine and versions of
+packages. Equal entries say that an outcome comes again; where one differs, the two figures are of two things.
 """
 
 import hashlib

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from robust_core.models.cards import find_family
+
 # The compute of a training: what a round attacks, the epochs before and after it, the texts of AG News.
 ATTACKED = {"cnn": 3_460, "lstm": 3_460, "minilm": 2_000}
 EPOCHS = {"cnn": {"clean_epochs": 6, "round_epochs": 6}, "lstm": {"clean_epochs": 6, "round_epochs": 6},
@@ -22,18 +24,19 @@ def plan_training(dataset: str, architecture: str, defence: str = "base", **valu
 
     Args:
         dataset: Name of the data set.
-        architecture: cnn, lstm or minilm.
+        architecture: cnn, lstm, either on retrofitted vectors, or minilm.
         defence: Name of the defence.
         values: attack, preset and name as in a plan; anything else is a parameter.
     """
     entry: Entry = {"dataset": dataset, "architecture": architecture, "defence": defence}
     entry |= {key: values.pop(key) for key in ("attack", "preset", "name") if key in values}
     settings: dict[str, Any] = {"rows": ROWS[dataset]} if dataset in ROWS else {}
+    family = find_family(architecture)
     narrow = (dataset, architecture) == ("ag_news", "minilm")
     settings |= NARROW if narrow else {}
     epochs = SHORT if narrow else ON_EMBEDDINGS
     if defence in ("adversarial", "flat") and "preset" not in entry:
-        settings |= {"rounds": 2, "attacked": ATTACKED[architecture]} | EPOCHS[architecture]
+        settings |= {"rounds": 2, "attacked": ATTACKED[family]} | EPOCHS[family]
     elif defence in ("freelb", "carl", "rar"):
         settings |= epochs if defence == "carl" else {"epochs": epochs["epochs"]}
         settings |= LARGE if narrow else {}

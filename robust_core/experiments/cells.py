@@ -7,6 +7,7 @@ from typing import Any
 
 from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.presets import PAPER, read_preset
 from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.experiments.base import Options, make_missing
@@ -29,12 +30,14 @@ class Cell:
         attack: Name of the attack; empty for clean accuracy.
         n: Examples, drawn with seed 0; None for the whole split.
         max_queries: Most queries an example; 0 sets no limit.
+        preset: Whose values the attack has.
     """
 
     model: str
     attack: str
     n: int | None
     max_queries: int
+    preset: str = PAPER
 
 
 def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Options, store: ResultStore,
@@ -55,9 +58,9 @@ def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Opti
         "progress" and "missing" events; as soon as a cell is measured a "cell" event whose data are cell (the `Cell`),
         rows (those of `evaluate`, one a seed) and right (for each row whether the model is right, by uid).
     """
-    groups: dict[tuple[str, int | None, int], list[Cell]] = {}
+    groups: dict[tuple[str, str, int | None, int], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.attack, cell.n, cell.max_queries), []).append(cell)
+        groups.setdefault((cell.attack, cell.preset, cell.n, cell.max_queries), []).append(cell)
     ids = {cell.model: list_seeds(cell.model, options.seeds) for cell in cells}
     loaded = {name: loading.load(name, options.device) for names in ids.values() for name in names}
     for same in groups.values():
@@ -104,6 +107,9 @@ def _count_examples(cell: Cell, options: Options) -> int | None:
 
 def _evaluate(victims: Sequence[Classifier], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
               stop: threading.Event) -> Iterator[Event]:
-    attacks = [ATTACKS[cell.attack](max_queries=cell.max_queries)] if cell.attack else []
+    attacks = []
+    if cell.attack:
+        cls = ATTACKS[cell.attack]
+        attacks = [cls(**read_preset(cls, cell.preset) | {"max_queries": cell.max_queries})]
     yield from evaluate(victims, dataset, split, attacks, n=_count_examples(cell, options), data_dir=options.data_dir,
                         store=store, stop=stop, precision=options.precision)

@@ -20,6 +20,7 @@ from robust_core.claims.files import Claim, read_claims, read_named_claims
 from robust_core.errors import BadInput, list_names, shorten
 from robust_core.experiments.again import COLUMNS, estimate_seconds, list_trained
 from robust_core.experiments.presence import shipped
+from robust_core.experiments.superseded import list_superseded
 from robust_core.paths import RESULTS, ROOT, child_environment, data_folders
 from robust_core.version import ENGINE
 
@@ -57,7 +58,7 @@ class Outcome:
 
 def draw_claims(count: int, seed: str, *, most_seconds: float | None = None, train: bool = False,
                 skip: Sequence[str] = (), folder: Path = RESULTS) -> list[str]:
-    """Return the files of claims drawn at random.
+    """Return the files of claims drawn at random, of those whose command measures on what they rest on.
 
     Args:
         count: How many; fewer where there are not so many.
@@ -69,7 +70,7 @@ def draw_claims(count: int, seed: str, *, most_seconds: float | None = None, tra
     """
     claims = read_named_claims(folder)
     chosen = [name for name, claim in claims.items() if name not in skip
-              and (train or shipped().issuperset(list_trained(claim)))
+              and not list_superseded(claim) and (train or shipped().issuperset(list_trained(claim)))
               and (most_seconds is None or estimate_seconds(name, claim) <= most_seconds)]
     # What was typed may hold bytes that are no text.
     random.Random(seed.encode(errors="replace")).shuffle(chosen)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from robust_core.claims.files import Claim
 from robust_core.experiments.again import list_trained
+from robust_core.experiments.superseded import write_superseded
 from robust_core.models.known_faults import list_known_faults
 
 # Models that a line names one by one; of more it gives the number.
@@ -11,7 +12,7 @@ _FEW = 3
 
 
 def write_faults(claims: Sequence[Claim], others: Iterable[str] = ()) -> Iterator[str]:
-    """Return a line for each known fault of the models that some claims rest on.
+    """Return a line for each known fault of the models that some claims rest on, and for each table that is older.
 
     Args:
         claims: The claims.
@@ -24,3 +25,4 @@ def write_faults(claims: Sequence[Claim], others: Iterable[str] = ()) -> Iterato
     for fault, models in found.items():
         named = ", ".join(f"`{name}`" for name in models) if len(models) <= _FEW else f"{len(models)} models"
         yield f"Known fault of {named}: {fault}"
+    yield from write_superseded(claims)

@@ -1,16 +1,21 @@
 """Untrained networks by name, with their tokenizers."""
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from robust_core.errors import BadInput
 from robust_core.models import huggingface
-from robust_core.models.cards import WORD_MODELS
+from robust_core.models.cards import RETROFITTED, WORD_MODELS, find_family
 from robust_core.models.device import pick_device
-from robust_core.models.tokens import WordVocabulary, read_subwords
+from robust_core.models.tokens import WholeWords, WordVocabulary, read_subwords
 from robust_core.resources.encoder import minilm_folder
+from robust_core.resources.retrofitted import retrofitted_vectors
 
 if TYPE_CHECKING:
+    import torch
 
     from robust_core.models.networks.base import Network
     from robust_core.models.tokens import Subwords
@@ -21,7 +26,7 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     """Make an untrained network and its tokenizer.
 
     Args:
-        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        architecture: A name of `cards.ARCHITECTURES`, or a Hugging Face id or folder.
         config: Sizes of the network, and `length`, the longest input in tokens.
         labels: Label names.
         vocabulary: Known words of a word model.
@@ -48,6 +53,29 @@ def build(architecture: str, config: Mapping[str, Any], labels: tuple[str, ...],
     return network, tokens
 
 
+@functools.cache
+def _load_packaged_vectors() -> "torch.Tensor":
+    """Return the packaged word vectors, zeros for the pad and for unknown words before them."""
+    import torch
+
+    return torch.from_numpy(np.pad(retrofitted_vectors().vectors, ((2, 0), (0, 0))))
+
+
+def _build_word_model(architecture: str, sizes: dict[str, Any], classes: int, words: int) -> "Network":
+    from torch import nn
+
+    from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
+
+    kind = WordCNN if find_family(architecture) == "cnn" else WordLSTM
+    if architecture not in RETROFITTED:
+        return kind(words, classes, **sizes)
+    # All networks share one table, which trainings leave as it is.
+    table = _load_packaged_vectors()
+    network = kind(1, classes, table.shape[1], **sizes)
+    network.embedding = nn.Embedding.from_pretrained(table, padding_idx=0)
+    return network
+
+
 def check_places(length: int, places: int) -> None:
     """Raise BadInput unless a longest input has room for a word, and a transformer a place for each of its pieces."""
     if not 3 <= length <= places:
@@ -56,11 +84,14 @@ def check_places(length: int, places: int) -> None:
 
 def _build_plain(architecture: str, sizes: dict[str, Any], length: int, labels: tuple[str, ...],
                  vocabulary: tuple[str, ...]) -> "tuple[Network, WordVocabulary | Subwords]":
-    if architecture in WORD_MODELS:
-        from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
+    if architecture == "additive":
+        from robust_core.models.networks.additive import AdditiveNetwork
 
+        units = WholeWords(vocabulary, length)
+        return AdditiveNetwork(len(units), len(labels), **sizes), units
+    if architecture in WORD_MODELS:
         tokens = WordVocabulary(vocabulary, length)
-        return (WordCNN if architecture == "cnn" else WordLSTM)(len(tokens), len(labels), **sizes), tokens
+        return _build_word_model(architecture, sizes, len(labels), len(tokens)), tokens
     if architecture == "minilm":
         from robust_core.models.networks.bert import Bert
         from robust_core.models.networks.transformer import EncoderClassifier

@@ -19,8 +19,13 @@ from robust_core.paths import checkpoint_folders, short_name
 if TYPE_CHECKING:
     import torch
 
-ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "minilm": "MiniLM"}
-WORD_MODELS = ("cnn", "lstm")
+ARCHITECTURES = {"cnn": "CNN", "lstm": "LSTM", "cnn-retrofitted": "CNN on retrofitted vectors",
+                 "lstm-retrofitted": "LSTM on retrofitted vectors", "minilm": "MiniLM", "additive": "Additive"}
+# What a network on the packaged table of retrofitted word vectors (`resources.retrofitted`) is else.
+RETROFITTED = {"cnn-retrofitted": "cnn", "lstm-retrofitted": "lstm"}
+WORD_MODELS = ("cnn", "lstm", "additive", *RETROFITTED)
+# Name in the place of a defence where a checkpoint is made of two others: a certified core and a bounded correction.
+CORE = "core"
 _MOST_SIZES = 30
 
 
@@ -31,7 +36,7 @@ class Card:
     Args:
         id: Model id, `<dataset>/<architecture>/<defence>` with `@seed` where the seed is not 0.
         dataset: Data set it was trained on.
-        architecture: cnn, lstm, minilm, or the name of a Hugging Face encoder.
+        architecture: A name of `ARCHITECTURES`, or the name of a Hugging Face encoder.
         defence: Record of the defence.
         seed: Seed of the training.
         labels: Label names, by index.
@@ -44,9 +49,10 @@ class Card:
         parameters: Trained and frozen parameters of the whole network.
         bytes: Size of the files in `files`.
         files: SHA-256 of each file, by path from the card's folder.
-        data: Rows and SHA-256 of each split used, and what was left out of it (`splits.TrainingTexts`). Of a card that
+        data: Rows and SHA-256 of each split used, and what was left out of it (`splits.TrainingTexts`); the same of
+            texts without labels (unlabelled), and name and SHA-256 of a swap set from a file (swaps). Of a card that
             does not name dropped_overlap nothing is known: texts of dev and test may be among those it learnt from.
-        parent: SHA-256 of the encoder the weights adapt, if there is one.
+        parent: SHA-256 of the encoder the weights adapt or of the packaged word vectors they read, if there is one.
         version: Version of the code.
         folder: Where the card was read.
         known_faults: What was found to be wrong with how it was trained, a line each; older cards have no such field.
@@ -77,6 +83,11 @@ class Card:
     def defence_name(self) -> str:
         """Name of the defence, such as base."""
         return str(self.defence["name"])
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether swaps of words cannot flip what it is proved of: an additive model, or one with an additive core."""
+        return self.architecture == "additive" or self.defence_name == CORE
 
     @property
     def title(self) -> str:
@@ -145,7 +156,10 @@ def check_files(card: Card) -> None:
     Raises:
         BadInput: A file is absent or differs.
     """
-    if "model.safetensors" not in card.files or card.architecture in WORD_MODELS and None in find_word_files(card):
+    own_words = card.architecture in WORD_MODELS and card.architecture not in RETROFITTED
+    if card.defence_name == CORE:
+        return
+    if "model.safetensors" not in card.files or own_words and None in find_word_files(card):
         raise BadInput(f"The card of {card.id} does not list the SHA-256 of all its files; restore card.json.")
     check_sha256(card.folder, card.files, lambda name, problem: (
         f"{card.id}: {Path(name).name} {problem}; restore the checkpoint."))
@@ -157,11 +171,25 @@ def find_word_files(card: Card) -> list[str | None]:
             for file in ("embedding.safetensors", "vocabulary.txt")]
 
 
+def find_family(architecture: str) -> str:
+    """Return the architecture of which another is a variant on the packaged word vectors; of all others themselves."""
+    return RETROFITTED.get(architecture, architecture)
+
+
 def name_folder(architecture: str) -> str:
     """Return the name of an architecture in model ids: letters, digits, dots and dashes."""
     # "." and ".." have names as well.
     plain = Path(os.path.abspath(architecture)).name if Path(architecture).is_dir() else architecture
     return re.sub(r"[^\w.]+", "-", plain)
+
+
+def find_folder(root: Path, model_id: str) -> Path:
+    """Return where a checkpoint lies in a folder of checkpoints.
+
+    Raises:
+        BadInput: The id leads out of the folder.
+    """
+    return join_inside(root, model_id, "model's name")
 
 
 def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str, bytes | Mapping[str, "torch.Tensor"]],
@@ -184,7 +212,7 @@ def save(card: Card, weights: Mapping[str, "torch.Tensor"], shared: Mapping[str,
     """
     from safetensors.torch import save as to_bytes
 
-    folder = join_inside(root, card.id, "model's name")
+    folder = find_folder(root, card.id)
     contents = {"model.safetensors": weights} | {
         f"{name.removesuffix('.safetensors')}.safetensors": tensors for name, tensors in (more or {}).items()}
 

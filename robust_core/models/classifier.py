@@ -107,7 +107,12 @@ class TextClassifier:
         own = (words >= 0) & (words < keep.shape[1])
         gone = np.zeros((len(keep), len(ids)), dtype=bool)
         gone[:, own] = ~keep[:, words[own]]
-        return list(map(tuple, np.where(gone, self.tokens.blank_id, np.asarray(ids, dtype=np.int64)).tolist()))
+        found = np.asarray(ids, dtype=np.int64)
+        return list(map(tuple, np.where(gone, self.find_blanks(found), found).tolist()))
+
+    def find_blanks(self, ids: np.ndarray) -> "np.ndarray | int":
+        """Return what stands for each of (t,) ids where its word is taken away."""
+        return self.tokens.blank_id
 
     def prepare(self, text: str) -> str:
         """Return a text as the model is to read it, cleaned unless the model was made elsewhere.

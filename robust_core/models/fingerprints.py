@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from robust_core.errors import BadInput
 from robust_core.files import read_json
-from robust_core.models.cards import ARCHITECTURES, WORD_MODELS
+from robust_core.models.cards import ARCHITECTURES, RETROFITTED, WORD_MODELS
 from robust_core.paths import sha256_once, short_name
 from robust_core.resources.encoder import minilm_folder
+from robust_core.resources.retrofitted import hash_retrofitted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,10 +33,17 @@ def hash_encoder() -> str:
     return sha256_once(folder / "model.safetensors")
 
 
+def hash_packaged(architecture: str) -> str:
+    """Return the SHA-256 of what is packaged and one of our networks reads: encoder, word vectors or nothing."""
+    if architecture in RETROFITTED:
+        return hash_retrofitted()
+    return "" if architecture in WORD_MODELS else hash_encoder()
+
+
 def hash_base_encoder(architecture: str, network: "Network") -> str:
-    """Return the SHA-256 of the encoder that an untrained network was made from; empty for word models."""
+    """Return the SHA-256 of what an untrained network was made from (`hash_packaged`); of others, of their weights."""
     if architecture in ARCHITECTURES:
-        return "" if architecture in WORD_MODELS else hash_encoder()
+        return hash_packaged(architecture)
     return hash_weights(network, network.fresh)
 
 

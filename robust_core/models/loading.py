@@ -8,15 +8,27 @@ every file is checked against the SHA-256 in its card before it is used.
 from typing import TYPE_CHECKING
 
 from robust_core import datasets
-from robust_core.errors import BadInput, UnknownName, first_sentence
+from robust_core.errors import BadInput, UnknownName, first_sentence, quote
 from robust_core.files import check_path
 from robust_core.models import huggingface
 from robust_core.models.architectures import build
-from robust_core.models.cards import ARCHITECTURES, WORD_MODELS, Card, cards, check_files, find_word_files, read_card
+from robust_core.models.cards import (
+    ARCHITECTURES,
+    CORE,
+    RETROFITTED,
+    WORD_MODELS,
+    Card,
+    cards,
+    check_files,
+    find_word_files,
+    read_card,
+)
 from robust_core.models.device import pick_device
-from robust_core.models.fingerprints import hash_base_encoder, hash_encoder
-from robust_core.models.weight_files import find_misfits, load_weights, read_header
+from robust_core.models.fingerprints import hash_base_encoder, hash_packaged
+from robust_core.models.weight_files import Weight, find_misfits, load_weights, read_header
 from robust_core.paths import checkpoint_folders, short_name
+from robust_core.resources import fingerprints
+from robust_core.resources.retrofitted import retrofitted_vectors
 
 # Characters of a vocabulary: far more than a table of word vectors has rows for.
 _MOST_VOCABULARY = 50_000_000
@@ -64,21 +76,21 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     from robust_core.models.lora import merge_state
 
     check_files(card)
-    if card.parent and card.architecture in ARCHITECTURES and hash_encoder() != card.parent:
-        raise BadInput(f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
+    if card.defence_name == CORE:
+        return _load_bounded(card, device)
+    if card.parent and card.architecture in ARCHITECTURES and hash_packaged(card.architecture) != card.parent:
+        raise BadInput(f"{card.id} reads another table of word vectors than the packaged one; train it anew."
+                       if card.architecture in RETROFITTED else
+                       f"{card.id} adapts another encoder than the one in use; unset ROBUST_ENCODER.")
     try:
-        words: tuple[str, ...] = ()
-        table_name = ""
-        if card.architecture in WORD_MODELS:
-            table_name, words_name = map(str, find_word_files(card))
-            with (card.folder / words_name).open(encoding="utf-8") as file:
-                words = tuple(file.read(_MOST_VOCABULARY).split("\n"))
-        _check_sizes(card, words, table_name)
+        words = _read_words(card)
+        _check_sizes(card, words)
         state = {name: value.float() if value.is_floating_point() else value
                  for name, value in load_weights(card.folder / "model.safetensors").items()}
         network, tokens = build(card.architecture, card.config["network"], card.labels, words)
         if words:
-            table = load_weights(card.folder / table_name)["weight"].float()
+            table = network.embedding.weight if card.architecture in RETROFITTED else load_weights(
+                card.folder / str(find_word_files(card)[0]))["weight"].float()
             network.load_state_dict(state | {"embedding.weight": table}, strict=True, assign=True)
         else:
             own = card.architecture in ARCHITECTURES
@@ -92,7 +104,36 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     return TextClassifier(card.id, card.labels, network, tokens, device, card)
 
 
-def _check_sizes(card: Card, words: tuple[str, ...], table_name: str) -> None:
+def _load_bounded(card: Card, device: "torch.device") -> "TextClassifier":
+    """Load a checkpoint that is made of two others."""
+    from robust_core.models.bounded import bound_correction
+
+    known, parts = {other.id: other for other in cards()}, []
+    try:
+        for name in (card.defence["core"], card.defence["correction"]):
+            part = known.get(name)
+            if part is None or part.defence_name == CORE:
+                raise BadInput(f"{card.id} is made of {quote(name)}, which is not here.")
+            if fingerprints.hash_sums(part.files) != card.config["parts"][name]:
+                raise BadInput(f"{card.id} is made of another {name} than the one here; combine them anew.")
+            parts.append(_load_card(part, device))
+        core, correction = parts
+        return bound_correction(card.id, core, correction, float(card.defence["bound"]), card)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{card.id} cannot be read: {first_sentence(error)}.") from None
+
+
+def _read_words(card: Card) -> tuple[str, ...]:
+    """Return the words that a word model knows; none for others."""
+    if card.architecture in RETROFITTED:
+        return retrofitted_vectors().words
+    if card.architecture not in WORD_MODELS:
+        return ()
+    with (card.folder / str(find_word_files(card)[1])).open(encoding="utf-8") as file:
+        return tuple(file.read(_MOST_VOCABULARY).split("\n"))
+
+
+def _check_sizes(card: Card, words: tuple[str, ...]) -> None:
     """Compare the sizes on a card with the headers of its files, before anything of these sizes is allocated.
 
     Raises:
@@ -105,7 +146,9 @@ def _check_sizes(card: Card, words: tuple[str, ...], table_name: str) -> None:
     if card.architecture in WORD_MODELS:
         with on_no_device():
             network, _ = build(card.architecture, sizes, card.labels, words)
-        table = read_header(card.folder / table_name)["weight"]
+        # What is packaged has the shape it was built with.
+        table = Weight("F32", tuple(network.embedding.weight.shape)) if card.architecture in RETROFITTED else \
+            read_header(card.folder / str(find_word_files(card)[0]))["weight"]
         misfit = next(find_misfits(network, header | {"embedding.weight": table}), None)
         if misfit:
             raise ValueError(f"its weights do not fit its card: {misfit}")

@@ -3,21 +3,17 @@
 import copy
 import dataclasses
 import functools
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core.errors import BadInput, quote
 from robust_core.paths import short_name
-from robust_core.text import Draft, find_words
+from robust_core.text import Draft, find_words, split_word
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-_CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
-_PIECE = re.compile(r"[a-z0-9']+")
 _BLANKS = ("[MASK]", "<mask>", "[UNK]", "<unk>")
 
 
@@ -40,22 +36,6 @@ def _cut(ids: Sequence[int], owner: Sequence[int], room: int, words: int) -> Tok
         return Tokens(tuple(ids), tuple(owner), words)
     first_lost = owner[room] if owner[room] >= 0 else max(owner[:room], default=-1) + 1
     return Tokens(tuple(ids[:room]), tuple(owner[:room]), first_lost)
-
-
-def split_word(word: str) -> list[str]:
-    """Split one word as the word models read it: lower case, no accents, no hyphens, clitics apart.
-
-    `won't` -> wo n't; `Bug-eyed` -> bug eyed; `it's` -> it 's.
-    """
-    plain = "".join(c for c in unicodedata.normalize("NFD", word.lower()) if unicodedata.category(c) != "Mn")
-    pieces = []
-    for part in _PIECE.findall(plain):
-        match = _CLITIC.search(part)
-        if match and match.start():
-            pieces += [part[: match.start()], match[0]]
-        elif part.strip("'"):
-            pieces.append(part.strip("'") if not match else part)
-    return pieces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +86,18 @@ class WordVocabulary:
             ids += found
             owner += [i] * len(found)
         return _cut(ids, owner, self.length, len(words))
+
+
+@dataclasses.dataclass(frozen=True)
+class WholeWords(WordVocabulary):
+    """Token ids of an additive model: one for each word, in lower case, as attacks see words."""
+
+    @functools.cached_property
+    def _units(self) -> Callable[[str], tuple[int, ...]]:
+        index = self._index
+        # What stands between two words is no word, whatever punctuation it holds.
+        return functools.lru_cache(maxsize=100_000)(
+            lambda unit: (index.get(unit.lower(), 1),) if find_words(unit) else ())
 
 
 class Subwords:

@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from robust_core.resources.pos import tag, tag_swaps, tags_of
     from robust_core.resources.sentiment_lexicon import sentiment
     from robust_core.resources.stopwords import stop_words
+    from robust_core.resources.swap_table import close_swaps
     from robust_core.resources.vectors import word_vectors
     from robust_core.resources.wordnet import synonyms
 
-__all__ = ["antonyms", "masked_model_folder", "minilm_folder", "neighbours", "sentiment", "stop_words", "synonyms",
-           "tag", "tag_swaps", "tags_of", "word_vectors"]
+__all__ = ["antonyms", "close_swaps", "masked_model_folder", "minilm_folder", "neighbours", "sentiment", "stop_words",
+           "synonyms", "tag", "tag_swaps", "tags_of", "word_vectors"]
 
-_MODULE_OF = {"antonyms": "antonym_table", "masked_model_folder": "masked_model", "minilm_folder": "encoder",
-              "neighbours": "neighbour_table", "sentiment": "sentiment_lexicon", "stop_words": "stopwords",
-              "synonyms": "wordnet", "tag": "pos", "tag_swaps": "pos", "tags_of": "pos", "word_vectors": "vectors"}
+_MODULE_OF = {"antonyms": "antonym_table", "close_swaps": "swap_table", "masked_model_folder": "masked_model",
+              "minilm_folder": "encoder", "neighbours": "neighbour_table", "sentiment": "sentiment_lexicon",
+              "stop_words": "stopwords", "synonyms": "wordnet", "tag": "pos", "tag_swaps": "pos", "tags_of": "pos",
+              "word_vectors": "vectors"}
 
 
 def __getattr__(name: str) -> object:

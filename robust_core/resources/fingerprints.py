@@ -20,9 +20,9 @@ from robust_core.resources.stopwords import stop_words
 # The file of each table, and the sub-command that builds it.
 TABLES = {"neighbours": ("neighbours.npz", "neighbours"), "parts-of-speech": ("pos.npz", "pos"),
           "wordnet": ("wordnet.npz", "wordnet"), "antonyms": ("antonyms.txt.gz", "antonyms"),
-          "vectors": ("word_projection.npz", "vectors")}
-ENCODER, MASKED, STOP_WORDS, SENTIMENT, TEXTATTACK = (
-    "sentence-encoder", "masked-model", "stop-words", "sentiment", "textattack")
+          "vectors": ("word_projection.npz", "vectors"), "close-swaps": ("swaps.npz", "swaps")}
+ENCODER, MASKED, STOP_WORDS, SENTIMENT, TEXTATTACK, SWAPS = (
+    "sentence-encoder", "masked-model", "stop-words", "sentiment", "textattack", "close-swaps")
 NAMES = (*TABLES, STOP_WORDS, SENTIMENT, ENCODER, MASKED, TEXTATTACK)
 # The name of the packaged masked language model and encoder.
 PACKAGED = "minilm"

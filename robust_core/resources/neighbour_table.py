@@ -1,5 +1,6 @@
 """Synonyms of a word from counter-fitted vectors, packed: what TextFooler and its kin choose replacements from."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -34,9 +35,20 @@ def _read_neighbours(word: str) -> tuple[tuple[str, float], ...]:
         return ()
     table = load_arrays("neighbours.npz", "neighbours")
     span = slice(starts[row], starts[row + 1])
-    cosines = 0.5 + table["cosine"][span] / 510.0  # stored as 0..255 for 0.5..1
-    found = ((words[i], round(float(c), 4)) for i, c in zip(table["neighbour"][span], cosines, strict=True))
+    found = ((words[i], round(float(c), 4))
+             for i, c in zip(table["neighbour"][span], read_cosines(table, span), strict=True))
     return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+
+
+def read_cosines(table: Mapping[str, np.ndarray], span: slice) -> np.ndarray:
+    """Return some cosines of a table, stored in bytes: 0 for its lowest (0.5 where it names none), 255 for 1.
+
+    Args:
+        table: Arrays of the table's file.
+        span: Which entries.
+    """
+    lowest = float(table["lowest"]) if "lowest" in table else 0.5
+    return lowest + table["cosine"][span] / (255 / (1 - lowest))
 
 
 @lru_cache(maxsize=1)

@@ -103,6 +103,15 @@ def tags_of(word: str) -> frozenset[str]:
     return frozenset(name for bit, name in enumerate(TAGS) if mask >> bit & 1)
 
 
+def is_listed(word: str) -> bool:
+    """Return whether a word, lower-cased, stands in the lexicon of the table.
+
+    Raises:
+        MissingResource: If the table is absent.
+    """
+    return word.lower() in _read_model().row_of
+
+
 def make_features(word: str) -> list[str]:
     """Return the features of a word besides the word itself: endings, and shape where it is remarkable."""
     lower = word.lower()

@@ -5,10 +5,15 @@ import math
 from typing import Any
 
 from robust_core import datasets
+from robust_core.models.cards import WORD_MODELS, find_family
 from robust_core.registry import check_parameters, param
 
 # Training texts below which a data set is small: an epoch of usual batches would be a handful of steps.
 SMALL = 1000
+# Parts of a recipe that name a file of one's own.
+FILES = ("unlabelled", "swap_file")
+# Pieces that transformers read of long texts: as many as MiniLM has places for, some 400 words.
+_PIECES = {"imdb": 512}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +37,11 @@ class Recipe:
     mixed: bool = param(True, "Run matrix products in bf16 where the processor has it (transformers)")
     lora_targets: str = param("attention", "Which layers get low-rank weights", choices=("attention", "all"))
 
+    unlabelled: str = param("", "File of texts without labels, one a line, which the teacher labels; empty: none",
+                            later=True)
+    teacher: str = param("", "Model that labels them, of the same classes", later=True)
+    swap_file: str = param("", "JSON file of swaps, word to list of words, for certified training with swaps=file; "
+                               "empty: none", later=True)
     patience: int = param(0, "Epochs without a better accuracy on dev after which to stop; 0: never", low=0)
 
     def __post_init__(self) -> None:
@@ -43,23 +53,28 @@ def make_recipe(architecture: str, dataset: str, texts: float = math.inf, **chan
     """Return the recipe chosen on dev for an architecture, with `changes` applied.
 
     Args:
-        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        architecture: A name of `cards.ARCHITECTURES`, or a Hugging Face id or folder.
         dataset: Name of the data set.
         texts: Number of training texts; fewer than `SMALL` take smaller batches and more epochs.
         changes: Fields of the recipe.
     """
-    if architecture in ("cnn", "lstm"):
-        defaults: dict[str, Any] = {"epochs": 10, "learning_rate": 5e-4, "batch_size": 32, "dropout": 0.5,
-                                    "embedding_dropout": 0.3, "word_dropout": 0.05,
-                                    "length": datasets.describe(dataset).length}
-        if architecture == "lstm":
+    if architecture == "additive":
+        defaults: dict[str, Any] = {"epochs": 16, "learning_rate": 1e-2, "batch_size": 256, "weight_decay": 1e-3,
+                                    "decay": "linear", "clip": 0.0, "dropout": 0.0, "length": 400}
+        if texts < SMALL:
+            defaults |= {"batch_size": 32}
+    elif architecture in WORD_MODELS:
+        defaults = {"epochs": 10, "learning_rate": 5e-4, "batch_size": 32, "dropout": 0.5, "embedding_dropout": 0.3,
+                    "word_dropout": 0.05, "length": datasets.describe(dataset).length}
+        if find_family(architecture) == "lstm":
             defaults |= {"learning_rate": 1e-3, "batch_size": 64, "dropout": 0.4, "embedding_dropout": 0.4,
                          "word_dropout": 0.15}
         if texts < SMALL:
             defaults |= {"epochs": 20, "learning_rate": 1e-3, "batch_size": 8}
     else:
         defaults = {"epochs": 4, "learning_rate": 5e-4, "batch_size": 32, "weight_decay": 0.01, "warmup": 0.06,
-                    "decay": "linear", "dropout": 0.1, "length": 128, "rank": 16, "lora_targets": "all"}
+                    "decay": "linear", "dropout": 0.1, "length": _PIECES.get(dataset, 128), "rank": 16,
+                    "lora_targets": "all"}
         if texts < SMALL:
             defaults |= {"epochs": 8, "batch_size": 8}
     return Recipe(**(defaults | changes))

@@ -36,6 +36,8 @@ def save(trained: Trained, root: Path | str) -> cards.Card:
     if isinstance(trained.tokens, WordVocabulary):
         weights = {name: value.half() if value.is_floating_point() else value
                    for name, value in state.items() if name != "embedding.weight"}
+        if trained.card.architecture in cards.RETROFITTED:
+            return cards.save(trained.card, _move_to_cpu(weights), {}, Path(root), more)
         shared = {"embedding.safetensors": {"weight": state["embedding.weight"].half()},
                   "vocabulary.txt": "\n".join(trained.tokens.words).encode()}
         return cards.save(trained.card, _move_to_cpu(weights), shared, Path(root), more)

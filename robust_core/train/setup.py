@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from robust_core.models.cards import find_family
 from robust_core.models.device import autocast_bf16
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import Subwords, WordVocabulary
+from robust_core.resources.swap_sets import SwapSet
 from robust_core.train.parallel import ProcessGroup
 from robust_core.train.recipe import Recipe
 from robust_core.types import Example
@@ -160,7 +162,7 @@ class Setup:
         recipe: How long and how fast.
         device: Where it runs.
         dataset: Name of the data set.
-        architecture: cnn, lstm, minilm, or a Hugging Face id or folder.
+        architecture: A name of `cards.ARCHITECTURES`, or a Hugging Face id or folder.
         labels: Label names, by index.
         examples: Training texts.
         rows: The same as rows, in the same order: `rows[i].number == i`.
@@ -168,6 +170,9 @@ class Setup:
         seed: Seed of the training.
         mixed: Whether matrix products run in bf16.
         processes: The processes that share the training: this one's `part`, all `parts`.
+        labelled: How many of the texts came with a label; those behind them have the teacher's likeliest class.
+        taught: (n - labelled, classes) the teacher's probabilities of the others; None where there are none.
+        swaps: The swap set of the recipe's file; None where there is none.
     """
 
     network: Network
@@ -183,11 +188,19 @@ class Setup:
     seed: int = 0
     mixed: bool = False
     processes: ProcessGroup = dataclasses.field(default_factory=ProcessGroup)
+    labelled: int = 0
+    taught: torch.Tensor | None = None
+    swaps: SwapSet | None = None
 
     @property
     def word_model(self) -> bool:
         """Whether it is a CNN or LSTM over word vectors."""
-        return self.architecture in ("cnn", "lstm")
+        return self.family in ("cnn", "lstm")
+
+    @property
+    def family(self) -> str:
+        """The architecture, whatever word vectors it reads."""
+        return find_family(self.architecture)
 
     @property
     def steps(self) -> int:

@@ -13,13 +13,16 @@ from robust_core.errors import BadInput, UnknownName, quote
 from robust_core.files import check_path
 from robust_core.models import architectures, cards, fingerprints, loading
 from robust_core.models.lora import add_low_rank
+from robust_core.models.networks.additive import TURNS, AdditiveNetwork, is_negation
 from robust_core.models.networks.base import Network
 from robust_core.models.networks.word_masks import GroupedEmbedding
-from robust_core.models.tokens import Subwords, WordVocabulary, split_word
+from robust_core.models.tokens import Subwords, WordVocabulary
 from robust_core.models.weight_files import load_weights
 from robust_core.resources import word_vectors
+from robust_core.resources.retrofitted import retrofitted_vectors
+from robust_core.resources.swap_sets import SwapSet, read_swap_set
 from robust_core.splits import TrainingTexts
-from robust_core.text import Draft
+from robust_core.text import Draft, split_word
 from robust_core.train.recipe import Recipe
 from robust_core.types import Example
 
@@ -34,8 +37,9 @@ class Start(NamedTuple):
         network: The network; what has `requires_grad` is to be trained.
         tokens: Its tokenizer.
         config: What `architectures.build` and `lora.merge_state` need to make it again, and what it started from.
-        parent: SHA-256 of the encoder it adapts, empty for word models.
+        parent: SHA-256 of the encoder it adapts or of the packaged word vectors it reads; empty for other word models.
         known_faults: What the base model's card says is wrong with it, where it was started from one.
+        swaps: The swap set of the recipe's file, whose words the model has entries for; None where there is none.
     """
 
     network: Network
@@ -43,6 +47,7 @@ class Start(NamedTuple):
     config: dict[str, Any]
     parent: str
     known_faults: tuple[str, ...] = ()
+    swaps: SwapSet | None = None
 
 
 def check_architecture(name: str) -> None:
@@ -63,13 +68,21 @@ def start_network(defence: "Defence", dataset: str, architecture: str, recipe: R
     """Build the network that a training starts from; draws from torch's global random numbers.
 
     Word models: the base model learns its table of word vectors, every defence takes the base model's and leaves it as
-    it is. Where there is no base model of the same training texts, the table is learnt along.
+    it is. Where there is no base model of the same training texts, the table is learnt along. The packaged table of
+    retrofitted vectors stays as it is under all of them.
 
     Raises:
-        BadInput: The base model has other low-rank weights than the recipe asks for, or is damaged.
+        BadInput: The base model has other low-rank weights than the recipe asks for, or is damaged; or the recipe's
+            file of swaps is none.
         MissingResource: An encoder is not here.
     """
     sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
+    if (architecture == "additive") != (defence.name == "certified") and defence.name != "base":
+        raise BadInput("Certified training is for the additive model, which trains under it or under base only; take "
+                       "--architecture additive --defence certified.")
+    if architecture == "additive":
+        return _start_additive({"length": recipe.length}, labels, texts.splits["train"],
+                               read_swap_set(recipe.swap_file) if recipe.swap_file else None)
     base = None if defence.tunes_words else find_base_card(dataset, architecture, seed, texts, root)
     if architecture in cards.WORD_MODELS:
         sizes["embedding_dropout"] = recipe.embedding_dropout
@@ -113,6 +126,9 @@ def find_base_card(dataset: str, architecture: str, seed: int, texts: TrainingTe
 def _start_word_model(architecture: str, sizes: dict[str, Any], labels: tuple[str, ...], examples: Sequence[Example],
                       base: cards.Card | None) -> Start:
     config: dict[str, Any] = {"network": sizes}
+    if architecture in cards.RETROFITTED:
+        network, tokens = architectures.build(architecture, sizes, labels, retrofitted_vectors().words)
+        return Start(network, tokens, config, fingerprints.hash_packaged(architecture))
     if base is None:
         vocabulary = learn_vocabulary(examples)
         network, tokens = architectures.build(architecture, sizes, labels, vocabulary)
@@ -123,6 +139,22 @@ def _start_word_model(architecture: str, sizes: dict[str, Any], labels: tuple[st
     network, tokens = architectures.build(architecture, sizes, labels, given.tokens.words)
     network.embedding.weight = nn.Parameter(given.net.embedding.weight.detach().clone(), requires_grad=False)
     return Start(network, tokens, config | {"start": base.id}, "", base.known_faults)
+
+
+def _start_additive(sizes: dict[str, Any], labels: tuple[str, ...], examples: Sequence[Example],
+                    given: SwapSet | None) -> Start:
+    """Begin at zero for every word that training texts hold or that a swap may put into them."""
+    # What negations and "but" do is known of opinions, not of topics.
+    config = {"length": sizes["length"], "states": "sentiment" if len(labels) == 2 else "topic"}
+    counts = Counter(word.lower() for e in examples for word in Draft.of(e.text).words)
+    sets = [read_swap_set("wide")] + ([given] if given else [])
+    known = sorted({other for word in counts for other in (word, *(o for some in sets for o in some.find(word)))})
+    network, tokens = architectures.build("additive", config, labels, tuple(known))
+    assert isinstance(network, AdditiveNetwork), "what architectures.build makes of this name"
+    vectors = torch.from_numpy(word_vectors(known))
+    network.learn_table(torch.cat([torch.zeros(2, vectors.shape[1]), vectors / vectors.std()]),
+                        torch.tensor([[False, False]] * 2 + [[is_negation(w), w in TURNS] for w in known]))
+    return Start(network, tokens, {"network": config}, "", swaps=given)
 
 
 def _continue(network: Network, base: cards.Card, recipe: Recipe) -> None:

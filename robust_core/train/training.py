@@ -11,9 +11,10 @@ from robust_core.models.device import has_fast_bf16, pick_device
 from robust_core.models.tokens import Subwords, WordVocabulary
 from robust_core.registry import to_record
 from robust_core.splits import TrainingTexts, describe_overlap, load_training_texts
+from robust_core.train import unlabelled
 from robust_core.train.loop import Loop
 from robust_core.train.parallel import ProcessGroup
-from robust_core.train.recipe import Recipe
+from robust_core.train.recipe import FILES, Recipe
 from robust_core.train.saving import Trained, forget_state, hash_settings, read_state
 from robust_core.train.setup import Randomness, Row, Setup
 from robust_core.train.start import Start, check_architecture, describe_network, start_network
@@ -74,18 +75,29 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
     texts = load_training_texts(dataset, data_dir, {"train": recipe.rows})
     if told := describe_overlap(texts.data):
         yield {"kind": "overlap", "message": told, "data": texts.data}
-    setup, objective, dev, begun = _prepare(defence, dataset, architecture, recipe, texts, seed, device, root)
+    taught = None
+    if recipe.unlabelled:
+        taught = yield from unlabelled.label_texts(recipe.unlabelled, recipe.teacher, dataset, data_dir, device)
+        texts.data["unlabelled"] = taught.data
+    setup, objective, dev, begun = _prepare(defence, dataset, architecture, recipe, texts, seed, device, root, taught)
+    if begun.swaps is not None:
+        texts.data["swaps"] = {"file": begun.swaps.name, "sha256": begun.swaps.sha256}
     who = hash_settings(defence=to_record(defence), recipe=dataclasses.asdict(recipe), seed=seed, dataset=dataset,
-                        architecture=architecture, data=texts.data["train"]["sha256"],
+                        architecture=architecture,
+                        data="".join(texts.data[name]["sha256"] for name in ("train", "unlabelled", "swaps")
+                                     if name in texts.data),
                         parts=setup.processes.parts, config=describe_network(begun))
     loop = Loop(setup, objective, dev, who, folder, save_every)
     if folder is not None and resume:
         loop.load(read_state(folder))
     yield from loop.run()
+    setup.network.finish()
     card = cards.Card(
         id=name_model(defence, dataset, architecture, seed, variant), dataset=dataset, architecture=architecture,
         defence=to_record(defence), seed=seed, labels=setup.labels,
-        config=describe_network(begun) | objective.notes(), recipe=dataclasses.asdict(recipe),
+        config=describe_network(begun) | objective.notes(),
+        # Of files the names alone, wherever they lay.
+        recipe=dataclasses.asdict(recipe) | {name: Path(getattr(recipe, name)).name for name in FILES},
         dev_accuracy=loop.best_accuracy, epochs=loop.best_epoch, seconds=round(loop.seconds(), 1),
         device=setup.device.type, parameters=sum(p.numel() for p in setup.network.parameters()), bytes=0, files={},
         data=texts.data, parent=begun.parent, version=__version__, folder=paths.CHECKPOINTS,
@@ -97,7 +109,7 @@ def train(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, *
 
 
 def _prepare(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, texts: TrainingTexts,
-             seed: int, device: str, root: Path | None) -> _Prepared:
+             seed: int, device: str, root: Path | None, taught: unlabelled.Taught | None = None) -> _Prepared:
     """Build the network and what is minimised; everything random is drawn from the training's own numbers."""
     processes, device = ProcessGroup.join(device)
     where, labels = pick_device(device), datasets.describe(dataset).labels
@@ -105,10 +117,12 @@ def _prepare(defence: "Defence", dataset: str, architecture: str, recipe: Recipe
     with random.first:
         begun = start_network(defence, dataset, architecture, recipe, labels, texts, seed, root)
         network = begun.network.to(where)
-        rows = {name: _make_rows(split, begun.tokens) for name, split in texts.splits.items()}
+        examples = [*texts.splits["train"], *(taught.examples if taught else ())]
+        rows = {"train": _make_rows(examples, begun.tokens), "dev": _make_rows(texts.splits["dev"], begun.tokens)}
         mixed = recipe.mixed and architecture not in cards.WORD_MODELS and has_fast_bf16(where)
         setup = Setup(network, begun.tokens, recipe, where, dataset, architecture, labels,
-                      texts.splits["train"], rows["train"], random, seed, mixed, processes)
+                      examples, rows["train"], random, seed, mixed, processes, len(texts.splits["train"]),
+                      None if taught is None else taught.proba.to(where), begun.swaps)
         defence.prepare(setup)
         objective = defence.objective(setup)
         for module in (network, *objective.modules.values()):

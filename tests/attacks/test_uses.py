@@ -8,6 +8,7 @@ from helpers.doubles import WordEncoder, WordFiller
 from helpers.watch import DOORS, NO_DOORS, DoorWatch
 
 from robust_core import ATTACKS, datasets, resources
+from robust_core.attacks.presets import CAREFUL, read_preset
 from robust_core.attacks.textattack import client
 from robust_core.errors import BadInput
 from robust_core.models import loading
@@ -41,12 +42,13 @@ class AskedFiller(WordFiller):
         return [(word, -1.0 - k / 4) for k, word in enumerate(words)]
 
 
-def look(name: str) -> set[str]:
+def look(name: str, preset: str = "paper") -> set[str]:
     """Return what an attack uses on a few reviews, by the names of `fingerprints`."""
     model = loading.load("sst2/cnn/base", "cpu")
     # Long enough for the window of the sentence encoder; of five, some are flipped and some are not.
     texts = [e for e in datasets.load("reviews", "test") if len(find_words(e.text)) > 16][:5]
-    encoder, filler, attack = AskedEncoder(), AskedFiller(), ATTACKS[name](max_queries=400)
+    encoder, filler = AskedEncoder(), AskedFiller()
+    attack = ATTACKS[name](max_queries=400, **read_preset(ATTACKS[name], preset))
     with DoorWatch() as watch:
         events = list(attack.run([model], texts, encoder=encoder, masked=filler, similarity=False))
     assert sum(e.kind == "result" for e in events) == len(texts)
@@ -64,6 +66,15 @@ def compare(name: str, found: set[str]) -> None:
 @pytest.mark.parametrize("name", OWN)
 def test_an_attack_opens_what_it_declares(name):
     compare(name, look(name))
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if CAREFUL in ATTACKS[name].PRESETS])
+def test_a_careful_attack_opens_the_set_of_swaps_and_not_its_recipes_tables(name):
+    """The doubles offer few of the set's words, so the models behind them may not be asked here."""
+    found, declared = look(name, CAREFUL), set(ATTACKS[name](**read_preset(ATTACKS[name], CAREFUL)).list_uses())
+    assert found <= declared, f"{name} opens {found - declared}, which it leaves out"
+    assert {fingerprints.SWAPS, "parts-of-speech", "stop-words"} <= found
+    assert declared - found <= {fingerprints.MASKED, fingerprints.ENCODER}
 
 
 def test_what_textattack_opens_for_us_is_declared(tmp_path, monkeypatch):
@@ -92,8 +103,8 @@ def test_what_is_declared_has_a_fingerprint(name):
 def test_the_watch_sees_every_door():
     modules = {path.stem for path in Path(resources.__file__).parent.glob("*.py")}
     assert modules == {*DOORS, *NO_DOORS}, "tests/helpers/watch.py must say what a new module of the resources is"
-    arguments = {"tag": (["good"],), "tag_swaps": (["good"], 0, ["bad"]), "word_vectors": (["good"], 0),
-                 "stop_words": (), "minilm_folder": (), "masked_model_folder": ()}
+    arguments = {"tag": (["good"],), "close_swaps": ("good", "ADJ"), "tag_swaps": (["good"], 0, ["bad"]),
+                 "stop_words": (), "word_vectors": (["good"], 0), "minilm_folder": (), "masked_model_folder": ()}
     for door in resources.__all__:
         with DoorWatch() as watch:
             try:

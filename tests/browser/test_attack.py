@@ -12,7 +12,9 @@ from playwright.sync_api import Page, expect
 # Those that the app begins with.
 MODELS = 3
 REVIEW = "a smart and funny film with a wonderful cast"
-LONG = " ".join(["The acting is wonderful and the story is touching, funny and wise, a delight from start to end."] * 8)
+SENTENCE = "The acting is wonderful and the story is touching, funny and wise, a delight from start to end."
+# As long a text as the page takes: another attack begins and ends meanwhile, on a fast machine too.
+LONG = " ".join([SENTENCE] * 22)
 
 
 def ready(page: Page, models: int = MODELS) -> Page:
@@ -49,7 +51,7 @@ def badges(page: Page) -> list[str]:
 
 @pytest.fixture
 def attacked(new_page) -> Page:
-    page = ready(new_page())
+    page = ready(new_page("/?attack=textfooler"))
     type_review(page, REVIEW)
     expect(page.locator(".rx-chip b").first).to_contain_text("Positive")
     attack(page)
@@ -95,8 +97,19 @@ def test_text_on_strips_stays_readable(new_page, scheme):
     assert len(contrasts) >= 30 and min(contrasts) >= 4.5
 
 
-def test_a_long_attack_is_stopped(new_page):
+def test_the_first_example_flips_one_model_by_swaps_that_keep_the_meaning(new_page):
     page = ready(new_page())
+    expect(page.get_by_role("radio", name="Careful")).to_be_checked()
+    attack(page)
+    finished(page)
+    assert badges(page) == ["flipped", "held", "held"]
+    expect(page.get_by_text("May have changed the meaning")).to_have_count(0)
+    page.get_by_role("radio", name="Paper").click()
+    expect(page).to_have_url(re.compile("attack=textfooler"))
+
+
+def test_a_long_attack_is_stopped(new_page):
+    page = ready(new_page("/?attack=textfooler"))
     page.get_by_text("Settings of TextFooler").click()
     words = page.get_by_role("spinbutton", name="Min text similarity")
     words.fill("0.999")

@@ -15,7 +15,7 @@ def test_two_texts_are_explained_and_fit_the_screen(new_page, width, scheme):
     expect(rows).to_have_count(2)
     for i in range(2):
         expect(rows.nth(i).locator(".rx-strip")).to_have_count(3)
-        assert rows.nth(i).locator(".rx-strip").nth(2).locator("[aria-label*='for Positive']").count() > 0
+        assert rows.nth(i).locator(".rx-strip").nth(2).locator("[aria-label*='for Negative']").count() > 0
     expect(page.locator(".stPlotlyChart")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -317,13 +317,19 @@ def test_bad_questions_get_one_line(words, line):
     assert done.stderr.startswith(line) and done.stderr.count("\n") == 1
 
 
+def open_distance() -> AppTest:
+    at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60)
+    at.session_state["certified.view"] = "Distance (L1)"
+    return at.run()
+
+
 def shown(at: AppTest) -> str:
     assert not at.exception, at.exception
     return "\n".join(str(e.value) for e in [*at.markdown, *at.caption, *at.warning, *at.info])
 
 
 def test_the_page():
-    at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60).run()
+    at = open_distance()
     text = shown(at)
     assert "It is not a statement about words" in text and "is certain within" in text
     assert "attack the review on the Attack page" in text
@@ -346,7 +352,7 @@ def test_the_page_marks_the_methods_whose_votes_cannot_certify(tmp_path, monkeyp
     monkeypatch.setattr(accuracy, "RESULTS", tmp_path)
     drawn = []
     monkeypatch.setattr(accuracy, "make_curves", lambda *given: drawn.append(given[1]) or make_curves(*given))
-    at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60).run()
+    at = open_distance()
     assert f"†1: {TOO_FEW}" in [c.value for c in at.caption], "one line for both methods"
     assert drawn == [{"dssn": "", "ssn": "†1", "uniform": "†1"}]
     assert [line.name for line in make_curves(best, drawn[0]).data] == ["DSSN", "SSN †1", "Uniform noise †1"]
@@ -357,7 +363,7 @@ def test_the_page_says_why_a_text_has_no_certificate(monkeypatch):
            "evaluations": 8, "seconds": 0.1, "votes": {"negative": 8, "positive": 0},
            "warnings": checks.list_warnings(0.5, 8, 0.001)}
     monkeypatch.setattr(certified_view, "certify_scales", lambda *_: [few])
-    at = AppTest.from_file(str(ROOT / "pages" / "5_Certified.py"), default_timeout=60).run()
+    at = open_distance()
     assert "**No certificate.** At Λ 0.5, 8 votes cannot certify anything: 11" in shown(at)
     monkeypatch.setattr(certified_view, "certify_scales", lambda *_: [few | {"evaluations": 255, "warnings": []}])
     assert "**No certificate.** At Λ = 0.5 the votes are too even." in shown(at.run())

@@ -115,12 +115,14 @@ def test_predict_with_a_checkpoint(tiny: Path) -> None:
 def test_attack(run: Run) -> None:
     flipped, held = rows(run("attack", "a good movie", "--model", "double/bag-of-words", "--model", "double/second",
                              "--attack", "planted", "--set", "new=dull", "--json"))
-    assert list(flipped) == ["model", "attack", "status", "original", "perturbed", "reference_label", "perturbed_label",
-                             "before", "after", "queries", "forward_passes", "similarity", "seconds", "swaps", "notes",
-                             "doubts", "words_in_text", "words_read", "perplexity_before", "perplexity_after"]
+    assert list(flipped) == ["model", "attack", "preset", "status", "outcome", "original", "perturbed",
+                             "reference_label", "perturbed_label", "before", "after", "queries", "forward_passes",
+                             "similarity", "seconds", "swaps", "notes", "doubts", "words_in_text", "words_read",
+                             "perplexity_before", "perplexity_after"]
     # "a dull movie" has no word that surprises the double.
     assert (flipped["perplexity_before"], flipped["perplexity_after"]) == (1.0, 1.0)
     assert (flipped["status"], flipped["perturbed"]) == ("succeeded", "a dull movie")
+    assert (flipped["outcome"], flipped["preset"]) == ("flipped", None), "another word is no preset"
     assert (flipped["reference_label"], flipped["perturbed_label"]) == ("positive", "negative")
     assert flipped["swaps"] == [[2, 6, "good", "dull"]]
     assert flipped["original"][2:6] == "good"

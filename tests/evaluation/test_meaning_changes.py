@@ -12,9 +12,9 @@ from robust_core.evaluation.meaning_changes import (
     is_antonym_swap,
     is_number_swap,
     list_doubts,
-    read_numbers,
     summarise,
 )
+from robust_core.resources.meaning import read_numbers
 from robust_core.types import AttackResult, Example, Status, Swap
 
 

@@ -1,11 +1,14 @@
 """Small models and data sets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from robust_core.models.classifier import TextClassifier
-from robust_core.models.tokens import WordVocabulary
+from robust_core.models.networks.additive import FLAGS, AdditiveNetwork
+from robust_core.models.tokens import WholeWords, WordVocabulary
 
 pass
 
@@ -15,6 +18,21 @@ def word_model(kind: type, seed: int = 0) -> TextClassifier:
     torch.manual_seed(seed)
     tokens = WordVocabulary(tuple(f"w{i}" for i in range(40)), 30)
     return TextClassifier(f"double/{kind.__name__}", LABELS, kind(len(tokens), 2, width=16), tokens, CPU)
+
+
+def draw_additive(seed: int, words: Sequence[str], classes: int = 2, states: str = "sentiment") -> TextClassifier:
+    """Return an additive model with drawn entries and the flags of its words: not and never, but and yet."""
+    rng = np.random.default_rng(seed)
+    net = AdditiveNetwork(len(words) + 2, classes, states)
+    table = rng.normal(size=net.embedding.weight.shape)
+    table[:2] = 0
+    table[2:, -FLAGS] = [word in ("not", "never") for word in words]
+    table[2:, -1] = [word in ("but", "yet") for word in words]
+    with torch.no_grad():
+        net.embedding.weight.copy_(torch.from_numpy(table))
+        net.bias.copy_(torch.from_numpy(rng.normal(size=classes)))
+    return TextClassifier("sst2/additive/drawn", tuple(f"c{i}" for i in range(classes)), net,
+                          WholeWords(tuple(words), 50), CPU)
 
 
 def bert_config(**changes) -> dict:

@@ -69,6 +69,9 @@ def doubles(tmp_path, monkeypatch):
     monkeypatch.setattr(masked_lm, "load", lambda name="minilm", device="auto": WordReader())
     monkeypatch.setattr(warm_up, "warm_up", lambda: None)
     monkeypatch.setattr(selection, "DEFAULT_MODELS", MODELS)
+    # A sentence whose words the doubles know.
+    monkeypatch.setattr(selection, "DEFAULT_TEXT", "an exceedingly clever piece of cinema")
+    monkeypatch.setattr(selection, "OTHER_TEXT", "an astonishingly proficient piece of film")
     monkeypatch.setitem(SLOW, "slow", 0.0)
     st.cache_resource.clear()
     st.cache_data.clear()
@@ -106,6 +109,11 @@ def page(at: AppTest) -> str:
 def click(at: AppTest, label: str) -> AppTest:
     next(b for b in at.button if b.label == label).click()
     return settle(at)
+
+
+def find_label(at: AppTest):
+    """Return the picker of the true label."""
+    return next(box for box in at.selectbox if box.label == "True label")
 
 
 def attacked() -> AppTest:

@@ -13,8 +13,9 @@ _FOLDER = Path(resources.__file__).parent
 # What runs in a module of the resources uses this, by the names of `fingerprints`; the rest opens nothing by itself.
 DOORS = {"neighbour_table": "neighbours", "pos": "parts-of-speech", "wordnet": "wordnet", "antonym_table": "antonyms",
          "vectors": "vectors", "stopwords": "stop-words", "sentiment_lexicon": "sentiment",
-         "encoder": "sentence-encoder", "masked_model": "masked-model"}
-NO_DOORS = ("__init__", "_tables", "fingerprints")
+         "swap_table": "close-swaps", "encoder": "sentence-encoder", "masked_model": "masked-model"}
+# A model whose card names the retrofitted vectors is part of what a search rests on by itself.
+NO_DOORS = ("__init__", "_tables", "english", "fingerprints", "meaning", "retrofitted", "swap_sets")
 # Functions elsewhere that load a model: file below robust_core, its function, what is loaded.
 _LOADERS = (("encoders.py", "load_default", "sentence-encoder"), ("models/masked_lm.py", "load", "masked-model"))
 

@@ -20,6 +20,7 @@ from robust_core.encoder_training import specs
 from robust_core.errors import BadInput
 from robust_core.experiments import EXPERIMENTS, draw, evidence
 from robust_core.models import loading, masked_lm
+from robust_core.train import combining
 
 REACHED = "This far a command may come: here the work itself begins."
 # A command that is right but for the option that is tried.
@@ -32,7 +33,8 @@ BASE: dict[str, list[str]] = {
     "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
     "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
-    "train-smoothed": ["--dataset", "reviews"],
+    "train-smoothed": ["--dataset", "reviews"], "lessons": [],
+    "combine": ["--core", "sst2/additive/close", "--model", "double/bag-of-words", "--bound", "0.3"],
 }
 # Of two that exclude each other the one that is tried stands alone.
 INSTEAD = {("evaluate", "--data"): "--dataset", ("train", "--plan"): "--dataset", ("certify", "--dataset"): None}
@@ -106,6 +108,9 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(specs, "train", refuse)
     monkeypatch.setattr(training, "prepare_splits", refuse)
     monkeypatch.setattr(training, "fit_network", refuse)
+    real_card = combining.find_card
+    monkeypatch.setattr(combining, "find_card", lambda name: refuse() if name == "sst2/additive/close" else real_card(
+        name))
     monkeypatch.setattr(certified_accuracy, "certify_texts", refuse)
     monkeypatch.setattr(certified_accuracy, "measure_certified_accuracy", refuse)
     monkeypatch.setattr(tasks, "evaluate_encoder", refuse)

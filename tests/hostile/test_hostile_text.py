@@ -14,8 +14,7 @@ from robust_core.attacks.base import TYPED_SECONDS
 from robust_core.cleaning import MAX_CHARACTERS, MAX_WORD_CHARACTERS, check_typed, clean, clean_row
 from robust_core.errors import BadInput
 from robust_core.explainers import EXPLAINERS
-from robust_core.models.tokens import split_word
-from robust_core.text import Draft, diff, find_words
+from robust_core.text import Draft, diff, find_words, split_word
 from robust_core.types import Example
 
 UNITS = ("a", " ", "-", "_", "'", "*", "@", "?!", "...", "( ", " )", " ,", "<b", "<br ", "&", "&amp;", "&#", "#39;",

@@ -89,9 +89,15 @@ def check_gradients(model: TextClassifier, library: Library, want: np.ndarray) -
     slope = slope.detach()
     # As far as should move the sum by 0.01 to either side, where the rows are not moved by more than 1 %.
     step = slope / slope.norm() * min(0.01 / slope.norm(), 0.01 * rows.detach().norm())
-    with torch.no_grad():
-        ahead, back = (model.logits(rows + sign * step, encoded.mask).log_softmax(-1)[:, 0].sum() for sign in (1, -1))
-    assert float(ahead - back) == pytest.approx(2 * float((slope * step).sum()), rel=0.1, abs=2e-4)
+
+    def is_close(share: float) -> bool:
+        with torch.no_grad():
+            ahead, back = (model.logits(rows + sign * share * step, encoded.mask).log_softmax(-1)[:, 0].sum()
+                           for sign in (1, -1))
+        return float(ahead - back) == pytest.approx(2 * share * float((slope * step).sum()), rel=0.1, abs=2e-4 * share)
+
+    # Nyströmformer's inverse bends so soon that only a shorter step is straight.
+    assert is_close(1.0) or is_close(0.3) or is_close(0.1)
     vectors = model.representation(rows, encoded.mask)
     assert vectors.shape[0] == 3 and vectors.dim() == 2
 

@@ -44,9 +44,9 @@ from robust_core.models.device import pick_device
 from robust_core.models.networks import cpu_linear
 from robust_core.models.networks.bert import Bert, mean_pool
 from robust_core.models.networks.cnn_lstm import WordCNN, WordLSTM
-from robust_core.models.tokens import Subwords, WordVocabulary, find_owners, read_subwords, split_word
+from robust_core.models.tokens import Subwords, WordVocabulary, find_owners, read_subwords
 from robust_core.resources import minilm_folder
-from robust_core.text import Draft, Edit, find_words
+from robust_core.text import Draft, Edit, find_words, split_word
 from robust_core.train import saving, training
 from robust_core.train.recipe import make_recipe
 from robust_core.types import Example

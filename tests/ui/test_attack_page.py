@@ -10,7 +10,7 @@ import time
 import pytest
 import streamlit as st
 from helpers.doubles import BagOfWords, Planted
-from helpers.pages import MODELS, SLOW, TEXT, Milder, app, attacked, click, doubles, page, query, settle  # noqa: F401 (a fixture)
+from helpers.pages import MODELS, SLOW, TEXT, Milder, app, attacked, click, doubles, find_label, page, query, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
@@ -35,7 +35,8 @@ PAGES = frame.list_pages(ROOT / "pages")
 
 def test_pages_describe_themselves():
     titles = [p.title for p in PAGES]
-    assert titles == ["Attack", "Saliency", "Word importance", "Embeddings", "Certified", "Train", "Models", "About"]
+    assert titles == ["Attack", "Saliency", "Word importance", "Embeddings", "Certified", "Train", "Lessons", "Models",
+                      "About"]
     assert all(p.subtitle.endswith(".") and p.icon.startswith(":material/") for p in PAGES)
     for path in [ROOT / "app.py", *(p.path for p in PAGES)]:
         assert len(path.read_text().splitlines()) <= (60 if path.name == "app.py" else 80)
@@ -83,7 +84,7 @@ def test_weights_are_the_scores_shown():
 
 def test_a_true_label_skips_a_model_that_is_wrong():
     at = app()
-    at.selectbox(key="label").set_value("Negative")
+    find_label(at).set_value("Negative")
     at = click(at, "Attack")
     assert "The model was wrong before the attack: it says Positive" in page(at)
 
@@ -157,7 +158,7 @@ def test_a_search_is_replayed_step_by_step():
 
 def test_a_replay_without_steps_is_one_line():
     at = app()
-    at.selectbox(key="label").set_value("Negative")
+    find_label(at).set_value("Negative")
     at = replayed(click(at, "Attack"))
     assert not at.slider and page(at).count("The model was wrong before the attack") >= 2
     at = replayed(click(app(text="a movie"), "Attack"))
@@ -238,7 +239,7 @@ def test_transfer_says_whom_else_a_text_fools():
 
 def test_a_model_that_was_wrong_before_is_not_fooled():
     at = app(models=",".join(MODELS[:2]))
-    at.selectbox(key="label").set_value("Negative")
+    find_label(at).set_value("Negative")
     assert 'aria-label="Transfer between models"' not in page(click(at, "Attack"))
 
 
@@ -440,7 +441,7 @@ def test_a_permalink_of_an_older_program_opens_and_is_written_again_as_it_was(ow
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     at.query_params["view"] = ResultStore(own_runs).put(old)
     at = settle(at)
-    assert not at.warning and at.selectbox(key="label").value == "Positive"
+    assert not at.warning and find_label(at).value == "Positive"
     assert rows(at) == [f"{model}, {attack}" for model in ("CNN · base", "LSTM · base")
                         for attack in ("Planted words", "Milder words")]
     assert 'data-tip="was good' in page(at) and "explaining …" not in page(at)

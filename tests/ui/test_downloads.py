@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from helpers.pages import MODELS, app, click, doubles, page, query, settle  # noqa: F401 (a fixture)
+from helpers.pages import MODELS, app, click, doubles, find_label, page, query, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
 from robust_core.explainers import EXPLAINERS
@@ -28,7 +28,7 @@ def chosen(monkeypatch):
     at.selectbox(key="explainer").set_value("loo")
     for key, value in CHOSEN.items():
         at.number_input(key=key).set_value(value)
-    at.selectbox(key="label").set_value("Positive")
+    find_label(at).set_value("Positive")
     at = click(settle(at), "Attack")
     at.text_area(key="adversarial_box").set_value(EDITED)
     return settle(at), kept

@@ -17,13 +17,14 @@ MORE = {"metric": (0, 1, 2), "progress": (1,), "text": (), "image": (1,), "plotl
 NAMES = ("label", "body", "help", "text", "caption", "captions", "delta", "delta_description")
 # These draw their options as Markdown, too; those of selectbox and multiselect are plain.
 OPTIONS = {"radio", "segmented_control", "pills", "select_slider"}
-PLAIN = {"escape_markdown", "format_code"}
+# `format_line` and `format_text` mark what stands between stars; all else goes through `escape_markdown`.
+PLAIN = {"escape_markdown", "format_code", "format_line", "format_text"}
 NUMBER = re.compile(r"[+,.\d]*[fgde%]?|,")
 
 # What was looked at: text of the program's own, or made safe where it is made. A page's file and the expression.
 REVIEWED: dict[str, set[str]] = {
     "app.py": {"here.title", "here.subtitle"},  # first line of a page's own file
-    "pages/5_Certified.py": {"text.LAMBDAS"},
+    "pages/5_Certified.py": {"[WORDS, DISTANCE]"},
     "pages/9_About.py": {"selection.TAU_AT_LEAST", "phrases.format_percent(selection.TOP5_AT_LEAST)",
                          "ATTACKS[name].title", "values",
                          "'\\n'.join((f'* {method.title}: <{method.source}>' for method in methods))"},
@@ -31,17 +32,28 @@ REVIEWED: dict[str, set[str]] = {
     "ui/attack/live.py": {"fluency.MEANING", "cards.describe_queue(now.queue)"},
     "ui/certified/accuracy.py": {"seeds", "votes"},
     "ui/certified/digits.py": {"loaded.scales('dssn')"},
+    "ui/certified/distance.py": {"_EXPLANATION", "text.LAMBDAS"},
     "ui/certified/text.py": {"help_", "sure"},
+    # Made plain one by one.
+    "ui/certified/word_accuracy.py": {"commands", "sizes", "seeds"},
+    "ui/certified/words.py": {"options", "word_chart.EXPLANATION"},
     "ui/embeddings/page.py": {"choices"},
     "ui/embeddings/perturbation.py": {"RADII", "_READ"},
     "ui/embeddings/text_map.py": {"embedding_space.MAPS.__getitem__"},
     "ui/frame.py": {"label", "help_", "cards.describe_queue(now.queue)", "attack_page"},
+    "ui/lessons/comparing.py": {"_LEGEND"},
+    # Labels of buttons, of the program's own.
+    "ui/lessons/proofs.py": {"label"},
+    "ui/lessons/running.py": {"label", "_RUNNING"},
     "ui/models/tables.py": {"f'{card.dev_accuracy:.1%}'.replace('%', ' %')"},
     "ui/saliency/faithfulness.py": {"help_", "waiting"},
     "ui/saliency/page.py": {"choices", "chosen.explainer.title", "verdicts.describe_rule(chosen.limits)",
                             "names.__getitem__"},
     "ui/saliency/stored_results.py": {"[CHANGED, ALL]", "['Everywhere', *QUADRANTS.values()]"},
+    # Names and lines of the program's own.
+    "ui/session/presets.py": {"str.capitalize", "describe_refusal(type(attack))"},
     "ui/train/form.py": {"[SAMPLE, KNOWN, OWN]"},
+    "ui/train/own_files.py": {"label", "about"},
     # Names and help of registered methods and of their parameters.
     "ui/widgets/forms.py": {"label", "help_", "cls.title", "about", "cls.source"},
     "ui/word_importance/plots.py": {"title", "p"},

@@ -8,7 +8,7 @@ import re
 import pytest
 import streamlit as st
 from helpers.doubles import BagOfWords
-from helpers.pages import app, card, click, doubles, page, query, settle  # noqa: F401 (a fixture)
+from helpers.pages import app, card, click, doubles, find_label, page, query, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
 from robust_core import datasets
@@ -22,7 +22,8 @@ SETS = {"sst2": ("negative", "positive"), "trec": datasets.describe("trec").labe
 SHOWN = {name: tuple(x.capitalize() if x.islower() else x for x in labels) for name, labels in SETS.items()}
 SST2, TREC, NEWS = "sst2/cnn/base", "trec/cnn/base", "ag_news/cnn/base"
 ORDERS = [(SST2, TREC, NEWS), (TREC, NEWS, SST2)]
-PAGES = ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "5_Certified", "6_Train", "8_Models"]
+PAGES = ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "5_Certified", "6_Train", "7_Lessons",
+         "8_Models"]
 
 
 def build(model_id: str) -> BagOfWords:
@@ -115,7 +116,7 @@ def test_a_link_brings_them_back(models):
 @pytest.mark.parametrize("label", ["Positive", "ABBR"])
 def test_a_true_label_is_a_name_and_a_model_without_it_is_attacked_without(models, label):
     at = opened(models)
-    picker = at.selectbox(key="label")
+    picker = find_label(at)
     assert set(picker.options) == {"not given", *(f"{name} ({title})" for names, title in (
         (SHOWN["sst2"], "SST-2"), (SHOWN["trec"], "TREC"), (SHOWN["ag_news"], "AG News")) for name in names)}
     picker.set_value(label)
@@ -127,17 +128,17 @@ def test_a_true_label_is_a_name_and_a_model_without_it_is_attacked_without(model
     again = click(at, "Link")
     new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     new.query_params["view"] = query(again)["view"]
-    assert settle(new).selectbox(key="label").value == label
+    assert find_label(settle(new)).value == label
 
 
 def test_the_true_label_goes_with_the_models_that_have_it(models):
     at = opened(models)
-    at.selectbox(key="label").set_value("ABBR")
+    find_label(at).set_value("ABBR")
     at = settle(at)
     at.multiselect(key="models").set_value(["sst2/cnn/base"])
     at = settle(at)
-    assert at.selectbox(key="label").options == ["not given", "Negative", "Positive"]
-    assert at.selectbox(key="label").value == ""
+    assert find_label(at).options == ["not given", "Negative", "Positive"]
+    assert find_label(at).value == ""
 
 
 def test_saliency_names_each_models_own_classes(models):

@@ -140,12 +140,12 @@ def test_data_sets_have_a_limit(monkeypatch):
         (folder / "about.json").write_text("{}")
     monkeypatch.setenv("ROBUST_UPLOADS", "2")
     monkeypatch.setattr(people, "find_person", paths.find_person)
-    with paths.act_for("ann"), pytest.raises(BadInput, match="^You have brought 2 data sets; 2 are the most"):
+    with paths.act_for("ann"), pytest.raises(BadInput, match="^You have brought 2 data sets and files; 2 are the most"):
         people.check_uploads()
     with paths.act_for("bob"):
         people.check_uploads()
         monkeypatch.setenv("ROBUST_ALL_UPLOADS", "2")
-        with pytest.raises(BadInput, match="^2 data sets were brought here; 2 are the most"):
+        with pytest.raises(BadInput, match="^2 data sets and files were brought here; 2 are the most"):
             people.check_uploads()
 
 

@@ -88,3 +88,23 @@ def test_timers_are_set_in_one_place():
     for path in [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "ui").rglob("*.py")]:
         if path.name != "refresh.py":
             assert not re.search(r"run_every", path.read_text(encoding="utf-8")), path
+
+
+def test_what_draws_itself_again_stands_alone_in_its_box():
+    """Else what follows it may move into its place (Streamlit 1.67: see `refresh.make_fragment`)."""
+    def script():
+        import streamlit as st
+
+        from ui.widgets import refresh
+
+        def draw() -> bool:
+            st.markdown("moving")
+            return False
+
+        refresh.make_fragment(draw, False)
+        st.markdown("after")
+
+    main = AppTest.from_function(script).run().main
+    box, after = main.children[0], main.children[1]
+    assert list(box.children) == [0] and after.value == "after"
+    assert [e.value for e in box.markdown] == ["moving"]

@@ -12,10 +12,11 @@ from streamlit.testing.v1 import AppTest
 from robust_core import paths, trainings
 from robust_core.errors import BadInput
 from robust_core.jobs import process
+from robust_core.kept_files import SWAPS, TEXTS, keep_texts, list_kept
 from robust_core.paths import ROOT
 from ui import warm_up
 from ui.shared import catalogue, loaded
-from ui.train import progress
+from ui.train import own_files, progress
 from ui.widgets import charts
 
 EPOCHS = [{"kind": "epoch", "epoch": i, "epochs": 4, "loss": 1 / i, "terms": {"loss": 1 / i, "cross_entropy": 0.9 / i},
@@ -295,3 +296,96 @@ def test_events_become_curves():
     assert tuple(dots[0].x) == (0.25, 0.45)
     ring = charts.make_dev_accuracy(now.epochs, 0.5).data[1]
     assert tuple(ring.x) == (3,) and tuple(ring.y) == (80.0,), "the first epoch does not count"
+
+
+def add_card(model_id: str, **changes) -> None:
+    folder = paths.checkpoint_folders()[1] / model_id
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps(card(model_id) | changes))
+
+
+def test_texts_without_labels_and_their_teacher(trainer, own_runs):
+    """From upload to command; the file is kept, so that a training that goes on finds it again."""
+    for model_id, changes in (("sst2/cnn/base", {"dev_accuracy": 0.9}), ("reviews/lstm/base", {"dev_accuracy": 0.7}),
+                              ("trec/cnn/base", {"labels": ["a", "b", "c"]}), ("reviews/cnn/base", {})):
+        add_card(model_id, **changes)
+    trainer.events = [{"kind": "teacher", "done": 512, "total": 2000}, *EPOCHS]
+    at = opened()
+    assert "train.teacher" not in at.session_state
+    at.file_uploader(key="train.unlabelled.file").upload("More films.txt", b"a film\nanother film\n", "text/plain")
+    run(at)
+    (kept,) = list_kept(TEXTS).values()
+    assert not at.warning
+    # Those of the same data set come first, the better ones before the others; other classes not at all.
+    assert at.selectbox(key="train.teacher").value == "reviews/cnn/base"
+    assert len(at.selectbox(key="train.teacher").options) == 3
+    at.selectbox(key="train.teacher").set_value("sst2/cnn/base")
+    button(run(at), "Train").click()
+    until(at, "Starting")
+    words = trainer.asked[0]
+    assert f"unlabelled={kept}" in words and "teacher=sst2/cnn/base" in words and kept.read_text().startswith("a film")
+    trainer.say.release()
+    until(at, "The teacher has labelled 512 of 2,000 texts")
+    spec = trainings.parse_spec({"dataset": "reviews", "architecture": "cnn", "defence": "flat", "set": {
+        "unlabelled": str(kept), "teacher": "sst2/cnn/base"}})
+    spec.state.mkdir(parents=True)
+    (spec.state / "order.json").write_text(json.dumps({"order": spec.values, "device": "cpu", "data_dir": None}))
+    button(run(at), "Stop").click()
+    until(at, "Unfinished trainings")
+    button(at, "Resume").click()
+    until(at, "Starting")
+    assert f"unlabelled={kept}" in trainer.asked[1] and "--resume" in trainer.asked[1]
+
+
+@pytest.mark.parametrize(("defence", "architecture"), [("base", "lstm"), ("freelb", "minilm"),
+                                                       ("certified", "additive")])
+def test_every_defence_learns_from_them(defence, architecture, trainer, own_runs):
+    trainer.events = [STEP]
+    add_card("reviews/cnn/base")
+    keep_texts("more.txt", b"a film")
+    at = opened()
+    at.selectbox(key="train.defence").set_value(defence)
+    at.selectbox(key="train.architecture").set_value(architecture)
+    at.selectbox(key="train.unlabelled").set_value(next(iter(list_kept(TEXTS))))
+    button(run(at), "Train").click()
+    until(at, "Starting")
+    words = trainer.asked[0]
+    assert "teacher=reviews/cnn/base" in words and any(word.startswith("unlabelled=/") for word in words)
+
+
+def test_a_file_without_texts_is_one_line(trainer, own_runs):
+    at = opened()
+    at.file_uploader(key="train.unlabelled.file").upload("more.txt", b"\xff\xfe\x00", "text/plain")
+    run(at)
+    assert any("is no UTF" in w.value for w in at.warning), page(at)
+    assert list_kept(TEXTS) == {} and button(at, "Train").disabled
+
+
+def test_without_a_model_of_these_classes_there_is_no_teacher(trainer, own_runs):
+    keep_texts("more.txt", b"a film")
+    at = opened()
+    at.selectbox(key="train.unlabelled").set_value(next(iter(list_kept(TEXTS))))
+    assert "No model that is here has the classes of this data set" in page(run(at))
+    assert button(at, "Train").disabled
+
+
+def test_no_field_names_a_file_of_the_machine(trainer):
+    at = opened()
+    assert not {t.key for t in at.text_input} & {f"train.recipe.{name}" for name in own_files.FIELDS}
+
+
+def test_swaps_of_ones_own_for_certified_training(trainer, own_runs):
+    trainer.events = [STEP]
+    at = opened()
+    at.selectbox(key="train.defence").set_value("certified")
+    at.selectbox(key="train.architecture").set_value("additive")
+    run(at)
+    at.selectbox(key="train.defence.certified.swaps").set_value("file")
+    assert "needs a file of swaps" in page(run(at)) and button(at, "Train").disabled
+    at.file_uploader(key="train.swaps.file").upload("mine.json", b'{"good": ["fine"]}', "application/json")
+    run(at)
+    (kept,) = list_kept(SWAPS).values()
+    assert "`reviews/additive/certified`" in page(at) and not button(at, "Train").disabled
+    button(at, "Train").click()
+    until(at, "Starting")
+    assert f"swap_file={kept}" in trainer.asked[0] and "swaps=file" in trainer.asked[0]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robust_core.attacks import ATTACKS
+from robust_core.evaluation import outcomes
 from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.text import Draft
 from robust_core.types import AttackResult
@@ -15,10 +15,12 @@ from ui.widgets import highlight
 from ui.widgets.highlight import make_line, make_small
 from ui.widgets.phrases import describe_prediction, format_percent, name_class
 
-# Status of the engine, the word people see, and its icon's letter.
-WORDS = {"succeeded": "flipped", "reduced": "reduced", "failed": "held", "skipped": "skipped", "stopped": "stopped",
-         "exhausted": "out of budget", "error": "error", "running": "attacking", "loading": "loading",
-         "waiting": "waiting"}
+# State of a card, and the word people see: what became of an attack, by the engine's status where that says it all.
+WORDS = {"succeeded": outcomes.FLIPPED, "reduced": outcomes.REDUCED, "failed": outcomes.HELD,
+         "skipped": outcomes.WRONG_BEFORE, "stopped": outcomes.STOPPED, "exhausted": outcomes.EXHAUSTED,
+         "unswappable": outcomes.NOTHING_TO_SWAP, "foreign": outcomes.NOT_ENGLISH, "error": "error",
+         "running": "attacking", "loading": "loading", "waiting": "waiting"}
+_STATES = {word: state for state, word in WORDS.items()}
 
 STYLE = """
 .rx-chips { display: flex; flex-wrap: wrap; gap: 0.5rem; }
@@ -32,6 +34,7 @@ STYLE = """
 .rx-badge.succeeded, .rx-badge.lost { color: light-dark(#8f3a00, #ffab66); }
 .rx-badge.failed, .rx-badge.kept { color: light-dark(#4f2f8b, #c3aef5); }
 .rx-line { margin: 0.35rem 0 0; } .rx-small { font-size: 0.86rem; opacity: 0.85; margin: 0.25rem 0 0; }
+.rx-proof { border-left: 3px solid currentColor; padding-left: 0.6rem; }
 .rx-move { font-variant-numeric: tabular-nums; font-weight: 600; }
 .rx-wrap { container-type: inline-size; }
 .rx-table { width: 100%; border-collapse: collapse; table-layout: fixed; margin: 0.4rem 0 0.6rem; }
@@ -64,10 +67,9 @@ def make_chips(entries: Sequence[tuple[str, str]]) -> str:
 
 
 def find_status(outcome: Outcome, pair: Pair) -> str:
-    """Return the state of a card: a status of the engine, or reduced, error, running, waiting."""
+    """Return the state of a card, a key of `WORDS`."""
     if pair in outcome.results:
-        result = outcome.results[pair]
-        return "reduced" if result.status == "succeeded" and _is_reduction(result) else result.status
+        return _STATES[outcomes.name_outcome(outcome.results[pair])]
     if pair in outcome.errors:
         return "error"
     if not outcome.running:
@@ -76,17 +78,13 @@ def find_status(outcome: Outcome, pair: Pair) -> str:
     return "waiting" if event is None or outcome.queue else "loading" if event.data.get("loading") else "running"
 
 
-def _is_reduction(result: AttackResult) -> bool:
-    return ATTACKS[result.attack["name"]].goal == "reduce"
-
-
 def describe_end(result: AttackResult, names: Sequence[str]) -> str:
     """Say in one plain sentence how an attack ended."""
     target, words = result.reference_label, len(result.swaps)
     first, last = result.before[target], result.after[target]
     changed, before = f"{words} word{'' if words == 1 else 's'} changed", name_class(names, target)
     fall = f"the probability of {before} went from {format_percent(first)} to {format_percent(last)}"
-    if _is_reduction(result) and result.status in ("succeeded", "failed"):
+    if outcomes.is_reduction(result) and result.status in ("succeeded", "failed"):
         dropped = f"{words} word{'' if words == 1 else 's'} dropped, and the prediction is still {before}."
         return dropped if words else "No word could be dropped without losing the prediction."
     if result.status == "succeeded":
@@ -105,6 +103,11 @@ def describe_end(result: AttackResult, names: Sequence[str]) -> str:
     if result.status == "exhausted":
         best = f"Best so far: {changed}; {fall}." if words else "No change had helped so far."
         return f"The budget of {result.queries:,} queries ran out; the settings of the attack change it. {best}"
+    ended = outcomes.name_outcome(result)
+    if ended == outcomes.NOT_ENGLISH:
+        return "Most of these words are not English, and the attack has English swaps only: the model was not tested."
+    if ended == outcomes.NOTHING_TO_SWAP:
+        return "No word of this text has a swap under this attack: the model was not put to the test."
     return f"The attack found no words that flip it. At worst, with {changed}, {fall}." if words else \
         "The attack found no words that lower its confidence."
 
@@ -136,14 +139,25 @@ def make_anchor(pair: Pair) -> str:
     return "card-" + re.sub(r"[^\w-]+", "-", f"{pair.model}-{pair.attack}")
 
 
-def make_card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str] = ()) -> str:
-    """Return a card without its curve and its place: head, text as it stands, what happened, figures, remarks."""
+def make_card(outcome: Outcome, pair: Pair, name: str, names: Sequence[str], remarks: Sequence[str] = (),
+              proof: str = "") -> str:
+    """Return a card without its curve and its place: head, text as it stands, what happened, figures, remarks.
+
+    Args:
+        outcome: The attack.
+        pair: Model and attack.
+        name: What people call them.
+        names: The model's classes.
+        remarks: Further lines, in small print.
+        proof: What is proved of the text, empty where nothing can be.
+    """
     state = find_status(outcome, pair)
     top = make_head(name, state)
     if outcome.asked.label is not None and names and outcome.asked.label not in names and state != "error":
         remarks = [*remarks, f"Attacked without a true label: this model has no class {outcome.asked.label}."]
     if pair in outcome.results:
-        return top + _describe_ended(outcome.results[pair], names) + "".join(make_small(remark) for remark in remarks)
+        proved = f'<p class="rx-line rx-proof">{html.escape(proof)}</p>' if proof else ""
+        return top + _describe_ended(outcome.results[pair], names) + proved + "".join(map(make_small, remarks))
     if state == "error":
         return top + make_line(outcome.errors.get(pair) or outcome.trouble)
     if state == "stopped":

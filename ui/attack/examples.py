@@ -1,26 +1,52 @@
-"""Examples to start from."""
+"""Examples to start from, each with its true label and what comes of it."""
+
+import csv
+from pathlib import Path
 
 import streamlit as st
 
 from robust_core import datasets
+from ui.session.selection import DEFAULT_TEXT
+from ui.shared.catalogue import show_label
 
-TYPED = (
-    "an exceedingly clever piece of cinema",
-    "a warm, funny and honest film about growing old together",
-    "the plot is thin and the jokes fall flat",
-    "it is slow at times, but the ending makes up for everything",
-    "a tedious, clumsy thriller that wastes a talented cast",
-    "the performances are strong and the music is beautiful",
-)
-_SHOWN = 20
+# Written by `python -m bench.gallery search`: what TextFooler makes of each text under the preset careful, on the CNN,
+# on FLAT and on the additive model with a certificate.
+GALLERY = Path(__file__).parent / "gallery.tsv"
+KINDS = {
+    "proved": "Certified alone holds, proved", "holds": "Certified alone holds", "flat": "Base alone flips",
+    "all hold": "All hold", "all flip": "All flip", "wrong": "Wrong before", "other": "Mixed",
+}
 
 
 @st.cache_data(show_spinner=False)
+def read_gallery() -> dict[str, tuple[str, str]]:
+    """Return the kind and the true label, as people read it, of the texts of the picker; the opening one first."""
+    names = datasets.describe("reviews").labels
+    with GALLERY.open(encoding="utf-8", newline="") as file:
+        found = {row["text"]: (row["kind"], show_label(names[int(row["label"])]))
+                 for row in csv.DictReader(file, delimiter="\t")}
+    return {DEFAULT_TEXT: found[DEFAULT_TEXT]} | found
+
+
+@st.cache_data(show_spinner=False)
+def read_labels() -> dict[str, str]:
+    """Return the true label, as people read it, of every example: the picker's, then the reviews of the test split."""
+    reviews = {e.text: e.label for e in datasets.load("reviews", "test") if e.label is not None}
+    names = datasets.describe("reviews").labels
+    return {text: label for text, (_, label) in read_gallery().items()} | {
+        text: show_label(names[label]) for text, label in reviews.items()}
+
+
 def list_everything() -> list[str]:
-    """Return every example: typed ones, then the reviews of the test split."""
-    return [*TYPED, *(e.text for e in datasets.load("reviews", "test"))]
+    """Return every example."""
+    return list(read_labels())
 
 
 def list_examples() -> list[str]:
-    """Return the examples of the picker: typed ones and the first reviews."""
-    return list_everything()[: len(TYPED) + _SHOWN]
+    """Return the examples of the picker."""
+    return list(read_gallery())
+
+
+def describe_example(text: str) -> str:
+    """Return an example behind what comes of it on the base model, on FLAT and on the certified one."""
+    return f"{KINDS[read_gallery()[text][0]]} · {text}"

@@ -7,7 +7,7 @@ import streamlit as st
 from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.evaluation import fluency
-from ui.attack import cards, overview, transfer_fluency
+from ui.attack import cards, overview, proof, transfer_fluency
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
 from ui.session.outcome import Outcome, Pair, name_pairs
@@ -126,7 +126,7 @@ def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remark
     points, target, queries = _list_points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
     with st.container():
         st.html(cards.make_place(pair))
-        st.html(cards.make_card(now, pair, name, names, remarks))
+        st.html(cards.make_card(now, pair, name, names, remarks, proof.describe_proof(now, pair)))
         if points and (result is None or result.status != "skipped"):
             figure = charts.make_curve(points, phrases.name_class(names, target),
                                        border=0.5 if len(names) == 2 else 0.0, queries=queries)

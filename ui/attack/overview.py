@@ -11,7 +11,8 @@ from ui.session.outcome import Outcome, Pair
 from ui.widgets import phrases
 
 # What a cell shows apart from colour.
-_SIGNS = {"succeeded": "✗", "failed": "✓", "reduced": "–", "skipped": "–", "error": "!", "exhausted": "–"}
+_SIGNS = {"succeeded": "✗", "failed": "✓", "reduced": "–", "skipped": "–", "error": "!", "exhausted": "–",
+          "unswappable": "–", "foreign": "–"}
 
 STYLE = """
 .rx-scroll { overflow-x: auto; }

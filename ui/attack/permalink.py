@@ -18,7 +18,7 @@ from ui.attack import replay, transfer_fluency
 from ui.attack.transfer_fluency import TransferFluency
 from ui.comparison import rows
 from ui.comparison.row import Row
-from ui.session import attack, selection
+from ui.session import attack, selection, true_label
 from ui.session.outcome import VERSION, Outcome, Pair, from_document, to_document
 from ui.shared import catalogue, loaded
 from ui.widgets import forms
@@ -100,7 +100,8 @@ def restore(token: str) -> None:
         replay.restore_place(outcome, document["replay"])
         for key in ("text", "models", "seed", "tau_at_least", "top5_at_least"):
             st.session_state[key] = document[key]
-        st.session_state["label"] = catalogue.name_label(document["label"], document["models"]) or selection.NO_LABEL
+        true_label.write_label(document["text"],
+                               catalogue.name_label(document["label"], document["models"]) or true_label.NO_LABEL)
         st.session_state[rows.make_source_key(outcome)] = document["source"]
         if document["found_on"] is not None:
             st.session_state["found_on"] = Pair(*document["found_on"])

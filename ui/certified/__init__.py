@@ -1,1 +1,1 @@
-"""The Certified page: texts, digits, certified accuracy."""
+"""The Certified page: proofs in words; distances of texts and digits; certified accuracy."""

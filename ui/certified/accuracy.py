@@ -22,18 +22,25 @@ if TYPE_CHECKING:
 _DASHES = {"dssn": "solid", "ssn": "dash", "uniform": "dot"}
 
 
+def read_stored_claims(folder: Path, pattern: str) -> list[Claim]:
+    """Return the stored claims about a model in files of a pattern, plain trainings before their variants.
+
+    Files are read again when one of them has changed; what cannot be read is left out.
+    """
+    paths = sorted(folder.glob(pattern), key=lambda path: (path.stem.count("-"), path.stem))
+    return _read_claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
+
+
 @st.cache_data(show_spinner=False)
-def read_certified_claims(stamp: tuple[tuple[str, int], ...]) -> dict[str, Claim]:
-    """Return the stored claims on certified accuracy by model; files that cannot be read are left out."""
+def _read_claims(stamp: tuple[tuple[str, int], ...]) -> list[Claim]:
     found = read_claims([Path(path) for path, _ in stamp], skip_damaged=True)
-    return {claim["details"]["model"]: claim for claim in found if "model" in claim["details"]}
+    return [claim for claim in found if "model" in claim["details"]]
 
 
 def draw_curves() -> None:
     """Show certified accuracy against the radius, best over Lambda."""
-    # Plain trainings stand before their variants.
-    paths = sorted(RESULTS.glob("dssn-certified-accuracy-*.json"), key=lambda path: (path.stem.count("-"), path.stem))
-    known = read_certified_claims(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
+    known = {claim["details"]["model"]: claim
+             for claim in read_stored_claims(RESULTS, "dssn-certified-accuracy-*.json")}
     if not known:
         st.caption("Nothing measured yet: `python -m robust_core reproduce dssn/certified-accuracy --out results`")
         return

@@ -12,7 +12,6 @@ from ui.session import attack, selection
 from ui.widgets.markdown import warn
 
 LAST, PAIR = "Last attack", "Two texts"
-OTHER_TEXT = "an astonishingly proficient piece of film"
 
 
 class AttackPath(NamedTuple):
@@ -31,7 +30,7 @@ def ask_texts() -> AttackPath | None:
     if source == LAST and result is not None:
         return AttackPath(tuple(attack_path(result.example.text, result.perturbed, result)))
     st.session_state.setdefault("embeddings.first", selection.DEFAULT_TEXT)
-    st.session_state.setdefault("embeddings.second", OTHER_TEXT)
+    st.session_state.setdefault("embeddings.second", selection.OTHER_TEXT)
     left, right = st.columns(2)
     first = left.text_area("Original", key="embeddings.first", height="content", persist_state="session")
     second = right.text_area("Adversarial", key="embeddings.second", height="content", persist_state="session")

@@ -19,7 +19,6 @@ from ui.widgets.markdown import note, warn
 from ui.widgets.spreadsheet import write_csv
 
 LAST, PAIR, STORED = "Last attack", "Two texts", "Stored results"
-OTHER_TEXT = "an astonishingly proficient piece of film"
 AS_PREDICTED = ""
 
 
@@ -73,7 +72,7 @@ def _choose_own(present: Outcome) -> None:
 def _read_typed() -> tuple[str, str] | None:
     st.session_state.setdefault("saliency.first", st.session_state.get("text", selection.DEFAULT_TEXT))
     same = st.session_state["saliency.first"] == selection.DEFAULT_TEXT
-    st.session_state.setdefault("saliency.second", OTHER_TEXT if same else st.session_state["saliency.first"])
+    st.session_state.setdefault("saliency.second", selection.OTHER_TEXT if same else st.session_state["saliency.first"])
     left, right = st.columns(2)
     with left:
         first = st.text_area("Original", key="saliency.first", height="content", persist_state="session")

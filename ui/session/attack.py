@@ -32,14 +32,23 @@ def start_attack() -> None:
     """Begin the chosen attacks on the chosen models; a plain message says why where they cannot begin."""
     try:
         asked = _read_choices()
-        label = f"{', '.join(ATTACKS[record['name']].title for record in asked.attacks)}, typed text"
-        job_id = loaded.submit_job("attack", lambda stop: _run_attacks(asked, stop), label)
+        job_id = submit_choices(asked)
     except RobustError as error:
         selection.notify(str(error))
         return
     forget_attack()
     st.session_state["job"], st.session_state["asked"] = job_id, asked.to_document()
     loaded.get_jobs().wait(job_id, 0.25)
+
+
+def submit_choices(asked: Choices) -> str:
+    """Begin attacks as a job; return its id.
+
+    Raises:
+        BadInput: Too many jobs are under way.
+    """
+    label = f"{', '.join(ATTACKS[record['name']].title for record in asked.attacks)}, typed text"
+    return loaded.submit_job("attack", lambda stop: _run_attacks(asked, stop), label)
 
 
 def _read_choices() -> Choices:
@@ -136,7 +145,7 @@ def find_outcome() -> Outcome | None:
     """Return the outcome to show: that of the session's job, or the one that was kept."""
     found = find_job()
     if found is not None:
-        outcome = _read_job(found)
+        outcome = read_job(found, st.session_state.get("asked"))
         if outcome is not None and found.over:
             st.session_state["outcome"] = to_document(outcome)
         return outcome
@@ -144,8 +153,14 @@ def find_outcome() -> Outcome | None:
     return from_document(kept) if kept else None
 
 
-def _read_job(job: Job) -> Outcome | None:
-    asked = next((e.data["asked"] for e in job.events if "asked" in e.data), st.session_state.get("asked"))
+def read_job(job: Job, asked: Mapping[str, Any] | None = None) -> Outcome | None:
+    """Return what a job of attacks has come to.
+
+    Args:
+        job: The job.
+        asked: What it was asked to do, as a document; used while the job itself has not said so.
+    """
+    asked = next((e.data["asked"] for e in job.events if "asked" in e.data), asked)
     if asked is None:
         return None
     outcome = Outcome(job.id, Choices.from_document(asked), {}, {}, running=not job.over, trouble=job.error,

@@ -5,22 +5,27 @@ from typing import NamedTuple
 import streamlit as st
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.base import TYPED_SECONDS, Attack
+from robust_core.attacks.base import Attack
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
 from robust_core.paths import preferred_device
 from robust_core.registry import from_record
 from ui.session.choices import Limits
+from ui.session.presets import list_defaults
+from ui.session.true_label import read_label
 from ui.shared.catalogue import list_classes, read_cards
 
-DEFAULT_TEXT = "an exceedingly clever piece of cinema"
-# Two of one architecture, one of them defended, so that an attack may flip one and fail on the other.
-DEFAULT_MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/minilm/base")
+# Under `careful` a close synonym flips the first of the default models and neither of the others.
+DEFAULT_TEXT = "Not even the lovely island scenery can save this soggy romance."
+# What two texts are compared before there is an attack.
+OTHER_TEXT = "Not even the beautiful island landscape can salvage this soggy romance."
+# Two of one architecture, one of them defended, so that an attack may flip one and fail on the other, and one that is
+# proved to hold.
+DEFAULT_MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/additive/close")
+# Where a page leaves parameters of its own for the address, each time it is drawn.
+PAGE_LINK = "page.link"
 # Interpretation is kept when both hold: the medians over 500 dev pairs of the base models (results/verdict.json).
 TAU_AT_LEAST, TOP5_AT_LEAST = 0.44, 0.6
-NO_LABEL = ""
-# Where the sidebar's attacks begin otherwise than those of data sets.
-ATTACK_DEFAULTS = {"time_limit": TYPED_SECONDS}
 
 
 class Selection(NamedTuple):
@@ -40,9 +45,10 @@ def read_selection() -> Selection:
     """Return the present choices; a page that runs without the frame gets the defaults."""
     known = st.session_state
     attacks, explainer = known.get("chosen.attacks"), known.get("chosen.explainer")
-    models, label = tuple(known.get("models", list_default_models())), known.get("label", NO_LABEL)
+    models, text = tuple(known.get("models", list_default_models())), known.get("text", DEFAULT_TEXT)
+    label = read_label(text)
     return Selection(
-        known.get("text", DEFAULT_TEXT),
+        text,
         models,
         make_default_attacks() if attacks is None else tuple(from_record(ATTACKS, record) for record in attacks),
         from_record(EXPLAINERS, explainer) if explainer else make_default_explainer(),
@@ -55,7 +61,7 @@ def read_selection() -> Selection:
 
 def make_default_attacks() -> tuple[Attack, ...]:
     """Return the first attack as it is drawn at first, as the only one."""
-    return tuple(ATTACKS[name](time_limit=TYPED_SECONDS) for name in list(ATTACKS)[:1])
+    return tuple(ATTACKS[name](**list_defaults(ATTACKS[name])) for name in list(ATTACKS)[:1])
 
 
 def make_default_explainer() -> Explainer:

@@ -155,6 +155,15 @@ def get_model(model_id: str, device: str) -> "tuple[TextClassifier | None, str]"
     return get_models().peek(model_id, fingerprint_model(model_id), device)
 
 
+def wait_for_model(model_id: str, device: str) -> "TextClassifier":
+    """Return a model that is small, loaded first if need be.
+
+    Raises:
+        RobustError: It cannot be loaded.
+    """
+    return get_models().ask(model_id, fingerprint_model(model_id), device).result()
+
+
 def find_device(model_ids: Sequence[str], device: str) -> str:
     """Name the device that models run on; `auto` until one of them is loaded."""
     for model_id in model_ids if device == "auto" else ():

@@ -78,7 +78,7 @@ def _read_cookie(value: str) -> str:
 
 
 def check_uploads() -> None:
-    """Refuse another data set where there are too many.
+    """Refuse another data set or file where there are too many.
 
     Raises:
         BadInput: This person, or all together, brought as many as are allowed.
@@ -86,6 +86,8 @@ def check_uploads() -> None:
     own, all_ = paths.count_uploads()
     most, most_of_all = paths.read_limit("uploads"), paths.read_limit("all_uploads")
     if find_person() and own >= most:
-        raise BadInput(f"You have brought {own} data sets; {most} are the most. Use one of those that are here.")
+        raise BadInput(f"You have brought {own} data sets and files; {most} are the most. Use one of those that are "
+                       "here.")
     if all_ >= most_of_all:
-        raise BadInput(f"{all_} data sets were brought here; {most_of_all} are the most. Ask whoever runs this app.")
+        raise BadInput(f"{all_} data sets and files were brought here; {most_of_all} are the most. Ask whoever runs "
+                       "this app.")

@@ -19,6 +19,7 @@ from robust_core.train.defence import Defence
 from robust_core.train.recipe import Recipe, make_recipe
 from ui.session import selection
 from ui.shared import catalogue, loaded, people
+from ui.train import own_files
 from ui.widgets import forms
 from ui.widgets.markdown import escape_markdown, note, warn
 
@@ -212,7 +213,7 @@ def choose_recipe(dataset: str, data_dir: str | None, name: str, defence: Defenc
     _fill_widgets("recipe", usual, lambda: st.session_state.update({f"train.recipe.{k}": v for k, v in usual.items()}))
     decided = [] if defence.fit(Recipe()) == Recipe() else ["epochs"]
     with st.expander("Training recipe", icon=":material/speed:"):
-        values = forms.draw_fields(Recipe, "train.recipe", decided)
+        values = forms.draw_fields(Recipe, "train.recipe", [*decided, *own_files.FIELDS])
         if decided:
             note(f"{defence.title} decides on the epochs: {defence.fit(Recipe()).epochs} with the settings above.")
     return {key: value for key, value in values.items() if value != usual[key]}
@@ -236,10 +237,14 @@ def read_form() -> TrainingForm | None:
     if not dataset or not name or defence is None:
         return None
     changes = choose_recipe(dataset, data_dir, name, defence)
+    swaps, taught = own_files.choose_swaps(defence), own_files.choose_unlabelled(dataset)
+    if swaps is None or taught is None:
+        return None
     try:
         spec = trainings.parse_spec({
             "dataset": dataset, "architecture": name, "defence": defence.name, "seed": selection.read_selection().seed,
-            "set": {key: value for key, value in to_record(defence).items() if key != "name"} | changes}, data_dir)
+            "set": {key: value for key, value in to_record(defence).items() if key != "name"} | changes | swaps
+            | taught}, data_dir)
         return TrainingForm(_name_free(spec), where, data_dir)
     except RobustError as error:
         warn(error)

@@ -170,6 +170,8 @@ def _describe_progress(job: Job, now: Progress) -> str:
     if latest["kind"] == "attack":
         return (f"Round {latest['round']} of {latest['rounds']}: {latest['done']} of {latest['total']} texts attacked, "
                 f"{latest['succeeded']} flipped · about {_format_time(latest['eta'])} to go in this round")
+    if latest["kind"] == "teacher":
+        return f"The teacher has labelled {latest['done']:,} of {latest['total']:,} texts"
     if latest["kind"] not in ("epoch", "step"):
         return "Training …"
     return f"Epoch {latest['epoch']} of {latest['epochs']} · about {_format_time(latest['eta'])} to go"

@@ -7,8 +7,8 @@ import streamlit as st
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
+from robust_core.datasets import same_labels
 from robust_core.errors import RobustError
-from robust_core.evaluation.evaluate import same_labels
 from robust_core.jobs import progress
 from robust_core.jobs.manager import Job
 from robust_core.models.cards import Card

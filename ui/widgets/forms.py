@@ -1,6 +1,6 @@
 """Forms made from registries: a method picker and one widget for each parameter, and their writing in links."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 import streamlit as st
 
 from robust_core import errors
-from robust_core.errors import BadInput, RobustError
+from robust_core.errors import BadInput, RobustError, UnknownName
 from robust_core.registry import Method, Parameter, Registry, from_record, parameters, to_record
 from ui.widgets.markdown import warn
 
@@ -36,8 +36,8 @@ def draw_form(registry: Registry[M], key: str, label: str) -> M | None:
     return _choose_method(registry[name], key)
 
 
-def draw_several(registry: Registry[M], key: str, label: str, help_: str, defaults: Mapping[str, Any] = NONE
-                 ) -> list[M]:
+def draw_several(registry: Registry[M], key: str, label: str, help_: str,
+                 defaults: Callable[[type[M]], Mapping[str, Any]] = lambda cls: NONE) -> list[M]:
     """Draw a picker of any number of methods and a form of each one's parameters.
 
     Args:
@@ -45,7 +45,7 @@ def draw_several(registry: Registry[M], key: str, label: str, help_: str, defaul
         key: Prefix of the widgets' keys; `key` itself holds the chosen names.
         label: Label of the picker.
         help_: Help of the picker.
-        defaults: What parameters of these names begin with, in the place of their own defaults.
+        defaults: Gives what parameters of a method begin with, in the place of their own defaults.
 
     Returns:
         The methods, or none where the parameters of one do not fit together (a line says why).
@@ -54,7 +54,7 @@ def draw_several(registry: Registry[M], key: str, label: str, help_: str, defaul
     st.session_state[key] = [name for name in st.session_state.get(key, names[:1]) if name in names]
     chosen = st.multiselect(label, names, key=key, format_func=lambda n: registry[n].title, persist_state="session",
                             help=help_)
-    methods = [_choose_method(registry[name], key, defaults) for name in chosen]
+    methods = [_choose_method(registry[name], key, defaults(registry[name])) for name in chosen]
     fitting = [method for method in methods if method is not None]
     return fitting if len(fitting) == len(methods) else []
 
@@ -107,19 +107,25 @@ def _to_whole(limit: float | None) -> int | None:
     return None if limit is None else int(limit)
 
 
-def to_link(method: Method, defaults: Mapping[str, Any] = NONE) -> str:
+def read_values(cls: type, key: str, defaults: Mapping[str, Any] = NONE) -> dict[str, Any]:
+    """Return the values that the form of a method holds, or will begin with, by parameter."""
+    return {p.name: st.session_state.get(f"{key}.{p.name}", defaults.get(p.name, p.default)) for p in parameters(cls)}
+
+
+def to_link(method: Method, defaults: Mapping[str, Any] = NONE, preset: str = "") -> str:
     """Write a method for a link: its name, then every parameter that differs from its default, or from `defaults`.
 
-    `textfooler;max_candidates=20;min_similarity=0.7`
+    `textfooler;max_candidates=20;min_similarity=0.7`, and with the name of a preset, whose values are in `defaults`,
+    `textfooler;preset=careful`.
     """
-    record = to_record(method)
-    changed = [f"{p.name}={quote(str(record[p.name]), safe='')}" for p in parameters(type(method))
-               if record[p.name] != defaults.get(p.name, p.default)]
-    return ";".join([method.name, *changed])
+    values = {p: getattr(method, p.name) for p in parameters(type(method))}
+    changed = [f"{p.name}={quote(str(value), safe='')}" for p, value in values.items()
+               if value != defaults.get(p.name, p.default)]
+    return ";".join([method.name, *([f"preset={preset}"] if preset else []), *changed])
 
 
 def from_link(registry: Registry[M], text: str, defaults: Mapping[str, Any] = NONE) -> dict[str, Any]:
-    """Read what `to_link` wrote with the same defaults.
+    """Read what `to_link` wrote with the same defaults; a preset's own values are taken from the method.
 
     Returns:
         Record of the method.
@@ -131,8 +137,14 @@ def from_link(registry: Registry[M], text: str, defaults: Mapping[str, Any] = NO
     name, *pairs = text.split(";")
     known = {p.name: p.type for p in parameters(registry[name])}
     record: dict[str, Any] = {"name": name} | {field: value for field, value in defaults.items() if field in known}
+    presets: Mapping[str, Mapping[str, Any]] = getattr(registry[name], "PRESETS", NONE)
     for pair in pairs:
         field, _, value = pair.partition("=")
+        if field == "preset":
+            if unquote(value) not in presets:
+                raise UnknownName("preset", unquote(value), list(presets))
+            record |= presets[unquote(value)]
+            continue
         kind, value = known.get(field, str), unquote(value)
         try:
             record[field] = value == "True" if kind is bool else kind(value)
@@ -161,9 +173,8 @@ def preset_form(registry: Registry[M], key: str, record: dict[str, Any]) -> None
     """
     method = from_record(registry, record)
     st.session_state[key] = method.name
-    for name, value in to_record(method).items():
-        if name != "name":
-            st.session_state[f"{key}.{method.name}.{name}"] = value
+    for p in parameters(type(method)):
+        st.session_state[f"{key}.{method.name}.{p.name}"] = getattr(method, p.name)
 
 
 def preset_several(registry: Registry[M], key: str, records: Sequence[dict[str, Any]]) -> None:

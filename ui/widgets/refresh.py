@@ -45,7 +45,11 @@ def make_fragment(draw: Callable[[], bool], running: bool, about: str = "", ever
             st.rerun()
         drawn[0] = True
 
-    st.fragment(step, run_every=every if running else None)()
+    # Streamlit 1.67 drops what a fragment wrote in a run of the whole page when its next drawing begins before that was
+    # sent. The browser then takes the fragment's old place away, moves up what follows, and draws the fragment over it.
+    # In a box of its own nothing follows.
+    with st.container():
+        st.fragment(step, run_every=every if running else None)()
 
 
 @contextlib.contextmanager

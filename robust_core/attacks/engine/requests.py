@@ -57,6 +57,8 @@ class Target:
 
 
 SCREENED, BATCHED, CANONICAL = 0, 1, 2
+# What is tried before any swap is: words left out or hidden, the text as it stands.
+RANKING, ORIGINAL = "ranking words", "original text"
 
 
 @dataclasses.dataclass(frozen=True)

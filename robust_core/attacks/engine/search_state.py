@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import Candidate, Request
+from robust_core.attacks.engine.requests import ORIGINAL, RANKING, Candidate, Request
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.types import AttackResult, Example, Step
 
@@ -29,6 +29,7 @@ class SearchState:
     forward_passes: int = 0
     eligible: int = 0
     over: bool = False
+    tried: bool = False
     searching: bool = False
     ending: bool = False
     reference: int = -1
@@ -51,6 +52,7 @@ class SearchState:
 
     def asked(self, trying: str, proba: np.ndarray) -> None:
         """Note a question that was answered by (m, classes) probabilities."""
+        self.tried |= bool(len(proba)) and trying not in (RANKING, ORIGINAL)
         if len(proba) and len(self.steps) < _MOST_STEPS:
             lowest = float(proba[:, self.reference].min())
             self.steps.append(Step(self.queries, trying, len(proba), lowest, "", self.current))

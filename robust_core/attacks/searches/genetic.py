@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks.engine.near_ties import find_highest_of_each
-from robust_core.attacks.engine.requests import Request, Search
+from robust_core.attacks.engine.requests import ORIGINAL, Request, Search
 from robust_core.attacks.searches.population import Member, Population, SearchSpace, find_best_member, score_members
 
 
@@ -49,7 +49,7 @@ def evolve(settings: GeneticSettings, places: Mapping[int, list[int]], founders:
     space = settings.space
     if not any(places.values()):
         return space.candidate(Member())
-    best = yield from score_members(space, [Member()], "original text")
+    best = yield from score_members(space, [Member()], ORIGINAL)
     if best.scores.over:
         return space.candidate(Member())
     population = yield from improve_members(settings, best.pick([0] * founders), places, rng)

@@ -15,6 +15,7 @@ from robust_core.attacks.constraints import SentenceSimilarity
 from robust_core.attacks.engine.near_ties import beats, confirm, find_highest, rank, reaches
 from robust_core.attacks.engine.requests import (
     CANONICAL,
+    RANKING,
     Accept,
     Candidate,
     Estimates,
@@ -29,45 +30,69 @@ from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit
 
 
-def rank_by_deletion(target: Target) -> Generator[Request, Any, tuple[list[int], bool]]:
-    """Order the positions of words other than stop words by how much deleting the word there raises the loss.
+def rank_by_deletion(target: Target, positions: Sequence[int] | None = None
+                     ) -> Generator[Request, Any, tuple[list[int], bool]]:
+    """Order positions by how much deleting the word there raises the loss.
+
+    Args:
+        target: Text and victim.
+        positions: Positions to order; None takes those of all words but stop words.
 
     Returns:
         (positions, whether the budget is spent); the positions that the budget left unscored are missing.
     """
     draft, stops = target.draft, stop_words()
-    positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
+    if positions is None:
+        positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
     if not positions:
         return [], False
     deletions = [Candidate(draft, (Edit(i, i + 1, ()),)) for i in positions]
     # Most deletions change little, so that nearly all of them would have to be told apart again after a screening.
-    scores: Scores = yield Score(deletions, trying="ranking words", precise=True)
+    scores: Scores = yield Score(deletions, trying=RANKING, precise=True)
     yield Accept(None, eligible=len(scores.proba))
     order, scores = yield from rank(scores)
     return [positions[k] for k in order], scores.over
 
 
-def make_swap_candidates(draft: Draft, position: int, words: Sequence[str]) -> list[Candidate]:
+EditMaker = Callable[[Draft, int, str], Edit]
+
+
+def make_plain_edit(draft: Draft, position: int, word: str) -> Edit:
+    """Return the edit that puts a word at `position` and nothing else."""
+    del draft
+    return Edit(position, position + 1, (word,))
+
+
+def make_swap_candidates(draft: Draft, position: int, words: Sequence[str], edit: EditMaker = make_plain_edit
+                         ) -> list[Candidate]:
     """Return the candidates that put each of `words` at `position`, sorted by text."""
     tail = draft.text[draft.spans[position].end:]
-    ordered = sorted(dict.fromkeys(words), key=lambda word: word + tail)
-    return [Candidate(draft, (Edit(position, position + 1, (word,)),)) for word in ordered]
+    edits = [edit(draft, position, word) for word in dict.fromkeys(words)]
+    # What stands before the first changed word is the same for all but those whose article changes as well.
+    article = draft.words[position - 1] + draft.gaps[position] if any(e.start < position for e in edits) else ""
+
+    def write(one: Edit) -> str:
+        return (" ".join(one.new) if one.start < position else article + one.new[0]) + tail
+
+    return [Candidate(draft, (one,)) for one in sorted(edits, key=write)]
 
 
 def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int], Sequence[str]],
-                 sentence: SentenceSimilarity | None, *, against_original: bool = True) -> Search:
+                 sentence: SentenceSimilarity | None, *, against_original: bool = True,
+                 edit: EditMaker = make_plain_edit) -> Search:
     """Swap words as `greedy_fills` does, where the substitutes of a word do not depend on the text around it."""
     def known(draft: Draft, position: int) -> Generator[Request, Any, Sequence[str]]:
         del draft
         yield from ()
         return words_at(position)
 
-    return greedy_fills(target, order, known, sentence, against_original=against_original)
+    return greedy_fills(target, order, known, sentence, against_original=against_original, edit=edit)
 
 
 def greedy_fills(target: Target, order: Sequence[int],
                  words_at: Callable[[Draft, int], Generator[Request, Any, Sequence[str]]],
-                 sentence: SentenceSimilarity | None, *, against_original: bool = True) -> Search:
+                 sentence: SentenceSimilarity | None, *, against_original: bool = True,
+                 edit: EditMaker = make_plain_edit) -> Search:
     """Swap one word after the other, each for the best that passes, until the victim errs.
 
     Args:
@@ -76,11 +101,12 @@ def greedy_fills(target: Target, order: Sequence[int],
         words_at: Asks for the substitutes for a position of the text as it stands that meet the constraints on words.
         sentence: The constraint on the sentence, asked last and only where it decides; None where there is none.
         against_original: Whether the sentence is compared with the original text rather than the previous one.
+        edit: Makes the edit that puts a word at a position.
     """
     current, standing = Candidate(target.draft), Incumbent.of(target)
     for position in order:
         draft = current.draft
-        candidates = make_swap_candidates(draft, position, (yield from words_at(draft, position)))
+        candidates = make_swap_candidates(draft, position, (yield from words_at(draft, position)), edit)
         if not candidates:
             continue
         scores: Scores = yield Score(candidates, trying=draft.words[position])

@@ -6,10 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.engine.near_ties import confirm, find_highest
-from robust_core.attacks.engine.requests import Accept, Candidate, Refine, Request, Score, Scores, Target
+from robust_core.attacks.constraints import SentenceSimilarity
+from robust_core.attacks.engine.near_ties import confirm, find_highest, reaches
+from robust_core.attacks.engine.requests import (
+    Accept,
+    Candidate,
+    Estimates,
+    Refine,
+    Request,
+    Score,
+    Scores,
+    Similarity,
+    Target,
+)
+from robust_core.attacks.searches.greedy import EditMaker, make_plain_edit
 from robust_core.resources import stop_words
-from robust_core.text import Edit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +51,16 @@ class SearchSpace:
         substitutes: Gives the substitutes of a word at a position.
         most_words: Most words that may differ from the original.
         most_swaps: How often one position may be swapped.
+        sentence: What a whole text must keep of the original one; None where nothing is asked.
+        edit: Makes the edit that puts a word at a position.
     """
 
     target: Target
     substitutes: Callable[[int, str], Sequence[str]]
     most_words: int
     most_swaps: int = 1
+    sentence: SentenceSimilarity | None = None
+    edit: EditMaker = make_plain_edit
     _known: dict[tuple[int, str], list[str]] = dataclasses.field(default_factory=dict)
 
     def word(self, member: Member, i: int) -> str:
@@ -76,7 +91,8 @@ class SearchSpace:
 
     def candidate(self, member: Member) -> Candidate:
         """Return a member as a candidate."""
-        return Candidate(self.target.draft, tuple(Edit(i, i + 1, (w,)) for i, w in sorted(member.words.items())))
+        draft = self.target.draft
+        return Candidate(draft, tuple(self.edit(draft, i, word) for i, word in sorted(member.words.items())))
 
     def within(self, member: Member, rng: np.random.Generator) -> Member:
         """Take back random swaps of a member that has too many."""
@@ -123,10 +139,31 @@ def gather_scores(parts: Sequence[Scores], rows: Sequence[int] | None = None) ->
 
 
 def score_members(space: SearchSpace, members: Sequence[Member], trying: str) -> Generator[Request, Any, Population]:
-    """Ask for the figures of members; those that the budget leaves out are missing."""
+    """Ask for the figures of members; those that the budget leaves out are missing.
+
+    A member whose text has gone too far from the original one goes back to it, and keeps count of its swaps.
+    """
+    if space.sentence is not None:
+        members = yield from _take_back(space, space.sentence, members)
     scores: Scores = yield Score([space.candidate(member) for member in members], trying=trying)
     yield Accept(None, eligible=len(scores.value))
     return Population(list(members[: len(scores.value)]), scores)
+
+
+def _take_back(space: SearchSpace, sentence: SentenceSimilarity, members: Sequence[Member]
+               ) -> Generator[Request, Any, list[Member]]:
+    """Return members, those as the original text whose similarity to it lies below the threshold."""
+    changed = [k for k, member in enumerate(members) if member.words]
+    if not changed:
+        return list(members)
+    original = space.target.draft.text
+    figures: Estimates = yield Similarity([(original, space.candidate(members[k]).text) for k in changed])
+    found = list(members)
+    for i, k in enumerate(changed):
+        near, figures = yield from reaches(figures, i, sentence.least)
+        if not near:
+            found[k] = Member(swapped=members[k].swapped)
+    return found
 
 
 def find_best_member(

@@ -25,8 +25,11 @@ from robust_core.attacks.textattack.parts import (
     prepare,
 )
 from robust_core.attacks.transformations import list_cased_substitutes, list_substitutes, list_wordnet_swaps
+from robust_core.errors import BadInput
 from robust_core.registry import parameters
 
+# What only an attack of ours can have, and only beyond its recipe (`attacks.careful`).
+_OURS = "swap_set"
 # What the engine does with every attack; no recipe needs it.
 _ENGINE = frozenset(["name", *(p.name for p in parameters(Attack))])
 
@@ -41,7 +44,10 @@ def build_recipe(record: Mapping[str, object], victim: TextAttackPart, alike: Al
 
     Raises:
         MissingResource: It needs something that is not here.
+        BadInput: The record has values that TextAttack's recipe knows nothing of, such as those of the preset careful.
     """
+    if _OURS in record:
+        raise BadInput(f"TextAttack's recipes know no {_OURS}: compare with the preset paper.")
     prepare()
     return RECIPES[str(record["name"])](victim, alike, **{k: v for k, v in record.items() if k not in _ENGINE})
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from robust_core.attacks.engine.requests import RANKING
 from robust_core.attacks.textattack.parts import FOLDERS, TextAttackPart, prepare, wrap_victim
 from robust_core.attacks.textattack.recipes import build_recipe
 from robust_core.errors import MissingResource
@@ -79,7 +80,7 @@ class _Server:
 
     def _serve(self, order: dict[str, Any]) -> None:
         self._search, self._before = order["search"], order["before"]
-        self._trying, self._current = "ranking words", order["text"]
+        self._trying, self._current = RANKING, order["text"]
         try:
             self._send(search=self._search, end=self._attack(order), current=self._current)
         except _Abandoned:

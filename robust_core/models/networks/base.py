@@ -59,6 +59,9 @@ class Network(nn.Module):
         """Give it untrained word masks."""
         self.masks = WordMasks(self.embedding.embedding_dim, config, keep)
 
+    def finish(self) -> None:
+        """Turn what only a training needs into plain weights; called once, when it is over."""
+
     def importance(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return the (n, t) importance phi of the words of (n, t, d) rows, without special cases; 1 without masks."""
         return torch.ones(embeddings.shape[:-1], device=embeddings.device) if self.masks is None else \

@@ -12,11 +12,12 @@ from pathlib import Path
 from robust_core.resources._tables import TABLES
 from robust_core.resources.build.antonyms import build_antonyms
 from robust_core.resources.build.pos import build_pos
+from robust_core.resources.build.retrofitted import build_retrofitted
 from robust_core.resources.build.vectors import build_vectors
 from robust_core.resources.build.wordnet import build_wordnet
 from robust_core.resources.encoder import build_encoder
 
-NAMES = ("encoder", "neighbours", "pos", "vectors", "antonyms", "wordnet")
+NAMES = ("encoder", "neighbours", "swaps", "pos", "vectors", "retrofitted", "antonyms", "wordnet")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"),
                         help="folder of WordNet 3.0's own files (Debian package wordnet-base)")
     parser.add_argument("--out", type=Path, help="folder to write (default: the package's tables; encoder: required)")
+    parser.add_argument("--neighbours", type=Path, default=TABLES / "neighbours.npz",
+                        help="swaps only: table of neighbours to choose from")
     parser.add_argument("--dtype", default="float16", help="encoder only: float16, bfloat16 or float32")
     options = parser.parse_args(arguments)
     if options.name == "encoder" and options.out is None:
@@ -53,7 +56,7 @@ def _needed(options: argparse.Namespace) -> list[Path]:
         return []
     if options.name == "wordnet":
         return [options.wordnet]
-    return [options.data] if options.name == "vectors" else [options.data, options.wordnet]
+    return [options.data] if options.name in ("vectors", "retrofitted") else [options.data, options.wordnet]
 
 
 def _builder(name: str) -> Callable[[argparse.Namespace], list[Path]]:
@@ -65,11 +68,18 @@ def _builder(name: str) -> Callable[[argparse.Namespace], list[Path]]:
         from robust_core.resources.build.neighbours import build_neighbours
         return [build_neighbours(options.data, options.wordnet, options.out or TABLES)]
 
+    def swaps(options: argparse.Namespace) -> list[Path]:
+        from robust_core.resources.build.swaps import build_swaps
+        return [build_swaps(options.data, options.wordnet, options.neighbours, options.out or TABLES)]
+
     def pos(options: argparse.Namespace) -> list[Path]:
         return [build_pos(options.data, options.wordnet, options.out or TABLES)]
 
     def vectors(options: argparse.Namespace) -> list[Path]:
         return [build_vectors(options.data, options.out or TABLES)]
+
+    def retrofitted(options: argparse.Namespace) -> list[Path]:
+        return [build_retrofitted(options.data, options.out or TABLES)]
 
     def antonyms(options: argparse.Namespace) -> list[Path]:
         return [build_antonyms(options.data, options.wordnet, options.out or TABLES)]
@@ -77,8 +87,8 @@ def _builder(name: str) -> Callable[[argparse.Namespace], list[Path]]:
     def wordnet(options: argparse.Namespace) -> list[Path]:
         return [build_wordnet(options.wordnet, options.out or TABLES)]
 
-    return {"encoder": encoder, "neighbours": neighbours, "pos": pos, "vectors": vectors, "antonyms": antonyms,
-            "wordnet": wordnet}[name]
+    return {"encoder": encoder, "neighbours": neighbours, "swaps": swaps, "pos": pos, "vectors": vectors,
+            "retrofitted": retrofitted, "antonyms": antonyms, "wordnet": wordnet}[name]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robust_core.resources.build.neighbours import find_nearest, fit_vectors
+from robust_core.resources.build.nearest import find_nearest
+from robust_core.resources.build.neighbours import fit_vectors
 from robust_core.resources.build.pos import AFTER, BEFORE, VERBAL, split_words, tag_with_nltk
 from robust_core.resources.build.space import make_features, read_vocabulary
 from robust_core.resources.build.words import (

@@ -1,4 +1,4 @@
-"""Build `neighbours.npz`: features -> a learnt map -> counter-fitting -> the 50 nearest words of each word."""
+"""Build `neighbours.npz`: features -> a learnt map -> counter-fitting -> the nearest words of each word."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from robust_core.resources._tables import pack_words
-from robust_core.resources.build.space import Vocabulary, make_features, read_vocabulary
+from robust_core.resources.build.nearest import find_nearest
+from robust_core.resources.build.space import make_features, read_vocabulary
 from robust_core.resources.build.words import Pairs, find_affix_opposites, read_antonyms, read_synonyms, read_wordnet
 
 if TYPE_CHECKING:
     import torch
 
 DIMENSIONS = 300
-MOST = 50
-LEAST_COSINE = 0.5
+# Scores are stored in a byte, from this one up to 1.
+LOWEST = 0.2
 
 
 def build_neighbours(data: Path, wordnet: Path, out: Path) -> Path:
@@ -24,7 +25,7 @@ def build_neighbours(data: Path, wordnet: Path, out: Path) -> Path:
         data: Folder of public texts and lists.
         wordnet: Folder of WordNet 3.0's own files.
         out: Folder to write `neighbours.npz` to: words (bytes), count (words,) uint8, and one entry a pair in
-            neighbour (row of a word, uint16) and cosine (uint8, 0..255 for 0.5..1).
+            neighbour (row of a word, uint16) and cosine (uint8, 0..255 for lowest..1).
     """
     net = read_wordnet(wordnet)
     vocabulary = read_vocabulary(data, net)
@@ -40,7 +41,8 @@ def build_neighbours(data: Path, wordnet: Path, out: Path) -> Path:
     np.savez_compressed(path, words=pack_words([vocabulary.words[i] for i in used]),
                         count=np.array([len(rows[i]) for i in used], dtype=np.uint8),
                         neighbour=np.array([new[i] for i, _ in flat], dtype=np.uint16),
-                        cosine=np.array([round((c - LEAST_COSINE) * 510) for _, c in flat], dtype=np.uint8))
+                        lowest=np.float32(LOWEST), cosine=np.array(
+                            [round((max(c, LOWEST) - LOWEST) * 255 / (1 - LOWEST)) for _, c in flat], dtype=np.uint8))
     return path
 
 
@@ -179,28 +181,3 @@ def _find_near_pairs(space: "torch.Tensor", rows: "torch.Tensor", least: float,
         pairs.append(torch.stack([some[:, None].expand_as(columns)[keep], columns[keep]], dim=1))
         cosines.append(values[keep])
     return torch.cat(pairs), torch.cat(cosines)
-
-
-def find_nearest(space: np.ndarray, vocabulary: Vocabulary, antonyms: Pairs) -> list[list[tuple[int, float]]]:
-    """Return for each word (row, cosine) of at most 50 others by falling cosine.
-
-    Antonyms go, rare words are no targets, and a name is replaced by a name only, a common word by a common
-    one: otherwise the encoder offers "goodall" for "good".
-    """
-    import torch
-
-    vectors, words = torch.from_numpy(space), vocabulary.words
-    opposite = antonyms | {(b, a) for a, b in antonyms}
-    target = torch.tensor([word in vocabulary.targets for word in words])
-    name = torch.tensor([word in vocabulary.names for word in words])
-    found: list[list[tuple[int, float]]] = []
-    for some in torch.arange(len(words)).split(1024):
-        scores = vectors[some] @ vectors.T
-        scores[torch.arange(len(some)), some] = -2.0
-        scores.masked_fill_(~target[None] | (name[some, None] != name[None]), -2.0)
-        values, columns = scores.topk(MOST + 10, dim=1)
-        for row, cosines, others in zip(some.tolist(), values.tolist(), columns.tolist(), strict=True):
-            kept = [(i, min(c, 1.0)) for i, c in zip(others, cosines, strict=True)
-                    if c >= LEAST_COSINE and (words[row], words[i]) not in opposite]
-            found.append(kept[:MOST])
-    return found

@@ -34,8 +34,10 @@ class Vocabulary:
 
     words: list[str]
     counts: Counter[str]    # in the train texts
-    names: set[str]         # mostly capitalised inside sentences
-    targets: set[str]       # common enough to be offered as a replacement
+    seen: dict[str, int]    # in the train texts or, if that is more, in all cased texts
+    capitalised: set[str]   # mostly capitalised inside sentences
+    names: set[str]         # of these, those that WordNet does not know as common words
+    targets: set[str]       # English words that texts hold, to be offered as a replacement
 
 
 def read_vocabulary(data: Path, net: WordNet) -> Vocabulary:
@@ -48,10 +50,11 @@ def read_vocabulary(data: Path, net: WordNet) -> Vocabulary:
     candidates = published | {word for word, n in counts.items() if n >= 3}
     words = sorted(word for word in candidates if word in listed or counts[word] >= 5 or _read_wordnet_words(word, net))
     lower, upper = _count_cases(data)
-    names = {word for word in words if upper[word] >= 2 * max(lower[word], 1)}
+    capitalised = {word for word in words if upper[word] >= 2 * max(lower[word], 1)}
     seen = {word: max(counts[word], lower[word] + upper[word]) for word in words}
-    targets = {word for word in words if seen[word] >= 8 or (word in ppdb and seen[word] >= 2)}
-    return Vocabulary(words, counts, names, targets)
+    common = {word for word in words if _is_common(word, net)}
+    targets = {word for word in words if seen[word] >= 3 and word in common or seen[word] and word in ppdb}
+    return Vocabulary(words, counts, seen, capitalised, capitalised - common, targets)
 
 
 def make_features(data: Path, vocabulary: Vocabulary) -> np.ndarray:
@@ -114,6 +117,13 @@ def _read_wordnet_words(word: str, net: WordNet) -> bool:
 
     return word in net.lemmas or word in net.irregular or any(
         lemma in net.lemmas for lemmas in getAllLemmas(word).values() for lemma in lemmas)
+
+
+def _is_common(word: str, net: WordNet) -> bool:
+    """Return whether a word, or a word that it is a form of, is written with a small letter in WordNet."""
+    from lemminflect import getAllLemmas
+
+    return word in net.common or any(lemma in net.common for lemmas in getAllLemmas(word).values() for lemma in lemmas)
 
 
 def _centre(rows: np.ndarray) -> np.ndarray:

@@ -66,8 +66,12 @@ def order_pairs(a: str, b: str) -> tuple[str, str]:
 
 @dataclass
 class WordNet:
-    """Single-word lemmas of WordNet 3.0 with the pairs that matter here; pairs are keyed by part of speech n v a r."""
+    """Single-word lemmas of WordNet 3.0 with the pairs that matter here; pairs are keyed by part of speech n v a r.
 
+    `common` are the lemmas that are written with a small letter.
+    """
+
+    common: set[str] = field(default_factory=set)
     lemmas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     irregular: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     synonyms: dict[str, Pairs] = field(default_factory=lambda: defaultdict(set))
@@ -99,6 +103,7 @@ def read_wordnet(folder: Path) -> WordNet:
         for line in (folder / f"{name}.exc").read_text(encoding="utf-8").splitlines():
             form, *_ = line.split()
             net.irregular[form].add(pos)
+        net.common |= _read_small_words(folder / f"data.{name}")
         for offset, synset in synsets.items():
             for word in synset.words:
                 net.lemmas[word].add(pos)
@@ -106,6 +111,48 @@ def read_wordnet(folder: Path) -> WordNet:
             net.synonyms[pos].update(order_pairs(a, b) for a, b in combinations(common, 2) if _is_plain(a, b))
             net.antonyms[pos].update(_read_opposites(synset, synsets))
     return net
+
+
+def read_related(folder: Path) -> dict[str, Pairs]:
+    """Return by part of speech the pairs of lemmas that one step of WordNet joins, whatever their senses.
+
+    Words of one synset, of a synset and what it is a kind of, and of a head adjective and its satellites or of two
+    satellites of one head.
+
+    Args:
+        folder: Folder of WordNet 3.0's own files.
+    """
+    related: dict[str, Pairs] = {}
+    for pos, name in FILES.items():
+        synsets = dict(_read_synsets(folder / f"data.{name}"))
+        groups: dict[str, set[str]] = {offset: {offset} for offset in synsets}
+        for offset, synset in synsets.items():
+            for symbol, other, _, _ in synset.pointers:
+                if other in synsets and symbol == "&":
+                    groups[offset].add(other)
+                elif other in synsets and symbol in ("@", "$"):
+                    groups[f"{offset} {other}"] = {offset, other}
+        related[pos] = {order_pairs(a, b) for offsets in groups.values()
+                        for words in [sorted({w for o in offsets for w in synsets[o].words})] if len(words) <= 60
+                        for a, b in combinations(words, 2) if _is_plain(a, b)}
+    return related
+
+
+def read_first_senses(folder: Path, share: float = 0.2, highest: int = 2) -> dict[str, Pairs]:
+    """Return WordNet's synonyms by part of speech where the synset is a main sense of both words, and of one the first.
+
+    Args:
+        folder: Folder of WordNet 3.0's own files.
+        share: Smallest share of the tagged uses of a word that the sense makes up.
+        highest: Highest rank of the sense among those of a word.
+    """
+    main, first = (_find_usual_senses(folder, share, rank) for rank in (highest, 1))
+    found: dict[str, Pairs] = {}
+    for pos, name in FILES.items():
+        found[pos] = {order_pairs(a, b) for offset, synset in _read_synsets(folder / f"data.{name}")
+                      for a, b in combinations(sorted({w for w in synset.words if (w, pos, offset) in main}), 2)
+                      if _is_plain(a, b) and {(a, pos, offset), (b, pos, offset)} & first}
+    return found
 
 
 def _read_opposites(synset: Synset, synsets: dict[str, Synset]) -> Iterator[tuple[str, str]]:
@@ -139,6 +186,17 @@ def _find_usual_senses(folder: Path, share: float = 0.1, highest: int = 3) -> se
 
 def _is_plain(*words: str) -> bool:
     return all(map(WORD.fullmatch, words))
+
+
+def _read_small_words(path: Path) -> set[str]:
+    """Return the words of a WordNet data file that are written with a small letter."""
+    found: set[str] = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith(" "):
+            fields = line.split(" | ")[0].split()
+            words = (re.sub(r"\(\w+\)$", "", one) for one in fields[4:4 + 2 * int(fields[3], 16):2])
+            found.update(word for word in words if word == word.lower())
+    return found
 
 
 def _read_synsets(path: Path) -> Iterator[tuple[str, Synset]]:

@@ -230,7 +230,7 @@ def test_real_models_find_the_same_texts_at_any_width_order_and_precision(name, 
 
 def test_two_processes_with_other_hash_seeds_and_threads_agree():
     text = "An exceedingly clever piece of cinema, warm and funny, and never once dull or slow in two hours."
-    words = ["robust_core", "attack", text, "--model", "sst2/cnn/base", "--json"]
+    words = ["robust_core", "attack", text, "--model", "sst2/cnn/base", "--preset", "paper", "--json"]
     code = (f"import runpy, sys, torch; sys.argv = {words}\n"
             "print(hash('film'), torch.get_num_threads(), file=sys.stderr)\n"
             "runpy.run_module('robust_core', run_name='__main__', alter_sys=True)")
@@ -239,7 +239,10 @@ def test_two_processes_with_other_hash_seeds_and_threads_agree():
         changes = {"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads}
         done = subprocess.run([sys.executable, "-c", code], env=os.environ | changes, capture_output=True, check=True)
         (result,) = json.loads(done.stdout)["results"]
-        return {key: value for key, value in result.items() if key != "seconds"}, done.stderr.decode().split()[:2]
+        # The last bits of a probability follow the number of threads on some processors.
+        proba = {key: {name: round(value, 6) for name, value in result[key].items()} for key in ("before", "after")}
+        return {key: value for key, value in (result | proba).items() if key != "seconds"}, (
+            done.stderr.decode().split()[:2])
 
     (result, one), (again, other) = run("1", "1"), run("4242", "2")
     assert one[0] != other[0] and (one[1], other[1]) == ("1", "2"), "the processes differ in hashes and threads"

@@ -13,8 +13,9 @@ from helpers.doubles import SENTIMENT, BagOfWords, WordEncoder
 
 from robust_core import ATTACKS, datasets
 from robust_core.attacks.base import Attack
+from robust_core.attacks.presets import read_preset
 from robust_core.attacks.textattack import client, parts, recipes
-from robust_core.errors import MissingResource
+from robust_core.errors import BadInput, MissingResource
 from robust_core.models import loading
 from robust_core.paths import ROOT
 from robust_core.registry import parameters, to_record
@@ -30,8 +31,15 @@ def test_a_recipe_takes_every_parameter_of_our_attack_and_has_no_default(name):
     engine = {p.name for p in parameters(Attack)}
     taken = list(inspect.signature(recipes.RECIPES[name]).parameters.values())
     assert [p.name for p in taken[:2]] == ["victim", "alike"]
-    assert {p.name for p in taken[2:]} == {p.name for p in parameters(ATTACKS[name])} - engine
+    ours = {p.name for p in parameters(ATTACKS[name]) if not p.later}
+    assert {p.name for p in taken[2:]} == ours - engine
     assert all(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in taken[2:])
+
+
+def test_a_preset_of_ours_is_none_of_textattacks():
+    record = to_record(ATTACKS["pwws"](**read_preset(ATTACKS["pwws"], "careful")))
+    with pytest.raises(BadInput, match="TextAttack's recipes know no swap_set"):
+        recipes.build_recipe(record, None, parts.make_alike(WordEncoder().encode))
 
 
 def test_a_recipe_is_built_from_the_whole_record(monkeypatch):

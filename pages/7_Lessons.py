@@ -1,0 +1,8 @@
+"""Lessons: Guess first, then let the program try it: guided lessons of a few minutes each.
+
+Icon: school
+"""
+
+from ui.lessons import page
+
+page.draw_page()

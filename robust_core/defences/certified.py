@@ -1,0 +1,170 @@
+"""Certified training of the additive model: against the exact worst case over all swaps of a set."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from robust_core.defences import DEFENCES
+from robust_core.errors import BadInput
+from robust_core.models.tokens import WholeWords
+from robust_core.registry import param
+from robust_core.resources import swap_sets
+from robust_core.train.defence import Defence, Objective
+
+if TYPE_CHECKING:
+    import torch
+
+    from robust_core.models.networks.additive import AdditiveNetwork
+    from robust_core.train.defence import Rows
+    from robust_core.train.setup import Batch, Setup
+
+
+class CertifiedObjective(Objective["Certified"]):
+    """A training on worst cases.
+
+    Args:
+        setup: The training.
+        defence: Its parameters.
+    """
+
+    def __init__(self, setup: "Setup", defence: "Certified") -> None:
+        from robust_core.models.networks.additive import AdditiveNetwork
+
+        super().__init__(setup, defence)
+        assert isinstance(setup.network, AdditiveNetwork), "start_network lets no other one be trained under this"
+        self.network, self.epoch = setup.network, 1
+        weights = ((defence.swaps, defence.weight), (defence.wide_swaps, defence.wide_weight))
+        self.sets = [(_list_options(setup, _find_set(setup, name)), weight) for name, weight in weights if weight > 0]
+
+    def rows(self, epoch: int) -> "Rows":
+        """Return the training texts, and remember the epoch."""
+        self.epoch = epoch
+        return (yield from super().rows(epoch))
+
+    def counts(self, epoch: int) -> bool:
+        """Return whether it is the last epoch: the rate falls to 0, and accuracy would choose what is least proven."""
+        return epoch == self.setup.recipe.epochs
+
+    def loss(self, batch: "Batch") -> "torch.Tensor":
+        """Return the mean over labelled texts, and that over texts of the teacher where there are any."""
+        import torch
+        from torch.nn import functional as F
+
+        setup, network = self.setup, self.network
+        table = network.embedding.weight
+        embeddings = F.embedding(batch.ids, table)
+        states = network.find_states(embeddings, batch.mask)
+        logits = network(embeddings, batch.mask)
+        whole = min(1.0, self.epoch / self.defence.rise)
+        total = sum(weight for _, weight in self.sets)
+        losses = max(1 - whole * total, 0.0) * self._measure_clean(logits, batch)
+        for options, weight in self.sets:
+            worst = find_worst_scores(network, table, options, batch.ids, batch.mask, states, batch.labels)
+            if self.epoch <= self.defence.soft_epochs:
+                lost = F.cross_entropy(worst, batch.labels, reduction="none")
+            else:
+                right = torch.softmax(worst, 1).gather(1, batch.labels[:, None]).squeeze(1)
+                lost = 2 * (1 - right)
+            losses = losses + whole * weight * lost
+        taught = batch.numbers >= (setup.labelled or len(setup.rows))
+        return sum(losses[chosen].mean() for chosen in (~taught, taught) if chosen.any())  # type: ignore[return-value]
+
+    def _measure_clean(self, logits: "torch.Tensor", batch: "Batch") -> "torch.Tensor":
+        """Return the (n,) cross-entropy, against the teacher's probabilities where a text has them."""
+        import torch
+        from torch.nn import functional as F
+
+        target = F.one_hot(batch.labels, logits.shape[1]).to(logits.dtype)
+        if self.setup.taught is not None:
+            of = batch.numbers - self.setup.labelled
+            target = torch.where((of >= 0)[:, None], self.setup.taught[of.clamp(min=0)], target)
+        return F.cross_entropy(logits, target, reduction="none")
+
+
+@DEFENCES.register("certified", title="Certified", source="https://arxiv.org/abs/1909.00986")
+@dataclasses.dataclass(frozen=True)
+class Certified(Defence):
+    """Learn from the worst text that swaps can make of each training text, not from the text alone.
+
+    The loss is max(1 - f (a + b), 0) CE(scores) + f a R(worst over swaps) + f b R(worst over wide swaps). f rises from
+    0 to 1 in the first epochs; R is the cross-entropy of the worst scores at first, then 2 (1 - p) of the gold class,
+    which lets go of texts that no weights can prove. For the additive model the worst case is exact; the paper (Jia et
+    al. 2019) has interval bounds for a CNN and an LSTM, and no bounded R.
+    """
+
+    tunes_words: ClassVar[bool] = True
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "close": {"swaps": "close", "weight": 0.6, "wide_weight": 0.0},
+        "balanced": {"swaps": "close", "weight": 0.1, "wide_weight": 0.2},
+        "wide": {"swaps": "close", "weight": 0.15, "wide_weight": 0.25},
+    }
+
+    swaps: str = param("close", "First swap set; file: that of a file of your own (--swaps FILE)",
+                       choices=(*swap_sets.NAMES, swap_sets.FILE))
+    weight: float = param(0.6, "Weight a of the worst case over it", low=0.0, high=1.0)
+    wide_swaps: str = param("wide", "Second swap set", choices=swap_sets.NAMES)
+    wide_weight: float = param(
+        0.0, "Weight b of the worst case over it; from a + b = 1 on the text itself has no weight", low=0.0, high=1.0)
+    rise: int = param(4, "Epochs in which both weights rise", low=1, high=100)
+    soft_epochs: int = param(5, "Epochs with the unbounded loss of the worst case", low=0, high=100)
+
+    @property
+    def variant(self) -> str:
+        """Last part of a model id: the preset that the weights are of, or certified."""
+        mine = {name: getattr(self, name) for name in ("swaps", "weight", "wide_weight")}
+        return next((name for name, values in self.PRESETS.items() if values == mine), self.name)
+
+    def objective(self, setup: "Setup") -> CertifiedObjective:
+        """Begin a training on worst cases."""
+        return CertifiedObjective(setup, self)
+
+
+def _find_set(setup: "Setup", name: str) -> swap_sets.SwapSet:
+    """Return a swap set by name; raise BadInput where it is that of a file, and the recipe has none."""
+    if name != swap_sets.FILE:
+        return swap_sets.read_swap_set(name)
+    if setup.swaps is None:
+        raise BadInput(f"swaps={name} needs a file: name it by --swaps.")
+    return setup.swaps
+
+
+def _list_options(setup: "Setup", swap_set: swap_sets.SwapSet) -> "torch.Tensor":
+    """Return the (vocabulary, k) ids that may stand for each id: itself first, and again where there are no more."""
+    import torch
+
+    tokens, find = setup.tokens, swap_set.find
+    assert isinstance(tokens, WholeWords), "certified training is for the additive model"
+    rows = [[0], [1]] + [[i, *(tokens.unit_ids(other)[0] for other in find(word))]
+                         for i, word in enumerate(tokens.words, 2)]
+    width = max(map(len, rows))
+    return torch.tensor([row + row[:1] * (width - len(row)) for row in rows], device=setup.device)
+
+
+def find_worst_scores(network: "AdditiveNetwork", table: "torch.Tensor", options: "torch.Tensor", ids: "torch.Tensor",
+                      mask: "torch.Tensor", states: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    """Return (n, classes) scores whose differences to the gold class are the worst that swaps can make.
+
+    A word keeps its state: that a swap may change another word's is left to the certificate.
+
+    Args:
+        network: The model.
+        table: Its (vocabulary, d) embedding table.
+        options: (vocabulary, k) ids that may stand for each id.
+        ids: (n, t) token ids.
+        mask: (n, t) bool, True at real tokens.
+        states: (n, t) states of the words.
+        labels: (n,) gold classes.
+    """
+    import torch
+
+    from robust_core.models.networks.additive import FLAGS
+
+    classes = network.classes
+    words, place = ids.unique(return_inverse=True)
+    rows = table[:, :-FLAGS].view(len(table), -1, classes)[options[words]]
+    # (words, states, gold, rival): the least that any option leaves of the gold class's lead.
+    least = (rows.unsqueeze(-1) - rows.unsqueeze(-2)).amin(1)
+    n, t = ids.shape
+    flat = place * least.shape[1] + states
+    leads = (torch.nn.functional.embedding(flat, least.reshape(-1, classes * classes)) * mask.unsqueeze(-1)).sum(1)
+    leads = leads.view(n, classes, classes).gather(1, labels[:, None, None].expand(n, 1, classes)).squeeze(1)
+    return -(leads + network.bias[labels][:, None] - network.bias[None])

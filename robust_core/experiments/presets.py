@@ -1,0 +1,119 @@
+"""Both presets side by side: what is left of accuracy where swaps keep the meaning, and where they need not."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from robust_core import datasets
+from robust_core.attacks.presets import CAREFUL, PAPER
+from robust_core.claims.footnotes import Footnotes, write_mark
+from robust_core.claims.markdown import format_percent, format_settings, format_table
+from robust_core.experiments import EXPERIMENTS
+from robust_core.experiments.again import AGAIN, describe_again, write_commands
+from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, name_untrained
+from robust_core.experiments.cells import Cell, measure_cells
+from robust_core.experiments.comparison import TEXTS, TITLES
+from robust_core.experiments.faults import write_faults
+from robust_core.experiments.presence import split_by_presence
+from robust_core.models.cards import cards
+from robust_core.store import ResultStore
+from robust_core.types import Event
+
+DATASET = "sst2"
+ATTACKED = ("textfooler", "pwws")
+ARCHITECTURES = ("cnn", "lstm", "cnn-retrofitted", "lstm-retrofitted", "minilm", "additive")
+# Architectures that no table of a paper holds; of the others models with a certified core stand in none.
+_OWN = ("cnn-retrofitted", "lstm-retrofitted", "additive")
+# Experiments whose claims hold the same attacks with their papers' values.
+_PAPER = ("flat/table2", "flat/table4")
+
+
+@EXPERIMENTS.register("presets/sst2", title="Presets of attacks", source="https://arxiv.org/abs/1907.11932")
+class Presets(Experiment):
+    """Accuracy of the SST-2 models under attacks with the presets `careful` and `paper`, on the same test sentences.
+
+    `careful` takes swaps from the stored set of close ones alone and compares every text as a whole; `paper` has the
+    values of the attack's paper. Figures of `paper` are those of FLAT's tables, where those hold the model.
+    """
+
+    def cells(self, options: Options) -> list[Cell]:
+        """Return what to measure: each attack under `careful` on each model of SST-2 that is here.
+
+        Under `paper` as well on those that no other table has.
+        """
+        known = {card.id: card for card in cards() if card.dataset == DATASET and card.seed == 0
+                 and card.architecture in ARCHITECTURES}
+        return [Cell(model, attack, TEXTS[DATASET].get(model.split("/")[1]), 0, preset)
+                for attack in choose_known(ATTACKED, options.attacks, "attack")
+                for model in choose_known(list(known), options.models, "model")
+                for preset in ((CAREFUL, PAPER) if known[model].architecture in _OWN or known[model].is_certified
+                               else (CAREFUL,))]
+
+    def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+        """Attack the models, each with the same sentences."""
+        cells = self.cells(options)
+        datasets.find(DATASET, "test", options.data_dir)
+        absent = {cell.model: split_by_presence(cell.model, options.seeds)[1] for cell in cells}
+        if names := [name for model in absent for name in absent[model]]:
+            yield name_untrained(names, "python -m robust_core train")
+        whole = [cell for cell in cells if not absent[cell.model]]
+        for event in measure_cells(whole, DATASET, "test", options, store, stop):
+            if event.kind != "cell":
+                yield event
+                continue
+            cell, rows = event.data["cell"], event.data["rows"]
+            yield Event("claim", "", event.victim, self.make_claim(
+                options, ("--model", cell.model, "--attack", cell.attack), metric="accuracy_under_attack",
+                statement=f"accuracy_under_attack of {cell.model} on {DATASET}/test with {cell.attack}, {cell.preset}",
+                models=[row["model"] for row in rows], run=rows[0]["run"], thresholds=rows[0]["parameters"],
+                details={"model": cell.model, "attack": cell.attack, "preset": cell.preset, "rows": list(rows)}))
+
+    def table(self, found: Sequence[Claim]) -> str:
+        """Return a line a model and attack: accuracy, then what each preset leaves of it, swaps and similarity."""
+        mine = {preset: {(c["details"]["model"], c["details"]["attack"]): c for c in self.mine(found)
+                         if c["details"]["preset"] == preset} for preset in (CAREFUL, PAPER)}
+        careful = mine[CAREFUL]
+        paper = mine[PAPER] | {
+            (c["details"]["model"], c["details"]["attack"]): c for name in reversed(_PAPER) for c in found
+            if c["details"].get("experiment") == name and c["details"].get("attack") in ATTACKED}
+        keys = {key for held in mine.values() for key in held}
+        if not keys:
+            return ""
+        marks, lines = Footnotes(), []
+        for model, attack in sorted(keys, key=_sort_key):
+            shown = careful.get((model, attack)), paper.get((model, attack))
+            own = [held[model, attack] for held in mine.values() if (model, attack) in held]
+            rows = own[0]["details"]["rows"]
+            clean = format_percent(_mean(rows, "accuracy"), _mean(rows, "accuracy_se"))
+            lines.append([f"`{model}`", clean, TITLES[attack], *_write_columns(shown[0], marks),
+                          *_write_columns(shown[1], marks), " / ".join(f"{c['n']:,}" for c in shown if c),
+                          describe_again([self.file(c) for c in own], own)])
+        head = ["Model", "Clean %", "Attack", "Left, careful %", "Swaps", "Similarity", "Left, paper %", "Swaps",
+                "Similarity", "n", "Again"]
+        measured = [c for held in mine.values() for c in held.values()]
+        settings = {c["details"]["attack"]: c["thresholds"] for c in careful.values()}
+        notes = [self.described, f"{ERRORS} Swaps and similarity are means over flips. n is careful / paper. {AGAIN}",
+                 *(f"{TITLES[attack]}, careful: {format_settings(values)}." for attack, values in settings.items()),
+                 *write_faults(measured), write_commands(measured), *marks.lines()]
+        return format_table(head, lines) + "".join(f"\n{note}\n" for note in notes)
+
+    def file(self, claim: Claim) -> str:
+        """Return the name of a claim's file."""
+        return super().file(claim).removesuffix(".json") + f"-{claim['details'].get('preset', PAPER)}.json"
+
+
+def _sort_key(key: tuple[str, str]) -> tuple[int, bool, str, int]:
+    model, attack = key
+    _, architecture, defence = model.split("/")[:3]
+    return ARCHITECTURES.index(architecture), defence != "base", model, ATTACKED.index(attack)
+
+
+def _write_columns(claim: Claim | None, marks: Footnotes) -> list[str]:
+    if claim is None:
+        return ["–"] * 3
+    rows = claim["details"]["rows"]
+    return [format_percent(claim["value"], claim["value_se"]) + write_mark(marks, claim),
+            f"{_mean(rows, 'swaps'):.1f}", f"{_mean(rows, 'similarity'):.2f}"]
+
+
+def _mean(rows: Sequence[Mapping[str, float]], name: str) -> float:
+    return sum(row[name] for row in rows) / len(rows)
