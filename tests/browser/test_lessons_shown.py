@@ -101,11 +101,16 @@ def test_the_projector_s_keys_go_on_back_and_reveal(new_page):
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
     heading = page.get_by_role("heading", name="What went wrong?")
     assert heading.evaluate("e => parseFloat(getComputedStyle(e).fontSize)") > 40
+    # A key does what its button does, and the button stands last on the page: it is there, and of this step, first.
+    reveal = find(page, "lessons.reveal").get_by_role("button")
+    expect(reveal).to_be_enabled(timeout=LONG)
     page.keyboard.press("a")
     expect(page.get_by_text("It has no idea that two words mean nearly the same.", exact=False)).to_be_visible(
         timeout=LONG)
+    expect(reveal).to_be_disabled(timeout=LONG)
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("step 5 of 6")).to_be_visible(timeout=LONG)
+    expect(reveal).to_be_enabled(timeout=LONG)
     page.keyboard.press("a")
     expect(page.get_by_text(re.compile("changed the answer"))).to_be_visible(timeout=LONG)
     page.keyboard.press("ArrowLeft")
