@@ -7,7 +7,7 @@ import random
 
 import streamlit as st
 
-from ui.attack import comparison_table, examples, live, replay
+from ui.attack import comparison_table, examples, live, replay, typing
 from ui.session import attack, selection, true_label
 from ui.shared import catalogue
 
@@ -32,13 +32,9 @@ def surprise() -> None:
 
 if "text" not in st.session_state:
     write_example(selection.DEFAULT_TEXT)
-st.text_area("Type a review", key="text", height=100, persist_state="session",
+st.text_area("Type a review", key="text", height=84, persist_state="session",
              placeholder="A sentence or two about a film, in English")
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.selectbox("Examples", examples.list_examples(), index=None, key="example", placeholder="Examples",
-                 on_change=take_example, label_visibility="collapsed", width=420,
-                 format_func=examples.describe_example)
-    st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
+typing.follow_typing("text")
 live.show_predictions()
 
 present = attack.find_outcome()
@@ -48,6 +44,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Attack", on_click=attack.start_attack, type="primary", icon=":material/bolt:", disabled=busy)
     st.button("Stop", on_click=attack.stop_attack, icon=":material/stop:", disabled=not busy)
     true_label.pick_label(st.session_state["text"], classes)
+    st.selectbox("Examples", examples.list_examples(), index=None, key="example", placeholder="Examples",
+                 on_change=take_example, label_visibility="collapsed", width=250,
+                 format_func=examples.describe_example)
+    st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
 live.show_attack(present)
 replay.show_replay(present)
 comparison_table.show_comparison(present)

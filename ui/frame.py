@@ -11,7 +11,7 @@ from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError, list_names, quote
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
-from ui.attack import cards, overview, permalink
+from ui.attack import cards, overview, permalink, story
 from ui.session import attack, presets, selection
 from ui.session.selection import PAGE_LINK
 from ui.shared import catalogue, loaded
@@ -60,7 +60,7 @@ _FOCUS = '[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid cu
 
 def apply_style() -> None:
     """Put the style sheet of highlighted words and cards into the page."""
-    st.html(f"<style>{highlight.make_style()}{cards.STYLE}{overview.STYLE}{_FOCUS}</style>")
+    st.html(f"<style>{highlight.make_style()}{cards.STYLE}{overview.STYLE}{story.STYLE}{_FOCUS}</style>")
 
 
 def open_session() -> None:

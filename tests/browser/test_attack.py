@@ -35,8 +35,15 @@ def attack(page: Page) -> None:
 
 def finished(page: Page) -> Page:
     expect(page.get_by_text("Finished ·")).to_be_visible(timeout=240_000)
-    # The line above the cards is drawn before the cards are.
-    expect(page.locator(".rx-head .rx-badge", has_text="attacking")).to_have_count(0)
+    # The line above the story is drawn before the story is.
+    expect(page.locator(".rx-lines .rx-badge", has_text="attacking")).to_have_count(0)
+    return page
+
+
+def open_details(page: Page) -> Page:
+    """Open what stands behind the story: the cards, their curves and their tables."""
+    page.get_by_text("Each search: its text").click()
+    expect(page.locator(".rx-head").first).to_be_visible()
     return page
 
 
@@ -46,7 +53,8 @@ def explained(page: Page) -> Page:
 
 
 def badges(page: Page) -> list[str]:
-    return page.locator(".rx-head .rx-badge").all_inner_texts()
+    """Return how the attack on each model ended, by the lines of the story."""
+    return page.locator(".rx-lines td:nth-child(2) .rx-badge:first-child").all_inner_texts()
 
 
 @pytest.fixture
@@ -60,6 +68,11 @@ def attacked(new_page) -> Page:
 
 def test_a_review_is_flipped_and_explained(attacked):
     assert len(badges(attacked)) == MODELS and "flipped" in badges(attacked)
+    expect(attacked.locator(".rx-story ins").first).to_be_in_viewport()
+    assert attacked.locator(".rx-story del").count() > 0
+    assert attacked.locator(".rx-lines").evaluate("e => e.getBoundingClientRect().bottom") <= 900
+    open_details(attacked)
+    assert attacked.locator(".rx-head .rx-badge").all_inner_texts() == badges(attacked)
     expect(attacked.locator(".stPlotlyChart")).to_have_count(MODELS)
     expect(attacked.locator(".rx-table tbody tr")).to_have_count(MODELS)
     swapped = attacked.locator(".rx-table tbody tr").first.locator("td").nth(1).locator(".swapped").first
@@ -108,6 +121,20 @@ def test_the_first_example_flips_one_model_by_swaps_that_keep_the_meaning(new_pa
     expect(page).to_have_url(re.compile("attack=textfooler"))
 
 
+def test_predictions_follow_the_typing(new_page):
+    page = ready(new_page())
+    box = page.get_by_role("textbox", name="Type a review")
+    box.click()
+    page.keyboard.press("Control+A")
+    box.press_sequentially("A wonderful film, a great joy")
+    # The box is not left, and no key sends it.
+    expect(page.locator(".rx-chip b").first).to_contain_text("Positive")
+    box.press_sequentially(" until the end", delay=50)
+    expect(page).to_have_url(re.compile("until"))
+    expect(box).to_have_value("A wonderful film, a great joy until the end")
+    expect(box).to_be_focused()
+
+
 def test_a_long_attack_is_stopped(new_page):
     page = ready(new_page("/?attack=textfooler"))
     page.get_by_text("Settings of TextFooler").click()
@@ -118,7 +145,7 @@ def test_a_long_attack_is_stopped(new_page):
     expect(page.locator(".rx-chip b").first).to_be_visible()
     attack(page)
     expect(page.get_by_text("Attacking ·")).to_be_visible()
-    expect(page.locator(".rx-head .rx-badge", has_text="attacking").first).to_be_visible()
+    expect(page.locator(".rx-lines .rx-badge", has_text="attacking").first).to_be_visible()
     stop = page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_enabled()
     began = time.monotonic()
@@ -126,7 +153,7 @@ def test_a_long_attack_is_stopped(new_page):
     finished(page)
     assert time.monotonic() - began < 10
     assert "stopped" in badges(page)
-    expect(page.get_by_text("Stopped before").first).to_be_visible()
+    expect(open_details(page).get_by_text("Stopped before").first).to_be_visible()
 
 
 def test_two_people_attack_at_once(new_page):
@@ -195,7 +222,6 @@ def test_a_permalink_opens_in_another_browser(attacked, new_page):
     expect(other.get_by_role("textbox", name="Type a review")).to_have_value(REVIEW)
     explained(other)
     assert other.locator(".rx-table").inner_text() == table
-    expect(other.locator(".rx-head .rx-badge")).to_have_count(MODELS)
     assert badges(other) == badges(attacked)
 
 
@@ -263,7 +289,7 @@ def test_a_cell_of_the_table_leads_to_its_card(new_page, width):
     type_review(page, REVIEW)
     expect(page.locator(".rx-chip b").first).to_contain_text("Positive")
     attack(page)
-    cells = finished(page).locator("a.rx-cell")
+    cells = open_details(finished(page)).locator("a.rx-cell")
     expect(cells).to_have_count(4)
     # "Finished" stands above the table, which the browser redraws a moment later.
     expect(cells.last).to_have_attribute("aria-label", re.compile(r"^PWWS on LSTM · base: (flipped|held)"))

@@ -16,12 +16,14 @@ from robust_core.models import loading, masked_lm
 from robust_core.paths import ROOT
 from robust_core.registry import param
 from ui import warm_up
+from ui.attack import live
 from ui.session import selection
 from ui.shared import loaded
 
 TEXT = "a good clever movie"
 MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SLOW = {"slow": 0.0}
+STORY = '<section class="rx-story'
 
 
 def card(model_id: str) -> dict:
@@ -80,9 +82,10 @@ def doubles(tmp_path, monkeypatch):
 
 
 def app(**query) -> AppTest:
-    """Open the app with a planted attack."""
+    """Open the app with a planted attack, and with the details of each search open."""
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     at.query_params.update({"attack": "planted", "text": TEXT} | query)
+    at.session_state[live.DETAILS] = True
     return settle(at)
 
 
@@ -101,9 +104,15 @@ def settle(at: AppTest) -> AppTest:
 
 
 def page(at: AppTest) -> str:
-    """Return all that is shown as text."""
+    """Return all that is shown as text, the story of the attack aside."""
     shown = [*at.html, *at.caption, *at.markdown, *at.warning, *at.info, *at.error]
-    return "\n".join(str(e.value) for e in shown if not str(e.value).startswith("<style")).replace("\u00a0", " ")
+    return "\n".join(str(e.value) for e in shown
+                     if not str(e.value).startswith(("<style", "<script", STORY))).replace("\u00a0", " ")
+
+
+def read_story(at: AppTest) -> str:
+    """Return the story of the attack, as HTML."""
+    return next(str(e.value) for e in at.html if str(e.value).startswith(STORY)).replace("\u00a0", " ")
 
 
 def click(at: AppTest, label: str) -> AppTest:

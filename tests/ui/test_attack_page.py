@@ -1,6 +1,7 @@
 """Every page on doubles: what a person does, what the page then shows."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -10,7 +11,22 @@ import time
 import pytest
 import streamlit as st
 from helpers.doubles import BagOfWords, Planted
-from helpers.pages import MODELS, SLOW, TEXT, Milder, app, attacked, click, doubles, find_label, page, query, settle  # noqa: F401 (a fixture)
+from helpers.pages import (  # noqa: F401, E501 (a fixture)
+    MODELS,
+    SLOW,
+    STORY,
+    TEXT,
+    Milder,
+    app,
+    attacked,
+    click,
+    doubles,
+    find_label,
+    page,
+    query,
+    read_story,
+    settle,
+)
 from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
@@ -22,7 +38,7 @@ from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from robust_core.text import find_words
 from ui import frame
-from ui.attack import downloads
+from ui.attack import downloads, live
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
 from ui.session.choices import Choices, Limits
@@ -64,6 +80,39 @@ def test_an_attack_end_to_end():
     assert "not read by this model" in shown  # the third double reads three words
     labels = [b.label for b in at.get("download_button")]
     assert labels == ["JSON", "CSV", "HTML"]
+
+
+def test_the_story_comes_first_and_the_details_when_they_are_wanted():
+    at = attacked()
+    told = read_story(at)
+    # What flips the first is read by all three: the second leans to positive, the third reads it like the first.
+    assert "The text that flips CNN · base, read by all models" in told
+    assert "a <del>good</del> <ins>bad</ins> clever movie" in told
+    lines = [html.unescape(re.sub(r"<[^>]+>", " ", line)).split() for line in re.findall(r"<tr>(.*?)</tr>", told)[1:]]
+    assert [" ".join(line) for line in lines] == [
+        "CNN · base flipped Positive 99.9 % → Negative 73 %: good → bad ✗ Negative 73 % ✗ lost",
+        "LSTM · base held Positive > 99.9 % → Positive 95 %: good → bad ✓ Positive 95 % ✗ lost",
+        "MiniLM · base flipped Positive 99.9 % → Negative 73 %: good → bad ✗ Negative 73 % ✗ lost"]
+    htmls = [h.value for h in at.html]
+    assert next(i for i, h in enumerate(htmls) if h.startswith(STORY)) < next(
+        i for i, h in enumerate(htmls) if 'class="rx-head"' in h)
+    at.session_state[live.DETAILS] = False
+    at = settle(at)
+    assert 'class="rx-head"' not in page(at) and not at.get("plotly_chart") and read_story(at) == told
+
+
+def test_under_several_attacks_a_line_of_the_story_counts_them():
+    told = read_story(both(",".join(MODELS[:2])))
+    assert "flipped by 1 of 2 attacks" in told and "held under 2 attacks" in told
+    # One model: each line is an attack, about the text that it found.
+    told = read_story(both())
+    assert "Reads its own text as" in told and "<ins>" not in told and "Planted words</th>" in told
+
+
+def test_an_edit_by_hand_is_told():
+    at = attacked()
+    at.text_area(key="adversarial_box").set_value("a good dull movie")
+    assert "a good <del>clever</del> <ins>dull</ins> movie" in read_story(settle(at))
 
 
 def test_a_line_says_how_much_a_model_reads_before_and_after_an_attack():
@@ -366,6 +415,7 @@ def test_a_loaded_model_does_not_wait_for_the_others(monkeypatch):
     monkeypatch.setattr(loading, "load", load)
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     at.query_params.update({"attack": "planted", "text": TEXT, "models": ",".join(MODELS[:2])})
+    at.session_state[live.DETAILS] = True
     next(b for b in at.run().button if b.label == "Attack").click().run()
     for _ in range(100):
         if "the prediction flips" in page(at.run()):
@@ -420,6 +470,7 @@ def test_a_permalink_brings_everything_back_without_a_model(monkeypatch):
     monkeypatch.setattr(loading, "load", load)
     new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     new.query_params["view"] = token
+    new.session_state[live.DETAILS] = True
     new = settle(new)
     assert new.text_area(key="text").value == TEXT
     assert [h.value for h in new.html] == old
@@ -521,7 +572,7 @@ def test_odd_text_is_attacked_like_any_other(text):
     at.text_area(key="text").set_value(text)
     at = click(settle(at), "Attack")
     assert not at.warning and not at.error
-    assert "<script>" not in "".join(h.value for h in at.html)
+    assert "<script>alert" not in "".join(h.value for h in at.html)
 
 
 def test_no_model_chosen():

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from robust_core import datasets
 from robust_core.models import loading
 from robust_core.paths import ROOT
-from ui.attack import comparison_table
+from ui.attack import comparison_table, live
 from ui.saliency import page as saliency
 
 SETS = {"sst2": ("negative", "positive"), "trec": datasets.describe("trec").labels,
@@ -110,6 +110,7 @@ def test_a_link_brings_them_back(models):
     st.cache_resource.clear()
     new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     new.query_params["view"] = query(at)["view"]
+    new.session_state[live.DETAILS] = True
     assert [h.value for h in settle(new).html] == before
 
 
@@ -182,5 +183,6 @@ def test_a_result_of_a_model_that_has_gone_is_shown_by_numbers(models, tmp_path)
     (tmp_path / "checkpoints" / models[0] / "card.json").unlink()
     new = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     new.query_params["view"] = view
+    new.session_state[live.DETAILS] = True
     shown = strip(page(settle(new)))
     assert re.search(r"flips from class \d to class \d", shown)

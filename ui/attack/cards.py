@@ -37,24 +37,24 @@ STYLE = """
 .rx-proof { border-left: 3px solid currentColor; padding-left: 0.6rem; }
 .rx-move { font-variant-numeric: tabular-nums; font-weight: 600; }
 .rx-wrap { container-type: inline-size; }
-.rx-table { width: 100%; border-collapse: collapse; table-layout: fixed; margin: 0.4rem 0 0.6rem; }
-.rx-table th, .rx-table td { text-align: left; vertical-align: top; padding: 0.55rem 0.5rem; font-weight: 400;
+.rx-rows { width: 100%; border-collapse: collapse; table-layout: fixed; margin: 0.4rem 0 0.6rem; }
+.rx-rows th, .rx-rows td { text-align: left; vertical-align: top; padding: 0.55rem 0.5rem; font-weight: 400;
   border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
-.rx-table thead th { font-size: 0.86rem; opacity: 0.85; border-top: 0; padding-bottom: 0.2rem; }
-.rx-table tbody th { font-weight: 600; }
-.rx-table caption { text-align: left; font-weight: 600; padding: 0.3rem 0; }
+.rx-rows thead th { font-size: 0.86rem; opacity: 0.85; border-top: 0; padding-bottom: 0.2rem; }
+.rx-rows tbody th { font-weight: 600; }
+.rx-rows caption { text-align: left; font-weight: 600; padding: 0.3rem 0; }
 .rx-part { font-weight: 400; margin-top: 0.4rem; } .rx-part > .rx-small { margin-right: 0.25rem; }
 .rx-part > div { display: contents; }
-.rx-table .narrow { width: 15%; } .rx-table .verdict { width: 16%; }
+.rx-rows .narrow { width: 15%; } .rx-rows .verdict { width: 16%; }
 @container (max-width: 760px) {
-  .rx-table, .rx-table caption, .rx-table tbody, .rx-table tr, .rx-table td, .rx-table tbody th {
+  .rx-rows, .rx-rows caption, .rx-rows tbody, .rx-rows tr, .rx-rows td, .rx-rows tbody th {
     display: block; width: auto; }
-  .rx-table thead { display: none; }
-  .rx-table td, .rx-table tbody th { border: 0; padding: 0.2rem 0; }
-  .rx-table tr { border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); padding: 0.6rem 0; }
-  .rx-table td::before { content: attr(data-label); display: block; font-size: 0.86rem; opacity: 0.85; }
+  .rx-rows thead { display: none; }
+  .rx-rows td, .rx-rows tbody th { border: 0; padding: 0.2rem 0; }
+  .rx-rows tr { border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); padding: 0.6rem 0; }
+  .rx-rows td::before { content: attr(data-label); display: block; font-size: 0.86rem; opacity: 0.85; }
 }
-"""
+""".replace(".rx-rows", ":is(.rx-table,.rx-lines)")
 
 
 def make_chips(entries: Sequence[tuple[str, str]]) -> str:

@@ -7,8 +7,10 @@ import streamlit as st
 from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.evaluation import fluency
-from ui.attack import cards, overview, proof, transfer_fluency
+from ui.attack import cards, overview, proof, story, transfer_fluency
 from ui.attack.transfer_fluency import TransferFluency
+from ui.comparison import rows
+from ui.comparison.row import Row
 from ui.session import attack, selection
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue, loaded
@@ -20,6 +22,8 @@ from ui.widgets.refresh import make_fragment
 _ABREAST = 4
 # Beyond this many cards, drawing the curves several times a second would slow the attacks down.
 MOST_CURVES = 12
+# Where it is kept whether the details are open.
+DETAILS = "attack.details"
 
 
 def show_predictions() -> None:
@@ -53,34 +57,85 @@ def show_predictions() -> None:
 
 
 def show_attack(now: Outcome | None) -> None:
-    """Show a card for each model under each attack, moving while they run, and tables of all cards."""
+    """Show what an attack does to the text and a line a model, moving while it runs; all else is one click away."""
     if now is None:
         return
     named, names = name_pairs(now), {model: catalogue.find_labels(model) for model in now.models}
-    # With several of both, a line of cards is a model wherever there is room for it.
-    columns = len(now.attacks) if 1 < len(now.attacks) <= _ABREAST and len(now.models) > 1 else "auto"
 
     def draw() -> bool:
         latest = attack.find_outcome() or now
         after = transfer_fluency.ask_all(latest)
         show_summary(latest)
-        many = len(latest.pairs) > _ABREAST
-        if many:
-            _show_tables(latest, after, named, names)
-        with st.grid(columns=columns, min_column_width=245, border=True):
-            for pair in latest.pairs:
-                _show_card(latest, pair, named[pair], names[pair.model], overview.list_remarks(after.get(pair), named))
-        if not many:
-            _show_tables(latest, after, named, names)
-        _explain_figures(latest, after)
+        complete = _show_story(latest, named, names)
+        _show_details(latest, after, named, names)
         if now.running and not latest.running:
-            # The whole page, with the table "Why?" and the downloads, as soon as the attack has ended; transfer and
-            # fluency follow when they are known.
+            # The whole page, with the table "Why?" and the downloads, as soon as the attack has ended; the rest follows
+            # when it is known.
             return False
-        return latest.running or any(found.waiting for found in after.values())
+        return latest.running or not complete or any(found.waiting for found in after.values())
 
-    make_fragment(draw, now.running or any(found.waiting for found in transfer_fluency.ask_all(now).values()),
-                  now.id)
+    make_fragment(draw, now.running or not rows.is_complete(_make_rows(now))
+                  or any(found.waiting for found in transfer_fluency.ask_all(now).values()), now.id)
+
+
+def _make_rows(now: Outcome) -> list[Row]:
+    """Return what the models make of the text shown, once the attack has ended and there is such a text."""
+    return rows.make_rows(now) if not now.running and now.donors() else []
+
+
+def _show_story(now: Outcome, named: dict[Pair, str], names: dict[str, tuple[str, ...]]) -> bool:
+    """Show the text with its swaps and a line a model; return whether they are as complete as they will get."""
+    made = _make_rows(now)
+    own = bool(made) and rows.choose_source(now) == rows.OWN
+    shown = story.choose_shown(now)
+    text, trying = story.find_text(now, shown)
+    if made and not own:
+        text = rows.find_shared_text(now)
+    head = _describe_text(now, shown, named)
+    proofs = {pair: found for pair in now.pairs if (found := proof.find_proof(now, pair)) is not None}
+    st.html(story.make_story(now, head, "" if own and len(now.pairs) > 1 else text, story.list_lines(now, own),
+                             {row.pair: row for row in made}, named, names, proofs,
+                             selection.read_selection().limits, trying))
+    return rows.is_complete(made)
+
+
+def _describe_text(now: Outcome, shown: Pair | None, named: dict[Pair, str]) -> str:
+    """Say what the text is that stands above the lines."""
+    if shown is None:
+        return "The text" if now.running or now.queue else "No text was changed."
+    if now.running:
+        return f"{named[shown]}: the text so far"
+    if rows.choose_source(now) == rows.OWN and len(now.pairs) > 1:
+        return "Each line is about the text that its own attack found."
+    edited = st.session_state.get("adversarial")
+    if edited is not None and edited != rows.find_found_text(now):
+        return "The text as you edited it below"
+    source = rows.find_donor(now) or shown
+    flipped = now.results[source].status == "succeeded"
+    return f"{'The text that flips' if flipped else 'The worst text found for'} {named[source]}, read by all models" \
+        if len(now.models) > 1 else "The text after the attack"
+
+
+def _show_details(now: Outcome, after: dict[Pair, TransferFluency], named: dict[Pair, str],
+                  names: dict[str, tuple[str, ...]]) -> None:
+    """Show a card for each model under each attack and tables of all cards, where they are wanted."""
+    details = st.expander("Each search: its text, its curve, transfer and fluency", key=DETAILS, on_change="rerun",
+                          icon=":material/query_stats:")
+    # What is closed is not drawn: it would be sent anew several times a second.
+    if not details.open:
+        return
+    # With several of both, a line of cards is a model wherever there is room for it.
+    columns = len(now.attacks) if 1 < len(now.attacks) <= _ABREAST and len(now.models) > 1 else "auto"
+    many = len(now.pairs) > _ABREAST
+    with details:
+        if many:
+            _show_tables(now, after, named, names)
+        with st.grid(columns=columns, min_column_width=245, border=True):
+            for pair in now.pairs:
+                _show_card(now, pair, named[pair], names[pair.model], overview.list_remarks(after.get(pair), named))
+        if not many:
+            _show_tables(now, after, named, names)
+        _explain_figures(now, after)
 
 
 def _show_tables(now: Outcome, after: dict[Pair, TransferFluency], named: dict[Pair, str],
@@ -126,7 +181,8 @@ def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remark
     points, target, queries = _list_points(now, pair) if len(now.pairs) <= MOST_CURVES else ([], 0, 0)
     with st.container():
         st.html(cards.make_place(pair))
-        st.html(cards.make_card(now, pair, name, names, remarks, proof.describe_proof(now, pair)))
+        proved = proof.find_proof(now, pair)
+        st.html(cards.make_card(now, pair, name, names, remarks, proved.line if proved else ""))
         if points and (result is None or result.status != "skipped"):
             figure = charts.make_curve(points, phrases.name_class(names, target),
                                        border=0.5 if len(names) == 2 else 0.0, queries=queries)

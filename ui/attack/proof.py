@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core.attacks.careful import CLOSE
 from robust_core.types import AttackResult
+from ui.attack.story import Proof
 from ui.session.outcome import Outcome, Pair
 from ui.shared import loaded, word_proof
 
@@ -12,21 +13,21 @@ if TYPE_CHECKING:
     from robust_core.certify.word_swaps import WordCertificate
 
 
-def describe_proof(now: Outcome, pair: Pair) -> str:
-    """Say what is proved of the text on a card, empty where its model has no certificate in words."""
+def find_proof(now: Outcome, pair: Pair) -> Proof | None:
+    """Return what is proved of the text on a card; None where its model has no certificate in words."""
     from robust_core.certify.word_swaps import has_certificate
 
     result = now.results.get(pair)
     if result is None or result.status == "skipped":
-        return ""
+        return None
     model, _ = loaded.get_model(pair.model, now.asked.device)
     if model is None or not has_certificate(model):
-        return ""
+        return None
     name = choose_swap_set(result.attack)
     if not name:
-        return ""
+        return None
     found = word_proof.certify_text(pair.model, loaded.fingerprint_model(pair.model), name, result.example.text, model)
-    return write_proof(found, name, result)
+    return Proof(found.certified, write_proof(found, name, result))
 
 
 def choose_swap_set(attack: Mapping[str, Any]) -> str:

@@ -86,11 +86,16 @@ def undo_edit() -> None:
         st.session_state.pop(key, None)
 
 
-def find_found_text(outcome: Outcome) -> str:
-    """Return the text of the chosen card, the first that flipped by default."""
+def find_donor(outcome: Outcome) -> Pair | None:
+    """Return the card whose text is compared: the chosen one, the first that flipped by default."""
     donors = outcome.donors()
     chosen = st.session_state.get("found_on")
-    donor = chosen if chosen in donors else donors[0] if donors else None
+    return chosen if chosen in donors else donors[0] if donors else None
+
+
+def find_found_text(outcome: Outcome) -> str:
+    """Return the text of the chosen card."""
+    donor = find_donor(outcome)
     return outcome.results[donor].perturbed if donor else outcome.text
 
 

@@ -75,13 +75,21 @@ def describe_prediction(row: Row, names: Sequence[str]) -> str:
     return _make_verdict(bool(row.kept), "ok", "lost") + make_small(moved)
 
 
-def describe_interpretation(row: Row, limits: Limits) -> str:
-    """Return whether the interpretation is kept, and the figures that say so."""
+def describe_interpretation(row: Row, limits: Limits, brief: bool = False) -> str:
+    """Return whether the interpretation is kept, and the figures that say so.
+
+    Args:
+        row: The line.
+        limits: When an interpretation counts as kept.
+        brief: Leave the figures to the verdict's hint.
+    """
     if row.agreement is None:
         return "" if row.error else make_small("explaining …")
     kept = row.interpretation(limits)
     figures = f"{describe_agreement(row)}; by chance {format_percent(row.agreement['top_k_random'][5])} of the top five"
     verdict = '<span class="rx-badge">– undefined</span>' if kept is None else _make_verdict(kept, "kept", "lost")
+    if brief:
+        return f'<span title="{html.escape(figures)}">{verdict}</span>'
     return (f'<div title="{html.escape(figures)}">{verdict}{make_small(describe_agreement(row))}'
             f"{_describe_reading(row)}</div>")
 

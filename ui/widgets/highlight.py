@@ -122,6 +122,38 @@ def _make_word(word: str, score: float | None, strongest: float, mark: str | Non
             f"{html.escape(word)}</span>")
 
 
+def make_inline_changes(original: str, perturbed: str, *, trying: str = "", label: str = "") -> str:
+    """Return the changed text as HTML with the old words in it: each struck, before the word in its place.
+
+    Args:
+        original: The text before.
+        perturbed: The text after; both are escaped.
+        trying: Word that an attack is trying to replace, marked where it stands first.
+        label: What the text is, for screen readers.
+    """
+    a, b = Draft.of(original), Draft.of(perturbed)
+    parts, last, tried = [], 0, not trying
+    for i, j in align(a.words, b.words):
+        old = a.words[i] if i is not None else ""
+        if j is None:
+            # The gap before the next word of the text after follows.
+            parts.append(f" <del>{html.escape(old)}</del>")
+            continue
+        span, new = b.spans[j], b.words[j]
+        here = not tried and new.lower() == trying.lower()
+        tried = tried or here
+        parts.append(html.escape(perturbed[last:span.start]))
+        if old != new:
+            parts.append((f"<del>{html.escape(old)}</del> " if old else "") + f"<ins>{html.escape(new)}</ins>")
+        else:
+            parts.append(_make_word(new, None, 0.0, None, False, here, "", ("", "")) if here else html.escape(new))
+        last = span.end
+    parts.append(html.escape(perturbed[last:]))
+    # A long text scrolls in its box, by keyboard as well.
+    return (f'<p class="rx-strip" dir="auto" role="group" tabindex="0" aria-label="{html.escape(label)}">'
+            f"{''.join(parts)}</p>")
+
+
 def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[int, str]]:
     """Say what became of each changed word of the original, and what each changed word of the other text was."""
     a, b = Draft.of(original), Draft.of(perturbed)
