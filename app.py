@@ -24,7 +24,7 @@ frame.apply_style()
 here = next(page for page, entry in zip(found, entries, strict=True) if entry.title == current.title)
 with refresh.show_failure("the sidebar"):
     if not (here.title == progress.TITLE and progress.hides_controls()):
-        frame.draw_sidebar()
+        frame.draw_sidebar(here.controls)
     frame.watch_attack(entries[0], here is found[0])
     dataset_job.draw_sign()
 st.title(here.title)

@@ -1,6 +1,7 @@
 """Attack: Change a few words so that a classifier changes its mind, and see why.
 
 Icon: bolt
+Sidebar: models, attacks, explanation, thresholds, seed
 """
 
 import random

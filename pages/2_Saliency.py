@@ -1,6 +1,7 @@
 """Saliency: See which words each prediction rests on, in two texts side by side.
 
 Icon: stacked_bar_chart
+Sidebar: models, attacks, explanation, thresholds, seed
 """
 
 import streamlit as st

@@ -1,6 +1,7 @@
 """Word importance: See which words matter to a model in all texts, and whether synonyms count alike.
 
 Icon: scatter_plot
+Sidebar: models, attacks, explanation, seed
 """
 
 import streamlit as st

@@ -1,6 +1,7 @@
 """Embeddings: See how far an attack moves a text in the embedding spaces of encoders and of models.
 
 Icon: hub
+Sidebar: models
 """
 
 import streamlit as st

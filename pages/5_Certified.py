@@ -1,6 +1,7 @@
 """Certified: Which changes of an input provably cannot change the answer: swapped words, or a small move of a vector.
 
 Icon: verified_user
+Sidebar: models
 """
 
 import streamlit as st

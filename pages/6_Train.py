@@ -1,6 +1,7 @@
 """Train: Train a classifier, with a defence or without, and watch it learn.
 
 Icon: model_training
+Sidebar: seed
 """
 
 import streamlit as st

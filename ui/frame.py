@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,12 +31,16 @@ _JOBS = (("job", "job", f"The attack of this address {_GONE} Press Attack to run
 
 
 class PageFile(NamedTuple):
-    """A page as its file describes it: first docstring line `Title: subtitle`, and a line `Icon: name`."""
+    """A page as its file describes it: first docstring line `Title: subtitle`, lines `Icon: name` and `Sidebar: parts`.
+
+    The parts of the sidebar that a page uses: models, attacks, explanation, thresholds, seed; none without such a line.
+    """
 
     path: Path
     title: str
     subtitle: str
     icon: str
+    controls: tuple[str, ...] = ()
 
 
 _DOCSTRING = re.compile(r'\s*"""(.*?)"""', re.DOTALL)
@@ -49,9 +54,14 @@ def list_pages(folder: Path) -> list[PageFile]:
         head = _DOCSTRING.match(path.read_text(encoding="utf-8"))
         lines = inspect.cleandoc(head[1] if head else path.stem).splitlines()
         name, _, subtitle = lines[0].partition(": ")
-        icon = next((line.removeprefix("Icon: ").strip() for line in lines if line.startswith("Icon: ")), "article")
-        found.append(PageFile(path, name, subtitle, f":material/{icon}:"))
+        icon, controls = _read_line(lines, "Icon") or "article", _read_line(lines, "Sidebar")
+        found.append(PageFile(path, name, subtitle, f":material/{icon}:", tuple(filter(None, controls.split(", ")))))
     return found
+
+
+def _read_line(lines: list[str], name: str) -> str:
+    """Return what stands behind `name: ` in a docstring."""
+    return next((line.partition(": ")[2].strip() for line in lines if line.startswith(f"{name}: ")), "")
 
 
 # The links of the sidebar show no focus of their own.
@@ -97,6 +107,8 @@ def _read_query(query: dict[str, str]) -> None:
     if "attack" in query:
         asked = forms.several_from_link(ATTACKS, query["attack"], presets.LIMITS)
         forms.preset_several(ATTACKS, presets.KEY, asked)
+        # A page whose sidebar has no attacks keeps them as well.
+        st.session_state["chosen.attacks"] = asked
 
 
 def write_link() -> None:
@@ -136,45 +148,61 @@ def show_message() -> None:
         st.session_state.pop("said", None)
 
 
-def draw_sidebar() -> None:
-    """Draw the pickers that all pages share."""
+def draw_sidebar(controls: Sequence[str]) -> None:
+    """Draw those of the shared pickers that a page uses; what the others hold is kept.
+
+    Args:
+        controls: Some of models, attacks, explanation, thresholds, seed.
+    """
     names = catalogue.list_options()
     with st.sidebar:
         st.session_state.setdefault("models", selection.list_default_models())
-        st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
-                       help="The classifiers to try; the Models page says what each was trained on, and how.")
+        if "models" in controls:
+            st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
+                           help="The classifiers to try; the Models page says what each was trained on, and how.")
         if not names:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")
-        presets.draw_preset()
-        attacks = forms.draw_several(
-            ATTACKS, presets.KEY, "Attacks", "They run one after the other; every attack on every model gets a card.",
-            presets.list_defaults,
-        )
-        presets.explain_missing(attacks)
-        st.session_state["chosen.attacks"] = [to_record(method) for method in attacks]
-        explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")
-        if explainer is not None:
-            st.session_state["chosen.explainer"] = to_record(explainer)
-        with st.expander("Thresholds and seed", icon=":material/rule:"):
-            _draw_number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
-                         "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, "
-                         "0 no relation, -1 the reverse.")
-            _draw_number(
-                "top5_at_least",
-                "Interpretation: lowest top-5 overlap",
-                selection.TOP5_AT_LEAST,
-                0.0,
-                1.0,
-                "Share of the five most important words of the original that are among the five of the other text.",
-            )
-            st.session_state.setdefault("seed", 0)
-            st.number_input("Seed", 0, 2**31 - 1, key="seed", step=1, persist_state="session",
-                            help="The same seed gives the same attack.")
+        if "attacks" in controls:
+            _draw_attacks()
+        if "explanation" in controls:
+            explainer = forms.draw_form(EXPLAINERS, "explainer", "Explanation")
+            if explainer is not None:
+                st.session_state["chosen.explainer"] = to_record(explainer)
+        if "thresholds" in controls:
+            with st.expander("Thresholds and seed", icon=":material/rule:"):
+                _draw_thresholds()
+                _draw_seed()
+        elif "seed" in controls:
+            _draw_seed()
         found = loaded.list_devices()
-        if len(found) > 1:
+        if controls and len(found) > 1:
             st.session_state.setdefault("device", selection.find_default_device())
             st.selectbox("Device", ["auto", *found], key="device", persist_state="session")
+
+
+def _draw_attacks() -> None:
+    presets.draw_preset()
+    attacks = forms.draw_several(
+        ATTACKS, presets.KEY, "Attacks", "They run one after the other; every attack on every model gets a card.",
+        presets.list_defaults,
+    )
+    presets.explain_missing(attacks)
+    st.session_state["chosen.attacks"] = [to_record(method) for method in attacks]
+
+
+def _draw_thresholds() -> None:
+    _draw_number("tau_at_least", "Interpretation: lowest τ", selection.TAU_AT_LEAST, -1.0, 1.0,
+                 "Kendall's τ compares the order of the words' importances in both texts: 1 is the same order, 0 no "
+                 "relation, -1 the reverse.")
+    _draw_number("top5_at_least", "Interpretation: lowest top-5 overlap", selection.TOP5_AT_LEAST, 0.0, 1.0,
+                 "Share of the five most important words of the original that are among the five of the other text.")
+
+
+def _draw_seed() -> None:
+    st.session_state.setdefault("seed", 0)
+    st.number_input("Seed", 0, 2**31 - 1, key="seed", step=1, persist_state="session",
+                    help="The same seed gives the same attack, the same draw of texts and the same training.")
 
 
 def _draw_number(key: str, label: str, default: float, low: float, high: float, help_: str) -> None:

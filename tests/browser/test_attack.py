@@ -71,7 +71,7 @@ def test_a_review_is_flipped_and_explained(attacked):
     expect(attacked.locator(".rx-story ins").first).to_be_in_viewport()
     assert attacked.locator(".rx-story del").count() > 0
     assert attacked.locator(".rx-lines").evaluate("e => e.getBoundingClientRect().bottom") <= 900
-    open_details(attacked)
+    expect(open_details(attacked).locator(".rx-head .rx-badge")).to_have_count(MODELS)
     assert attacked.locator(".rx-head .rx-badge").all_inner_texts() == badges(attacked)
     expect(attacked.locator(".stPlotlyChart")).to_have_count(MODELS)
     expect(attacked.locator(".rx-table tbody tr")).to_have_count(MODELS)

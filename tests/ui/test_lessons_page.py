@@ -256,7 +256,7 @@ def test_controls_are_hidden_unless_the_lesson_shows_them(tmp_path, monkeypatch)
     press(at, "lessons.list")
     press(at, "lessons.open.open")
     assert at.sidebar.multiselect
-    at = settle(at.switch_page("pages/9_About.py"))
+    at = settle(at.switch_page("pages/1_Attack.py"))
     assert at.sidebar.multiselect and "lesson" not in at.query_params
 
 
