@@ -157,7 +157,7 @@ def test_a_model_with_a_core_has_a_proof_and_no_gradients(results, tmp_path):
     (folder / "card.json").write_text(json.dumps(card(name) | {"defence": {"name": "core"}}))
     experiment = EXPERIMENTS[TABLE]()
     cell = next(cell for cell in experiment.cells(Options(models=(name,))) if cell.attack == "textfooler")
-    assert experiment.list_figures(cell) == [ACCURACY, TRANSFER]
+    assert held.list_figures(cell, experiment.find_cores()) == [ACCURACY, TRANSFER]
     assert experiment.list_unproved(Options(models=(name,))) == [name]
     assert experiment.list_unproved(Options(models=(name,), attacks=("pwws",))) == []
     row = hours.list_missing(experiment, Options(models=(name,), data_dir=str(tmp_path / "data")))[-1]

@@ -1,6 +1,6 @@
 """Which cells of our table are measured already, whichever experiment's claims hold them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.presets import read_preset
@@ -15,6 +15,8 @@ DATASET, SPLIT, EXPLAINER = "sst2", "test", "ig"
 ACCURACY, TRANSFER, TAU, PROVED = (
     "accuracy_under_attack", "transfer_success_rate", "kendall_tau", "certified_accuracy")
 FIGURES = (ACCURACY, TRANSFER, TAU)
+# The model that the flips of all others are shown to.
+TARGET = "sst2/cnn/base"
 # A cell without its number of texts, and a figure of it.
 Place = tuple[str, str, str, str]
 Held = Mapping[Place, Claim]
@@ -47,6 +49,12 @@ def find_held(claims: Iterable[Claim], cells: Sequence[Cell]) -> Held:
 def make_place(cell: Cell, figure: str) -> Place:
     """Return what a figure of a cell is known by."""
     return cell.model, cell.attack, cell.preset, figure
+
+
+def list_figures(cell: Cell, cores: Collection[str]) -> list[str]:
+    """Return what a cell states: a model with a core shows no gradients, and a model's flips are its own."""
+    return [figure for figure, has in ((ACCURACY, True), (TRANSFER, cell.model != TARGET),
+                                       (TAU, cell.model not in cores)) if has]
 
 
 def count_explained(cell: Cell, options: Options) -> int | None:

@@ -18,6 +18,7 @@ from robust_core.experiments.own.held import (
     TAU,
     count_explained,
     find_held,
+    list_figures,
     make_place,
     read_rows,
 )
@@ -58,10 +59,10 @@ def list_missing(table: "Table1", options: Options) -> list[dict[str, Any]]:
     """
     cells, claims = table.cells(options), read_claims(skip_damaged=True)
     whole, held, paces = len(datasets.load(DATASET, SPLIT, options.data_dir)), find_held(claims, cells), _time(claims)
-    rows = []
+    rows, cores = [], table.find_cores()
     for cell in cells:
         seeds, n = table.count_seeds(cell.model, options), count_examples(cell, options) or whole
-        found = {figure: held.get(make_place(cell, figure)) for figure in table.list_figures(cell)}
+        found = {figure: held.get(make_place(cell, figure)) for figure in list_figures(cell, cores)}
         missing = [figure for figure, claim in found.items()
                    if claim is None or not set(range(seeds)) <= set(claim["seeds"])]
         older = [figure for figure, claim in found.items()

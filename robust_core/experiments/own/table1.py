@@ -1,6 +1,7 @@
 """Our Table 1: every shipped SST-2 model under every attack and preset: what is left, proved and transferred."""
 
 import dataclasses
+import functools
 import json
 import math
 import threading
@@ -38,11 +39,13 @@ from robust_core.experiments.own.held import (
     DATASET,
     EXPLAINER,
     SPLIT,
+    TARGET,
     TAU,
     TRANSFER,
     count_explained,
     find_held,
     find_proved,
+    list_figures,
     make_filter,
     make_place,
 )
@@ -53,9 +56,6 @@ from robust_core.models import loading
 from robust_core.models.cards import ARCHITECTURES, CORE, Card, cards
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Event
-
-# The model that the flips of all others are shown to.
-TARGET = "sst2/cnn/base"
 
 
 @EXPERIMENTS.register("own/table1", title="Table 1", source="https://arxiv.org/abs/2203.12709")
@@ -92,26 +92,29 @@ class Table1(Experiment):
         Args:
             options: What a person changed.
         """
-        cells, claims = self.cells(options), read_claims(skip_damaged=True)
+        cells, claims, cores = self.cells(options), read_claims(skip_damaged=True), self.find_cores()
         is_mine = make_filter(self.name)
         mine = find_held((claim for claim in claims if is_mine(claim)), cells)
         theirs = find_held((claim for claim in claims if not is_mine(claim)), cells)
         wanted = {}
         for cell in cells:
             seeds = set(range(self.count_seeds(cell.model, options)))
-            wanted[cell] = [figure for figure in self.list_figures(cell) if (place := make_place(cell, figure)) in mine
-                            or place not in theirs or not seeds <= set(theirs[place]["seeds"])]
+            places = {figure: make_place(cell, figure) for figure in list_figures(cell, cores)}
+            wanted[cell] = [figure for figure, place in places.items() if place in mine or place not in theirs
+                            or not seeds <= set(theirs[place]["seeds"])]
         return {cell: figures for cell, figures in wanted.items() if figures}
 
-    def list_figures(self, cell: Cell) -> list[str]:
-        """Return what a cell states: a model with a core shows no gradients, and a model's flips are its own."""
-        card = self._cards().get(cell.model)
-        return [figure for figure, has in ((ACCURACY, True), (TRANSFER, cell.model != TARGET),
-                                           (TAU, card is None or card.defence_name != CORE)) if has]
+    def find_cores(self) -> set[str]:
+        """Return the models with a certified core."""
+        return {name for name, card in self._cards().items() if card.defence_name == CORE}
 
     def count_seeds(self, model: str, options: Options) -> int:
         """Return how many trainings of a model are asked for: of most there is one."""
-        return options.seeds if model in {subject.id for subject in self.subjects()} else 1
+        return options.seeds if model in self._trained_often else 1
+
+    @functools.cached_property
+    def _trained_often(self) -> frozenset[str]:
+        return frozenset(subject.id for subject in self.subjects())
 
     def list_unproved(self, options: Options) -> list[str]:
         """Return the models that have a proof which no claim holds; none where attacks are picked."""

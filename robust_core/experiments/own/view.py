@@ -21,6 +21,7 @@ from robust_core.experiments.own.held import (
     DATASET,
     FIGURES,
     PROVED,
+    TARGET,
     TAU,
     TRANSFER,
     Held,
@@ -62,7 +63,7 @@ def write_table(table: "Table1", found: Sequence[Claim]) -> str:
     if not lines and not proofs:
         return ""
     head = ["Model", "Attack", *(f"{title}, {preset}" for preset in NAMES for title in (
-        "Left %", "Flips that flip `sst2/cnn/base` %", "KT", "TI@5")), "n", "Again"]
+        "Left %", f"Flips that flip `{TARGET}` %", "KT", "TI@5")), "n", "Again"]
     return "\n".join([first] * bool(first) + [format_table(head, lines)] * bool(lines)) + "".join(
         f"\n{note}\n" for note in _write_notes(table, [*proofs, *held.values()], marks))
 
@@ -137,7 +138,7 @@ def _name_file(claim: Claim) -> str:
 def _write_notes(table: "Table1", shown: Sequence[Claim], marks: Footnotes) -> Iterator[str]:
     claims = list({id(claim): claim for claim in shown}.values())
     yield table.described
-    yield ("Left: accuracy under attack, with n texts under careful / paper. Flips that flip `sst2/cnn/base`: of the "
+    yield (f"Left: accuracy under attack, with n texts under careful / paper. Flips that flip `{TARGET}`: of the "
            "model's flips whose original that model has right, the share that it gets wrong, of so many. KT is "
            "Kendall's τ-b of integrated gradients of a text's two versions, TI@5 the share of the five first words "
            f"that both have, over all texts, unchanged ones counting 1. {ERRORS} {AGAIN}")
