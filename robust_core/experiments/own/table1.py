@@ -29,7 +29,7 @@ from robust_core.experiments.base import (
 )
 from robust_core.experiments.budgets import Entry
 from robust_core.experiments.cells import Cell, count_examples, measure_cells
-from robust_core.experiments.comparison import TEXTS
+from robust_core.experiments.comparison import CLEAN, TEXTS
 from robust_core.experiments.consistency import format_figure
 from robust_core.experiments.flat.table2 import FlatTable2
 from robust_core.experiments.flat.table4 import ATTACKED, COSTLY, LIMIT, count_sentences
@@ -156,7 +156,7 @@ class Table1(Experiment):
         models = {model for model, _ in lines}
         known = [c for c in read_claims(skip_damaged=True) if not make_filter(self.name)(c) and (
             (c["details"].get("model"), c["details"].get("attack")) in lines
-            or c["details"].get("model") in models and "attack" not in c["details"])]
+            or c["details"].get("model") in models and c["details"].get("attack", CLEAN) == CLEAN)]
         return self.table([*made, *known])
 
     def write_plan(self, options: Options, as_json: bool) -> str:
