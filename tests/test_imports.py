@@ -33,7 +33,7 @@ HEAVY = ("torch", "safetensors", "tokenizers", "transformers", "sentence_transfo
 OPTIONAL = ("umap", "inflect")
 # Where networks, losses and loops are defined, torch stands at the top; nothing that lists methods imports them.
 OF_TORCH = ("models", "perturb", "train", "encoder_training", "certify.networks", "certify.base_classifiers",
-            "certify.word_swaps", "resources.build")
+            "certify.word_swaps", "certify.typos", "resources.build")
 SCREEN = ("ui", "pages", "app")
 
 

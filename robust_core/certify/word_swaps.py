@@ -9,6 +9,8 @@ and equal to it where no swap changes another word's state. The text is certifie
 For a model with a certified core and a bounded correction (`models.networks.bounded`) the same holds of the core's
 lead, and the bound goes off.
 
+A word that the model reads as another one (`models.spelling`) is certified with the swaps of both.
+
 With k swaps the k largest drops count; a word whose state may change then counts as if it had, without a swap.
 """
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 COUNTS = (1, 2, 3, 5, 10)
 # Of a probability, before its logarithm is taken; and what fp32 may do to a lead, absolute and as a share.
 _LEAST, _ROUNDING = 1e-30, 1e-5
+# A lead in scores that were added up in fp32 is one from here on.
+LEAST_LEAD = _ROUNDING
 
 
 class WordBounds(NamedTuple):
@@ -126,7 +130,9 @@ class WordCertifier:
         """Return a word and all that may stand in its place, in lower case, and their ids."""
         lower = word.lower()
         if lower not in self._known:
-            words = (lower, *self._swap_set.find(lower))
+            # What is read as another word may be attacked as either.
+            words = tuple(dict.fromkeys((lower, *self._swap_set.find(lower), *self._swap_set.find(
+                self._tokens.read_as(lower)))))
             self._known[lower] = words, np.array([self._tokens.unit_ids(other)[0] for other in words])
         return self._known[lower]
 

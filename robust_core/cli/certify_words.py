@@ -36,15 +36,18 @@ def show_word_certificates(text: str | None, dataset: str | None, model: str | N
 
 
 def _certify_text(model: "TextClassifier", text: str, swap_set: SwapSet) -> dict[str, Any]:
+    from robust_core.certify.typos import prove_typos
     from robust_core.certify.word_swaps import WordCertifier
 
-    found = WordCertifier(model, swap_set).certify(text)
+    found, slip = WordCertifier(model, swap_set).certify(text), prove_typos(model, text)
     return {
         "model": model.id, "prediction": model.labels[found.prediction], "swap_set": swap_set.name,
         "swap_set_sha256": swap_set.sha256, "certified": found.certified,
         # A number of swaps that no text has room for: any.
         "swaps_proven": None if found.certified else found.swaps_proven, "texts": found.texts,
         "margin": found.margin, "worst_margin": found.worst_margin, "worst_text": found.worst_text,
+        # Of any one word, one letter wrong: every such text was tried.
+        "typos_proven": slip.proven, "typos": slip.typos, "worst_typo": slip.worst_text,
         "words": [word._asdict() for word in found.words]}
 
 
@@ -61,6 +64,7 @@ _OF_TEXT: Columns = {
     "Model": name_column("model"), "Prediction": name_column("prediction"), "Swaps": name_column("swap_set"),
     "Proved for": _describe_proof, "Texts": _write_count, "Lead": format_number("margin"),
     "Lowest lead": format_number("worst_margin"), "Worst text": name_column("worst_text"),
+    "One typo": lambda row: "proved" if row["typos_proven"] else f"not proved: {row['worst_typo']}",
 }
 
 _OF_DATA: Columns = {

@@ -30,7 +30,7 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
               precision: Exactness = "exact",
               train: Annotated[bool, typer.Option("--train", help="Train the models that are not here.")] = False,
               plan: Annotated[bool, typer.Option(
-                  "--plan", help="Print the trainings it needs, for train --plan, and end.")] = False,
+                  "--plan", help="Print what it needs, and end: trainings for train --plan, or cells.")] = False,
               out: Annotated[str | None, typer.Option(
                   "--out", help="Folder for the claims, each written once it is measured: results, say.")] = None,
               freeze: Annotated[str, typer.Option(
@@ -44,7 +44,7 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
         )
         target = None if out is None else check_target(check_path(out, "folder of claims"))
         entry = find_freeze(freeze, target)
-        wanted = experiment.plan(options) if plan else []
+        wanted = experiment.write_plan(options, as_json) if plan else ""
         made: list[Row] = []
         missing: list[str] = []
         with progress.watch(Console(stderr=True)) as show:
@@ -64,12 +64,12 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
                     tell(event.victim, event.data)
                 show(event)
     if plan:
-        typer.echo(json.dumps(wanted, indent=1))
+        typer.echo(wanted)
         raise typer.Exit(0)
     if as_json:
         typer.echo(json.dumps({"results": to_finite([claim["details"] for claim in made])}, allow_nan=False))
     elif made:
-        typer.echo(experiment.table(made))
+        typer.echo(experiment.show(made))
     for message in missing:
         typer.echo(message, err=True)
     raise typer.Exit(INTERRUPTED if stop.is_set() else 2 if missing else 0)

@@ -73,7 +73,7 @@ COMMANDS = {
     ),
     "combine": Command(
         "combine",
-        "Store a classifier with a certified core that another one corrects within a bound; nothing is trained."
+        "Store a classifier made of stored ones: a core that one corrects within a bound, or one that mends typos."
     ),
     "train-smoothed": Command(
         "certify", "Train the base classifiers that `certify` smooths, one for each method and Lambda."

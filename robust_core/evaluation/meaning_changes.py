@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from robust_core import metrics
+from robust_core.resources.english import is_english
 from robust_core.resources.meaning import describe_change, is_antonym, is_other_number
-from robust_core.text import find_words
+from robust_core.text import Draft, find_words
 from robust_core.types import AttackResult, Swap
 
 
@@ -31,10 +32,13 @@ def describe_swap(swap: Swap) -> str:
 def list_doubts(result: AttackResult) -> list[str]:
     """Return what a reader should know before believing in a flip, a line each.
 
-    Which swaps may have changed the meaning (`describe_swap`), and whether the attack's threshold on the similarity of
-    sentences was left out, as TextAttack does where a text is shorter than the window it compares.
+    Whether the text is English at all, for which alone the packaged tables have words (where it held, the name of the
+    outcome says so); which swaps may have changed the meaning (`describe_swap`); and whether the attack's threshold on
+    the similarity of sentences was left out, as TextAttack does where a text is shorter than the window it compares.
     """
     lines = []
+    if result.status == "succeeded" and not is_english(Draft.of(result.example.text).words):
+        lines.append("Not English: most of these words are in no table here, so nobody has judged what the swaps mean.")
     doubtful = [f"{swap.old or 'nothing'} → {swap.new or 'nothing'} ({why})"
                 for swap in result.swaps if (why := describe_swap(swap))]
     if doubtful:

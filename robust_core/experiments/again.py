@@ -20,7 +20,7 @@ AGAIN = ("Again: what it takes to measure a line again from its command, in seco
          "so many minutes of training where the weights are not shipped.")
 _MINUTE = 60.0
 # Searches of an attack that run side by side, each of which counts its own seconds.
-_WIDTH = 32
+SEARCHES_AT_ONCE = 32
 # Seconds of a forward pass of one text, about, on a laptop's processor that other work shares.
 _OF_A_TEXT, _OF_A_TRANSFORMER = 0.001, 0.03
 
@@ -74,7 +74,8 @@ def estimate_seconds(file: str, claim: Claim) -> float:
     if file in known:
         return known[file]
     rows = [row for row in claim["details"].get("rows", ()) if isinstance(row, dict)]
-    attacks = [row["seconds"] * row["n"] / _WIDTH for row in rows if row.get("seconds") and "succeeded" in row]
+    attacks = [row["seconds"] * row["n"] / SEARCHES_AT_ONCE for row in rows
+               if row.get("seconds") and "succeeded" in row]
     if attacks or claim["metric"] != "accuracy":
         return sum(attacks) if attacks else 2 * _MINUTE
     text = _OF_A_TRANSFORMER if any("minilm" in model for model in list_trained(claim)) else _OF_A_TEXT

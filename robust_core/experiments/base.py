@@ -83,6 +83,14 @@ class Experiment:
         """Return a Markdown table of this experiment's claims beside the paper's figures; empty without claims."""
         raise NotImplementedError
 
+    def show(self, made: Sequence[Claim]) -> str:
+        """Return the table of claims that were just made."""
+        return self.table(made)
+
+    def write_plan(self, options: Options, as_json: bool) -> str:
+        """Return what it needs, for a person or for `train --plan`: the trainings, as JSON either way."""
+        return json.dumps(self.plan(options), indent=1)
+
     def command(self, options: Options, *words: str, models: Sequence[str] = ()) -> str:
         """Return the command line that repeats a part of it.
 

@@ -93,7 +93,7 @@ def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Opti
 
 
 def _load_examples(cell: Cell, dataset: str, split: str, options: Options) -> tuple[Example, ...]:
-    return datasets.choose(datasets.load(dataset, split, options.data_dir), _count_examples(cell, options), 0)
+    return datasets.choose(datasets.load(dataset, split, options.data_dir), count_examples(cell, options), 0)
 
 
 def _read_held(store: ResultStore, run: str, examples: Sequence[Example]) -> dict[str, bool]:
@@ -101,7 +101,8 @@ def _read_held(store: ResultStore, run: str, examples: Sequence[Example]) -> dic
     return metrics.list_held([result for result in store.each(run) if result.example.uid in wanted])
 
 
-def _count_examples(cell: Cell, options: Options) -> int | None:
+def count_examples(cell: Cell, options: Options) -> int | None:
+    """Return how many examples a cell gets: those planned, at most those that a person asks for; None for all."""
     return cell.n if options.n is None else options.n if cell.n is None else min(cell.n, options.n)
 
 
@@ -111,5 +112,5 @@ def _evaluate(victims: Sequence[Classifier], cell: Cell, dataset: str, split: st
     if cell.attack:
         cls = ATTACKS[cell.attack]
         attacks = [cls(**read_preset(cls, cell.preset) | {"max_queries": cell.max_queries})]
-    yield from evaluate(victims, dataset, split, attacks, n=_count_examples(cell, options), data_dir=options.data_dir,
+    yield from evaluate(victims, dataset, split, attacks, n=count_examples(cell, options), data_dir=options.data_dir,
                         store=store, stop=stop, precision=options.precision)

@@ -26,6 +26,10 @@ RETROFITTED = {"cnn-retrofitted": "cnn", "lstm-retrofitted": "lstm"}
 WORD_MODELS = ("cnn", "lstm", "additive", *RETROFITTED)
 # Name in the place of a defence where a checkpoint is made of two others: a certified core and a bounded correction.
 CORE = "core"
+# The same where it is another checkpoint that reads slips of the keyboard as the nearest known word.
+TYPOS = "typos"
+# What such a card calls the hash of the table that says which word is nearest where several are.
+RANKS = "table parts-of-speech"
 _MOST_SIZES = 30
 
 
@@ -88,6 +92,11 @@ class Card:
     def is_certified(self) -> bool:
         """Whether swaps of words cannot flip what it is proved of: an additive model, or one with an additive core."""
         return self.architecture == "additive" or self.defence_name == CORE
+
+    @property
+    def is_made_of_others(self) -> bool:
+        """Whether it has no weights of its own: a certified core with a correction, or a model that mends typos."""
+        return self.defence_name in (CORE, TYPOS)
 
     @property
     def title(self) -> str:
@@ -157,7 +166,7 @@ def check_files(card: Card) -> None:
         BadInput: A file is absent or differs.
     """
     own_words = card.architecture in WORD_MODELS and card.architecture not in RETROFITTED
-    if card.defence_name == CORE:
+    if card.is_made_of_others:
         return
     if "model.safetensors" not in card.files or own_words and None in find_word_files(card):
         raise BadInput(f"The card of {card.id} does not list the SHA-256 of all its files; restore card.json.")

@@ -15,7 +15,9 @@ from robust_core.models.architectures import build
 from robust_core.models.cards import (
     ARCHITECTURES,
     CORE,
+    RANKS,
     RETROFITTED,
+    TYPOS,
     WORD_MODELS,
     Card,
     cards,
@@ -76,8 +78,8 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     from robust_core.models.lora import merge_state
 
     check_files(card)
-    if card.defence_name == CORE:
-        return _load_bounded(card, device)
+    if card.is_made_of_others:
+        return _load_parts(card, device)
     if card.parent and card.architecture in ARCHITECTURES and hash_packaged(card.architecture) != card.parent:
         raise BadInput(f"{card.id} reads another table of word vectors than the packaged one; train it anew."
                        if card.architecture in RETROFITTED else
@@ -104,21 +106,30 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     return TextClassifier(card.id, card.labels, network, tokens, device, card)
 
 
-def _load_bounded(card: Card, device: "torch.device") -> "TextClassifier":
-    """Load a checkpoint that is made of two others."""
+def _load_parts(card: Card, device: "torch.device") -> "TextClassifier":
+    """Load a checkpoint that is made of one or two others."""
     from robust_core.models.bounded import bound_correction
+    from robust_core.models.typos import hash_ranks, read_typos
 
     known, parts = {other.id: other for other in cards()}, []
     try:
-        for name in (card.defence["core"], card.defence["correction"]):
+        mends = card.defence_name == TYPOS or bool(card.defence.get("typos"))
+        if mends and card.config["parts"][RANKS] != hash_ranks():
+            raise BadInput(f"{card.id} was made with another table of English words than the packaged one; combine it "
+                           "anew.")
+        for name in ("core", "correction") if card.defence_name == CORE else ("of",):
+            name = card.defence[name]
             part = known.get(name)
-            if part is None or part.defence_name == CORE:
+            if part is None or part.is_made_of_others:
                 raise BadInput(f"{card.id} is made of {quote(name)}, which is not here.")
             if fingerprints.hash_sums(part.files) != card.config["parts"][name]:
                 raise BadInput(f"{card.id} is made of another {name} than the one here; combine them anew.")
             parts.append(_load_card(part, device))
-        core, correction = parts
-        return bound_correction(card.id, core, correction, float(card.defence["bound"]), card)
+        if card.defence_name == CORE:
+            core, correction = parts
+            model = bound_correction(card.id, core, correction, float(card.defence["bound"]), card)
+            return read_typos(card.id, model, card) if mends else model
+        return read_typos(card.id, parts[0], card)
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{card.id} cannot be read: {first_sentence(error)}.") from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core.errors import BadInput, quote
+from robust_core.models.spelling import Spelling, read_spelling
 from robust_core.paths import short_name
 from robust_core.text import Draft, find_words, split_word
 
@@ -45,10 +46,12 @@ class WordVocabulary:
     Args:
         words: Known word pieces; the first has id 2.
         length: Longest input in tokens.
+        typos: Whether an unknown piece is read as the nearest known one within one edit (`models.spelling`).
     """
 
     words: tuple[str, ...]
     length: int
+    typos: bool = False
     separable: bool = dataclasses.field(default=True, init=False)
     prefix: tuple[int, ...] = dataclasses.field(default=(), init=False)
     suffix: tuple[int, ...] = dataclasses.field(default=(), init=False)
@@ -65,8 +68,18 @@ class WordVocabulary:
 
     @functools.cached_property
     def _units(self) -> Callable[[str], tuple[int, ...]]:
-        index = self._index
-        return functools.lru_cache(maxsize=100_000)(lambda unit: tuple(index.get(p, 1) for p in split_word(unit)))
+        return functools.lru_cache(maxsize=100_000)(lambda unit: tuple(map(self._piece_id, split_word(unit))))
+
+    @functools.cached_property
+    def _spelling(self) -> Spelling:
+        return read_spelling(self.words)
+
+    def _piece_id(self, piece: str) -> int:
+        """Return the id of a lower-case piece: its own, that of the nearest known one, or that of unknown ones."""
+        found = self._index.get(piece)
+        if found is None and self.typos and (near := self._spelling.find(piece)) is not None:
+            found = self._index[near]
+        return self.unknown_id if found is None else found
 
     def unit_ids(self, unit: str) -> tuple[int, ...]:
         """Return the ids of one word, or of the characters between two words (none)."""
@@ -94,10 +107,18 @@ class WholeWords(WordVocabulary):
 
     @functools.cached_property
     def _units(self) -> Callable[[str], tuple[int, ...]]:
-        index = self._index
         # What stands between two words is no word, whatever punctuation it holds.
         return functools.lru_cache(maxsize=100_000)(
-            lambda unit: (index.get(unit.lower(), 1),) if find_words(unit) else ())
+            lambda unit: (self._piece_id(unit.lower()),) if find_words(unit) else ())
+
+    def find_id(self, word: str) -> int:
+        """Return the id of a lower-case word; unlike `unit_ids` it keeps nothing in mind, for words met but once."""
+        return self._piece_id(word)
+
+    def read_as(self, word: str) -> str:
+        """Return the known word that is read in the place of a lower-case word; the word itself where none is."""
+        found = self._piece_id(word)
+        return word if found == self.unknown_id else self.words[found - 2]
 
 
 class Subwords:

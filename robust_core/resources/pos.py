@@ -112,6 +112,16 @@ def is_listed(word: str) -> bool:
     return word.lower() in _read_model().row_of
 
 
+def rank_word(word: str) -> int:
+    """Return how many words of the lexicon are more frequent than a lower-case word; as many as it has for any other.
+
+    Raises:
+        MissingResource: If the table is absent.
+    """
+    known = _read_model().row_of
+    return known.get(word, len(known))
+
+
 def make_features(word: str) -> list[str]:
     """Return the features of a word besides the word itself: endings, and shape where it is remarkable."""
     lower = word.lower()

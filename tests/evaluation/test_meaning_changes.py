@@ -114,3 +114,11 @@ def test_doubts_name_each_swap_and_a_threshold_that_was_left_out() -> None:
     long = dataclasses.replace(short, example=Example("x " * 15, 1, "0"))
     assert list_doubts(long) == list_doubts(dataclasses.replace(short, attack=record | {"skip_short": False})) == []
     assert list_doubts(dataclasses.replace(short, swaps=())) == []
+
+
+@pytest.mark.parametrize(("status", "said"), [("succeeded", True), ("failed", False), ("skipped", False)])
+def test_a_flip_of_a_text_that_is_not_english_says_so(status: str, said: bool) -> None:
+    text = "ein wunderbarer Film über das Älterwerden"
+    german = dataclasses.replace(result(["Film/movie"], status), example=Example(text, 1, "0"))
+    assert any(line.startswith("Not English") for line in list_doubts(german)) == said
+    assert list_doubts(dataclasses.replace(german, example=Example("a wonderful film about old age", 1, "0"))) == []

@@ -30,8 +30,12 @@ _POLL = 0.1
 
 def start_attack() -> None:
     """Begin the chosen attacks on the chosen models; a plain message says why where they cannot begin."""
+    chosen = selection.read_selection()
+    if not selection.is_ready(chosen):
+        # The page says so already, where the predictions stand otherwise.
+        return
     try:
-        asked = _read_choices()
+        asked = _make_choices(chosen)
         job_id = submit_choices(asked)
     except RobustError as error:
         selection.notify(str(error))
@@ -51,16 +55,13 @@ def submit_choices(asked: Choices) -> str:
     return loaded.submit_job("attack", lambda stop: _run_attacks(asked, stop), label)
 
 
-def _read_choices() -> Choices:
-    """Return the present choices.
+def _make_choices(chosen: selection.Selection) -> Choices:
+    """Return what is asked for.
 
     Raises:
-        BadInput: Something is missing, or it is too much for one page.
+        BadInput: An attack is missing, or it is too much for one page.
     """
-    chosen = selection.read_selection()
     models, attacks = len(chosen.models), len(chosen.attacks)
-    if not models:
-        raise BadInput("Choose at least one model in the sidebar.")
     if not attacks:
         raise BadInput("The settings of an attack do not fit together; see the sidebar."
                        if st.session_state.get("attacks") else "Choose at least one attack in the sidebar.")

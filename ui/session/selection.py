@@ -1,11 +1,14 @@
 """What one browser session has chosen in the sidebar."""
 
+import contextlib
 from typing import NamedTuple
 
 import streamlit as st
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
+from robust_core.cleaning import check_typed
+from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
 from robust_core.paths import preferred_device
@@ -57,6 +60,13 @@ def read_selection() -> Selection:
         Limits(float(known.get("tau_at_least", TAU_AT_LEAST)), float(known.get("top5_at_least", TOP5_AT_LEAST))),
         known.get("device", find_default_device()),
     )
+
+
+def is_ready(chosen: Selection) -> bool:
+    """Return whether there is a text that can be used, and a model."""
+    with contextlib.suppress(RobustError):
+        return bool(check_typed(chosen.text) and chosen.models)
+    return False
 
 
 def make_default_attacks() -> tuple[Attack, ...]:

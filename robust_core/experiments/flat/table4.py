@@ -65,7 +65,7 @@ class FlatTable4(Experiment):
         known = [card.id for card in cards() if card.dataset == "sst2" and card.seed == 0]
         models = choose_known(known, options.models, "model")
         return [
-            Cell(model, attack, _count_sentences(model) if attack in COSTLY else None, LIMIT if attack in COSTLY else 0)
+            Cell(model, attack, count_sentences(model) if attack in COSTLY else None, LIMIT if attack in COSTLY else 0)
             for attack in choose_known(ATTACKED, options.attacks, "attack")
             for model in models
         ]
@@ -114,7 +114,8 @@ class FlatTable4(Experiment):
         return format_table(head, lines) + "".join(f"\n{note}\n" for note in notes)
 
 
-def _count_sentences(model: str) -> int:
+def count_sentences(model: str) -> int:
+    """Return how many sentences costly attacks get on a model."""
     return SENTENCES if model.split("/")[1] in WORD_MODELS else SENTENCES_OF_AN_ENCODER
 
 

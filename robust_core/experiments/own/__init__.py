@@ -1,0 +1,1 @@
+"""Experiments of this project, beside those of the papers."""
