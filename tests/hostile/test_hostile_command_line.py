@@ -33,7 +33,7 @@ BASE: dict[str, list[str]] = {
     "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
     "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
-    "train-smoothed": ["--dataset", "reviews"], "lessons": [],
+    "train-smoothed": ["--dataset", "reviews"], "lessons": [], "judge": ["judgements.jsonl"],
     "combine": ["--core", "sst2/additive/close", "--model", "double/bag-of-words", "--bound", "0.3"],
 }
 # Of two that exclude each other the one that is tried stands alone.
