@@ -43,9 +43,9 @@ def judge(files: Annotated[list[str], typer.Argument(help="Files of judgements, 
 
 _SHARES: Columns = {
     "Judge": name_column("judge"), "Texts": lambda row: f"{row['kind']}, {row['texts']}",
-    "Source": name_column("source"), "Model": name_column("model"), "Attack": name_column("attack"),
-    "Preset": name_column("preset"), "Label kept %": format_percent("label_kept"),
-    "Passable English %": format_percent("passable"), "Both %": format_percent("both"),
+    "Source": name_column("source"), "Model": name_column("model"),
+    "Attack": lambda row: ", ".join(filter(None, (row["attack"], row["preset"]))),
+    "Label kept %": format_percent("label_kept"), "Passable English %": format_percent("passable"),
     "Raw success %": lambda row: "" if row["attempted"] is None else format_percent("success")(row),
     "Valid success %": lambda row: "" if row["attempted"] is None else format_percent("valid_success")(row),
 }
