@@ -29,6 +29,8 @@ class Group(NamedTuple):
 
 
 ORIGINALS = Group()
+# An attack of which nothing is known.
+UNNAMED = "unnamed attack"
 
 
 class Counts(NamedTuple):
@@ -63,8 +65,14 @@ class Item(NamedTuple):
     group: Group
 
 
+def make_group(model: str, attack: str, preset: str) -> Group:
+    """Return where adversarial texts come from; never what originals have."""
+    return Group(model, attack or (UNNAMED if not (model or preset) else ""), preset)
+
+
 def make_item(text: str, original: str, label: str, adversarial: bool, group: Group = ORIGINALS) -> Item:
-    """Return an item with its id."""
+    """Return an item with its id; what no page can be sent is replaced."""
+    text, original, label = (each.encode(errors="replace").decode() for each in (text, original, label))
     return Item(make_id(text, original, label, adversarial, *group), text, original, label, adversarial, group)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from robust_core.errors import BadInput, quote, shorten
-from robust_core.judging.items import ORIGINALS, Counts, Group, Item
+from robust_core.judging.items import ORIGINALS, Counts, Item, make_group
 from robust_core.tables import Table, fold_label
 
 LONGEST_NAME = 60
@@ -91,18 +91,25 @@ def _read_row(row: Mapping[str, str], where: str) -> Judged:
         judge = read_name(row["judge"])
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
-    counts = [_read_count(row[column], where) for column in ("attempted", "succeeded")]
-    if counts[1] > counts[0] > 0:
-        raise BadInput(f"{where}: more flips than texts that were attacked.")
-    group = Group(row["model"], row["attack"], row["preset"]) if _KINDS[kind] else ORIGINALS
+    counts = read_counts(row["attempted"], row["succeeded"], where)
+    group = make_group(row["model"], row["attack"], row["preset"]) if _KINDS[kind] else ORIGINALS
     item = Item(row["item"], row["text"], row["original"] or row["text"], row["label"], _KINDS[kind], group)
-    return Judged(judge, row["says"], passable in _TRUE, shorten(row["when"], 40), row["source"], Counts(*counts), item)
+    return Judged(judge, row["says"], passable in _TRUE, shorten(row["when"], 40), row["source"], counts, item)
 
 
-def _read_count(cell: str, where: str) -> int:
-    if cell and not (cell.isascii() and cell.isdecimal() and len(cell) <= _MOST_COUNT):
-        raise BadInput(f"{where}: {quote(cell)} is no number of texts.")
-    return int(cell or 0)
+def read_counts(attempted: str, succeeded: str, where: str) -> Counts:
+    """Return how often an attack succeeded, as two cells have it; empty ones are 0.
+
+    Raises:
+        BadInput: One is no number of texts, or more are flipped than were attacked.
+    """
+    for cell in (attempted, succeeded):
+        if cell and not (cell.isascii() and cell.isdecimal() and len(cell) <= _MOST_COUNT):
+            raise BadInput(f"{where}: {quote(cell)} is no number of texts.")
+    counts = Counts(int(attempted or 0), int(succeeded or 0))
+    if counts.succeeded > counts.attempted:
+        raise BadInput(f"{where}: more texts are flipped than were attacked.")
+    return counts
 
 
 def read_name(name: object) -> str:

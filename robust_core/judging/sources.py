@@ -10,7 +10,18 @@ from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.presets import name_preset
 from robust_core.errors import BadInput, RobustError, shorten
-from robust_core.judging.items import Counts, Group, Item, Source, check_same_labels, make_id, make_item, make_source
+from robust_core.judging.items import (
+    Counts,
+    Group,
+    Item,
+    Source,
+    check_same_labels,
+    make_group,
+    make_id,
+    make_item,
+    make_source,
+)
+from robust_core.judging.records import read_counts
 from robust_core.store import ResultStore, Run
 from robust_core.table_files import MOST_JSON_ARRAY, read_upload
 from robust_core.tables import MOST_CLASSES, fold_label
@@ -120,6 +131,7 @@ def read_attacked(file_name: str, content: bytes) -> Source:
     Columns: `perturbed` (or `adversarial`), `original` (or `text`), `reference_label` (or `label`); if they are there
     `model`, `attack`, `preset` and `status` (succeeded or flipped counts as a flip, failed, exhausted and held as
     attacked). Without `status` every changed text counts as a flip, and how often the attack succeeded is not known.
+    Columns `attempted` and `succeeded`, as `to_rows` writes them, say it where not all rows are there.
 
     Args:
         file_name: Its name, whose ending says what it is.
@@ -134,7 +146,8 @@ def read_attacked(file_name: str, content: bytes) -> Source:
     texts, originals, labels = (_find_column(named, wanted, name) for wanted in (_TEXT, _ORIGINAL, _LABEL))
     empty = [""] * len(texts)
     models, attacks, presets = (named.get(column, empty) for column in ("model", "attack", "preset"))
-    statuses = named.get("status")
+    attempted, succeeded = (named.get(column, empty) for column in Counts._fields)
+    statuses, given = named.get("status"), dict[Group, tuple[str, str]]()
     items: list[Item] = []
     counts: dict[Group, list[int]] = {}
     spelt: dict[str, str] = {}
@@ -145,7 +158,8 @@ def read_attacked(file_name: str, content: bytes) -> Source:
         if not (original and label) or status not in _FLIPPED + _HELD:
             continue
         label = spelt.setdefault(fold_label(label), label)
-        group = Group(models[at], attacks[at], presets[at])
+        group = make_group(models[at], attacks[at], presets[at])
+        given.setdefault(group, (attempted[at], succeeded[at]))
         own = counts.setdefault(group, [0, 0])
         items.append(make_item(original, original, label, False))
         own[0] += 1
@@ -157,8 +171,18 @@ def read_attacked(file_name: str, content: bytes) -> Source:
     if not any(item.adversarial for item in items):
         raise BadInput(f"{name} holds no flipped text with a label, so there is nothing to judge.")
     known = {group: Counts(*own) for group, own in counts.items()} if statuses is not None else {}
+    if "attempted" in named and "succeeded" in named:
+        known = {group: read_counts(*own, name) for group, own in given.items()}
     return make_source(make_id("file", hashlib.sha256(content).hexdigest()), name,
                        sorted(spelt.values()), items, known, left_out)
+
+
+def to_rows(source: Source) -> Iterator[dict[str, Any]]:
+    """Yield the texts of a source as rows that `read_attacked` reads: a class can judge them on several machines."""
+    for item in source.items:
+        counts = source.counts.get(item.group, Counts())
+        yield {"perturbed": item.text, "original": item.original, "reference_label": item.label,
+               "status": "succeeded" if item.adversarial else "failed", **item.group._asdict(), **counts._asdict()}
 
 
 def _unwrap(file_name: str, content: bytes) -> bytes:

@@ -1,5 +1,8 @@
 """What is judged and by whom: the shipped reading, stored runs or a file; how many texts, in which order."""
 
+import hashlib
+import json
+import platform
 from typing import NamedTuple
 
 import streamlit as st
@@ -9,9 +12,10 @@ from robust_core.judging.items import Item, Source, choose_items
 from robust_core.judging.kept import read_kept
 from robust_core.judging.records import LONGEST_NAME, Judged, keep_latest, read_name
 from robust_core.judging.shipped import read_reading
-from robust_core.judging.sources import StoredRun, list_runs, read_attacked, read_runs
+from robust_core.judging.sources import StoredRun, list_runs, read_attacked, read_runs, to_rows
+from robust_core.paths import runs_folder
 from robust_core.table_files import KINDS
-from ui.shared import catalogue, loaded
+from ui.shared import catalogue, loaded, people
 from ui.widgets.markdown import note, warn
 
 SHIPPED, RUNS, FILE = "The shipped reading", "Stored runs", "A file of yours"
@@ -44,7 +48,8 @@ class Task(NamedTuple):
 
 def choose_task() -> Task | None:
     """Draw the controls; return what is judged, None where something is still to be given (a line says what)."""
-    for key, value in (("from", SHIPPED), ("name", "Me"), ("flips", FLIPS), ("originals", ORIGINALS), ("seed", 0)):
+    usual = {"from": SHIPPED, "name": _make_name(), "flips": FLIPS, "originals": ORIGINALS, "seed": 0}
+    for key, value in usual.items():
         st.session_state.setdefault(f"judge.{key}", value)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         place = st.selectbox("Texts", [SHIPPED, RUNS, FILE], key="judge.from", persist_state="session", width=300,
@@ -65,6 +70,12 @@ def choose_task() -> Task | None:
     if source is None:
         return None
     return Task(source, _draw_items(source), judge, shipped)
+
+
+def _make_name() -> str:
+    """Return a name for whoever types none: another one for each person and machine, as classes put files together."""
+    who = people.find_person() or f"{platform.node()} {runs_folder().absolute()}"
+    return f"Judge {hashlib.sha256(who.encode(errors='replace')).hexdigest()[:4]}"
 
 
 @st.cache_resource(show_spinner=False)
@@ -131,4 +142,8 @@ def _draw_items(source: Source) -> list[Item]:
         note(f"{source.title}: {flips:,} adversarial texts and {originals:,} originals to draw from."
              + (f" {source.left_out:,} were left out: too long, too many, or without a label."
                 if source.left_out else ""))
+        st.download_button("Download these texts", lambda: "".join(json.dumps(row) + "\n" for row in to_rows(source)),
+                           "texts.jsonl", "application/jsonl", icon=":material/download:", key="judge.texts",
+                           help="For a class: everybody who chooses this file and the same seed judges the same texts. "
+                                "It says where they come from, so judges should not open it.")
     return choose_items(source, int(n), int(control), int(seed))

@@ -44,7 +44,8 @@ def draw_everyone(task: Task) -> None:
     _draw_agreement(agreement.measure_agreement(judged))
     _draw_disputed(judged)
     st.subheader("Every text")
-    st.dataframe(make_grid(judged), hide_index=True, placeholder="–", height=320, key="judge.grid")
+    st.dataframe(make_grid(judged), hide_index=True, placeholder="–", height=320, key="judge.grid",
+                 column_config={"Text": st.column_config.TextColumn(width=360)})
     _draw_downloads(judged)
 
 
@@ -83,7 +84,7 @@ def _draw_agreement(found: Sequence[Agreement]) -> None:
                       help="How far judges agree beyond chance: 1 is full agreement, 0 is chance. Not defined where "
                            "all said the same of all texts.")
     first = found[0]
-    note(f"{first.judges} judges, {first.texts} texts that two of them judged at least. Of pairs of judges "
+    note(f"{first.judges} judges; {first.texts} texts that at least two of them judged. Of pairs of judges "
          + " and ".join(f"{100 * each.observed:.0f} % ± {100 * each.observed_error:.0f} agree on the {each.about}"
                         for each in found) + ".")
 
@@ -107,6 +108,7 @@ def make_grid(judged: Sequence[Judged]) -> "DataFrame":
     import pandas as pd
 
     names = list_judges(judged)
+    columns = ["Text", "True label", *(f"{name} says" for name in names.values()), "From"]
     texts: dict[tuple[str, str], dict[str, object]] = {}
     for each in judged:
         item = each.item
@@ -114,7 +116,7 @@ def make_grid(judged: Sequence[Judged]) -> "DataFrame":
             "Text": item.text, "True label": item.label,
             "From": name_group(item.group) if item.adversarial else "Original"})
         row[f"{names[fold_name(each.judge)]} says"] = each.says + ("" if each.passable else ", not passable")
-    return pd.DataFrame(list(texts.values()))
+    return pd.DataFrame(list(texts.values()), columns=columns)
 
 
 def _draw_downloads(judged: Sequence[Judged]) -> None:

@@ -10,6 +10,7 @@ VIEW = "judge.view"
 _STYLE = """
 .rx-judged { font-size: 1.3rem; line-height: 1.55; min-height: 7.5rem; padding: 0.9rem 1.1rem; overflow-wrap: anywhere;
   white-space: pre-line; border-radius: 0.5rem; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
+@media (min-width: 761px) { .rx-scores thead th:first-child { width: 34%; } }
 """
 _VIEWS = {JUDGE: reading.draw_reading, RESULT: result.draw_result, EVERYONE: everyone.draw_everyone}
 

@@ -47,8 +47,8 @@ def draw_reading(task: Task) -> None:
                       on_click=_go_to, args=(_find_next(task, own, at),))
         st.button("Stop here, show the result", key="judge.stop", type="tertiary", icon=":material/stop:",
                   disabled=not done, on_click=_stop)
-    st.caption("A judgement is kept once you have answered both questions; go on later under the same name. Where a text "
-               "comes from, and whether an attack has changed it, is hidden until the result.")
+    st.caption("A judgement is kept once you have answered both questions; go on later under the same name. Where a "
+               "text comes from, and whether an attack has changed it, is hidden until the result.")
 
 
 def _find_item(task: Task, own: dict[str, Judged]) -> Item | None:

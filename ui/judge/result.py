@@ -65,7 +65,7 @@ def _describe(score: Score) -> str:
     line = f"{kept} of {n} adversarial texts still have the original's label"
     if math.isnan(score.valid.value):
         return f"{line}: {_write(score.kept)}."
-    return f"{line}: of {_write(score.raw)} success {_write(score.valid)} are valid."
+    return f"{line}: valid success {_write(score.valid)}, of {_write(score.raw)} raw."
 
 
 def make_table(found: Sequence[Score]) -> str:
@@ -75,17 +75,19 @@ def make_table(found: Sequence[Score]) -> str:
         cells = (str(score.texts), _write(score.kept), _write(score.passable), _write(score.raw),
                  f"<b>{_write(score.valid)}</b>")
         rows += (f'<tr><th scope="row">{html.escape(name_group(score.group))}</th>'
-                 + "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(_HEAD, cells, strict=True)
-                           if name not in _HEAD[3:] or score.counts.attempted) + "</tr>")
+                 + "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in zip(_HEAD, cells, strict=True))
+                 + "</tr>")
     titles = "".join(f'<th scope="col">{name}</th>' for name in ("", *_HEAD))
-    return (f'<div class="rx-wrap"><table class="rx-table"><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody>'
-            "</table></div>")
+    return (f'<div class="rx-wrap"><table class="rx-table rx-scores"><thead><tr>{titles}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>")
 
 
 def _write(figure: Figure) -> str:
     if math.isnan(figure.value):
         return "–"
-    return f"{100 * figure.value:.0f}\u00a0%" + ("" if math.isnan(figure.error) else f" ± {100 * figure.error:.0f}")
+    # Small errors get a decimal: 0 would claim certainty.
+    places = 1 if figure.error < 0.01 else 0
+    return f"{100 * figure.value:.{places}f}\u00a0% ± {100 * figure.error:.{places}f}"
 
 
 def name_group(group: Group | None) -> str:
