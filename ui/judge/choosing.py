@@ -8,7 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from robust_core.errors import RobustError
-from robust_core.judging.items import Item, Source, choose_items
+from robust_core.judging.items import Item, Source, choose_items, make_id
 from robust_core.judging.kept import read_kept
 from robust_core.judging.records import LONGEST_NAME, Judged, keep_latest, read_name
 from robust_core.judging.shipped import read_reading
@@ -21,6 +21,7 @@ from ui.widgets.markdown import note, warn
 SHIPPED, RUNS, FILE = "The shipped reading", "Stored runs", "A file of yours"
 _WITHOUT_FILE = "With the default texts, this page shows the shipped reading."
 FLIPS, ORIGINALS, MOST = 20, 8, 500
+_LEFT = "judge.left"
 
 
 class Task(NamedTuple):
@@ -56,7 +57,11 @@ def choose_task() -> Task | None:
                              help="The shipped reading: 200 flips of SST-2 sentences and 40 originals. Stored runs: "
                                   "what evaluate, or the Saliency page, has attacked.")
         name = st.text_input("Your name", key="judge.name", persist_state="session", max_chars=LONGEST_NAME, width=220,
+                             on_change=_leave_field,
                              help="Judgements are kept under it on this machine. The same name goes on where it was.")
+    if st.session_state.pop(_LEFT, False):
+        # Else the keys would go on typing into the name. A constant script, made new by the name's own hash alone.
+        st.html(f"<script>/* {make_id(name)} */document.activeElement?.blur()</script>", unsafe_allow_javascript=True)
     shipped: list[Judged] = []
     try:
         judge = read_name(name)
@@ -70,6 +75,10 @@ def choose_task() -> Task | None:
     if source is None:
         return None
     return Task(source, _draw_items(source), judge, shipped)
+
+
+def _leave_field() -> None:
+    st.session_state[_LEFT] = True
 
 
 def _make_name() -> str:
