@@ -19,6 +19,8 @@ from robust_core.table_files import read_upload
 
 ENDING = ".jsonl"
 MOST_BYTES, MOST_FILES = 20_000_000, 500
+# Never through a link, and byte for byte, where the system can say so.
+_ONLY_THIS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def find_file(source: str, judge: str) -> Path:
@@ -41,17 +43,16 @@ def keep_judgement(judged: Judged) -> None:
                            f"{own_judgements().name}/.")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # For reading as well: the last byte says whether the line before was finished.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        try:
-            size = os.fstat(handle).st_size
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _ONLY_THIS, 0o600)
+        with os.fdopen(handle, "rb+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
             if size + len(line) > MOST_BYTES:
                 raise BadInput(f"A judge's file has at most {MOST_BYTES:,} bytes; go on under another name.")
-            if size and os.pread(handle, 1, size - 1) != b"\n":
-                line = b"\n" + line
-            os.write(handle, line)
+            if size:
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            file.write(line)
             os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def read_kept(source: str, judge: str | None = None) -> tuple[list[Judged], list[str]]:

@@ -122,7 +122,7 @@ def _read_runs(folder: str, runs: tuple[StoredRun, ...]) -> Source:
 
 def _choose_file() -> Source | None:
     file = st.file_uploader("File of attacked texts", KINDS, key="judge.file",
-                            help="CSV or JSON of the Attack page, `attack --json`, or any table with the columns "
+                            help="CSV of the Attack page, what `attack --json` prints, or any table with the columns "
                                  "perturbed, original and reference_label; model, attack, preset and status if you "
                                  "have them.")
     if file is None:

@@ -21,7 +21,7 @@ from ui.widgets.spreadsheet import write_csv
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_MOST_FILES, _MOST_DISPUTED = 100, 10
+_MOST_FILES, _MOST_MEGABYTES, _MOST_DISPUTED = 100, 2, 10
 
 
 def draw_everyone(task: Task) -> None:
@@ -58,6 +58,7 @@ def _read_kept(task: Task) -> list[Judged]:
 
 def _read_uploaded() -> list[Judged]:
     files = st.file_uploader("Judgements of others", ["jsonl", "csv"], accept_multiple_files=True, key="judge.others",
+                             max_upload_size=_MOST_MEGABYTES,
                              help="What other judges downloaded below. They are counted as long as this page is open.")
     judged: list[Judged] = []
     for file in files[:_MOST_FILES]:

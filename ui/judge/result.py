@@ -87,7 +87,7 @@ def _write(figure: Figure) -> str:
         return "–"
     # Small errors get a decimal: 0 would claim certainty.
     places = 1 if figure.error < 0.01 else 0
-    return f"{100 * figure.value:.{places}f}\u00a0% ± {100 * figure.error:.{places}f}"
+    return f"{100 * figure.value:.{places}f}\u00a0%\u00a0±\u00a0{100 * figure.error:.{places}f}"
 
 
 def name_group(group: Group | None) -> str:
