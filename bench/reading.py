@@ -13,22 +13,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.program import check_models, run_program
-from bench.tsv import read_rows, write_rows
-from robust_core import datasets, metrics
+from bench.tsv import write_rows
+from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.presets import NAMES, read_preset
-from robust_core.errors import BadInput
 from robust_core.evaluation.meaning_changes import describe_swap
+from robust_core.judging.records import Judged
+from robust_core.judging.scores import decide, score_verdicts
+from robust_core.judging.shipped import ORIGINAL, read_reading
 from robust_core.models import loading
+from robust_core.paths import READING
 from robust_core.types import AttackResult, Example
 
-FOLDER = Path(__file__).with_suffix("")
 MODELS = ("sst2/cnn/base", "sst2/minilm/base")
-ORIGINAL = "original"
-SAYS = ("positive", "negative", "unclear")
-PASSABLE = 4
-_HOW = ("python -m bench.reading make writes texts.tsv and key.tsv, a reader verdicts.tsv with the columns "
-        "number, says and english.")
 
 
 class Text(NamedTuple):
@@ -55,7 +52,7 @@ def main() -> None:
     parser.add_argument("--originals", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir")
-    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--folder", type=Path, default=READING)
     args = parser.parse_args()
     if args.what == "make":
         models = args.model or list(MODELS)
@@ -64,7 +61,7 @@ def main() -> None:
         write_texts(args.folder, choose_texts(models, args.attack, examples, args.n, args.originals, args.seed),
                     args.seed)
         return
-    for line in score_verdicts(args.folder):
+    for line in score_reading(args.folder):
         print(line)
 
 
@@ -107,37 +104,29 @@ def write_texts(folder: Path, texts: Sequence[Text], seed: int) -> None:
     write_rows(folder / "key.tsv", [("number", *Text._fields[1:]), *((k, *t[1:]) for k, t in enumerate(mixed, 1))])
 
 
-def score_verdicts(folder: Path) -> Iterator[str]:
+def score_reading(folder: Path) -> Iterator[str]:
     """Yield a line for each preset and model: how often the label was kept, and the English passable.
 
     Raises:
         BadInput: Verdicts are missing or not as they should be.
     """
-    key = read_rows(folder / "key.tsv", _HOW)
-    verdicts = {row["number"]: row for row in read_rows(folder / "verdicts.tsv", _HOW)}
-    unread = [row["number"] for row in key if row["number"] not in verdicts]
-    wrong = [row["number"] for row in verdicts.values()
-             if row["says"] not in SAYS or row["english"] not in tuple("12345")]
-    if unread or wrong:
-        raise BadInput(f"Text {(unread or wrong)[0]} has no verdict, or one that is none of "
-                       f"{', '.join(SAYS)} and 1 to 5.")
-    for preset, model in sorted({(row["preset"], row["model"]) for row in key}):
-        rows = [row for row in key if (row["preset"], row["model"]) == (preset, model)]
-        yield f"{preset} {model}".rstrip() + ": " + _summarise(rows, verdicts)
+    _, judged = read_reading(folder)
+    for preset, model in sorted({(_name_preset(each), each.item.group.model) for each in judged}):
+        rows = [each for each in judged if (_name_preset(each), each.item.group.model) == (preset, model)]
+        yield f"{preset} {model}".rstrip() + ": " + _summarise(rows)
     for preset in NAMES:
-        rows = [row for row in key if row["preset"] == preset]
-        yield f"{preset}, all: {_summarise(rows, verdicts)}"
+        yield f"{preset}, all: {_summarise([each for each in judged if _name_preset(each) == preset])}"
 
 
-def _summarise(rows: Sequence[dict[str, str]], verdicts: dict[str, dict[str, str]]) -> str:
-    kept = [verdicts[row["number"]]["says"] == row["label"] for row in rows]
-    passable = [int(verdicts[row["number"]]["english"]) >= PASSABLE for row in rows]
-    both = [a and b for a, b in zip(kept, passable, strict=True)]
-    parts = []
-    for name, flags in (("label kept", kept), ("passable English", passable), ("both", both)):
-        value, error = metrics.estimate_proportion(sum(flags), len(flags))
-        parts.append(f"{name} {100 * value:.0f} ± {100 * error:.0f} %")
-    return f"{', '.join(parts)} (n {len(rows)})"
+def _name_preset(judged: Judged) -> str:
+    return judged.item.group.preset or ORIGINAL
+
+
+def _summarise(judged: Sequence[Judged]) -> str:
+    score = score_verdicts(decide(judged))[-1]
+    parts = [f"{name} {100 * figure.value:.0f} ± {100 * figure.error:.0f} %" for name, figure in (
+        ("label kept", score.kept), ("passable English", score.passable), ("both", score.both))]
+    return f"{', '.join(parts)} (n {score.texts})"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def estimate_mean(values: Iterable[float]) -> tuple[float, float]:
     return float(numbers.mean()), error
 
 
-def estimate_proportion(hits: int, trials: int) -> tuple[float, float]:
+def estimate_proportion(hits: float, trials: int) -> tuple[float, float]:
     """Return hits / trials and its standard error; NaN without trials.
 
     The error is binomial. Where none or all of the trials hit it would be 0, as if nothing else could have come out:

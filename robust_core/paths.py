@@ -36,6 +36,8 @@ ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
 RESULTS = ROOT / "results"
 LESSONS = ROOT / "lessons"
+# A blind reading of adversarial texts, with its key and verdicts.
+READING = ROOT / "bench" / "reading"
 # The pages whose tables and figures are written from `results/`.
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SHIPPED_DATA = Path(__file__).parent / "resources" / "data"
@@ -141,6 +143,11 @@ def own_data() -> Path:
 def own_files() -> Path:
     """Return the folder of the files that people brought for trainings beside data sets (`kept_files`)."""
     return person_folder() / "files"
+
+
+def own_judgements() -> Path:
+    """Return the folder of the judgements on texts that people made."""
+    return person_folder() / "judgements"
 
 
 def count_uploads() -> tuple[int, int]:

@@ -209,6 +209,16 @@ class ResultStore:
             rows = db.execute("SELECT id, record FROM runs ORDER BY rowid DESC").fetchall()
             return {run_id: Run(**json.loads(record)) for run_id, record in rows}
 
+    def count_statuses(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Return how many results of each status the runs have: by run, the newest first, then by victim."""
+        query = ("SELECT run, victim, status, COUNT(*) FROM results JOIN runs ON runs.id = run"
+                 " GROUP BY run, victim, status ORDER BY runs.rowid DESC")
+        found: dict[str, dict[str, dict[str, int]]] = {}
+        with self._connection() as db:
+            for run, victim, status, count in db.execute(query):
+                found.setdefault(run, {}).setdefault(victim, {})[status] = count
+        return found
+
     def put(self, document: Mapping[str, Any]) -> str:
         """Store a JSON document, such as a view of the app, and return the random token that finds it again.
 

@@ -54,6 +54,9 @@ COMMANDS = {
         "Repeat an experiment of a paper and print its table; what has been computed before is not computed again.",
     ),
     "lessons": Command("lessons", "List the lessons of the app, or check files of lessons before anybody sees them."),
+    "judge": Command(
+        "judge", "Score judgements that the Judge page exported: labels kept, valid success, agreement of the judges."
+    ),
     "table": Command(
         "papers", "Make the tables and figures of README.md and docs/ from results/, or check them and every claim."
     ),

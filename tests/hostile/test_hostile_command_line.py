@@ -1,5 +1,6 @@
 """Every option of every command with what nobody should type: an answer, or one plain line and exit code 2."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from robust_core.encoder_evaluation import tasks
 from robust_core.encoder_training import specs
 from robust_core.errors import BadInput
 from robust_core.experiments import EXPERIMENTS, draw, evidence
+from robust_core.judging.items import Counts, make_item
+from robust_core.judging.records import Judged, to_record
 from robust_core.models import loading, masked_lm
 from robust_core.train import combining
 
@@ -33,7 +36,7 @@ BASE: dict[str, list[str]] = {
     "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
     "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
-    "train-smoothed": ["--dataset", "reviews"], "lessons": [],
+    "train-smoothed": ["--dataset", "reviews"], "lessons": [], "judge": ["judgements.jsonl"],
     "combine": ["--core", "sst2/additive/close", "--model", "double/bag-of-words", "--bound", "0.3"],
 }
 # Of two that exclude each other the one that is tried stands alone.
@@ -88,6 +91,9 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     known = {"double/bag-of-words": BagOfWords()}
     real_model, real_encoder = loading.load, encoders.load
 
+    item = make_item("a fine film", "a good film", "positive", True)
+    judged = Judged("Ann", "positive", True, "", "a" * 12, Counts(), item)
+    Path("judgements.jsonl").write_text(json.dumps(to_record(judged)))
     # LIME draws with matplotlib, which keeps files of its own.
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
     # Without the shipped models, whose files `doctor` would read again and again.

@@ -41,6 +41,7 @@ REVIEWED: dict[str, set[str]] = {
     "ui/embeddings/perturbation.py": {"RADII", "_READ"},
     "ui/embeddings/text_map.py": {"embedding_space.MAPS.__getitem__"},
     "ui/frame.py": {"label", "help_", "cards.describe_queue(now.queue)", "attack_page"},
+    "ui/judge/page.py": {"[JUDGE, RESULT, EVERYONE]"},
     "ui/lessons/comparing.py": {"_LEGEND"},
     # Labels of buttons, of the program's own.
     "ui/lessons/proofs.py": {"label"},

@@ -12,6 +12,7 @@ import streamlit as st
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.presets import NAMES, name_preset, read_preset
+from robust_core.judging.scores import estimate_valid_success
 from robust_core.lessons.answers import NO, OPEN, YES
 from robust_core.lessons.steps import Judge
 from robust_core.metrics import estimate_proportion
@@ -138,9 +139,9 @@ def weigh(found: Mapping[str, Any], verdicts: str) -> list[dict[str, Any]]:
         own = [v for item, v in zip(found["items"], verdicts, strict=True) if item["preset"] == preset]
         kept, judged = own.count(YES), len(own)
         raw, _ = estimate_proportion(counts["flipped"], counts["attacked"])
-        share, error = estimate_proportion(kept, judged)
-        rows.append({"preset": preset, **counts, "judged": judged, "kept": kept, "raw": raw, "valid": raw * share,
-                     "error": raw * error})
+        valid, error = estimate_valid_success(counts["flipped"], counts["attacked"], kept, judged)
+        rows.append({"preset": preset, **counts, "judged": judged, "kept": kept, "raw": raw, "valid": valid,
+                     "error": error})
     return rows
 
 
@@ -150,8 +151,8 @@ def _draw_result(place: Place, step: Judge, found: Mapping[str, Any], verdicts: 
     guesses.compare(place, {str(kept)}, f"You found {kept} of {len(verdicts)} texts to mean the same.")
     st.html(make_table(rows))
     st.caption("Raw success: how many of the attacked texts were flipped. Valid success: raw success times the share "
-               "of flips that you found to mean the same. ± is its standard error, from your few verdicts alone: with "
-               f"{step.each:d} texts a preset it is wide.")
+               "of flips that you found to mean the same. ± is its standard error: with your few verdicts, "
+               f"{step.each:d} a preset, it is wide. The Judge page does the same with more texts.")
     with st.expander("Which text came from where", icon=":material/visibility:"):
         for item, verdict in zip(found["items"], verdicts, strict=True):
             said = "same meaning" if verdict == YES else "another meaning"
