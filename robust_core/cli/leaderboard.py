@@ -23,11 +23,11 @@ _CHECK, _BAD = "check", 2
 @app.command()
 def leaderboard(action: Annotated[str, typer.Argument(help="check, to read a file; without it the table is printed.")
                                   ] = "",
-                file: Annotated[str, typer.Argument(help="File of the entry to check: a claim, as evaluate --claims and "
-                                                         "reproduce --out write it.")] = "",
+                file: Annotated[str, typer.Argument(
+                    help="File to check: a claim, as evaluate --claims and reproduce --out write it.")] = "",
                 dataset: Annotated[str | None, typer.Option("--dataset", help="Only this data set.")] = None,
                 attack: Annotated[str | None, typer.Option("--attack", help="Only this attack.")] = None,
-                preset: Annotated[str | None, typer.Option("--preset", help="Only this preset: careful or paper.")] = None,
+                preset: Annotated[str | None, typer.Option("--preset", help="Only this one: careful or paper.")] = None,
                 as_json: Json = False) -> None:
     """Show what each model keeps under each attack, from results/, or check a file with a new entry.
 
@@ -40,7 +40,8 @@ def leaderboard(action: Annotated[str, typer.Argument(help="check, to read a fil
     if action:
         raise BadInput(f"leaderboard can check a file, not {quote(action)}.")
     board = read_board()
-    chosen = filter_entries(board.entries, dataset=dataset, attack=attack, presets=[preset] if preset is not None else [])
+    presets = [] if preset is None else [preset]
+    chosen = filter_entries(board.entries, dataset=dataset, attack=attack, presets=presets)
     marks = Footnotes()
     rows = [_make_row(entry, None if as_json else marks) for entry in sort_entries(chosen)]
     notes = [f"{note.line} {note.advice}".rstrip() for note in marks.notes()]
@@ -65,7 +66,8 @@ def _make_row(entry: Entry, marks: Footnotes | None) -> Row:
     row: Row = {"model": entry.model, "dataset": entry.dataset, "split": entry.split, "attack": entry.attack,
                 "preset": entry.preset, "max_queries": entry.max_queries, "n": entry.attacked.n,
                 "seeds": list(entry.seeds), "precision": entry.precision, **_write("clean", entry.clean),
-                **_write("attacked", entry.attacked), "claim": entry.sources[0].file, "command": entry.sources[0].command}
+                **_write("attacked", entry.attacked), "claim": entry.sources[0].file,
+                "command": entry.sources[0].command}
     if entry.lowest is not None:
         row |= {**_write("lowest", entry.lowest.share), "lowest_attack": entry.lowest.attack,
                 "attacks": entry.lowest.attacks}
@@ -107,8 +109,9 @@ _COLUMNS: Columns = {
     "†": name_column("†"),
 }
 _NOTES = (
-    "± is one standard error. Clean: accuracy on the same texts and trainings before the attack. Lowest: over the attacks "
-    "measured under the preset, of so many; per text it is not known, so the true worst case is at most this.",
-    "Certified: right, and provably not flipped by any number of swaps of the set that TextFooler and PWWS take words from. "
-    "Commands and claims: --json.",
+    "± is one standard error. Clean: accuracy on the same texts and trainings before the attack. Lowest: over the "
+    "attacks measured under the preset, of so many; which texts each flips is not stored, so the true worst case is at "
+    "most this.",
+    "Certified: right, and provably not flipped by any number of swaps of the set that TextFooler and PWWS take words "
+    "from. Commands and claims: --json.",
 )

@@ -32,8 +32,8 @@ _NAMES = {str: "a text", int: "a whole number", float: "a number", list: "a list
           type(None): "null"}
 # What a command may be, so that whoever measures the entry again runs no other program and writes nowhere else.
 _COMMANDS = ("reproduce", "evaluate", "certify")
-_OPTIONS = ("--model", "--attack", "--dataset", "--split", "--seed", "--seeds", "--n", "--precision", "--preset", "--set",
-            "--data-dir")
+_OPTIONS = ("--model", "--attack", "--dataset", "--split", "--seed", "--seeds", "--n", "--precision", "--preset",
+            "--set", "--data-dir")
 
 
 def check_file(path: str | Path) -> list[str]:
@@ -56,7 +56,7 @@ def check_entry(values: object) -> list[str]:
             return faults
     claim = cast(Claim, values)
     faults = [*_check_command(claim), *_check_ground(claim)]
-    if claim["digest"] != compute_digest(claim):
+    if claim.get("digest") != compute_digest(claim):
         faults.append("Its digest is not that of its content: it was changed by hand after it was written.")
     whole = cast(Claim, {**claim, "digest": compute_digest(claim)})
     try:
@@ -67,8 +67,8 @@ def check_entry(values: object) -> list[str]:
 
 
 def _check_plain(values: object) -> Iterator[str]:
-    """Refuse what no claim holds, without recursion: too deep, too much, numbers and texts that cannot be computed with.
-    """
+    """Yield what no claim holds: too deep, too much, numbers and texts that nothing can be worked out from."""
+    # Without recursion, which such a file could exhaust.
     if not isinstance(values, dict):
         yield f"It must hold one JSON object, not {quote(values)}."
         return
@@ -135,8 +135,8 @@ def _check_rows(claim: Claim) -> Iterator[str]:
     models = list(dict.fromkeys(row.get("model") for row in rows))
     expected = [claim["details"]["model"] + (f"@{seed}" if seed else "") for seed in claim["seeds"]]
     if models != expected:
-        yield (f"Its rows are of {list_names(map(str, models))}; the seeds {list_names(map(str, claim['seeds']))} would "
-               f"be {list_names(expected)}.")
+        seeds = list_names(map(str, claim["seeds"]))
+        yield f"Its rows are of {list_names(map(str, models))}; the seeds {seeds} would be {list_names(expected)}."
 
 
 def _check_command(claim: Claim) -> Iterator[str]:
@@ -179,7 +179,7 @@ def _read_options(words: Sequence[str]) -> dict[str, list[str]] | None:
 
 def _check_ground(claim: Claim) -> Iterator[str]:
     """Hold a claim to what it must rest on, and to the hashes of what is here."""
-    rests, rows = claim["rests_on"], list_rows(claim["details"])
+    rests, rows = claim.get("rests_on", {}), list_rows(claim["details"])
     row = {**claim["details"], **rows[0]}
     needed = [f"data {row['dataset']}/{row['split']}", "engine", *(f"model {each['model']}" for each in rows)]
     if missing := [name for name in dict.fromkeys(needed) if name not in rests]:
@@ -201,7 +201,7 @@ def _check_ground(claim: Claim) -> Iterator[str]:
 def describe_entry(claim: Claim) -> str:
     """Return one line that says what a good entry states."""
     details = claim["details"]
-    attack = details.get("attack")
+    attack = str(details.get("attack"))
     under = f" under {ATTACKS[attack].title}" if attack in ATTACKS else ""
     value, error = claim["value"], claim["value_se"]
     if value is None:

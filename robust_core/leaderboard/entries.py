@@ -1,29 +1,26 @@
 """Entries of the leaderboard: what is left of a model's accuracy under an attack, read from the claims in results/.
 
-An entry is a model, a data set, an attack and the preset of its values. Where several claims answer one question, the one
-with the most trainings counts, then the one with the most texts, then one whose tables are still the packed ones.
+An entry is a model, a data set, an attack and the preset of its values. Where several claims answer one question, the
+one with the most trainings counts, then the one with the most texts, then one whose tables are still the packed ones.
 """
 
 import collections
-import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.presets import ASIDE, CAREFUL, PAPER, name_preset, read_preset
+from robust_core.attacks.presets import CAREFUL, PAPER, name_preset
 from robust_core.claims.derivation import Figure, pool_rows, read_figure
 from robust_core.claims.files import Claim, read_claims
-from robust_core.claims.footnotes import read_warnings
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput
 from robust_core.experiments.consistency import format_figure
 from robust_core.experiments.superseded import list_superseded
+from robust_core.leaderboard.cautions import list_unfair, list_warnings
 from robust_core.models.cards import CORE
-from robust_core.models.known_faults import list_known_faults
 from robust_core.paths import RESULTS
-from robust_core.registry import parameters
 
 # The swap set from which the attacks below take their words under each preset: what a certificate for it bounds.
 SWAPS = {CAREFUL: "careful", PAPER: "wide"}
@@ -168,7 +165,7 @@ def read_board(folder: Path = RESULTS) -> Board:
     found: dict[tuple[str | int, ...], list[tuple[Entry, bool]]] = collections.defaultdict(list)
     certificates: dict[tuple[str, str, str, str], Certificate] = {}
     stability: dict[tuple[str, str, str, str, str], dict[str, Stability]] = collections.defaultdict(dict)
-    unfair = _list_unfair(claims.values())
+    unfair = list_unfair(claims.values())
     for name, claim in claims.items():
         try:
             if (entry := read_entry(name, claim)) is not None:
@@ -245,56 +242,12 @@ def read_entry(name: str, claim: Claim) -> Entry | None:
         model=model, dataset=str(rows[0]["dataset"]), split=str(rows[0]["split"]), attack=str(rows[0]["attack"]),
         preset=name_preset(record), max_queries=int(record.get("max_queries", 0)),
         clean=pool_rows(rows, "accuracy"), attacked=pool_rows(rows, ATTACKED), precision=claim.get("precision", ""),
-        sources=(_make_source(name, claim),), warnings=tuple(_list_warnings(model, claim)))
+        sources=(_make_source(name, claim),), warnings=tuple(list_warnings(model, claim)))
 
 
 def _make_source(name: str, claim: Claim) -> Source:
     value, error = (float("nan") if number is None else float(number) for number in (claim["value"], claim["value_se"]))
     return Source(name, str(claim["command"]), tuple(map(int, claim["seeds"])), int(claim["n"]), value, error)
-
-
-def _list_warnings(model: str, claim: Claim) -> Iterator[str]:
-    """Yield what the claim's own checks found, then what the tables say below: its resources, its model's training."""
-    yield from read_warnings(claim["details"])
-    rows = claim["details"].get("rows") or [claim["details"]]
-    yield from _describe_other_values(rows[0]["parameters"])
-    if exhausted := sum(row.get("exhausted", 0) for row in rows):
-        yield (f"{exhausted:,} of {sum(row['n'] for row in rows):,} attacks ran out of queries and count as held. The "
-               "figure is an upper bound.")
-    for was in list_superseded(claim):
-        yield (f"Measured with {was}. The command searches with the table that is packed now, so the figure may differ; "
-               "compare it with others of the same mark.")
-    with contextlib.suppress(BadInput):
-        yield from (f"Known fault: {fault}" for fault in list_known_faults(model))
-
-
-def _describe_other_values(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line where the values of an attack are those of no preset: a preset may have changed since."""
-    if name_preset(record):
-        return
-    cls = ATTACKS[str(record["name"])]
-    usual = read_preset(cls, PAPER)
-    differs = [f"{p.name} {record.get(p.name, p.default)} (now {usual.get(p.name, p.default)})" for p in parameters(cls)
-               if p.name not in ASIDE and record.get(p.name, p.default) != usual.get(p.name, p.default)]
-    if differs:
-        yield (f"Measured with other values than the preset {PAPER} has now: {', '.join(differs)}. The command may give "
-               "another figure.")
-
-
-def _list_unfair(claims: Iterable[Claim]) -> Mapping[str, Sequence[str]]:
-    """Return what sets a model's training apart, by model: settings that were not the planned ones, a draw of texts."""
-    found: dict[str, dict[str, None]] = collections.defaultdict(dict)
-    for claim in claims:
-        details = claim["details"]
-        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
-            for name, (theirs, planned) in details.get("differs", {}).items():
-                found[details["model"]][f"Trained with {name} {theirs} where {planned} were planned. It is no fair rival "
-                                        "of models that were trained as planned."] = None
-            data = details.get("trained_on", {})
-            if "drawn_from" in data:
-                found[details["model"]][f"Trained on a fixed draw of {data['n']:,} of {data['drawn_from']:,} texts."] = (
-                    None)
-    return {model: list(lines) for model, lines in found.items()}
 
 
 def _read_certificates(name: str, claim: Claim) -> Iterator[tuple[tuple[str, str, str, str], Certificate]]:

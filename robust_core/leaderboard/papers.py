@@ -1,4 +1,4 @@
-"""The papers' own figures about models like ours: never mixed with ours, since vectors, encoders and data are others."""
+"""The papers' own figures about models like ours: never mixed with ours, which rest on other vectors and encoders."""
 
 import math
 from collections.abc import Iterator, Mapping

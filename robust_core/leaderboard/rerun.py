@@ -30,8 +30,8 @@ def list_obstacles(claim: Claim) -> list[str]:
     missing = []
     absent = [model for model in list_trained(claim) if model not in shipped()]
     if absent:
-        missing.append(f"Its trainings {list_names(absent)} do not come with the project: the command trains them first, "
-                       "which takes long. Run it on the command line.")
+        missing.append(f"Its trainings {list_names(absent)} do not come with the project: the command trains them "
+                       "first, which takes long. Run it on the command line.")
     for name in claim.get("rests_on", {}):
         kind, _, what = name.partition(" ")
         if kind == "data":
