@@ -24,7 +24,7 @@ _CHECK, _BAD = "check", 2
 def leaderboard(action: Annotated[str, typer.Argument(help="check, to read a file; without it the table is printed.")
                                   ] = "",
                 file: Annotated[str, typer.Argument(
-                    help="File to check: a claim, as evaluate --claims and reproduce --out write it.")] = "",
+                    help="File to check: a claim, as evaluate and reproduce write it with --out.")] = "",
                 dataset: Annotated[str | None, typer.Option("--dataset", help="Only this data set.")] = None,
                 attack: Annotated[str | None, typer.Option("--attack", help="Only this attack.")] = None,
                 preset: Annotated[str | None, typer.Option("--preset", help="Only this one: careful or paper.")] = None,

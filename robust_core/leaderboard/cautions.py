@@ -24,8 +24,8 @@ def list_warnings(model: str, claim: Claim) -> Iterator[str]:
         yield (f"{exhausted:,} of {sum(row['n'] for row in rows):,} attacks ran out of queries and count as held. The "
                "figure is an upper bound.")
     for was in list_superseded(claim):
-        yield (f"Measured with {was}. The command searches with the table that is packed now, so the figure may differ; "
-               "compare it with others of the same mark.")
+        yield (f"Measured with {was}. The command searches with the table that is packed now, so its figure may "
+               "differ; compare it with others of the same mark.")
     with contextlib.suppress(BadInput):
         yield from (f"Known fault: {fault}" for fault in list_known_faults(model))
 
@@ -39,8 +39,8 @@ def _describe_other_values(record: Mapping[str, Any]) -> Iterator[str]:
     differs = [f"{p.name} {record.get(p.name, p.default)} (now {usual.get(p.name, p.default)})" for p in parameters(cls)
                if p.name not in ASIDE and record.get(p.name, p.default) != usual.get(p.name, p.default)]
     if differs:
-        yield (f"Measured with other values than the preset {PAPER} has now: {', '.join(differs)}. The command may give "
-               "another figure.")
+        yield (f"Measured with other values than the preset {PAPER} has now: {', '.join(differs)}. The command may "
+               "give another figure.")
 
 
 def list_unfair(claims: Iterable[Claim]) -> Mapping[str, Sequence[str]]:

@@ -33,14 +33,15 @@ _NAMES = {str: "a text", int: "a whole number", float: "a number", list: "a list
 # What a command may be, so that whoever measures the entry again runs no other program and writes nowhere else.
 _COMMANDS = ("reproduce", "evaluate", "certify")
 _OPTIONS = ("--model", "--attack", "--dataset", "--split", "--seed", "--seeds", "--n", "--precision", "--preset",
-            "--set", "--data-dir")
+            "--set", "--explain", "--data-dir")
+_FLAGS = ("--train", "--fluency")
 
 
 def check_file(path: str | Path) -> list[str]:
     """Return what is wrong with a file of an entry, a line each; nothing where it is good.
 
     Args:
-        path: JSON file of a claim, as `evaluate --claims` and `reproduce --out` write it.
+        path: JSON file of a claim, as `evaluate` and `reproduce` write it with `--out`.
 
     Raises:
         BadInput: It cannot be read, or is no JSON.
@@ -132,6 +133,9 @@ def _check_rows(claim: Claim) -> Iterator[str]:
     rows = list_rows(claim["details"])
     for number, row in enumerate(rows, 1):
         yield from (f"Row {number}: {fault}" if len(rows) > 1 else fault for fault in check_row(row, claim))
+    if "experiment" not in claim["details"]:
+        # Of `evaluate` the seed is that of the draw of texts.
+        return
     models = list(dict.fromkeys(row.get("model") for row in rows))
     expected = [claim["details"]["model"] + (f"@{seed}" if seed else "") for seed in claim["seeds"]]
     if models != expected:
@@ -150,7 +154,7 @@ def _check_command(claim: Claim) -> Iterator[str]:
         return
     given = _read_options(words[4:])
     if given is None or "--out" in words or "--claims" in words:
-        yield f"Its command may have the options {', '.join(_OPTIONS)} and --train, each with a value that follows it."
+        yield f"Its command may have the options {', '.join(_OPTIONS)}, each with a value, {' and '.join(_FLAGS)}."
         return
     details = claim["details"]
     if words[3] == "reproduce" and words[4:5] != [details.get("experiment", "")]:
@@ -166,8 +170,7 @@ def _check_command(claim: Claim) -> Iterator[str]:
 def _read_options(words: Sequence[str]) -> dict[str, list[str]] | None:
     """Return the values of the options by name; None where one is not known or lacks its value."""
     given: dict[str, list[str]] = {}
-    left = [word for word in words[1:] if word != "--train"] if words and not words[0].startswith("-") else [
-        word for word in words if word != "--train"]
+    left = [word for word in (words[1:] if words and not words[0].startswith("-") else words) if word not in _FLAGS]
     if len(left) % 2:
         return None
     for name, value in zip(left[::2], left[1::2], strict=True):

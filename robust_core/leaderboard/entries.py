@@ -166,7 +166,8 @@ def read_board(folder: Path = RESULTS) -> Board:
     certificates: dict[tuple[str, str, str, str], Certificate] = {}
     stability: dict[tuple[str, str, str, str, str], dict[str, Stability]] = collections.defaultdict(dict)
     unfair = list_unfair(claims.values())
-    for name, claim in claims.items():
+    # Where a figure stands in claims about tau and in others about top-5 overlap, the first ones are named.
+    for name, claim in sorted(claims.items(), key=lambda item: item[1].get("metric") == "top_5"):
         try:
             if (entry := read_entry(name, claim)) is not None:
                 entry = dataclasses.replace(entry, warnings=(*entry.warnings, *unfair.get(entry.model, ())))
