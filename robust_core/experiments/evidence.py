@@ -83,7 +83,11 @@ def check_claim(claim: Claim) -> Iterator[str]:
                     if not _agree(stated[name], given[name]))
     if (freeze := claim.get("freeze")) and freeze not in list_freezes():
         yield f"docs/freeze.md has no entry {freeze}."
-    words = shlex.split(claim["command"])
+    try:
+        words = shlex.split(claim["command"])
+    except ValueError as error:
+        yield f"its command cannot be read: {error}."
+        return
     absent = [model for model in list_trained(claim) if model not in shipped()]
     if absent and words[2:3] == ["robust_core"] and "--train" not in words:
         yield f"its command lacks --train, without which {absent[0]} is not there."
