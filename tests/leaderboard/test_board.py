@@ -74,7 +74,8 @@ def test_warnings_say_what_the_tables_say(shipped):
 
 
 def test_the_claim_with_most_trainings_counts_and_the_others_are_named(tmp_path):
-    one, two = dict(skipped=20, succeeded=70, failed=10, exhausted=0), dict(skipped=10, succeeded=60, failed=30, exhausted=0)
+    one = dict(skipped=20, succeeded=70, failed=10, exhausted=0)
+    two = dict(skipped=10, succeeded=60, failed=30, exhausted=0)
     put_claim(tmp_path, "a", make_claim(CNN, "textfooler", "paper", one))
     put_claim(tmp_path, "b", make_claim(CNN, "textfooler", "paper", one, two))
     put_claim(tmp_path, "c", make_claim(CNN, "pwws", "paper", one))
@@ -203,5 +204,6 @@ def test_only_claims_are_read(name):
     ("equal", "Agrees to the last digit: 66.7 % again"), ("within error", "66.7 % now, 66.0 ± 1.1 % stored"),
     ("differs", "Differs by more than its error"), ("failed", "could not be measured again: no data")])
 def test_the_outcome_is_one_line(verdict, words):
-    line = rerun.describe_outcome(Outcome("a.json", verdict, 0.66, 0.667, 12.0, "no data" * (verdict == "failed")), 0.011)
+    outcome = Outcome("a.json", verdict, 0.66, 0.667, 12.0, "no data" * (verdict == "failed"))
+    line = rerun.describe_outcome(outcome, 0.011)
     assert words in line and line.endswith(".") and "\n" not in line

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from robust_core.claims.derivation import Figure
+from robust_core.claims.footnotes import Footnotes
 from robust_core.explainers import EXPLAINERS
 from robust_core.leaderboard.entries import Entry, Source
 from ui.leaderboard.again import draw_again
@@ -58,8 +59,11 @@ def _describe(entry: Entry) -> None:
              f"(results/{one.source.file})")
     if entry.certificate is not None:
         note(f"Certificate: n = {entry.certificate.share.n:,} (results/{entry.certificate.source.file})")
-    for warning in entry.warnings:
-        st.caption(escape_markdown(warning))
+    # Trainings of one model are warned about in the same words: a line for all of them.
+    footnotes = Footnotes()
+    footnotes.mark(entry.warnings)
+    for warning in footnotes.notes():
+        note(f"{warning.finding} {warning.advice}")
 
 
 def _choose_source(entry: Entry) -> Source:

@@ -26,6 +26,8 @@ def draw_table(chosen: Chosen) -> None:
     """Draw a line an entry, and below it what its marks stand for."""
     footnotes = Footnotes()
     table = make_table(chosen.entries, footnotes)
+    if chosen.attack != ALL:
+        table = table.drop(columns="Attack")
     st.dataframe(table, column_config=_configure_columns(), hide_index=True, placeholder="–")
     draw_footnotes(footnotes)
     st.caption("± is one standard error, over texts and, with several seeds, over trainings. Clean is accuracy on the "
@@ -52,11 +54,12 @@ def make_table(entries: Sequence[Entry], footnotes: Footnotes) -> "DataFrame":
 def _make_row(entry: Entry, footnotes: Footnotes) -> dict[str, Any]:
     lowest, proof = entry.lowest, entry.certificate
     row: dict[str, Any] = {
-        "Model": name_entry(entry), "Preset": name_preset(entry.preset),
+        "Model": name_entry(entry), "Attack": name_attack(entry.attack), "Preset": name_preset(entry.preset),
         "Under attack": _convert(entry.attacked.value), "Under attack ±": _convert(entry.attacked.error),
         "Clean": _convert(entry.clean.value), "Clean ±": _convert(entry.clean.error),
         _MARKS: footnotes.mark(entry.warnings, share=True),
         "Lowest": _convert(lowest.share.value) if lowest else None,
+        "Lowest ±": _convert(lowest.share.error) if lowest else None,
         "Lowest: by": f"{name_attack(lowest.attack)}, of {lowest.attacks}" if lowest else None,
         "Certified": _convert(proof.share.value) if proof else None,
         "Certified ±": _convert(proof.share.error) if proof else None}
@@ -64,7 +67,7 @@ def _make_row(entry: Entry, footnotes: Footnotes) -> dict[str, Any]:
         one = next((one for one in entry.stability if one.explain == explain), None)
         title = _name_explainer(explain)
         row |= {f"τ {title}": one.tau.value if one else None, f"Top-5 {title}": _of(one.top_5) if one else None}
-    return row | {"Attack": name_attack(entry.attack), "Defence": name_defence(entry.defence),
+    return row | {"Defence": name_defence(entry.defence),
                   "Query limit": entry.max_queries or None, "n": entry.attacked.n,
                   "Seeds": ", ".join(map(str, entry.seeds)), "Command": entry.sources[0].command}
 
@@ -97,7 +100,7 @@ def _configure_columns() -> Mapping[str, Any]:
         "Lowest: by": text(help="The attack that leaves least, and how many were measured"),
         "Certified": number(format="%.1f %%", help="Right, and provably not flipped by any number of swaps of the set "
                                                    "that this attack takes its words from"),
-        **dict.fromkeys(("Under attack ±", "Clean ±", "Certified ±"), error),
+        **dict.fromkeys(("Under attack ±", "Clean ±", "Lowest ±", "Certified ±"), error),
         "τ IG": number(format="%.2f", help=f"Integrated gradients. {tau}"), "τ LIME": number(format="%.2f", help=tau),
         "Top-5 IG": number(format="%.0f %%", help=top), "Top-5 LIME": number(format="%.0f %%", help=top),
         "Query limit": number(format="localized", help="Most queries a text; texts that need more count as held"),
