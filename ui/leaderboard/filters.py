@@ -49,6 +49,7 @@ def draw_filters(entries: Sequence[Entry]) -> Chosen:
                                  persist_state="session", width=180,
                                  help="Careful takes swaps that mostly keep the meaning; Paper has the values of each "
                                       "attack's paper. Nothing chosen shows both.")
+    with st.expander("Filter and order", icon=":material/filter_list:"), st.container(horizontal=True):
         architectures = st.multiselect("Architectures", _list_known(ARCHITECTURES, [e.architecture for e in here]),
                                        key="board.architectures", format_func=name_architecture, placeholder="All",
                                        persist_state="session", width=180)
@@ -58,8 +59,8 @@ def draw_filters(entries: Sequence[Entry]) -> Chosen:
         order = st.selectbox("Order", list(ORDERS), key="board.order", format_func=lambda name: ORDERS[name][0],
                              persist_state="session", width=220,
                              help="The highest first. A click on a column's head sorts the table as well.")
-    papers = st.toggle("Show the papers' own figures", key="board.papers", persist_state="session",
-                       help="In a table of their own: they rest on other word vectors, encoders and training sets.")
+        papers = st.toggle("Show the papers' own figures", key="board.papers", persist_state="session",
+                           help="In a table of their own: they rest on other word vectors, encoders and training sets.")
     shown = filter_entries(here, attack=None if attack == ALL else attack, presets=presets,
                            architectures=architectures, defences=defences)
     return Chosen(sort_entries(shown, order), dataset, attack, papers)
