@@ -131,8 +131,11 @@ def _check_names(claim: Claim) -> Iterator[str]:
 
 def _check_rows(claim: Claim) -> Iterator[str]:
     rows = list_rows(claim["details"])
-    for number, row in enumerate(rows, 1):
-        yield from (f"Row {number}: {fault}" if len(rows) > 1 else fault for fault in check_row(row, claim))
+    faults = [f"Row {number}: {fault}" if len(rows) > 1 else fault
+              for number, row in enumerate(rows, 1) for fault in check_row(row, claim)]
+    yield from faults
+    if faults:
+        return
     if "experiment" not in claim["details"]:
         # Of `evaluate` the seed is that of the draw of texts.
         return

@@ -13,6 +13,7 @@ from robust_core.leaderboard.entries import ATTACKED, CONSISTENT, PROVED, name_d
 from robust_core.models.cards import ARCHITECTURES, CORE, cards
 from robust_core.registry import from_record
 from robust_core.resources import swap_sets
+from robust_core.types import PRECISIONS
 
 Row = Mapping[str, Any]
 _COUNTS = ("skipped", "succeeded", "failed", "exhausted")
@@ -48,6 +49,8 @@ def check_row(row: Row, claim: Claim) -> Iterator[str]:
         yield f"n must be a whole number from 1, not {quote(row.get('n'), 40)}."
         return
     yield from _check_ranges(row)
+    if row.get("precision", "") not in ("", *PRECISIONS):
+        yield f"precision must be one of {list_names(PRECISIONS)}, not {quote(row['precision'], 40)}."
     if metric == ATTACKED:
         yield from _check_counts(row)
     elif metric == PROVED:

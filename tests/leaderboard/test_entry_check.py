@@ -79,6 +79,8 @@ def row(claim):
     (ATTACKED, lambda c: row(c).update(succeeded=1), "add up to"),
     (ATTACKED, lambda c: row(c).update(failed=-1), "must be whole numbers from 0 to n"),
     (ATTACKED, lambda c: row(c).update(stopped=3), "were stopped"),
+    (ATTACKED, lambda c: row(c).update(precision=["exact"]), "precision must be one of"),
+    (ATTACKED, lambda c: row(c).update(model={}), "is no id of a model"),
     (ATTACKED, lambda c: row(c).update(accuracy=1.5), "accuracy must be a number from 0 to 1, not 1.5"),
     (ATTACKED, lambda c: row(c).update(similarity=7), "similarity must be a number from -1 to 1"),
     (ATTACKED, lambda c: row(c).update(accuracy_se=-1), "accuracy_se is a standard error"),
@@ -163,7 +165,7 @@ GOOD = {name: read(name) for name in (PRESET, TAU, PROVED)}
 PLACES = {name: list_places(claim)[1:] for name, claim in GOOD.items()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_anything_anywhere_is_a_line_or_good(data):
     name = data.draw(st.sampled_from(list(GOOD)))
