@@ -49,7 +49,7 @@ _DOCSTRING = re.compile(r'\s*"""(.*?)"""', re.DOTALL)
 def list_pages(folder: Path) -> list[PageFile]:
     """Return the pages of a folder, in the order of the numbers in their names."""
     found = []
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.glob("*.py"), key=_read_place):
         # Not by `ast`: with several threads CPython 3.11 now and then fails there ("recursion depth mismatch").
         head = _DOCSTRING.match(path.read_text(encoding="utf-8"))
         lines = inspect.cleandoc(head[1] if head else path.stem).splitlines()
@@ -57,6 +57,12 @@ def list_pages(folder: Path) -> list[PageFile]:
         icon, controls = _read_line(lines, "Icon") or "article", _read_line(lines, "Sidebar")
         found.append(PageFile(path, name, subtitle, f":material/{icon}:", tuple(filter(None, controls.split(", ")))))
     return found
+
+
+def _read_place(path: Path) -> tuple[int, str]:
+    """Return the number in the name of a page's file, and the name: 10 comes after 9."""
+    number = path.stem.partition("_")[0]
+    return (int(number) if number.isascii() and number.isdecimal() else 0, path.stem)
 
 
 def _read_line(lines: list[str], name: str) -> str:

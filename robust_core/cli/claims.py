@@ -1,5 +1,7 @@
 """Measured figures: `claims draw` measures some again, `claims drop` takes some out."""
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from robust_core.experiments import evidence
 from robust_core.experiments.again import read_record
 from robust_core.experiments.draw import DIFFERS, FAILED, draw_claims, measure_again, record_outcome
 from robust_core.files import check_path
+from robust_core.store import to_finite
 
 _MOST_DIGITS = 4
 
@@ -25,7 +28,8 @@ def claims(action: Annotated[str, typer.Argument(help="draw or drop.")],
            train: Annotated[bool, typer.Option("--train", help="Draw also claims that need a training first.")] = False,
            fresh: Annotated[bool, typer.Option("--fresh", help="Draw only what --record lacks.")] = False,
            record: Annotated[str | None, typer.Option("--record", help="Add a line a claim to this TSV file.")] = None,
-           data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None) -> None:
+           data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
+           as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a claim.")] = False) -> None:
     """Measure claims of results/ again, in an empty store (draw), or take some out (drop).
 
     Exit code 1 says that a figure differs from the stored one by more than its error, or could not be measured.
@@ -40,8 +44,9 @@ def claims(action: Annotated[str, typer.Argument(help="draw or drop.")],
     bad = 0
     for outcome in measure_again(names, data_dir):
         bad += outcome.verdict in (DIFFERS, FAILED)
-        typer.echo(f"{outcome.name}: {outcome.verdict} ({outcome.stored:.6g} stored, {outcome.again:.6g} now, "
-                   f"{outcome.seconds:.0f} s)" + (f" {outcome.note}" if outcome.note else ""))
+        typer.echo(json.dumps(to_finite(dataclasses.asdict(outcome)), allow_nan=False) if as_json else (
+            f"{outcome.name}: {outcome.verdict} ({outcome.stored:.6g} stored, {outcome.again:.6g} now, "
+            f"{outcome.seconds:.0f} s)" + (f" {outcome.note}" if outcome.note else "")))
         if path is not None:
             record_outcome(outcome, path)
     raise typer.Exit(1 if bad else 0)

@@ -60,6 +60,9 @@ COMMANDS = {
     "table": Command(
         "papers", "Make the tables and figures of README.md and docs/ from results/, or check them and every claim."
     ),
+    "leaderboard": Command(
+        "leaderboard", "Show what each model keeps under each attack, from results/, or check a file with a new entry."
+    ),
     "claims": Command("claims", "Measure claims of results/ again, in an empty store (draw), or take some out (drop)."),
     "train-encoder": Command(
         "encoders",

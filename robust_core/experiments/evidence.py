@@ -41,7 +41,7 @@ def derive(claim: Claim) -> Figure | None:
         if details.get("experiment") in EXPERIMENTS:
             return EXPERIMENTS[details["experiment"]]().derive(claim["metric"], details)
         return derive_measurement(claim["metric"], details)
-    except (KeyError, TypeError, IndexError, StopIteration, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration, ZeroDivisionError) as error:
         raise BadInput(f"its details lack what the figure is worked out from ({type(error).__name__}: {error})."
                        ) from None
 
@@ -53,9 +53,9 @@ def list_problems(folder: Path = RESULTS, pages: Sequence[Path] = PAGES) -> list
     folder to its index; the pages to the claims.
     """
     claims, problems = read_named_claims(folder), []
-    here = _Ground()
+    here = Ground()
     for name, claim in claims.items():
-        problems += [f"{name}: {problem}" for problem in (*_check_claim(claim), *here.check(claim))]
+        problems += [f"{name}: {problem}" for problem in (*check_claim(claim), *here.check(claim))]
     problems += list_index_problems(folder, claims)
     if not problems:
         problems += [f"{name}: no table and no sentence shows it." for name in readme.find_unshown(claims, pages)]
@@ -64,7 +64,8 @@ def list_problems(folder: Path = RESULTS, pages: Sequence[Path] = PAGES) -> list
     return problems
 
 
-def _check_claim(claim: Claim) -> Iterator[str]:
+def check_claim(claim: Claim) -> Iterator[str]:
+    """Yield a line for each way in which a claim contradicts itself: its digest, its rows, its command."""
     if claim.get("digest") != compute_digest(claim):
         yield "it was changed by hand: its digest is another."
         return
@@ -82,7 +83,11 @@ def _check_claim(claim: Claim) -> Iterator[str]:
                     if not _agree(stated[name], given[name]))
     if (freeze := claim.get("freeze")) and freeze not in list_freezes():
         yield f"docs/freeze.md has no entry {freeze}."
-    words = shlex.split(claim["command"])
+    try:
+        words = shlex.split(claim["command"])
+    except ValueError as error:
+        yield f"its command cannot be read: {error}."
+        return
     absent = [model for model in list_trained(claim) if model not in shipped()]
     if absent and words[2:3] == ["robust_core"] and "--train" not in words:
         yield f"its command lacks --train, without which {absent[0]} is not there."
@@ -99,7 +104,7 @@ def _agree(stated: float | None, given: float | None) -> bool:
     return math.isclose(*both, rel_tol=_CLOSE, abs_tol=_CLOSE)
 
 
-class _Ground:
+class Ground:
     """The hashes of what is here now, each worked out once."""
 
     def __init__(self) -> None:
@@ -181,7 +186,7 @@ def write_index(folder: Path = RESULTS) -> None:
         BadInput: A claim that was known is gone, or one is not what was measured.
     """
     claims = read_named_claims(folder)
-    bad = [f"{name}: {problem}" for name, claim in claims.items() for problem in _check_claim(claim)]
+    bad = [f"{name}: {problem}" for name, claim in claims.items() for problem in check_claim(claim)]
     bad += [problem for problem in list_index_problems(folder, claims) if " is gone: " in problem]
     if bad:
         raise BadInput(f"Nothing is written. {bad[0]}" + (f" And {len(bad) - 1:,} more." if len(bad) > 1 else ""))

@@ -38,10 +38,10 @@ def test_an_older_table_is_said_beside_the_figures(older):
     assert superseded.list_superseded(claim) == ["the table of last week"]
     line = list(write_faults([claim]))[-1]
     assert line.startswith("Measured with the table of last week: attacks on ") and "`sst2/cnn/base`" in line
-    assert not list(evidence._Ground().check(claim))
+    assert not list(evidence.Ground().check(claim))
     _, other = _take_claim("1" * 64)
     assert superseded.list_superseded(other) == [] and any("another table neighbours" in line
-                                                           for line in evidence._Ground().check(other))
+                                                           for line in evidence.Ground().check(other))
 
 
 def test_such_claims_are_not_drawn(older):

@@ -34,6 +34,7 @@ BASE: dict[str, list[str]] = {
     "train": ["--dataset", "reviews", "--architecture", "cnn"],
     "evaluate": ["--model", "double/bag-of-words", "--dataset", "reviews", "--n", "3"],
     "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],
+    "leaderboard": [],
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
     "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
     "train-smoothed": ["--dataset", "reviews"], "lessons": [], "judge": ["judgements.jsonl"],

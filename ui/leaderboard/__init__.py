@@ -1,0 +1,1 @@
+"""The Leaderboard page: all stored figures of models under attack, filtered, drawn, and measured again."""
