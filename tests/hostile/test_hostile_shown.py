@@ -37,8 +37,8 @@ def check(at) -> None:
         assert MARK not in text and "evil.example](" not in text, text
 
 
-@pytest.mark.parametrize("name", ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "6_Train", "8_Models",
-                                  "8b_Leaderboard"])
+@pytest.mark.parametrize("name", ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "6_Train", "9_Models",
+                                  "10_Leaderboard"])
 def test_a_hostile_card_is_text_on_every_page(hostile_card, name):
     at = app(models=MODELS[0])
     if name == "1_Attack":

@@ -84,7 +84,7 @@ def test_the_command_line_says_them(root):
 def test_the_page_shows_them_as_they_stand(root):
     clear(root, "transformer")
     edit(root, "word model", lambda values: values.update(known_faults=[FAULT]))
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page("pages/8_Models.py").run()
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page("pages/9_Models.py").run()
     assert not at.exception
     shown, = (warning.value for warning in at.warning if "Known fault" in warning.value)
     assert "9 \\*texts\\* of the test split" in shown

@@ -435,7 +435,7 @@ def test_the_place_in_the_queue_is_shown(monkeypatch):
     assert [i.value for i in at.info] == [
         "Waiting: 3rd in the queue. The attack begins by itself; Stop takes it out of the queue."]
     assert page(at).count("Waiting for its turn.") == 3 and "Attacking ·" not in page(at)
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     assert "Waiting: 3rd in the queue" in [c.value for c in at.sidebar.caption]
     manager.stop(ahead[0])
     at.switch_page("pages/1_Attack.py").run()
@@ -630,7 +630,7 @@ def test_other_pages_say_that_an_attack_is_running():
     at = app(text="good " * 60)
     SLOW["slow"] = 0.1
     next(b for b in at.button if b.label == "Attack").click().run()
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     assert any(c.value.startswith("Attack running: ") for c in at.sidebar.caption)
     SLOW["slow"] = 0.0
     at.switch_page("pages/1_Attack.py")
@@ -641,9 +641,9 @@ def test_a_round_trip_between_pages_keeps_everything():
     at = attacked()
     link = query(at)
     assert link["text"] == TEXT and link["job"]
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     assert query(at) == link
-    at.switch_page("pages/9_About.py").run()
+    at.switch_page("pages/11_About.py").run()
     at.switch_page("pages/1_Attack.py")
     at = settle(at)
     assert at.text_area(key="text").value == TEXT and "the prediction flips" in page(at)
@@ -684,7 +684,7 @@ def test_models_page(tmp_path, monkeypatch):
     found = figures.read_figures(tmp_path)
     monkeypatch.setattr(figures, "read_figures", lambda: found)
     at = app()
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     assert not at.exception
     table = at.dataframe[0].value
     assert list(table["Model"]) == ["CNN · base", "LSTM · base", "MiniLM · base"]
@@ -696,7 +696,7 @@ def test_models_page(tmp_path, monkeypatch):
 
 def test_about_page_says_the_limits_and_thresholds():
     at = app()
-    at.switch_page("pages/9_About.py").run()
+    at.switch_page("pages/11_About.py").run()
     assert not at.exception
     shown = page(at)
     for word in ("flipped", "out of budget", "Kendall", "min text similarity 0.82", "arxiv.org/abs/1907.11932"):
@@ -707,7 +707,7 @@ def test_without_models_every_page_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_CHECKPOINTS", str(tmp_path / "none"))
     at = settle(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30))
     assert "No trained models are here." in page(at)
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     assert not at.exception and "No trained models are here." in page(at)
 
 

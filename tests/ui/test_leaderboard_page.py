@@ -37,7 +37,7 @@ def claims(tmp_path, monkeypatch):
 
 def open_page(at: AppTest | None = None) -> AppTest:
     st.cache_resource.clear()
-    at = (at or app()).switch_page("pages/8b_Leaderboard.py").run()
+    at = (at or app()).switch_page("pages/10_Leaderboard.py").run()
     assert not at.exception, at.exception
     return at
 

@@ -23,7 +23,7 @@ SHOWN = {name: tuple(x.capitalize() if x.islower() else x for x in labels) for n
 SST2, TREC, NEWS = "sst2/cnn/base", "trec/cnn/base", "ag_news/cnn/base"
 ORDERS = [(SST2, TREC, NEWS), (TREC, NEWS, SST2)]
 PAGES = ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "5_Certified", "6_Train", "7_Lessons",
-         "8_Models"]
+         "9_Models"]
 
 
 def build(model_id: str) -> BagOfWords:

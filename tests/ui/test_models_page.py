@@ -33,7 +33,7 @@ def claims(tmp_path, monkeypatch):
 
 def test_marks_stand_beside_the_figures_and_lines_below(claims):
     at = app()
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     overview, details = at.dataframe[0].value, at.dataframe[1].value
     assert list(overview["TextFooler †"]) == ["†1 (32 %)", "†1 (21 %)", ""]
     assert list(overview["TextFooler"].dropna()) == pytest.approx([1.8, 1.8]), "figures stay numbers, to sort by"
@@ -50,6 +50,6 @@ def test_marks_stand_beside_the_figures_and_lines_below(claims):
 def test_without_warnings_there_is_no_column_for_them(monkeypatch):
     monkeypatch.setattr(figures, "read_figures", dict)
     at = app()
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     assert "TextFooler" in at.dataframe[0].value and "TextFooler †" not in at.dataframe[0].value
     assert "†" not in page(at)

@@ -72,7 +72,7 @@ def test_a_new_attack_is_drawn_although_the_last_one_failed(monkeypatch, traceba
     assert "Finished" in page(at)
 
 
-@pytest.mark.parametrize("where, name, file", [(grid, "make_grid", "2_Saliency"), (tables, "make_overview", "8_Models"),
+@pytest.mark.parametrize("where, name, file", [(grid, "make_grid", "2_Saliency"), (tables, "make_overview", "9_Models"),
                                                (live, "show_predictions", "1_Attack")])
 def test_a_page_that_breaks_is_one_line_and_the_sidebar_stays(monkeypatch, tracebacks, where, name, file):
     at = app()

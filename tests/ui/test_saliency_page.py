@@ -203,7 +203,7 @@ def test_examples_without_a_result_are_told_of_in_the_sidebar(small, monkeypatch
     press(ready(at), "stored.run")
     line = "Attacking and explaining: Planted words on CNN · base: 1 examples have no result. This text is too odd."
     assert [w.value for w in at.sidebar.warning] == [line]
-    at.switch_page("pages/8_Models.py").run()
+    at.switch_page("pages/9_Models.py").run()
     assert [w.value for w in at.sidebar.warning] == [line], "as on every page"
 
 
