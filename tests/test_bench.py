@@ -21,7 +21,8 @@ MODULES = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if "def mai
 # What is taken away from each, and options.
 LACKS = {
     "against": ("data",), "app_speed": ("data",), "attack_speed": ("data",), "certified": ("data", "search"),
-    "embeddings_speed": ("chromium",), "explain_speed": ("models",), "fluency_wait": ("chromium",),
+    "embeddings_speed": ("chromium",), "explain_speed": ("models",), "flat_gap": ("data",),
+    "fluency_wait": ("chromium",),
     "fuzz": ("hypothesis",), "gallery": ("models", "check"), "golden": ("models",), "ig_completeness": ("data",),
     "kill": ("models",),
     "kill_app": ("chromium",),
