@@ -16,8 +16,8 @@ from rich.table import Table
 
 from bench.program import check_models, run_program
 from robust_core import ATTACKS, datasets
-from robust_core.attacks.careful import give_swaps
 from robust_core.attacks.base import Attack
+from robust_core.attacks.careful import give_swaps
 from robust_core.metrics import estimate_proportion
 from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
@@ -80,7 +80,8 @@ def main() -> int:
     names = args.models or MODELS
     check_models(*names)
     examples = datasets.choose(datasets.load("sst2", "dev", args.data_dir), args.n, args.seed)
-    table = Table("TextFooler, one change", *names, title=f"Accuracy left in percent, {len(examples)} dev sentences of SST-2",
+    table = Table("TextFooler, one change", *names,
+                  title=f"Accuracy left in percent, {len(examples)} dev sentences of SST-2",
                   caption="In brackets: flips that bring in a word unknown to the model, of all flips")
     models = [loading.load(name, "cpu") for name in names]
     settings: dict[str, Callable[[TextClassifier, Path], Attack]] = {
