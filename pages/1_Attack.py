@@ -19,13 +19,6 @@ def write_example(text: str) -> None:
     true_label.write_label(text, examples.read_labels().get(text, true_label.NO_LABEL))
 
 
-def take_example() -> None:
-    """Put the chosen example into the text box."""
-    if st.session_state["example"]:
-        write_example(st.session_state["example"])
-        st.session_state["example"] = None
-
-
 def surprise() -> None:
     """Put any example into the text box."""
     write_example(random.choice([t for t in examples.list_everything() if t != st.session_state["text"]]))
@@ -45,9 +38,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Attack", on_click=attack.start_attack, type="primary", icon=":material/bolt:", disabled=busy)
     st.button("Stop", on_click=attack.stop_attack, icon=":material/stop:", disabled=not busy)
     true_label.pick_label(st.session_state["text"], classes)
-    st.selectbox("Examples", examples.list_examples(), index=None, key="example", placeholder="Examples",
-                 on_change=take_example, label_visibility="collapsed", width=250,
-                 format_func=examples.describe_example)
+    with st.popover("Examples", icon=":material/menu_book:", key=examples.OPEN, on_change="rerun") as menu:
+        if menu.open:
+            examples.draw_menu(write_example)
     st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
 live.show_attack(present)
 replay.show_replay(present)

@@ -309,3 +309,18 @@ def test_a_cell_of_the_table_leads_to_its_card(new_page, width):
     page.keyboard.press("Enter")
     expect(chosen).to_be_in_viewport()
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
+
+
+def test_on_a_phone_the_sidebar_closes_behind_its_link_and_the_examples_fit(new_page):
+    page = ready(new_page(width=390))
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="About").click()
+    expect(page.locator("h1", has_text="About")).to_be_in_viewport()
+    expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Attack").click()
+    page.get_by_role("button", name="Examples").click()
+    page.get_by_text("the plot is thin and the jokes fall flat").click()
+    expect(page.get_by_role("textbox", name="Type a review")).to_have_value("the plot is thin and the jokes fall flat")
+    expect(page.get_by_role("radio", name="the plot is thin")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

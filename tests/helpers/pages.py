@@ -16,7 +16,7 @@ from robust_core.models import loading, masked_lm
 from robust_core.paths import ROOT
 from robust_core.registry import param
 from ui import warm_up
-from ui.attack import live
+from ui.attack import examples, live
 from ui.session import selection
 from ui.shared import loaded
 
@@ -117,6 +117,13 @@ def read_story(at: AppTest) -> str:
 
 def click(at: AppTest, label: str) -> AppTest:
     next(b for b in at.button if b.label == label).click()
+    return settle(at)
+
+
+def take_example(at: AppTest, text: str) -> AppTest:
+    """Open the menu of examples and choose one."""
+    at.session_state[examples.OPEN] = True
+    at.run().radio(key="example").set_value(text)
     return settle(at)
 
 

@@ -26,6 +26,7 @@ from helpers.pages import (  # noqa: F401, E501 (a fixture)
     query,
     read_story,
     settle,
+    take_example,
 )
 from streamlit.testing.v1 import AppTest
 
@@ -38,7 +39,7 @@ from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from robust_core.text import find_words
 from ui import frame
-from ui.attack import downloads, live
+from ui.attack import downloads, examples, live
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
 from ui.session.choices import Choices, Limits
@@ -667,9 +668,10 @@ def test_the_outcome_says_when_it_is_old():
 
 def test_examples_and_surprise():
     at = app()
-    at.selectbox(key="example").set_value("the plot is thin and the jokes fall flat")
-    at = settle(at)
+    at = take_example(at, "the plot is thin and the jokes fall flat")
     assert at.text_area(key="text").value == "the plot is thin and the jokes fall flat"
+    # The menu has closed, and what is closed is not drawn.
+    assert not at.session_state[examples.OPEN] and not at.radio
     at = click(at, "Surprise me")
     assert at.text_area(key="text").value != "the plot is thin and the jokes fall flat"
 

@@ -29,6 +29,8 @@ REVIEWED: dict[str, set[str]] = {
                          "ATTACKS[name].title", "values",
                          "'\\n'.join((f'* {method.title}: <{method.source}>' for method in methods))"},
     "ui/attack/comparison_table.py": {"verdicts.describe_rule(chosen.limits)", "_name_sources(now).__getitem__"},
+    # Made plain itself; words of the program's own.
+    "ui/attack/examples.py": {"escape_markdown", "kinds"},
     "ui/attack/live.py": {"fluency.MEANING", "cards.describe_queue(now.queue)"},
     "ui/certified/accuracy.py": {"seeds", "votes"},
     "ui/certified/digits.py": {"loaded.scales('dssn')"},

@@ -1,6 +1,7 @@
 """Examples to start from, each with its true label and what comes of it."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -8,10 +9,13 @@ import streamlit as st
 from robust_core import datasets
 from ui.session.selection import DEFAULT_TEXT
 from ui.shared.catalogue import show_label
+from ui.widgets.markdown import escape_markdown
 
 # Written by `python -m bench.gallery search`: what TextFooler makes of each text under the preset careful, on the CNN,
 # on FLAT and on the additive model with a certificate.
 GALLERY = Path(__file__).parent / "gallery.tsv"
+# Where it is kept whether the menu is open.
+OPEN = "examples.open"
 KINDS = {
     "proved": "Certified alone holds, proved", "holds": "Certified alone holds", "flat": "Base alone flips",
     "all hold": "All hold", "all flip": "All flip", "wrong": "Wrong before", "other": "Mixed",
@@ -47,6 +51,19 @@ def list_examples() -> list[str]:
     return list(read_gallery())
 
 
-def describe_example(text: str) -> str:
-    """Return an example behind what comes of it on the base model, on FLAT and on the certified one."""
-    return f"{KINDS[read_gallery()[text][0]]} · {text}"
+def draw_menu(take: Callable[[str], None]) -> None:
+    """Draw the examples of the picker, whole, each with what comes of it; the menu closes when one is chosen.
+
+    Args:
+        take: Puts a text into the text box.
+    """
+    def choose() -> None:
+        chosen = st.session_state.pop("example", None)
+        if chosen:
+            take(chosen)
+            st.session_state[OPEN] = False
+
+    texts = list_examples()
+    kinds = [KINDS[read_gallery()[text][0]] for text in texts]
+    st.radio("What TextFooler does to it under Careful, on the CNN, on FLAT and on the certified model", texts,
+             index=None, key="example", on_change=choose, format_func=escape_markdown, captions=kinds)
