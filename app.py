@@ -7,7 +7,7 @@ import streamlit as st
 from ui import frame, warm_up
 from ui.lessons import progress
 from ui.shared import people
-from ui.widgets import dataset_job, refresh
+from ui.widgets import dataset_job, refresh, scripts
 
 ROOT = Path(__file__).parent
 st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
@@ -27,6 +27,7 @@ with refresh.show_failure("the sidebar"):
         frame.draw_sidebar(here.controls)
     frame.watch_attack(entries[0], here is found[0])
     dataset_job.draw_sign()
+    scripts.close_sidebar_on_phones()
 st.title(here.title)
 st.caption(here.subtitle)
 frame.show_message()

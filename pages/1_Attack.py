@@ -8,9 +8,10 @@ import random
 
 import streamlit as st
 
-from ui.attack import comparison_table, examples, live, replay, typing
+from ui.attack import comparison_table, examples, live, replay
 from ui.session import attack, selection, true_label
 from ui.shared import catalogue
+from ui.widgets import scripts
 
 
 def write_example(text: str) -> None:
@@ -28,7 +29,7 @@ if "text" not in st.session_state:
     write_example(selection.DEFAULT_TEXT)
 st.text_area("Type a review", key="text", height=84, persist_state="session",
              placeholder="A sentence or two about a film, in English")
-typing.follow_typing("text")
+scripts.follow_typing("text")
 live.show_predictions()
 
 present = attack.find_outcome()

@@ -74,21 +74,8 @@ def _read_line(lines: list[str], name: str) -> str:
 _FOCUS = '[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }'
 
 
-# On a phone the sidebar lies over the page, and stays there when its link has led to another one.
-_CLOSE_SIDEBAR = """<script>
-if (!window.rxSidebar) {
-  window.rxSidebar = true;
-  document.addEventListener("click", event => {
-    if (window.innerWidth > 768 || !event.target.closest("[data-testid=stSidebarNavLink]")) return;
-    setTimeout(() => document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click(), 150);
-  });
-}
-</script>"""
-
-
 def apply_style() -> None:
-    """Put the style sheet of highlighted words and cards into the page, and what closes the sidebar on a phone."""
-    st.html(_CLOSE_SIDEBAR, unsafe_allow_javascript=True)
+    """Put the style sheet of highlighted words and cards into the page."""
     st.html(f"<style>{highlight.make_style()}{cards.STYLE}{overview.STYLE}{story.STYLE}{_FOCUS}</style>")
 
 
