@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from robust_core.errors import BadInput
 from robust_core.evaluation.explanation_consistency import list_stored, read_by_uid
+from robust_core.explainers import EXPLAINERS
 from robust_core.history.entries import find_run
 from robust_core.metrics import estimate_mean, estimate_paired_difference, list_held
 from robust_core.store import ResultStore
@@ -95,8 +96,9 @@ def compare_runs(store: ResultStore, first: str, second: str) -> Comparison:
     for name in methods[0]:
         if methods[0][name] == methods[1].get(name):
             values = [read_by_uid(store, run, methods[0][name], {*shared})["all"] for run in (first, second)]
-            differences += [_compare(f"Kendall's τ ({name})", *(each["kendall_tau"] for each in values), share=False),
-                            _compare(f"Top-5 kept ({name})", *(each["top_5"] for each in values))]
+            title = EXPLAINERS[name].title if name in EXPLAINERS else name
+            differences += [_compare(f"Kendall's τ ({title})", *(each["kendall_tau"] for each in values), share=False),
+                            _compare(f"Top-5 kept ({title})", *(each["top_5"] for each in values))]
     changed = [Changed(one[uid], two[uid], held[1][uid]) for uid in shared if held[0][uid] != held[1][uid]]
     return Comparison(len(shared), len(found[0]) - len(shared), len(found[1]) - len(shared),
                       [each for each in differences if each.n], changed)

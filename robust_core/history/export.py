@@ -45,7 +45,7 @@ def list_rows(entries: Sequence[Entry], store: ResultStore, links: ResultStore |
             card = next((card for card in list_own_cards() if card.id == entry.id), None)
             yield head | ({} if card is None else {
                 "model": card.id, "dataset": card.dataset, "seed": card.seed, "dev_accuracy": card.dev_accuracy,
-                "epochs": card.epochs, "seconds": card.seconds, "parameters": card.parameters,
+                "epochs": card.epochs, "seconds": card.seconds, "model_parameters": card.parameters,
                 "defence": json.dumps(to_finite(card.defence)), "recipe": json.dumps(to_finite(card.recipe))})
         else:
             yield head | {"model": entry.id, "dataset": entry.dataset}

@@ -20,7 +20,6 @@ from robust_core.history.entries import find_preset, find_run
 from robust_core.leaderboard.entries import SWAPS
 from robust_core.models.cards import Card, cards
 from robust_core.protocols import Classifier
-from robust_core.resources.fingerprints import PACKAGED
 from robust_core.resources.swap_sets import read_swap_set
 from robust_core.store import ResultStore, Run, fingerprint_card
 from robust_core.types import AttackResult, Attribution
@@ -112,7 +111,9 @@ def read_figures(store: ResultStore, run_id: str, load: Load | None = None) -> R
     results = [r for r in everything if r.status != "stopped"]
     model = next(iter(run.models), "")
     row = metrics.summary(everything) | meaning_changes.summarise(results)
-    perplexities = fluency.read_stored(store, run_id, PACKAGED)
+    readers = [str(method["reader"]) for which, method, _ in store.explained()
+               if which == run_id and method["name"] == fluency.METHOD]
+    perplexities = fluency.read_stored(store, run_id, readers[0]) if readers else {}
     measured = [perplexities[r.example.uid] for r in results
                 if r.status == "succeeded" and r.example.uid in perplexities]
     if measured:

@@ -45,7 +45,8 @@ h1 { margin: 0 0 0.3rem; } h2 { margin: 2.2rem 0 0.4rem; } h3 { margin: 1.6rem 0
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.7rem 0.3rem 0; font-weight: 400;
   border-top: 1px solid color-mix(in srgb, currentColor 22%, transparent); overflow-wrap: anywhere; }
 th { min-width: 5rem; overflow-wrap: break-word; } tbody th { min-width: 9rem; }
-thead th { border-top: 0; opacity: 0.85; } .rx-small { font-size: 0.88rem; opacity: 0.85; } td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+thead th { border-top: 0; opacity: 0.85; } .rx-small { font-size: 0.88rem; opacity: 0.85; }
+td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.88rem; padding: 0.7rem;
   border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: 0.4rem; }
 @media print {

@@ -23,6 +23,7 @@ from ui.shared import catalogue, loaded
 from ui.widgets import charts, dataset_job
 from ui.widgets.footnotes import MARKS, draw_footnotes
 from ui.widgets.markdown import note, warn
+from ui.widgets.report_button import draw_report
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -123,7 +124,9 @@ def pick_example() -> Example | None:
         st.info("No text was changed in these runs.")
         return None
     _draw_distributions(groups)
-    return _pick_quadrant(groups)
+    example = _pick_quadrant(groups)
+    draw_report([st.session_state["stored.group"][0]], "stored.report")
+    return example
 
 
 def _offer_start(empty: bool) -> None:
@@ -141,7 +144,7 @@ def _offer_start(empty: bool) -> None:
             dataset, n = texts
             st.button("Run", type="primary", icon=":material/play_arrow:", key="stored.run",
                       disabled=dataset_job.is_running() or not (models and chosen.attacks),
-                      on_click=dataset_job.start_job, args=("Attacking and explaining", _make_job(models, dataset, n)))
+                      on_click=dataset_job.start_job, args=("Attacking and explaining", make_job(models, dataset, n)))
         if left := [catalogue.name_model(model) for model in chosen.models if model not in models]:
             note(f"Left out because they have other labels: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
@@ -150,7 +153,14 @@ def _offer_start(empty: bool) -> None:
                 f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
 
 
-def _make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
+def make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
+    """Return the work of attacking a data set with the chosen attacks, explained as chosen.
+
+    Args:
+        model_ids: The models.
+        dataset: Name of the data set.
+        n: Texts to draw from its test split.
+    """
     chosen = selection.read_selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
