@@ -50,7 +50,7 @@ REVIEWED: dict[str, set[str]] = {
     "ui/saliency/faithfulness.py": {"help_", "waiting"},
     "ui/saliency/page.py": {"choices", "chosen.explainer.title", "verdicts.describe_rule(chosen.limits)",
                             "names.__getitem__"},
-    "ui/saliency/stored_results.py": {"[CHANGED, ALL]", "['Everywhere', *QUADRANTS.values()]"},
+    "ui/saliency/stored_results.py": {"[CHANGED, ALL]", "[EVERYWHERE, *QUADRANTS.values()]"},
     # Names and lines of the program's own.
     "ui/session/presets.py": {"str.capitalize", "describe_refusal(type(attack))"},
     "ui/train/form.py": {"[SAMPLE, KNOWN, OWN]"},

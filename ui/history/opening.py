@@ -87,7 +87,7 @@ def _restore_run(entry: Entry, store: ResultStore) -> None:
         return
     st.session_state["stored.method"], st.session_state["stored.dataset"] = of.method["name"], entry.dataset
     st.session_state["stored.which"] = stored_results.ALL
-    st.session_state["stored.where"] = "Everywhere"
+    st.session_state["stored.where"] = stored_results.EVERYWHERE
     st.session_state["stored.group"] = (of.run_id, json.dumps(dict(of.method), sort_keys=True))
 
 

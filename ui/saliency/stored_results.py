@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Prediction kept or lost x interpretation kept or lost, as in Figure 1 of the FLAT paper.
 QUADRANTS = {(True, True): "Both kept", (True, False): "Only prediction kept",
              (False, True): "Only interpretation kept", (False, False): "Both lost"}
-CHANGED, ALL = "Changed texts", "All texts"
+CHANGED, ALL, EVERYWHERE = "Changed texts", "All texts", "Everywhere"
 
 
 class Example(NamedTuple):
@@ -114,8 +114,9 @@ def pick_example() -> Example | None:
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
         dataset = st.selectbox("Stored data set", data, key="stored.dataset", persist_state="session", width=180,
                                format_func=catalogue.name_dataset)
-        which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
-                                     required=True, persist_state="session",
+        st.session_state.setdefault("stored.which", CHANGED)
+        which = st.segmented_control("Texts counted", [CHANGED, ALL], key="stored.which", required=True,
+                                     persist_state="session",
                                      help="Texts that the attack did not change agree perfectly.")
     groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
     groups = [g._replace(examples=[e for e in g.examples if which == ALL or e.changed]) for g in groups]
@@ -236,10 +237,11 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = st.selectbox("Examples of", keys, key="stored.group", persist_state="session", width=320,
                            format_func=lambda key: by_key[key].title if key in by_key else "")
-        where = st.segmented_control("Where", ["Everywhere", *QUADRANTS.values()], default="Everywhere",
-                                     key="stored.where", required=True, persist_state="session")
+        st.session_state.setdefault("stored.where", EVERYWHERE)
+        where = st.segmented_control("Where", [EVERYWHERE, *QUADRANTS.values()], key="stored.where", required=True,
+                                     persist_state="session")
     found = [e for e in by_key[key].examples
-             if where == "Everywhere" or e.quadrant(limits) == where]
+             if where == EVERYWHERE or e.quadrant(limits) == where]
     if not found:
         st.info("There is no such text in this run.")
         return None
