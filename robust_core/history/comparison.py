@@ -1,5 +1,6 @@
 """Two evaluations side by side: what differs on the texts that both attacked, with paired errors, and which texts."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -82,7 +83,9 @@ def compare_runs(store: ResultStore, first: str, second: str) -> Comparison:
         raise BadInput("This is one run twice: pick two.")
     for run in (first, second):
         find_run(store, run)
-    found = [{r.example.uid: r for r in store.each(run) if r.status != "stopped"} for run in (first, second)]
+    # Without the course of each search, which is most of a result.
+    found = [{r.example.uid: dataclasses.replace(r, steps=(), curve=()) for r in store.each(run)
+              if r.status != "stopped"} for run in (first, second)]
     # The same name may stand for another text in another data set.
     shared = [uid for uid, mine in found[0].items()
               if uid in found[1] and found[1][uid].example.text == mine.example.text]

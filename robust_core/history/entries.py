@@ -5,6 +5,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from robust_core import datasets, trainings
@@ -224,20 +225,30 @@ def list_own_cards() -> list[cards.Card]:
 
 def _list_judgements() -> Iterator[Entry]:
     for path in sorted(own_judgements().glob(f"*/*{ENDING}"))[:MOST_FILES]:
-        # The Judge page says which file is damaged, and how.
-        judged = keep_latest(read_files([path])[0]) if path.is_file() else []
-        if not judged:
-            continue
-        scores = [score for score in score_verdicts(decide(judged)) if score.adversarial]
-        kept = scores[-1].kept if scores else None
-        groups = dict.fromkeys(each.item.group for each in judged if each.item.adversarial)
-        attacks = {(group.attack, group.preset) for group in groups if group.attack}
-        yield Entry(JUDGED, f"{path.parent.name}/{path.stem}", _from_seconds(path.stat().st_mtime),
-                    tuple(dict.fromkeys(group.model for group in groups if group.model)),
-                    attacks=tuple(attack for attack, _ in sorted(attacks)),
-                    presets=tuple(preset for _, preset in sorted(attacks)), n=len(judged),
-                    figure="label kept" if kept else "originals only", value=kept.value if kept else math.nan,
-                    error=kept.error if kept else math.nan, text=", ".join(list_judges(judged).values()))
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            found = _read_judgements(path, stat.st_size, stat.st_mtime)
+            if found is not None:
+                yield found
+
+
+@functools.lru_cache(maxsize=MOST_FILES)
+def _read_judgements(path: Path, size: int, changed: float) -> Entry | None:
+    """Return what a judge's file is about; it is read again once its size or the time of its last change differs."""
+    # The Judge page says which file is damaged, and how.
+    judged = keep_latest(read_files([path])[0]) if path.is_file() else []
+    if not judged:
+        return None
+    scores = [score for score in score_verdicts(decide(judged)) if score.adversarial]
+    kept = scores[-1].kept if scores else None
+    groups = dict.fromkeys(each.item.group for each in judged if each.item.adversarial)
+    attacks = sorted({(group.attack, group.preset) for group in groups if group.attack})
+    return Entry(JUDGED, f"{path.parent.name}/{path.stem}", _from_seconds(changed),
+                 tuple(dict.fromkeys(group.model for group in groups if group.model)),
+                 attacks=tuple(attack for attack, _ in attacks), presets=tuple(preset for _, preset in attacks),
+                 n=len(judged), figure="label kept" if kept else "originals only",
+                 value=kept.value if kept else math.nan, error=kept.error if kept else math.nan,
+                 text=", ".join(list_judges(judged).values()))
 
 
 def _read_time(written: str) -> datetime:

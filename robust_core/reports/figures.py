@@ -107,7 +107,8 @@ def read_figures(store: ResultStore, run_id: str, load: Load | None = None) -> R
         MissingResource: A table that the figures need is not here.
     """
     run = find_run(store, run_id)
-    everything = list(store.each(run_id))
+    # Without the course of each search, which is most of a result.
+    everything = [dataclasses.replace(r, steps=(), curve=()) for r in store.each(run_id)]
     results = [r for r in everything if r.status != "stopped"]
     model = next(iter(run.models), "")
     row = metrics.summary(everything) | meaning_changes.summarise(results)

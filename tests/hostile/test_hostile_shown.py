@@ -38,7 +38,7 @@ def check(at) -> None:
 
 
 @pytest.mark.parametrize("name", ["1_Attack", "2_Saliency", "3_Word_importance", "4_Embeddings", "6_Train", "9_Models",
-                                  "10_Leaderboard", "11_History"])
+                                  "10_Leaderboard"])
 def test_a_hostile_card_is_text_on_every_page(hostile_card, name):
     at = app(models=MODELS[0])
     if name == "1_Attack":

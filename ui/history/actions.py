@@ -29,9 +29,9 @@ def draw_actions(picked: Sequence[Entry]) -> None:
         if len(picked) == 1:
             _draw_open(picked[0])
         for name, ending, write in (("JSONL", "jsonl", to_jsonl), ("Parquet", "parquet", to_parquet)):
-            st.download_button(name, _make_export(picked, write), f"history.{ending}", "application/octet-stream",
-                               icon=":material/download:", key=f"history.export.{ending}", on_click="ignore",
-                               help="A row a text, with the figures of each.")
+            st.download_button(escape_markdown(name), _make_export(picked, write), f"history.{ending}",
+                               "application/octet-stream", icon=":material/download:", key=f"history.export.{ending}",
+                               on_click="ignore", help="A row a text, with the figures of each.")
         st.button("Delete", icon=":material/delete:", key="history.delete", on_click=_ask, args=(picked,))
     if st.session_state.get(_ASKED) == [entry.key for entry in picked]:
         _draw_question(picked)

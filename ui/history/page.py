@@ -83,7 +83,8 @@ def _pick(shown: Sequence[Entry]) -> list[Entry]:
 
 
 def _draw_picked(picked: Sequence[Entry]) -> None:
-    runs = [entry.id for entry in picked if entry.kind == EVALUATION]
+    # The older run first, as in the comparison.
+    runs = [entry.id for entry in reversed(picked) if entry.kind == EVALUATION]
     if len(picked) == 1:
         details.draw_details(picked[0])
     elif len(picked) == 2 and len(runs) == 2:
