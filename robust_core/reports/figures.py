@@ -12,7 +12,6 @@ from robust_core.evaluation import checks, fluency, meaning_changes, provenance
 from robust_core.evaluation.explanation_consistency import (
     Explained,
     list_stored,
-    list_stored_warnings,
     read_scores,
     summarise_comparisons,
 )
@@ -25,6 +24,8 @@ from robust_core.store import ResultStore, Run, fingerprint_card
 from robust_core.types import AttackResult, Attribution
 
 Load = Callable[[str], Classifier]
+# What a comparison of explanations holds at least.
+_NEEDED = {"kendall_tau", "top_k", "top_k_random", "reference", "marks"}
 
 
 class Explanations(NamedTuple):
@@ -121,8 +122,9 @@ def read_figures(store: ResultStore, run_id: str, load: Load | None = None) -> R
         row |= fluency.summarise_pairs(measured)
     explained = [of for of in list_stored(store) if of.run_id == run_id]
     warnings = checks.find_incomplete(everything, len(everything), []) + checks.list_warnings(everything)
-    for of in explained:
-        warnings += [line for line in list_stored_warnings(store, of) if line not in warnings]
+    explanations = tuple(_summarise(store, of, results) for of in explained)
+    for one in explanations:
+        warnings += [line for line in one.all["warnings"] if line not in warnings]
     if not provenance.is_current(run):
         warnings.append("What this run rests on (engine, tables, encoder or parameters) is not what lies here today. "
                         "Measure it again before you put it beside newer figures.")
@@ -133,12 +135,13 @@ def read_figures(store: ResultStore, run_id: str, load: Load | None = None) -> R
     certificate, remark = _certify(card, same, results, run, load)
     return RunFigures(
         run_id, run, store.started().get(run_id, ""), model, _find_labels(card, run), tuple(results), row,
-        tuple(warnings), tuple(_summarise(store, of, results) for of in explained), perplexities, certificate, remark,
+        tuple(warnings), explanations, perplexities, certificate, remark,
         make_again(run, len(everything), [str(of.method["name"]) for of in explained], bool(measured)))
 
 
 def _summarise(store: ResultStore, of: Explained, results: list[AttackResult]) -> Explanations:
-    records = store.comparisons(of.run_id, of.method)
+    # Earlier versions kept less of a comparison; such ones say nothing here.
+    records = {uid: record for uid, record in store.comparisons(of.run_id, of.method).items() if _NEEDED <= {*record}}
     # Changed texts that were not explained any more, since somebody stopped it, count nowhere.
     known = [r for r in results if r.example.uid in records or r.perturbed == r.example.text]
     everything, changed = summarise_comparisons(str(of.method["name"]), known, records)

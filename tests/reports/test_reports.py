@@ -1,10 +1,12 @@
 """Reports: the store's figures, everything escaped, nothing asked from outside, advice that follows from figures."""
 
 import dataclasses
+import gzip
 import html
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from helpers.doubles import Planted, WordEncoder
@@ -17,6 +19,7 @@ from robust_core import ATTACKS, datasets, encoders, metrics
 from robust_core.certify.word_swaps import measure_certified_accuracy
 from robust_core.errors import RobustError
 from robust_core.evaluation.explanation_consistency import list_stored
+from robust_core.history.entries import EVALUATION, list_entries
 from robust_core.models import loading
 from robust_core.reports.advice import write_advice
 from robust_core.reports.examples import choose_examples
@@ -107,6 +110,21 @@ def test_what_was_stored_before_scores_were_kept_says_so(store):
     page = make_report([dataclasses.replace(figures, explanations=(old,))], now=NOW)
     assert "was not kept when this run was explained" in page and "rx-legend" not in page.split("</style>")[1]
     assert "τ" in page
+
+
+def test_runs_of_earlier_versions_are_reported(own_runs):
+    own_runs.mkdir()
+    stored = gzip.decompress((Path(__file__).parents[1] / "made_before" / "results.sqlite.gz").read_bytes())
+    (own_runs / "results.sqlite").write_bytes(stored)
+    store = ResultStore(own_runs)
+    entries = [entry for entry in list_entries(store) if entry.kind == EVALUATION]
+    assert entries
+    for entry in entries:
+        figures = read_figures(store, entry.id)
+        row = metrics.summary(store.results(entry.id))
+        assert repr(figures.row["accuracy_under_attack"]) == repr(row["accuracy_under_attack"])
+        assert figures.row["n"] == entry.n > 0
+        assert entry.id in check_closed(make_report([figures], now=NOW)).text
 
 
 HOSTILE = st.text(min_size=1) | st.sampled_from([

@@ -197,6 +197,13 @@ def test_people_see_what_is_theirs(monkeypatch):
     assert list(table["What"]) == ["Evaluation"]
 
 
+def test_a_damaged_store_is_one_line(own_runs):
+    own_runs.mkdir()
+    (own_runs / "results.sqlite").write_bytes(b"no database at all" * 100)
+    at = open_page()
+    assert any("is damaged" in w.value for w in at.warning) and not at.dataframe
+
+
 def test_hostile_names_and_texts_stay_text():
     mark = "*bold* [x](https://evil.example) <b>b</b>"
     store = loaded.open_store()
