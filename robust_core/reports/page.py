@@ -85,8 +85,8 @@ def name_run(figures: RunFigures) -> str:
 
 
 def _make_overview(runs: Sequence[RunFigures]) -> str:
-    rows = [[name_run(run), run.id, *list_heads(run).values(), f"{run.row['n']:,}"] for run in runs]
-    return make_table(rows, ["Run", "Id", *list_heads(runs[0]), "Texts"])
+    rows = [[name_run(run), *list_heads(run).values(), f"{run.row['n']:,}", run.id] for run in runs]
+    return make_table(rows, ["Run", *list_heads(runs[0]), "Texts", "Id"])
 
 
 def _make_run(figures: RunFigures, several: bool) -> str:
@@ -158,7 +158,7 @@ def _make_comparison(runs: Sequence[RunFigures], found: Comparison) -> str:
     text = (f"On the {found.shared:,} texts that both attacked; first: {first}; second: {second}. The difference is "
             "second minus first, its error paired over these texts.")
     table = make_table([_list_cells(each) for each in found.differences],
-                       ["Figure", "First", "Second", "Difference", "Texts"])
+                       ["Figure", "Difference", "First", "Second", "Texts"])
     gained = sum(each.now_right for each in found.changed)
     sides = (f"{len(found.changed):,} texts changed sides: {gained:,} are right after the second attack and not after "
              f"the first, {len(found.changed) - gained:,} the other way round.")
@@ -166,4 +166,6 @@ def _make_comparison(runs: Sequence[RunFigures], found: Comparison) -> str:
 
 
 def _list_cells(each: Difference) -> Iterable[str]:
-    return [each.name, *format_difference(each), f"{each.n:,}"]
+    first, second, difference = format_difference(each)
+    # The difference first: a phone shows two columns.
+    return [each.name, difference, first, second, f"{each.n:,}"]
