@@ -20,9 +20,9 @@ def make_texts(name: str = "reviews", texts: tuple[str, ...] = TEXTS) -> Labelle
 
 
 def store_run(store: ResultStore, model: str = "double/a", *, explain: bool = True, fluency: bool = False,
-              texts: LabelledTexts | None = None, bias: tuple[float, ...] = (), **attack: object) -> str:
+              texts: LabelledTexts | None = None, bias: tuple[float, ...] = ()) -> str:
     """Attack a double on a few sentences; return the id of the stored run."""
     events = list(evaluate(
-        [BagOfWords(id=model, bias=bias)], texts or make_texts(), "test", [Planted(**attack)], store=store,
+        [BagOfWords(id=model, bias=bias)], texts or make_texts(), "test", [Planted()], store=store,
         explain=[EXPLAINERS["ig"]()] if explain else [], reader=WordReader() if fluency else None))
     return next(event.data["run"] for event in events if event.kind == "row")
