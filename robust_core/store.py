@@ -29,8 +29,9 @@ from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
 MAX_DOCUMENT = 2_000_000
-# 3: a run may say what else it rests on, which earlier versions cannot read.
-_SCHEMA = 3
+# 3: a run may say what else it rests on; 4: pseudo-perplexities stand among the comparisons. Earlier versions cannot
+# read these.
+_SCHEMA = 4
 _WAIT = 30.0
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS runs(id TEXT PRIMARY KEY, record TEXT NOT NULL,"
@@ -172,11 +173,11 @@ class ResultStore:
                 yield read_result(json.loads(record))
 
     def compare(self, run_id: str, method: Mapping[str, Any], uid: str, record: Mapping[str, Any]) -> None:
-        """Store at once how the explanations of a result's two texts compare; the first record stays.
+        """Store at once how a result's two texts compare, such as their explanations; the first record stays.
 
         Args:
             run_id: The run of the attack.
-            method: Record of the explainer.
+            method: Record of the explainer, or of what else compares them (`evaluation.fluency`).
             uid: The example.
             record: Plain data.
         """
@@ -196,6 +197,44 @@ class ResultStore:
             query = ("SELECT run, method, COUNT(*) FROM comparisons JOIN runs ON runs.id = run GROUP BY run, method"
                      " ORDER BY runs.rowid DESC, method")
             return [(run, json.loads(method), count) for run, method, count in db.execute(query)]
+
+    def runs_with(self, phrase: str) -> set[str]:
+        """Return the ids of the runs that have a phrase in a text, before or after the attack; case does not count."""
+        wanted = phrase.lower()
+        # A record is ASCII, with other characters as escapes, and may hold NaN, which SQLite's own JSON refuses: ASCII
+        # phrases are looked for in the raw record first, which spares reading most of them.
+        raw = json.dumps(wanted)[1:-1] if wanted.isascii() else ""
+        query = "SELECT record FROM results WHERE run = ? AND instr(lower(record), ?)"
+        found = set()
+        with self._connection() as db:
+            for run, in db.execute("SELECT id FROM runs").fetchall():
+                records = (json.loads(record) for record, in db.execute(query, (run, raw)))
+                if any(wanted in text.lower() for record in records
+                       for text in (record["example"]["text"], record["perturbed"])):
+                    found.add(run)
+        return found
+
+    def started(self) -> dict[str, str]:
+        """Return when each run was entered, by id: date and time in UTC, the newest run first."""
+        with self._connection() as db:
+            return dict(db.execute("SELECT id, created FROM runs ORDER BY rowid DESC"))
+
+    def drop_run(self, run_id: str) -> int:
+        """Remove a run with all its results and comparisons; return how many results that were.
+
+        A process that is still working on it is refused from then on, in one plain line.
+        """
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                db.execute("DELETE FROM comparisons WHERE run = ?", (run_id,))
+                gone = db.execute("DELETE FROM results WHERE run = ?", (run_id,)).rowcount
+                db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            return gone
 
     def done(self, run_id: str) -> set[tuple[str, str]]:
         """Return the pairs (example uid, victim id) that need no further work; stopped ones do."""
@@ -248,6 +287,16 @@ class ResultStore:
                 raise BadInput("This link leads nowhere: what it showed is not stored here.")
             return json.loads(row[0])
 
+    def views(self) -> dict[str, str]:
+        """Return when each view was stored, by token: date and time in UTC, the newest first."""
+        with self._connection() as db:
+            return dict(db.execute("SELECT token, created FROM views ORDER BY rowid DESC"))
+
+    def drop_view(self, token: str) -> None:
+        """Remove a view: links to it lead nowhere from then on."""
+        with self._connection() as db:
+            db.execute("DELETE FROM views WHERE token = ?", (token,))
+
     def close(self) -> None:
         """Close the connections of all threads; the store opens new ones when it is used again."""
         with self._lock:
@@ -263,7 +312,11 @@ class ResultStore:
             if not hasattr(self._local, "connection"):
                 self._local.connection = self._connect()
             yield self._local.connection
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        except sqlite3.IntegrityError as error:
+            if "FOREIGN KEY" not in str(error):
+                raise
+            raise BadInput("This run was removed from the history meanwhile; start it again.") from None
+        except sqlite3.ProgrammingError:
             raise
         except sqlite3.OperationalError as error:
             raise BadInput(f"The folder of runs {quote(str(self.folder))} cannot be used: {_describe_trouble(error)}"

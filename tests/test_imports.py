@@ -16,13 +16,14 @@ import robust_core
 ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
 ORDER = (("errors", "files", "types", "registry", "paths", "version"),
-         ("text", "cleaning", "protocols", "metrics", "store", "claims"),
+         ("text", "cleaning", "protocols", "metrics", "store", "claims", "highlight"),
          ("resources",),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "table_files", "uploads",
           "kept_files"),
          ("models", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),
          ("encoder_training", "trainings", "lessons", "judging"), ("experiments",), ("leaderboard",),
+         ("history", "reports"),
          ("jobs", "cli", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: group for group, parts in enumerate(ORDER) for part in parts}
 # Packages that take long to import: a module gets them at its top only where everything in it needs them.

@@ -89,7 +89,7 @@ def test_done_leaves_out_what_was_stopped_and_a_later_end_replaces_it(tmp_path: 
 
 
 def test_a_result_needs_its_run(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(BadInput, match="removed from the history"):
         ResultStore(tmp_path).append("nothing", result())
 
 

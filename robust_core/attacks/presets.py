@@ -57,3 +57,18 @@ def name_preset(record: Mapping[str, Any]) -> str:
     known = [p for p in parameters(cls) if p.name not in ASIDE]
     return next((name for name, values in cls.PRESETS.items()
                  if all(record.get(p.name, p.default) == values.get(p.name, p.default) for p in known)), "")
+
+
+def write_options(record: Mapping[str, Any]) -> list[str]:
+    """Return the options of the command line that give an attack its parameters: its preset, then what differs.
+
+    Args:
+        record: Record of an attack (`registry.to_record`).
+    """
+    cls, preset = ATTACKS[str(record["name"])], name_preset(record)
+    named = preset not in ("", PAPER)
+    given = read_preset(cls, preset) if named else {}
+    settable = {p.name for p in parameters(cls)}
+    return ["--preset", preset] * named + [
+        word for name, value in record.items() if name in settable and name not in given
+        for word in ("--set", f"{name}={value}")]

@@ -9,8 +9,7 @@ import typer
 from rich.console import Console
 
 from robust_core import datasets, uploads
-from robust_core.attacks import ATTACKS
-from robust_core.attacks.presets import PAPER, name_preset, read_preset
+from robust_core.attacks.presets import PAPER, name_preset, write_options
 from robust_core.claims.command import make_command
 from robust_core.claims.files import write_claim
 from robust_core.cli.data_files import Header, LabelColumn, LabelMap, TextColumn, read_data_file, tell_data_file
@@ -41,7 +40,6 @@ from robust_core.experiments.freeze import find_freeze
 from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
-from robust_core.registry import parameters
 from robust_core.store import ResultStore
 from robust_core.table_files import KINDS
 
@@ -153,12 +151,7 @@ def _write_claim(row: Row, path: Path, n: int | None, data: Sequence[str], freez
     words += ["--attack", row["attack"]] if row["attack"] else []
     words += ["--explain", row["explain"]] if "explain" in row else []
     words += ["--fluency"] if "perplexity_ratio" in row else []
-    preset = name_preset(row["parameters"]) if row["attack"] else ""
-    words += ["--preset", preset] * (preset not in ("", PAPER))
-    given = read_preset(ATTACKS[row["attack"]], preset) if preset not in ("", PAPER) else {}
-    settable = {p.name for p in parameters(ATTACKS[row["attack"]])} if row["attack"] else {}
-    for name, value in row["parameters"].items():
-        words += ["--set", f"{name}={value}"] if name in settable and name not in given else []
+    words += write_options(row["parameters"]) if row["attack"] else []
     what = f"{metric} of {row['model']} on {row['dataset']}/{row['split']}"
     what += f" with {row['attack']}" if row["attack"] else ""
     what += f" against {source}" if source else ""

@@ -63,6 +63,9 @@ COMMANDS = {
     "leaderboard": Command(
         "leaderboard", "Show what each model keeps under each attack, from results/, or check a file with a new entry."
     ),
+    "report": Command(
+        "report", "Write what is stored of runs, with examples, warnings and what to do next, as one HTML file."
+    ),
     "claims": Command("claims", "Measure claims of results/ again, in an empty store (draw), or take some out (drop)."),
     "train-encoder": Command(
         "encoders",

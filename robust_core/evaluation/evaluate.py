@@ -224,7 +224,8 @@ def _summarise(outcome: _Outcome, attack: Attack, setting: Setting, explain: Seq
     if reader is not None:
         rests_on |= provenance.describe_reader(reader.id)
         part = f"fluency of the texts of {attack.name} against {model.id}"
-        for columns in fluency.measure_results(reader, results, model.id, part, stop):
+        for columns in fluency.measure_results(reader, results, model.id, part, stop, store,
+                                               outcome.run):
             if isinstance(columns, Event):
                 yield columns
             else:

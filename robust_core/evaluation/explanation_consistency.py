@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from robust_core import metrics
-from robust_core.evaluation import checks
+from robust_core.evaluation import checks, fluency
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, count_readable_words
 from robust_core.registry import to_record
@@ -121,7 +121,36 @@ def _compare_records(model: Classifier, explainer: Explainer, results: Sequence[
         for name in ("top_k", "top_k_random"):
             record[name] = {k: metrics.estimate_mean(v[name][k] for v in values)[0] for k in map(str, _KS)}
         yield result, record | {"reference": values[result.reference_label],
-                                "marks": [[a.gap, a.total, a.fit] for pair in both for a in pair]}
+                                "marks": [[a.gap, a.total, a.fit] for pair in both for a in pair],
+                                "scores": _write_scores(result, *both[result.reference_label])}
+
+
+def _write_scores(result: AttackResult, before: Attribution, after: Attribution) -> list[list[float]] | None:
+    """Return the words' scores in both texts; None where a text was not explained as it stands."""
+    if (before.text, after.text) != (result.example.text, result.perturbed):
+        return None
+    # As many digits as anybody is shown: thousands of texts are stored.
+    return [[round(score, 5) for score in one.scores] for one in (before, after)]
+
+
+def read_scores(result: AttackResult, record: Mapping[str, Any], method: Mapping[str, Any]
+                ) -> tuple[Attribution, Attribution] | None:
+    """Return the attributions of both texts of a result towards its reference label, as the store holds them.
+
+    Args:
+        result: The result.
+        record: What `ResultStore.comparisons` holds for it.
+        method: Record of the explainer.
+
+    Returns:
+        (original, perturbed), to five decimals; None for what was stored before scores were.
+    """
+    if not record.get("scores"):
+        return None
+    first, second = (
+        Attribution(text, find_words(text)[: len(scores)], tuple(scores), result.reference_label, method, math.nan)
+        for text, scores in zip((result.example.text, result.perturbed), record["scores"], strict=True))
+    return first, second
 
 
 class _Originals:
@@ -195,7 +224,7 @@ def list_stored(store: ResultStore) -> list[Explained]:
     """List the attacks whose explanations were compared, the newest first."""
     runs = store.runs()
     return [Explained(run_id, runs[run_id], next(iter(runs[run_id].models)), method, compared)
-            for run_id, method, compared in store.explained()]
+            for run_id, method, compared in store.explained() if method["name"] != fluency.METHOD]
 
 
 def read_pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, dict[str, Any]]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from robust_core.errors import BadInput
 from robust_core.metrics import estimate_mean
+from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Event
 
 # Within this factor nobody would call one text the more fluent one.
@@ -16,6 +17,8 @@ _ALIKE = 1.05
 _EVERY = 16
 # Of a text that somebody typed: about 15 s on two cores for each of two texts. Data sets are measured whole.
 MOST_PIECES = 400
+# What the store calls it, where it says how both texts of a result compare.
+METHOD = "pseudo-perplexity"
 
 MEANING = ("Fluency compares how surprising both texts are to a masked language model: each piece of a text is hidden "
            "in turn, and the model says how probable it is there, given all others (pseudo-perplexity, Salazar et al. "
@@ -82,8 +85,8 @@ def _format_ratio(factor: float) -> str:
     return f"{factor:,.0f}" if factor >= 10 else f"{max(factor, 1.1):.1f}"
 
 
-def measure_results(model: Reader, results: Sequence[AttackResult], victim: str, part: str, stop: threading.Event
-             ) -> Iterator[Event | dict[str, Any]]:
+def measure_results(model: Reader, results: Sequence[AttackResult], victim: str, part: str, stop: threading.Event,
+                    store: ResultStore | None = None, run: str = "") -> Iterator[Event | dict[str, Any]]:
     """Measure how much fluency the successes of an attack cost.
 
     Args:
@@ -92,6 +95,8 @@ def measure_results(model: Reader, results: Sequence[AttackResult], victim: str,
         victim: Id of the attacked model.
         part: What progress is reported under.
         stop: Ends the measuring; there are no columns then.
+        store: Where both pseudo-perplexities go as they come, and are taken from when they are there already.
+        run: The attack's run in the store.
 
     Yields:
         "progress" events with part, done and total; at the end a row of columns: fluency_compared (successes behind
@@ -99,16 +104,44 @@ def measure_results(model: Reader, results: Sequence[AttackResult], victim: str,
         original's, with its standard error `perplexity_ratio_se`; NaN without any.
     """
     succeeded = [r for r in results if r.status == "succeeded"]
+    found = {} if store is None else read_stored(store, run, model.id)
+    missing = [r for r in succeeded if r.example.uid not in found]
     progress = {"part": part, "total": len(succeeded)}
-    ratios: list[float] = []
-    for start in range(0, len(succeeded), _EVERY):
+    known = len(succeeded) - len(missing)
+    for start in range(0, len(missing), _EVERY):
         if stop.is_set():
             return
-        yield Event("progress", succeeded[start].example.uid, victim, progress | {"done": start})
-        pairs = measure_perplexities(model, succeeded[start: start + _EVERY], go_on=lambda: not stop.is_set())
+        chunk = missing[start: start + _EVERY]
+        yield Event("progress", chunk[0].example.uid, victim, progress | {"done": known + start})
+        pairs = measure_perplexities(model, chunk, go_on=lambda: not stop.is_set())
         if stop.is_set():
             return
-        ratios += [after / before for before, after in pairs]
+        for result, pair in zip(chunk, pairs, strict=True):
+            found[result.example.uid] = pair
+            if store is not None:
+                store.compare(run, _describe(model.id), result.example.uid, {"before": pair[0], "after": pair[1]})
     yield Event("progress", "", victim, progress | {"done": len(succeeded)})
+    yield summarise_pairs([found[r.example.uid] for r in succeeded])
+
+
+def summarise_pairs(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Return the columns of `measure_results` for the pseudo-perplexities of successes, before and after."""
+    ratios = [after / before for before, after in pairs]
     mean, error = estimate_mean(ratios)
-    yield {"fluency_compared": sum(map(math.isfinite, ratios)), "perplexity_ratio": mean, "perplexity_ratio_se": error}
+    return {"fluency_compared": sum(map(math.isfinite, ratios)), "perplexity_ratio": mean, "perplexity_ratio_se": error}
+
+
+def read_stored(store: ResultStore, run: str, reader: str) -> dict[str, tuple[float, float]]:
+    """Return the pseudo-perplexities of both texts of a run's results, as far as they were measured, by example uid.
+
+    Args:
+        store: The store.
+        run: Id of the run.
+        reader: Id of the masked language model.
+    """
+    return {uid: (float(record["before"]), float(record["after"]))
+            for uid, record in store.comparisons(run, _describe(reader)).items()}
+
+
+def _describe(reader: str) -> dict[str, str]:
+    return {"name": METHOD, "reader": reader}

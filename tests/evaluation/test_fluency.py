@@ -5,9 +5,12 @@ import threading
 
 import pytest
 from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
+from helpers.results import RUN
 
 from robust_core import encoders
 from robust_core.evaluation import fluency
+from robust_core.evaluation.explanation_consistency import list_stored
+from robust_core.store import ResultStore
 from robust_core.types import Event, Example
 
 
@@ -42,3 +45,22 @@ def test_a_stop_leaves_it_out(results):
     stop = threading.Event()
     stop.set()
     assert list(fluency.measure_results(WordReader(), results, "m", "part", stop)) == []
+
+
+def test_what_is_stored_is_not_measured_again(results, tmp_path):
+    store = ResultStore(tmp_path)
+    run = store.open_run(RUN)
+    for result in results:
+        store.append(run, result)
+    asked = (results, "m", "part", threading.Event(), store, run)
+    *_, row = fluency.measure_results(WordReader(), *asked)
+    assert fluency.read_stored(store, run, WordReader.id) == {"0": (1.0, 11.0), "1": (1.0, 21.0)}
+
+    class Silent(WordReader):
+        """One that must not be asked."""
+
+        def pseudo_perplexity(self, texts, **options):
+            raise AssertionError(texts)
+
+    *_, again = fluency.measure_results(Silent(), *asked)
+    assert again == row and not list_stored(store), "it is no explanation"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
 from helpers.hostile import check_line, run_command
+from helpers.results import RUN
 from typer.main import get_command
 
 from robust_core import encoders, trainings
@@ -23,6 +24,7 @@ from robust_core.experiments import EXPERIMENTS, draw, evidence
 from robust_core.judging.items import Counts, make_item
 from robust_core.judging.records import Judged, to_record
 from robust_core.models import loading, masked_lm
+from robust_core.store import ResultStore
 from robust_core.train import combining
 
 REACHED = "This far a command may come: here the work itself begins."
@@ -38,6 +40,7 @@ BASE: dict[str, list[str]] = {
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
     "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
     "train-smoothed": ["--dataset", "reviews"], "lessons": [], "judge": ["judgements.jsonl"],
+    "report": ["RUN", "--out", "report.html"],
     "combine": ["--core", "sst2/additive/close", "--model", "double/bag-of-words", "--bound", "0.3"],
 }
 # Of two that exclude each other the one that is tried stands alone.
@@ -94,6 +97,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     item = make_item("a fine film", "a good film", "positive", True)
     judged = Judged("Ann", "positive", True, "", "a" * 12, Counts(), item)
+    BASE["report"][0] = ResultStore().open_run(RUN)
     Path("judgements.jsonl").write_text(json.dumps(to_record(judged)))
     # LIME draws with matplotlib, which keeps files of its own.
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))

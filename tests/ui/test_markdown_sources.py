@@ -25,7 +25,7 @@ NUMBER = re.compile(r"[+,.\d]*[fgde%]?|,")
 REVIEWED: dict[str, set[str]] = {
     "app.py": {"here.title", "here.subtitle"},  # first line of a page's own file
     "pages/5_Certified.py": {"[WORDS, DISTANCE]"},
-    "pages/11_About.py": {"selection.TAU_AT_LEAST", "phrases.format_percent(selection.TOP5_AT_LEAST)",
+    "pages/12_About.py": {"selection.TAU_AT_LEAST", "phrases.format_percent(selection.TOP5_AT_LEAST)",
                          "ATTACKS[name].title", "values",
                          "'\\n'.join((f'* {method.title}: <{method.source}>' for method in methods))"},
     "ui/attack/comparison_table.py": {"verdicts.describe_rule(chosen.limits)", "_name_sources(now).__getitem__"},
@@ -52,7 +52,7 @@ REVIEWED: dict[str, set[str]] = {
     "ui/saliency/faithfulness.py": {"help_", "waiting"},
     "ui/saliency/page.py": {"choices", "chosen.explainer.title", "verdicts.describe_rule(chosen.limits)",
                             "names.__getitem__"},
-    "ui/saliency/stored_results.py": {"[CHANGED, ALL]", "['Everywhere', *QUADRANTS.values()]"},
+    "ui/saliency/stored_results.py": {"[CHANGED, ALL]", "[EVERYWHERE, *QUADRANTS.values()]"},
     # Names and lines of the program's own.
     "ui/session/presets.py": {"str.capitalize", "describe_refusal(type(attack))"},
     "ui/train/form.py": {"[SAMPLE, KNOWN, OWN]"},

@@ -12,6 +12,7 @@ import streamlit as st
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, RobustError
 from robust_core.explainers import EXPLAINERS
+from robust_core.history.entries import LINK
 from robust_core.registry import to_record
 from robust_core.types import Attribution, Span
 from ui.attack import replay, transfer_fluency
@@ -153,8 +154,12 @@ def share_link() -> None:
     if present is None:
         return
     try:
-        st.session_state["view"] = loaded.open_links().put(
+        links, own = loaded.open_links(), loaded.open_store()
+        st.session_state["view"] = links.put(
             make_view(present, read_choices(present), rows.make_rows(present), transfer_fluency.ask_all(present)))
+        if own is not links:
+            # All people's views lie in one place, since links lead there: this says which are this person's.
+            own.put({LINK: st.session_state["view"]})
         st.session_state["view_of"] = name_shown()
     except RobustError as error:
         selection.notify(str(error))

@@ -23,6 +23,7 @@ from ui.shared import catalogue, loaded
 from ui.widgets import charts, dataset_job
 from ui.widgets.footnotes import MARKS, draw_footnotes
 from ui.widgets.markdown import note, warn
+from ui.widgets.report_button import draw_report
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 # Prediction kept or lost x interpretation kept or lost, as in Figure 1 of the FLAT paper.
 QUADRANTS = {(True, True): "Both kept", (True, False): "Only prediction kept",
              (False, True): "Only interpretation kept", (False, False): "Both lost"}
-CHANGED, ALL = "Changed texts", "All texts"
+CHANGED, ALL, EVERYWHERE = "Changed texts", "All texts", "Everywhere"
 
 
 class Example(NamedTuple):
@@ -113,8 +114,9 @@ def pick_example() -> Example | None:
         data = list(dict.fromkeys(str(of.run.data.get("dataset")) for of in known if of.method["name"] == method))
         dataset = st.selectbox("Stored data set", data, key="stored.dataset", persist_state="session", width=180,
                                format_func=catalogue.name_dataset)
-        which = st.segmented_control("Texts counted", [CHANGED, ALL], default=CHANGED, key="stored.which",
-                                     required=True, persist_state="session",
+        st.session_state.setdefault("stored.which", CHANGED)
+        which = st.segmented_control("Texts counted", [CHANGED, ALL], key="stored.which", required=True,
+                                     persist_state="session",
                                      help="Texts that the attack did not change agree perfectly.")
     groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
     groups = [g._replace(examples=[e for e in g.examples if which == ALL or e.changed]) for g in groups]
@@ -123,7 +125,9 @@ def pick_example() -> Example | None:
         st.info("No text was changed in these runs.")
         return None
     _draw_distributions(groups)
-    return _pick_quadrant(groups)
+    example = _pick_quadrant(groups)
+    draw_report([st.session_state["stored.group"][0]], "stored.report")
+    return example
 
 
 def _offer_start(empty: bool) -> None:
@@ -141,7 +145,7 @@ def _offer_start(empty: bool) -> None:
             dataset, n = texts
             st.button("Run", type="primary", icon=":material/play_arrow:", key="stored.run",
                       disabled=dataset_job.is_running() or not (models and chosen.attacks),
-                      on_click=dataset_job.start_job, args=("Attacking and explaining", _make_job(models, dataset, n)))
+                      on_click=dataset_job.start_job, args=("Attacking and explaining", make_job(models, dataset, n)))
         if left := [catalogue.name_model(model) for model in chosen.models if model not in models]:
             note(f"Left out because they have other labels: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
@@ -150,7 +154,14 @@ def _offer_start(empty: bool) -> None:
                 f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
 
 
-def _make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
+def make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
+    """Return the work of attacking a data set with the chosen attacks, explained as chosen.
+
+    Args:
+        model_ids: The models.
+        dataset: Name of the data set.
+        n: Texts to draw from its test split.
+    """
     chosen = selection.read_selection()
     attacks, explainer = [to_record(a) for a in chosen.attacks], to_record(chosen.explainer)
 
@@ -226,10 +237,11 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = st.selectbox("Examples of", keys, key="stored.group", persist_state="session", width=320,
                            format_func=lambda key: by_key[key].title if key in by_key else "")
-        where = st.segmented_control("Where", ["Everywhere", *QUADRANTS.values()], default="Everywhere",
-                                     key="stored.where", required=True, persist_state="session")
+        st.session_state.setdefault("stored.where", EVERYWHERE)
+        where = st.segmented_control("Where", [EVERYWHERE, *QUADRANTS.values()], key="stored.where", required=True,
+                                     persist_state="session")
     found = [e for e in by_key[key].examples
-             if where == "Everywhere" or e.quadrant(limits) == where]
+             if where == EVERYWHERE or e.quadrant(limits) == where]
     if not found:
         st.info("There is no such text in this run.")
         return None

@@ -24,8 +24,8 @@ from ui.widgets import forms
 from ui.widgets.markdown import escape_markdown, note, warn
 
 SAMPLE, KNOWN, OWN = "Sample reviews", "A known data set", "Your own file"
-_ELSE = "Hugging Face"
-_PLAIN = "Suggested"
+ELSE = "Hugging Face"
+PLAIN = "Suggested"
 _MOST_NAMES = 12
 # Of a model on the Hugging Face hub, in characters.
 _LONGEST_ID = 96
@@ -151,13 +151,13 @@ def _add_upload(name: str, table: Table, text: str, label: str, names: dict[str,
 
 def choose_architecture() -> str:
     """Draw the choice of an architecture; return it, or nothing where a name is still to be given."""
-    names = [*cards.ARCHITECTURES, _ELSE]
+    names = [*cards.ARCHITECTURES, ELSE]
     kind = st.selectbox("Architecture", names, key="train.architecture", persist_state="session",
                         format_func=lambda name: cards.ARCHITECTURES.get(
                             name, "Hugging Face id or folder" if paths.may_name_folders() else "Hugging Face id"),
                         help="CNN and LSTM read words and train in seconds to minutes; MiniLM and other encoders read "
                              "word pieces and want more time, or a GPU.")
-    if kind != _ELSE:
+    if kind != ELSE:
         return kind
     allowed = paths.may_name_folders()
     name = st.text_input("Id or folder" if allowed else "Hugging Face id", key="train.encoder",
@@ -183,16 +183,16 @@ def choose_defence(dataset: str, data_dir: str | None) -> Defence | None:
     # FLAT shows what this page is for, and its demo takes a minute.
     st.session_state.setdefault("train.defence", "flat" if "flat" in names else names[0])
     cls = DEFENCES[st.session_state["train.defence"]]
-    known = [_PLAIN, *cls.PRESETS]
+    known = [PLAIN, *cls.PRESETS]
     if st.session_state.get("train.preset") not in known:
-        st.session_state["train.preset"] = _PLAIN
+        st.session_state["train.preset"] = PLAIN
     left, right = st.columns(2)
     with right:
         preset = st.selectbox("Preset", known, key="train.preset", persist_state="session", disabled=len(known) == 1,
                               help="Suggested: chosen for the data set and its size. paper: the loss and its weights "
                                    "as published; how many texts are attacked, and in how many rounds, is this "
                                    "project's choice. as-released: as the authors' code has it, where that differs.")
-    given = (trainings.suggest_parameters(cls, dataset, "" if preset in (None, _PLAIN) else preset, data_dir)
+    given = (trainings.suggest_parameters(cls, dataset, "" if preset in (None, PLAIN) else preset, data_dir)
              if dataset else {})
     _fill_widgets("defence", [cls.name, preset, given],
                   lambda: forms.preset_form(DEFENCES, "train.defence", {"name": cls.name} | given))

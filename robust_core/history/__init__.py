@@ -1,0 +1,1 @@
+"""Everything that was run here and kept: listed, searched, compared, exported, removed."""

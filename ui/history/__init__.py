@@ -1,0 +1,1 @@
+"""The History page: everything that was run and kept, listed, searched, opened, compared, exported, removed."""
