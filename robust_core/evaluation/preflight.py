@@ -5,7 +5,6 @@ half. Each check is one plain line, with what to do about it.
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -89,7 +88,7 @@ def run_preflight(model: TextClassifier, examples: Sequence[Example] = ()) -> Pr
     if proba.shape != (len(texts), len(model.labels)) or not np.isfinite(proba).all():
         raise BadInput(f"{model.id} answers with {quote(proba.shape)} numbers that are no probabilities of its "
                        f"{len(model.labels)} classes.")
-    checks = [_check_answers(model.labels, proba), _check_saturation(proba), _check_reading(model, texts)]
+    checks = [_check_saturation(proba), _check_reading(model, texts)]
     if isinstance(model.tokens, Subwords):
         checks.append(_check_words(model.tokens, texts))
     checks.append(_check_doors(model))
@@ -99,17 +98,23 @@ def run_preflight(model: TextClassifier, examples: Sequence[Example] = ()) -> Pr
                      tuple(examples), tuple(checks))
 
 
-def _check_answers(labels: Sequence[str], proba: np.ndarray) -> Check:
-    name, n, classes = "Answers", *proba.shape
-    found = Counter(proba.argmax(1).tolist())
-    if len(found) == 1:
-        return Check(name, LOOK, f"It always answers {quote(labels[next(iter(found))])}, on all {n} texts.",
+def check_answers(found: Preflight, labels: Sequence[str]) -> Check:
+    """Look at whether a model tells texts apart.
+
+    Args:
+        found: What it answered.
+        labels: What its classes are called.
+    """
+    name, proba, (n, classes) = "Answers", found.proba, found.proba.shape
+    answers = {*proba.argmax(1).tolist()}
+    if len(answers) == 1:
+        return Check(name, LOOK, f"It always answers {quote(labels[min(answers)])}, on all {n} texts.",
                      "Its head may never have been trained, or was not saved with it. If it was, try texts of the kind "
                      "that it learnt from.")
     if float(proba.max(1).max()) < 1 / classes + _UNDECIDED:
         return Check(name, LOOK, f"It is undecided: no text gets more than {100 * proba.max():.1f} % for any class.",
                      "That is how an untrained head answers; check that the trained weights were saved.")
-    return Check(name, FINE, f"It tells texts apart: {len(found)} of {classes} classes among {n} texts.")
+    return Check(name, FINE, f"It tells texts apart: {len(answers)} of {classes} classes among {n} texts.")
 
 
 def _check_saturation(proba: np.ndarray) -> Check:
@@ -181,6 +186,9 @@ def check_accuracy(found: Preflight, labels: Sequence[str], about: Sequence[str]
     name = "Accuracy"
     if not found.examples:
         return Check(name, LOOK, "Not measured.", "Choose texts with labels.")
+    if not same_labels(labels, about) and {*map(str.casefold, labels)} == {*map(str.casefold, about)}:
+        return Check(name, LOOK, f"Not measured: the texts have the same classes in the order {list_names(about)}.",
+                     "Save the model with its classes in that order, or choose texts of yours: they take the model's.")
     if not same_labels(labels, about):
         return Check(name, LOOK, f"Not measured: the texts have the classes {list_names(about)}.",
                      "Give the model's classes these names, or choose texts with its own.")

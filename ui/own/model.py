@@ -14,6 +14,7 @@ from robust_core.jobs.manager import QUEUED, Job
 from robust_core.models import model_zips, own_models, staging
 from robust_core.models.staging import Staged
 from robust_core.paths import short_name
+from robust_core.types import Example
 from ui.own import model_card
 from ui.session import dialogs, selection
 from ui.shared import catalogue, loaded, people
@@ -163,11 +164,18 @@ def _try(staged: Staged, dataset: str, device: str, stop: threading.Event) -> It
             return
         yield "Asking it …"
         dataset = dataset or choose_dataset(model.labels)
-        examples = datasets.choose(datasets.load(dataset, "test"), ROWS, 0) if dataset else ()
-        yield Tried(staged, run_preflight(model, examples), dataset)
+        yield Tried(staged, run_preflight(model, _draw_rows(dataset)), dataset)
     except RobustError as error:
         # The folder has a name that nobody gave it.
         raise type(error)(str(error).replace(short_name(staged.folder), staged.source)) from None
+
+
+def _draw_rows(dataset: str) -> Sequence[Example]:
+    """Return some rows of a data set; none where it cannot be read, which is no reason to give the model up."""
+    try:
+        return datasets.choose(datasets.load(dataset, "test"), ROWS, 0) if dataset else ()
+    except RobustError:
+        return ()
 
 
 def choose_dataset(labels: Sequence[str]) -> str:

@@ -7,7 +7,16 @@ import streamlit as st
 
 from robust_core import datasets
 from robust_core.errors import RobustError
-from robust_core.evaluation.preflight import FINE, PROBES, ROWS, Check, Preflight, check_accuracy, check_names
+from robust_core.evaluation.preflight import (
+    FINE,
+    PROBES,
+    ROWS,
+    Check,
+    Preflight,
+    check_accuracy,
+    check_answers,
+    check_names,
+)
 from robust_core.models.own_models import check_labels
 from robust_core.models.staging import Staged
 from ui.session import dialogs
@@ -35,17 +44,20 @@ class Actions(NamedTuple):
 
 def draw_card(staged: Staged, found: Preflight, dataset: str, actions: Actions) -> None:
     """Draw the card."""
-    st.subheader(escape_markdown(staged.name), anchor=False)
     size = sum(path.stat().st_size for path in staged.folder.glob("*")) / 1e6
-    note(f"{found.architecture} · {found.parameters:,} parameters · {size:.1f} MB · reads {found.length:,} pieces · "
-         f"{staged.source}")
+    note(f"{staged.source} · {found.architecture} · {found.parameters:,} parameters · {size:.3g} MB · reads "
+         f"{found.length:,} pieces")
+    # What was found comes first; what it is called decides on a part of that.
+    above = st.container()
     labels = _name_classes(found, staged)
     chosen = _choose_texts(staged, found, dataset, actions)
     about = datasets.describe(chosen).labels if chosen and found.examples else ()
-    checks = [check_names(labels), check_accuracy(found, labels, about), *found.checks]
-    _draw_checks(checks)
-    _draw_answers(found, labels)
+    with above:
+        _draw_checks([check_names(labels), check_accuracy(found, labels, about), check_answers(found, labels),
+                      *found.checks])
+        _draw_answers(found, labels)
     name = st.text_input("Name", staged.name, key=f"own.name.{staged.folder.parent.name}", max_chars=40,
+                         persist_state="session",
                          help="What it is called in the pickers.")
     problem = _find_problem(labels)
     if problem:
@@ -84,10 +96,11 @@ def _name_classes(found: Preflight, staged: Staged) -> list[str]:
         for i, name in enumerate(found.labels if not at else [*sets][at - 1]):
             st.session_state[f"{key}.{i}"] = name
 
-    st.selectbox("Names of the classes", options, key=f"{key}.like", on_change=fill,
+    st.selectbox("Names of the classes", options, key=f"{key}.like", on_change=fill, persist_state="session",
                  help="In the order of the model's outputs. Data sets and true labels find a class by its name.")
     with st.container(horizontal=True):
-        return [st.text_input(f"Class {i}: {escape_markdown(label)}", key=f"{key}.{i}", max_chars=80, width=170)
+        return [st.text_input(f"Class {i}: {escape_markdown(label)}", key=f"{key}.{i}", max_chars=80, width=170,
+                              persist_state="session")
                 for i, label in enumerate(found.labels)]
 
 
@@ -99,10 +112,15 @@ def _choose_texts(staged: Staged, found: Preflight, dataset: str, actions: Actio
         if here:
             if st.session_state.get(key) not in here:
                 st.session_state[key] = dataset if dataset in here else here[0]
-            st.selectbox(f"Try it on {ROWS} texts of", here, key=key, format_func=catalogue.name_dataset, width=220,
-                         on_change=lambda: actions.measure(staged, st.session_state[key]))
+            chosen = st.selectbox(f"Try it on {ROWS} texts of", here, key=key, format_func=catalogue.name_dataset,
+                                  width=220, persist_state="session")
+            # Chosen here, or brought along a moment ago; what cannot begin is not begun again and again.
+            if st.session_state.setdefault(f"{key}.asked", dataset) != chosen:
+                st.session_state[f"{key}.asked"] = chosen
+                actions.measure(staged, chosen)
+                st.rerun()
         st.button("Your own texts", icon=":material/upload:", key="own.model.data", on_click=dialogs.open_dialog,
-                  args=(dialogs.DATA, dialogs.MODEL), help="Measure it on texts of yours with labels.")
+                  args=(dialogs.DATA, dialogs.MODEL, key), help="Measure it on texts of yours with labels.")
     return dataset
 
 

@@ -161,4 +161,8 @@ def list_classes(models: Sequence[str]) -> dict[str, str]:
 def fingerprint_model(model_id: str) -> str:
     """Return a hash of a model's files: a retrained model is another model."""
     card = read_cards().get(model_id)
-    return hashlib.sha256(json.dumps(dict(card.files), sort_keys=True).encode()).hexdigest()[:16] if card else ""
+    if card is None:
+        return ""
+    # Two people may name the classes of one file each in their own way.
+    parts = dict(card.files) | ({"classes": ", ".join(card.labels)} if card.is_imported else {})
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
