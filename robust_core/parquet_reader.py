@@ -5,12 +5,14 @@ is read where limits on memory, time and output can end it. This file is run as 
 package. Where something is wrong, it ends with code 3 and says on stderr what.
 """
 
+import errno
 import json
+import os
 import resource
 import signal
 import sys
 
-_MOST_MEMORY, _MOST_OUTPUT, _SECONDS = 6_000_000_000, 1_000_000_000, 60.0
+_MOST_MEMORY, _MOST_OUTPUT, _SECONDS = 6_000_000_000, 250_000_000, 60.0
 _MOST_ROWS, _MOST_COLUMNS, _BATCH = 2_000_000, 1_000, 128
 
 
@@ -43,6 +45,12 @@ def main() -> None:
     except MemoryError:
         sys.stderr.write("it takes too much memory")
         sys.exit(3)
+    except OSError as error:
+        too_long = error.errno == errno.EFBIG
+        sys.stderr.write(f"it unpacks to more than {_MOST_OUTPUT:,} bytes" if too_long else str(error))
+        sys.stderr.flush()
+        # What is still to be written would fail once more.
+        os._exit(3)
     except Exception as error:  # noqa: BLE001 (whatever the library says of a damaged file)
         sys.stderr.write(str(error) or type(error).__name__)
         sys.exit(3)

@@ -6,17 +6,19 @@ half. Each check is one plain line, with what to do about it.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from robust_core import metrics, protocols
 from robust_core.datasets import same_labels
 from robust_core.errors import BadInput, list_names, quote
-from robust_core.models.classifier import TextClassifier
 from robust_core.models.tokens import Subwords
 from robust_core.text import find_words
 from robust_core.types import Example
+
+if TYPE_CHECKING:
+    from robust_core.models.classifier import TextClassifier
 
 FINE, LOOK = "fine", "look"
 # Five texts of different kinds, which everybody's model is asked.
@@ -40,7 +42,7 @@ class Check(NamedTuple):
         name: What, in a few words.
         verdict: FINE or LOOK.
         line: What was found.
-        advice: What to do about it; empty where nothing need be done.
+        advice: What to do about it; empty where it is fine.
     """
 
     name: str
@@ -73,7 +75,7 @@ class Preflight(NamedTuple):
     checks: tuple[Check, ...]
 
 
-def run_preflight(model: TextClassifier, examples: Sequence[Example] = ()) -> Preflight:
+def run_preflight(model: "TextClassifier", examples: Sequence[Example] = ()) -> Preflight:
     """Ask a classifier PROBES and rows of a data set, and look at its answers.
 
     Args:
@@ -127,7 +129,7 @@ def _check_saturation(proba: np.ndarray) -> Check:
     return Check(name, FINE, f"Above {SATURATED} on {count} of {n} texts.")
 
 
-def _check_reading(model: TextClassifier, texts: Sequence[str]) -> Check:
+def _check_reading(model: "TextClassifier", texts: Sequence[str]) -> Check:
     name, prepared = "Length", protocols.prepare_texts(model, texts)
     shares = [protocols.count_readable_words(model, text) / max(1, len(find_words(text))) for text in prepared]
     cut = [share for share in shares if share < 1]
@@ -155,7 +157,7 @@ def _check_words(tokens: Subwords, texts: Sequence[str]) -> Check:
     return Check(name, FINE, f"{100 * share:.1f} % of the words are unknown to its tokenizer; {each:.1f} pieces each.")
 
 
-def _check_doors(model: TextClassifier) -> Check:
+def _check_doors(model: "TextClassifier") -> Check:
     name = "Gradients"
     if not model.net.takes_rows:
         return Check(name, LOOK, "It takes no word embeddings, so it shows no gradients.",

@@ -99,7 +99,7 @@ def _name_classes(found: Preflight, staged: Staged) -> list[str]:
     st.selectbox("Names of the classes", options, key=f"{key}.like", on_change=fill, persist_state="session",
                  help="In the order of the model's outputs. Data sets and true labels find a class by its name.")
     with st.container(horizontal=True):
-        return [st.text_input(f"Class {i}: {escape_markdown(label)}", key=f"{key}.{i}", max_chars=80, width=170,
+        return [st.text_input(f"Class {i:d}: {escape_markdown(label)}", key=f"{key}.{i}", max_chars=80, width=170,
                               persist_state="session")
                 for i, label in enumerate(found.labels)]
 
@@ -112,7 +112,7 @@ def _choose_texts(staged: Staged, found: Preflight, dataset: str, actions: Actio
         if here:
             if st.session_state.get(key) not in here:
                 st.session_state[key] = dataset if dataset in here else here[0]
-            chosen = st.selectbox(f"Try it on {ROWS} texts of", here, key=key, format_func=catalogue.name_dataset,
+            chosen = st.selectbox(f"Try it on {ROWS:d} texts of", here, key=key, format_func=catalogue.name_dataset,
                                   width=220, persist_state="session")
             # Chosen here, or brought along a moment ago; what cannot begin is not begun again and again.
             if st.session_state.setdefault(f"{key}.asked", dataset) != chosen:
@@ -138,12 +138,11 @@ def _draw_checks(checks: Sequence[Check]) -> None:
     else:
         st.markdown("**Nothing speaks against using it**")
     for check in [*odd, *(check for check in checks if check.verdict == FINE)]:
-        advice = f" *{escape_markdown(check.advice)}*" if check.advice else ""
-        line = f"**{escape_markdown(check.name)}** · {escape_markdown(check.line)}{advice}"
         if check.verdict == FINE:
-            st.markdown(f":material/check_circle: {line}")
+            st.markdown(f":material/check_circle: **{escape_markdown(check.name)}** · {escape_markdown(check.line)}")
         else:
-            st.markdown(f":material/warning: {line}")
+            st.markdown(f":material/warning: **{escape_markdown(check.name)}** · {escape_markdown(check.line)} "
+                        f"*{escape_markdown(check.advice)}*")
 
 
 def _draw_answers(found: Preflight, labels: Sequence[str]) -> None:
