@@ -135,7 +135,8 @@ def _check_reading(model: "TextClassifier", texts: Sequence[str]) -> Check:
     cut = [share for share in shares if share < 1]
     if not cut:
         return Check(name, FINE, f"It reads {model.length:,} pieces, which all {len(texts)} texts fit.")
-    return Check(name, LOOK, f"It reads {model.length:,} pieces: {len(cut)} of {len(texts)} texts are cut, and "
+    return Check(name, LOOK, f"It reads {model.length:,} pieces: {len(cut)} of {len(texts)} texts "
+                             f"{'is' if len(cut) == 1 else 'are'} cut, and "
                              f"{100 * np.mean(cut):.0f} % of their words are read.",
                  "What lies beyond is neither attacked nor explained. Use shorter texts, or save the model with a "
                  "longer model_max_length if it has the places.")
@@ -170,7 +171,7 @@ def check_names(labels: Sequence[str]) -> Check:
     name = "Classes"
     if all(label.lower().startswith("label_") for label in labels):
         return Check(name, LOOK, f"They have no names: {list_names(labels)}.",
-                     "Name them here. Data sets and true labels find a model's classes by their names.")
+                     "Name them below. Data sets and true labels find a model's classes by their names.")
     return Check(name, FINE, f"{len(labels)}: {list_names(labels)}.")
 
 

@@ -26,7 +26,7 @@ def check(page, zipped: Path) -> None:
     page.get_by_role("button", name="Your own model").click(timeout=LONG)
     dialog = page.get_by_role("dialog")
     dialog.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(str(zipped))
-    dialog.get_by_text("films.zip").wait_for(timeout=LONG)
+    expect(dialog.get_by_test_id("stFileChipName")).to_have_text("films.zip", timeout=LONG)
     button = dialog.get_by_role("button", name="Check it")
     expect(button).to_be_enabled(timeout=LONG)
     button.click()

@@ -131,7 +131,7 @@ def test_saturated_cut_and_unknown_are_told(folder, monkeypatch):
     long = [Example("good film " * 60, 0), Example("\u4f60\u597d \u3053\u3093 " * 9, 1)]
     checks = {check.name: check for check in preflight.run_preflight(model, long).checks}
     assert "saturated: above 0.999 on 7 of 7 texts" in checks["Probabilities"].line
-    assert "1 of 7 texts are cut" in checks["Length"].line and checks["Length"].advice
+    assert "1 of 7 texts is cut" in checks["Length"].line and checks["Length"].advice
     assert "% of the words are unknown" in checks["Words"].line and checks["Words"].verdict == preflight.LOOK
 
 
