@@ -60,7 +60,8 @@ class Report(NamedTuple):
         if left:
             said += f"; {left:,} rows are left out: {', '.join(why)}"
         if self.long:
-            said += (f". {self.long:,} of the texts {'has' if self.long == 1 else 'have'} more than {MAX_WORDS} words (the "
+            have = "has" if self.long == 1 else "have"
+            said += (f". {self.long:,} of the texts {have} more than {MAX_WORDS} words (the "
                      f"longest {self.longest:,}): each model reads the beginning, as far as it was made for, and only "
                      "that is attacked and explained")
         return f"{said}."

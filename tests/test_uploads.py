@@ -237,7 +237,8 @@ def test_what_is_left_out_is_said_with_the_reason():
     report = uploads.report_rows(table, "text", "label")
     assert report == uploads.Report(2, 1, 1, 1, 1, 1, 401)
     assert report.describe().startswith("2 texts are used; 4 rows are left out: 1 without a text, 1 without a label, "
-                                        "1 repeated, 1 repeated with another label. 1 of the texts has more than 400 words")
+                                        "1 repeated, 1 repeated with another label. 1 of the texts has more than 400 "
+                                        "words")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "a", "b", "c d"]), st.sampled_from(["", "x", "y"])), min_size=2))

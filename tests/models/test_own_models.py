@@ -1,11 +1,14 @@
 """Models that people bring: taken in as zip, folder or hub id, tried, kept with a card, removed."""
 
+import json
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.cli import invoke
 from helpers.library_models import write_library_model
 from helpers.model_zips import pack
 
@@ -75,6 +78,31 @@ def test_a_kept_model_is_attacked_and_its_files_are_checked(folder):
         file.write(" ")
     with pytest.raises(BadInput, match="config.json does not match its card"):
         loading.load(card.id, "cpu")
+
+
+def test_weights_in_several_files_are_taken_and_kept(tmp_path, folder):
+    import transformers
+
+    transformers.AutoModelForSequenceClassification.from_pretrained(folder).save_pretrained(
+        tmp_path / "parts", max_shard_size="20KB")
+    for path in folder.glob("*token*"):
+        shutil.copy(path, tmp_path / "parts")
+    staged = staging.stage_folder(str(tmp_path / "parts"))
+    card = own_models.keep_model(staged, loading.load(str(staged.folder), "cpu"), "parts", CLASSES[2])
+    assert "model.safetensors" not in card.files and len([name for name in card.files if "-of-" in name]) > 1
+    texts = ["a good film", "bad"]
+    assert np.allclose(loading.load(card.id, "cpu").predict_proba(texts),
+                       loading.load(str(folder), "cpu").predict_proba(texts), atol=1e-6)
+
+
+def test_the_command_line_lists_and_asks_a_kept_model(folder):
+    staged = staging.stage_folder(str(folder))
+    card = own_models.keep_model(staged, loading.load(str(staged.folder), "cpu"), "x", CLASSES[2])
+    listed = json.loads(invoke("models", "--json").stdout)
+    assert next(row for row in listed["results"] if row["model"] == card.id)["dev_accuracy"] is None
+    assert card.id in invoke("models").stdout
+    asked = invoke("predict", "a good film", "--model", card.id, "--json")
+    assert {*json.loads(asked.stdout)["results"][0]["proba"]} == {*CLASSES[2]}
 
 
 def test_a_model_kept_by_one_person_is_no_other_ones(folder):
