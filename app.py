@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui import frame, warm_up
 from ui.lessons import progress
+from ui.own import dialogs
 from ui.shared import people
 from ui.widgets import dataset_job, refresh, scripts
 
@@ -28,6 +29,8 @@ with refresh.show_failure("the sidebar"):
     frame.watch_attack(entries[0], here is found[0])
     dataset_job.draw_sign()
     scripts.close_sidebar_on_phones()
+with refresh.show_failure("the dialog"):
+    dialogs.draw_dialog()
 st.title(here.title)
 st.caption(here.subtitle)
 frame.show_message()

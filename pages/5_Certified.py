@@ -13,6 +13,7 @@ WORDS, DISTANCE = "Words", "Distance (L1)"
 
 st.session_state.setdefault("text", selection.DEFAULT_TEXT)
 st.session_state.setdefault("certified.view", WORDS)
+words.note_own_models()
 view = st.segmented_control("What is proved", [WORDS, DISTANCE], key="certified.view", required=True,
                             persist_state="session", label_visibility="collapsed")
 if view == DISTANCE:

@@ -13,6 +13,8 @@
 | ROBUST_JOBS, ROBUST_ALL_JOBS | most attacks and evaluations that wait or run: of a person 4, of all 50 |
 | ROBUST_TRAININGS, ROBUST_ALL_TRAININGS | most trainings that wait or run: of a person 2, of all 20 |
 | ROBUST_UPLOADS, ROBUST_ALL_UPLOADS | most data sets and files brought along: of a person 20, of all 500 |
+| ROBUST_MODELS, ROBUST_ALL_MODELS | most models brought along: of a person 5, of all 100 |
+| ROBUST_MODEL_MB | most megabytes of a model that is brought along: 2000 |
 | RANK, WORLD_SIZE | set by `accelerate launch`: number of this process, and how many there are |
 | MASTER_ADDR, MASTER_PORT | set by `accelerate launch`: where its processes meet |
 
@@ -59,7 +61,8 @@ def runs_folder() -> Path:
 
 # --- Several people at one app -------------------------------------------------------------------
 
-LIMITS = {"jobs": 4, "all_jobs": 50, "trainings": 2, "all_trainings": 20, "uploads": 20, "all_uploads": 500}
+LIMITS = {"jobs": 4, "all_jobs": 50, "trainings": 2, "all_trainings": 20, "uploads": 20, "all_uploads": 500,
+          "models": 5, "all_models": 100, "model_mb": 2000}
 _PERSON: contextvars.ContextVar[str | None] = contextvars.ContextVar("person", default=None)
 _ask_person: Callable[[], str] = str
 
@@ -145,6 +148,11 @@ def own_files() -> Path:
     return person_folder() / "files"
 
 
+def staged_models() -> Path:
+    """Return the folder of models that people are trying before they keep them (`models.staging`)."""
+    return person_folder() / "staged"
+
+
 def own_judgements() -> Path:
     """Return the folder of the judgements on texts that people made."""
     return person_folder() / "judgements"
@@ -152,8 +160,17 @@ def own_judgements() -> Path:
 
 def count_uploads() -> tuple[int, int]:
     """Return how many data sets and files this person brought along, and how many all people did."""
+    return _count_kept("data/*/about.json", "files/*.*")
+
+
+def count_models() -> tuple[int, int]:
+    """Return how many models this person brought along, and how many all people did."""
+    return _count_kept("checkpoints/own-model/*/*/card.json")
+
+
+def _count_kept(*kinds: str) -> tuple[int, int]:
     def count(folder: Path) -> int:
-        return sum(len(list(folder.glob(kind))) for kind in ("data/*/about.json", "files/*.*"))
+        return sum(len(list(folder.glob(kind))) for kind in kinds)
 
     everyone = [runs_folder(), *runs_folder().glob("people/*")]
     return count(person_folder()), sum(map(count, everyone))

@@ -1,4 +1,4 @@
-"""Tables as people have them: CSV and TSV of any dialect, JSONL and JSON, read as a stream and within bounds.
+"""Tables as people have them: CSV and TSV of any dialect, JSONL, JSON and Parquet, read as a stream and within bounds.
 
 What cannot be told from the file is not guessed in silence: the reader says whether it took the first line for names
 of columns, and refuses files of pairs of texts.
@@ -9,16 +9,22 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from robust_core.errors import BadInput, quote, shorten
+from robust_core import parquet_reader
+from robust_core.errors import BadInput, first_sentence, quote, shorten
 from robust_core.files import MOST_COLUMNS, bound_lines, explain_failures
 from robust_core.tables import LABEL_NAMES, NUMBER, TEXT_NAMES, Table, fold_label
 
-KINDS = ("csv", "tsv", "jsonl", "json")
+KINDS = ("csv", "tsv", "jsonl", "json", "parquet")
 MOST_BYTES, MOST_JSON_ARRAY, MOST_CELLS = 200_000_000, 20_000_000, 10_000_000
+# Wall time for the process that reads Parquet; it limits its own processor time.
+_PARQUET_SECONDS, _LONGEST_SAID = 120, 2_000
 _DELIMITERS = (",", ";", "\t", "|")
 # Lines and characters that the dialect and the header are told by, and the longest name of a column.
 _SAMPLE, _SAMPLE_CHARACTERS, _LONGEST_NAME = 1_000, 2_000_000, 80
@@ -34,7 +40,7 @@ _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
 
 
 def read_upload(file_name: str, content: bytes, header: bool | None = None) -> Table:
-    """Read a file with columns: CSV or TSV with commas, semicolons, tabs or bars, JSONL, or a JSON array of objects.
+    """Read a file with columns: CSV or TSV of any usual delimiter, JSONL, a JSON array of objects, or Parquet.
 
     Args:
         file_name: Its name, whose ending says what it is.
@@ -70,6 +76,32 @@ def _read_stream(name: str, file: BinaryIO, header: bool | None) -> Table:
     kind, name = name.rpartition(".")[2].lower(), shorten(name)
     if kind not in KINDS:
         raise BadInput(f"{name} is no {', '.join(KINDS[:-1])} or {KINDS[-1]} file.")
+    if kind == "parquet":
+        with _unpack_parquet(name, file) as lines:
+            return _read_rows(name, "jsonl", lines, None)
+    return _read_rows(name, kind, file, header)
+
+
+@contextlib.contextmanager
+def _unpack_parquet(name: str, file: BinaryIO) -> Iterator[BinaryIO]:
+    """Give the rows of a Parquet file as JSON lines, made by a process of its own under limits (`parquet_reader`)."""
+    with tempfile.TemporaryFile() as lines, tempfile.TemporaryFile() as said:
+        problem = "it does not come to an end"
+        try:
+            child = subprocess.run([sys.executable, "-I", parquet_reader.__file__], input=file.read(), stdout=lines,
+                                   stderr=said, timeout=_PARQUET_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise BadInput(f"{name} cannot be read as Parquet: {problem}.") from None
+        if child.returncode:
+            said.seek(0)
+            told = said.read(_LONGEST_SAID).decode(errors="replace")
+            problem = first_sentence(ValueError(told)) if child.returncode == 3 else "it takes too much time or memory"
+            raise BadInput(f"{name} cannot be read as Parquet: {problem}.")
+        lines.seek(0)
+        yield lines
+
+
+def _read_rows(name: str, kind: str, file: BinaryIO, header: bool | None) -> Table:
     named: bool | None = True
     try:
         with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:

@@ -15,9 +15,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from robust_core.cleaning import clean
+from robust_core.cleaning import MAX_WORDS, clean
 from robust_core.datasets import DATASETS, SPLITS, DataSet, LabelledTexts, describe, list_own
-from robust_core.errors import BadInput, list_names, quote
+from robust_core.errors import BadInput, UnknownName, list_names, quote
 from robust_core.files import check_name, check_target, explain_failures, read_json
 from robust_core.paths import own_data
 from robust_core.tables import Table, fold_label
@@ -27,6 +27,44 @@ _LEAST_TEXTS, _LEAST_OF_CLASS, _LONGEST_LABEL = 20, 5, 80
 # Shares of dev and test of each class.
 _HELD_OUT = 0.15
 _LEAST_LENGTH, _MOST_LENGTH = 10, 400
+
+
+class Report(NamedTuple):
+    """What becomes of the rows of a file.
+
+    Attributes:
+        used: Different texts with a label.
+        no_text: Rows without a text.
+        no_label: Rows with a text and without a label.
+        repeated: Rows whose text came before, with the same label.
+        contradicting: Rows whose text came before, with another label.
+        long: Texts used that have more words than `cleaning.MAX_WORDS`.
+        longest: Words of the longest text.
+    """
+
+    used: int
+    no_text: int
+    no_label: int
+    repeated: int
+    contradicting: int
+    long: int
+    longest: int
+
+    def describe(self) -> str:
+        """Return it in words: how many texts are used, and how many rows are left out for which reason."""
+        why = [f"{n:,} {what}" for n, what in (
+            (self.no_text, "without a text"), (self.no_label, "without a label"),
+            (self.repeated, "repeated"), (self.contradicting, "repeated with another label")) if n]
+        left = sum((self.no_text, self.no_label, self.repeated, self.contradicting))
+        said = f"{self.used:,} texts are used"
+        if left:
+            said += f"; {left:,} rows are left out: {', '.join(why)}"
+        if self.long:
+            have = "has" if self.long == 1 else "have"
+            said += (f". {self.long:,} of the texts {have} more than {MAX_WORDS} words (the "
+                     f"longest {self.longest:,}): each model reads the beginning, as far as it was made for, and only "
+                     "that is attacked and explained")
+        return f"{said}."
 
 
 class Labelled(NamedTuple):
@@ -114,7 +152,34 @@ def make_plain_name(file_name: str) -> str:
     return f"own_{stem}" if stem in DATASETS else stem
 
 
-def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[str, str] | None = None) -> DataSet:
+def report_rows(table: Table, text: str, label: str, names: Mapping[str, str] | None = None) -> Report:
+    """Say what `add_dataset` makes of the rows of a table.
+
+    Args:
+        table: The rows.
+        text: Column of the texts.
+        label: Column of the labels.
+        names: Label names, as of `label_rows`.
+
+    Raises:
+        BadInput: As `label_rows`.
+    """
+    rows = label_rows(table, text, label, names).rows
+    no_text = no_label = 0
+    for words, value in zip(table.values(text), table.values(label), strict=True):
+        if not clean(words):
+            no_text += 1
+        elif not value:
+            no_label += 1
+    found: dict[str, int] = {}
+    contradicting = sum(found.setdefault(words, place) != place for words, place in rows)
+    lengths = [len(words.split()) for words in found]
+    return Report(len(found), no_text, no_label, len(rows) - len(found) - contradicting, contradicting,
+                  sum(n > MAX_WORDS for n in lengths), max(lengths, default=0))
+
+
+def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[str, str] | None = None, *,
+                order: Sequence[str] = (), only_test: bool = False) -> DataSet:
     """Store a table as a data set, with 15 % of each class held out as dev and as many as test.
 
     Repeated texts count once and rows without a text or label not at all, so that no text lies in two splits.
@@ -125,6 +190,8 @@ def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[s
         text: Column of the texts.
         label: Column of the labels.
         names: Label names, as of `label_rows`.
+        order: All classes of the models that shall be measured on it, by index, where its own are among them.
+        only_test: Whether all texts become the test split, to be measured on and not to be trained on.
 
     Returns:
         What is known of it; the same table under the same name is stored once.
@@ -138,11 +205,18 @@ def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[s
         raise BadInput(f"{quote(name)} cannot name a data set of your own: use small letters, digits and underscores"
                        f"{', and no name of a known one' if known else ''}.")
     labels, rows, _ = label_rows(table, text, label, names)
+    places = {fold_label(wanted): i for i, wanted in enumerate(order)}
+    if order and all(fold_label(own) in places for own in labels):
+        rows = [(words, places[fold_label(labels[place])]) for words, place in rows]
+        labels = tuple(order)
     found: dict[str, int] = {}
     for words, place in rows:
         found.setdefault(words, place)
-    _check(found, labels)
-    splits = _split_rows(found)
+    if only_test:
+        splits: dict[str, list[tuple[str, int]]] = {"test": [*found.items()]}
+    else:
+        _check(found, labels)
+        splits = _split_rows(found)
     digest = hashlib.sha256(json.dumps([splits, labels]).encode()).hexdigest()
     if (own_data() / name).exists():
         if name in list_own() and _hash_rows(own_data() / name) == digest:
@@ -196,3 +270,19 @@ def _store(folder: Path, splits: Mapping[str, Sequence[tuple[str, int]]], about:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def remove_dataset(name: str) -> None:
+    """Take away a data set that this person brought; models trained on it and stored results stay.
+
+    Raises:
+        UnknownName: There is no such data set.
+        BadInput: It cannot be removed.
+    """
+    if name not in list_own():
+        raise UnknownName("data set of your own", name, [*list_own()])
+    folder = own_data() / check_name(name, "data set")
+    with explain_failures(name, "removed"):
+        # Without its description it is in no picker, whatever becomes of the rest.
+        (folder / "about.json").unlink()
+        shutil.rmtree(folder)

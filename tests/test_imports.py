@@ -18,7 +18,7 @@ ROOT = Path(robust_core.__file__).parents[1]
 ORDER = (("errors", "files", "types", "registry", "paths", "version"),
          ("text", "cleaning", "protocols", "metrics", "store", "claims", "highlight"),
          ("resources",),
-         ("public_layouts", "split_files", "datasets", "splits", "tables", "table_files", "uploads",
+         ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files", "uploads",
           "kept_files"),
          ("models", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),

@@ -1,5 +1,6 @@
 """Files as people have them: dialects, header lines, equal labels, JSON of both kinds, and pairs of texts."""
 
+import io
 import json
 
 import pytest
@@ -7,7 +8,7 @@ from helpers.uploads import BAD, GOOD
 
 from robust_core import table_files
 from robust_core.errors import BadInput
-from robust_core.table_files import read_upload
+from robust_core.table_files import read_table_file, read_upload
 
 ROWS = [(text, "Positive") for text in GOOD] + [(text, "negative") for text in BAD]
 
@@ -119,3 +120,36 @@ def test_what_is_sparse_stays_small(monkeypatch):
         read_upload("a.jsonl", "\n".join(json.dumps({f"k{i}": "x"}) for i in range(60)).encode())
     few = "\n".join(json.dumps({"k": 1, "l": i}) for i in range(60))
     assert len(read_upload("a.jsonl", few.encode()).values("k")) == 60
+
+
+def write_parquet(columns: dict[str, list]) -> bytes:
+    import pyarrow
+    from pyarrow import parquet
+
+    content = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), content)
+    return content.getvalue()
+
+
+def test_parquet_gives_the_table_of_the_same_rows(tmp_path):
+    content = write_parquet({"text": ["good, \"fine\"", "caf\u00e9\n\u4f60", "bad"], "label": [1, 0, None]})
+    table = read_upload("films.parquet", content)
+    assert table.columns == ("text", "label") and table.guess() == ("text", "label")
+    assert table.cells["text"] == ["good, \"fine\"", "caf\u00e9\n\u4f60", "bad"]
+    assert table.cells["label"] == ["1", "0", ""]
+    (tmp_path / "films.parquet").write_bytes(content)
+    assert read_table_file(tmp_path / "films.parquet") == table
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", b"text,label\na,b\n",
+                                     write_parquet({"text": ["a"] * 9})])
+def test_parquet_that_cannot_be_used_is_one_line(content):
+    with pytest.raises(BadInput, match="films.parquet"):
+        read_upload("films.parquet", content)
+
+
+def test_parquet_that_unpacks_to_far_more_is_refused():
+    packed = write_parquet({"text": ["x" * 900_000] * 3_000, "label": ["a", "b", "c"] * 1_000})
+    assert len(packed) < 1_000_000
+    with pytest.raises(BadInput, match="it unpacks to more than 250,000,000 bytes"):
+        read_upload("films.parquet", packed)

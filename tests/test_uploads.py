@@ -4,13 +4,16 @@ import json
 
 import pytest
 from helpers.uploads import BAD, GOOD, added, csv_file
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from robust_core import datasets, trainings, uploads
 from robust_core.__main__ import app
-from robust_core.errors import BadInput, UnknownName
+from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import cards, loading
 from robust_core.table_files import read_upload
+from robust_core.tables import Table
 
 
 def test_every_kind_of_file_gives_the_same_table():
@@ -116,7 +119,7 @@ def test_repeated_and_empty_rows_count_once_or_not_at_all():
 
 
 @pytest.mark.parametrize(("file_name", "content", "line"), [
-    ("a.xlsx", b"", "is no csv, tsv, jsonl or json file"), ("a.csv", b"\xff\xfe\x00", "not UTF-8"),
+    ("a.xlsx", b"", "is no csv, tsv, jsonl, json or parquet file"), ("a.csv", b"\xff\xfe\x00", "not UTF-8"),
     ("a.csv", b"", "needs a column of texts"), ("a.csv", b"text\nonly one column\n", "needs a column of texts"),
     ("a.csv", b"text,label\n", "needs a column of texts"), ("a.csv", b"text,label\na,1,2\n", "Row 2 of a.csv has 3"),
     ("a.jsonl", b'{"text": 1}\n[1]\n', "Line 2 of a.jsonl"), ("a.jsonl", b"{", "Line 1 of a.jsonl"),
@@ -209,3 +212,38 @@ def test_options_of_a_file_need_a_file():
     for more in (["--text", "a"], ["--data-name", "a"], ["--no-header"]):
         done = CliRunner().invoke(app, ["train", "--dataset", "reviews", "--architecture", "cnn", *more])
         assert done.exit_code == 2 and "are about a file" in done.stderr
+
+
+def test_a_file_to_measure_on_has_all_its_texts_in_test_and_the_order_of_a_models_classes():
+    table = Table(("text", "label"), {"text": ["good", "bad", "fine"], "label": ["positive", "negative", "positive"]})
+    names = ("Positive", "Neutral", "Negative")
+    about = uploads.add_dataset("mine", table, "text", "label", order=names, only_test=True)
+    assert about.labels == names and [e.label for e in datasets.load("mine", "test")] == [0, 2, 0]
+    with pytest.raises(MissingResource):
+        datasets.find("mine", "train")
+    assert uploads.add_dataset("mine", table, "text", "label", order=names, only_test=True) == about
+    other = uploads.add_dataset("other", table, "text", "label", order=("good", "bad"), only_test=True)
+    assert other.labels == ("negative", "positive"), "classes of another model are not taken"
+    uploads.remove_dataset("mine")
+    assert list(datasets.list_own()) == ["other"]
+    for name in ("mine", "reviews", "../other", ""):
+        with pytest.raises(UnknownName):
+            uploads.remove_dataset(name)
+
+
+def test_what_is_left_out_is_said_with_the_reason():
+    long = "word " * 401
+    table = Table(("text", "label"), {"text": ["a", "a", "a", "", "b", long], "label": ["x", "x", "y", "x", "", "y"]})
+    report = uploads.report_rows(table, "text", "label")
+    assert report == uploads.Report(2, 1, 1, 1, 1, 1, 401)
+    assert report.describe().startswith("2 texts are used; 4 rows are left out: 1 without a text, 1 without a label, "
+                                        "1 repeated, 1 repeated with another label. 1 of the texts has more than 400 "
+                                        "words")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "a", "b", "c d"]), st.sampled_from(["", "x", "y"])), min_size=2))
+def test_every_row_is_used_or_left_out_for_one_reason(rows):
+    table = Table(("text", "label"), {"text": [t for t, _ in rows] + ["e", "f"], "label": [v for _, v in rows] + [
+        "x", "y"]})
+    report = uploads.report_rows(table, "text", "label")
+    assert report.used + report.no_text + report.no_label + report.repeated + report.contradicting == len(rows) + 2

@@ -14,6 +14,7 @@ from robust_core.errors import RobustError, list_names, quote
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import to_record
 from ui.attack import cards, overview, permalink, story
+from ui.own import dialogs as own
 from ui.session import attack, presets, selection
 from ui.session.selection import PAGE_LINK
 from ui.shared import catalogue, loaded
@@ -164,9 +165,13 @@ def draw_sidebar(controls: Sequence[str]) -> None:
     names = catalogue.list_options()
     with st.sidebar:
         st.session_state.setdefault("models", selection.list_default_models())
+        if any(model not in names for model in st.session_state["models"]):
+            # One that was removed, perhaps on another page of the same person.
+            st.session_state["models"] = [model for model in st.session_state["models"] if model in names]
         if "models" in controls:
             st.multiselect("Models", list(names), key="models", format_func=names.__getitem__, persist_state="session",
                            help="The classifiers to try; the Models page says what each was trained on, and how.")
+            own.draw_button()
         if not names:
             st.warning("No trained models are here. Train one: python -m robust_core train --dataset sst2 "
                        "--architecture cnn --defence base")

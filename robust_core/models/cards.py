@@ -30,6 +30,8 @@ CORE = "core"
 TYPOS = "typos"
 # What such a card calls the hash of the table that says which word is nearest where several are.
 RANKS = "table parts-of-speech"
+# In the place of the data set for a model that a person brought (`own_models`); no data set can be called so.
+IMPORTED = "own-model"
 _MOST_SIZES = 30
 
 
@@ -97,6 +99,11 @@ class Card:
     def is_made_of_others(self) -> bool:
         """Whether it has no weights of its own: a certified core with a correction, or a model that mends typos."""
         return self.defence_name in (CORE, TYPOS)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether a person brought it, so that nothing is known of its training and of its accuracy."""
+        return self.dataset == IMPORTED
 
     @property
     def title(self) -> str:
@@ -168,7 +175,8 @@ def check_files(card: Card) -> None:
     own_words = card.architecture in WORD_MODELS and card.architecture not in RETROFITTED
     if card.is_made_of_others:
         return
-    if "model.safetensors" not in card.files or own_words and None in find_word_files(card):
+    # A model that somebody brought may have its weights in several files, which an index lists.
+    if not card.is_imported and "model.safetensors" not in card.files or own_words and None in find_word_files(card):
         raise BadInput(f"The card of {card.id} does not list the SHA-256 of all its files; restore card.json.")
     check_sha256(card.folder, card.files, lambda name, problem: (
         f"{card.id}: {Path(name).name} {problem}; restore the checkpoint."))

@@ -80,6 +80,8 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     check_files(card)
     if card.is_made_of_others:
         return _load_parts(card, device)
+    if card.is_imported:
+        return _load_imported(card, device)
     if card.parent and card.architecture in ARCHITECTURES and hash_packaged(card.architecture) != card.parent:
         raise BadInput(f"{card.id} reads another table of word vectors than the packaged one; train it anew."
                        if card.architecture in RETROFITTED else
@@ -104,6 +106,15 @@ def _load_card(card: Card, device: "torch.device") -> "TextClassifier":
     except (KeyError, IndexError, RuntimeError, OSError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"{card.id} cannot be read: {first_sentence(error)}.") from None
     return TextClassifier(card.id, card.labels, network, tokens, device, card)
+
+
+def _load_imported(card: Card, device: "torch.device") -> "TextClassifier":
+    """Load a model that a person brought; its classes are called what that person called them."""
+    model = huggingface.open_classifier(str(card.folder), device)
+    if len(model.labels) != len(card.labels):
+        raise BadInput(f"{card.id} has {len(model.labels)} classes, its card names {len(card.labels)}; add it anew.")
+    model.id, model.labels, model.card = card.id, card.labels, card
+    return model
 
 
 def _load_parts(card: Card, device: "torch.device") -> "TextClassifier":

@@ -198,6 +198,14 @@ class Subwords:
                            "text.")
         return tuple(self._plain if self._plain is not None and i in self.special else i for i in ids)
 
+    def find_unknown(self, text: str) -> list[bool]:
+        """Return of each word of a text whether it, or a part of it, is unknown to the tokenizer; see `plain_id`."""
+        coded, spans = self._read(text), find_words(text)
+        owners = find_owners(coded.offsets, spans)
+        lost = {owner for owner, i in zip(owners, coded.ids, strict=True) if self._plain is not None
+                and i == self._plain}
+        return [place in lost for place in range(len(spans))]
+
     def until(self, length: int) -> "Subwords":
         """Return the same tokenizer with shorter inputs."""
         other = copy.copy(self)

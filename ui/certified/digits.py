@@ -11,6 +11,7 @@ from robust_core.certify import SMOOTHERS, images
 from robust_core.certify.theorem import count_evaluations, split_inputs
 from robust_core.errors import BadInput, RobustError
 from ui.certified.text import load_model, make_vote_bars, read_cards
+from ui.shared import people
 from ui.widgets import charts
 from ui.widgets.markdown import escape_markdown, warn
 
@@ -68,7 +69,8 @@ def _pick_digit(levels: int) -> np.ndarray:
     cells = event["selection"].get("cells", [])
     index = int(cells[0][0]) * columns + int(cells[0][1]) if cells else 0
     with st.expander("Draw or upload your own", icon=":material/edit:"):
-        file = st.file_uploader("A picture of one digit", ["png", "jpg", "jpeg"], key="certified.upload")
+        file = st.file_uploader("A picture of one digit", ["png", "jpg", "jpeg"], key="certified.upload",
+                                max_upload_size=people.MOST_UPLOAD)
         start = pixels[index]
         if file is not None:
             try:

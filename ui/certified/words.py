@@ -43,6 +43,16 @@ def draw_view() -> None:
     word_accuracy.draw_accuracy(catalogue.read_cards()[model].dataset, swap_set)
 
 
+def note_own_models() -> None:
+    """Say why a model of one's own that is picked in the sidebar has no certificate."""
+    cards = catalogue.read_cards()
+    own = [catalogue.name_model(m) for m in selection.read_selection().models if m in cards and cards[m].is_imported]
+    if own:
+        note(f"No certificate for {', '.join(own)}: a proof over swaps needs a model that adds up a score for each "
+             "word, and one in L1 needs a smoothed classifier. A model that reads words together has neither; attack "
+             "it instead, or train an additive model on your texts.")
+
+
 def _pick(known: list[str]) -> tuple[str, str]:
     """Return the model and the swap set that are picked."""
     if st.session_state.get("certified.additive") not in known:

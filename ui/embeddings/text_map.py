@@ -57,6 +57,7 @@ def _draw_controls() -> tuple[str, str, str]:
                                format_func=vectors.name_encoder)
         dataset = st.selectbox("Texts of", sets, key="embeddings.dataset", width=180,
                                format_func=catalogue.name_dataset) if len(sets) > 1 else sets[0]
+        dataset_job.draw_own_button("embeddings")
         how = known[0] if len(known) == 1 else st.segmented_control(
             "Map", known, default=known[0], required=True, key="embeddings.how",
             format_func=embedding_space.MAPS.__getitem__)

@@ -121,7 +121,7 @@ def _read_runs(folder: str, runs: tuple[StoredRun, ...]) -> Source:
 
 
 def _choose_file() -> Source | None:
-    file = st.file_uploader("File of attacked texts", KINDS, key="judge.file",
+    file = st.file_uploader("File of attacked texts", KINDS, key="judge.file", max_upload_size=people.MOST_UPLOAD,
                             help="CSV of the Attack page, what `attack --json` prints, or any table with the columns "
                                  "perturbed, original and reference_label; model, attack, preset and status if you "
                                  "have them.")

@@ -32,7 +32,7 @@ def make_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
             {
                 "Model": catalogue.shorten_name(card),
                 "Data": catalogue.name_dataset(card.dataset),
-                "Dev": 100 * card.dev_accuracy,
+                "Dev": None if card.is_imported else 100 * card.dev_accuracy,
                 "Test": _convert_percent(test and test.value),
                 "Test ±": _convert_percent(test and test.error),
                 "TextFooler": _convert_percent(under and under.value),
@@ -40,8 +40,8 @@ def make_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
                 _NOTES: footnotes.mark(under.warnings, share=True) if under else "",
                 "Parameters": card.parameters,
                 "Size": card.bytes / 1e6,
-                "Trained": card.seconds / 60,
-                "Seed": card.seed,
+                "Trained": None if card.is_imported else card.seconds / 60,
+                "Seed": None if card.is_imported else card.seed,
                 "Known faults": len(card.known_faults) or None,
             }
         )
@@ -81,6 +81,9 @@ def draw_detail(card: Card, known: Sequence[Figure]) -> None:
     """Show how a model was made and every stored figure about it."""
     st.subheader(escape_markdown(catalogue.shorten_name(card)))
     classes = ", ".join(catalogue.find_labels(card.id))
+    if card.is_imported:
+        _draw_imported(card, known, classes)
+        return
     with st.grid(columns=4, min_column_width=150):
         st.metric("Dev accuracy", f"{card.dev_accuracy:.1%}".replace("%", " %"))
         st.metric("Parameters", f"{card.parameters:,}")
@@ -105,8 +108,24 @@ def draw_detail(card: Card, known: Sequence[Figure]) -> None:
                        "Left out": what.get("dropped_overlap")} for split, what in card.data.items()],
                      hide_index=True, placeholder="–", column_config={"Left out": st.column_config.NumberColumn(
                          help="Texts that a later split holds as well; a dash: not compared when it was trained")})
-        st.markdown("**Files**")
-        st.dataframe([{"File": name, "SHA-256": digest[:16]} for name, digest in card.files.items()], hide_index=True)
+        _draw_files(card)
+
+
+def _draw_imported(card: Card, known: Sequence[Figure], classes: str) -> None:
+    """Show a model that somebody brought: of its training nothing is known."""
+    st.markdown(f"Id {format_code(card.id)}" + escape_markdown(
+        f" · your own, from {card.config.get('source', '')} · classes {classes} · {card.parameters:,} parameters · "
+        f"{card.bytes / 1e6:.1f} MB · reads {card.config['network']['length']:,} pieces"))
+    st.caption("Trained elsewhere: how, and on which texts, is not known here. Measure it on the Saliency page, or "
+               "with `python -m robust_core evaluate`.")
+    if known:
+        _draw_figures(sorted(known, key=lambda f: (f.title, f.attack)))
+    _draw_files(card)
+
+
+def _draw_files(card: Card) -> None:
+    st.markdown("**Files**")
+    st.dataframe([{"File": name, "SHA-256": digest[:16]} for name, digest in card.files.items()], hide_index=True)
 
 
 def _draw_figures(figures: Sequence[Figure]) -> None:

@@ -17,7 +17,7 @@ from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.defences import DEFENCES
 from robust_core.models import cards as card_files
-from robust_core.models.cards import Card
+from robust_core.models.cards import IMPORTED, Card
 from robust_core.paths import checkpoint_folders
 
 # Seconds for which a look at the folders of checkpoints is good enough, and the last looks: by folders, when and what.
@@ -28,6 +28,11 @@ _seen: dict[tuple[str, ...], tuple[float, tuple[tuple[str, int], ...]]] = {}
 def read_cards() -> dict[str, Card]:
     """Return the cards of all checkpoints by model id; they are read again when a file changed."""
     return _read_cards(_stamp_cards())
+
+
+def look_again() -> None:
+    """See at once what was kept or removed a moment ago."""
+    _seen.clear()
 
 
 def _stamp_cards() -> tuple[tuple[str, int], ...]:
@@ -84,6 +89,8 @@ def list_options() -> dict[str, str]:
 
 def shorten_name(card: Card) -> str:
     """Return a card's title with defences and attacks as the papers write them: `CNN · FLAT-TextFooler`."""
+    if card.is_imported:
+        return card.title
     architecture, _, name = card.title.partition(" · ")
     return f"{architecture} · {'-'.join(_write_method().get(part, part) for part in name.split('-'))}"
 
@@ -98,7 +105,7 @@ def _write_method() -> dict[str, str]:
 def name_dataset(name: str) -> str:
     """Return the name of a data set as people write it."""
     known = datasets.DATASETS.get(name) or datasets.list_own().get(name)
-    return known.title if known else name
+    return known.title if known else "your own" if name == IMPORTED else name
 
 
 def find_labels(model_id: str) -> tuple[str, ...]:
@@ -154,4 +161,8 @@ def list_classes(models: Sequence[str]) -> dict[str, str]:
 def fingerprint_model(model_id: str) -> str:
     """Return a hash of a model's files: a retrained model is another model."""
     card = read_cards().get(model_id)
-    return hashlib.sha256(json.dumps(dict(card.files), sort_keys=True).encode()).hexdigest()[:16] if card else ""
+    if card is None:
+        return ""
+    # Two people may name the classes of one file each in their own way.
+    parts = dict(card.files) | ({"classes": ", ".join(card.labels)} if card.is_imported else {})
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,6 +15,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from robust_core import paths
 from robust_core.errors import BadInput
 
+# Megabytes of any uploaded file but a model.
+MOST_UPLOAD = 10
 _KEY = "person"
 # The cookie that Streamlit gives each browser against forged requests; only that browser knows what it holds.
 _COOKIE = "_streamlit_xsrf"
@@ -90,4 +92,19 @@ def check_uploads() -> None:
                        "here.")
     if all_ >= most_of_all:
         raise BadInput(f"{all_} data sets and files were brought here; {most_of_all} are the most. Ask whoever runs "
+                       "this app.")
+
+
+def check_models() -> None:
+    """Refuse another model where there are too many.
+
+    Raises:
+        BadInput: This person, or all together, brought as many as are allowed.
+    """
+    own, all_ = paths.count_models()
+    most, most_of_all = paths.read_limit("models"), paths.read_limit("all_models")
+    if find_person() and own >= most:
+        raise BadInput(f"You have brought {own} models; {most} are the most. Remove one first.")
+    if all_ >= most_of_all:
+        raise BadInput(f"{all_} models were brought here; {most_of_all} are the most. Remove one, or ask whoever runs "
                        "this app.")

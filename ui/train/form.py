@@ -13,20 +13,19 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError, list_names
 from robust_core.models import cards
 from robust_core.registry import to_record
-from robust_core.table_files import KINDS, read_upload
-from robust_core.tables import Table
 from robust_core.train.defence import Defence
 from robust_core.train.recipe import Recipe, make_recipe
+from ui.own import table_form
+from ui.own.table_form import Columns
 from ui.session import selection
 from ui.shared import catalogue, loaded, people
 from ui.train import own_files
-from ui.widgets import forms
-from ui.widgets.markdown import escape_markdown, note, warn
+from ui.widgets import dataset_job, forms
+from ui.widgets.markdown import note, warn
 
 SAMPLE, KNOWN, OWN = "Sample reviews", "A known data set", "Your own file"
 ELSE = "Hugging Face"
 PLAIN = "Suggested"
-_MOST_NAMES = 12
 # Of a model on the Hugging Face hub, in characters.
 _LONGEST_ID = 96
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -85,66 +84,32 @@ def _describe_data(name: str, folder: str | None) -> str:
 
 
 def _choose_own() -> str:
-    kept = list(datasets.list_own())
+    # Those to measure on alone have no texts to train on.
+    kept = [name for name in datasets.list_own() if dataset_job.is_here(name, "train")]
     chosen = ""
     if kept:
         chosen = st.selectbox("Data set", ["", *kept], key="train.own", persist_state="session",
                               format_func=lambda name: catalogue.name_dataset(name) if name else "a new file")
     if chosen:
         return _describe_data(chosen, None)
-    file = st.file_uploader("File with a text and a label in each row", KINDS, key="train.file",
-                            help="CSV or TSV (commas, semicolons, tabs or bars between the cells), an object a line "
-                                 "(JSONL), or a JSON array of objects; UTF-8. It stays on this machine.")
+    file = table_form.upload_file("train.file")
     if file is None:
         st.caption("For example `text,label` in the first line, then a text and its label in each. 15 % of each "
                    "class are held out as the dev split, and as many as the test split.")
         return ""
     try:
-        _choose_columns(file.name, file.getvalue())
+        chosen = table_form.choose_columns(*file, "train.columns")
+        st.button("Use these texts", key="train.use", on_click=_add_upload, args=(chosen,), icon=":material/check:")
     except RobustError as error:
         warn(error)
     return ""
 
 
-def _choose_columns(file_name: str, content: bytes) -> None:
-    """Draw the choice of columns and label names of an uploaded file, and a button that makes a data set of it."""
-    key = f"train.columns.{file_name}"
-    table = read_upload(file_name, content, st.session_state.get(f"{key}.header"))
-    if f"{key}.header" not in st.session_state:
-        st.session_state[f"{key}.header"] = bool(table.header)
-    if file_name.lower().endswith((".csv", ".tsv")):
-        st.checkbox("The first line names the columns", key=f"{key}.header",
-                    help="Without names the first line is a row like any other.")
-    # With other names of columns the choice among them is another one.
-    key = key if table.header else f"{key}.rows"
-    text, label = table.guess()
-    left, middle, right = st.columns(3)
-    with left:
-        text = st.selectbox("Texts", table.columns, table.columns.index(text), key=f"{key}.text")
-    with middle:
-        label = st.selectbox("Labels", table.columns, table.columns.index(label), key=f"{key}.label")
-    with right:
-        name = st.text_input("Name", uploads.make_plain_name(file_name), key=f"{key}.name",
-                             help="First part of the model's id: small letters, digits and underscores.").strip()
-    classes = table.classes(label)
-    if merged := table.describe_merged(label):
-        note(f"{merged[0].upper()}{merged[1:]}.")
-    names = {value: value for value in classes}
-    if len(classes) <= _MOST_NAMES:
-        with st.container(horizontal=True):
-            names = {value: st.text_input(f"Name of label {escape_markdown(value)}", value,
-                                          key=f"{key}.{label}.{value}", width=170) for value in classes}
-    standing = {value: stands for stands, group in table.spellings(label).items() for value in group}
-    st.dataframe([{"Text": row[text], "Label": names.get(standing.get(row[label], ""), row[label])}
-                  for row in table.first(3)], hide_index=True)
-    st.button("Use these texts", key="train.use", on_click=_add_upload, args=(name, table, text, label, names),
-              icon=":material/check:")
-
-
-def _add_upload(name: str, table: Table, text: str, label: str, names: dict[str, str]) -> None:
+def _add_upload(chosen: Columns) -> None:
     try:
         people.check_uploads()
-        st.session_state["train.own"] = uploads.add_dataset(name, table, text, label, names).name
+        st.session_state["train.own"] = uploads.add_dataset(
+            chosen.name, chosen.table, chosen.text, chosen.label, chosen.names).name
     except RobustError as error:
         selection.notify(str(error))
 

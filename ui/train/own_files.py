@@ -82,7 +82,8 @@ def _choose_file(what: str, label: str, kind: str, keep: Callable[[str, bytes], 
                               format_func=lambda name: name or "none, or a new file")
         if chosen:
             return kept[chosen]
-    file = st.file_uploader(f"{label}: a new file", [kind[1:]], key=f"{key}.file", help=about)
+    file = st.file_uploader(f"{label}: a new file", [kind[1:]], key=f"{key}.file", help=about,
+                            max_upload_size=people.MOST_UPLOAD)
     if file is None:
         return None
     content = file.getvalue()

@@ -13,7 +13,7 @@ from robust_core.jobs import progress
 from robust_core.jobs.manager import Job
 from robust_core.models.cards import Card
 from robust_core.types import Event
-from ui.session import selection
+from ui.session import dialogs, selection
 from ui.shared import catalogue, loaded
 from ui.widgets import refresh
 from ui.widgets.markdown import escape_markdown, note, warn
@@ -59,16 +59,25 @@ def draw_controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None
     names = list_available(card)
     if card is not None and not names:
         st.info(escape_markdown(_describe_missing(card)))
+        draw_own_button(key)
         return None
     if st.session_state.get(f"{key}.dataset") not in names:
         st.session_state[f"{key}.dataset"] = names[0]
     st.session_state.setdefault(f"{key}.n", n)
     name = st.selectbox("Data set", names, key=f"{key}.dataset", persist_state="session", width=180,
                         format_func=lambda name: datasets.describe(name).title)
+    draw_own_button(key)
     count = st.number_input("Texts", 1, 100_000, key=f"{key}.n", step=50, persist_state="session", width=140,
                             help="Drawn from the test split with the sidebar's seed. What was stored before is used "
                                  "again, so a larger number only adds to it.")
     return name, int(count)
+
+
+def draw_own_button(key: str) -> None:
+    """Draw the button that opens the dialog for texts of one's own, beside the picker `<key>.dataset`."""
+    st.button("Your own texts", icon=":material/upload:", key=f"{key}.own", on_click=dialogs.open_dialog,
+              args=(dialogs.DATA, "", f"{key}.dataset"), help="Bring a file with texts and labels: it is then in every "
+                                                              "picker of data sets.")
 
 
 def _describe_missing(card: Card) -> str:
