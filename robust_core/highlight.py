@@ -42,6 +42,8 @@ _STYLE = """
   .rx-strip { position: relative; } .rx-strip .w { position: static; }
   .rx-table td:last-child .swapped::before { left: 0; right: auto; }
 }
+.rx-legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1rem; font-size: 0.86rem; align-items: baseline; }
+.rx-legend .rx-strip { line-height: 1.6; }
 """
 
 
@@ -176,3 +178,27 @@ def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[in
 def find_strongest(attributions: "Sequence[Attribution | None]") -> float:
     """Return the largest absolute score of a row of texts, which share one scale."""
     return max((abs(s) for a in attributions if a is not None for s in a.scores), default=0.0)
+
+
+def make_legend(strength: str = "the strongest word of the row") -> str:
+    """Explain the colours, bars and outlines."""
+    full = f' style="--a:{MOST_OPAQUE:.0%};--bar:100%"'
+
+    def sample(kind: str, meaning: str, look: str = "") -> str:
+        return f'<span class="rx-strip"><span class="w {kind}"{look}>word</span> {html.escape(meaning)}</span>'
+
+    return ('<div class="rx-legend" role="note" aria-label="How to read the colours">'
+            + sample("for", "speaks for the class shown", full) + sample("against", "speaks against it", full)
+            + sample("swapped", "was changed (hover or focus it)")
+            + sample("unread", "beyond the longest text that the model reads")
+            + f"<span>Colour and bar: strength compared with {html.escape(strength)}.</span></div>")
+
+
+def make_line(text: str) -> str:
+    """Return a line of plain text, escaped, as HTML."""
+    return f'<p class="rx-line">{html.escape(text)}</p>'
+
+
+def make_small(text: str) -> str:
+    """Return a small remark, escaped, as HTML."""
+    return f'<p class="rx-small">{html.escape(text)}</p>'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.attacks import ATTACKS
 from robust_core.errors import RobustError, list_names, quote
 from robust_core.explainers import EXPLAINERS
@@ -16,7 +17,7 @@ from ui.attack import cards, overview, permalink, story
 from ui.session import attack, presets, selection
 from ui.session.selection import PAGE_LINK
 from ui.shared import catalogue, loaded
-from ui.widgets import dataset_job, forms, highlight, refresh
+from ui.widgets import dataset_job, forms, refresh
 from ui.widgets.markdown import warn
 
 if TYPE_CHECKING:

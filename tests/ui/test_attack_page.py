@@ -643,7 +643,7 @@ def test_a_round_trip_between_pages_keeps_everything():
     assert link["text"] == TEXT and link["job"]
     at.switch_page("pages/9_Models.py").run()
     assert query(at) == link
-    at.switch_page("pages/11_About.py").run()
+    at.switch_page("pages/12_About.py").run()
     at.switch_page("pages/1_Attack.py")
     at = settle(at)
     assert at.text_area(key="text").value == TEXT and "the prediction flips" in page(at)
@@ -696,7 +696,7 @@ def test_models_page(tmp_path, monkeypatch):
 
 def test_about_page_says_the_limits_and_thresholds():
     at = app()
-    at.switch_page("pages/11_About.py").run()
+    at.switch_page("pages/12_About.py").run()
     assert not at.exception
     shown = page(at)
     for word in ("flipped", "out of budget", "Kendall", "min text similarity 0.82", "arxiv.org/abs/1907.11932"):

@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from robust_core import highlight
 from robust_core.attacks import ATTACKS
 from robust_core.metrics import consistency
 from robust_core.text import Draft, align, find_words
@@ -18,7 +19,7 @@ from ui.comparison import verdicts
 from ui.comparison.row import Row
 from ui.session.choices import Choices, Limits
 from ui.session.outcome import Outcome, Pair, from_document, to_document
-from ui.widgets import charts, highlight, phrases
+from ui.widgets import charts, phrases
 
 draw = highlight.highlight_words
 NAMES = ("Negative", "Positive")

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from robust_core import highlight
 from robust_core.evaluation import outcomes
 from robust_core.evaluation.meaning_changes import list_doubts
+from robust_core.highlight import make_line, make_small
 from robust_core.text import Draft
 from robust_core.types import AttackResult
 from ui.session.outcome import Outcome, Pair
-from ui.widgets import highlight
-from ui.widgets.highlight import make_line, make_small
 from ui.widgets.phrases import describe_prediction, format_percent, name_class
 
 # State of a card, and the word people see: what became of an attack, by the engine's status where that says it all.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.attacks import ATTACKS
 from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
@@ -15,7 +16,7 @@ from ui.session import selection
 from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
-from ui.widgets import highlight, refresh
+from ui.widgets import refresh
 
 
 def show_comparison(now: Outcome | None) -> None:

@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robust_core import __version__
+from robust_core import __version__, highlight
 from robust_core.evaluation import fluency
 from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.explainers import EXPLAINERS
@@ -19,7 +19,6 @@ from ui.comparison import verdicts
 from ui.comparison.row import Row
 from ui.session.choices import Limits
 from ui.session.outcome import Outcome, Pair
-from ui.widgets import highlight
 from ui.widgets.phrases import name_class
 from ui.widgets.spreadsheet import write_csv
 

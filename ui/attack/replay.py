@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Step
 from ui.attack import cards
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
-from ui.widgets import charts, highlight, phrases, refresh
+from ui.widgets import charts, phrases, refresh
 from ui.widgets.markdown import note
 
 _OPEN, _CARD = "replay.open", "replay.card"

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from robust_core import highlight
 from robust_core.text import diff
 from robust_core.types import AttackResult
 from ui.attack import cards
@@ -11,7 +12,7 @@ from ui.comparison import verdicts
 from ui.comparison.row import Row
 from ui.session.choices import Limits
 from ui.session.outcome import Outcome, Pair
-from ui.widgets import highlight, phrases
+from ui.widgets import phrases
 
 STYLE = """
 .rx-story { container-type: inline-size; }

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.resources import swap_sets
 from ui.certified import word_accuracy, word_chart
 from ui.session import selection
 from ui.shared import catalogue, loaded, word_proof
-from ui.widgets import charts, highlight
+from ui.widgets import charts
 from ui.widgets.markdown import escape_markdown, note, warn
 from ui.widgets.phrases import name_class
 

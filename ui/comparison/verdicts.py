@@ -4,12 +4,13 @@ import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from robust_core import highlight
+from robust_core.highlight import make_line, make_small
 from robust_core.text import find_words
 from ui.comparison.row import Row
 from ui.session.choices import Limits
 from ui.session.outcome import Pair
-from ui.widgets import highlight, phrases
-from ui.widgets.highlight import make_line, make_small
+from ui.widgets import phrases
 from ui.widgets.phrases import format_percent
 
 

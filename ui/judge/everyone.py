@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.errors import RobustError
 from robust_core.judging import agreement
 from robust_core.judging.agreement import Agreement
@@ -14,7 +15,6 @@ from robust_core.judging.kept import read_content, read_kept
 from robust_core.judging.records import COLUMNS, Judged, fold_name, keep_latest, list_judges, to_record
 from ui.judge.choosing import Task
 from ui.judge.result import draw_scores, name_group
-from ui.widgets import highlight
 from ui.widgets.markdown import escape_markdown, note, warn
 from ui.widgets.spreadsheet import write_csv
 

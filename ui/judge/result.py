@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.attacks import ATTACKS
 from robust_core.judging import scores
 from robust_core.judging.items import ORIGINALS, Group
@@ -13,7 +14,6 @@ from robust_core.judging.records import Judged
 from robust_core.judging.scores import Figure, Score
 from ui.judge.choosing import Task
 from ui.shared import catalogue
-from ui.widgets import highlight
 from ui.widgets.markdown import escape_markdown, note
 
 _HEAD = ("Texts", "Label kept", "Passable English", "Raw success", "Valid success")

@@ -4,8 +4,10 @@ import html
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.errors import list_names
 from robust_core.evaluation.meaning_changes import list_doubts
+from robust_core.highlight import make_line, make_small
 from robust_core.lessons.steps import Attack
 from robust_core.text import Draft
 from robust_core.types import AttackResult
@@ -14,8 +16,7 @@ from ui.lessons import guesses, progress, reading, running
 from ui.lessons.progress import Place
 from ui.session.outcome import Outcome
 from ui.shared import catalogue
-from ui.widgets import highlight, phrases, refresh
-from ui.widgets.highlight import make_line, make_small
+from ui.widgets import phrases, refresh
 
 _ARTICLES = {"a", "an"}
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.explainers import word_importance
 from robust_core.lessons.steps import Masks, Reasons
 from robust_core.protocols import WeighsWords
@@ -19,7 +20,7 @@ from ui.session import selection
 from ui.session.choices import Limits
 from ui.session.outcome import Outcome, Pair
 from ui.shared import catalogue, loaded
-from ui.widgets import highlight, refresh
+from ui.widgets import refresh
 from ui.widgets.markdown import escape_markdown, warn
 
 LIMITS = Limits(selection.TAU_AT_LEAST, selection.TOP5_AT_LEAST)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from robust_core import encoders
+from robust_core import encoders, highlight
 from robust_core.attacks.careful import CAREFUL_SIMILARITY, CloseSwaps, make_edit
 from robust_core.lessons.answers import MOST_SWAPS, Answer, read_word
 from robust_core.lessons.steps import ByHand
@@ -16,7 +16,7 @@ from ui.lessons.progress import Place
 from ui.session import selection
 from ui.shared import catalogue
 from ui.shared.background_cache import BackgroundCache
-from ui.widgets import highlight, phrases, refresh
+from ui.widgets import phrases, refresh
 from ui.widgets.markdown import escape_markdown, note
 
 _FAIR = "Fair: every swap keeps the meaning, as far as the program can tell."

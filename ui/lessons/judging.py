@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from robust_core import datasets
+from robust_core import datasets, highlight
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.presets import NAMES, name_preset, read_preset
 from robust_core.judging.scores import estimate_valid_success
@@ -22,7 +22,7 @@ from ui.lessons import guesses, progress, running
 from ui.lessons.progress import Place
 from ui.session import selection
 from ui.shared import catalogue, loaded
-from ui.widgets import highlight, phrases, refresh
+from ui.widgets import phrases, refresh
 from ui.widgets.markdown import escape_markdown
 
 _DATASET = "reviews"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.certify.certified_accuracy import certify_texts
 from robust_core.lessons.steps import Certificate, Distance
 from ui.certified import text as vectors
@@ -13,7 +14,6 @@ from ui.lessons import guesses, progress, reading, running
 from ui.lessons.progress import Place
 from ui.session import selection
 from ui.shared import catalogue, loaded, word_proof
-from ui.widgets import highlight
 from ui.widgets.markdown import note
 from ui.widgets.phrases import name_class
 

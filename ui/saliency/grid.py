@@ -4,13 +4,14 @@ import dataclasses
 import html
 from collections.abc import Mapping, Sequence
 
+from robust_core import highlight
 from robust_core.text import Draft, align
 from robust_core.types import Attribution
 from ui.comparison.row import Row
 from ui.comparison.verdicts import describe_interpretation, describe_prediction, make_tables
 from ui.session.choices import Limits
 from ui.session.outcome import Pair
-from ui.widgets import highlight, phrases
+from ui.widgets import phrases
 
 
 def subtract_scores(row: Row) -> Attribution | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.registry import to_record
@@ -14,7 +15,7 @@ from ui.session import selection
 from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, name_pairs
 from ui.shared import catalogue
-from ui.widgets import charts, highlight, phrases, refresh
+from ui.widgets import charts, phrases, refresh
 from ui.widgets.markdown import note, warn
 from ui.widgets.spreadsheet import write_csv
 

@@ -5,11 +5,12 @@ Icon: info
 
 import streamlit as st
 
+from robust_core import highlight
 from robust_core.attacks import ATTACKS
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import parameters
 from ui.session import selection
-from ui.widgets import highlight, phrases
+from ui.widgets import phrases
 
 st.markdown("""
 #### What happens on the Attack page
