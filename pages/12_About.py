@@ -7,7 +7,7 @@ import streamlit as st
 
 from robust_core import highlight
 from ui.about import glossary, methods, sources
-from ui.session import selection
+from ui.session import next_step, selection
 from ui.widgets import phrases
 
 st.markdown("""
@@ -69,3 +69,5 @@ sentences are as short as that. With the preset *Careful* every text is compared
 """)
 sources.draw_thresholds()
 sources.draw_sources()
+next_step.suggest("Lessons", "Take the first lesson", key="about.next",
+                  about="What an adversarial example is, in five minutes")

@@ -6,6 +6,7 @@ Icon: table_chart
 import streamlit as st
 
 from ui.models import figures, tables
+from ui.session import next_step
 from ui.shared import catalogue
 from ui.widgets.footnotes import draw_footnotes
 
@@ -24,4 +25,7 @@ st.caption("Dev is the split on which the stored weights were chosen. The test s
 
 chosen = st.selectbox("Details of", [card.id for card in cards], format_func=catalogue.name_option, key="models.detail",
                       persist_state="session")
-tables.draw_detail(next(card for card in cards if card.id == chosen), found.get(chosen, []))
+card = next(card for card in cards if card.id == chosen)
+tables.draw_detail(card, found.get(chosen, []))
+next_step.suggest("Leaderboard", "Compare the models under attack", key="models.next", prepare=next_step.choose,
+                  args=({"board.dataset": card.dataset},))

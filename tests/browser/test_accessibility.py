@@ -19,7 +19,7 @@ READY = {"Saliency": ".rx-strip", "Embeddings": ".stPlotlyChart", "Certified": "
 
 def settle(page: Page) -> None:
     """Wait until the page is drawn, in our style, and moves no more."""
-    page.locator("style", has_text=".rx-strip").first.wait_for(state="attached")
+    page.wait_for_function("[...document.querySelectorAll('style')].some(each => each.textContent.includes('rx-'))")
     expect(page.locator('[data-testid="stApp"][data-test-script-state="running"]')).to_have_count(0)
     expect(page.locator('[data-stale="true"]')).to_have_count(0)
 
