@@ -53,8 +53,8 @@ PAGES = frame.list_pages(ROOT / "pages")
 
 def test_pages_describe_themselves():
     titles = [p.title for p in PAGES]
-    assert titles == ["Attack", "Saliency", "Word importance", "Embeddings", "Certified", "Train", "Lessons", "Models",
-                      "About"]
+    assert titles == ["Attack", "Saliency", "Word importance", "Embeddings", "Certified", "Train", "Lessons", "Judge",
+                      "Models", "Leaderboard", "About"]
     assert all(p.subtitle.endswith(".") and p.icon.startswith(":material/") for p in PAGES)
     for path in [ROOT / "app.py", *(p.path for p in PAGES)]:
         assert len(path.read_text().splitlines()) <= (60 if path.name == "app.py" else 80)
