@@ -19,4 +19,4 @@ elif make is not None:
         faithfulness.show_faithfulness(lines)
 if selection.read_selection().models:
     next_step.suggest("Word importance", "See which words matter over a whole data set", key="saliency.next",
-                      prepare=next_step.choose, args=({"words.model": selection.read_selection().models[0]},))
+                      about="For the models chosen in the sidebar, and whether synonyms count alike")
