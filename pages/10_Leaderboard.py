@@ -29,3 +29,5 @@ if chosen.entries:
     detail.draw_detail(chosen.entries)
 for name, why in found.left_out:
     note(f"results/{name} is left out: {why}")
+if chosen.entries:
+    detail.draw_next_step(chosen.entries)

@@ -6,10 +6,8 @@ Icon: info
 import streamlit as st
 
 from robust_core import highlight
-from robust_core.attacks import ATTACKS
-from robust_core.explainers import EXPLAINERS
-from robust_core.registry import parameters
-from ui.session import selection
+from ui.about import glossary, methods, sources
+from ui.session import next_step, selection
 from ui.widgets import phrases
 
 st.markdown("""
@@ -43,7 +41,11 @@ one scale, so compare within a row, not between models. **Prediction ok**: the c
 least {phrases.format_percent(selection.TOP5_AT_LEAST)} of the five most important words stay the same. These limits are
 the medians over 500 attacked texts: 200 dev sentences of SST-2 on three base models. Change them in the sidebar. τ is
 undefined where a text has one word, or all words count alike.
-
+""")
+st.markdown("#### Defences and certificates in plain words")
+methods.draw_explanations()
+glossary.draw_glossary()
+st.markdown("""
 #### Limits
 * A swap that is allowed is not always a good synonym: read the text before you call the model fooled. Of 100 flips
   each, read without knowing which was which, 97 kept their meaning with the preset *Careful* and 87 with *Paper*; in
@@ -65,14 +67,7 @@ not fitted at all. Texts with fewer words than the attack's window are not compa
 sentences are as short as that. With the preset *Careful* every text is compared, as a whole, and must reach 0.9. With
 *Paper* the lowest are:
 """)
-for name in ATTACKS:
-    values = ", ".join(f"{p.name.replace('_', ' ')} {p.default}" for p in parameters(ATTACKS[name])
-                       if "similarity" in p.name and not p.later)
-    if values:
-        st.markdown(f"* **{ATTACKS[name].title}**: {values}")
-methods = [registry[name] for registry in (ATTACKS, EXPLAINERS) for name in registry]
-st.markdown("#### Sources\n" + "\n".join(f"* {method.title}: <{method.source}>" for method in methods) + """
-* Word importance under attack, Kendall's τ and top-k: Chen and Ji 2022, *Adversarial training for improving model
-  robustness? Look at both prediction and interpretation* (FLAT)
-* Data: SST-2, Socher et al. 2013; the example reviews were written for this project.
-""")
+sources.draw_thresholds()
+sources.draw_sources()
+next_step.suggest("Lessons", "Take the first lesson", key="about.next",
+                  about="What an adversarial example is, in five minutes")

@@ -9,7 +9,8 @@ import random
 import streamlit as st
 
 from ui.attack import comparison_table, examples, live, replay
-from ui.session import attack, selection, true_label
+from ui.saliency.page import LAST
+from ui.session import attack, next_step, selection, true_label
 from ui.shared import catalogue
 from ui.widgets import scripts
 
@@ -46,3 +47,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 live.show_attack(present)
 replay.show_replay(present)
 comparison_table.show_comparison(present)
+if present is None:
+    next_step.suggest("Lessons", "New here? Take the first lesson", key="attack.next",
+                      about="What an adversarial example is, in five minutes: guess, run, compare")
+elif present.results and not busy:
+    next_step.suggest("Saliency", "See the reasons word by word", key="attack.next", prepare=next_step.choose,
+                      args=({"saliency.source": LAST},), about="Which words each answer rests on, in both texts")

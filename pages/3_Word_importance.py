@@ -7,6 +7,7 @@ Sidebar: models, attacks, explanation, seed
 import streamlit as st
 
 from robust_core.errors import list_names
+from ui.session import next_step, selection
 from ui.shared import catalogue
 from ui.widgets import dataset_job
 from ui.widgets.markdown import note
@@ -39,3 +40,5 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
 chosen = page.draw_controls()
 if chosen is not None:
     draw(*chosen)
+    next_step.suggest("Attack", f"Attack a text on {catalogue.name_model(chosen[0])}", key="words.next",
+                      prepare=selection.choose_models, args=(chosen[0],))

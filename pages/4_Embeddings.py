@@ -8,6 +8,7 @@ import streamlit as st
 
 from robust_core.errors import RobustError
 from ui.embeddings import page, perturbation, similarity, text_map
+from ui.session import next_step
 from ui.widgets.markdown import warn
 
 path = page.ask_texts()
@@ -22,3 +23,6 @@ try:
     similarity.draw_sentences()
 except RobustError as error:
     warn(error)
+next_step.suggest("Certified", "See what is proved of the original text", key="embeddings.next",
+                  prepare=next_step.choose, args=({"text": path.texts[0]} if path is not None else {},),
+                  about="Whether swaps of words can flip an additive model on it, however many")

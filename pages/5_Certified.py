@@ -7,7 +7,7 @@ Sidebar: models
 import streamlit as st
 
 from ui.certified import distance, words
-from ui.session import selection
+from ui.session import next_step, selection
 
 WORDS, DISTANCE = "Words", "Distance (L1)"
 
@@ -18,5 +18,7 @@ view = st.segmented_control("What is proved", [WORDS, DISTANCE], key="certified.
                             persist_state="session", label_visibility="collapsed")
 if view == DISTANCE:
     distance.draw_view()
+    next_step.suggest("Attack", "Attack a text", key="certified.next",
+                      about="What searches for swapped words find, where no proof holds")
 else:
     words.draw_view()

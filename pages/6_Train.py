@@ -7,6 +7,7 @@ Sidebar: seed
 import streamlit as st
 
 from robust_core.errors import RobustError
+from ui.session import next_step
 from ui.train import form, progress
 from ui.widgets.markdown import format_code, warn
 
@@ -32,3 +33,5 @@ with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"The model will be called {format_code(asked.spec.id)}"
                    + (", and its training begins when the present one has ended."
                       if job is not None and not job.over else "."))
+if job is None or not job.over:
+    next_step.suggest("Models", "See which models are here", key="train.next")

@@ -8,6 +8,7 @@ import streamlit as st
 from ui.models import figures, tables
 from ui.own import dialogs
 from ui.own import model as own_model
+from ui.session import next_step
 from ui.shared import catalogue
 from ui.widgets.footnotes import draw_footnotes
 
@@ -34,3 +35,5 @@ tables.draw_detail(card, found.get(chosen, []))
 if card.is_imported:
     st.button("Remove", key="models.remove", on_click=own_model.remove, args=(card.id,), icon=":material/delete:",
               help="Takes the files of this model away. Results that were stored stay.")
+next_step.suggest("Leaderboard", "Compare the models under attack", key="models.next", prepare=next_step.choose,
+                  args=({"board.dataset": card.dataset},))

@@ -15,10 +15,11 @@ _HOMES = {
     "EXPLAINERS": "robust_core.explainers",
     "SMOOTHERS": "robust_core.certify.smoothers",
     "Example": "robust_core.types",
-    "clean": "robust_core.text",
+    "clean": "robust_core.cleaning",
     "cards": "robust_core.models.loading",
     "load": "robust_core.models.loading",
     "summary": "robust_core.metrics",
+    "watch": "robust_core.jobs.progress",
 }
 
 __all__ = sorted(_HOMES)

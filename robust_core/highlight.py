@@ -1,10 +1,13 @@
-"""Texts with their words highlighted by importance: the one place where typed text becomes HTML, always escaped."""
+"""Texts with their words highlighted by importance, as HTML, always escaped: for the app's pages and for notebooks."""
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from robust_core.text import Draft, align, find_words
-from robust_core.types import Attribution
+
+if TYPE_CHECKING:
+    from robust_core.types import Attribution
 
 # Orange and blue-violet stay apart with every common colour blindness. A word's background is one of them over the
 # page's own, at most this opaque, so that the page's text colour keeps a contrast of at least 4.5 to it.
@@ -27,6 +30,9 @@ _STYLE = """
 .rx-strip .gone { outline-style: dashed; }
 .rx-strip .trying { outline: 2px dashed var(--rx-against); outline-offset: -1px; }
 .rx-strip .unread { opacity: 0.66; text-decoration: underline dotted; }
+.rx-strip del { opacity: 0.72; text-decoration-thickness: 2px; }
+.rx-strip ins { text-decoration: none; font-weight: 700; border-bottom: 3px solid light-dark(#c25400, #ffab66);
+  background: color-mix(in srgb, #d9660a 14%, transparent); border-radius: 0.2em; padding: 0 0.15em; }
 .rx-strip .swapped:focus { outline-width: 3px; }
 .rx-strip .swapped:hover::before, .rx-strip .swapped:focus::before { content: attr(data-tip); position: absolute;
   left: 0; bottom: 100%; z-index: 9; padding: 0.1em 0.5em; border-radius: 0.3em; font-size: 0.82em; font-weight: 400;
@@ -52,7 +58,7 @@ def make_style() -> str:
 
 def highlight_words(
     text: str,
-    attribution: Attribution | None = None,
+    attribution: "Attribution | None" = None,
     *,
     strongest: float = 0.0,
     marks: Mapping[int, str] | None = None,
@@ -169,7 +175,7 @@ def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[in
     return there, here
 
 
-def find_strongest(attributions: Sequence[Attribution | None]) -> float:
+def find_strongest(attributions: "Sequence[Attribution | None]") -> float:
     """Return the largest absolute score of a row of texts, which share one scale."""
     return max((abs(s) for a in attributions if a is not None for s in a.scores), default=0.0)
 

@@ -13,12 +13,26 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from robust_core.types import Span, Swap
-
 _WORD = re.compile(r"[\w'\-*@]+")
 _EDGE = "'-_*@"
 _CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
 _PIECE = re.compile(r"[a-z0-9']+")
+
+
+class Span(NamedTuple):
+    """A half-open character range of a text."""
+
+    start: int
+    end: int
+
+
+class Swap(NamedTuple):
+    """One word of the original text and what stands in its place: `[start, end)` refers to the original text."""
+
+    start: int
+    end: int
+    old: str
+    new: str
 
 
 def find_words(text: str) -> tuple[Span, ...]:

@@ -8,6 +8,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
+from robust_core import notebook
+from robust_core.text import Span, Swap
+
 if TYPE_CHECKING:
     import torch
 
@@ -34,13 +37,6 @@ class Noise(NamedTuple):
     difference: float
 
 
-class Span(NamedTuple):
-    """A half-open character range of a text."""
-
-    start: int
-    end: int
-
-
 @dataclasses.dataclass(frozen=True)
 class Example:
     """A text with its gold label, if there is one.
@@ -54,15 +50,6 @@ class Example:
     text: str
     label: int | None = None
     uid: str = ""
-
-
-class Swap(NamedTuple):
-    """One word of the original text and what stands in its place: `[start, end)` refers to the original text."""
-
-    start: int
-    end: int
-    old: str
-    new: str
 
 
 class Blank(NamedTuple):
@@ -148,6 +135,9 @@ class AttackResult:
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     tried: bool = True
+
+    def _repr_html_(self) -> str:
+        return notebook.draw_result(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,6 +267,9 @@ class Attribution:
     steps: int = 0
     total: float = float("nan")
     fit: float = float("nan")
+
+    def _repr_html_(self) -> str:
+        return notebook.draw_attribution(self)
 
 
 @dataclasses.dataclass(frozen=True)

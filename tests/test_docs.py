@@ -182,7 +182,7 @@ def test_the_readme_runs(capsys):
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in (
-    "results", "speed", "adding", "data", "freeze"))])
+    "results", "speed", "adding", "data", "freeze", "index", "tour"))])
 def test_a_page_shows_commands_that_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     main = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "robust_core" / "cli").glob("*.py"))
@@ -256,6 +256,13 @@ def test_each_page_that_is_linked_to_is_there():
         prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         for link in re.findall(r"\]\(([^)#:]+)\)", prose):
             assert (page.parent / link).exists(), (page.name, link)
+
+
+def test_the_index_lists_every_page_of_the_documentation():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\((\w+\.md)(?:#[^)]*)?\)", index))
+    assert linked == {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert "(docs/index.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_help_tells_the_first_line_of_each_commands_docstring():

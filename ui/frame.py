@@ -72,13 +72,20 @@ def _read_line(lines: list[str], name: str) -> str:
     return next((line.partition(": ")[2].strip() for line in lines if line.startswith(f"{name}: ")), "")
 
 
-# The links of the sidebar show no focus of their own.
-_FOCUS = '[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }'
+# What Streamlit's own style lacks: the links of the sidebar show no focus; captions are too pale, and so is white on
+# what the dark theme fills with its colour, which must itself be light enough to be read as text.
+_MORE = """
+[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }
+.stApp [data-testid="stCaptionContainer"] { opacity: 0.75; } [data-testid="stCaptionContainer"] code { color: inherit; }
+[data-testid="stBaseButton-primary"]:not(:disabled), [data-testid="stMultiSelect"] [data-tag]
+  { color: light-dark(#ffffff, #15141b); }
+[data-testid="stBaseButton-primary"]:is(:hover, :active):not(:disabled) { background: light-dark(#4f2f8b, #bda6f2); }
+"""
 
 
 def apply_style() -> None:
     """Put the style sheet of highlighted words and cards into the page."""
-    st.html(f"<style>{highlight.make_style()}{cards.STYLE}{overview.STYLE}{story.STYLE}{_FOCUS}</style>")
+    st.html(f"<style>{highlight.make_style()}{cards.STYLE}{overview.STYLE}{story.STYLE}{_MORE}</style>")
 
 
 def open_session() -> None:

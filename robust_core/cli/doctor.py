@@ -3,7 +3,9 @@
 import importlib.util
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated
 
 import typer
 
@@ -12,6 +14,7 @@ from robust_core.cli.options import Device, Json, keep_stdout
 from robust_core.cli.output import describe_faults, format_percent, name_column, show_rows
 from robust_core.cli.program import app
 from robust_core.errors import BadInput, RobustError
+from robust_core.evaluation import smoke
 from robust_core.models.cards import Card, cards, check_files, read_card
 from robust_core.models.device import pick_device
 from robust_core.resources import minilm_folder
@@ -40,11 +43,13 @@ def models(as_json: Json = False) -> None:
 
 
 @app.command()
-def doctor(device: Device = "auto", as_json: Json = False) -> None:
-    """Check that everything needed is here; exit code 1 when something is not."""
+def doctor(device: Device = "auto",
+           quick: Annotated[bool, typer.Option("--quick", help="Leave out the smoke attack of ten seconds.")] = False,
+           as_json: Json = False) -> None:
+    """Check that everything needed is here and attacks work; exit code 1 when something is not right."""
     with keep_stdout():
         rows, healthy = [], True
-        for name, needed, check in _list_checks(device):
+        for name, needed, check in _list_checks(device, quick):
             try:
                 ok, detail = True, check()
             except RobustError as error:
@@ -56,7 +61,7 @@ def doctor(device: Device = "auto", as_json: Json = False) -> None:
     raise typer.Exit(0 if healthy else 1)
 
 
-def _list_checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
+def _list_checks(device: str, quick: bool) -> Iterator[tuple[str, bool, Callable[[], str]]]:
     from robust_core.certify import base_classifiers
 
     yield "python", True, _check_python
@@ -73,6 +78,9 @@ def _list_checks(device: str) -> Iterator[tuple[str, bool, Callable[[], str]]]:
     yield "runs folder", True, _check_runs
     yield "data", False, lambda: f"SST-2 found in {datasets.find('sst2', 'test').parent}"
     yield "device", True, lambda: str(pick_device(device))
+    deadline = time.monotonic() + smoke.SECONDS
+    for known in [] if quick else smoke.list_known(shipped):
+        yield f"attack on {known.model}", True, lambda known=known: smoke.check_attack(known, device, deadline)
 
 
 def _check_python() -> str:

@@ -110,7 +110,7 @@ def evaluate_encoder(encoder: Annotated[list[str] | None, typer.Option(
         events = tasks.evaluate_encoder(wanted, tasks.list_tasks(task or ()), attacks=tuple(attack or ()), n=n,
                                         data_dir=data_dir, store=ResultStore(), stop=stop,
                                         precision=read_precision(precision))
-        with progress.watch(Console(stderr=True)) as show:
+        with progress.show_progress(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
                     rows.append(dict(event.data))

@@ -109,7 +109,7 @@ def evaluate(model: Models,
         events = measure(victims, texts, split, attacks, n=n, seed=seed, data_dir=data_dir, store=ResultStore(),
                          explain=shown, transfer=transfer, stop=stop, precision=exactness,
                          reader=load_reader(device) if fluency else None)
-        with progress.watch(Console(stderr=True)) as show:
+        with progress.show_progress(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":
                     rows.append(dict(event.data))

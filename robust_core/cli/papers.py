@@ -47,7 +47,7 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
         wanted = experiment.write_plan(options, as_json) if plan else ""
         made: list[Row] = []
         missing: list[str] = []
-        with progress.watch(Console(stderr=True)) as show:
+        with progress.show_progress(Console(stderr=True)) as show:
             for event in () if plan else experiment.run(options, ResultStore(), stop):
                 if event.kind == "claim":
                     made.append({**event.data, "freeze": entry})

@@ -34,7 +34,9 @@ COMMANDS = {
     "models": Command(
         "doctor", "List the models that are here, and what is known to be wrong with how one was trained."
     ),
-    "doctor": Command("doctor", "Check that everything needed is here; exit code 1 when something is not."),
+    "doctor": Command(
+        "doctor", "Check that everything needed is here and attacks work; exit code 1 when something is not right."
+    ),
     "predict": Command("one_text", "Classify a text."),
     "attack": Command(
         "one_text", "Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."

@@ -4,18 +4,20 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any, TypeVar
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from robust_core.types import Event
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 EVERY = 30.0
+# A notebook without widgets shows lines: whoever waits in front of it wants them more often than a log file does.
+EVERY_IN_NOTEBOOKS = 5.0
 Show = Callable[[Event], None]
+AnyEvent = TypeVar("AnyEvent", bound=Event | Mapping[str, Any])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +42,64 @@ class Pace:
 
 
 def describe_progress(pace: Pace, now: float, done: int, total: int) -> str:
-    """Write how far a part is, such as `120 of 1,821, 12.3 a second, 2 min 18 s left`."""
-    count, rate = f"{done:,} of {total:,}", pace.rate(now, done)
+    """Write how far a part is, such as `120 of 1,821, 12.3 a second, 2 min 18 s left`; a total of 0 is unknown."""
+    count, rate = f"{done:,} of {total:,}" if total else f"{done:,}", pace.rate(now, done)
     if math.isnan(rate):
         return count
     speed = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
+    if not total:
+        return f"{count}, {speed}"
     return f"{count}, {speed}, {format_duration(pace.left(now, done, total))} left"
+
+
+def watch(events: Iterable[AnyEvent], total: int = 0, console: Console | None = None) -> Generator[AnyEvent]:
+    """Hand on the events of long work, and show on the way how far it is: a bar on a terminal and in a notebook.
+
+    Takes what attacks, evaluations, experiments and trainings yield.
+
+    Args:
+        events: The events.
+        total: Searches that an attack will make, texts times models; 0 where that is unknown.
+        console: Where to write; stderr by default.
+    """
+    console = console or Console(stderr=True)
+    every = EVERY_IN_NOTEBOOKS if console.is_jupyter else EVERY
+    with show_progress(console, every=every) as show:
+        searches = _count_searches(total)
+        for event in events:
+            told = _read_training(event) if not isinstance(event, Event) else searches(event)
+            if told is not None:
+                show(told)
+            yield event
+
+
+def _count_searches(total: int) -> Callable[[Event], Event | None]:
+    """Return a function that makes progress of an event: attacks tell no parts, so their searches count."""
+    searched, parts = 0, False
+
+    def read(event: Event) -> Event | None:
+        nonlocal searched, parts
+        if event.kind == "progress" and "part" in event.data:
+            parts = True
+            return event
+        if parts or event.kind not in ("started", "result", "error"):
+            return None
+        searched += event.kind != "started"
+        return _make_progress("texts attacked", searched, total)
+
+    return read
+
+
+def _read_training(event: Mapping[str, Any]) -> Event | None:
+    if "step" in event and "steps" in event:
+        return _make_progress("training steps", event["step"], event["steps"])
+    if "done" in event and "total" in event:
+        return _make_progress(f"{event['kind']}", event["done"], event["total"])
+    return None
+
+
+def _make_progress(part: str, done: int, total: int) -> Event:
+    return Event("progress", "", "", {"part": part, "done": done, "total": total})
 
 
 def format_duration(seconds: float) -> str:
@@ -58,7 +112,8 @@ def format_duration(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def watch(console: "Console", clock: Callable[[], float] = time.monotonic, every: float = EVERY) -> Iterator[Show]:
+def show_progress(console: Console, clock: Callable[[], float] = time.monotonic, every: float = EVERY
+                  ) -> Iterator[Show]:
     """Give a function that shows the "progress" events that carry part, done and total; it ignores all others.
 
     Args:
@@ -68,7 +123,7 @@ def watch(console: "Console", clock: Callable[[], float] = time.monotonic, every
     """
     with (
         _show_bars(console)
-        if console.is_terminal
+        if console.is_terminal and (not console.is_jupyter or find_spec("ipywidgets"))
         else contextlib.nullcontext(_show_lines(console, clock(), every)) as draw
     ):
         paces: dict[str, Pace] = {}
@@ -83,7 +138,7 @@ def watch(console: "Console", clock: Callable[[], float] = time.monotonic, every
         yield show
 
 
-def _show_lines(console: "Console", began: float, every: float) -> Callable[[str, int, int, str, float], None]:
+def _show_lines(console: Console, began: float, every: float) -> Callable[[str, int, int, str, float], None]:
     last = began
 
     def draw(part: str, done: int, total: int, text: str, now: float) -> None:
@@ -96,7 +151,7 @@ def _show_lines(console: "Console", began: float, every: float) -> Callable[[str
 
 
 @contextlib.contextmanager
-def _show_bars(console: "Console") -> Iterator[Callable[[str, int, int, str, float], None]]:
+def _show_bars(console: Console) -> Iterator[Callable[[str, int, int, str, float], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(None),
                TextColumn("{task.fields[text]}", markup=False))
     with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as bars:
@@ -104,7 +159,7 @@ def _show_bars(console: "Console") -> Iterator[Callable[[str, int, int, str, flo
 
         def draw(part: str, done: int, total: int, text: str, now: float) -> None:
             if part not in tasks:
-                tasks[part] = bars.add_task(part, total=total, text=text)
+                tasks[part] = bars.add_task(part, total=total or None, text=text)
             bars.update(tasks[part], completed=done, text=text)
 
         yield draw

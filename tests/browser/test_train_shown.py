@@ -19,7 +19,7 @@ def test_the_demo_from_click_to_picker(new_page):
     print(f"demo: {time.monotonic() - began:.0f} s")
     expect(page.locator(".stPlotlyChart")).to_have_count(2)
     page.get_by_role("button", name="Try it on the Attack page").click()
-    page.get_by_role("link", name="Attack").click()
+    expect(page.get_by_role("heading", name="Attack", level=1)).to_be_visible()
     expect(page.locator(".rx-chip", has_text="CNN · FLAT-TextFooler").locator("b")).to_be_visible(timeout=240_000)
 
 

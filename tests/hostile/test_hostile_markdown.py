@@ -7,7 +7,7 @@ import json
 
 import pytest
 from helpers.markdown import HOSTILE, draw
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -54,6 +54,10 @@ def test_code_shows_the_text_and_nothing_else(text):
 
 
 @settings(max_examples=300, deadline=None, database=None)
+@example("\n #")
+@example("a\n =")
+@example("|.\n:-")
+@example("a\n  1. b\n\t- c")
 @given(st.text(st.sampled_from("ab1 \n\t:@.-<>~=`*_[]()!#|&;{}$\\/+wWhtps'\"é"), max_size=40))
 def test_any_mixture_of_signs_is_text(text):
     seen, more = draw(escape_markdown(text))

@@ -2,12 +2,13 @@
 
 import io
 import math
+import re
 from collections.abc import Iterable
 
 import pytest
 from rich.console import Console
 
-from robust_core.jobs.progress import Pace, describe_progress, format_duration, watch
+from robust_core.jobs.progress import Pace, describe_progress, format_duration, show_progress, watch
 from robust_core.types import Event
 
 
@@ -48,7 +49,7 @@ def events(part: str, done: Iterable[int], total: int) -> list[Event]:
 
 def test_a_plain_line_now_and_then() -> None:
     clock, stderr = Clock(), io.StringIO()
-    with watch(Console(file=stderr, width=20), clock, every=30.0) as show:
+    with show_progress(Console(file=stderr, width=20), clock, every=30.0) as show:
         for event in events("one [bold]", range(40, 60), 60) + events("two", range(5), 4):
             show(event)
             clock.now += 1.0
@@ -61,7 +62,7 @@ def test_a_plain_line_now_and_then() -> None:
 
 def test_nothing_is_said_of_a_short_run() -> None:
     stderr = io.StringIO()
-    with watch(Console(file=stderr), Clock(), every=30.0) as show:
+    with show_progress(Console(file=stderr), Clock(), every=30.0) as show:
         for event in events("one", range(40), 40):
             show(event)
     assert stderr.getvalue() == ""
@@ -70,7 +71,7 @@ def test_nothing_is_said_of_a_short_run() -> None:
 def test_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     clock, terminal = Clock(), io.StringIO()
     console = Console(file=terminal, force_terminal=True, width=120)
-    with watch(console, clock) as show:
+    with show_progress(console, clock) as show:
         for event in events("textfooler on a [b]", range(10, 21), 40) + events("textfooler on b", range(3), 2):
             show(event)
             clock.now += 0.5
@@ -80,3 +81,30 @@ def test_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert "textfooler on b" in shown and "2 of 2" in shown
     assert "printed meanwhile" not in shown
     assert capsys.readouterr().out == "printed meanwhile\n"
+
+
+def test_watched_events_are_handed_on_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    searches = [Event("started", "u", "m"), Event("result", "u", "m"), Event("started", "v", "m"),
+                Event("step", "v", "m"), Event("error", "v", "m")]
+    trainings = [{"kind": "overlap", "message": "x"}, {"kind": "step", "step": 4, "steps": 9},
+                 {"kind": "attack", "done": 2, "total": 3}]
+    for given, total, shown in (
+            (searches, 2, "texts attacked 2 of 2"), (searches, 0, "texts attacked 2"),
+            (trainings, 0, "training steps 4 of 9"), (trainings, 0, "attack 2 of 3"),
+            (events("textfooler on a", range(3), 2)[2:], 0, "textfooler on a 2 of 2")):
+        terminal = io.StringIO()
+        found = list(watch(given, total, console=Console(file=terminal, force_terminal=True, width=100)))
+        assert found == given
+        plain = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]|[━╸╺]", "", terminal.getvalue())
+        assert shown in re.sub(r"\s+", " ", plain)
+        # An evaluation tells its parts itself: its searches are not counted a second time.
+        assert "texts attacked" not in plain or given is searches
+    assert capsys.readouterr().out == ""
+
+
+def test_who_stops_listening_closes_the_bars() -> None:
+    terminal = io.StringIO()
+    watching = watch(events("one", range(9), 8), console=Console(file=terminal, force_terminal=True, width=80))
+    next(watching)
+    watching.close()
+    assert terminal.getvalue().endswith("\x1b[?25h"), "the cursor is back"

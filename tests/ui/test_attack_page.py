@@ -32,6 +32,7 @@ from streamlit.testing.v1 import AppTest
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import TYPED_SECONDS
+from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource
 from robust_core.jobs.manager import JobManager
 from robust_core.models import loading, masked_lm
@@ -39,6 +40,7 @@ from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from robust_core.text import find_words
 from ui import frame
+from ui.about import glossary
 from ui.attack import downloads, examples, live
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
@@ -703,6 +705,20 @@ def test_about_page_says_the_limits_and_thresholds():
     shown = page(at)
     for word in ("flipped", "out of budget", "Kendall", "min text similarity 0.82", "arxiv.org/abs/1907.11932"):
         assert word in shown
+
+
+def test_about_page_explains_each_defence_and_the_terms():
+    at = app()
+    at.switch_page("pages/12_About.py").run()
+    titles = [e.label for e in at.expander]
+    for name in DEFENCES:
+        title = DEFENCES[name].title
+        assert title in ("Base", "Certified") or title in titles, f"{title} is not explained"
+    assert "DSSN (deterministic smoothing)" in titles and "Additive models and their certificate" in titles
+    assert 15 <= len(glossary.TERMS) <= 25 and f"Glossary: {len(glossary.TERMS)} terms" in titles
+    terms = [term for term, _ in glossary.TERMS]
+    assert terms == sorted(terms) and all(meaning.count(".") == 1 for _, meaning in glossary.TERMS)
+    assert "**Transfer**: whether a text" in page(at)
 
 
 def test_without_models_every_page_says_what_to_do(tmp_path, monkeypatch):

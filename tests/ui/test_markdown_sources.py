@@ -25,9 +25,11 @@ NUMBER = re.compile(r"[+,.\d]*[fgde%]?|,")
 REVIEWED: dict[str, set[str]] = {
     "app.py": {"here.title", "here.subtitle"},  # first line of a page's own file
     "pages/5_Certified.py": {"[WORDS, DISTANCE]"},
-    "pages/12_About.py": {"selection.TAU_AT_LEAST", "phrases.format_percent(selection.TOP5_AT_LEAST)",
-                         "ATTACKS[name].title", "values",
-                         "'\\n'.join((f'* {method.title}: <{method.source}>' for method in methods))"},
+    "pages/12_About.py": {"selection.TAU_AT_LEAST", "phrases.format_percent(selection.TOP5_AT_LEAST)"},
+    "ui/about/glossary.py": {"'\\n'.join((f'* **{term}**: {meaning}' for term, meaning in TERMS))"},
+    "ui/about/methods.py": {"explanation.title", "explanation.text"},
+    "ui/about/sources.py": {"ATTACKS[name].title", "values",
+                            "'\\n'.join((f'* {method.title}: <{method.source}>' for method in methods))"},
     "ui/attack/comparison_table.py": {"verdicts.describe_rule(chosen.limits)", "_name_sources(now).__getitem__"},
     # Made plain itself; words of the program's own.
     "ui/attack/examples.py": {"escape_markdown", "kinds"},

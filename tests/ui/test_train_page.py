@@ -3,18 +3,20 @@
 import json
 import threading
 import time
+from unittest import mock
 
 import pytest
 import streamlit as st
 from helpers.uploads import csv_file
 from streamlit.testing.v1 import AppTest
 
-from robust_core import paths, trainings
+from robust_core import datasets, paths, trainings
 from robust_core.errors import BadInput
 from robust_core.jobs import process
 from robust_core.kept_files import SWAPS, TEXTS, keep_texts, list_kept
 from robust_core.paths import ROOT
 from ui import warm_up
+from ui.session import true_label
 from ui.shared import catalogue, loaded
 from ui.train import own_files, progress
 from ui.widgets import charts
@@ -130,7 +132,13 @@ def test_a_training_from_click_to_picker(trainer):
     assert frame.multiselect(key="models").options == ["CNN · FLAT-TextFooler"]
     assert "`reviews/cnn/flat-textfooler-2`" in page(at), "the next one takes no one's place"
     button(at, "Try it on the Attack page").click()
-    assert run(at).session_state["models"] == ["reviews/cnn/flat-textfooler"]
+    with mock.patch("streamlit.switch_page") as switch:
+        assert run(at).session_state["models"] == ["reviews/cnn/flat-textfooler"]
+    switch.assert_called_with("pages/1_Attack.py")
+    first = datasets.load("reviews", "dev")[0]
+    assert at.session_state["text"] == first.text
+    with mock.patch("streamlit.session_state", at.session_state):
+        assert true_label.read_label(first.text) == ("Negative", "Positive")[first.label]
 
 
 def test_stop_and_resume(trainer, own_runs):

@@ -17,9 +17,6 @@ from ui.widgets import phrases
 STYLE = """
 .rx-story { container-type: inline-size; }
 .rx-story > .rx-strip { font-size: 1.2rem; line-height: 1.7; margin: 0 0 0.5rem; max-height: 18rem; overflow-y: auto; }
-.rx-strip del { opacity: 0.72; text-decoration-thickness: 2px; }
-.rx-strip ins { text-decoration: none; font-weight: 700; border-bottom: 3px solid light-dark(#c25400, #ffab66);
-  background: color-mix(in srgb, #d9660a 14%, transparent); border-radius: 0.2em; padding: 0 0.15em; }
 .rx-lines { margin-bottom: 0.2rem; }
 .rx-lines th, .rx-lines td { padding: 0.35rem 0.5rem; }
 .rx-lines .model { width: 21%; } .rx-lines .reads { width: 19%; }

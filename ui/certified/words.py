@@ -9,7 +9,7 @@ from robust_core.cleaning import check_typed
 from robust_core.errors import RobustError
 from robust_core.resources import swap_sets
 from ui.certified import word_accuracy, word_chart
-from ui.session import selection
+from ui.session import next_step, selection
 from ui.shared import catalogue, loaded, word_proof
 from ui.widgets import charts
 from ui.widgets.markdown import escape_markdown, note, warn
@@ -41,6 +41,8 @@ def draw_view() -> None:
         warn(error)
     st.subheader("Certified accuracy")
     word_accuracy.draw_accuracy(catalogue.read_cards()[model].dataset, swap_set)
+    next_step.suggest("Attack", "Attack this text", key="certified.attack", prepare=selection.choose_models,
+                      args=(model,), about="What searches find on this text and this model")
 
 
 def note_own_models() -> None:
@@ -87,10 +89,6 @@ def _draw_text(model_id: str, swap_set: str, text: str) -> None:
         many = len(found.words) > word_chart.MOST_WORDS
         longest = f" Only the {word_chart.MOST_WORDS:d} words with the longest bars are drawn." if many else ""
         st.caption(f"{word_chart.EXPLANATION}{escape_markdown(longest)}")
-    if st.button("Attack this text", key="certified.attack", icon=":material/bolt:", args=(model_id,),
-                 on_click=selection.choose_models, help="Go to the Attack page with this text and this model, and see "
-                                                        "what searches find"):
-        st.switch_page("pages/1_Attack.py")
 
 
 def _certify(model_id: str, swap_set: str, text: str, device: str) -> "WordCertificate":

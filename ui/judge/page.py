@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui.judge import choosing, everyone, reading, result
+from ui.session import next_step
 from ui.widgets import refresh
 
 JUDGE, RESULT, EVERYONE = "Judge", "Your result", "All judges"
@@ -28,3 +29,5 @@ def draw_page() -> None:
                                 label_visibility="collapsed")
     with refresh.show_failure(f"the view {view}"):
         _VIEWS[view or JUDGE](task)
+    if view != JUDGE:
+        next_step.suggest("Leaderboard", "See what each model keeps under each attack", key="judge.next")

@@ -11,6 +11,7 @@ from robust_core.leaderboard.entries import Entry, Source
 from ui.leaderboard.again import draw_again
 from ui.leaderboard.board import name_entry
 from ui.leaderboard.filters import name_attack, name_preset
+from ui.session import next_step, selection
 from ui.shared import catalogue
 from ui.widgets.markdown import escape_markdown, note
 
@@ -37,6 +38,15 @@ def draw_detail(entries: Sequence[Entry]) -> None:
     if "DATA" in source.command.split():
         st.caption("Put the folder of the public data sets in the place of DATA: see docs/data.md.")
     draw_again(source)
+
+
+def draw_next_step(entries: Sequence[Entry]) -> None:
+    """Suggest an attack on the model of the figure that is picked, where that model is here."""
+    picked = next((entry for entry in entries if entry.id == st.session_state.get("board.entry")), entries[0])
+    here = picked.model in catalogue.read_cards()
+    label = f"Attack a text on {catalogue.name_model(picked.model)}" if here else "Attack a text"
+    next_step.suggest("Attack", label, key="board.next", prepare=selection.choose_models,
+                      args=(picked.model,) if here else ())
 
 
 def _name_choice(entry: Entry) -> str:

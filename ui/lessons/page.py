@@ -21,6 +21,7 @@ from robust_core.lessons.steps import (
 from ui.lessons import attacking, comparing, hands, judging, presenter, progress, proofs, reading
 from ui.lessons.markup import format_line, format_text
 from ui.lessons.progress import Place
+from ui.session import next_step
 from ui.widgets import refresh
 from ui.widgets.markdown import escape_markdown, warn
 
@@ -59,6 +60,7 @@ def _draw_list() -> None:
     if not listed.lessons:
         st.info("No lessons are here. docs/lessons.md says how to write one.")
     st.caption("Each lesson runs on the real models of this program. Nothing that you answer leaves this machine.")
+    next_step.suggest("Attack", "Attack a text of your own", key="lessons.attack")
 
 
 def _draw_entry(number: int, lesson: Lesson) -> None:

@@ -1,5 +1,6 @@
 """The trainings of this program: begun, stopped, gone on with, and drawn while they run."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,11 +8,12 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from robust_core import datasets, trainings
+from robust_core.cleaning import check_typed
 from robust_core.defences import DEFENCES
 from robust_core.errors import RobustError
 from robust_core.jobs import process
 from robust_core.jobs.manager import DONE, FAILED, QUEUED, STOPPED, Job
-from ui.session import selection
+from ui.session import next_step, selection, true_label
 from ui.shared import catalogue, loaded
 from ui.train.form import TrainingForm
 from ui.widgets import charts, refresh
@@ -140,14 +142,26 @@ def _draw_ended(job: Job, now: Progress) -> None:
         line = f"Finished in {_format_time(job.seconds(0.0))}: {kept}. The model is in the list of models now."
         st.success(escape_markdown(line),
                    icon=":material/check:")
-        st.button("Try it on the Attack page", key="train.try", on_click=selection.choose_models, args=(now.model,),
-                  icon=":material/bolt:", disabled=now.model in st.session_state.get("models", ()),
-                  help="Adds it to the models in the sidebar.")
+        next_step.suggest("Attack", "Try it on the Attack page", key="train.try", prepare=_take_along,
+                          args=(now.model,), about="With this model chosen and a text of its data")
     elif job.status == STOPPED:
         st.info("Stopped. " + ("What it had learnt is kept; it can go on below." if now.epochs or now.steps else
                                "It had not begun to learn yet."), icon=":material/stop:")
     else:
         st.error(escape_markdown(job.error))
+
+
+def _take_along(model_id: str) -> None:
+    """Choose a model that was just trained, and the first text of its dev split with its true label."""
+    selection.choose_models(model_id)
+    card = catalogue.read_cards().get(model_id)
+    with contextlib.suppress(RobustError):
+        if card is not None:
+            first, labels = datasets.load(card.dataset, "dev")[0], datasets.describe(card.dataset).labels
+            text = check_typed(first.text)
+            st.session_state["text"] = text
+            if first.label is not None:
+                true_label.write_label(text, catalogue.show_label(labels[first.label]))
 
 
 def _measure_share(now: Progress) -> float:

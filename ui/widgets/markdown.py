@@ -21,16 +21,18 @@ _MARKUP = re.compile(r"""
   | [\\`*\[\]<>$~|]
   | &(?=[\#\w])
   | (?<![^\W_])_ | _(?![^\W_])                         # Between two letters it is no markup.
-  | (?:\A|(?<=\n))[-+=\#]                              # A list, a line, a heading.
+  | (?:\A|(?<=\n))[-+=\#:]                             # A list, a line, a heading, a table.
 """, re.VERBOSE)
 # What no text holds, what a browser cannot be sent, and what Streamlit rewrites even in code.
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_INDENT = re.compile(r"(?<=\n)[\t ]+")
 _REWRITTEN = ":material/"
 
 
 def escape_markdown(text: object) -> str:
     """Return Markdown that shows exactly a text, whatever it holds; white space counts as a browser counts it."""
-    return _MARKUP.sub(_escape, _read(text).rstrip(" \t\n"))
+    # Blanks at the start of a later line would hide from the pattern that a sign begins the line: a heading, a list.
+    return _MARKUP.sub(_escape, _INDENT.sub("", _read(text).rstrip(" \t\n")))
 
 
 def _read(text: object) -> str:
