@@ -73,8 +73,9 @@ def sweep(plan_file: Annotated[str, typer.Argument(metavar="PLAN", help="JSON fi
         _show_plan(counts, tasks, combinations, store, as_json)
     elif part is not None or stop.is_set():
         done, total = (sum(row[name] for row in counts) for name in ("stored", "n"))
+        of = f"{total:,}" if part is None else f"the plan's {total:,}"
         show_rows([row for row in counts if row["stored"] or part is None], as_json, _COUNTS, [
-            f"{done:,} of {total:,} results are in {quote(str(store.folder))}." + (
+            f"{done:,} of {of} results are in {quote(str(store.folder))}." + (
                 " The same command goes on from here." if stop.is_set() else "")])
     else:
         show_evaluation(rows, as_json, sorted({format_parameters(row["parameters"]) for row in rows}))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 # Models that a worker keeps; a sweep comes to one after the other.
 _MODELS = 4
-_KEPT: "OrderedDict[tuple[str, str], TextClassifier]" = OrderedDict()
+_KEPT: "OrderedDict[tuple[str, ...], TextClassifier]" = OrderedDict()
 
 
 def describe_worker(device: str) -> Message:
@@ -74,7 +74,7 @@ def work(shard: Shard, stop: threading.Event) -> Iterator[Message]:
 
 
 def _work(shard: Shard, stop: threading.Event) -> Iterator[Message]:
-    model = _load(shard.model, shard.device)
+    model = _load(shard)
     attack = from_record(ATTACKS, shard.run.method)
     data = shard.run.data
     precision = data.get("precision", "exact")
@@ -93,9 +93,11 @@ def _work(shard: Shard, stop: threading.Event) -> Iterator[Message]:
             yield {"kind": "error", "uid": event.uid, "message": event.data["message"]}
 
 
-def _load(name: str, device: str) -> "TextClassifier":
-    model = _KEPT.pop((name, device), None) or loading.load(name, device)
-    _KEPT[name, device] = model
+def _load(shard: Shard) -> "TextClassifier":
+    # With the fingerprint that is wanted: what was loaded before the files changed is not taken for it.
+    key = shard.model, shard.device, *shard.run.models.values()
+    model = _KEPT.pop(key, None) or loading.load(shard.model, shard.device)
+    _KEPT[key] = model
     while len(_KEPT) > _MODELS:
         _KEPT.popitem(last=False)
     return model
