@@ -31,7 +31,7 @@ HEAVY = ("torch", "safetensors", "tokenizers", "transformers", "sentence_transfo
          "textattack", "flair", "scipy", "sklearn", "pandas", "plotly", "accelerate", "huggingface_hub", "lemminflect",
          "nltk", "pyarrow")
 # Not installed with the app: what needs one says so when it is asked for.
-OPTIONAL = ("umap", "inflect")
+OPTIONAL = ("umap", "inflect", "ray")
 # Where networks, losses and loops are defined, torch stands at the top; nothing that lists methods imports them.
 OF_TORCH = ("models", "perturb", "train", "encoder_training", "certify.networks", "certify.base_classifiers",
             "certify.word_swaps", "certify.typos", "resources.build")

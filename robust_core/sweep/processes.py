@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from robust_core.errors import RobustError, from_plain, shorten, to_plain
-from robust_core.paths import child_environment, name_gpu
+from robust_core.paths import child_environment, name_gpu, person_folder
 from robust_core.sweep.executor import Heard
 from robust_core.sweep.shards import Shard, write_shard
 from robust_core.sweep.work import Message, check_worker
@@ -33,7 +33,7 @@ class _Worker:
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(
             [*_COMMAND, device], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
-            encoding="utf-8", env=child_environment(**environment))
+            encoding="utf-8", env=child_environment(ROBUST_RUNS=str(person_folder()), **environment))
         threading.Thread(target=self._read, args=(heard,), name="sweep", daemon=True).start()
 
     def _read(self, heard: "queue.SimpleQueue[tuple[_Worker, str | None]]") -> None:

@@ -34,8 +34,8 @@ def test_a_plan_says_what_is_missing_and_is_done_once(words):
     path = Path(words[1])
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seeds": [0, 1]}))
     assert [(row["seed"], row["missing"]) for row in rows(invoke(*words, "--plan", "--json"))] == [(1, 12), (1, 12)]
-    evaluated = rows(invoke("evaluate", "--model", "sst2/cnn/base", "--dataset", "sst2", "--attack", "pwws", "--explain",
-                            "loo", *words[2:], "--json"))
+    evaluated = rows(invoke("evaluate", "--model", "sst2/cnn/base", "--dataset", "sst2", "--attack", "pwws",
+                            "--explain", "loo", *words[2:], "--json"))
     assert evaluated == first[:3]
 
 

@@ -15,8 +15,8 @@ from robust_core.sweep.tasks import Task, plan_tasks
 
 # What depends on the clock, and figures on the way whose last digits depend on the batch (also of one process).
 _ASIDE = ("seconds", "steps", "curve")
-_SYNONYMS = ("near dear beneficial tough sorry forged defective cunning apt leaden muffled obtuse okay ok glad felicitous "
-             "pitiful lamentable flick pic cinema tale narrative account image icon finish close")
+_SYNONYMS = ("near dear beneficial tough sorry forged defective cunning apt leaden muffled obtuse okay ok glad "
+             "felicitous pitiful lamentable flick pic cinema tale narrative account image icon finish close")
 
 
 def make_checkpoint(root: Path, words: Sequence[str], model_id: str = "sst2/cnn/base") -> None:
