@@ -38,6 +38,7 @@ from robust_core.cli.options import (
 from robust_core.cli.output import Row, format_parameters, show_evaluation
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput, quote
+from robust_core.evaluation.evaluate import check_question
 from robust_core.evaluation.evaluate import evaluate as measure
 from robust_core.experiments.freeze import find_freeze
 from robust_core.explainers import EXPLAINERS
@@ -115,8 +116,9 @@ def evaluate(model: Models,
         store, common = ResultStore(), {"n": n, "seed": seed, "data_dir": data_dir, "precision": exactness,
                                         "explain": shown}
         events = measure(victims, texts, split, attacks, **common, store=store, transfer=transfer, stop=stop,
-                         reader=load_reader(device) if fluency else None)
+                         reader=(reader := load_reader(device) if fluency else None))
         if (workers or 1) > 1:
+            check_question(victims, attacks, shown, transfer, reader)
             tasks = plan_evaluation(dict(zip(dict.fromkeys(model), victims, strict=True)), texts, split, attacks,
                                     **common)
             events = itertools.chain(fill_store(tasks, store, stop, workers=workers or 1, device=device), events)

@@ -90,7 +90,7 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
         UnknownName: There is no such data set.
         MissingResource: It, or something that an attack looks into, is not here.
     """
-    _check_question(models, attacks, explain, transfer, reader)
+    check_question(models, attacks, explain, transfer, reader)
     if isinstance(dataset, datasets.LabelledTexts):
         about, split, everything = dataset
     else:
@@ -116,8 +116,9 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
             yield from _add_transfer(source, outcomes, attack, setting, stop)
 
 
-def _check_question(models: Sequence[Classifier], attacks: Sequence[Attack], explain: Sequence[Explainer],
-                    transfer: bool, reader: fluency.Reader | None) -> None:
+def check_question(models: Sequence[Classifier], attacks: Sequence[Attack], explain: Sequence[Explainer],
+                   transfer: bool, reader: fluency.Reader | None) -> None:
+    """Raise BadInput where `evaluate` cannot do what it is asked for."""
     if explain and not attacks:
         raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
     if transfer and not attacks:

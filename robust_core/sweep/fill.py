@@ -42,7 +42,8 @@ def fill_store(tasks: Sequence[Task], store: ResultStore, stop: threading.Event,
 
     Raises:
         RobustError: A worker met it; everything that has ended by then is stored.
-        BadInput: Three workers were lost with the same texts; everything else is stored by then.
+        BadInput: Three workers in turn were lost with the same texts, of which none came back; everything else is
+            stored by then.
     """
     part = part or Part()
     if executor is None:
@@ -50,9 +51,9 @@ def fill_store(tasks: Sequence[Task], store: ResultStore, stop: threading.Event,
     with contextlib.closing(executor), contextlib.closing(Leases(store.folder)) as leases:
         for task in tasks:
             store.open_run(task.run)
-        mine = choose_examples(tasks, size := size_shards(tasks, executor.slots, part.of), part)
+        mine = choose_examples(tasks, part)
         driver = _Driver(executor, store, leases, stop)
-        total = sum(map(len, mine.values()))
+        size = size_shards(total := sum(map(len, mine.values())), executor.slots)
         shards = [shard for at, task in enumerate(tasks) for shard in cut_attacks(task, mine[at], size, device, store)]
         yield from driver.run("attacks", shards, total)
         explained = sum(len(mine[at]) * len(task.explainers) for at, task in enumerate(tasks))
@@ -156,7 +157,9 @@ class _Driver:
     def _try_again(self, flight: _Flight, reason: str) -> None:
         if not flight.left:
             return
-        again = flight.shard.keep(flight.left, tries=1)
+        # A worker that had handed something over may have died of anything; one text that kills is alone at last.
+        progressed = len(flight.left) < len(flight.shard.uids)
+        again = flight.shard.keep(flight.left, -flight.shard.tries if progressed else 1)
         if again.tries < _TRIES:
             self._waiting.appendleft(again)
         else:

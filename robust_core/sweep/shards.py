@@ -33,7 +33,7 @@ class Shard:
         examples: Texts to attack; none where results are explained.
         explainer: Record of the explainer; None where texts are attacked.
         results: Results to explain, without the course of each search.
-        tries: How many workers were lost with it.
+        tries: How many workers in turn were lost with it, before anything of it came back.
     """
 
     number: int
@@ -94,14 +94,18 @@ class Part:
     of: int = 1
 
 
-def size_shards(tasks: Sequence[Task], workers: int, of: int = 1) -> int:
-    """Return how many texts a shard has; it depends on nothing that a part of a sweep could have done already."""
+def size_shards(total: int, workers: int) -> int:
+    """Return how many texts a shard has, so that several workers have done all texts at about the same time."""
+    return max(_LEAST_TEXTS, min(_MOST_TEXTS, math.ceil(total / (workers * _A_WORKER))))
+
+
+def choose_examples(tasks: Sequence[Task], part: Part) -> dict[int, list[Example]]:
+    """Return what belongs to a part, by the place of the task: chunks of all tasks, dealt out in turn.
+
+    It rests on the tasks and the number of parts alone: the parts of a sweep know nothing else of each other.
+    """
     total = sum(len(task.examples) for task in tasks)
-    return max(_LEAST_TEXTS if of == 1 else 1, min(_MOST_TEXTS, math.ceil(total / (workers * of * _A_WORKER))))
-
-
-def choose_examples(tasks: Sequence[Task], size: int, part: Part) -> dict[int, list[Example]]:
-    """Return what belongs to a part, by the place of the task: chunks of all tasks, dealt out in turn."""
+    size = max(1, min(_MOST_TEXTS, total // (part.of * _A_WORKER)))
     chunks = [(at, task.examples[start: start + size]) for at, task in enumerate(tasks)
               for start in range(0, len(task.examples), size)]
     found: dict[int, list[Example]] = {at: [] for at in range(len(tasks))}

@@ -75,7 +75,8 @@ def test_merge_needs_folders(tmp_path):
 
 
 @pytest.mark.parametrize(("more", "message"), [
-    (("--time-limit", "3"), "time limit"), (("--swaps", "close"), "swap set")])
+    (("--time-limit", "3"), "time limit"), (("--transfer",), "at least two models"),
+    (("--swaps", "close"), "swap set")])
 def test_workers_refuse_what_depends_on_this_process(words, more, message):
     refused(invoke("evaluate", "--model", "sst2/cnn/base", "--dataset", "sst2", "--attack", "pwws", *words[2:],
                    "--workers", "2", *more), message)
