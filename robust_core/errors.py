@@ -1,7 +1,8 @@
 """Errors a user may see: the UI and the command line show each of them in one plain line."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 LONGEST_MESSAGE, LONGEST_QUOTE, LONGEST_LIST = 300, 80, 120
 
@@ -94,3 +95,14 @@ class UnknownName(RobustError):
 
     def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
         return type(self), (self.kind, self.name, self.known)
+
+
+def to_plain(error: RobustError) -> dict[str, Any]:
+    """Return an error as plain data, from which `from_plain` makes the same one in another process."""
+    return {"kind": type(error).__name__, "arguments": list(error.__reduce__()[1])}
+
+
+def from_plain(record: Mapping[str, Any]) -> RobustError:
+    """Rebuild an error from the data of `to_plain`, also after a way through JSON."""
+    kinds = {kind.__name__: kind for kind in (RobustError, *RobustError.__subclasses__())}
+    return kinds[record["kind"]](*record["arguments"])

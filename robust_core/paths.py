@@ -17,6 +17,8 @@
 | ROBUST_MODEL_MB | most megabytes of a model that is brought along: 2000 |
 | RANK, WORLD_SIZE | set by `accelerate launch`: number of this process, and how many there are |
 | MASTER_ADDR, MASTER_PORT | set by `accelerate launch`: where its processes meet |
+| CUDA_VISIBLE_DEVICES | GPUs that this process sees; each worker of a sweep is given one of them |
+| RAY_AUTH_MODE | `token`: Ray asks whoever connects for a token; sweeps need it on clusters of other machines |
 
 A variable that is empty or blank counts as not set; one that cannot be what it names is refused when it is read.
 """
@@ -192,6 +194,17 @@ def encoder_folder() -> str:
 def preferred_device() -> str:
     """Return the name of the device that the app's models run on."""
     return _read("ROBUST_DEVICE") or "auto"
+
+
+def name_gpu(number: int) -> str:
+    """Return what a child process calls the GPU that has this number here."""
+    seen = [name.strip() for name in _read("CUDA_VISIBLE_DEVICES").split(",") if name.strip()]
+    return seen[number] if number < len(seen) else str(number)
+
+
+def asks_for_token() -> bool:
+    """Return whether Ray is told to ask for a token."""
+    return _read("RAY_AUTH_MODE").lower() == "token"
 
 
 def process_rank() -> int:

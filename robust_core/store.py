@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +191,12 @@ class ResultStore:
             query = "SELECT uid, record FROM comparisons WHERE run = ? AND method = ?"
             return {uid: json.loads(record) for uid, record in db.execute(query, (run_id, _to_canonical(method)))}
 
+    def compared(self, run_id: str, method: Mapping[str, Any], uids: Sequence[str]) -> set[str]:
+        """Return which of some examples, some hundreds at most, `comparisons` has."""
+        query = f"SELECT uid FROM comparisons WHERE run = ? AND method = ? AND uid IN ({','.join('?' * len(uids))})"
+        with self._connection() as db:
+            return {uid for uid, in db.execute(query, (run_id, _to_canonical(method), *uids))}
+
     def explained(self) -> list[tuple[str, dict[str, Any], int]]:
         """Return (run id, record of the explainer, comparisons) for all that `compare` stored, the newest run first."""
         with self._connection() as db:
@@ -236,11 +242,18 @@ class ResultStore:
                 raise
             return gone
 
-    def done(self, run_id: str) -> set[tuple[str, str]]:
-        """Return the pairs (example uid, victim id) that need no further work; stopped ones do."""
+    def done(self, run_id: str, uids: Sequence[str] | None = None) -> set[tuple[str, str]]:
+        """Return the pairs (example uid, victim id) that need no further work; stopped ones do.
+
+        Args:
+            run_id: The run.
+            uids: The examples to look for, some hundreds at most; all by default.
+        """
+        query, asked = "SELECT uid, victim FROM results WHERE run = ? AND status != 'stopped'", [run_id]
+        if uids is not None:
+            query, asked = f"{query} AND uid IN ({','.join('?' * len(uids))})", [run_id, *uids]
         with self._connection() as db:
-            query = "SELECT uid, victim FROM results WHERE run = ? AND status != 'stopped'"
-            return set(db.execute(query, (run_id,)))
+            return set(db.execute(query, asked))
 
     def runs(self) -> dict[str, Run]:
         """Return all runs by id, the newest first."""
@@ -377,6 +390,11 @@ def _describe_trouble(error: sqlite3.OperationalError) -> str:
     if code == sqlite3.SQLITE_FULL:
         return "the disk is full. Free some space, then go on; nothing stored is lost."
     return f"{error}. Set ROBUST_RUNS to a folder that can be written."
+
+
+def to_plain_values(value: Any) -> Any:  # noqa: ANN401 (any plain value)
+    """Return plain data with Python's own numbers in place of numpy's, for JSON that another process reads."""
+    return _to_plain(value)
 
 
 def to_finite(value: Any) -> Any:  # noqa: ANN401 (any plain value)

@@ -1,5 +1,6 @@
 """Every error is one short line, and arrives from a worker process as it was raised."""
 
+import json
 import pickle
 
 import pytest
@@ -37,6 +38,12 @@ def test_every_error_is_made_here():
 @pytest.mark.parametrize("error", MADE.values(), ids=lambda error: type(error).__name__)
 def test_an_error_comes_out_of_a_pickle_as_it_went_in(error):
     again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and str(again) == str(error) and vars(again) == vars(error)
+
+
+@pytest.mark.parametrize("error", MADE.values(), ids=lambda error: type(error).__name__)
+def test_an_error_comes_out_of_json_as_it_went_in(error):
+    again = errors.from_plain(json.loads(json.dumps(errors.to_plain(error))))
     assert type(again) is type(error) and str(again) == str(error) and vars(again) == vars(error)
 
 

@@ -1,6 +1,7 @@
 """Whole data sets and papers: evaluate, reproduce and table."""
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,7 @@ from robust_core.cli.options import (
     Settings,
     Swaps,
     TimeLimit,
+    Workers,
     catch_interrupt,
     keep_stdout,
     load_models,
@@ -35,12 +37,15 @@ from robust_core.cli.options import (
 from robust_core.cli.output import Row, format_parameters, show_evaluation
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput, quote
+from robust_core.evaluation.evaluate import check_question
 from robust_core.evaluation.evaluate import evaluate as measure
 from robust_core.experiments.freeze import find_freeze
 from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
 from robust_core.store import ResultStore
+from robust_core.sweep.fill import fill_store
+from robust_core.sweep.tasks import plan_evaluation
 from robust_core.table_files import KINDS
 
 if TYPE_CHECKING:
@@ -68,7 +73,7 @@ def evaluate(model: Models,
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              freeze: Annotated[str, typer.Option(
                  "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
-             device: Device = "auto", as_json: Json = False) -> None:
+             workers: Workers = None, device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
     if bool(dataset) == bool(data):
         raise BadInput("Give either --dataset or --data.")
@@ -106,9 +111,15 @@ def evaluate(model: Models,
         if file is not None and labelled is not None:
             texts = uploads.match_labels(labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
             tell_data_file(file, labelled)
-        events = measure(victims, texts, split, attacks, n=n, seed=seed, data_dir=data_dir, store=ResultStore(),
-                         explain=shown, transfer=transfer, stop=stop, precision=exactness,
-                         reader=load_reader(device) if fluency else None)
+        store, common = ResultStore(), {"n": n, "seed": seed, "data_dir": data_dir, "precision": exactness,
+                                        "explain": shown}
+        events = measure(victims, texts, split, attacks, **common, store=store, transfer=transfer, stop=stop,
+                         reader=(reader := load_reader(device) if fluency else None))
+        if (workers or 1) > 1:
+            check_question(victims, attacks, shown, transfer, reader)
+            tasks = plan_evaluation(dict(zip(dict.fromkeys(model), victims, strict=True)), texts, split, attacks,
+                                    **common)
+            events = itertools.chain(fill_store(tasks, store, stop, workers=workers or 1, device=device), events)
         with progress.show_progress(Console(stderr=True)) as show:
             for event in events:
                 if event.kind == "row":

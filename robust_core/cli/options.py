@@ -50,6 +50,10 @@ Exactness = Annotated[str, typer.Option(
 Preset = Annotated[str, typer.Option(
     "--preset", help="careful: swaps that mostly keep the meaning; paper: the recipe's own values.")]
 
+Workers = Annotated[int | None, typer.Option(
+    "--workers", min=1, max=1024, help="Processes that attack side by side, each with one thread; this one alone by "
+                                       "default.")]
+
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Parameter of the attack: name=value; repeatable.")]
 
 Swaps = Annotated[str, typer.Option(

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from robust_core.claims.files import write_claim
-from robust_core.cli.options import Device, Exactness, Json, catch_interrupt, keep_stdout, read_precision
+from robust_core.cli.options import Device, Exactness, Json, Workers, catch_interrupt, keep_stdout, read_precision
 from robust_core.cli.output import Row
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.cli.train import tell
@@ -35,12 +35,13 @@ def reproduce(name: Annotated[str, typer.Argument(help="Name of the experiment, 
                   "--out", help="Folder for the claims, each written once it is measured: results, say.")] = None,
               freeze: Annotated[str, typer.Option(
                   "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
-              device: Device = "auto", as_json: Json = False) -> None:
+              workers: Workers = None, device: Device = "auto", as_json: Json = False) -> None:
     """Repeat an experiment of a paper and print its table; what has been computed before is not computed again."""
     with keep_stdout(), catch_interrupt() as stop:
         experiment = EXPERIMENTS[name]()
         options = Options(
-            seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, read_precision(precision), device, train
+            seeds, tuple(model or ()), tuple(attack or ()), n, data_dir, read_precision(precision), device, train,
+            workers or 1
         )
         target = None if out is None else check_target(check_path(out, "folder of claims"))
         entry = find_freeze(freeze, target)

@@ -51,6 +51,9 @@ COMMANDS = {
         "evaluate",
         "Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was.",
     ),
+    "sweep": Command(
+        "sweep", "Attack many models in many ways by several workers; what is stored is not computed again."
+    ),
     "reproduce": Command(
         "papers",
         "Repeat an experiment of a paper and print its table; what has been computed before is not computed again.",

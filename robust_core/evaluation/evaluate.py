@@ -4,7 +4,7 @@ import dataclasses
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from robust_core import datasets, metrics
 from robust_core.attacks.base import Attack
@@ -17,7 +17,7 @@ from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, find_device
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints
-from robust_core.store import ResultStore, Run, read_versions
+from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Event, Example, Precision
 
 _CHUNK = 64
@@ -90,7 +90,7 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
         UnknownName: There is no such data set.
         MissingResource: It, or something that an attack looks into, is not here.
     """
-    _check_question(models, attacks, explain, transfer, reader)
+    check_question(models, attacks, explain, transfer, reader)
     if isinstance(dataset, datasets.LabelledTexts):
         about, split, everything = dataset
     else:
@@ -116,8 +116,9 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
             yield from _add_transfer(source, outcomes, attack, setting, stop)
 
 
-def _check_question(models: Sequence[Classifier], attacks: Sequence[Attack], explain: Sequence[Explainer],
-                    transfer: bool, reader: fluency.Reader | None) -> None:
+def check_question(models: Sequence[Classifier], attacks: Sequence[Attack], explain: Sequence[Explainer],
+                   transfer: bool, reader: fluency.Reader | None) -> None:
+    """Raise BadInput where `evaluate` cannot do what it is asked for."""
     if explain and not attacks:
         raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
     if transfer and not attacks:
@@ -130,7 +131,21 @@ def _check_question(models: Sequence[Classifier], attacks: Sequence[Attack], exp
         raise BadInput("Transfer is from one model to another: name at least two models.")
 
 
-def check_labels(model: Classifier, data: datasets.DataSet) -> None:
+class Labelled(Protocol):
+    """What has labels: a classifier, or what is known of one that is not loaded."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Names of its classes."""
+        ...
+
+
+def check_labels(model: Labelled, data: datasets.DataSet) -> None:
     """Raise Incompatible when a model's labels are not those of a data set."""
     if not datasets.same_labels(model.labels, data.labels):
         raise Incompatible(f"{model.id} predicts {list_names(model.labels)}; {data.title} has the labels "
@@ -259,19 +274,12 @@ def _read_stored(model: Classifier, attack: Attack, under: Mapping[str, str], se
     rests_on = {**setting.rests_on[model.id], **under}
     if store is None:
         return _Outcome(model, "", {}, rests_on)
-    run = store.open_run(_describe_run(model, attack, under, setting))
+    run = store.open_run(provenance.describe_run(
+        attack, under, (model.id, rests_on[f"model {model.id}"]), find_device(model),
+        (setting.dataset, setting.split, setting.sha256), setting.seed, setting.precision))
     wanted = {example.uid for example in setting.examples}
     return _Outcome(model, run, {r.example.uid: _shorten(r) for r in store.each(run)
                                  if r.example.uid in wanted and r.status != "stopped"}, rests_on)
-
-
-def _describe_run(model: Classifier, attack: Attack, under: Mapping[str, str], setting: Setting) -> Run:
-    # The number of examples is no part of it: what a smaller draw has computed serves a larger one.
-    data = {"dataset": setting.dataset, "split": setting.split, "sha256": setting.sha256}
-    if setting.precision != "exact":
-        data["precision"] = setting.precision
-    return Run(to_record(attack), {model.id: setting.rests_on[model.id][f"model {model.id}"]}, data, setting.seed,
-               read_versions(), find_device(model), under)
 
 
 def _list_pending(outcomes: Sequence[_Outcome], examples: Sequence[Example]

@@ -91,6 +91,18 @@ def summarise_comparisons(explain: str, results: Sequence[AttackResult], found: 
         yield row | {"warnings": checks.list_warnings((), marks)}
 
 
+def compare_texts(model: Classifier, explainer: Explainer, results: Sequence[AttackResult]
+                  ) -> Iterator[tuple[AttackResult, dict[str, Any]]]:
+    """Yield each result with the record that `compare_explanations` stores of it, for work in another process.
+
+    Args:
+        model: The classifier that was attacked.
+        explainer: Gives each word a score.
+        results: Results whose text has changed; they are explained in one batch.
+    """
+    yield from _compare_records(model, explainer, results, _make_key(model, explainer))
+
+
 def _read_marks(records: Iterable[Mapping[str, Any]]) -> list[Attribution]:
     """Return what comparisons keep of their attributions, without words and scores."""
     return [Attribution("", (), (), 0, {}, gap, total=total, fit=fit)

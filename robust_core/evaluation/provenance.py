@@ -6,6 +6,7 @@ packages. Equal entries say that an outcome comes again; where one differs, the 
 """
 
 import hashlib
+from collections.abc import Mapping
 
 from robust_core import version
 from robust_core.attacks import ATTACKS
@@ -13,10 +14,11 @@ from robust_core.attacks.base import Attack
 from robust_core.encoders import MeanPooled, SentenceTransformerEncoder
 from robust_core.errors import RobustError
 from robust_core.protocols import Card, Classifier, Encoder, HasCard
-from robust_core.registry import from_record
+from robust_core.registry import from_record, to_record
 from robust_core.resources import fingerprints
 from robust_core.resources.encoder import WEIGHTS_SHA256
-from robust_core.store import Run, fingerprint_card, fingerprint_model
+from robust_core.store import Run, fingerprint_card, fingerprint_model, read_versions
+from robust_core.types import Precision
 
 RestsOn = dict[str, str]
 
@@ -70,6 +72,27 @@ def describe_reader(name: str) -> RestsOn:
     if name == fingerprints.PACKAGED:
         return fingerprints.describe([fingerprints.MASKED])
     return {f"masked-model {name}": _hash_name(name)}
+
+
+def describe_run(attack: Attack, under: Mapping[str, str], model: tuple[str, str], device: str,
+                 data: tuple[str, str, str], seed: int, precision: Precision = "exact") -> Run:
+    """Return the run in which the results of an attack on one model are stored.
+
+    The number of examples is no part of it: what a smaller draw has computed serves a larger one.
+
+    Args:
+        attack: The attack.
+        under: What it rests on (`describe_attack`).
+        model: Id and fingerprint of the model.
+        device: Where it runs.
+        data: Name of the data set, split, and SHA-256 of the whole split.
+        seed: Seed of the attack.
+        precision: As in `Attack.run`.
+    """
+    described: dict[str, str] = dict(zip(("dataset", "split", "sha256"), data, strict=True))
+    if precision != "exact":
+        described["precision"] = precision
+    return Run(to_record(attack), dict([model]), described, seed, read_versions(), device, under)
 
 
 def is_current(run: Run) -> bool:

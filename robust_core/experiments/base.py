@@ -36,6 +36,7 @@ class Options:
         precision: Precision of the attacks.
         device: Where models run.
         train: Whether to train the models that are not here.
+        workers: Processes that attack side by side.
     """
 
     seeds: int = 1
@@ -46,6 +47,7 @@ class Options:
     precision: Precision = "exact"
     device: str = "auto"
     train: bool = False
+    workers: int = 1
 
 
 class Experiment:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
+from robust_core.attacks.base import Attack
 from robust_core.attacks.presets import PAPER, read_preset
 from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import evaluate
@@ -15,6 +16,8 @@ from robust_core.experiments.presence import list_seeds
 from robust_core.models import loading
 from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
+from robust_core.sweep.fill import fill_store
+from robust_core.sweep.tasks import Task, plan_evaluation
 from robust_core.types import Event, Example
 
 # Further figures of a model on clean texts.
@@ -63,6 +66,8 @@ def measure_cells(cells: Sequence[Cell], dataset: str, split: str, options: Opti
         groups.setdefault((cell.attack, cell.preset, cell.n, cell.max_queries), []).append(cell)
     ids = {cell.model: list_seeds(cell.model, options.seeds) for cell in cells}
     loaded = {name: loading.load(name, options.device) for names in ids.values() for name in names}
+    yield from _fill([(same[0], {name: loaded[name] for cell in same for name in ids[cell.model]})
+                      for same in groups.values()], dataset, split, options, store, stop)
     for same in groups.values():
         victims = [loaded[name] for cell in same for name in ids[cell.model]]
         rows: dict[str, dict[str, Any]] = {}
@@ -106,11 +111,31 @@ def count_examples(cell: Cell, options: Options) -> int | None:
     return cell.n if options.n is None else options.n if cell.n is None else min(cell.n, options.n)
 
 
+def _fill(groups: Sequence[tuple[Cell, Mapping[str, Classifier]]], dataset: str, split: str, options: Options,
+          store: ResultStore, stop: threading.Event) -> Iterator[Event]:
+    """Let several processes attack first, where they are asked for: the store then has what cells need."""
+    if options.workers > 1:
+        tasks = [task for cell, victims in groups for task in _plan(cell, victims, dataset, split, options)]
+        yield from fill_store(tasks, store, stop, workers=options.workers, device=options.device)
+
+
+def _plan(cell: Cell, victims: Mapping[str, Classifier], dataset: str, split: str, options: Options) -> list[Task]:
+    """Return the tasks of cells that share an attack; none where something is missing, which `evaluate` says later."""
+    try:
+        return plan_evaluation(victims, dataset, split, _make_attacks(cell), n=count_examples(cell, options),
+                               data_dir=options.data_dir, precision=options.precision)
+    except RobustError:
+        return []
+
+
+def _make_attacks(cell: Cell) -> list[Attack]:
+    if not cell.attack:
+        return []
+    cls = ATTACKS[cell.attack]
+    return [cls(**read_preset(cls, cell.preset) | {"max_queries": cell.max_queries})]
+
+
 def _evaluate(victims: Sequence[Classifier], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
               stop: threading.Event) -> Iterator[Event]:
-    attacks = []
-    if cell.attack:
-        cls = ATTACKS[cell.attack]
-        attacks = [cls(**read_preset(cls, cell.preset) | {"max_queries": cell.max_queries})]
-    yield from evaluate(victims, dataset, split, attacks, n=count_examples(cell, options), data_dir=options.data_dir,
-                        store=store, stop=stop, precision=options.precision)
+    yield from evaluate(victims, dataset, split, _make_attacks(cell), n=count_examples(cell, options),
+                        data_dir=options.data_dir, store=store, stop=stop, precision=options.precision)

@@ -143,7 +143,7 @@ def test_costlier_networks_and_more_texts_take_longer(results):
     paces = {("textfooler", "paper", "cnn"): 0.1, ("pwws", "paper", "minilm"): 3.0}
 
     def seconds(model, attack="textfooler", preset="paper", n=100):
-        return hours._estimate_seconds(table1.Cell(model, attack, None, 0, preset), n, paces, 0)
+        return 3600 * hours.estimate_hours(model, attack, preset, n, paces)
 
     assert seconds("sst2/cnn/base") == seconds("sst2/cnn/base", preset="careful") == pytest.approx(10)
     assert seconds("sst2/minilm/base") == pytest.approx(300) and seconds("sst2/cnn/base", "pwws") == pytest.approx(10)

@@ -35,6 +35,7 @@ BASE: dict[str, list[str]] = {
     "explain": ["a good film", "--model", "double/bag-of-words"],
     "train": ["--dataset", "reviews", "--architecture", "cnn"],
     "evaluate": ["--model", "double/bag-of-words", "--dataset", "reviews", "--n", "3"],
+    "sweep": ["plan.json", "--device", "cpu"],
     "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],
     "leaderboard": [],
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
@@ -99,6 +100,8 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     judged = Judged("Ann", "positive", True, "", "a" * 12, Counts(), item)
     BASE["report"][0] = ResultStore().open_run(RUN)
     Path("judgements.jsonl").write_text(json.dumps(to_record(judged)))
+    Path("plan.json").write_text(json.dumps({"models": ["double/bag-of-words"], "attacks": ["planted"],
+                                             "data": [{"dataset": "reviews", "n": 3}]}))
     # LIME draws with matplotlib, which keeps files of its own.
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
     # Without the shipped models, whose files `doctor` would read again and again.

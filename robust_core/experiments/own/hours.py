@@ -9,7 +9,7 @@ from robust_core.claims.files import Claim, read_claims
 from robust_core.claims.markdown import format_table
 from robust_core.experiments.again import SEARCHES_AT_ONCE
 from robust_core.experiments.base import Options
-from robust_core.experiments.cells import Cell, count_examples
+from robust_core.experiments.cells import count_examples
 from robust_core.experiments.own.held import (
     ACCURACY,
     DATASET,
@@ -58,7 +58,8 @@ def list_missing(table: "Table1", options: Options) -> list[dict[str, Any]]:
         MissingResource: The data are not here, or no model is.
     """
     cells, claims = table.cells(options), read_claims(skip_damaged=True)
-    whole, held, paces = len(datasets.load(DATASET, SPLIT, options.data_dir)), find_held(claims, cells), _time(claims)
+    whole, held = len(datasets.load(DATASET, SPLIT, options.data_dir)), find_held(claims, cells)
+    paces = read_paces(claims)
     rows, cores = [], table.find_cores()
     for cell in cells:
         seeds, n = table.count_seeds(cell.model, options), count_examples(cell, options) or whole
@@ -72,7 +73,7 @@ def list_missing(table: "Table1", options: Options) -> list[dict[str, Any]]:
             rows.append({"model": cell.model, "attack": cell.attack, "preset": cell.preset, "n": n, "seeds": seeds,
                          "missing": missing, "older": older,
                          "untrained": split_by_presence(cell.model, seeds)[1],
-                         "hours": seeds * _estimate_seconds(cell, n, paces, explained) / _HOUR})
+                         "hours": seeds * estimate_hours(cell.model, cell.attack, cell.preset, n, paces, explained)})
     return rows + [
         {"model": name, "attack": "", "preset": "", "n": whole, "seeds": 1, "missing": [PROVED], "older": [],
          "untrained": [], "hours": whole * _PROVED / _HOUR} for name in table.list_unproved(options)]
@@ -98,7 +99,7 @@ def _format_hours(hours: float) -> str:
     return f"{hours:.2f}" if hours < 1 else f"{hours:.1f}"
 
 
-def _time(claims: Iterable[Claim]) -> Paces:
+def read_paces(claims: Iterable[Claim]) -> Paces:
     """Return seconds a text, two cores at work, of the attacks that claims have timed."""
     timed: dict[tuple[str, str, str], list[float]] = {}
     for claim in claims:
@@ -110,17 +111,28 @@ def _time(claims: Iterable[Claim]) -> Paces:
     return {key: statistics.fmean(seconds) for key, seconds in timed.items()}
 
 
-def _estimate_seconds(cell: Cell, n: int, paces: Paces, explained: int) -> float:
-    family = _find_family(cell.model)
-    exact = paces.get((cell.attack, cell.preset, family))
+def estimate_hours(model: str, attack: str, preset: str, n: int, paces: Paces, explained: int = 0) -> float:
+    """Return about how many hours of two cores an attack takes on texts as long as SST-2's sentences.
+
+    Args:
+        model: Id of the model.
+        attack: Name of the attack.
+        preset: Whose values it has.
+        n: Texts to attack.
+        paces: Seconds a text (`read_paces`).
+        explained: Texts to explain, with their changed versions.
+    """
+    family = _find_family(model)
+    exact = paces.get((attack, preset, family))
     # Else the same attack with other values, else on other networks, scaled.
-    like = [seconds for (attack, _, other), seconds in paces.items() if (attack, other) == (cell.attack, family)]
-    scaled = [seconds / _SLOWER[other] * _SLOWER[family] for (attack, _, other), seconds in paces.items()
-              if attack == cell.attack]
+    like = [seconds for (name, _, other), seconds in paces.items() if (name, other) == (attack, family)]
+    scaled = [seconds / _SLOWER[other] * _SLOWER[family] for (name, _, other), seconds in paces.items()
+              if name == attack]
     pace = exact if exact is not None else max(like or scaled, default=_UNTIMED * _SLOWER[family])
-    return n * pace + explained * _EXPLAINED[family]
+    return (n * pace + explained * _EXPLAINED[family]) / _HOUR
 
 
 def _find_family(model: str) -> str:
-    family = find_family(model.split("/")[1])
+    parts = model.split("/")
+    family = find_family(parts[1]) if len(parts) > 1 else ""
     return family if family in _EXPLAINED else "minilm"
