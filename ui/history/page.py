@@ -20,7 +20,7 @@ from robust_core.history.entries import (
 )
 from ui.history import actions, details, sides, table
 from ui.saliency.stored_results import make_job
-from ui.session import selection
+from ui.session import next_step, selection
 from ui.shared import catalogue, loaded
 from ui.widgets import dataset_job
 from ui.widgets.markdown import escape_markdown, warn
@@ -55,8 +55,9 @@ def draw_page() -> None:
     picked = _pick(shown)
     if not picked:
         st.caption("Pick a line for what can be done with it; two evaluations are compared.")
-        return
-    _draw_picked(picked)
+    else:
+        _draw_picked(picked)
+    next_step.suggest("Judge", "Judge whether attacked texts still mean the same", key="history.next")
 
 
 def _clear_search() -> None:
