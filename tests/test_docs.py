@@ -260,7 +260,7 @@ def test_each_page_that_is_linked_to_is_there():
 
 def test_the_index_lists_every_page_of_the_documentation():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    linked = set(re.findall(r"\]\((\w+\.md)(?:#[^)]*)?\)", index))
+    linked = set(re.findall(r"\]\(([\w-]+\.md)(?:#[^)]*)?\)", index))
     assert linked == {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
     assert "(docs/index.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 

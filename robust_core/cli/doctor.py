@@ -32,9 +32,8 @@ OPTIONAL = ("textattack", "lime", "sentence_transformers", "peft", "datasets", "
 def models(as_json: Json = False) -> None:
     """List the models that are here, and what is known to be wrong with how one was trained."""
     rows = [{"model": c.id, "dataset": c.dataset, "architecture": c.architecture, "defence": c.defence_name,
-             "seed": c.seed, "labels": list(c.labels), "parameters": c.parameters,
-             "dev_accuracy": None if c.is_imported else c.dev_accuracy,
-             "bytes": c.bytes, "known_faults": list(c.known_faults)} for c in cards()]
+             "seed": c.seed, "labels": list(c.labels), "dev_accuracy": None if c.is_imported else c.dev_accuracy,
+             "parameters": c.parameters, "bytes": c.bytes, "known_faults": list(c.known_faults)} for c in cards()]
     show_rows(rows, as_json, {"Model": name_column("model"), "Accuracy on dev": format_percent("dev_accuracy"),
                               "Parameters": lambda r: f"{r['parameters']:,}",
                               "Size": lambda r: f"{r['bytes'] / 2**20:.1f} MiB",

@@ -299,7 +299,7 @@ def test_evaluate_tells_its_progress_on_stderr(run: Run, monkeypatch: pytest.Mon
     silent = run(*command[:4], "4", *command[5:])
     assert len(rows(silent)) == 1
     assert silent.stderr == "", "a short run says nothing"
-    monkeypatch.setattr(progress, "watch", functools.partial(progress.watch, every=0.0))
+    monkeypatch.setattr(progress, "show_progress", functools.partial(progress.show_progress, every=0.0))
     result = run(*command)
     assert len(rows(result)) == 1
     lines = result.stderr.splitlines()
