@@ -16,6 +16,12 @@ from robust_core.models import cards
 LONG = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 200, "learning_rate": 0.0}}
 
 
+@pytest.fixture(autouse=True)
+def no_less_than_others(monkeypatch):
+    """Trainings give way to the app; beside other tests, which keep all processors busy, they would hardly move."""
+    monkeypatch.setattr(process, "_NICENESS", 0)
+
+
 def words(values: dict, *more: str) -> list[str]:
     return ["train", *trainings.parse_spec(values).words, "--device", "cpu", "--events", *more]
 
