@@ -11,6 +11,7 @@ import pytest
 from robust_core import datasets, split_files, trainings
 from robust_core.cleaning import clean
 from robust_core.errors import BadInput, MissingResource, UnknownName
+from robust_core.experiments import base
 from robust_core.experiments.base import Subject
 from robust_core.experiments.budgets import plan_training
 from robust_core.files import read_lines
@@ -182,6 +183,7 @@ def test_rows_are_counted_once_and_again_when_the_file_has_changed(tmp_path, mon
 
 def test_the_id_of_an_experiments_model_is_worked_out_once(monkeypatch):
     parsed = []
+    base._name_training.cache_clear()
     monkeypatch.setattr(trainings, "parse_spec", lambda *args, real=trainings.parse_spec: (
         parsed.append(args) or real(*args)))
     subject = Subject(plan_training("sst2", "cnn", "flat", attack="textfooler"), ("textfooler",))

@@ -16,7 +16,7 @@ from robust_core.models import cards
 LONG = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 200, "learning_rate": 0.0}}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_less_than_others(monkeypatch):
     """Trainings give way to the app; beside other tests, which keep all processors busy, they would hardly move."""
     monkeypatch.setattr(process, "_NICENESS", 0)
@@ -35,6 +35,7 @@ def until(events, kind: str) -> list[dict]:
     raise AssertionError(found)
 
 
+@pytest.mark.usefixtures("no_less_than_others")
 def test_a_training_hands_on_its_events_and_its_model_is_there():
     short = {"dataset": "reviews", "architecture": "cnn", "set": {"epochs": 1}}
     events = list(process.run_command(words(short), threading.Event()))
@@ -43,6 +44,7 @@ def test_a_training_hands_on_its_events_and_its_model_is_there():
     assert "reviews/cnn/base" in {card.id for card in cards.cards()} and trainings.list_unfinished() == []
 
 
+@pytest.mark.usefixtures("no_less_than_others")
 def test_a_stopped_training_goes_on_where_it_was():
     stop = threading.Event()
     events = process.run_command(words(LONG), stop)
@@ -79,6 +81,7 @@ def test_an_error_of_the_command_is_its_own_line():
         list(process.run_command(["train", "--dataset", "nosuch", "--architecture", "cnn"], threading.Event()))
 
 
+@pytest.mark.usefixtures("no_less_than_others")
 def test_the_manager_of_trainings_runs_stops_and_tells_of_them():
     manager = JobManager(1, grace=60.0)
     job = manager.submit("training", lambda stop: process.run_command(words(LONG), stop), "long")

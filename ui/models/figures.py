@@ -105,6 +105,9 @@ def _make_figure(claim: Claim) -> Iterator[tuple[str, Figure]]:
         rows = [{"model": details["model"], "n": claim["n"], metric: claim["value"],
                  f"{metric}_se": claim.get("value_se")}]
     asked = [(metric, row) for row in rows]
+    if metric == "accuracy_under_attack":
+        # What was right before the attack, on the same texts.
+        asked += [("accuracy", {**row, "attack": ""}) for row in rows if "accuracy" in row]
     if metric == "certified_accuracy" and "swap_set" in rows[0]:
         # What is right stands beside what is proved, and that says for which swaps.
         asked = [("accuracy", rows[0]), *((metric, {**row, "attack": f"any {row['swap_set']} swaps"})
