@@ -1,6 +1,7 @@
 """Every page on doubles: what a person does, what the page then shows."""
 
 import csv
+import dataclasses
 import html
 import io
 import json
@@ -39,13 +40,14 @@ from robust_core.models import loading, masked_lm
 from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from robust_core.text import find_words
+from robust_core.types import Event
 from ui import frame
 from ui.about import glossary
-from ui.attack import downloads, examples, live
+from ui.attack import downloads, examples, live, story
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
 from ui.session.choices import Choices, Limits
-from ui.session.outcome import from_document, name_pairs
+from ui.session.outcome import Outcome, Pair, from_document, name_pairs
 from ui.shared import loaded
 
 NAMES = dict.fromkeys(MODELS, ("Negative", "Positive"))
@@ -116,6 +118,17 @@ def test_an_edit_by_hand_is_told():
     at = attacked()
     at.text_area(key="adversarial_box").set_value("a good dull movie")
     assert "a good <del>clever</del> <ins>dull</ins> movie" in read_story(settle(at))
+
+
+def test_a_job_that_broke_off_shows_no_text_that_it_was_at():
+    asked = Choices(TEXT, (MODELS[0],), ({"name": "planted"},), None, 0, "cpu")
+    pair = Pair(MODELS[0], "planted")
+    at_work = Outcome("job", asked, {}, {}, {pair: Event("step", "typed", MODELS[0], {"text": "a bad clever movie"})},
+                      running=True)
+    assert story.choose_shown(at_work) == pair and story.find_text(at_work, pair)[0] == "a bad clever movie"
+    broken = dataclasses.replace(at_work, running=False, trouble="The job was ended from outside.")
+    assert story.choose_shown(broken) is None and story.find_text(broken, None) == (TEXT, "")
+    assert live._describe_text(broken, None, {}) == "No text was changed."
 
 
 def test_a_line_says_how_much_a_model_reads_before_and_after_an_attack():

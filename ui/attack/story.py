@@ -43,10 +43,11 @@ class Proof(NamedTuple):
 
 
 def choose_shown(outcome: Outcome) -> Pair | None:
-    """Return whose text stands above the lines: the first that flipped, else the first still at work or changed."""
+    """Return whose text stands above the lines: the first that flipped, else one still at work, else a changed one."""
     flipped = [pair for pair, result in outcome.results.items() if result.status == "succeeded"]
-    working = [pair for pair in outcome.pairs if pair not in outcome.results and pair in outcome.latest
-               and "text" in outcome.latest[pair].data]
+    # What a job was at when it broke off is no result.
+    working = [pair for pair in outcome.pairs if outcome.running and pair not in outcome.results
+               and pair in outcome.latest and "text" in outcome.latest[pair].data]
     return next(iter([*flipped, *working, *outcome.donors()]), None)
 
 
