@@ -1,6 +1,10 @@
 """Stored runs of doubles: evaluations of a few sentences, with and without explanations."""
 
-from helpers.doubles import BagOfWords, Planted, WordReader
+import pytest
+
+from helpers.doubles import BagOfWords, Planted, WordEncoder, WordReader
+from robust_core import encoders
+from robust_core.attacks import ATTACKS
 from robust_core.datasets import DataSet, LabelledTexts
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS
@@ -9,6 +13,14 @@ from robust_core.types import Example
 
 TEXTS = ("a good movie", "a bad movie", "a dull movie", "good good good", "a clever movie", "a fine movie",
          "no good words", "bad bad bad")
+
+
+@pytest.fixture(autouse=True)
+def planted(monkeypatch):
+    """Put a small attack beside the real ones, and a double in the place of the encoder."""
+    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
+    list(ATTACKS)
+    monkeypatch.setitem(ATTACKS._members, "planted", Planted)
 
 
 def make_texts(name: str = "reviews", texts: tuple[str, ...] = TEXTS) -> LabelledTexts:

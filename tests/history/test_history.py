@@ -7,15 +7,13 @@ import math
 from pathlib import Path
 
 import pytest
-from helpers.doubles import Planted, WordEncoder
 from helpers.results import RUN, result
-from helpers.runs import TEXTS, make_texts, store_run
+from helpers.runs import TEXTS, make_texts, planted, store_run  # noqa: F401 (a fixture)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from robust_core import encoders, metrics
-from robust_core.attacks import ATTACKS
+from robust_core import metrics
 from robust_core.errors import BadInput, RobustError
 from robust_core.history.comparison import compare_runs
 from robust_core.history.entries import (
@@ -36,13 +34,6 @@ from robust_core.judging.records import Judged
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore, to_result_record
 from robust_core.types import STATUSES
-
-
-@pytest.fixture(autouse=True)
-def planted(monkeypatch):
-    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
-    list(ATTACKS)
-    monkeypatch.setitem(ATTACKS._members, "planted", Planted)
 
 
 @pytest.fixture

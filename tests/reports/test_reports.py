@@ -9,13 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from helpers.doubles import Planted, WordEncoder
 from helpers.results import result
-from helpers.runs import make_texts, store_run
+from helpers.runs import make_texts, planted, store_run  # noqa: F401 (a fixture)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_core import ATTACKS, datasets, encoders, metrics
+from robust_core import ATTACKS, datasets, metrics
 from robust_core.certify.word_swaps import measure_certified_accuracy
 from robust_core.errors import RobustError
 from robust_core.evaluation.explanation_consistency import list_stored
@@ -51,13 +50,6 @@ class Seen(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
-
-
-@pytest.fixture(autouse=True)
-def planted(monkeypatch):
-    monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
-    list(ATTACKS)
-    monkeypatch.setitem(ATTACKS._members, "planted", Planted)
 
 
 @pytest.fixture
