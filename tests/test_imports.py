@@ -20,7 +20,7 @@ ORDER = (("text", "highlight", "notebook"), ("errors", "files", "types", "regist
          ("resources",),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files", "uploads",
           "kept_files"),
-         ("models", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
+         ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),
          ("encoder_training", "trainings", "lessons", "judging"), ("sweep",), ("experiments",), ("leaderboard",),
          ("history", "reports"),
@@ -31,7 +31,7 @@ HEAVY = ("torch", "safetensors", "tokenizers", "transformers", "sentence_transfo
          "textattack", "flair", "scipy", "sklearn", "pandas", "plotly", "accelerate", "huggingface_hub", "lemminflect",
          "nltk", "pyarrow")
 # Not installed with the app: what needs one says so when it is asked for.
-OPTIONAL = ("umap", "inflect", "ray")
+OPTIONAL = ("umap", "inflect", "ray", "skops")
 # Where networks, losses and loops are defined, torch stands at the top; nothing that lists methods imports them.
 OF_TORCH = ("models", "perturb", "train", "encoder_training", "certify.networks", "certify.base_classifiers",
             "certify.word_swaps", "certify.typos", "resources.build")
