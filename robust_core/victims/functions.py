@@ -46,8 +46,7 @@ def read_labels(function: Callable[..., Any], name: str) -> tuple[str, ...]:
     Raises:
         BadInput: Neither does.
     """
-    module = sys.modules.get(getattr(function, "__module__", ""), None)
-    labels = getattr(function, "labels", getattr(module, "LABELS", None))
+    labels = getattr(function, "labels", getattr(sys.modules.get(name.partition(":")[0]), "LABELS", None))
     if labels is None:
         raise BadInput(f"Name the classes of {name} in its order: {name}#negative,positive, or write LABELS = (…) into "
                        "its module.")
@@ -55,9 +54,8 @@ def read_labels(function: Callable[..., Any], name: str) -> tuple[str, ...]:
 
 
 def hash_function(function: Callable[..., Any], name: str) -> str:
-    """Return a SHA-256 that changes with the file of a function, and with what it says of itself (`version`)."""
-    module = sys.modules.get(getattr(function, "__module__", ""), None)
-    file = getattr(module, "__file__", None)
+    """Return a SHA-256 that changes with the file of a function's module, and with what it says itself (`version`)."""
+    file = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
     source = sha256(Path(file)) if file and Path(file).is_file() else ""
     return hashlib.sha256(f"{name}\0{source}\0{getattr(function, 'version', '')}".encode()).hexdigest()
 

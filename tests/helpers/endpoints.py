@@ -1,4 +1,4 @@
-"""Servers on this machine that answer for a classifier or a language model, count what they are asked, and misbehave."""
+"""Servers on this machine that answer for a classifier or a language model, count what they are asked, and fail."""
 
 import collections
 import contextlib
@@ -105,7 +105,11 @@ def run_endpoint(answer: Callable[[Any], Any]) -> Iterator[Endpoint]:
                 self.wfile.flush()
             self.close_connection = True
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *args: object) -> None:
+            """Break the connection off without a traceback."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     endpoint.url = f"http://127.0.0.1:{server.server_address[1]}/predict"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -301,8 +301,9 @@ def test_answers_that_are_none_are_one_line(tmp_path, body, words):
     ({"labels": 3}, "list of names"), ({"url": "ftp://x/y"}, "no address"), ({"url": "http:///x"}, "no address"),
     ({"url": "http://a:b@host/x"}, "name and a password"), ({"url": "http://x:99999999/"}, "no address"),
     ({"request": {"a": 1}}, "must hold"), ({"request": {"a": "{texts}", "b": "{text}"}}, "must hold"),
-    ({"tiemout": 3}, "'tiemout', which means nothing"), ({"timeout": "3"}, "number from"), ({"timeout": 0}, "from 0.01"),
-    ({"batch": 1.5}, "whole"), ({"batch": True}, "number"), ({"kind": "soap"}, "one of http, chat"),
+    ({"tiemout": 3}, "'tiemout', which means nothing"), ({"timeout": "3"}, "number from"),
+    ({"timeout": 0}, "from 0.01"), ({"batch": 1.5}, "whole"), ({"batch": True}, "number"),
+    ({"kind": "soap"}, "one of http, chat"),
     ({"scale": "log"}, "one of"), ({"label": "l", "scores": "s"}, "not both"), ({"score": "s"}, 'needs "label"'),
     ({"names": {"x": "strange"}}, "none of the labels"), ({"headers": {"a b": "c"}}, "header"),
     ({"headers": {"a": "b\nc: d"}}, "header"), ({"headers": ["a"]}, "object of texts"), ({"price": 3}, "object"),
@@ -313,7 +314,7 @@ def test_victim_files_that_are_wrong_are_one_line(endpoint, tmp_path, more, word
     assert endpoint.calls == 0
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "3", '"x"', "null", "[" * 100_000, "\x00", "{\"url\": 1e999}"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '"x"', "null", "[" * 20_000, "\x00", "{\"url\": 1e999}"])
 def test_files_that_are_no_victim_files_are_one_line(tmp_path, content):
     (tmp_path / "films.json").write_text(content)
     with pytest.raises(BadInput):
@@ -322,7 +323,8 @@ def test_files_that_are_no_victim_files_are_one_line(tmp_path, content):
 
 def test_what_changes_the_answers_changes_the_fingerprint_and_nothing_else_does(endpoint, tmp_path):
     plain = write(tmp_path, endpoint).fingerprint
-    same = [{"batch": 3}, {"parallel": 2}, {"timeout": 9}, {"retries": 0}, {"per_minute": 5}, {"price": {"per_call": 1}}]
+    same = [{"batch": 3}, {"parallel": 2}, {"timeout": 9}, {"retries": 0}, {"per_minute": 5},
+            {"price": {"per_call": 1}}]
     other = [{"version": "2"}, {"labels": ["positive", "negative"]}, {"headers": {"X-Model": "b"}}, {"scale": "logits"},
              {"url": endpoint.url + "2"}, {"request": {"inputs": "{texts}"}}, {"answers": "x"}]
     assert {write(tmp_path, endpoint, **more).fingerprint for more in same} == {plain}
@@ -330,10 +332,10 @@ def test_what_changes_the_answers_changes_the_fingerprint_and_nothing_else_does(
 
 
 @pytest.mark.parametrize(("name", "is_one"), [
-    ("http://x/y#a,b", True), ("https://x", True), ("http:http://x", True), ("films.json", True), ("victim:films", True),
-    ("my.module:function", True), ("films.skops", True), ("skops:films", True), ("sst2/cnn/base", False),
-    ("textattack/bert-base-uncased-SST-2", False), ("", False), (":", False), ("a:b:c", False), ("C:\\models", False),
-    ("/dev/null/x", False), ("a" * 5000, False)])
+    ("http://x/y#a,b", True), ("https://x", True), ("http:http://x", True), ("films.json", True),
+    ("victim:films", True), ("my.module:function", True), ("films.skops", True), ("skops:films", True),
+    ("sst2/cnn/base", False), ("textattack/bert-base-uncased-SST-2", False), ("", False), (":", False),
+    ("a:b:c", False), ("C:\\models", False), ("/dev/null/x", False), ("a" * 5000, False)])
 def test_names_of_victims(name, is_one):
     assert bool(names_victim(name)) is is_one
 
