@@ -169,7 +169,10 @@ def explain(text: Text, model: Models,
         typed = [read_typed(each) for each in (text, against) if each is not None]
         explainer, = make_methods(EXPLAINERS, [method], None)
         rows, notes = [], []
-        for classifier in load_models(model, device, limits):
+        classifiers = load_models(model, device, limits)
+        for classifier in classifiers:
+            explainer.check_model(classifier)
+        for classifier in classifiers:
             texts = [each.read_by(classifier) for each in typed]
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
             wanted = predicted if target is None else _read_label(classifier, target)

@@ -83,7 +83,8 @@ def test_accuracy_alone_is_one_line_at_a_ceiling(endpoint):
 
 @pytest.mark.parametrize(("more", "words"), [
     (["--max-calls", "3", "--model", "sst2/additive/close"], "are about models behind an address or a function"),
-    (["--max-calls", "-1", "--model", "films.json"], "greater than"), (["--max-cost", "nan", "--model", "films.json"], "--max-cost"),
+    (["--max-calls", "-1", "--model", "films.json"], "greater than"),
+    (["--max-cost", "nan", "--model", "films.json"], "--max-cost"),
     (["--model", "http://127.0.0.1:9/x"], "Name the classes"), (["--model", "none.json"], "not there"),
     (["--model", "nothing_here:judge"], "cannot be imported"), (["--model", "http:"], "Name the classes"),
     (["--model", "http:#a,b"], "no address"), (["--model", "films.json#a,b"], "names its labels itself")])
@@ -107,8 +108,11 @@ def test_gradients_and_workers_are_refused_in_one_line(endpoint):
         return result.stderr.splitlines()[2]
 
     assert "needs a white box" in line("explain", "a good film", "--model", "films.json", "--method", "ixg")
+    assert "needs a white box" in line("evaluate", "--model", "films.json", "--dataset", "reviews", "--attack",
+                                       "planted", "--explain", "ixg")
     assert "--workers is for models that run here" in line(
         "evaluate", "--model", "films.json", "--dataset", "reviews", "--attack", "planted", "--workers", "2")
+    assert endpoint.calls == 0
 
 
 def test_commands_that_need_a_model_here_open_no_victim(endpoint):
