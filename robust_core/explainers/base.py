@@ -65,7 +65,7 @@ class Explainer(Method, abc.ABC):
             Incompatible: It shows none.
         """
         if self.white_box and not is_white_box(model):
-            raise Incompatible(f"{model.id} shows no gradients; {self.title.lower()} needs a white box. Explainers that "
+            raise Incompatible(f"{model.id} shows no gradients; {self.title.lower()} needs a white box. Those that "
                                "leave words out (loo, lime, shapley) only ask.")
 
     def explain_classes(self, model: Classifier, texts: Sequence[str]) -> list[list[Attribution]]:
