@@ -22,7 +22,8 @@ ORDER = (("text", "highlight", "notebook"), ("errors", "files", "types", "regist
           "kept_files"),
          ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),
-         ("encoder_training", "trainings", "lessons", "judging"), ("sweep",), ("experiments",), ("leaderboard",),
+         ("encoder_training", "trainings", "lessons", "judging", "augmentation"), ("sweep",), ("experiments",),
+         ("leaderboard",),
          ("history", "reports"),
          ("jobs", "cli", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: group for group, parts in enumerate(ORDER) for part in parts}
