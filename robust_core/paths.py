@@ -20,6 +20,8 @@
 | CUDA_VISIBLE_DEVICES | GPUs that this process sees; each worker of a sweep is given one of them |
 | RAY_AUTH_MODE | `token`: Ray asks whoever connects for a token; sweeps need it on clusters of other machines |
 
+Keys of services (`robust_core.victims`) stand in variables that a victim file names.
+
 A variable that is empty or blank counts as not set; one that cannot be what it names is refused when it is read.
 """
 
@@ -194,6 +196,11 @@ def encoder_folder() -> str:
 def preferred_device() -> str:
     """Return the name of the device that the app's models run on."""
     return _read("ROBUST_DEVICE") or "auto"
+
+
+def read_secret(name: str) -> str:
+    """Return a variable that a victim file names, such as a key for its headers; empty where it is not set."""
+    return _read(name)
 
 
 def name_gpu(number: int) -> str:

@@ -216,6 +216,23 @@ class _HasDevice(Protocol):
     device: object
 
 
+@runtime_checkable
+class HasFingerprint(Protocol):
+    """A model that says itself what decides its answers, such as one behind an address."""
+
+    fingerprint: str
+
+
+@runtime_checkable
+class _Noted(Protocol):
+    note: str
+
+
+def describe_scores(model: Classifier) -> str:
+    """Say what the scores of a classifier are, where they are no ordinary probabilities; else empty."""
+    return model.note if isinstance(model, _Noted) else ""
+
+
 class MaskedLanguageModel(Protocol):
     """A masked language model."""
 

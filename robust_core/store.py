@@ -24,7 +24,15 @@ from robust_core import __version__
 from robust_core.errors import BadInput, quote
 from robust_core.files import check_path, describe_failure
 from robust_core.paths import runs_folder
-from robust_core.protocols import Card, Classifier, DescribedTokens, HasCard, HasNetwork, HasTokens
+from robust_core.protocols import (
+    Card,
+    Classifier,
+    DescribedTokens,
+    HasCard,
+    HasFingerprint,
+    HasNetwork,
+    HasTokens,
+)
 from robust_core.types import AttackResult, Example, Step, Swap
 
 FILE = "results.sqlite"
@@ -92,15 +100,17 @@ def read_versions() -> dict[str, str]:
 
 def shows_weights(model: Classifier) -> bool:
     """Return whether a model's fingerprint tells what it has learnt; otherwise it is known by its id alone."""
-    return (isinstance(model, HasCard) and model.card is not None) or (
+    return isinstance(model, HasFingerprint) or (isinstance(model, HasCard) and model.card is not None) or (
         isinstance(model, HasNetwork) and model.net is not None)
 
 
 def fingerprint_model(model: Classifier) -> str:
     """Return a SHA-256 that changes with a model: of its card's file sums and sizes, or else of weights and tokenizer.
 
-    A model that has neither a card nor a network is known by its id alone.
+    A model that says its fingerprint itself is known by that; one that has neither a card nor a network, by its id.
     """
+    if isinstance(model, HasFingerprint):
+        return model.fingerprint
     if isinstance(model, HasCard) and (card := model.card) is not None:
         return fingerprint_card(card)
     digest = hashlib.sha256(model.id.encode())

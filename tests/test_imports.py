@@ -20,9 +20,10 @@ ORDER = (("text", "highlight", "notebook"), ("errors", "files", "types", "regist
          ("resources",),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files", "uploads",
           "kept_files"),
-         ("models", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
+         ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),
-         ("encoder_training", "trainings", "lessons", "judging"), ("sweep",), ("experiments",), ("leaderboard",),
+         ("encoder_training", "trainings", "lessons", "judging", "augmentation"), ("sweep",), ("experiments",),
+         ("leaderboard",),
          ("history", "reports"),
          ("jobs", "cli", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: group for group, parts in enumerate(ORDER) for part in parts}
@@ -31,7 +32,7 @@ HEAVY = ("torch", "safetensors", "tokenizers", "transformers", "sentence_transfo
          "textattack", "flair", "scipy", "sklearn", "pandas", "plotly", "accelerate", "huggingface_hub", "lemminflect",
          "nltk", "pyarrow")
 # Not installed with the app: what needs one says so when it is asked for.
-OPTIONAL = ("umap", "inflect", "ray")
+OPTIONAL = ("umap", "inflect", "ray", "skops")
 # Where networks, losses and loops are defined, torch stands at the top; nothing that lists methods imports them.
 OF_TORCH = ("models", "perturb", "train", "encoder_training", "certify.networks", "certify.base_classifiers",
             "certify.word_swaps", "certify.typos", "resources.build")

@@ -21,6 +21,7 @@ from robust_core.protocols import (
     MaskedLanguageModel,
     count_readable_words,
     describe_reading,
+    describe_scores,
     is_token_classifier,
 )
 from robust_core.registry import Method, check_parameters, param, to_record
@@ -167,6 +168,7 @@ class Attack(Method, abc.ABC):
         if changed:
             similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
         notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
+        notes += (coarse,) if (coarse := describe_scores(victim)) else ()
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
         tally.point(float(after[reference]))

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -36,6 +36,7 @@ from robust_core.cli.options import (
 )
 from robust_core.cli.output import Row, format_parameters, show_evaluation
 from robust_core.cli.program import INTERRUPTED, app
+from robust_core.cli.victims import MaxCalls, MaxCost, check_workers, limit_victims
 from robust_core.errors import BadInput, quote
 from robust_core.evaluation.evaluate import check_question
 from robust_core.evaluation.evaluate import evaluate as measure
@@ -43,13 +44,11 @@ from robust_core.experiments.freeze import find_freeze
 from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
+from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
 from robust_core.sweep.fill import fill_store
 from robust_core.sweep.tasks import plan_evaluation
 from robust_core.table_files import KINDS
-
-if TYPE_CHECKING:
-    from robust_core.models.classifier import TextClassifier
 
 
 @app.command()
@@ -68,7 +67,7 @@ def evaluate(model: Models,
              seed: Seed = 0,
              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
              preset: Preset = PAPER, max_queries: MaxQueries = None, time_limit: TimeLimit = None,
-             settings: Settings = None, swaps: Swaps = "",
+             settings: Settings = None, swaps: Swaps = "", max_calls: MaxCalls = None, max_cost: MaxCost = None,
              precision: Exactness = "exact",
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              freeze: Annotated[str, typer.Option(
@@ -90,7 +89,7 @@ def evaluate(model: Models,
         (check_target_file if single else check_target)(target)
     entry = find_freeze(freeze, target if split == "test" and dataset else None)
     rows: list[Row] = []
-    with keep_stdout(), catch_interrupt() as stop:
+    with keep_stdout(), catch_interrupt() as stop, limit_victims(max_calls, max_cost, stop) as ceilings:
         exactness = read_precision(precision)
         limits = {"max_queries": max_queries, "time_limit": time_limit}
         attacks = make_attacks(attack or [], settings, preset, swaps, **limits)
@@ -106,7 +105,8 @@ def evaluate(model: Models,
         else:
             datasets.find(dataset, split, data_dir)
         source += ["--swaps", swaps] * bool(swaps)
-        victims = load_models(model, device)
+        victims = load_models(model, device, ceilings)
+        check_workers(victims, workers or 1)
         texts: str | datasets.LabelledTexts = dataset
         if file is not None and labelled is not None:
             texts = uploads.match_labels(labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
@@ -125,6 +125,7 @@ def evaluate(model: Models,
                 if event.kind == "row":
                     rows.append(dict(event.data))
                 show(event)
+        ceilings.tell_reached()
     if target is not None and not stop.is_set():
         for row in rows:
             _write_claim(row, target if single else target / _name_claim(row), n, source, entry)
@@ -132,7 +133,7 @@ def evaluate(model: Models,
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
 
 
-def _choose_labels(victims: "Sequence[TextClassifier]") -> tuple[str, ...]:
+def _choose_labels(victims: Sequence[Classifier]) -> tuple[str, ...]:
     """Return the labels that texts of a file are matched with: of the first model whose labels have names."""
     named = [v.labels for v in victims if not all(label.lower().startswith("label_") for label in v.labels)]
     return [*named, victims[0].labels][0]

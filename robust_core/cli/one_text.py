@@ -41,6 +41,7 @@ from robust_core.cli.output import (
     show_rows,
 )
 from robust_core.cli.program import INTERRUPTED, app
+from robust_core.cli.victims import MaxCalls, MaxCost, limit_victims
 from robust_core.errors import BadInput, RobustError, UnknownName, quote
 from robust_core.evaluation import fluency
 from robust_core.evaluation.fluency import measure_perplexities
@@ -60,12 +61,13 @@ C = TypeVar("C", bound=Classifier)
 
 
 @app.command()
-def predict(text: Text, model: Models, device: Device = "auto", as_json: Json = False) -> None:
+def predict(text: Text, model: Models, max_calls: MaxCalls = None, max_cost: MaxCost = None, device: Device = "auto",
+            as_json: Json = False) -> None:
     """Classify a text."""
-    with keep_stdout():
+    with keep_stdout(), limit_victims(max_calls, max_cost) as limits:
         typed = read_typed(text)
         rows, notes = [], []
-        for classifier in load_models(model, device):
+        for classifier in load_models(model, device, limits):
             given = typed.read_by(classifier)
             proba = classifier.predict_proba([given])[0]
             rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
@@ -94,18 +96,18 @@ def attack(text: Text, model: Models,
            label: Annotated[str | None, typer.Option("--label", help="True label; without it, and on a model that has "
                                                                      "no such class, the prediction.")] = None,
            preset: TypedPreset = "", seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TypedLimit = None,
-           settings: Settings = None, swaps: Swaps = "",
+           settings: Settings = None, swaps: Swaps = "", max_calls: MaxCalls = None, max_cost: MaxCost = None,
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     found: dict[str, AttackResult] = {}
     errors = []
-    with keep_stdout(), catch_interrupt() as stop:
+    with keep_stdout(), catch_interrupt() as stop, limit_victims(max_calls, max_cost, stop) as limits:
         exactness = read_precision(precision)
         typed = read_typed(text)
         if time_limit is None and "time_limit" not in split_settings(settings):
             time_limit = TYPED_SECONDS
         method, = make_attacks([attack], settings, preset, swaps, max_queries=max_queries, time_limit=time_limit)
-        victims = load_models(model, device)
+        victims = load_models(model, device, limits)
         groups = _group_victims(victims, label, typed)
         began = time.monotonic()
         for (place, given), members in groups.items():
@@ -160,13 +162,17 @@ def explain(text: Text, model: Models,
             against: Annotated[str | None, typer.Option("--against", help="Second text to compare with.")] = None,
             method: Annotated[str, typer.Option("--method", help="Name of the explainer.")] = "ig",
             target: Annotated[str | None, typer.Option("--target", help="Class; the prediction by default.")] = None,
-            device: Device = "auto", as_json: Json = False) -> None:
+            max_calls: MaxCalls = None, max_cost: MaxCost = None, device: Device = "auto",
+            as_json: Json = False) -> None:
     """Show how much each word speaks for a class, and how stable that is between two texts."""
-    with keep_stdout():
+    with keep_stdout(), limit_victims(max_calls, max_cost) as limits:
         typed = [read_typed(each) for each in (text, against) if each is not None]
         explainer, = make_methods(EXPLAINERS, [method], None)
         rows, notes = [], []
-        for classifier in load_models(model, device):
+        classifiers = load_models(model, device, limits)
+        for classifier in classifiers:
+            explainer.check_model(classifier)
+        for classifier in classifiers:
             texts = [each.read_by(classifier) for each in typed]
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
             wanted = predicted if target is None else _read_label(classifier, target)

@@ -15,15 +15,17 @@ from robust_core.attacks.base import Attack
 from robust_core.attacks.careful import give_swaps
 from robust_core.attacks.presets import choose_preset, read_preset
 from robust_core.cleaning import check_typed
+from robust_core.cli.victims import VictimLimits
 from robust_core.errors import BadInput, UnknownName, list_names, quote
 from robust_core.models import loading
 from robust_core.protocols import Classifier
 from robust_core.registry import Method, Registry, check_parameters, from_record, parameters
 from robust_core.resources.swap_sets import read_swap_set
 from robust_core.types import MOST_SEED, PRECISIONS, Precision
+from robust_core.victims.opening import names_victim
+from robust_core.victims.victim import Victim
 
 if TYPE_CHECKING:
-    from robust_core.models.classifier import TextClassifier
     from robust_core.models.masked_lm import MaskedModel
 
 T = TypeVar("T", bound=Method)
@@ -31,7 +33,8 @@ _MOST_STDIN = 1_000_000
 
 Text = Annotated[str, typer.Argument(help="The text, in quotes; - reads it from standard input.")]
 
-Models = Annotated[list[str], typer.Option("--model", help="Model id, such as sst2/cnn/base; may be repeated.")]
+Models = Annotated[list[str], typer.Option(
+    "--model", help="Model id, such as sst2/cnn/base, or a victim elsewhere (docs/own-endpoint.md); may be repeated.")]
 
 Device = Annotated[str, typer.Option("--device", envvar="ROBUST_DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
 
@@ -82,7 +85,8 @@ class TypedText(NamedTuple):
         """Return the text that a model gets: as it was typed, where the model was made elsewhere."""
         from robust_core.models.classifier import TextClassifier
 
-        return self.raw if isinstance(classifier, TextClassifier) and not classifier.cleans else self.cleaned
+        elsewhere = isinstance(classifier, Victim) or isinstance(classifier, TextClassifier) and not classifier.cleans
+        return self.raw if elsewhere else self.cleaned
 
 
 def read_typed(text: str) -> TypedText:
@@ -118,14 +122,23 @@ def read_precision(name: str) -> Precision:
     raise UnknownName("precision", name, list(PRECISIONS))
 
 
-def load_models(model_ids: Sequence[str], device: str) -> "list[TextClassifier]":
-    """Load classifiers, each once; two names of one model are refused."""
-    loaded = {name: loading.load(name, device) for name in dict.fromkeys(model_ids)}
+def load_models(model_ids: Sequence[str], device: str, victims: VictimLimits | None = None) -> list[Classifier]:
+    """Load classifiers, each once; two names of one model are refused.
+
+    Args:
+        model_ids: Their names.
+        device: Where those run that run here.
+        victims: Ceilings for those that are asked elsewhere (`robust_core.victims`).
+    """
+    limits, found = victims or VictimLimits(), {}
+    for name in dict.fromkeys(model_ids):
+        found[name] = limits.open(name) if names_victim(name) else loading.load(name, device)
+    limits.tell([each for each in found.values() if isinstance(each, Victim)])
     names: dict[str, str] = {}
-    for name, classifier in loaded.items():
+    for name, classifier in found.items():
         if names.setdefault(classifier.id, name) != name:
             raise BadInput(f"{names[classifier.id]} and {name} are the same model.")
-    return list(loaded.values())
+    return list(found.values())
 
 
 def load_reader(device: str) -> "MaskedModel":

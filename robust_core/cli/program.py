@@ -51,6 +51,11 @@ COMMANDS = {
         "evaluate",
         "Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was.",
     ),
+    "augment": Command(
+        "augment",
+        "Make more rows of a file of labelled texts, by swapped words or an attack; labels stay, each row says its "
+        "origin.",
+    ),
     "sweep": Command(
         "sweep", "Attack many models in many ways by several workers; what is stored is not computed again."
     ),

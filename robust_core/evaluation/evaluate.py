@@ -118,7 +118,10 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
 
 def check_question(models: Sequence[Classifier], attacks: Sequence[Attack], explain: Sequence[Explainer],
                    transfer: bool, reader: fluency.Reader | None) -> None:
-    """Raise BadInput where `evaluate` cannot do what it is asked for."""
+    """Raise BadInput, or Incompatible, where `evaluate` cannot do what it is asked for."""
+    for explainer in explain:
+        for model in models:
+            explainer.check_model(model)
     if explain and not attacks:
         raise BadInput("Explanations of original and perturbed texts are compared: choose an attack too.")
     if transfer and not attacks:

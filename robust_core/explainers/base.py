@@ -4,7 +4,8 @@ import abc
 import dataclasses
 from collections.abc import Sequence
 
-from robust_core.protocols import Classifier, need_white_box, prepare_texts
+from robust_core.errors import Incompatible
+from robust_core.protocols import Classifier, is_white_box, prepare_texts
 from robust_core.registry import Method, check_parameters, to_record
 from robust_core.types import Attribution, Span
 
@@ -48,8 +49,7 @@ class Explainer(Method, abc.ABC):
         Raises:
             Incompatible: The explainer needs gradients and the model shows none.
         """
-        if self.white_box:
-            need_white_box(model, self.title.lower())
+        self.check_model(model)
         cleaned = prepare_texts(model, texts)
         full = [i for i, text in enumerate(cleaned) if text]
         found = self.attribute(model, [cleaned[i] for i in full], [targets[i] for i in full])
@@ -57,6 +57,16 @@ class Explainer(Method, abc.ABC):
         for i, attribution in zip(full, found, strict=True):
             results[i] = attribution
         return results
+
+    def check_model(self, model: Classifier) -> None:
+        """Refuse a model that shows no gradients where they are needed, before it is asked anything.
+
+        Raises:
+            Incompatible: It shows none.
+        """
+        if self.white_box and not is_white_box(model):
+            raise Incompatible(f"{model.id} shows no gradients; {self.title.lower()} needs a white box. Those that "
+                               "leave words out (loo, lime, shapley) only ask.")
 
     def explain_classes(self, model: Classifier, texts: Sequence[str]) -> list[list[Attribution]]:
         """Explain texts towards every class.

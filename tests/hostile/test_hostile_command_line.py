@@ -36,6 +36,7 @@ BASE: dict[str, list[str]] = {
     "train": ["--dataset", "reviews", "--architecture", "cnn"],
     "evaluate": ["--model", "double/bag-of-words", "--dataset", "reviews", "--n", "3"],
     "sweep": ["sweep.json", "--device", "cpu"],
+    "augment": ["texts.csv", "--out", "more.csv", "--attack", "planted", "--model", "double/bag-of-words"],
     "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],
     "leaderboard": [],
     "train-encoder": ["--method", "simcse"], "evaluate-encoder": ["--encoder", "double", "--task", "sts12"],
@@ -104,6 +105,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     item = make_item("a fine film", "a good film", "positive", True)
     judged = Judged("Ann", "positive", True, "", "a" * 12, Counts(), item)
     BASE["report"][0] = ResultStore().open_run(RUN)
+    Path("texts.csv").write_text("text,label\na good film,positive\na bad film,negative\n")
     Path("judgements.jsonl").write_text(json.dumps(to_record(judged)))
     Path("sweep.json").write_text(json.dumps({"models": ["double/bag-of-words"], "attacks": ["planted"],
                                              "data": [{"dataset": "reviews", "n": 3}]}))
