@@ -84,8 +84,8 @@ def read_threads() -> int:
 def set_up_threads() -> None:
     """Tell the libraries that compute, before they are loaded, how many threads they get and how these wait.
 
-    GNU's OpenMP lets a thread that waits for another one spin for some 15 ms; where a program of somebody else has the
-    core that the other thread needs, this takes a batch to twenty times its time. After some microseconds it sleeps now.
+    GNU's OpenMP lets a thread that waits for another one spin for some 15 ms; where another program has the core that
+    the other thread needs, this takes a batch to twenty times its time. After some microseconds it sleeps now.
     """
     with contextlib.suppress(BadInput):  # said where the number is used
         if _read("ROBUST_THREADS"):

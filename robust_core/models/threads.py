@@ -21,7 +21,7 @@ T = TypeVar("T")
 _SHARE, _AT_ONCE = 0.02, 0.03
 # A batch that takes longer is run again only when a quarter of it has been earned.
 _SHORT = 0.05
-# Seconds of batches run twice, and how many of them, that a change rests on; beyond the last, what is older counts half.
+# Seconds of batches run twice, and how many, that a change rests on; beyond the last figure what is older counts half.
 _EVIDENCE, _PAIRS, _MEMORY = 0.03, 3, 0.12
 # How much faster more threads must be. Fewer need only be as fast: they leave more to others.
 _GAIN = 1.15
@@ -139,13 +139,14 @@ class _Threads:
     @contextlib.contextmanager
     def use(self, count: int) -> Iterator[None]:
         """Set torch's threads, of this thread alone, and set them back: a training keeps one number all the time."""
+        before = torch.get_num_threads()
         torch.set_num_threads(count)
         self.here.inside = True
         try:
             yield
         finally:
             self.here.inside = False
-            torch.set_num_threads(self._most)
+            torch.set_num_threads(before)
 
 
 _THREADS = _Threads()
@@ -155,6 +156,11 @@ def lend_threads(device: str) -> contextlib.AbstractContextManager[None]:
     """Return a context in which operations get the number of threads that was worth it for the last batches."""
     rule = _THREADS.find_rule(torch.device(device))
     return contextlib.nullcontext() if rule is None else _THREADS.use(rule.count)
+
+
+def fix_threads(count: int) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which operations of this thread get `count` threads, whatever is free."""
+    return _THREADS.use(count)
 
 
 def run_batch(work: Callable[[], T], device: torch.device, *, alone: bool = False) -> T:
