@@ -1,11 +1,13 @@
 """What benchmarks share: what is missing is one line that says where it comes from; counts by text."""
 
 import argparse
+import contextlib
 import importlib.util
 import shutil
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from robust_core import datasets
@@ -44,6 +46,25 @@ def check_package(name: str) -> None:
     """
     if importlib.util.find_spec(name) is None:
         raise MissingResource(f"The package {name}", f"Install it: {PACKAGES[name]}")
+
+
+@contextlib.contextmanager
+def keep_busy(count: int) -> Iterator[list[int]]:
+    """Keep some other processes busy, each one core's worth, and give their ids.
+
+    They end with the context, and by themselves when this process is gone, however it ended.
+    """
+    loop = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(200_000): pass"
+    processes = []
+    try:
+        for _ in range(count):
+            processes.append(subprocess.Popen([sys.executable, "-c", loop]))
+        yield [process.pid for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait()
 
 
 def find_program(name: str, how_to_get_it: str) -> str:

@@ -6,6 +6,8 @@ Importing this package is cheap: models and methods are imported when they are f
 import importlib
 from typing import Any
 
+from robust_core.paths import set_up_threads
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -23,6 +25,9 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
+
+
+set_up_threads()
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (forwards whatever the named module defines)

@@ -92,10 +92,11 @@ class MeanPooled:
 
         from robust_core.models.batching import pad_rows
         from robust_core.models.networks.bert import mean_pool
+        from robust_core.models.threads import run_batch
 
         ids, mask = pad_rows(rows, self.tokens.pad_id, self._device)
         with self._lock, torch.inference_mode(), autocast_bf16(self._device, screened):
-            hidden = self.body(self.body.table(ids), mask)
+            hidden = run_batch(lambda: self.body(self.body.table(ids), mask), self._device)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()
 
 

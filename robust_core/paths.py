@@ -15,6 +15,9 @@
 | ROBUST_UPLOADS, ROBUST_ALL_UPLOADS | most data sets and files brought along: of a person 20, of all 500 |
 | ROBUST_MODELS, ROBUST_ALL_MODELS | most models brought along: of a person 5, of all 100 |
 | ROBUST_MODEL_MB | most megabytes of a model that is brought along: 2000 |
+| ROBUST_THREADS | threads of an operation on the CPU; without it as many as are worth it while others use the cores |
+| OMP_NUM_THREADS | the same for every program: it is kept as well |
+| OMP_WAIT_POLICY, GOMP_SPINCOUNT, KMP_BLOCKTIME | how threads wait for each other; see `set_up_threads` |
 | RANK, WORLD_SIZE | set by `accelerate launch`: number of this process, and how many there are |
 | MASTER_ADDR, MASTER_PORT | set by `accelerate launch`: where its processes meet |
 | CUDA_VISIBLE_DEVICES | GPUs that this process sees; each worker of a sweep is given one of them |
@@ -31,6 +34,7 @@ import functools
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,6 +65,37 @@ def _read_folder(variable: str, usual: str | Path) -> Path:
 def runs_folder() -> Path:
     """Return the folder of the store, of own trainings and of own data sets."""
     return _read_folder("ROBUST_RUNS", "runs")
+
+
+_MOST_THREADS = 1024
+
+
+def read_threads() -> int:
+    """Return the number of threads that somebody set, 0 if nobody did.
+
+    Raises:
+        BadInput: ROBUST_THREADS is no whole number from 1.
+    """
+    given = _read("ROBUST_THREADS")
+    if given and not (given.isascii() and given.isdecimal() and 0 < int(given[:_MOST_DIGITS]) <= _MOST_THREADS):
+        raise BadInput(f"ROBUST_THREADS must be a whole number from 1 to {_MOST_THREADS:,}, not {quote(given)}.")
+    first = (given or _read("OMP_NUM_THREADS")).partition(",")[0]
+    return int(first) if first.isdecimal() else 0
+
+
+def set_up_threads() -> None:
+    """Tell the libraries that compute, before they are loaded, how many threads they get and how these wait.
+
+    GNU's OpenMP lets a thread that waits for another one spin for some 15 ms; where another program has the core that
+    the other thread needs, this takes a batch to twenty times its time. After some microseconds it sleeps now.
+    """
+    with contextlib.suppress(BadInput):  # said where the number is used
+        if _read("ROBUST_THREADS"):
+            os.environ["OMP_NUM_THREADS"] = str(read_threads())
+            if "torch" in sys.modules:
+                sys.modules["torch"].set_num_threads(read_threads())
+    if not any(map(_read, ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"))):
+        os.environ.update(GOMP_SPINCOUNT="200", KMP_BLOCKTIME="0")
 
 
 # --- Several people at one app -------------------------------------------------------------------

@@ -9,6 +9,8 @@ import random
 import statistics
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +161,42 @@ def test_the_verdict_is_a_median_with_an_error_over_texts():
     assert error == pytest.approx(1.2533 * statistics.stdev(texts.values()) / math.sqrt(101), rel=0.35)
     assert verdict.estimate_median(found * 3) == pytest.approx((value, error), rel=1e-9)
     assert verdict.estimate_median([*found, {"uid": "t/0", "kendall_tau": math.nan}]) == pytest.approx((value, error))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_busy_processes_end_with_the_benchmark_however_it_ends():
+    with pytest.raises(KeyError), program.keep_busy(2) as pids:
+        assert len(pids) == 2 and all(map(_is_alive, pids))
+        raise KeyError
+    assert not any(map(_is_alive, pids))
+    code = ("import os, signal\nfrom bench.program import keep_busy\n"
+            "with keep_busy(2) as pids:\n    print(*pids, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)")
+    killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    left = [int(pid) for pid in killed.stdout.split()]
+    assert killed.returncode == -9 and len(left) == 2
+    until = time.monotonic() + 30
+    while any(map(_is_alive, left)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(_is_alive, left))
+
+
+def test_attack_speed_compares_with_the_better_number_of_threads(monkeypatch):
+    from bench import attack_speed
+
+    def run(seconds, text="a"):
+        return {"seconds": seconds, "found": {"t/0": text}, "parts": {"victim": {"seconds": 0.1, "texts": 3}}}
+
+    runs = {"exact": [run(1.2), run(2.2)], "screened": [run(1.0), run(1.0)],
+            "exact, 1 thread": [run(1.0), run(4.0)], "exact, all threads": [run(3.0), run(2.0, "b")]}
+    row = attack_speed._figures("m", runs, {"exact": [1.1, 1.2], "screened": [1.0, 1.0]}, 2)
+    assert row["exact_over_best"] == pytest.approx((1.2 + 1.1) / 2)
+    assert row["fixed_as_exact"] == 0.5 and "exact_ratio" not in row
+    given = attack_speed.argparse.Namespace(attack=None, model=None, busy=[0, 8], budget=0, most_words=0, n=9, rounds=3)
+    assert attack_speed._command(given) == "python -m bench.attack_speed --busy 0 --busy 8 --n 9 --rounds 3"

@@ -1,11 +1,12 @@
 """What all explainers share: cleaning, empty texts, refusals, and one explanation for both of two classes."""
 
 import abc
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
 from robust_core.errors import Incompatible
-from robust_core.protocols import Classifier, is_white_box, prepare_texts
+from robust_core.protocols import Classifier, find_device, is_white_box, prepare_texts
 from robust_core.registry import Method, check_parameters, to_record
 from robust_core.types import Attribution, Span
 
@@ -52,7 +53,8 @@ class Explainer(Method, abc.ABC):
         self.check_model(model)
         cleaned = prepare_texts(model, texts)
         full = [i for i, text in enumerate(cleaned) if text]
-        found = self.attribute(model, [cleaned[i] for i in full], [targets[i] for i in full])
+        with self._lend_threads(model):
+            found = self.attribute(model, [cleaned[i] for i in full], [targets[i] for i in full])
         results = [Attribution("", (), (), target, to_record(self), 0.0, 0, 0.0) for target in targets]
         for i, attribution in zip(full, found, strict=True):
             results[i] = attribution
@@ -67,6 +69,14 @@ class Explainer(Method, abc.ABC):
         if self.white_box and not is_white_box(model):
             raise Incompatible(f"{model.id} shows no gradients; {self.title.lower()} needs a white box. Those that "
                                "leave words out (loo, lime, shapley) only ask.")
+
+    def _lend_threads(self, model: Classifier) -> contextlib.AbstractContextManager[None]:
+        """Return a context for gradients; where only probabilities are asked for, the model sees to its threads."""
+        if not self.white_box:
+            return contextlib.nullcontext()
+        from robust_core.models.threads import lend_threads
+
+        return lend_threads(find_device(model))
 
     def explain_classes(self, model: Classifier, texts: Sequence[str]) -> list[list[Attribution]]:
         """Explain texts towards every class.

@@ -210,6 +210,12 @@ class JobManager:
         with self._changed:
             return self._changed.wait_for(shown, timeout)
 
+    def count_ended(self, job_id: str) -> tuple[int, bool]:
+        """Return how many results and errors a job has come to, and whether it is over; it is when nobody knows it."""
+        with self._changed:
+            job = self._jobs.get(job_id)
+            return (0, True) if job is None else (sum(e.kind in ("result", "error") for e in job.events), job.over)
+
     def close(self) -> None:
         """Stop every job and take no more."""
         with self._changed:

@@ -15,6 +15,7 @@ from robust_core.models import screening
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.device import autocast_bf16, has_fast_bf16
 from robust_core.models.networks.base import measure_mean_norm
+from robust_core.models.threads import run_batch
 from robust_core.protocols import prepare_texts
 from robust_core.text import find_words
 from robust_core.types import Encoded, Noise
@@ -172,7 +173,10 @@ class TextClassifier:
         try:
             with self._lock, torch.inference_mode(), autocast_bf16(self.device, screened):
                 ids, mask = pad_rows(rows, self.tokens.pad_id, self.device)
-                return self.net.read(ids, mask).float().softmax(-1).cpu().numpy()
+                # One text of a word model is too little to share, and the last bits would tell how it was shared.
+                small = len(rows) == 1 and self.tokens.unknown_id is not None
+                return run_batch(lambda: self.net.read(ids, mask).float().softmax(-1).cpu().numpy(), self.device,
+                                 alone=small)
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise

@@ -24,6 +24,7 @@ from robust_core.models.library_check import check_masked_model
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import LibraryObject
 from robust_core.models.networks.mlm_head import MaskedNetwork
+from robust_core.models.threads import run_batch
 from robust_core.models.tokens import Subwords, read_subwords
 from robust_core.models.weight_files import load_weights
 from robust_core.paths import mark_read, short_name
@@ -228,7 +229,7 @@ class MaskedModel:
         try:
             with self._lock, torch.inference_mode():
                 ids, mask = pad_rows(rows, self._tokens.pad_id, self._device)
-                return self._network(ids, mask, ids == self._mask).float()
+                return run_batch(lambda: self._network(ids, mask, ids == self._mask).float(), self._device)
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise

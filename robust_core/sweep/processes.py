@@ -117,7 +117,8 @@ class Processes:
 
     def _start(self) -> _Worker:
         place = next(i for i in range(self.slots) if i not in self._workers)
-        environment = {"OMP_NUM_THREADS": self._threads, "MKL_NUM_THREADS": self._threads, "PYTHONUNBUFFERED": "1"}
+        environment = {"OMP_NUM_THREADS": self._threads, "MKL_NUM_THREADS": self._threads, "PYTHONUNBUFFERED": "1",
+                       "ROBUST_THREADS": ""}
         if self._gpus > 1:
             # Each sees one, which has the same name for all: the device is part of what a run rests on.
             environment["CUDA_VISIBLE_DEVICES"] = name_gpu(place % self._gpus)

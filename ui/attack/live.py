@@ -61,8 +61,11 @@ def show_attack(now: Outcome | None) -> None:
     if now is None:
         return
     named, names = name_pairs(now), {model: catalogue.find_labels(model) for model in now.models}
+    ended = [-1]  # results and errors on the page
 
     def draw() -> bool:
+        if now.running:
+            ended[0] = attack.wait_for_verdict(ended[0])
         latest = attack.find_outcome() or now
         after = transfer_fluency.ask_all(latest)
         show_summary(latest)

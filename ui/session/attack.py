@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 UID = "typed"
 MOST_CARDS = 40
 _POLL = 0.1
+# Seconds between two drawings of an attack without a new verdict, and between two looks for one.
+_BETWEEN, _LOOK = 0.4, 0.03
 
 
 def start_attack() -> None:
@@ -182,6 +185,27 @@ def read_job(job: Job, asked: Mapping[str, Any] | None = None) -> Outcome | None
 def _concerns(outcome: Outcome, event: Event) -> list[Pair]:
     """Return the pairs that an event tells of: while a model is loaded, those of every attack on it."""
     return [p for p in outcome.pairs if p.model == event.victim and event.data.get("attack", p.attack) == p.attack]
+
+
+def wait_for_verdict(ended: int) -> int:
+    """Wait until the session's attack has more verdicts than were drawn, or for a moment.
+
+    Every drawing takes the server and the browser time that a running attack lacks, so they are not drawn more often
+    than eyes can follow, but a verdict is shown at once.
+
+    Args:
+        ended: Results and errors that are on the page; -1 before the first drawing.
+
+    Returns:
+        Results and errors that there are.
+    """
+    until = time.monotonic() + _BETWEEN
+    while True:
+        # Looking into the session lets a click through, such as one on Stop.
+        found, over = loaded.get_jobs().count_ended(st.session_state.get("job", ""))
+        if over or found > ended or time.monotonic() > until:
+            return found
+        time.sleep(_LOOK)
 
 
 def find_job() -> Job | None:
