@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from robust_core import datasets, uploads
+from robust_core import datasets, slices, uploads
 from robust_core.attacks.presets import PAPER, name_preset, write_options
 from robust_core.claims.command import make_command
 from robust_core.claims.files import write_claim
@@ -58,6 +58,8 @@ def evaluate(model: Models,
              data: Annotated[str, typer.Option(
                  "--data", help="CSV, TSV, JSONL or JSON file of labelled texts, instead of --dataset.")] = "",
              text: TextColumn = "", label: LabelColumn = "", mapping: LabelMap = None, header: Header = None,
+             part: Annotated[str, typer.Option(
+                 "--slice", help="Picked texts, as the app's address has them, instead of --dataset.")] = "",
              split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
              attack: Annotated[list[str] | None, typer.Option("--attack", help="Attack; may be repeated.")] = None,
              explain: Annotated[str, typer.Option("--explain", help="Explainers, with commas between.")] = "",
@@ -75,8 +77,8 @@ def evaluate(model: Models,
                  "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
              workers: Workers = None, device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
-    if bool(dataset) == bool(data):
-        raise BadInput("Give either --dataset or --data.")
+    if sum(map(bool, (dataset, data, part))) != 1:
+        raise BadInput("Give either --dataset or --data or --slice.")
     if dataset.rpartition(".")[2].lower() in KINDS:
         raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
     if not data and (text or label or mapping or header is not None):
@@ -99,15 +101,17 @@ def evaluate(model: Models,
             shown = make_methods(EXPLAINERS, explainers, None)
         source = ["--dataset", dataset, "--split", split]
         file = labelled = None
+        texts: str | datasets.LabelledTexts = dataset
         if data:
             file = read_data_file(check_path(data, "file of texts"), text, label, mapping, header)
             labelled = uploads.label_rows(file.table, file.text, file.label, file.names)
             source = ["--data", data, *file.words]
+        elif part:
+            texts, source = slices.load_slice(slices.read_slice(part), ResultStore(), data_dir), ["--slice", part]
         else:
             datasets.find(dataset, split, data_dir)
         source += ["--swaps", swaps] * bool(swaps)
         victims = load_models(model, device)
-        texts: str | datasets.LabelledTexts = dataset
         if file is not None and labelled is not None:
             texts = uploads.match_labels(labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
             tell_data_file(file, labelled)

@@ -81,6 +81,12 @@ def _make_layout(x: str, y: str, height: int, **more: object) -> dict[str, Any]:
             "yaxis": {"title": {"text": y, "standoff": 12}, "automargin": True}} | more
 
 
+def make_rings(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
+    """Return a trace that rings the points of the slice; they are picked by the points that they ring."""
+    return {"type": "scatter", "mode": "markers", "name": "slice", "x": x, "y": y, "hoverinfo": "skip",
+            "marker": {"symbol": "circle-open", "size": 15, "color": GUIDE, "line": {"width": 2.5}}}
+
+
 def choose_look(i: int) -> dict[str, Any]:
     """Return dash, mark and colour of the i-th curve, which can be told apart without colour as well."""
     return {"line": {"color": _COLOURS[i % 8], "dash": _DASHES[i % 6], "width": 2.5},

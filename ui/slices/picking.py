@@ -1,0 +1,40 @@
+"""Figures in which points can be picked, by click, box or lasso."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ui.widgets import charts
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+# The bar above the figure keeps the two ways of picking several points.
+_CONFIG = {**charts.CONFIG, "modeBarButtonsToRemove": ["autoScale2d"]}
+
+
+def draw_pickable(figure: "Figure", key: str, take: Callable[[list[Any]], None], alt: str) -> None:
+    """Draw a figure; what is picked in it is handed on before the page is drawn again.
+
+    Args:
+        figure: Its points carry what they stand for as `customdata`; points without any cannot be picked.
+        key: Key of the figure.
+        take: Gets what the picked points stand for, each once; is not called where nothing is picked.
+        alt: What the figure shows, for screen readers.
+    """
+    def pick() -> None:
+        if found := list(list_picked(st.session_state.get(key))):
+            take(found)
+
+    st.plotly_chart(figure, config=_CONFIG, key=key, alt=alt, on_select=pick, selection_mode=("points", "box", "lasso"))
+
+
+def list_picked(state: Any) -> Iterator[Any]:
+    """Yield what the picked points of a figure stand for, each once, in the order of the picking."""
+    seen: list[Any] = []
+    for point in state["selection"]["points"] if state else ():
+        value = point.get("customdata")
+        if value is not None and value not in seen:
+            seen.append(value)
+            yield value
