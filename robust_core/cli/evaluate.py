@@ -77,12 +77,7 @@ def evaluate(model: Models,
                  "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
              workers: Workers = None, device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
-    if sum(map(bool, (dataset, data, part))) != 1:
-        raise BadInput("Give either --dataset or --data or --slice.")
-    if dataset.rpartition(".")[2].lower() in KINDS:
-        raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
-    if not data and (text or label or mapping or header is not None):
-        raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
+    _check_source(dataset, data, part, bool(text or label or mapping or header is not None))
     explainers = [name.strip() for name in explain.split(",") if name.strip()]
     single = out is not None and out.endswith(".json")
     if single and (len(model) > 1 or len(attack or ()) > 1 or explainers or transfer):
@@ -134,6 +129,16 @@ def evaluate(model: Models,
             _write_claim(row, target if single else target / _name_claim(row), n, source, entry)
     show_evaluation(rows, as_json, sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}))
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
+
+
+def _check_source(dataset: str, data: str, part: str, described: bool) -> None:
+    """Raise BadInput unless there is one source of texts, and columns are described of a file alone."""
+    if sum(map(bool, (dataset, data, part))) != 1:
+        raise BadInput("Give either --dataset or --data or --slice.")
+    if dataset.rpartition(".")[2].lower() in KINDS:
+        raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
+    if described and not data:
+        raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
 
 
 def _choose_labels(victims: "Sequence[TextClassifier]") -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def _make_map(drawn: np.ndarray, found: np.ndarray, examples: Sequence[Example],
                        "customdata": [find_place(examples[i].uid) for i in chosen],
                        "hovertemplate": "%{text}<extra></extra>"})
     traces.append({"type": "scatter", "mode": "lines+markers", "name": "path of the attack", "x": found[:, 0],
-                   "y": found[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
+                   "y": found[:, 1], "line": {"width": 2.5, "color": charts.COLOURS[2]},
                    "marker": {"size": [13, *[7] * (len(found) - 2), 13][: len(found)], "symbol": "diamond"},
                    "text": [escape_plotly(text) for text in path], "hovertemplate": "%{text}<extra></extra>"})
     if inside:

@@ -13,7 +13,6 @@ from robust_core.history.comparison import Changed, Comparison, Difference, comp
 from robust_core.history.entries import Entry
 from robust_core.leaderboard.ranking import TOLD_APART
 from robust_core.reports.tables import format_difference
-from robust_core.slices import RUN, find_place
 from ui.history.details import name_entry
 from ui.history.table import name_data
 from ui.shared import loaded
@@ -74,16 +73,17 @@ def _draw_changed(changed: Sequence[Changed], run: str) -> None:
     if not changed:
         return
     with st.expander(f"Texts that changed sides ({len(changed):,})", icon=":material/compare_arrows:"):
-        event = st.dataframe([{"Right only in": SECOND if each.now_right else FIRST, "Original": each.first.example.text,
-                       f"{FIRST}: outcome": name_outcome(each.first), f"{FIRST}: text": each.first.perturbed,
-                       f"{SECOND}: outcome": name_outcome(each.second), f"{SECOND}: text": each.second.perturbed}
-                      for each in changed[:_MOST]], hide_index=True, selection_mode="multi-row", on_select="rerun",
-                             key=f"history.changed.{run}")
+        event = st.dataframe(
+            [{"Right only in": SECOND if each.now_right else FIRST, "Original": each.first.example.text,
+              f"{FIRST}: outcome": name_outcome(each.first), f"{FIRST}: text": each.first.perturbed,
+              f"{SECOND}: outcome": name_outcome(each.second), f"{SECOND}: text": each.second.perturbed}
+             for each in changed[:_MOST]],
+            hide_index=True, selection_mode="multi-row", on_select="rerun", key=f"history.changed.{run}")
         rows = event["selection"]["rows"]
         if rows:
             st.button(f"Make a slice of {len(rows):d} {'text' if len(rows) == 1 else 'texts'}", key="history.take",
-                      icon=":material/join_inner:", on_click=slices.take_slice, args=(
-                          run, RUN, [find_place(changed[row].second.example.uid) for row in rows if row < len(changed)],
+                      icon=":material/join_inner:", on_click=slices.take_results, args=(
+                          run, [changed[row].second.example.uid for row in rows if row < len(changed)],
                           "changed sides"), help="To attack, explain or judge these texts alone")
         if len(changed) > _MOST:
             note(f"The first {_MOST} are listed; the export has all.")

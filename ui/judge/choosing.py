@@ -17,8 +17,8 @@ from robust_core.paths import runs_folder
 from robust_core.slices import Slice
 from robust_core.table_files import KINDS
 from ui.shared import catalogue, loaded, people
-from ui.slices import line
 from ui.slices import state as slices
+from ui.slices.line import JUDGE_ONLY
 from ui.widgets.markdown import escape_markdown, note, warn
 
 SHIPPED, RUNS, FILE = "The shipped reading", "Stored runs", "A file of yours"
@@ -121,8 +121,8 @@ def _choose_slice() -> Slice | None:
     chosen = slices.find_slice()
     if chosen is None:
         return None
-    st.session_state.setdefault(line.JUDGE_ONLY, False)
-    only = st.toggle(f"Only the slice: {escape_markdown(slices.describe_slice(chosen))}", key=line.JUDGE_ONLY,
+    st.session_state.setdefault(JUDGE_ONLY, False)
+    only = st.toggle(f"Only the slice: {escape_markdown(slices.describe_slice(chosen))}", key=JUDGE_ONLY,
                      persist_state="session")
     # Its name is nothing that the texts depend on.
     return chosen._replace(name="") if only else None

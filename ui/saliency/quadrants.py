@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from robust_core.errors import shorten
-from robust_core.slices import RUN, Slice, find_place, is_member
+from robust_core.slices import Slice, is_member
 from ui.session.choices import Limits
 from ui.slices import picking
 from ui.slices import state as slices
@@ -31,9 +31,9 @@ def draw_quadrants(examples: Sequence["Example"], run: str, names: Mapping[tuple
         limits: When an interpretation counts as kept.
         colour: The model's.
     """
-    def take(picked: list[Any]) -> None:
-        inside = {example.quadrant(limits) for example in examples if find_place(example.result.example.uid) in picked}
-        slices.take_slice(run, RUN, picked, str(inside.pop()).lower() if len(inside) == 1 else "")
+    def take(picked: list[str]) -> None:
+        inside = {example.quadrant(limits) for example in examples if example.result.example.uid in picked}
+        slices.take_results(run, picked, str(inside.pop()).lower() if len(inside) == 1 else "")
 
     picking.draw_pickable(make_figure(examples, run, list(names.values()), limits, colour, slices.find_slice()),
                           f"stored.quadrants.{run}", take,
@@ -44,7 +44,7 @@ def make_figure(examples: Sequence["Example"], run: str, names: Sequence[str], l
                 chosen: Slice | None, height: int = 320) -> "Figure":
     """Return the figure: to the right of the line the prediction is kept, above the other one τ is high enough.
 
-    Texts whose interpretation is not defined are left out. Each point carries the place of its text.
+    Texts whose interpretation is not defined are left out. Each point carries the id of its text.
     """
     traces: list[dict[str, Any]] = []
     for name, symbol in zip(names, _SYMBOLS, strict=True):
@@ -52,7 +52,7 @@ def make_figure(examples: Sequence["Example"], run: str, names: Sequence[str], l
         if own:
             traces.append({
                 "type": "scatter", "mode": "markers", "name": name, "x": [measure_lead(e) for e in own],
-                "y": [e.tau for e in own], "customdata": [find_place(e.result.example.uid) for e in own],
+                "y": [e.tau for e in own], "customdata": [e.result.example.uid for e in own],
                 "text": [escape_plotly(shorten(e.result.perturbed, _MOST_CHARACTERS)) for e in own],
                 "marker": {"color": colour, "symbol": symbol, "size": 9, "line": {"width": 2, "color": colour}},
                 "hovertemplate": "%{text}<br>lead %{x:+.0f} points, τ %{y:.2f}<extra></extra>"})

@@ -16,12 +16,12 @@ from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
-from robust_core.slices import RUN, SPLIT, Slice, find_place, is_member, is_slice
+from robust_core.slices import SPLIT, Slice, is_member, is_slice
 from robust_core.types import AttackResult, Event
 from ui.saliency import quadrants
 from ui.session import selection
 from ui.session.choices import Limits
-from ui.shared import catalogue, loaded
+from ui.shared import catalogue, colours, loaded
 from ui.slices import line
 from ui.slices import state as slices
 from ui.widgets import charts, dataset_job
@@ -189,8 +189,9 @@ def make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work
     def work(stop: threading.Event) -> Iterator[Event | str]:
         models = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result()
                   for m in model_ids]
-        events = evaluate(models, slices.read_texts(dataset), "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
-                          store=loaded.open_store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
+        events = evaluate(models, slices.read_texts(dataset), "test", [from_record(ATTACKS, a) for a in attacks], n=n,
+                          seed=chosen.seed, store=loaded.open_store(), explain=[from_record(EXPLAINERS, explainer)],
+                          stop=stop)
         yield from dataset_job.keep_progress(events)
 
     return work
@@ -198,17 +199,19 @@ def make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work
 
 def _draw_distributions(groups: Sequence[Group]) -> None:
     limits = selection.read_selection().limits
+    tones = [colours.color_model(g.of.model) for g in {g.title: g for g in groups}.values()]
     left, right = st.columns(2)
     with left:
         st.subheader("Kendall's τ")
         figure = charts.make_boxes({g.title: [e.tau for e in g.examples] for g in groups}, "τ",
-                                   limit=limits.tau_at_least)
+                                   limit=limits.tau_at_least, colours=tones)
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.tau", alt="Distribution of tau of each model")
     with right:
         st.subheader("Top-5 words kept")
         chance = [e.values["top_k_random"]["5"] for g in groups for e in g.examples]
         figure = charts.make_boxes({g.title: [100 * e.top5 for e in g.examples] for g in groups}, "top-5 (%)",
-                                   limit=100 * limits.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
+                                   limit=100 * limits.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0],
+                                   colours=tones)
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.top5", alt="Distribution of top-5 intersection")
     st.subheader("Prediction and interpretation")
     table, footnotes = _count_quadrants(groups, limits)
@@ -261,7 +264,8 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
         st.session_state.setdefault("stored.where", EVERYWHERE)
         where = st.segmented_control("Where", [EVERYWHERE, *QUADRANTS.values()], key="stored.where", required=True,
                                      persist_state="session")
-    quadrants.draw_quadrants(by_key[key].examples, key[0], QUADRANTS, limits, charts.FOR)
+    quadrants.draw_quadrants(by_key[key].examples, key[0], QUADRANTS, limits,
+                             colours.color_model(by_key[key].of.model))
     st.caption("Points picked by click, box or lasso become a slice, to be attacked, explained or judged.")
     found = [e for e in by_key[key].examples
              if where == EVERYWHERE or e.quadrant(limits) == where]
@@ -277,8 +281,8 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
         st.caption("Choose a line to see its saliency below; the first one is shown. Several lines make a slice.")
     else:
         st.button(f"Make a slice of {len(rows):d} {'text' if len(rows) == 1 else 'texts'}", key="stored.take",
-                  icon=":material/join_inner:", on_click=slices.take_slice,
-                  args=(key[0], RUN, [find_place(found[row].result.example.uid) for row in rows]),
+                  icon=":material/join_inner:", on_click=slices.take_results,
+                  args=(key[0], [found[row].result.example.uid for row in rows]),
                   help="To attack, explain or judge these texts alone")
     return found[rows[0] if rows else 0]
 

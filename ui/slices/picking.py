@@ -1,6 +1,6 @@
 """Figures in which points can be picked, by click, box or lasso."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -27,10 +27,12 @@ def draw_pickable(figure: "Figure", key: str, take: Callable[[list[Any]], None],
         if found := list(list_picked(st.session_state.get(key))):
             take(found)
 
+    # A drag draws a box at once; the bar above the figure has lasso, pan and zoom.
+    figure.update_layout(dragmode="select", clickmode="event+select")
     st.plotly_chart(figure, config=_CONFIG, key=key, alt=alt, on_select=pick, selection_mode=("points", "box", "lasso"))
 
 
-def list_picked(state: Any) -> Iterator[Any]:
+def list_picked(state: Mapping[str, Any] | None) -> Iterator[Any]:
     """Yield what the picked points of a figure stand for, each once, in the order of the picking."""
     seen: list[Any] = []
     for point in state["selection"]["points"] if state else ():

@@ -53,6 +53,24 @@ def take_slice(source: str, split: str, places: Iterable[int | None], name: str 
         selection.notify(str(error))
 
 
+def take_results(run: str, uids: Iterable[str], name: str = "") -> None:
+    """Make texts of a stored run the slice: those of their data set where it is here, so that all its runs have them.
+
+    Args:
+        run: Id of the run.
+        uids: Ids of the examples.
+        name: What the slice is called.
+    """
+    found = list(uids)
+    parents = {uid.rpartition("/")[0] for uid in found}
+    dataset, _, split = parents.pop().rpartition("/") if len(parents) == 1 else ("", "", "")
+    try:
+        datasets.find(dataset, split)
+    except RobustError:
+        dataset, split = run, slices.RUN
+    take_slice(dataset, split, map(slices.find_place, found), name)
+
+
 def rename_slice(name: str) -> None:
     """Give the slice another name."""
     if (chosen := find_slice()) is not None:

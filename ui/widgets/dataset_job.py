@@ -57,16 +57,19 @@ def draw_controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None
         n: Texts drawn at first.
 
     Returns:
-        Name of a data set, or a slice as the address has it, and number; None, with a line that says why, where no data set has the model's labels.
+        Name of a data set, or a slice as the address has it, and the number; None, with a line that says why,
+        where no data set has the model's labels.
     """
     names = list_available(card)
     chosen, word = slices.find_slice(), slices.find_word()
     if chosen is not None and slices.has_labels(chosen, card.labels if card else _SENTIMENT):
         names.append(word)
-    if is_slice(st.session_state.get(f"{key}.dataset") or ""):
-        if word not in names:
-            note("The texts of the slice are not here, or their labels are not those of the models chosen.")
-        st.session_state[f"{key}.dataset"] = word
+        if is_slice(st.session_state.get(f"{key}.dataset") or ""):
+            # It may have been another one when this was drawn last.
+            st.session_state[f"{key}.dataset"] = word
+    elif chosen is not None:
+        note("The slice cannot be chosen here: its texts are not here, or their labels are not those of the models "
+             "chosen.")
     if card is not None and not names:
         st.info(escape_markdown(_describe_missing(card)))
         draw_own_button(key)
