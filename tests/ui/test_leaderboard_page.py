@@ -1,5 +1,6 @@
 """The Leaderboard page: what it opens on, filters, the papers' table, one figure, and measuring it again."""
 
+import math
 import threading
 import time
 
@@ -65,6 +66,8 @@ def test_figures_errors_and_who_cannot_be_told_apart(claims):
     table = at.dataframe[0].value.set_index(["Model", "Preset"])
     row = table.loc["CNN · base", "Careful"]
     assert (row["Under attack"], row["Clean"], row["Lowest"]) == pytest.approx((70, 90, 70))
+    assert row["Valid share"] == pytest.approx(98) and row["Judged"] == 50, "by the shipped reading"
+    assert math.isnan(table.loc["LSTM · base", "Paper"]["Valid share"]), "shown as –: nobody judged"
     assert row["Under attack ±"] == pytest.approx(100 * (0.7 * 0.3 / 1000) ** 0.5) and row["n"] == 1000
     pooled = table.loc["CNN · base", "Paper"]
     assert pooled["Under attack"] == pytest.approx(36) and pooled["Seeds"] == "0, 1" and pooled["Under attack ±"] > 20
@@ -138,7 +141,7 @@ def test_picked_models_stand_out_and_a_picked_point_is_the_figure_below(claims, 
     assert tones == {entry.id: colours.color_model(entry.model) for entry in entries}
     assert len(set(tones.values())) == 2 and charts.GUIDE not in tones.values()
     asked = {}
-    monkeypatch.setattr(picking, "draw_pickable", lambda figure, key, take, alt: asked.update(take=take))
+    monkeypatch.setattr(picking, "draw_pickable", lambda figure, key, take, alt, several: asked.update(take=take))
     chart.draw_scatter(entries)
     asked["take"]([["hover", entries[1].id]])
     assert st.session_state["board.entry"] == entries[1].id

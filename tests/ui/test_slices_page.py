@@ -123,7 +123,7 @@ def test_words_are_measured_over_the_slice_and_picked_words_make_another():
     assert at.selectbox(key="words.dataset").value == WORD
     at.button(key="words.run").click()
     at = ready(at)
-    assert "of a word over 3 texts" in page(at) and "Pick words by click" in page(at)
+    assert "of a word over 3 texts" in page(at) and "Words that you pick are marked" in page(at)
     at.session_state[plots.PICKED] = ["clever", "and"]
     at = ready(at)
     assert "Picked: clever, and." in page(at)

@@ -43,7 +43,7 @@ def draw_map(path: AttackPath) -> None:
         _make_map(drawn, found, examples, labels, path.texts, inside), "embeddings.map",
         lambda places: slices.take_slice(dataset, split, places, f"map of {vectors.name_encoder(encoder)}"),
         "Map of the data set's texts with the path of the attack")
-    st.caption("Pick texts by click, box or lasso: they become a slice, to be attacked, explained or judged.")
+    st.caption(f"Texts that you pick become a slice, to be attacked, explained or judged. {picking.HOW}")
     these = f"{len(examples)} texts of {catalogue.name_dataset(dataset)}"
     note((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
           if share is not None else f"{these} by UMAP, which keeps neighbours together but not distances")

@@ -32,7 +32,7 @@ def draw_scatter(entries: Sequence[Entry]) -> None:
     """Draw entries; the one that is picked is that of the part "One figure"."""
     picking.draw_pickable(make_scatter(entries), "board.scatter",
                           lambda picked: next_step.choose({"board.entry": picked[0][1]}),
-                          "Clean accuracy and accuracy under attack of each model")
+                          "Clean accuracy and accuracy under attack of each model", several=False)
 
 
 def make_scatter(entries: Sequence[Entry], height: int = 420) -> "Figure":

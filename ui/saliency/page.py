@@ -169,7 +169,7 @@ def _draw_picked(key: str, series: set[str]) -> None:
     """List the words picked in the figure, and lead to what they count over a whole data set."""
     picked = [point for point in st.session_state.get(key, []) if point[1] in {escape_plotly(name) for name in series}]
     if not picked:
-        st.caption("Pick words in the right figure by click, box or lasso to have their scores listed.")
+        st.caption(f"Words that you pick in the figure have their scores listed. {picking.HOW}")
         return
     st.dataframe([{"Model": html.unescape(model), "Word": html.unescape(word), "Original": before, "Adversarial": after}
                   for word, model, before, after in picked], hide_index=True, column_config=dict.fromkeys(

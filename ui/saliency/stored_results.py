@@ -22,7 +22,7 @@ from ui.saliency import quadrants
 from ui.session import selection
 from ui.session.choices import Limits
 from ui.shared import catalogue, colours, loaded
-from ui.slices import line
+from ui.slices import line, picking
 from ui.slices import state as slices
 from ui.widgets import charts, dataset_job
 from ui.widgets.footnotes import MARKS, draw_footnotes
@@ -266,7 +266,7 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
                                      persist_state="session")
     quadrants.draw_quadrants(by_key[key].examples, key[0], QUADRANTS, limits,
                              colours.color_model(by_key[key].of.model))
-    st.caption("Points picked by click, box or lasso become a slice, to be attacked, explained or judged.")
+    st.caption(f"Texts that you pick become a slice, to be attacked, explained or judged. {picking.HOW}")
     found = [e for e in by_key[key].examples
              if where == EVERYWHERE or e.quadrant(limits) == where]
     if not found:

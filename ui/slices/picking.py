@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 _CONFIG = {**charts.CONFIG, "modeBarButtonsToRemove": ["autoScale2d"]}
 
 
-def draw_pickable(figure: "Figure", key: str, take: Callable[[list[Any]], None], alt: str) -> None:
+HOW = ("Drag a box around them, or choose the lasso in the bar above the figure; with Pan chosen there, click single "
+       "ones.")
+
+
+def draw_pickable(figure: "Figure", key: str, take: Callable[[list[Any]], None], alt: str, several: bool = True
+                  ) -> None:
     """Draw a figure; what is picked in it is handed on before the page is drawn again.
 
     Args:
@@ -22,14 +27,17 @@ def draw_pickable(figure: "Figure", key: str, take: Callable[[list[Any]], None],
         key: Key of the figure.
         take: Gets what the picked points stand for, each once; is not called where nothing is picked.
         alt: What the figure shows, for screen readers.
+        several: Whether a drag draws a box; else a click picks one point.
     """
     def pick() -> None:
         if found := list(list_picked(st.session_state.get(key))):
             take(found)
 
-    # A drag draws a box at once; the bar above the figure has lasso, pan and zoom.
-    figure.update_layout(dragmode="select", clickmode="event+select")
-    st.plotly_chart(figure, config=_CONFIG, key=key, alt=alt, on_select=pick, selection_mode=("points", "box", "lasso"))
+    if several:
+        # Streamlit takes either clicks or boxes, by what a drag does.
+        figure.update_layout(dragmode="select")
+    st.plotly_chart(figure, config=_CONFIG if several else charts.CONFIG, key=key, alt=alt, on_select=pick,
+                    selection_mode=("points", "box", "lasso") if several else "points")
 
 
 def list_picked(state: Mapping[str, Any] | None) -> Iterator[Any]:

@@ -58,8 +58,8 @@ def draw_picked(dataset: str, n: int) -> None:
     """Say which words are picked, and offer the texts that hold one of them as a slice."""
     words = st.session_state.get(PICKED, [])
     if not words:
-        st.caption("Pick words by click, box or lasso: they are marked in all three figures, and their texts can "
-                   "become a slice.")
+        st.caption("Words that you pick are marked in all three figures, and their texts can become a slice. "
+                   f"{picking.HOW}")
         return
     where = find_texts(dataset, n, words)
     with st.container(horizontal=True, vertical_alignment="center"):
