@@ -8,6 +8,7 @@ from ui import frame, warm_up
 from ui.lessons import progress
 from ui.own import dialogs
 from ui.shared import people
+from ui.slices import line
 from ui.widgets import dataset_job, refresh, scripts
 
 ROOT = Path(__file__).parent
@@ -34,6 +35,9 @@ with refresh.show_failure("the dialog"):
 st.title(here.title)
 st.caption(here.subtitle)
 frame.show_message()
+if not (here.title == progress.TITLE and progress.hides_controls()):
+    with refresh.show_failure("the slice"):
+        line.draw_line()
 with refresh.show_failure(here.title):
     current.run()
 with refresh.show_failure("the link"):

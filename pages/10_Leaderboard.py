@@ -6,7 +6,6 @@ Icon: leaderboard
 import streamlit as st
 
 from ui.leaderboard import board, chart, detail, filters, summary, table
-from ui.widgets import charts
 from ui.widgets.markdown import note
 
 found = board.find_board()
@@ -17,8 +16,9 @@ if not found.entries:
 chosen = filters.draw_filters(found.entries)
 if chosen.entries:
     summary.draw_summary(chosen)
-    st.plotly_chart(chart.make_scatter(chosen.entries), config=charts.CONFIG, key="board.scatter")
-    st.caption("Bars are one standard error; on the dashed line nothing is lost. Point at a mark for its model.")
+    chart.draw_scatter(chosen.entries)
+    st.caption("Bars are one standard error; on the dashed line nothing is lost. The models picked in the sidebar of "
+               "other pages stand out in their colours. Point at a mark for its model; click it for its figure below.")
     table.draw_table(chosen)
 else:
     st.info("No stored figure fits these filters.")

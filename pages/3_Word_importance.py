@@ -29,11 +29,13 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
         found,
         st.text_input("Find words", key="words.find", persist_state="session", placeholder="such as: funny, dull"),
     )
+    searched |= found.values.keys() & set(st.session_state.get(plots.PICKED, ()))
     marked, missing = page.find_typed(found)
     plots.draw_clouds(found, marked, searched)
+    plots.draw_picked(dataset, n)
     if missing:
         note(f"Orange: words of the text typed on the Attack page. Not among these texts: {list_names(missing)}.")
-    plots.draw_gaps(found, beside, (catalogue.name_model(model), catalogue.name_model(other)))
+    plots.draw_gaps(found, beside, (model, other))
     plots.draw_ranking(found, searched)
 
 

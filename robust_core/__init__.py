@@ -15,6 +15,7 @@ _HOMES = {
     "DEFENCES": "robust_core.defences",
     "EMBEDDING_ATTACKS": "robust_core.attacks.embeddings",
     "EXPLAINERS": "robust_core.explainers",
+    "Rows": "robust_core.types",
     "SMOOTHERS": "robust_core.certify.smoothers",
     "Example": "robust_core.types",
     "clean": "robust_core.cleaning",

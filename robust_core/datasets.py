@@ -1,7 +1,7 @@
 """Labelled data sets: one function each says what it is; all are read the same way.
 
-A data set is a folder `<name>/{train,dev,test}.tsv[.gz]` with a header line and the columns `text` and `label`. Of imdb
-and yelp_polarity the layouts that they are published in are read as well (`public_layouts`).
+A data set is a folder `<name>/{train,dev,test}.tsv[.gz]` with a header line and the columns `text` and `label`. Of
+imdb, yelp_polarity and yahoo_answers the layouts that they are published in are read as well (`public_layouts`).
 `reviews` comes with the project; the others are looked for in `--data-dir`, then in the folder named by the
 environment variable ROBUST_DATA, then in ../shared/data and ./data. Data sets that people bring themselves lie in the
 folder of runs (`own_data`), each with an `about.json` that says what is known of it.
@@ -86,7 +86,8 @@ DATASETS: dict[str, DataSet] = {d.name: d for d in (
             "https://huggingface.co/datasets/fancyzhx/yelp_polarity"),
     DataSet("yahoo_answers", "Yahoo Answers", ("society", "science", "health", "education", "computers", "sports",
                                                "business", "entertainment", "family", "politics"),
-            "Zhang et al. 2015; Yahoo terms", 150),
+            "Zhang et al. 2015; Yahoo terms", 150,
+            "https://huggingface.co/datasets/community-datasets/yahoo_answers_topics"),
 )}
 
 

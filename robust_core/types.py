@@ -221,6 +221,20 @@ class ProgressData(TypedDict):
     total: int
 
 
+class EvaluationRow(dict[str, Any]):
+    """The columns of one row of an evaluation, which draws itself as a table of one line."""
+
+    def _repr_html_(self) -> str:
+        return notebook.draw_rows([self])
+
+
+class Rows(list[Mapping[str, Any]]):
+    """Rows of evaluations, to be looked at side by side; they draw themselves as one table."""
+
+    def _repr_html_(self) -> str:
+        return notebook.draw_rows(self)
+
+
 @dataclasses.dataclass(frozen=True)
 class Event:
     """One message of a running attack, training or evaluation.
@@ -240,6 +254,12 @@ class Event:
     victim: str
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     result: AttackResult | None = None
+
+    def _repr_html_(self) -> str | None:
+        """Draw a result or a row; of other events a notebook shows what Python does."""
+        if self.result is not None:
+            return notebook.draw_result(self.result)
+        return notebook.draw_rows([self.data]) if self.kind == "row" else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ ORDER = (("text", "highlight", "notebook"), ("errors", "files", "types", "regist
          ("cleaning", "protocols", "metrics", "store", "claims"),
          ("resources",),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files", "uploads",
-          "kept_files"),
+          "kept_files", "slices"),
          ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),
          ("encoder_training", "trainings", "lessons", "judging", "augmentation"), ("sweep",), ("experiments",),

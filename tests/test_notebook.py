@@ -5,14 +5,18 @@ import html
 import re
 
 import pytest
+from helpers.doubles import BagOfWords, Planted
+from helpers.runs import make_texts, planted  # noqa: F401 (a fixture)
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robust_core.evaluation.evaluate import evaluate
+from robust_core.explainers import EXPLAINERS
 from robust_core.text import diff, find_words
-from robust_core.types import AttackResult, Attribution, Example
+from robust_core.types import AttackResult, Attribution, EvaluationRow, Event, Example, Rows
 
 NASTY = '<script>alert("x")</script> & <img src=x onerror=alert(1)> id="a" clever'
-ALLOWED = {"div", "style", "p", "b", "span", "del", "ins"}
+ALLOWED = {"div", "style", "p", "b", "span", "del", "ins", "table", "thead", "tbody", "tr", "th", "td"}
 
 
 def attacked(text: str = "a clever film", perturbed: str = "a shrewd film", **changes) -> AttackResult:
@@ -79,6 +83,45 @@ def test_what_somebody_typed_stays_text():
         check(drawn)
         assert "<script" not in drawn and "<img" not in drawn
         assert '<script>alert("x")</script>' in read(drawn)
+
+
+def read_cells(drawn: str) -> list[list[str]]:
+    """The cells of the table, line by line."""
+    return [[html.unescape(cell) for cell in re.findall(r"<t[hd]>(.*?)</t[hd]>", line)]
+            for line in re.findall(r"<tr>(.*?)</tr>", drawn)]
+
+
+def test_rows_of_an_evaluation_are_a_table():
+    models = [BagOfWords(id="double/a"), BagOfWords(id="double/b", bias=(0.0, 4.0))]
+    events = [event for event in evaluate(models, make_texts(), "test", [Planted()], explain=[EXPLAINERS["ig"]()])
+              if event.kind == "row"]
+    rows = Rows(event.data for event in events)
+    drawn = rows._repr_html_()
+    check(drawn)
+    head, *lines = read_cells(drawn)
+    assert len(lines) == len(rows) == 6 and all(len(line) == len(head) for line in lines)
+    first = dict(zip(head, lines[0], strict=True))
+    row = rows[0]
+    assert (first["Model"], first["Data"], first["Attack"], first["Texts"]) == (
+        "double/a", "reviews test", "planted", str(row["n"]))
+    assert first["Under attack %"] == (f"{100 * row['accuracy_under_attack']:.1f} ± "
+                                       f"{100 * row['accuracy_under_attack_se']:.1f}")
+    assert first["Explained by"] == "" and "Transferred %" not in head, "no row has it"
+    explained = dict(zip(head, lines[1], strict=True))
+    assert explained["τ"].startswith(f"{rows[1]['kendall_tau']:.2f} ± ")
+    assert explained["Top-5 %"].startswith(f"{100 * rows[1]['top_k']['5']:.1f}")
+    assert all(html.escape(warning) in drawn for row in rows for warning in row["warnings"])
+
+
+def test_a_single_row_and_its_event_draw_themselves():
+    row = EvaluationRow(model="<b>m</b>", dataset="sst2", split="test", n=3, accuracy=float("nan"), accuracy_se=None,
+                        warnings=["<script>"])
+    assert dict(row) == row and row._repr_html_() == Event("row", "", "m", row)._repr_html_()
+    check(row._repr_html_())
+    assert read_cells(row._repr_html_()) == [["Model", "Data", "Texts"], ["<b>m</b>", "sst2 test", "3"]]
+    assert Event("result", "1", "m", result=attacked())._repr_html_() == attacked()._repr_html_()
+    assert Event("progress", "1", "m")._repr_html_() is None, "shown as Python shows it"
+    assert "nothing was evaluated" in read(Rows()._repr_html_())
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -1,6 +1,7 @@
-"""IMDB and Yelp as they are published: folders of texts, CSV, Parquet: made up here."""
+"""IMDB, Yelp and Yahoo as they are published: folders of texts, CSV, Parquet, JSONL: made up here."""
 
 import csv
+import json
 
 import pytest
 
@@ -48,9 +49,80 @@ def write_csv(place, rows=ROWS, header=("text", "label")):
                           for text, label in rows)
 
 
+def write_jsonl(place, rows=ROWS):
+    """An object a line."""
+    place.mkdir(parents=True)
+    for split in ("train", "test"):
+        (place / f"{split}.jsonl").write_text("".join(
+            json.dumps({"text": text + split, "label": label}) + "\n" for text, label in rows) + "\n")
+
+
+ANSWERS = [(f"What is {topic}, {i}?", "" if i % 2 else "I wonder\nsince long.", f"It is {topic}.", label)
+           for i in range(4) for label, topic in enumerate(datasets.describe("yahoo_answers").labels)]
+QUESTION = ("question_title", "question_content", "best_answer")
+
+
+def write_answers_csv(place, header=()):
+    """yahoo_answers_csv of Zhang et al.: class from 1, question title, question content, best answer; no header."""
+    place.mkdir(parents=True)
+    for split in ("train", "test"):
+        with (place / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            out = csv.writer(file, quoting=csv.QUOTE_ALL)
+            out.writerows([header] if header else [])
+            for *texts, label in ANSWERS:
+                texts = [*texts[:2], texts[2] + split]
+                out.writerow([7, label, *texts] if header else
+                             [label + 1, *(text.replace("\n", "\\n") for text in texts)])
+
+
+def write_answers_parquet(place):
+    """As on Hugging Face: id, topic, question_title, question_content, best_answer; train in two files."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    place.mkdir(parents=True)
+    for split in ("train", "test"):
+        for part in range(2):
+            some = ANSWERS[part::2]
+            table = pyarrow.table({
+                "id": list(range(len(some))), "topic": [row[3] for row in some],
+                **{name: [row[i] or None for row in some] for i, name in enumerate(QUESTION[:2])},
+                "best_answer": [row[2] + split for row in some]})
+            parquet.write_table(table, place / f"{split}-0000{part}-of-00002.parquet")
+
+
+def write_answers_jsonl(place):
+    """The same, an object a line."""
+    place.mkdir(parents=True)
+    for split in ("train", "test"):
+        (place / f"{split}.jsonl").write_text("".join(json.dumps(
+            {"id": i, "topic": row[3], **dict(zip(QUESTION, (*row[:2], row[2] + split), strict=True))}) + "\n"
+            for i, row in enumerate(ANSWERS)))
+
+
+@pytest.mark.parametrize(("place", "write"), [
+    ("yahoo_answers_csv", write_answers_csv), ("yahoo_answers/yahoo_answers_csv", write_answers_csv),
+    ("yahoo_answers", write_answers_csv),
+    ("yahoo_answers", lambda place: write_answers_csv(place, ("id", "topic", *QUESTION))),
+    ("yahoo_answers_topics", write_answers_parquet), ("yahoo_answers/yahoo_answers_topics", write_answers_parquet),
+    ("yahoo_answers", write_answers_jsonl)])
+def test_questions_and_answers_are_one_text_of_ten_topics(place, write, tmp_path):
+    write(tmp_path / place)
+    found = {split: datasets.load("yahoo_answers", split, tmp_path) for split in datasets.SPLITS}
+    assert {split: len(texts) for split, texts in found.items()} == {"train": 36, "dev": 4, "test": 40}
+    assert datasets.count_rows("yahoo_answers", "dev", tmp_path) == 4
+    texts = sorted((e.text, e.label) for split in ("train", "dev") for e in found[split])
+    assert texts == sorted((" ".join(" ".join(filter(None, (*row[:2], f"{row[2]}train"))).split()), row[3])
+                           for row in ANSWERS)
+    assert {e.label for e in found["test"]} == set(range(10))
+    assert ("What is sports, 0? I wonder since long. It is sports.test", 5) in [(e.text, e.label)
+                                                                                 for e in found["test"]]
+
+
 LAYOUTS = [
     ("imdb", "aclImdb", write_folders), ("imdb", "imdb", write_folders), ("imdb", "imdb/aclImdb", write_folders),
     ("imdb", "imdb", write_parquet), ("imdb", "imdb/plain_text", write_parquet), ("imdb", "imdb", write_csv),
+    ("imdb", "imdb", write_jsonl),
     ("yelp_polarity", "yelp_polarity/plain_text", write_parquet), ("yelp_polarity", "yelp_polarity", write_csv),
     ("yelp_polarity", "yelp_review_polarity_csv", lambda place: write_csv(place, header=None)),
     ("yelp_polarity", "yelp_polarity/yelp_review_polarity_csv", lambda place: write_csv(place, header=None))]
@@ -85,7 +157,9 @@ def test_a_tenth_is_held_out_and_five_thousand_at_most():
 
 
 @pytest.mark.parametrize(("name", "address"), [("imdb", "https://ai.stanford.edu/~amaas/data/sentiment/"),
-                                               ("yelp_polarity", "https://huggingface.co/datasets/fancyzhx/")])
+                                               ("yelp_polarity", "https://huggingface.co/datasets/fancyzhx/"),
+                                               ("yahoo_answers", "https://huggingface.co/datasets/community-datasets/")
+                                               ])
 def test_missing_data_say_where_they_come_from(name, address, tmp_path):
     (tmp_path / "imdb" / "train" / "pos").mkdir(parents=True)
     with pytest.raises(MissingResource, match=f"Put {name}/dev.tsv .*--data-dir.*published at {address}.*as they are"):
@@ -99,6 +173,11 @@ def test_missing_data_say_where_they_come_from(name, address, tmp_path):
     ("test.csv", b'"3","fine"\n', "or else a class, 1 or 2"), ("test.csv", b'"1","fine\n', "cannot be read as CSV"),
     ("test.csv", b"text,label\n\xff,1\n", "CSV in UTF-8"), ("test.csv", b"text,label\nfine,7\n", "Text 1 .* label '7'"),
     ("test.csv", b"text,label\n", "holds no texts"), ("test.csv", b"", "needs a header line"),
+    ("test.csv", b"1,fine\n2,dull,too long\n", "in each row"), ("test.csv", b"11,a,b,c\n", "class, 1 to 10"),
+    ("test.jsonl", b"[1]\n", "Line 1 of test.jsonl is no JSON object"),
+    ("test.jsonl", b"{\n", "cannot be read as JSONL"),
+    ("test.jsonl", b'{"text": "fine"}\n', "Line 1 of test.jsonl needs the columns text and label, or question_title"),
+    ("test.jsonl", b"\xff\n", "JSONL in UTF-8"), ("test.jsonl", b"", "holds no texts"),
     ("test.parquet", b"PAR1", "cannot be read as Parquet"), ("test.parquet", b"", "cannot be read as Parquet"),
     ("test/neg/0_1.txt", b"\xff", "0_1.txt of test is not UTF-8"), ("test/neg/0_1.txt", b"a" * 1_000_001, "too long")])
 def test_damaged_files_are_one_line(file, content, line, tmp_path):

@@ -18,6 +18,7 @@ from ui.own import dialogs as own
 from ui.session import attack, presets, selection
 from ui.session.selection import PAGE_LINK
 from ui.shared import catalogue, loaded
+from ui.slices import state as slices
 from ui.widgets import dataset_job, forms, refresh
 from ui.widgets.markdown import warn
 
@@ -112,6 +113,8 @@ def _read_query(query: dict[str, str]) -> None:
             st.session_state[key] = query[name]
         elif query.get(name):
             selection.notify(lost)
+    if query.get(slices.KEY):
+        slices.open_slice(query[slices.KEY])
     if "models" in query:
         known = catalogue.read_cards()
         wanted = [m for m in dict.fromkeys(query["models"].split(",")) if m]
@@ -147,6 +150,8 @@ def write_link() -> None:
             wanted["job"] = st.session_state["job"]
         if dataset_job.is_running():
             wanted["work"] = st.session_state[dataset_job.KEY]
+    if slices.find_word():
+        wanted[slices.KEY] = slices.find_word()
     # What the page at hand adds, such as the place in a lesson.
     wanted |= st.session_state.pop(PAGE_LINK, {})
     if st.query_params.to_dict() != wanted:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from robust_core import datasets, uploads
+from robust_core import datasets, slices, uploads
 from robust_core.attacks.presets import PAPER, name_preset, write_options
 from robust_core.claims.command import make_command
 from robust_core.claims.files import write_claim
@@ -57,6 +57,8 @@ def evaluate(model: Models,
              data: Annotated[str, typer.Option(
                  "--data", help="CSV, TSV, JSONL or JSON file of labelled texts, instead of --dataset.")] = "",
              text: TextColumn = "", label: LabelColumn = "", mapping: LabelMap = None, header: Header = None,
+             part: Annotated[str, typer.Option(
+                 "--slice", help="Picked texts, as the app's address has them, instead of --dataset.")] = "",
              split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
              attack: Annotated[list[str] | None, typer.Option("--attack", help="Attack; may be repeated.")] = None,
              explain: Annotated[str, typer.Option("--explain", help="Explainers, with commas between.")] = "",
@@ -74,12 +76,7 @@ def evaluate(model: Models,
                  "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
              workers: Workers = None, device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
-    if bool(dataset) == bool(data):
-        raise BadInput("Give either --dataset or --data.")
-    if dataset.rpartition(".")[2].lower() in KINDS:
-        raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
-    if not data and (text or label or mapping or header is not None):
-        raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
+    _check_source(dataset, data, part, bool(text or label or mapping or header is not None))
     explainers = [name.strip() for name in explain.split(",") if name.strip()]
     single = out is not None and out.endswith(".json")
     if single and (len(model) > 1 or len(attack or ()) > 1 or explainers or transfer):
@@ -98,16 +95,18 @@ def evaluate(model: Models,
             shown = make_methods(EXPLAINERS, explainers, None)
         source = ["--dataset", dataset, "--split", split]
         file = labelled = None
+        texts: str | datasets.LabelledTexts = dataset
         if data:
             file = read_data_file(check_path(data, "file of texts"), text, label, mapping, header)
             labelled = uploads.label_rows(file.table, file.text, file.label, file.names)
             source = ["--data", data, *file.words]
+        elif part:
+            texts, source = slices.load_slice(slices.read_slice(part), ResultStore(), data_dir), ["--slice", part]
         else:
             datasets.find(dataset, split, data_dir)
         source += ["--swaps", swaps] * bool(swaps)
         victims = load_models(model, device, ceilings)
         check_workers(victims, workers or 1)
-        texts: str | datasets.LabelledTexts = dataset
         if file is not None and labelled is not None:
             texts = uploads.match_labels(labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
             tell_data_file(file, labelled)
@@ -131,6 +130,16 @@ def evaluate(model: Models,
             _write_claim(row, target if single else target / _name_claim(row), n, source, entry)
     show_evaluation(rows, as_json, sorted({format_parameters(r["parameters"]) for r in rows if r["parameters"]}))
     raise typer.Exit(INTERRUPTED if stop.is_set() else 0)
+
+
+def _check_source(dataset: str, data: str, part: str, described: bool) -> None:
+    """Raise BadInput unless there is one source of texts, and columns are described of a file alone."""
+    if sum(map(bool, (dataset, data, part))) != 1:
+        raise BadInput("Give one of --dataset, --data and --slice.")
+    if dataset.rpartition(".")[2].lower() in KINDS:
+        raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
+    if described and not data:
+        raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
 
 
 def _choose_labels(victims: Sequence[Classifier]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from robust_core.files import check_path, read_json
 from robust_core.leaderboard import check as checks
 from robust_core.leaderboard.entries import Entry, read_board
 from robust_core.leaderboard.ranking import filter_entries, sort_entries
+from robust_core.leaderboard.valid import add_valid_shares
 
 _CHECK, _BAD = "check", 2
 
@@ -28,6 +29,7 @@ def leaderboard(action: Annotated[str, typer.Argument(help="check, to read a fil
                 dataset: Annotated[str | None, typer.Option("--dataset", help="Only this data set.")] = None,
                 attack: Annotated[str | None, typer.Option("--attack", help="Only this attack.")] = None,
                 preset: Annotated[str | None, typer.Option("--preset", help="Only this one: careful or paper.")] = None,
+                data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
                 as_json: Json = False) -> None:
     """Show what each model keeps under each attack, from results/, or check a file with a new entry.
 
@@ -39,7 +41,7 @@ def leaderboard(action: Annotated[str, typer.Argument(help="check, to read a fil
         return
     if action:
         raise BadInput(f"leaderboard can check a file, not {quote(action)}.")
-    board = read_board()
+    board = add_valid_shares(read_board(), data_dir)
     presets = [] if preset is None else [preset]
     chosen = filter_entries(board.entries, dataset=dataset, attack=attack, presets=presets)
     marks = Footnotes()
@@ -73,6 +75,8 @@ def _make_row(entry: Entry, marks: Footnotes | None) -> Row:
                 "attacks": entry.lowest.attacks}
     if entry.certificate is not None:
         row |= {**_write("certified", entry.certificate.share), "swap_set": entry.certificate.swap_set}
+    row |= _write("valid", entry.valid.share if entry.valid else Figure(math.nan, math.nan, 0))
+    row |= {"judged": entry.valid.share.n if entry.valid else 0, "judges": entry.valid.judges if entry.valid else 0}
     for one in entry.stability:
         row |= {**_write(f"tau_{one.explain}", one.tau), **_write(f"top_5_{one.explain}", one.top_5)}
     if marks is None:
@@ -93,6 +97,10 @@ def _write_lowest(row: Row) -> str:
     return f"{format_percent('lowest')(row)} ({row['lowest_attack']}, of {row['attacks']})" if "lowest" in row else ""
 
 
+def _write_valid(row: Row) -> str:
+    return f"{format_percent('valid')(row)} of {row['judged']}" if row["judged"] else "–"
+
+
 _COLUMNS: Columns = {
     "Model": name_column("model"),
     "Attack": _name_attack,
@@ -101,6 +109,7 @@ _COLUMNS: Columns = {
     "Attacked %": format_percent("attacked"),
     "Lowest %": _write_lowest,
     "Certified %": format_percent("certified"),
+    "Valid %": _write_valid,
     "τ IG": format_number("tau_ig"),
     "Top-5 IG": format_number("top_5_ig"),
     "τ LIME": format_number("tau_lime"),
@@ -113,5 +122,6 @@ _NOTES = (
     "attacks measured under the preset, of so many; which texts each flips is not stored, so the true worst case is at "
     "most this.",
     "Certified: right, and provably not flipped by any number of swaps of the set that TextFooler and PWWS take words "
-    "from. Commands and claims: --json.",
+    "from. Valid: of so many flips that somebody judged, those whose label is kept in the eyes of most judges; – where "
+    "nobody judged any. Commands and claims: --json.",
 )

@@ -18,7 +18,7 @@ from robust_core.protocols import Classifier, find_device
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints
 from robust_core.store import ResultStore
-from robust_core.types import AttackResult, Event, Example, Precision
+from robust_core.types import AttackResult, EvaluationRow, Event, Example, Precision
 
 _CHUNK = 64
 
@@ -303,4 +303,4 @@ def _make_row(model: Classifier, setting: Setting, attack: Attack | None, rests_
             "precision": setting.precision, "run": "",
             "device": find_device(model), "parameters": {} if attack is None else to_record(attack),
             "rests_on": dict(rests_on)}
-    return Event("row", "", model.id, head | values)
+    return Event("row", "", model.id, EvaluationRow(head | values))

@@ -12,6 +12,8 @@ from robust_core.judging.records import Judged
 from robust_core.paths import READING, RESULTS
 
 READER, TITLE = "Shipped reading", "SST-2 test sentences"
+# Data set and split of its texts.
+READ_FROM = ("sst2", "test")
 ORIGINAL = "original"  # instead of a preset
 # English is graded from 1 to 5 there; this and more is passable.
 PASSABLE = 4
@@ -50,7 +52,7 @@ def read_reading(folder: Path = READING) -> tuple[Source, list[Judged]]:
     """
     if not folder.is_dir():
         raise MissingResource("the shipped blind reading", "It is in bench/reading/ of the project's repository.")
-    labels = describe("sst2").labels
+    labels = describe(READ_FROM[0]).labels
     texts = {row["number"]: row["text"] for row in read_rows(folder / "texts.tsv", _HOW)}
     items = {row["number"]: make_item(texts[row["number"]], row["original"], row["label"], row["preset"] != ORIGINAL,
                                       _read_group(row))

@@ -22,6 +22,7 @@ from robust_core.judging.items import (
     make_source,
 )
 from robust_core.judging.records import read_counts
+from robust_core.slices import Slice, list_results
 from robust_core.store import ResultStore, Run
 from robust_core.table_files import MOST_JSON_ARRAY, read_upload
 from robust_core.tables import MOST_CLASSES, fold_label
@@ -80,13 +81,15 @@ def _name_data(data: Mapping[str, Any]) -> str:
         return shorten(name)
 
 
-def read_runs(store: ResultStore, run_ids: Sequence[str], find_labels: Callable[[str], Sequence[str]]) -> Source:
+def read_runs(store: ResultStore, run_ids: Sequence[str], find_labels: Callable[[str], Sequence[str]],
+              part: Slice | None = None) -> Source:
     """Return the flips of stored runs, and as originals every text that their attacks tried.
 
     Args:
         store: The store.
         run_ids: The runs.
         find_labels: Gives the labels of a model by its id; asked where the data set is not known here.
+        part: The texts to take; all by default. How often an attack succeeded is then counted over these.
 
     Raises:
         BadInput: A run is not there, has no flips, or the runs have different labels.
@@ -98,7 +101,7 @@ def read_runs(store: ResultStore, run_ids: Sequence[str], find_labels: Callable[
     counts: dict[Group, Counter[str]] = {}
     labels = check_same_labels(_find_labels(runs[run_id], find_labels) for run_id in run_ids)
     for run_id in run_ids:
-        for result in store.each(run_id):
+        for result in store.each(run_id) if part is None else list_results(part, store, run_id):
             if result.status in _ATTEMPTED:
                 group = Group(result.victim, str(result.attack["name"]), name_preset(result.attack))
                 counts.setdefault(group, Counter())[result.status] += 1
@@ -106,7 +109,8 @@ def read_runs(store: ResultStore, run_ids: Sequence[str], find_labels: Callable[
     if not any(item.adversarial for item in items):
         raise BadInput("These runs flipped no text, so there is nothing to judge; choose others.")
     title = ", ".join(dict.fromkeys(_name_data(runs[run_id].data) for run_id in run_ids))
-    return make_source(make_id("runs", *sorted(run_ids)), title, labels, items, {
+    places = [] if part is None else ["slice", *part.places]
+    return make_source(make_id("runs", *sorted(run_ids), *places), title, labels, items, {
         group: Counts(sum(own.values()), own["succeeded"]) for group, own in counts.items()})
 
 

@@ -80,6 +80,13 @@ class Lowest(NamedTuple):
     attacks: int
 
 
+class Valid(NamedTuple):
+    """The share of judged flips whose label judges find kept, n of them; and how many judges there were."""
+
+    share: Figure
+    judges: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One line of the leaderboard; all shares lie between 0 and 1.
@@ -99,6 +106,7 @@ class Entry:
         lowest: Over all attacks that the model was measured under with this preset.
         certificate: For the swap set that the attack takes its words from; None where none was measured.
         stability: Of explanations, one an explainer.
+        valid: Of its flips; None where nobody judged them (`leaderboard.valid`).
     """
 
     model: str
@@ -115,6 +123,7 @@ class Entry:
     lowest: Lowest | None = None
     certificate: Certificate | None = None
     stability: tuple[Stability, ...] = ()
+    valid: Valid | None = None
 
     @property
     def id(self) -> str:

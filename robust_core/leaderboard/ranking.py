@@ -39,12 +39,17 @@ def _of_certificate(entry: Entry) -> Figure | None:
     return entry.certificate.share if entry.certificate else None
 
 
+def _of_judges(entry: Entry) -> Figure | None:
+    return entry.valid.share if entry.valid else None
+
+
 # What entries may be ordered by, and its name.
 ORDERS: dict[str, tuple[str, Callable[[Entry], Figure | None]]] = {
     "attacked": ("Under attack", lambda entry: entry.attacked),
     "clean": ("Clean", lambda entry: entry.clean),
     "lowest": ("Lowest over the attacks measured", lambda entry: entry.lowest.share if entry.lowest else None),
     "certified": ("Certified", _of_certificate),
+    "valid": ("Valid share of the flips", _of_judges),
 }
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from robust_core import datasets, metrics
+from robust_core import datasets, metrics, slices
 from robust_core.attacks.presets import CAREFUL, name_preset, write_options
 from robust_core.claims.command import make_command
 from robust_core.errors import RobustError
@@ -193,6 +193,8 @@ def make_again(run: Run, n: int, explainers: list[str], with_fluency: bool) -> s
     # Where the file of somebody's data set lies, nothing here knows.
     source = ["--dataset", dataset] if dataset in datasets.DATASETS or dataset in datasets.list_own() else [
         "--data", "FILE"]
+    if run.data.get("split") == slices.SPLIT:
+        source = ["--slice", "SLICE"]
     words = [word for model in run.models for word in ("--model", model)]
     words += [*source, "--split", str(run.data.get("split", "test"))] if source[0] == "--dataset" else source
     words += ["--seed", str(run.seed), "--attack", str(run.method["name"])]

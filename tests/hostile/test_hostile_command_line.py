@@ -46,7 +46,8 @@ BASE: dict[str, list[str]] = {
     "combine": ["--core", "sst2/additive/close", "--model", "double/bag-of-words", "--bound", "0.3"],
 }
 # Of two that exclude each other the one that is tried stands alone.
-INSTEAD = {("evaluate", "--data"): "--dataset", ("train", "--plan"): "--dataset", ("certify", "--dataset"): None}
+INSTEAD = {("evaluate", "--data"): "--dataset", ("evaluate", "--slice"): "--dataset", ("train", "--plan"): "--dataset",
+           ("certify", "--dataset"): None}
 VALUES = {
     "long": "a" * 5000, "many folders": "a/" * 3000, "nul": "a\0b", "outside": "../../../../victim",
     "below a file": "/dev/null/x", "above": "..", "bytes": "a\udcff\udcfe", "surrogate": "\ud800", "digits": "9" * 5000,

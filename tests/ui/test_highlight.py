@@ -227,7 +227,8 @@ def test_the_curve_is_in_percent_and_carries_on_to_the_last_query():
     figure = charts.make_curve([(1, 0.98), (40, 0.29)], "Positive", queries=60)
     assert list(figure.data[0].x) == [1, 40] and list(figure.data[0].y) == pytest.approx([98, 29])
     assert list(figure.data[1].x) == [40, 60]
-    assert figure.data[0].marker.color[-1] == charts.AGAINST
+    assert list(figure.data[0].marker.symbol) == ["circle", "x"], "below the border it is flipped"
+    assert charts.make_curve([(1, 0.98)], "Positive", colour="#007878").data[0].line.color == "#007878"
 
 
 STEPS = (Step(4, "ranking words", 3, 0.6, "", 0.98), Step(9, "film", 5, 0.99, "", 0.98),

@@ -1,5 +1,6 @@
 """The Leaderboard page: what it opens on, filters, the papers' table, one figure, and measuring it again."""
 
+import math
 import threading
 import time
 
@@ -13,6 +14,9 @@ from robust_core.errors import BadInput
 from robust_core.leaderboard import rerun
 from robust_core.leaderboard.entries import read_board
 from ui.leaderboard import again, board, chart, summary
+from ui.shared import colours
+from ui.slices import picking
+from ui.widgets import charts
 
 CNN, LSTM, MINILM = "sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base"
 HELD = dict(skipped=100, succeeded=200, failed=700, exhausted=0)
@@ -62,6 +66,8 @@ def test_figures_errors_and_who_cannot_be_told_apart(claims):
     table = at.dataframe[0].value.set_index(["Model", "Preset"])
     row = table.loc["CNN · base", "Careful"]
     assert (row["Under attack"], row["Clean"], row["Lowest"]) == pytest.approx((70, 90, 70))
+    assert row["Valid share"] == pytest.approx(98) and row["Judged"] == 50, "by the shipped reading"
+    assert math.isnan(table.loc["LSTM · base", "Paper"]["Valid share"]), "shown as –: nobody judged"
     assert row["Under attack ±"] == pytest.approx(100 * (0.7 * 0.3 / 1000) ** 0.5) and row["n"] == 1000
     pooled = table.loc["CNN · base", "Paper"]
     assert pooled["Under attack"] == pytest.approx(36) and pooled["Seeds"] == "0, 1" and pooled["Under attack ±"] > 20
@@ -108,18 +114,37 @@ def test_nothing_stored(monkeypatch, tmp_path):
     assert "No figures are stored" in page(open_page())
 
 
-def test_one_colour_a_defence_whatever_is_filtered(claims):
-    def colours(entries):
-        return {t.name: t.marker.color for t in chart.make_scatter(entries).data if t.legendgroup}
+def draw_points(entries):
+    """The traces of the scatter that hold points."""
+    return [trace for trace in chart.make_scatter(entries).data if trace.showlegend is False]
+
+
+def test_one_mark_a_defence_whatever_is_filtered(claims):
+    def marks(entries):
+        return {trace.name: trace.marker.symbol.partition("-open")[0] for trace in draw_points(entries)}
 
     entries = read_board(claims).entries
-    everything = colours(entries)
+    everything = marks(entries)
     assert set(everything) == {"Base", "FLAT"} and len(set(everything.values())) == 2
-    assert colours([e for e in entries if e.defence == "flat"]) == {"FLAT": everything["FLAT"]}
-    figure = chart.make_scatter(entries)
-    named = [trace.name for trace in figure.data if trace.showlegend is not False]
-    assert sorted(named) == ["Base", "Careful", "FLAT", "Paper"], "each once in the legend"
-    assert all(len(trace.error_y.array) == len(trace.x) for trace in figure.data if trace.legendgroup)
+    assert marks([e for e in entries if e.defence == "flat"]) == {"FLAT": everything["FLAT"]}
+    named = [trace.name for trace in chart.make_scatter(entries).data if trace.showlegend is not False]
+    assert named == ["Base", "FLAT", "Careful", "Paper"], "each once in the legend"
+    assert all(len(trace.error_y.array) == len(trace.x) for trace in draw_points(entries))
+    assert {tone for trace in draw_points(entries) for tone in trace.marker.color} == {charts.GUIDE}
+
+
+def test_picked_models_stand_out_and_a_picked_point_is_the_figure_below(claims, monkeypatch):
+    entries = [entry for entry in read_board(claims).entries if entry.dataset == "sst2"]
+    monkeypatch.setattr(st, "session_state", {"models": [CNN, LSTM]})
+    tones = {custom[1]: tone for trace in draw_points(entries)
+             for custom, tone in zip(trace.customdata, trace.marker.color, strict=True)}
+    assert tones == {entry.id: colours.color_model(entry.model) for entry in entries}
+    assert len(set(tones.values())) == 2 and charts.GUIDE not in tones.values()
+    asked = {}
+    monkeypatch.setattr(picking, "draw_pickable", lambda figure, key, take, alt, several: asked.update(take=take))
+    chart.draw_scatter(entries)
+    asked["take"]([["hover", entries[1].id]])
+    assert st.session_state["board.entry"] == entries[1].id
 
 
 def test_the_sentence_names_the_best(claims):

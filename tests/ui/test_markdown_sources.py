@@ -43,7 +43,7 @@ REVIEWED: dict[str, set[str]] = {
     "ui/certified/words.py": {"options", "word_chart.EXPLANATION"},
     "ui/embeddings/page.py": {"choices"},
     "ui/embeddings/perturbation.py": {"RADII", "_READ"},
-    "ui/embeddings/text_map.py": {"embedding_space.MAPS.__getitem__"},
+    "ui/embeddings/text_map.py": {"embedding_space.MAPS.__getitem__", "picking.HOW"},
     "ui/frame.py": {"label", "help_", "cards.describe_queue(now.queue)", "attack_page"},
     "ui/judge/page.py": {"[JUDGE, RESULT, EVERYONE]"},
     "ui/lessons/comparing.py": {"_LEGEND"},
@@ -55,16 +55,16 @@ REVIEWED: dict[str, set[str]] = {
     "ui/own/model.py": {"kinds"},
     "ui/own/table_form.py": {"HELP"},
     "ui/saliency/faithfulness.py": {"help_", "waiting"},
-    "ui/saliency/page.py": {"choices", "chosen.explainer.title", "verdicts.describe_rule(chosen.limits)",
+    "ui/saliency/page.py": {"picking.HOW", "choices", "chosen.explainer.title", "verdicts.describe_rule(chosen.limits)",
                             "names.__getitem__"},
-    "ui/saliency/stored_results.py": {"[CHANGED, ALL]", "[EVERYWHERE, *QUADRANTS.values()]"},
+    "ui/saliency/stored_results.py": {"picking.HOW", "[CHANGED, ALL]", "[EVERYWHERE, *QUADRANTS.values()]"},
     # Names and lines of the program's own.
     "ui/session/presets.py": {"str.capitalize", "describe_refusal(type(attack))"},
     "ui/train/form.py": {"[SAMPLE, KNOWN, OWN]"},
     "ui/train/own_files.py": {"label", "about"},
     # Names and help of registered methods and of their parameters.
     "ui/widgets/forms.py": {"label", "help_", "cls.title", "about", "cls.source"},
-    "ui/word_importance/plots.py": {"title", "p"},
+    "ui/word_importance/plots.py": {"picking.HOW", "title", "p"},
 }
 
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from robust_core import datasets
 from robust_core.models import loading
+from robust_core.types import Example
 from ui.embeddings import text_map
 from ui.saliency import page as saliency
 from ui.shared import catalogue
@@ -80,10 +81,14 @@ def test_texts_of_ones_own_are_offered(known):
 
 def test_on_the_map_no_two_classes_look_alike_nor_like_the_way():
     labels = list(datasets.describe("trec").labels)
-    figure = text_map._make_map(np.eye(7)[:6, :2], np.ones((2, 2)), ["a"] * 6, labels, ["b", "c"])
+    examples = [Example("a", i, f"trec/test/{i}") for i in range(6)]
+    figure = text_map._make_map(np.eye(7)[:6, :2], np.ones((2, 2)), examples, labels, ["b", "c"], [])
     *classes, way = figure.data
     assert [trace.name for trace in classes] == sorted(labels)
     looks = {(trace.marker.color, trace.marker.symbol) for trace in classes}
     assert len(looks) == 6 and way.marker.symbol not in {symbol for _, symbol in looks}
-    two = text_map._make_map(np.eye(2), np.ones((2, 2)), ["a", "b"], ["positive", "negative"], ["b", "c"]).data
+    texts = [Example("a", 1, "reviews/test/4"), Example("b", 0, "reviews/test/9")]
+    two = text_map._make_map(np.eye(2), np.ones((2, 2)), texts, ["negative", "positive"], ["b", "c"], [1]).data
+    assert [list(trace.customdata or ()) for trace in two] == [[9], [4], [], []], "places of the texts, to be picked"
+    assert (two[3].name, list(two[3].x)) == ("slice", [0.0])
     assert [(t.name, t.marker.color) for t in two[:2]] == [("negative", charts.AGAINST), ("positive", charts.FOR)]

@@ -13,7 +13,7 @@ from ui.comparison import rows
 from ui.comparison.row import Row
 from ui.session import attack, selection
 from ui.session.outcome import Outcome, Pair, name_pairs
-from ui.shared import catalogue, loaded
+from ui.shared import catalogue, colours, loaded
 from ui.widgets import charts, phrases
 from ui.widgets.markdown import note, warn
 from ui.widgets.refresh import make_fragment
@@ -188,7 +188,8 @@ def _show_card(now: Outcome, pair: Pair, name: str, names: Sequence[str], remark
         st.html(cards.make_card(now, pair, name, names, remarks, proved.line if proved else ""))
         if points and (result is None or result.status != "skipped"):
             figure = charts.make_curve(points, phrases.name_class(names, target),
-                                       border=0.5 if len(names) == 2 else 0.0, queries=queries)
+                                       border=0.5 if len(names) == 2 else 0.0, queries=queries,
+                                       colour=colours.color_model(pair.model))
             st.plotly_chart(figure, key=f"curve.{pair.model}.{pair.attack}", config=charts.CONFIG,
                             alt=f"Probability of the class against queries, {name}")
 

@@ -11,7 +11,7 @@ from robust_core.text import Draft, diff
 from robust_core.types import AttackResult, Step
 from ui.attack import cards
 from ui.session.outcome import Outcome, Pair, name_pairs
-from ui.shared import catalogue
+from ui.shared import catalogue, colours
 from ui.widgets import charts, phrases, refresh
 from ui.widgets.markdown import note
 
@@ -120,7 +120,7 @@ def _draw_replay(now: Outcome) -> None:
     with figure:
         label = phrases.name_class(names, result.reference_label)
         drawn = charts.make_curve(result.curve, label, border=0.5 if len(names) == 2 else 0.0, queries=result.queries,
-                                  at=(found[at].queries, found[at].proba))
+                                  at=(found[at].queries, found[at].proba), colour=colours.color_model(pair.model))
         st.plotly_chart(
             drawn,
             key=f"curve.{key}",

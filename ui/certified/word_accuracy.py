@@ -12,7 +12,7 @@ from robust_core.claims.footnotes import Footnotes, read_warnings
 from robust_core.errors import list_names
 from robust_core.paths import RESULTS
 from ui.certified.accuracy import read_stored_claims
-from ui.shared import catalogue, word_proof
+from ui.shared import catalogue, colours, word_proof
 from ui.widgets import charts
 from ui.widgets.footnotes import draw_footnotes
 from ui.widgets.markdown import escape_markdown, escape_plotly, format_code
@@ -158,7 +158,8 @@ def make_curves(lines: Sequence[ModelLine]) -> "Figure":
     """Draw certified accuracy against the number of swaps, a curve a model."""
     traces = []
     for i, line in enumerate(lines):
-        look, name = charts.choose_look(i), escape_plotly(catalogue.name_option(line.model))
+        look = charts.choose_look(i, colours.color_model(line.model))
+        name = escape_plotly(catalogue.name_option(line.model))
         traces.append({
             "type": "scatter", "mode": "lines+markers", "name": name, "x": list(line.shares), **look,
             "y": [100 * share.value for share in line.shares.values()], "cliponaxis": False,

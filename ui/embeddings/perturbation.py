@@ -1,5 +1,6 @@
 """What becomes of a prediction while k-PGD moves the embeddings of a text."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from robust_core.evaluation.embedding_space import attack_embeddings
 from ui.embeddings import vectors
 from ui.embeddings.page import AttackPath
 from ui.session import selection
-from ui.shared import catalogue
+from ui.shared import catalogue, colours
 from ui.widgets import charts, phrases, refresh
 from ui.widgets.markdown import escape_plotly, note
 
@@ -36,7 +37,7 @@ def _draw_slider(path: AttackPath) -> None:
         return
     radius = st.select_slider("ε, in mean token-embedding norms", RADII, value=0.1, key="embeddings.radius",
                               help="Largest L2 norm of the perturbation over the whole text, found by ten steps of PGD")
-    rows, curves = [], {}
+    rows, curves, models = [], {}, []
     for model in chosen.models:
         try:
             curve = _measure_curve(model, catalogue.fingerprint_model(model), chosen.device, path.texts[0])
@@ -44,6 +45,7 @@ def _draw_slider(path: AttackPath) -> None:
             note(error)
             continue
         label, name = int(np.argmax(curve[0]["proba"])), catalogue.name_model(model)
+        models.append(model)
         curves[name] = ([100 * r["proba"][label] for r in curve], [r["distance"] for r in curve])
         row = next(row for row in curve if row["radius"] == radius)
         answer = phrases.name_class(catalogue.find_labels(model), int(np.argmax(row["proba"])))
@@ -61,7 +63,8 @@ def _draw_slider(path: AttackPath) -> None:
         st.text(f"{row['Model']} reads the perturbed text as: {row['read']}", help=_READ)
     titles = ("probability of the first answer, %", "distance")
     for place, (column, title) in enumerate(zip(st.columns(2), titles, strict=True)):
-        column.plotly_chart(_make_radius_figure({name: lines[place] for name, lines in curves.items()}, title, radius),
+        column.plotly_chart(_make_radius_figure({name: lines[place] for name, lines in curves.items()}, title, radius,
+                                                 colours.list_looks(models)),
                             config=charts.CONFIG, key=f"embeddings.curve{place}")
 
 
@@ -70,11 +73,12 @@ def _measure_curve(model: str, stamp: str, device: str, text: str) -> list[dict[
     return attack_embeddings(vectors.load_model(model, device), text, RADII)
 
 
-def _make_radius_figure(lines: dict[str, list[float]], title: str, radius: float) -> "Figure":
+def _make_radius_figure(lines: dict[str, list[float]], title: str, radius: float, looks: Sequence[charts.Look]
+                        ) -> "Figure":
     """Return lines over ε, with a mark where the slider stands."""
     return charts.make_curve_figure(
         [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(RADII), "y": line,
-          "hovertemplate": f"{name}<br>ε %{{x}}<br>%{{y:.2f}}<extra></extra>", **charts.choose_look(i)}
+          "hovertemplate": f"{name}<br>ε %{{x}}<br>%{{y:.2f}}<extra></extra>", **looks[i]}
          for i, (name, line) in enumerate((escape_plotly(name), line) for name, line in lines.items())],
         {**vectors.make_layout(len(lines)), "xaxis": {"title": {"text": "ε"}},
          "yaxis": {"title": {"text": title}, "rangemode": "tozero"},

@@ -13,7 +13,7 @@ from robust_core.evaluation.embedding_space import compute_cosines, compute_repr
 from ui.embeddings import vectors
 from ui.embeddings.page import AttackPath
 from ui.session import selection
-from ui.shared import catalogue
+from ui.shared import catalogue, colours
 from ui.widgets import charts
 from ui.widgets.markdown import escape_markdown, escape_plotly, note, warn
 
@@ -28,13 +28,15 @@ _MOST_TYPED = 12
 def draw_similarity(path: AttackPath) -> None:
     """Draw how alike the original and each text on the path are, for every encoder and every chosen model."""
     st.subheader("Similarity of the original and the adversarial text")
-    device, lines = selection.read_selection().device, {}
+    device, lines, tones = selection.read_selection().device, {}, []
     for name in encoders.list_names():
+        tones.append(charts.GUIDE)
         lines[vectors.name_encoder(name)] = compute_cosines(vectors.encode(name, device, path.texts))[0]
     for model in selection.read_selection().models:
         try:
             found = _represent(model, catalogue.fingerprint_model(model), device, path.texts)
             lines[catalogue.name_model(model)] = compute_cosines(found)[0]
+            tones.append(colours.color_model(model))
         except RobustError as error:
             note(error)
     st.dataframe([{"Encoder or model": name, "Similarity": float(line[-1])} for name, line in lines.items()],
@@ -47,7 +49,7 @@ def draw_similarity(path: AttackPath) -> None:
                   on_click=selection.choose_models, args=trained, icon=":material/add:",
                   help=f"Adds {escape_markdown(names)} to the models in the sidebar.")
     if len(path.texts) > 2:
-        st.plotly_chart(_make_steps(path.texts, lines), config=charts.CONFIG, key="embeddings.steps")
+        st.plotly_chart(_make_steps(path.texts, lines, tones), config=charts.CONFIG, key="embeddings.steps")
     st.caption("Encoders are made for comparing sentences. Of a model, the representation that its last layer reads is "
                "compared: in a robust model it moves little.")
 
@@ -68,11 +70,13 @@ def _find_embedding_models() -> list[str]:
     return []
 
 
-def _make_steps(texts: Sequence[str], lines: dict[str, np.ndarray]) -> "Figure":
+def _make_steps(texts: Sequence[str], lines: dict[str, np.ndarray], tones: Sequence[str]) -> "Figure":
+    """Return a line an encoder or model; encoders are grey, models have their colours."""
     return charts.make_curve_figure(
         [{"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(len(line))), "y": line.tolist(),
           "text": [escape_plotly(text) for text in texts],
-          "hovertemplate": f"{name}<br>%{{text}}<br>cosine %{{y:.3f}}<extra></extra>", **charts.choose_look(i)}
+          **charts.choose_look(i, tones[i]),
+          "hovertemplate": f"{name}<br>%{{text}}<br>cosine %{{y:.3f}}<extra></extra>"}
          for i, (name, line) in enumerate((escape_plotly(name), line) for name, line in lines.items())],
         {**vectors.make_layout(len(lines)),
          "xaxis": {"title": {"text": "words changed so far"}, "dtick": 1}, "yaxis": {"title": {"text": "cosine"}}})

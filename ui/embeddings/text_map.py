@@ -8,11 +8,14 @@ import streamlit as st
 
 from robust_core import datasets, encoders
 from robust_core.evaluation import embedding_space
+from robust_core.slices import find_place, is_member
 from robust_core.types import Example
 from ui.embeddings import vectors
 from ui.embeddings.page import AttackPath
 from ui.session import selection
 from ui.shared import catalogue
+from ui.slices import picking
+from ui.slices import state as slices
 from ui.widgets import charts, dataset_job
 from ui.widgets.markdown import escape_plotly, note
 
@@ -34,8 +37,13 @@ def draw_map(path: AttackPath) -> None:
     points = vectors.encode(encoder, device, path.texts)
     drawn, found, share = _project(others, points, how)
     labels = datasets.describe(dataset).labels
-    st.plotly_chart(_make_map(drawn, found, [e.text for e in examples], [labels[e.label or 0] for e in examples],
-                              path.texts), config=charts.CONFIG, key="embeddings.map")
+    picked = slices.find_slice()
+    inside = [i for i, e in enumerate(examples) if picked is not None and is_member(picked, e.uid)]
+    picking.draw_pickable(
+        _make_map(drawn, found, examples, labels, path.texts, inside), "embeddings.map",
+        lambda places: slices.take_slice(dataset, split, places, f"map of {vectors.name_encoder(encoder)}"),
+        "Map of the data set's texts with the path of the attack")
+    st.caption(f"Texts that you pick become a slice, to be attacked, explained or judged. {picking.HOW}")
     these = f"{len(examples)} texts of {catalogue.name_dataset(dataset)}"
     note((f"Two principal components of {these}; they show {100 * share:.0f} % of the variance"
           if share is not None else f"{these} by UMAP, which keeps neighbours together but not distances")
@@ -82,20 +90,25 @@ def _project(others: np.ndarray, points: np.ndarray, how: str) -> tuple[np.ndarr
     return embedding_space.project(others, points, how)
 
 
-def _make_map(drawn: np.ndarray, found: np.ndarray, texts: Sequence[str], labels: Sequence[str],
-              path: Sequence[str]) -> "Figure":
+def _make_map(drawn: np.ndarray, found: np.ndarray, examples: Sequence[Example], classes: Sequence[str],
+              path: Sequence[str], inside: Sequence[int]) -> "Figure":
+    """Return the map; the texts of the slice, `inside`, are ringed, and each text carries its place."""
+    labels = [classes[example.label or 0] for example in examples]
     traces, names = [], sorted(set(labels))
     for number, label in enumerate(names):
         chosen = [i for i, own in enumerate(labels) if own == label]
         at = drawn[chosen]
         traces.append({"type": "scatter", "mode": "markers", "name": escape_plotly(label), "x": at[:, 0], "y": at[:, 1],
                        "marker": {**_choose_mark(number, len(names)), "size": 7, "opacity": 0.7},
-                       "text": [escape_plotly(texts[i]) for i in chosen],
+                       "text": [escape_plotly(examples[i].text) for i in chosen],
+                       "customdata": [find_place(examples[i].uid) for i in chosen],
                        "hovertemplate": "%{text}<extra></extra>"})
     traces.append({"type": "scatter", "mode": "lines+markers", "name": "path of the attack", "x": found[:, 0],
-                   "y": found[:, 1], "line": {"width": 2.5, "color": "#3f8f8a"},
+                   "y": found[:, 1], "line": {"width": 2.5, "color": charts.COLOURS[2]},
                    "marker": {"size": [13, *[7] * (len(found) - 2), 13][: len(found)], "symbol": "diamond"},
                    "text": [escape_plotly(text) for text in path], "hovertemplate": "%{text}<extra></extra>"})
+    if inside:
+        traces.append(charts.make_rings(drawn[inside, 0].tolist(), drawn[inside, 1].tolist()))
     return charts.make_curve_figure(traces, {"height": 420, "margin": {"l": 4, "r": 8, "t": 8, "b": 4},
                                              "hovermode": "closest", "legend": {"orientation": "h", "y": -0.1}})
 

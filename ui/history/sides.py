@@ -16,6 +16,7 @@ from robust_core.reports.tables import format_difference
 from ui.history.details import name_entry
 from ui.history.table import name_data
 from ui.shared import loaded
+from ui.slices import state as slices
 from ui.widgets.markdown import escape_markdown, note, warn
 
 FIRST, SECOND = "A", "B"
@@ -42,7 +43,7 @@ def draw_comparison(older: Entry, newer: Entry) -> None:
     counts = {FIRST: found.only_first, SECOND: found.only_second}
     apart = [f"{count:,} only {name}" for name, count in counts.items() if count]
     note(f"Over the {found.shared:,} texts that both attacked" + (f"; left out: {', '.join(apart)}." if apart else "."))
-    _draw_changed(found.changed)
+    _draw_changed(found.changed, newer.id)
 
 
 @st.cache_resource(show_spinner="Comparing …", max_entries=16)
@@ -68,13 +69,21 @@ def _make_line(each: Difference) -> dict[str, Any]:
     return {"Figure": each.name, FIRST: first, SECOND: second, f"{SECOND} − {FIRST}": difference, "Texts": each.n}
 
 
-def _draw_changed(changed: Sequence[Changed]) -> None:
+def _draw_changed(changed: Sequence[Changed], run: str) -> None:
     if not changed:
         return
     with st.expander(f"Texts that changed sides ({len(changed):,})", icon=":material/compare_arrows:"):
-        st.dataframe([{"Right only in": SECOND if each.now_right else FIRST, "Original": each.first.example.text,
-                       f"{FIRST}: outcome": name_outcome(each.first), f"{FIRST}: text": each.first.perturbed,
-                       f"{SECOND}: outcome": name_outcome(each.second), f"{SECOND}: text": each.second.perturbed}
-                      for each in changed[:_MOST]], hide_index=True)
+        event = st.dataframe(
+            [{"Right only in": SECOND if each.now_right else FIRST, "Original": each.first.example.text,
+              f"{FIRST}: outcome": name_outcome(each.first), f"{FIRST}: text": each.first.perturbed,
+              f"{SECOND}: outcome": name_outcome(each.second), f"{SECOND}: text": each.second.perturbed}
+             for each in changed[:_MOST]],
+            hide_index=True, selection_mode="multi-row", on_select="rerun", key=f"history.changed.{run}")
+        rows = event["selection"]["rows"]
+        if rows:
+            st.button(f"Make a slice of {len(rows):d} {'text' if len(rows) == 1 else 'texts'}", key="history.take",
+                      icon=":material/join_inner:", on_click=slices.take_results, args=(
+                          run, [changed[row].second.example.uid for row in rows if row < len(changed)],
+                          "changed sides"), help="To attack, explain or judge these texts alone")
         if len(changed) > _MOST:
             note(f"The first {_MOST} are listed; the export has all.")

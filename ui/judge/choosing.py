@@ -14,9 +14,12 @@ from robust_core.judging.records import LONGEST_NAME, Judged, keep_latest, read_
 from robust_core.judging.shipped import read_reading
 from robust_core.judging.sources import StoredRun, list_runs, read_attacked, read_runs, to_rows
 from robust_core.paths import runs_folder
+from robust_core.slices import Slice
 from robust_core.table_files import KINDS
 from ui.shared import catalogue, loaded, people
-from ui.widgets.markdown import note, warn
+from ui.slices import state as slices
+from ui.slices.line import JUDGE_ONLY
+from ui.widgets.markdown import escape_markdown, note, warn
 
 SHIPPED, RUNS, FILE = "The shipped reading", "Stored runs", "A file of yours"
 _WITHOUT_FILE = "With the default texts, this page shows the shipped reading."
@@ -110,14 +113,26 @@ def _choose_runs() -> Source | None:
     if not chosen:
         note("Choose at least one run.")
         return None
-    return _read_runs(str(store.folder), tuple(runs[run] for run in chosen))
+    return _read_runs(str(store.folder), tuple(runs[run] for run in chosen), _choose_slice())
+
+
+def _choose_slice() -> Slice | None:
+    """Let a person judge the slice's texts alone, where there is one."""
+    chosen = slices.find_slice()
+    if chosen is None:
+        return None
+    st.session_state.setdefault(JUDGE_ONLY, False)
+    only = st.toggle(f"Only the slice: {escape_markdown(slices.describe_slice(chosen))}", key=JUDGE_ONLY,
+                     persist_state="session")
+    # Its name is nothing that the texts depend on.
+    return chosen._replace(name="") if only else None
 
 
 @st.cache_resource(show_spinner="Reading the runs …", max_entries=8)
-def _read_runs(folder: str, runs: tuple[StoredRun, ...]) -> Source:
+def _read_runs(folder: str, runs: tuple[StoredRun, ...], part: Slice | None) -> Source:
     cards = catalogue.read_cards()
     return read_runs(loaded.open_store(), [run.id for run in runs],
-                     lambda model: cards[model].labels if model in cards else ())
+                     lambda model: cards[model].labels if model in cards else (), part)
 
 
 def _choose_file() -> Source | None:

@@ -3,6 +3,7 @@
 import functools
 from pathlib import Path
 
+from robust_core.leaderboard import valid
 from robust_core.leaderboard.entries import Board, Entry, read_board
 from robust_core.leaderboard.papers import PaperFigure, read_papers
 from robust_core.models.cards import ARCHITECTURES
@@ -14,12 +15,14 @@ def find_board(folder: Path = RESULTS) -> Board:
     """Return the leaderboard of a folder of claims."""
     # A card may say of a known fault: cards are part of what is read.
     cards = tuple((card.id, card.known_faults) for card in catalogue.read_cards().values())
-    return _read(folder, tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json"))), cards)
+    files = tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")))
+    return _read(folder, files, cards, valid.stamp_kept())
 
 
-@functools.lru_cache(maxsize=2)
-def _read(folder: Path, files: tuple[tuple[str, int], ...], cards: tuple[tuple[str, tuple[str, ...]], ...]) -> Board:
-    return read_board(folder)
+@functools.lru_cache(maxsize=8)
+def _read(folder: Path, files: tuple[tuple[str, int], ...], cards: tuple[tuple[str, tuple[str, ...]], ...],
+          judgements: tuple[tuple[str, int], ...]) -> Board:
+    return valid.add_valid_shares(read_board(folder))
 
 
 @functools.cache

@@ -32,6 +32,8 @@ def draw_detail(entries: Sequence[Entry]) -> None:
             _draw_metric(f"Lowest of {entry.lowest.attacks}: {name_attack(entry.lowest.attack)}", entry.lowest.share)
         if entry.certificate is not None:
             _draw_metric(f"Certified, {entry.certificate.swap_set} swaps", entry.certificate.share)
+        if entry.valid is not None:
+            _draw_metric(f"Valid share of {entry.valid.share.n} flips", entry.valid.share)
     _describe(entry)
     source = _choose_source(entry)
     st.code(source.command, language="bash", wrap_lines=True)

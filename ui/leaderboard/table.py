@@ -19,7 +19,7 @@ from ui.widgets.markdown import escape_markdown, note
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_MARKS = "†"
+_MARKS, VALID = "†", "Valid share"
 
 
 def draw_table(chosen: Chosen) -> None:
@@ -47,12 +47,13 @@ def make_table(entries: Sequence[Entry], footnotes: Footnotes) -> "DataFrame":
     import pandas as pd
 
     table = pd.DataFrame([_make_row(entry, footnotes) for entry in entries])
-    # A column that only some lines have is kept, one that none has is left out.
-    return table.loc[:, [bool(table[name].notna().any() and (table[name] != "").any()) for name in table]]
+    # A column that only some lines have is kept, one that none has is left out; that nobody judged is said.
+    return table.loc[:, [name == VALID or bool(table[name].notna().any() and (table[name] != "").any())
+                         for name in table]]
 
 
 def _make_row(entry: Entry, footnotes: Footnotes) -> dict[str, Any]:
-    lowest, proof = entry.lowest, entry.certificate
+    lowest, proof, judged = entry.lowest, entry.certificate, entry.valid
     row: dict[str, Any] = {
         "Model": name_entry(entry), "Attack": name_attack(entry.attack), "Preset": name_preset(entry.preset),
         "Under attack": _convert(entry.attacked.value), "Under attack ±": _convert(entry.attacked.error),
@@ -62,7 +63,9 @@ def _make_row(entry: Entry, footnotes: Footnotes) -> dict[str, Any]:
         "Lowest ±": _convert(lowest.share.error) if lowest else None,
         "Lowest: by": f"{name_attack(lowest.attack)}, of {lowest.attacks}" if lowest else None,
         "Certified": _convert(proof.share.value) if proof else None,
-        "Certified ±": _convert(proof.share.error) if proof else None}
+        "Certified ±": _convert(proof.share.error) if proof else None,
+        VALID: _convert(judged.share.value) if judged else None,
+        "Valid ±": _convert(judged.share.error) if judged else None, "Judged": judged.share.n if judged else None}
     for explain in ("ig", "lime"):
         one = next((one for one in entry.stability if one.explain == explain), None)
         title = _name_explainer(explain)
@@ -100,7 +103,11 @@ def _configure_columns() -> Mapping[str, Any]:
         "Lowest: by": text(help="The attack that leaves least, and how many were measured"),
         "Certified": number(format="%.1f %%", help="Right, and provably not flipped by any number of swaps of the set "
                                                    "that this attack takes its words from"),
-        **dict.fromkeys(("Under attack ±", "Clean ±", "Lowest ±", "Certified ±"), error),
+        VALID: number(format="%.1f %%", help="Of the flips that somebody judged, those whose label is still the "
+                                             "original's in the eyes of most judges; – where nobody judged any. The "
+                                             "Judge page adds to it"),
+        "Judged": number(format="localized", help="Flips that were judged"),
+        **dict.fromkeys(("Under attack ±", "Clean ±", "Lowest ±", "Certified ±", "Valid ±"), error),
         "τ IG": number(format="%.2f", help=f"Integrated gradients. {tau}"), "τ LIME": number(format="%.2f", help=tau),
         "Top-5 IG": number(format="%.0f %%", help=top), "Top-5 LIME": number(format="%.0f %%", help=top),
         "Query limit": number(format="localized", help="Most queries a text; texts that need more count as held"),

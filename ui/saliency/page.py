@@ -1,5 +1,6 @@
 """The Saliency page's parts: which two texts, which class, and the figures below the grid."""
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
@@ -11,12 +12,13 @@ from robust_core.registry import to_record
 from ui.comparison import rows, verdicts
 from ui.comparison.row import Row
 from ui.saliency import grid, stored_results
-from ui.session import selection
+from ui.session import next_step, selection
 from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, name_pairs
-from ui.shared import catalogue
+from ui.shared import catalogue, colours
+from ui.slices import picking
 from ui.widgets import charts, phrases, refresh
-from ui.widgets.markdown import note, warn
+from ui.widgets.markdown import escape_plotly, note, warn
 from ui.widgets.spreadsheet import write_csv
 
 LAST, PAIR, STORED = "Last attack", "Two texts", "Stored results"
@@ -149,14 +151,33 @@ def _draw_group(done: Sequence[Row], named: Mapping[Pair, str], key: str) -> Non
     with left:
         st.subheader("Most important words kept")
         curves = {named[line.pair]: line.agreement["top_k"] for line in done if line.agreement}
+        looks = colours.list_looks([line.pair.model for line in done if line.agreement])
         chance = {line.agreement["words"]: line.agreement["top_k_random"] for line in done if line.agreement}
-        st.plotly_chart(charts.make_top_k(curves, chance), config=charts.CONFIG, key=f"saliency.topk{key}",
+        st.plotly_chart(charts.make_top_k(curves, chance, looks), config=charts.CONFIG, key=f"saliency.topk{key}",
                         alt="Share of the k most important words that stay, against k, beside chance")
     with right:
         st.subheader("Each word in both texts")
         words = [(named[pair], old, new, before, after) for pair, old, new, before, after in grid.pair_words(done)]
-        st.plotly_chart(charts.make_word_scatter(words), config=charts.CONFIG, key=f"saliency.words{key}",
-                        alt="Importance of each word in the adversarial text against that in the original")
+        looks = colours.list_looks([pair.model for pair in dict.fromkeys(point[0] for point in grid.pair_words(done))])
+        picking.draw_pickable(charts.make_word_scatter(words, looks), f"saliency.words{key}",
+                              lambda picked: next_step.choose({f"saliency.picked{key}": picked}),
+                              "Importance of each word in the adversarial text against that in the original")
+    _draw_picked(f"saliency.picked{key}", {point[0] for point in words})
+
+
+def _draw_picked(key: str, series: set[str]) -> None:
+    """List the words picked in the figure, and lead to what they count over a whole data set."""
+    picked = [point for point in st.session_state.get(key, []) if point[1] in {escape_plotly(name) for name in series}]
+    if not picked:
+        st.caption(f"Words that you pick in the figure have their scores listed. {picking.HOW}")
+        return
+    st.dataframe([{"Model": html.unescape(model), "Word": html.unescape(word), "Original": before, "Adversarial": after}
+                  for word, model, before, after in picked], hide_index=True, column_config=dict.fromkeys(
+                      ("Original", "Adversarial"), st.column_config.NumberColumn(format="%+.3f")))
+    words = sorted({part.lower() for point in picked for part in html.unescape(point[0]).split(" → ")})
+    if st.button("See these words over a whole data set", key=f"{key}.words", icon=":material/arrow_forward:",
+                 on_click=next_step.choose, args=({"words.picked": words},)):
+        st.switch_page(next_step.find_page("Word importance"))
 
 
 def to_csv(lines: Sequence[Row]) -> str:

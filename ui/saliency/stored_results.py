@@ -16,13 +16,17 @@ from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
+from robust_core.slices import SPLIT, Slice, is_member, is_slice
 from robust_core.types import AttackResult, Event
+from ui.saliency import quadrants
 from ui.session import selection
 from ui.session.choices import Limits
-from ui.shared import catalogue, loaded
+from ui.shared import catalogue, colours, loaded
+from ui.slices import line, picking
+from ui.slices import state as slices
 from ui.widgets import charts, dataset_job
 from ui.widgets.footnotes import MARKS, draw_footnotes
-from ui.widgets.markdown import note, warn
+from ui.widgets.markdown import escape_markdown, note, warn
 from ui.widgets.report_button import draw_report
 
 if TYPE_CHECKING:
@@ -74,7 +78,8 @@ class Group(NamedTuple):
     @property
     def title(self) -> str:
         """Name of the model and of the attack."""
-        return f"{catalogue.name_model(self.of.model)}, {_name_attack(self.of)}"
+        part = " (slice)" if self.of.run.data.get("split") == SPLIT else ""
+        return f"{catalogue.name_model(self.of.model)}, {_name_attack(self.of)}{part}"
 
 
 def _name_attack(of: explanation_consistency.Explained) -> str:
@@ -119,10 +124,13 @@ def pick_example() -> Example | None:
                                      persist_state="session",
                                      help="Texts that the attack did not change agree perfectly.")
     groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
-    groups = [g._replace(examples=[e for e in g.examples if which == ALL or e.changed]) for g in groups]
+    picked = _choose_slice(dataset)
+    groups = [g._replace(examples=[e for e in g.examples if (which == ALL or e.changed) and (
+        picked is None or is_member(picked, e.result.example.uid, g.of.run_id))]) for g in groups]
     groups = [g for g in groups if g.examples]
     if not groups:
-        st.info("No text was changed in these runs.")
+        st.info("No text was changed in these runs." if picked is None else "No stored attack has changed a text of "
+                "the slice. Open “Attack and explain a data set” above and choose the slice, or count all texts.")
         return None
     _draw_distributions(groups)
     example = _pick_quadrant(groups)
@@ -130,10 +138,22 @@ def pick_example() -> Example | None:
     return example
 
 
+def _choose_slice(dataset: str) -> Slice | None:
+    """Let a person count the slice's texts alone, where it has texts of this data set."""
+    chosen = slices.find_slice()
+    if chosen is None or slices.find_dataset(chosen) != dataset:
+        return None
+    st.session_state.setdefault(line.STORED_ONLY, False)
+    only = st.toggle(f"Only the slice: {escape_markdown(slices.describe_slice(chosen))}", key=line.STORED_ONLY,
+                     persist_state="session", help="All figures below are then over the texts of the slice alone.")
+    return chosen if only else None
+
+
 def _offer_start(empty: bool) -> None:
     chosen = selection.read_selection()
     models = dataset_job.list_alike(chosen.models[0], chosen.models) if chosen.models else []
-    with st.expander("Attack and explain a data set", expanded=empty, icon=":material/play_arrow:"):
+    asked = st.session_state.pop(line.OPEN_FORM, False)
+    with st.expander("Attack and explain a data set", expanded=empty or asked, icon=":material/play_arrow:"):
         if empty:
             st.caption("Nothing is stored yet. This attacks the sidebar's models with its attacks on the texts of a "
                        "data set, explains both texts of every pair, and stores each result as it comes.")
@@ -150,7 +170,8 @@ def _offer_start(empty: bool) -> None:
             note(f"Left out because they have other labels: {', '.join(left)}.")
         words = [f"--model {model}" for model in models] + [f"--attack {a.name}" for a in chosen.attacks]
         st.caption("The same from the command line, which resumes after an interruption:")
-        st.code(f"python -m robust_core evaluate --dataset {dataset} --n {n} --seed {chosen.seed} {' '.join(words)} "
+        source = f"--slice {dataset}" if is_slice(dataset) else f"--dataset {dataset} --n {n}"
+        st.code(f"python -m robust_core evaluate {source} --seed {chosen.seed} {' '.join(words)} "
                 f"--explain {chosen.explainer.name}", language="bash", wrap_lines=True)
 
 
@@ -159,7 +180,7 @@ def make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work
 
     Args:
         model_ids: The models.
-        dataset: Name of the data set.
+        dataset: Name of the data set, or a slice as the address has it.
         n: Texts to draw from its test split.
     """
     chosen = selection.read_selection()
@@ -168,8 +189,9 @@ def make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work
     def work(stop: threading.Event) -> Iterator[Event | str]:
         models = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result()
                   for m in model_ids]
-        events = evaluate(models, dataset, "test", [from_record(ATTACKS, a) for a in attacks], n=n, seed=chosen.seed,
-                          store=loaded.open_store(), explain=[from_record(EXPLAINERS, explainer)], stop=stop)
+        events = evaluate(models, slices.read_texts(dataset), "test", [from_record(ATTACKS, a) for a in attacks], n=n,
+                          seed=chosen.seed, store=loaded.open_store(), explain=[from_record(EXPLAINERS, explainer)],
+                          stop=stop)
         yield from dataset_job.keep_progress(events)
 
     return work
@@ -177,17 +199,19 @@ def make_job(model_ids: Sequence[str], dataset: str, n: int) -> dataset_job.Work
 
 def _draw_distributions(groups: Sequence[Group]) -> None:
     limits = selection.read_selection().limits
+    tones = [colours.color_model(g.of.model) for g in {g.title: g for g in groups}.values()]
     left, right = st.columns(2)
     with left:
         st.subheader("Kendall's τ")
         figure = charts.make_boxes({g.title: [e.tau for e in g.examples] for g in groups}, "τ",
-                                   limit=limits.tau_at_least)
+                                   limit=limits.tau_at_least, colours=tones)
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.tau", alt="Distribution of tau of each model")
     with right:
         st.subheader("Top-5 words kept")
         chance = [e.values["top_k_random"]["5"] for g in groups for e in g.examples]
         figure = charts.make_boxes({g.title: [100 * e.top5 for e in g.examples] for g in groups}, "top-5 (%)",
-                                   limit=100 * limits.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0])
+                                   limit=100 * limits.top5_at_least, chance=100 * metrics.estimate_mean(chance)[0],
+                                   colours=tones)
         st.plotly_chart(figure, config=charts.CONFIG, key="stored.top5", alt="Distribution of top-5 intersection")
     st.subheader("Prediction and interpretation")
     table, footnotes = _count_quadrants(groups, limits)
@@ -240,20 +264,27 @@ def _pick_quadrant(groups: Sequence[Group]) -> Example | None:
         st.session_state.setdefault("stored.where", EVERYWHERE)
         where = st.segmented_control("Where", [EVERYWHERE, *QUADRANTS.values()], key="stored.where", required=True,
                                      persist_state="session")
+    quadrants.draw_quadrants(by_key[key].examples, key[0], QUADRANTS, limits,
+                             colours.color_model(by_key[key].of.model))
+    st.caption(f"Texts that you pick become a slice, to be attacked, explained or judged. {picking.HOW}")
     found = [e for e in by_key[key].examples
              if where == EVERYWHERE or e.quadrant(limits) == where]
     if not found:
         st.info("There is no such text in this run.")
         return None
     found.sort(key=lambda e: (math.isnan(e.tau), e.tau))
-    event = st.dataframe(_make_listing(found), hide_index=True, selection_mode="single-row", on_select="rerun",
+    event = st.dataframe(_make_listing(found), hide_index=True, selection_mode="multi-row", on_select="rerun",
                          height=240, key=f"stored.rows.{key[0]}.{where}", placeholder="–",
                          column_config={"τ": _COLUMNS["τ"], "Top-5 %": _COLUMNS["Top-5 %"]})
-    rows = event["selection"]["rows"]
+    rows = [row for row in event["selection"]["rows"] if row < len(found)]
     if not rows:
-        st.caption("Choose a line to see its saliency below; the first one is shown.")
-    place = rows[0] if rows and rows[0] < len(found) else 0
-    return found[place]
+        st.caption("Choose a line to see its saliency below; the first one is shown. Several lines make a slice.")
+    else:
+        st.button(f"Make a slice of {len(rows):d} {'text' if len(rows) == 1 else 'texts'}", key="stored.take",
+                  icon=":material/join_inner:", on_click=slices.take_results,
+                  args=(key[0], [found[row].result.example.uid for row in rows]),
+                  help="To attack, explain or judge these texts alone")
+    return found[rows[0] if rows else 0]
 
 
 def _make_listing(examples: Sequence[Example]) -> "DataFrame":

@@ -63,6 +63,26 @@ def _read_cards(stamp: tuple[tuple[str, int], ...]) -> dict[str, Card]:
     return {card.id: card for card in card_files.cards()}
 
 
+def list_places() -> dict[str, int]:
+    """Return the place of each model in a list to which models are only ever added at the end.
+
+    The shipped ones come first, in the order of the pickers, then a person's own, the oldest first.
+    """
+    return _list_places(_stamp_cards(), str(checkpoint_folders()[0]))
+
+
+@functools.lru_cache(maxsize=32)
+def _list_places(stamp: tuple[tuple[str, int], ...], shipped: str) -> dict[str, int]:
+    known = _read_cards(stamp)
+    own = {"/".join(path.split(os.sep)[-4:-1]): changed for path, changed in stamp
+           if not path.startswith(shipped + os.sep)}
+    # What is shipped counts, where somebody trained a model of the same name.
+    of_shipped = {"/".join(path.split(os.sep)[-4:-1]) for path, _ in stamp if path.startswith(shipped + os.sep)}
+    first = [model for model in known if model in of_shipped]
+    rest = sorted((model for model in known if model not in of_shipped), key=lambda model: (own.get(model, 0), model))
+    return {model: place for place, model in enumerate([*first, *rest])}
+
+
 def name_model(model_id: str) -> str:
     """Return a model's short name, with its data set where the models picked read several."""
     known = read_cards()

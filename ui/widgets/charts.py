@@ -26,7 +26,7 @@ def make_curve_figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> "
 
 
 def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float = 0.5, queries: int = 0,
-               at: tuple[int, float] | None = None, height: int = 150) -> "Figure":
+               at: tuple[int, float] | None = None, colour: str = FOR, height: int = 150) -> "Figure":
     """Draw how the probability of a class falls while an attack asks the model.
 
     Args:
@@ -35,19 +35,21 @@ def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float
         border: Probability below which the prediction certainly flips; 0 leaves the line out.
         queries: Queries so far, where the curve is carried on flat; 0 ends it at the last step.
         at: (queries, probability) to ring, such as a step of a replay.
+        colour: The model's colour; below the border a point is a cross.
         height: Height in pixels.
     """
     x, label = [count for count, _ in points], escape_plotly(label)
     y = [100 * proba for _, proba in points]
     traces = [{
         "type": "scatter", "x": x, "y": y, "mode": "lines+markers", "showlegend": False,
-        "line": {"shape": "hv", "width": 2.5, "color": FOR},
-        "marker": {"size": 7, "color": [AGAINST if p < 100 * border else FOR for p in y]},
+        "line": {"shape": "hv", "width": 2.5, "color": colour},
+        "marker": {"size": [10 if p < 100 * border else 7 for p in y], "color": colour,
+                   "symbol": ["x" if p < 100 * border else "circle" for p in y]},
         "hovertemplate": f"%{{x}} queries<br>{label} %{{y:.1f}} %<extra></extra>",
     }]
     if x and queries > x[-1]:
         traces.append({"type": "scatter", "x": [x[-1], queries], "y": [y[-1]] * 2, "mode": "lines", "showlegend": False,
-                       "line": {"dash": "dot", "width": 2, "color": FOR}, "hoverinfo": "skip"})
+                       "line": {"dash": "dot", "width": 2, "color": colour}, "hoverinfo": "skip"})
     if at:
         traces.append({"type": "scatter", "x": [at[0]], "y": [100 * at[1]], "mode": "markers", "showlegend": False,
                        "marker": {"size": 16, "symbol": "circle-open", "color": AGAINST, "line": {"width": 3}},
@@ -66,8 +68,11 @@ def make_curve(points: Sequence[tuple[int, float]], label: str, *, border: float
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-# Tones that differ in lightness too, for grey-scale print; every series has its own mark or dash besides.
-_COLOURS = (FOR, AGAINST, "#3f8f8a", "#c2478d", "#8a7a1f", "#5b7fd1", "#a0522d", "#6f6f78")
+# Eight colours that stay apart with every colour blindness and stand out from both pages (3:1 and more): searched for
+# among all such by the smallest distance of two of them. Every series has its own mark or dash besides.
+COLOURS = ("#007878", "#d80c6c", "#4890fc", "#906000", "#c000c0", "#d87830", "#8430fc", "#a884a8")
+# Line and marker of a series, as `choose_look` makes them.
+Look = Mapping[str, Any]
 _MOST_POINTS = 4000
 # Points nearer than these shares of the axes share a label, of so many words at most.
 _CLOSE, _MOST_NAMES = (0.25, 0.2), 3
@@ -81,23 +86,36 @@ def _make_layout(x: str, y: str, height: int, **more: object) -> dict[str, Any]:
             "yaxis": {"title": {"text": y, "standoff": 12}, "automargin": True}} | more
 
 
-def choose_look(i: int) -> dict[str, Any]:
-    """Return dash, mark and colour of the i-th curve, which can be told apart without colour as well."""
-    return {"line": {"color": _COLOURS[i % 8], "dash": _DASHES[i % 6], "width": 2.5},
-            "marker": {"symbol": _SYMBOLS[i % 8], "size": 9}}
+def make_rings(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
+    """Return a trace that rings the points of the slice; they are picked by the points that they ring."""
+    return {"type": "scatter", "mode": "markers", "name": "slice", "x": x, "y": y, "hoverinfo": "skip",
+            "marker": {"symbol": "circle-open", "size": 15, "color": GUIDE, "line": {"width": 2.5}}}
+
+
+def choose_look(i: int, colour: str = "") -> dict[str, Any]:
+    """Return dash, mark and colour of the i-th curve, which can be told apart without colour as well.
+
+    Args:
+        i: Its number.
+        colour: Its colour, such as a model's; by default one that goes with the number.
+    """
+    tone = colour or COLOURS[i % 8]
+    return {"line": {"color": tone, "dash": _DASHES[i % 6], "width": 2.5},
+            "marker": {"symbol": _SYMBOLS[i % 8], "size": 9, "color": tone}}
 
 
 def make_top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, Mapping[int, float]],
-               height: int = 320) -> "Figure":
+               looks: Sequence[Look] = (), height: int = 320) -> "Figure":
     """Draw top-k intersection for k from 1 to 10.
 
     Args:
         curves: For each name the share kept, by k.
         chance: For each number of words the share that random orders keep, by k.
+        looks: Look of each curve; by number where there are none.
         height: Height in pixels.
     """
     traces = [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "name": name,
-               "mode": "lines+markers", **choose_look(i),
+               "mode": "lines+markers", **(looks[i] if looks else choose_look(i)),
                "hovertemplate": f"{name}<br>top %{{x}}: %{{y:.0f}} %<extra></extra>"}
               for i, (name, values) in enumerate((escape_plotly(name), own) for name, own in curves.items())]
     traces += [{"type": "scatter", "x": list(values), "y": [100 * v for v in values.values()], "mode": "lines",
@@ -111,26 +129,30 @@ def make_top_k(curves: Mapping[str, Mapping[int, float]], chance: Mapping[int, M
     return make_curve_figure(traces, layout)
 
 
-def make_word_scatter(points: Sequence[tuple[str, str, str, float, float]], height: int = 320) -> "Figure":
+def make_word_scatter(points: Sequence[tuple[str, str, str, float, float]], looks: Sequence[Look] = (),
+                      height: int = 320) -> "Figure":
     """Draw the importance of each word in one text against that in the other; swapped words are named.
 
     Args:
         points: (series, word, word in the other text, score, score in the other text).
+        looks: Look of each series; by number where there are none.
         height: Height in pixels.
     """
     traces = []
     for i, name in enumerate(dict.fromkeys(point[0] for point in points)):
         own = [(*map(escape_plotly, point[:3]), *point[3:]) for point in points if point[0] == name]
+        mark = (looks[i] if looks else choose_look(i))["marker"]
         swapped, name = [old.lower() != new.lower() for _, old, new, _, _ in own], escape_plotly(name)
         traces.append({
             "type": "scatter", "x": [p[3] for p in own], "y": [p[4] for p in own], "name": name,
             "mode": "markers+text", "textposition": "top center", "cliponaxis": False,
             "text": [p[2] if changed else "" for p, changed in zip(own, swapped, strict=True)],
-            "marker": {"color": _COLOURS[i % 8], "symbol": _SYMBOLS[i % 8],
+            "marker": {"color": mark["color"], "symbol": mark["symbol"],
                        "size": [13 if changed else 8 for changed in swapped],
                        "line": {"width": [2.5 if changed else 0 for changed in swapped], "color": GUIDE}},
-            "customdata": [f"{p[1]} → {p[2]}" if changed else p[1] for p, changed in zip(own, swapped, strict=True)],
-            "hovertemplate": f"{name}<br>%{{customdata}}<br>original %{{x:+.3f}}, adversarial %{{y:+.3f}}"
+            "customdata": [[f"{p[1]} → {p[2]}" if changed else p[1], name, p[3], p[4]]
+                           for p, changed in zip(own, swapped, strict=True)],
+            "hovertemplate": f"{name}<br>%{{customdata[0]}}<br>original %{{x:+.3f}}, adversarial %{{y:+.3f}}"
                              "<extra></extra>"})
     values = [v for p in points for v in p[3:]]
     low, high = min(values, default=0.0), max(values, default=1.0)
@@ -141,7 +163,7 @@ def make_word_scatter(points: Sequence[tuple[str, str, str, float, float]], heig
 
 
 def make_boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: float | None = None,
-               chance: float | None = None, points: bool = False) -> "Figure":
+               chance: float | None = None, points: bool = False, colours: Sequence[str] = ()) -> "Figure":
     """Draw the distribution of a figure in each group as a box lying on its side, values that are NaN left out.
 
     Args:
@@ -150,10 +172,11 @@ def make_boxes(groups: Mapping[str, Sequence[float]], label: str, *, limit: floa
         limit: Value to mark, from which on a verdict is good.
         chance: Value that chance gives, to mark.
         points: Whether every value is drawn beside its box.
+        colours: Colour of each group; by number where there are none.
     """
     traces = [{"type": "box", "x": [v for v in values if v == v], "name": escape_plotly(name), "orientation": "h",
-               "boxmean": True, "marker": {"color": _COLOURS[i % 8], "size": 4}, "line": {"width": 2},
-               "showlegend": False, "boxpoints": "all" if points else "outliers"}
+               "boxmean": True, "marker": {"color": colours[i] if colours else COLOURS[i % 8], "size": 4},
+               "line": {"width": 2}, "showlegend": False, "boxpoints": "all" if points else "outliers"}
               for i, (name, values) in enumerate(groups.items())]
     marks = [(value, dash, text) for value, dash, text in ((limit, "dash", "limit"), (chance, "dot", "by chance"))
              if value is not None]
@@ -239,7 +262,7 @@ def make_losses(epochs: Sequence[dict], steps: Sequence[dict], height: int = 300
     names = list(dict.fromkeys(name for event in [*epochs, *steps] for name in event["terms"]))
     traces: list[dict] = []
     for i, name in enumerate(names):
-        label, tone = name.replace("_", " "), _COLOURS[i % 8]
+        label, tone = name.replace("_", " "), COLOURS[i % 8]
         look = {"name": label, "legendgroup": name, "hovertemplate": f"epoch %{{x:.3~g}}<br>{label} %{{y:.4f}}"
                                                                      "<extra></extra>"}
         dots = [(e["epoch"] - 1 + e["step"] / e["steps"], e["terms"][name]) for e in steps if name in e["terms"]]

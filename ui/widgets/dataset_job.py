@@ -12,19 +12,22 @@ from robust_core.errors import RobustError
 from robust_core.jobs import progress
 from robust_core.jobs.manager import Job
 from robust_core.models.cards import Card
+from robust_core.slices import is_slice
 from robust_core.types import Event
 from ui.session import dialogs, selection
 from ui.shared import catalogue, loaded
+from ui.slices import state as slices
 from ui.widgets import refresh
 from ui.widgets.markdown import escape_markdown, note, warn
 
 KEY = "corpus.job"
+_SENTIMENT = ("negative", "positive")
 Work = Callable[[threading.Event], Iterator[Event | str]]
 
 
 def list_available(card: Card | None) -> list[str]:
     """Return the data sets that are here and have a model's labels: its own first, then the packaged reviews."""
-    labels = card.labels if card else ("negative", "positive")
+    labels = card.labels if card else _SENTIMENT
     known = {**datasets.DATASETS, **datasets.list_own()}
     names = [name for name, data in known.items() if same_labels(labels, data.labels) and is_here(name)]
     return sorted(names, key=lambda name: (card is None or name != card.dataset, name != "reviews"))
@@ -54,9 +57,19 @@ def draw_controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None
         n: Texts drawn at first.
 
     Returns:
-        Name and number; None, with a line that says why, where no data set has the model's labels.
+        Name of a data set, or a slice as the address has it, and the number; None, with a line that says why,
+        where no data set has the model's labels.
     """
     names = list_available(card)
+    chosen, word = slices.find_slice(), slices.find_word()
+    if chosen is not None and slices.has_labels(chosen, card.labels if card else _SENTIMENT):
+        names.append(word)
+        if is_slice(st.session_state.get(f"{key}.dataset") or ""):
+            # It may have been another one when this was drawn last.
+            st.session_state[f"{key}.dataset"] = word
+    elif chosen is not None:
+        note("The slice cannot be chosen here: its texts are not here, or their labels are not those of the models "
+             "chosen.")
     if card is not None and not names:
         st.info(escape_markdown(_describe_missing(card)))
         draw_own_button(key)
@@ -65,8 +78,13 @@ def draw_controls(key: str, card: Card | None, n: int) -> tuple[str, int] | None
         st.session_state[f"{key}.dataset"] = names[0]
     st.session_state.setdefault(f"{key}.n", n)
     name = st.selectbox("Data set", names, key=f"{key}.dataset", persist_state="session", width=180,
-                        format_func=lambda name: datasets.describe(name).title)
+                        format_func=slices.name_texts)
     draw_own_button(key)
+    if chosen is not None and name == word:
+        size = len(chosen.places)
+        st.number_input("Texts", 1, 100_000, size, disabled=True, width=140, key=f"{key}.n.slice.{size}",
+                        help="All texts of the slice.")
+        return name, size
     count = st.number_input("Texts", 1, 100_000, key=f"{key}.n", step=50, persist_state="session", width=140,
                             help="Drawn from the test split with the sidebar's seed. What was stored before is used "
                                  "again, so a larger number only adds to it.")

@@ -19,6 +19,7 @@ from robust_core.store import ResultStore, fingerprint_model
 from robust_core.types import Attribution, Event, Example
 from ui.session import selection
 from ui.shared import catalogue, loaded
+from ui.slices import state as slices
 from ui.widgets import dataset_job
 
 if TYPE_CHECKING:
@@ -86,12 +87,14 @@ def make_job(models: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
     explainer = to_record(chosen.explainer)
 
     def work(stop: threading.Event) -> Iterator[Event | str]:
-        store, examples = loaded.open_store(), choose(datasets.load(dataset, "test"), n, chosen.seed)
+        store, texts = loaded.open_store(), slices.read_texts(dataset)
+        everything = datasets.load(texts, "test") if isinstance(texts, str) else texts.examples
+        examples = choose(everything, n, chosen.seed)
         victims = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result() for m in models]
         methods = [from_record(ATTACKS, record) for record in attacks]
         if methods:
             yield from dataset_job.keep_progress(
-                evaluate(victims, dataset, "test", methods, n=n, seed=chosen.seed, store=store, stop=stop))
+                evaluate(victims, texts, "test", methods, n=n, seed=chosen.seed, store=store, stop=stop))
         for model in victims:
             if stop.is_set():
                 return
