@@ -51,6 +51,10 @@ COMMANDS = {
         "evaluate",
         "Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was.",
     ),
+    "test": Command(
+        "suite",
+        "Hold a model to the limits of a suite; exit code 1 only where a confidence bound says that it breaks one.",
+    ),
     "sweep": Command(
         "sweep", "Attack many models in many ways by several workers; what is stored is not computed again."
     ),
