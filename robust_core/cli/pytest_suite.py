@@ -17,7 +17,7 @@ from robust_core.files import check_path
 from robust_core.suite.bounds import FAILS, PASSES
 from robust_core.suite.checks import Check
 from robust_core.suite.reader import read_suite
-from robust_core.suite.running import NOT_TESTED, run_check, share_alpha
+from robust_core.suite.running import NOT_TESTED, run_check, share_alpha, share_time
 from robust_core.suite.subject import Subject
 
 _FIGURES = ("at_least", "measured", "low", "high", "n", "seen", "of", "verdict")
@@ -63,7 +63,7 @@ class SuiteFile(pytest.File):
             self.suite = read_suite(self.path)
         except RobustError as error:
             raise self.CollectError(str(error)) from None
-        self._left, self._end = len(self.suite.checks), 0.0
+        self._left, self._end = list(self.suite.checks), 0.0
         self._opened: Subject | None = None
         self._open = contextlib.ExitStack()
         self.config.add_cleanup(self._open.close)
@@ -81,8 +81,8 @@ class SuiteFile(pytest.File):
             self._opened = self._open.enter_context(open_subject(
                 self.suite, _read(self.config, "--robust-model"), _read(self.config, "--robust-data"),
                 ("", "", None, None), _read(self.config, "--robust-device")))
-        seconds = max(0.0, self._end - time.monotonic()) / max(1, self._left)
-        self._left -= 1
+        self._left.remove(check)
+        seconds = share_time(self._end - time.monotonic(), [check, *self._left])
         obstacle = check.find_obstacle(self._opened)
         *_, last = run_check(check, self._opened, share_alpha(self.suite), seconds, threading.Event(), obstacle)
         return describe_row(last.data["finding"], {})
@@ -105,7 +105,10 @@ class LimitItem(pytest.Item):
         if row["verdict"] == NOT_TESTED:
             pytest.skip(row["reason"])
         if row["verdict"] != PASSES:
-            warnings.warn(RobustWarning(row["line"]), stacklevel=1)
+            with warnings.catch_warnings():
+                # No failure where warnings are errors either: for that there is --robust-strict.
+                warnings.simplefilter("always", RobustWarning)
+                warnings.warn(RobustWarning(row["line"]), stacklevel=1)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None  # noqa: ANN401 (pytest's)
                      ) -> Any:  # noqa: ANN401

@@ -52,12 +52,14 @@ def test(model: Annotated[str, typer.Argument(
     began = time.monotonic()
     target = check_target_file(check_path(junit, "file for JUnit XML")) if junit else None
     kept = check_target_file(check_path(last, "file of the last run")) if last else None
+    before = read_last(kept) if kept is not None else None
     read = read_suite(check_path(suite, "suite"))
     findings: list[Finding] = []
     with keep_stdout(), catch_interrupt() as stop, open_subject(
             read, model, data, (text, label, mapping, header), device) as subject:
-        kept = kept or find_file(read, subject)
-        before = read_last(kept)
+        if kept is None:
+            kept = find_file(read, subject)
+            before = read_last(kept)
         seconds = 60 * (read.settings.minutes if minutes is None else minutes)
         with progress.show_progress(Console(stderr=True)) as show:
             # Opening the model is a part of what somebody waits for.

@@ -89,7 +89,9 @@ class _Attacked(Check):
     """A limit on what an attack leaves."""
 
     tables: ClassVar[tuple[str, ...]] = ("set",)
-    step: ClassVar[int] = 32
+    # Searches that begin together end together: more of them keep each other busier, but say nothing for longer.
+    step: ClassVar[int] = 16
+    weight: ClassVar[int] = 5
 
     attack: str = param("textfooler", "Name of the attack")
     preset: str = param("", "careful or paper; careful by default where the attack has it")

@@ -34,12 +34,14 @@ class Check(abc.ABC):
         exact: Whether its texts are all that is meant: then the share itself is compared with the limit, not a bound.
         low: Smallest value of a text; the largest is 1.
         step: Texts that are looked at before the bounds are.
+        weight: Its part of the time that is left when it begins, beside those of the checks that follow.
     """
 
     section: ClassVar[str]
     tables: ClassVar[tuple[str, ...]] = ()
     exact: ClassVar[bool] = False
     step: ClassVar[int] = 64
+    weight: ClassVar[int] = 1
 
     at_least: float = param(0.5, "Lowest mean over all texts that passes", low=-1.0, high=1.0)
 

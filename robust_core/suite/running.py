@@ -91,7 +91,7 @@ def run_suite(suite: Suite, subject: Subject, seconds: float, stop: threading.Ev
     Args:
         suite: The limits.
         subject: Model and texts.
-        seconds: Time for all of them. Each gets an equal part of what is left when it begins.
+        seconds: Time for all of them. Each gets a part of what is left when it begins, by its weight.
         stop: Ends it within a second; what was found out by then is in the store, and has its verdict.
 
     Yields:
@@ -103,8 +103,13 @@ def run_suite(suite: Suite, subject: Subject, seconds: float, stop: threading.Ev
     end, alpha = time.monotonic() + seconds, share_alpha(suite)
     obstacles = [check.find_obstacle(subject) for check in suite.checks]
     for i, check in enumerate(suite.checks):
-        part = max(0.0, end - time.monotonic()) / (len(suite.checks) - i)
+        part = share_time(end - time.monotonic(), suite.checks[i:])
         yield from run_check(check, subject, alpha, part, stop, obstacles[i])
+
+
+def share_time(seconds: float, checks: Sequence[Check]) -> float:
+    """Return how much of the seconds that are left the first of some checks gets."""
+    return max(0.0, seconds) * checks[0].weight / sum(check.weight for check in checks)
 
 
 def run_check(check: Check, subject: Subject, alpha: float, seconds: float, stop: threading.Event, obstacle: str = ""

@@ -3,10 +3,10 @@
 import re
 
 import pytest
+from helpers.texts import any_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.texts import any_text
 from robust_core.suite.changes import KINDS, change, negate
 from robust_core.suite.names import NAMES, PLACES
 from robust_core.text import Draft

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_core.errors import BadInput
+from robust_core.paths import ROOT
 from robust_core.suite.attacked import AccuracyUnderAttack, CertifiedShare, Consistency
 from robust_core.suite.checks import Accuracy, Direction, Functionality, Invariance
 from robust_core.suite.reader import read_suite
@@ -74,6 +75,17 @@ def test_a_suite_is_read_cheap_limits_first(read):
     assert isinstance(attack, AccuracyUnderAttack)
     assert attack.make().max_queries == 300 and attack.make().min_text_similarity == 0.5  # type: ignore[attr-defined]
     assert len({check.name for check in suite.checks}) == len(suite.checks)
+
+
+def test_the_example_is_a_suite_and_the_workflow_runs_it():
+    import yaml
+
+    suite = read_suite(ROOT / "docs/suite.toml")
+    assert {check.section for check in suite.checks} >= {"clean", "attack", "consistency", "invariance", "direction"}
+    assert (ROOT / "docs" / suite.settings.data).is_file()
+    workflow = yaml.safe_load((ROOT / "docs/robustness.yml").read_text())
+    steps = [step.get("run", "") for step in workflow["jobs"]["suite"]["steps"]]
+    assert any("test --suite docs/suite.toml" in step for step in steps)
 
 
 @pytest.mark.parametrize(("text", "line", "message"), [
