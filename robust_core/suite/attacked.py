@@ -152,6 +152,8 @@ class Consistency(_Attacked):
     """
 
     section = "consistency"
+    # An explanation takes as long as many predictions, and time is looked at between the steps.
+    step: ClassVar[int] = 8
 
     explainer: str = param("ig", "Name of the explainer")
     measured: str = param(KENDALL, "kendall_tau of the words' scores (-1 to 1), or top_5: the share of the five "

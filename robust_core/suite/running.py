@@ -57,7 +57,8 @@ class Finding:
         n = len(self.outcomes)
         mean = math.fsum(outcome.value for outcome in self.outcomes) / n if n else math.nan
         low, high = self._bound(mean)
-        wrong = sorted((o for o in self.outcomes if o.value < 1 and o.note), key=lambda o: o.value)
+        # What a change does to a text says more than that the model was wrong before.
+        wrong = sorted((o for o in self.outcomes if o.value < 1 and o.note), key=lambda o: (o.value, "→" not in o.note))
         return {"check": self.check.name, "kind": self.check.section,
                 "unit": "share" if self.check.low == 0 else "number", "at_least": self.check.at_least,
                 "verdict": self.verdict, "measured": mean, "low": low, "high": high, "n": n, "seen": self.seen,
@@ -148,7 +149,8 @@ def run_check(check: Check, subject: Subject, alpha: float, seconds: float, stop
         finding.verdict = PASSES if kept else FAILS
     if finding.verdict == CLOSE:
         finding.reason = _explain_doubt(finding, stop.is_set())
-    yield Event("progress", "", subject.model.id, progress | {"done": finding.seen, "total": finding.seen})
+    if finding.seen:
+        yield Event("progress", "", subject.model.id, progress | {"done": finding.seen, "total": finding.seen})
     yield Event("finding", "", subject.model.id, {"finding": finding})
 
 

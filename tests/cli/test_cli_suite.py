@@ -8,8 +8,11 @@ import pytest
 from helpers.cli import invoke, refused, rows
 from helpers.doubles import BagOfWords, Counting
 
+from robust_core.cli.suite import open_subject
 from robust_core.models import loading
 from robust_core.models.classifier import TextClassifier
+from robust_core.paths import ROOT
+from robust_core.suite.reader import read_suite
 
 MODEL = "sst2/cnn/base"
 WORDS = ("a wonderful film", "a dull film", "a moving and clever story", "an awful mess")
@@ -106,6 +109,13 @@ def test_of_a_model_that_shows_no_weights_nothing_is_kept(monkeypatch):
 def test_what_cannot_be_tested_is_one_line(words, message):
     result = invoke("test", *words)
     assert result.exit_code == 2 and message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_example_of_the_documentation_fits_its_model_and_its_texts():
+    example = read_suite(ROOT / "docs/suite.toml")
+    with open_subject(example, MODEL, "", ("", "", None, None), "cpu") as subject:
+        assert len(subject.examples) > 50 and subject.texts.about.labels == ("negative", "positive")
+        assert not any(check.find_obstacle(subject) for check in example.checks)
 
 
 def test_signs_that_xml_has_not_are_replaced(folder):
