@@ -22,9 +22,8 @@ ORDER = (("text", "highlight", "notebook"), ("errors", "files", "types", "regist
           "kept_files", "slices"),
          ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),
-         ("encoder_training", "trainings", "lessons", "judging", "augmentation"), ("sweep",), ("experiments",),
-         ("leaderboard",),
-         ("history", "reports"),
+         ("encoder_training", "trainings", "lessons", "judging", "augmentation"), ("sweep", "suite"), ("experiments",),
+         ("leaderboard",), ("history", "reports"),
          ("jobs", "cli", "__main__"), ("ui",), ("pages",), ("app",))
 PLACE = {part: group for group, parts in enumerate(ORDER) for part in parts}
 # Packages that take long to import: a module gets them at its top only where everything in it needs them.

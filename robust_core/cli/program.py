@@ -56,6 +56,10 @@ COMMANDS = {
         "Make more rows of a file of labelled texts, by swapped words or an attack; labels stay, each row says its "
         "origin.",
     ),
+    "test": Command(
+        "suite",
+        "Hold a model to the limits of a suite; exit code 1 only where a confidence bound says that it breaks one.",
+    ),
     "sweep": Command(
         "sweep", "Attack many models in many ways by several workers; what is stored is not computed again."
     ),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from robust_core import metrics
-from robust_core.evaluation import checks, fluency
+from robust_core.evaluation import checks, fluency, predictions
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, count_readable_words
 from robust_core.registry import to_record
@@ -236,7 +236,8 @@ def list_stored(store: ResultStore) -> list[Explained]:
     """List the attacks whose explanations were compared, the newest first."""
     runs = store.runs()
     return [Explained(run_id, runs[run_id], next(iter(runs[run_id].models)), method, compared)
-            for run_id, method, compared in store.explained() if method["name"] != fluency.METHOD]
+            for run_id, method, compared in store.explained()
+            if method["name"] != fluency.METHOD and runs[run_id].method["name"] != predictions.METHOD]
 
 
 def read_pairs(store: ResultStore, of: Explained) -> list[tuple[AttackResult, dict[str, Any]]]:

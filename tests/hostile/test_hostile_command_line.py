@@ -43,6 +43,7 @@ BASE: dict[str, list[str]] = {
     "similarity": ["a good film", "a bad film", "--encoder", "double"], "certify": ["a good film"],
     "train-smoothed": ["--dataset", "reviews"], "lessons": [], "judge": ["judgements.jsonl"],
     "report": ["RUN", "--out", "report.html"],
+    "test": ["double/bag-of-words", "--data", "films.tsv", "--suite", "suite.toml"],
     "combine": ["--core", "sst2/additive/close", "--model", "double/bag-of-words", "--bound", "0.3"],
 }
 # Of two that exclude each other the one that is tried stands alone.
@@ -73,15 +74,15 @@ def list_options() -> Iterator[tuple[str, str]]:
 OPTIONS = sorted(list_options())
 # What becomes a path is tried with everything, the rest with what is not in any list of names.
 OF_PATHS = ("--out", "--record", "--claims", "--data-dir", "--plan", "--dataset", "--data", "--architecture", "--start",
-            "--encoder", "--name", "--model", "--data-name")
+            "--encoder", "--name", "--model", "--data-name", "--suite", "--junit", "--last")
 SOME = ("nul", "bytes", "digits", "lines")
 
 
 def list_values(option: str) -> Iterator[str]:
     """Names of the values that an option is tried with."""
     for value in NUMBERS if option in OF_NUMBERS else VALUES if option in OF_PATHS else SOME:
-        # Where somebody says to write claims or models, there they are written.
-        if value == "outside" and option in ("--out", "--claims"):
+        # Where somebody says to write something, there it is written.
+        if value == "outside" and option in ("--out", "--claims", "--junit", "--last"):
             continue
         # A folder that is there is opened by a library that takes seconds to import: see test_hostile_model_folders.
         if option == "--encoder" and value == "above":
@@ -110,6 +111,8 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("judgements.jsonl").write_text(json.dumps(to_record(judged)))
     Path("sweep.json").write_text(json.dumps({"models": ["double/bag-of-words"], "attacks": ["planted"],
                                              "data": [{"dataset": "reviews", "n": 3}]}))
+    Path("films.tsv").write_text("text\tlabel\na good film\tpositive\na bad film\tnegative\n")
+    Path("suite.toml").write_text("[clean]\nat_least = 0.5\n[[attack]]\nattack = 'planted'\nat_least = 0.5\n")
     # LIME draws with matplotlib, which keeps files of its own.
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
     # Without the shipped models, whose files `doctor` would read again and again.

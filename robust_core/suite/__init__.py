@@ -1,0 +1,1 @@
+"""Test suites: limits that a model must keep, each with a verdict that a confidence bound supports."""
