@@ -23,7 +23,7 @@ from robust_core.registry import to_record
 from robust_core.text import Draft
 from robust_core.types import AttackResult, Example
 
-SEARCHES = ("gene", "iga", "pso", "clare", "pwws", "bae", "textfooler")
+SEARCHES = ("gene", "iga", "pso", "clare", "pwws", "bae", "textfooler", "bad-characters")
 
 
 def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  # noqa: ANN401
@@ -33,7 +33,7 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
 
     search = recipes.build_recipe(to_record(attack), parts.wrap_victim(model.predict_proba),
                                   parts.make_alike(encoder.encode))
-    search.goal_function.query_budget = attack.max_queries
+    search.goal_function.query_budget = attack.max_queries or float("inf")
     found = []
     for k, result in enumerate(results):
         random.seed(1000 * seed + k)

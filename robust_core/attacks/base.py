@@ -14,6 +14,7 @@ from robust_core.attacks.engine.requests import Candidate, Judge, Request, Searc
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.errors import BadInput, list_names, quote
+from robust_core.hidden_characters import describe_hidden
 from robust_core.models import hub
 from robust_core.protocols import (
     Classifier,
@@ -22,6 +23,7 @@ from robust_core.protocols import (
     count_readable_words,
     describe_reading,
     is_token_classifier,
+    prepare_texts,
 )
 from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.resources import fingerprints
@@ -169,6 +171,7 @@ class Attack(Method, abc.ABC):
         notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
+        notes += tuple(describe_hidden(example.text, best.text, prepare_texts(victim, [best.text])[0]))
         tally.point(float(after[reference]))
         return AttackResult(
             example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,

@@ -26,6 +26,7 @@ from robust_core.attacks.textattack.parts import (
 )
 from robust_core.attacks.transformations import list_cased_substitutes, list_substitutes, list_wordnet_swaps
 from robust_core.errors import BadInput
+from robust_core.hidden_characters import LOOK_ALIKES
 from robust_core.registry import parameters
 
 # What only an attack of ours can have, and only beyond its recipe (`attacks.careful`).
@@ -259,8 +260,28 @@ def _clare(victim: TextAttackPart, alike: Alike, *, max_candidates: int, min_con
     return _build_plain(victim, constraints, moves, GreedySearch())
 
 
+def _bad_characters(victim: TextAttackPart, alike: Alike, *, kind: str, max_changes: int, population: int,
+                    generations: int) -> TextAttackPart:
+    """BadCharacters2021 with the goal of leaving the class, and our look-alikes: the wheel lacks their file."""
+    from textattack import Attack, transformations
+    from textattack.goal_functions import UntargetedClassification
+    from textattack.search_methods import DifferentialEvolution
+    from textattack.transformations.word_swaps import word_swap_homoglyph_swap as look_alikes
+
+    made = {"homoglyphs": "WordSwapHomoglyphSwap", "invisible": "WordSwapInvisibleCharacters",
+            "reorderings": "WordSwapReorderings", "deletions": "WordSwapDeletions"}
+    if kind not in made:
+        raise BadInput(f"TextAttack hides characters of one kind only: choose one of {', '.join(made)}.")
+    with mock.patch.object(look_alikes, "open", lambda *arguments, **options: io.StringIO(), create=True):
+        transformation = getattr(transformations, made[kind])()
+    if kind == "homoglyphs":
+        transformation.homos_intentional = {plain: [like] for plain, like in LOOK_ALIKES.items()}
+    return Attack(UntargetedClassification(victim), [], transformation,
+                  DifferentialEvolution(population, generations, max_perturbs=max_changes))
+
+
 RECIPES: dict[str, Callable[..., TextAttackPart]] = {
     "textfooler": _textfooler, "pwws": _pwws, "gene": _gene, "iga": _iga, "pso": _pso, "bae": _bae, "clare": _clare,
     "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist, "deepwordbug": _deepwordbug,
-    "pruthi": _pruthi, "input-reduction": _input_reduction,
+    "pruthi": _pruthi, "input-reduction": _input_reduction, "bad-characters": _bad_characters,
 }
