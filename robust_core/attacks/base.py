@@ -49,6 +49,7 @@ class Attack(Method, abc.ABC):
         goal: What "succeeded" means: "flip" (another class is predicted) or "reduce" (a shorter text keeps the class).
         swaps_only: Whether it does nothing but put one word in the place of one other, so that the words of a text and
             of its perturbed one correspond by position.
+        white_box: Whether it needs gradients; a victim that shows none gets an "error" event that says so.
         uses: What from outside its search looks into, by the names of `resources.fingerprints.NAMES`, whatever its
             parameters are; a changed table is thereby another run.
         masked: Masked language model that it asks where no parameter names one.
@@ -58,6 +59,7 @@ class Attack(Method, abc.ABC):
 
     goal: ClassVar[str] = "flip"
     swaps_only: ClassVar[bool] = False
+    white_box: ClassVar[bool] = False
     uses: ClassVar[tuple[str, ...]] = ()
     masked: ClassVar[str] = fingerprints.PACKAGED
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}

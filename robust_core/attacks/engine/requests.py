@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -152,11 +153,14 @@ class Fill:
         blanks: Texts that lack one word.
         most: Most words for each.
         least: Lowest probability of a word.
+        drop: By how much the log-probability of a word may be lower than that of the first of those that a blank
+            names to choose from (`among`); infinite sets no limit.
     """
 
     blanks: Sequence[Blank]
     most: int
     least: float = 0.0
+    drop: float = math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,6 +181,23 @@ class Judge:
     """Ask for the canonical probabilities of one text (fp32, unpadded, alone); answered by a (classes,) array."""
 
     text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Gradient:
+    """Ask for the gradients of one text in the reference label's loss; answered by `word_gradients.WordGradients`.
+
+    Not counted as a query, as in TextAttack: no text is submitted.
+
+    Args:
+        candidate: The text.
+        words: Words whose embeddings are wanted too.
+        method: What needs the gradients, for the message of a victim that shows none.
+    """
+
+    candidate: Candidate
+    words: Sequence[str] = ()
+    method: str = "this attack"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,5 +228,5 @@ class Pause:
     idle: bool = False
 
 
-Request = Score | Similarity | Fill | Refine | Judge | Accept | Pause
+Request = Score | Similarity | Fill | Refine | Judge | Gradient | Accept | Pause
 Search = Generator[Request, Any, Candidate]

@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Candidate, Judge, Refine, Score, Scores
+from robust_core.attacks.engine.requests import (
+    BATCHED,
+    CANONICAL,
+    SCREENED,
+    Candidate,
+    Gradient,
+    Judge,
+    Refine,
+    Score,
+    Scores,
+)
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.attacks.engine.token_splice import Splice
+from robust_core.attacks.engine.word_gradients import measure_gradients
 from robust_core.protocols import Classifier, is_token_classifier
 from robust_core.types import Noise
 
@@ -106,9 +117,17 @@ class VictimServer:
         if judged:
             return [(search, np.asarray(self.victim.predict_proba([search.request.text])[0]))  # type: ignore[union-attr]
                     for search in judged]
+        wanted = [search for search in waiting if isinstance(search.request, Gradient)][:ALONE]
+        if wanted:
+            return [(search, self._measure(search)) for search in wanted]
         level = self._level(waiting)
         self._run(level, self._take([search for search in waiting if search.missing[0][0] == level], level))
         return [(search, None) for search in waiting if not search.missing]
+
+    def _measure(self, search: "ActiveSearch") -> object:
+        asked = search.request
+        assert isinstance(asked, Gradient)
+        return measure_gradients(self.victim, asked.candidate.text, search.tally.reference, asked.words, asked.method)
 
     def _level(self, waiting: Sequence["ActiveSearch"]) -> int:
         """Return the level with most to run, since full batches are fast; nobody is passed over for long."""

@@ -19,6 +19,7 @@ from robust_core.attacks.engine.requests import (
     Accept,
     Candidate,
     Estimates,
+    Gradient,
     Refine,
     Request,
     Score,
@@ -26,6 +27,7 @@ from robust_core.attacks.engine.requests import (
     Search,
     Target,
 )
+from robust_core.attacks.engine.word_gradients import WordGradients
 from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit
 
@@ -54,6 +56,23 @@ def rank_by_deletion(target: Target, positions: Sequence[int] | None = None
     return [positions[k] for k in order], scores.over
 
 
+def rank_by_gradient(target: Target, positions: Sequence[int], method: str
+                     ) -> Generator[Request, Any, tuple[list[int], bool]]:
+    """Order positions by the l1 norm of the loss's gradient at the word there; of equal ones the first.
+
+    Args:
+        target: Text and victim.
+        positions: Positions to order.
+        method: What needs the gradients, for messages.
+
+    Returns:
+        (positions, False: a gradient costs no query)
+    """
+    gradients: WordGradients = yield Gradient(Candidate(target.draft), method=method)
+    size = np.abs(gradients.rows).sum(axis=1)
+    return sorted(positions, key=lambda i: -size[i] if i < len(size) else 0.0), False
+
+
 EditMaker = Callable[[Draft, int, str], Edit]
 
 
@@ -79,20 +98,21 @@ def make_swap_candidates(draft: Draft, position: int, words: Sequence[str], edit
 
 def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int], Sequence[str]],
                  sentence: SentenceSimilarity | None, *, against_original: bool = True,
-                 edit: EditMaker = make_plain_edit) -> Search:
+                 edit: EditMaker = make_plain_edit, most_words: int | None = None) -> Search:
     """Swap words as `greedy_fills` does, where the substitutes of a word do not depend on the text around it."""
     def known(draft: Draft, position: int) -> Generator[Request, Any, Sequence[str]]:
         del draft
         yield from ()
         return words_at(position)
 
-    return greedy_fills(target, order, known, sentence, against_original=against_original, edit=edit)
+    return greedy_fills(target, order, known, sentence, against_original=against_original, edit=edit,
+                        most_words=most_words)
 
 
 def greedy_fills(target: Target, order: Sequence[int],
                  words_at: Callable[[Draft, int], Generator[Request, Any, Sequence[str]]],
                  sentence: SentenceSimilarity | None, *, against_original: bool = True,
-                 edit: EditMaker = make_plain_edit) -> Search:
+                 edit: EditMaker = make_plain_edit, most_words: int | None = None) -> Search:
     """Swap one word after the other, each for the best that passes, until the victim errs.
 
     Args:
@@ -102,9 +122,12 @@ def greedy_fills(target: Target, order: Sequence[int],
         sentence: The constraint on the sentence, asked last and only where it decides; None where there is none.
         against_original: Whether the sentence is compared with the original text rather than the previous one.
         edit: Makes the edit that puts a word at a position.
+        most_words: Most words that are swapped; None sets no limit.
     """
-    current, standing = Candidate(target.draft), Incumbent.of(target)
+    current, standing, swapped = Candidate(target.draft), Incumbent.of(target), 0
     for position in order:
+        if swapped == most_words:
+            break
         draft = current.draft
         candidates = make_swap_candidates(draft, position, (yield from words_at(draft, position)), edit)
         if not candidates:
@@ -118,6 +141,7 @@ def greedy_fills(target: Target, order: Sequence[int],
         if chosen is not None:
             scores = yield from confirm(scores, [chosen])
             current, standing.scores, standing.index = candidates[chosen], scores, chosen
+            swapped += 1
             yield Accept(current, scores.proba[chosen])
             if scores.success[chosen]:
                 return current
