@@ -9,7 +9,7 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.careful import SwapAttack, make_careful
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
-from robust_core.attacks.engine.requests import Candidate, Score, Search, Target
+from robust_core.attacks.engine.requests import Candidate, Search, Target
 from robust_core.attacks.searches.greedy import greedy_swaps, rank_by_gradient
 from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.cleaning import MAX_WORDS
@@ -48,9 +48,6 @@ class A2T(SwapAttack):
         positions = [i for i in range(target.reach)
                      if (draft.words[i].lower() not in stops if stored is None else stored.at(i))]
         if not positions:
-            return Candidate(draft)
-        if self.max_queries == 1:
-            yield Score([Candidate(draft)])  # refused: so the budget is known to be spent
             return Candidate(draft)
         order, _ = yield from rank_by_gradient(target, positions, self.title)
         speech = PartOfSpeech(draft, exact=True) if self.same_part_of_speech and not self.is_careful else None

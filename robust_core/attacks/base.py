@@ -135,6 +135,11 @@ class Attack(Method, abc.ABC):
         """Return what its search looks into with its present parameters, by the names of `uses`."""
         return self.uses
 
+    def list_remarks(self, victim: Classifier) -> tuple[str, ...]:
+        """Return what a reader of a result on a victim should know; nothing unless an attack says so."""
+        del victim
+        return ()
+
     @property
     def _masked_name(self) -> str:
         return to_record(self).get("masked_model", self.masked)
@@ -171,6 +176,7 @@ class Attack(Method, abc.ABC):
         if changed:
             similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
         notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
+        notes += self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
         notes += tuple(describe_hidden(example.text, best.text, prepare_texts(victim, [best.text])[0]))

@@ -13,7 +13,6 @@ from robust_core.attacks.engine.near_ties import confirm, find_highest, rank, re
 from robust_core.attacks.engine.requests import (
     Accept,
     Candidate,
-    Gradient,
     Refine,
     Request,
     Score,
@@ -22,6 +21,7 @@ from robust_core.attacks.engine.requests import (
     Similarity,
     Target,
 )
+from robust_core.attacks.engine.word_gradients import ask_gradients
 from robust_core.attacks.searches.population import Member, SearchSpace
 from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.registry import param
@@ -54,9 +54,6 @@ class HotFlip(SwapAttack):
         """Let a beam of texts take swap after swap."""
         del rng
         space, best = self._make_space(target), Candidate(target.draft)
-        if self.max_queries == 1 and space.open(Member()):
-            yield Score([best])  # refused: so the budget is known to be spent
-            return best
         members, standing = [Member()], 1.0 - float(target.before[target.reference_label])
         for _ in range(self.max_words):
             members = yield from self._expand(space, members)
@@ -99,7 +96,7 @@ class HotFlip(SwapAttack):
             if not moves:
                 continue
             words = dict.fromkeys(new.words[i] for i, new in moves)
-            gradients = yield Gradient(space.candidate(member), list(words), self.title)
+            gradients = yield from ask_gradients(space.candidate(member), list(words), self.title)
             gains = [gradients.estimate_gain(i, new.words[i]) for i, new in moves]
             for k in sorted(range(len(moves)), key=lambda k: -gains[k])[: self.beam]:
                 found.setdefault(tuple(sorted(moves[k][1].words.items())), moves[k][1])

@@ -50,7 +50,7 @@ def attack(method, victim, text, label=None):
 
 
 def test_the_attacks_that_take_a_set():
-    assert TAKERS == ["textfooler", "pwws", "gene", "iga", "pso"]
+    assert TAKERS == ["textfooler", "pwws", "gene", "iga", "pso", "faster-alzantot", "a2t", "hotflip"]
 
 
 @pytest.mark.parametrize("preset", [PAPER, CAREFUL])

@@ -24,6 +24,7 @@ from robust_core.attacks.engine.requests import (
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.attacks.engine.word_gradients import measure_gradients
+from robust_core.errors import Incompatible
 from robust_core.protocols import Classifier, is_token_classifier
 from robust_core.types import Noise
 
@@ -127,7 +128,12 @@ class VictimServer:
     def _measure(self, search: "ActiveSearch") -> object:
         asked = search.request
         assert isinstance(asked, Gradient)
-        return measure_gradients(self.victim, asked.candidate.text, search.tally.reference, asked.words, asked.method)
+        try:
+            return measure_gradients(self.victim, asked.candidate.text, search.tally.reference, asked.words,
+                                     asked.method)
+        except Incompatible as error:
+            # For the search to raise: one of several attacks may be left out.
+            return error
 
     def _level(self, waiting: Sequence["ActiveSearch"]) -> int:
         """Return the level with most to run, since full batches are fast; nobody is passed over for long."""

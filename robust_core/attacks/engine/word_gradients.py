@@ -1,10 +1,12 @@
 """How the loss of a class changes with each word of a text, to first order."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from robust_core.attacks.engine.requests import Candidate, Gradient, Request
+from robust_core.errors import Incompatible
 from robust_core.protocols import Classifier, WhiteBox, need_white_box
 
 
@@ -27,6 +29,18 @@ class WordGradients(NamedTuple):
         if position >= len(self.rows):
             return 0.0
         return float(self.rows[position] @ (self.vectors[word] - self.own[position]))
+
+
+def ask_gradients(candidate: Candidate, words: Sequence[str], method: str) -> Generator[Request, Any, WordGradients]:
+    """Ask for the gradients of a text; see `Gradient`.
+
+    Raises:
+        Incompatible: The victim shows none.
+    """
+    answer = yield Gradient(candidate, words, method)
+    if isinstance(answer, Incompatible):
+        raise answer
+    return answer
 
 
 def measure_gradients(model: Classifier, text: str, label: int, words: Sequence[str] = (), method: str = "this attack"

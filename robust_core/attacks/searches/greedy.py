@@ -19,7 +19,6 @@ from robust_core.attacks.engine.requests import (
     Accept,
     Candidate,
     Estimates,
-    Gradient,
     Refine,
     Request,
     Score,
@@ -27,7 +26,7 @@ from robust_core.attacks.engine.requests import (
     Search,
     Target,
 )
-from robust_core.attacks.engine.word_gradients import WordGradients
+from robust_core.attacks.engine.word_gradients import ask_gradients
 from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit
 
@@ -68,7 +67,7 @@ def rank_by_gradient(target: Target, positions: Sequence[int], method: str
     Returns:
         (positions, False: a gradient costs no query)
     """
-    gradients: WordGradients = yield Gradient(Candidate(target.draft), method=method)
+    gradients = yield from ask_gradients(Candidate(target.draft), (), method)
     size = np.abs(gradients.rows).sum(axis=1)
     return sorted(positions, key=lambda i: -size[i] if i < len(size) else 0.0), False
 
