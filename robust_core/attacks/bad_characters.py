@@ -1,7 +1,7 @@
 """Bad Characters (Boucher et al. 2021): characters that nobody sees change what a model reads."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -66,8 +66,11 @@ class CharacterSpace:
     def __init__(self, target: Target, kinds: Sequence[str]) -> None:
         self._text = target.draft.text
         end = target.draft.spans[target.reach - 1].end if target.reach else 0
-        free = list(range(end))
-        self._places = {kind: [i for i in free if self._takes(kind, i, end)] for kind in kinds}
+        spans = [target.draft.spans[i] for i in target.locked]
+        # What comes in right beside a word may be read as a part of it.
+        locked = {k for span in spans for k in range(span.start - 1, span.end + 1)}
+        free = dict.fromkeys(i for i in range(end) if i not in locked)
+        self._places = {kind: [i for i in free if self._takes(kind, i, end, free)] for kind in kinds}
         self._kinds = [kind for kind in kinds if self._places[kind]]
         self._several = len(self._kinds) > 1
         self.numbers = self._several + 1 + any(kind in (INVISIBLES, DELETIONS) for kind in self._kinds)
@@ -75,11 +78,11 @@ class CharacterSpace:
     def __bool__(self) -> bool:
         return bool(self._kinds)
 
-    def _takes(self, kind: str, i: int, end: int) -> bool:
+    def _takes(self, kind: str, i: int, end: int, free: Collection[int]) -> bool:
         if kind == HOMOGLYPHS:
             return self._text[i] in LOOK_ALIKES
         # Two equal characters look the same in either order, and read the same.
-        return kind != REORDERINGS or (i + 1 < end and self._text[i] != self._text[i + 1])
+        return kind != REORDERINGS or (i + 1 < end and i + 1 in free and self._text[i] != self._text[i + 1])
 
     def write(self, vector: np.ndarray) -> str:
         """Return the text that a vector stands for; of changes that overlap the first holds."""

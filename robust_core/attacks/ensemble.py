@@ -9,7 +9,18 @@ import numpy as np
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
-from robust_core.attacks.engine.requests import Accept, Candidate, Judge, Request, Score, Scores, Search, Target
+from robust_core.attacks.engine.requests import (
+    Accept,
+    Candidate,
+    Judge,
+    Request,
+    Score,
+    Scores,
+    Search,
+    Target,
+    is_reached,
+    measure_value,
+)
 from robust_core.errors import Incompatible
 from robust_core.protocols import Classifier, is_white_box
 from robust_core.registry import param
@@ -36,7 +47,7 @@ class Ensemble(Attack):
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Let one member after the other search, until one flips the text."""
-        best, lowest = Candidate(target.draft), float(target.before[target.reference_label])
+        best, highest = Candidate(target.draft), target.standing
         for name in MEMBERS:
             member = ATTACKS[name](max_queries=self.member_queries)
             try:
@@ -47,11 +58,12 @@ class Ensemble(Attack):
             if found.text == target.draft.text:
                 continue
             proba = yield Judge(found.text)
-            flipped = int(proba.argmax()) != target.reference_label
-            if flipped or proba[target.reference_label] < lowest:
-                best, lowest = found, float(proba[target.reference_label])
+            value = float(measure_value(proba[None], target.reference_label, target.wanted_label)[0])
+            won = not target.goes_on and is_reached(proba[None], target.reference_label, target.wanted_label)[0]
+            if won or value > highest:
+                best, highest = found, value
                 yield Accept(best, proba)
-            if flipped:
+            if won:
                 break
         return best
 

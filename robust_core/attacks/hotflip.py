@@ -54,7 +54,7 @@ class HotFlip(SwapAttack):
         """Let a beam of texts take swap after swap."""
         del rng
         space, best = self._make_space(target), Candidate(target.draft)
-        members, standing = [Member()], 1.0 - float(target.before[target.reference_label])
+        members, standing = [Member()], target.standing
         for _ in range(self.max_words):
             members = yield from self._expand(space, members)
             members = yield from self._keep_similar(target, space, members)

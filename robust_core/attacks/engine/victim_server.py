@@ -20,6 +20,7 @@ from robust_core.attacks.engine.requests import (
     Refine,
     Score,
     Scores,
+    measure_value,
 )
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.attacks.engine.token_splice import Splice
@@ -96,21 +97,22 @@ class VictimServer:
     def answer(self, search: "ActiveSearch") -> Scores:
         """Assemble the answer to a request whose texts have all been run."""
         keys = search.request.figures.keys if isinstance(search.request, Refine) else search.keys
-        reference = search.tally.reference
+        reference, wanted, goes_on = search.tally.reference, search.tally.wanted, search.tally.goes_on
+        watched = reference if wanted is None else wanted
         found = [search.cache[key] for key in keys]
         level = np.array([entry[0] for entry in found], dtype=np.int8)
         proba = np.stack([entry[1] for entry in found]) if found else np.zeros((0, len(self.victim.labels)), "f4")
-        own = proba[:, reference].astype(np.float64)
+        own = proba[:, watched].astype(np.float64)
         slope = own * (1 - own)
         absolute, spread = bound_noise(level, self._fast, FP32)
-        rest = np.delete(proba, reference, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
+        rest = np.delete(proba, watched, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
         tiny = np.finfo(np.float32).tiny
         margin = np.abs(np.log(np.maximum(own, tiny)) - np.log(np.maximum(rest, tiny)))
         open_ = level < CANONICAL
         return Scores(
-            1.0 - proba[:, reference], (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
+            measure_value(proba, reference, wanted), (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
             level, find_first_alike(keys), keys, proba, reference, search.tally.over,
-            open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)))
+            open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)) & (not goes_on), wanted, goes_on)
 
     def serve(self, waiting: Sequence["ActiveSearch"]) -> Answers:
         """Work off one batch; return the searches whose answers are complete, with the answers."""

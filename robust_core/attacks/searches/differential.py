@@ -35,7 +35,7 @@ def evolve_vectors(target: Target, write: Callable[[np.ndarray], str], dimension
         return best
     size = max(population * dimensions, 5)
     members = _spread(rng, size, dimensions)
-    held, standing = (yield from _score(write, members, trying)), 1.0 - float(target.before[target.reference_label])
+    held, standing = (yield from _score(write, members, trying)), target.standing
     members = members[: len(held.value)]
     for turn in range(generations + 1):
         leader, won, held = yield from _find_leader(held)

@@ -25,6 +25,7 @@ from robust_core.attacks.engine.requests import (
     Scores,
     Search,
     Target,
+    measure_value,
 )
 from robust_core.attacks.engine.word_gradients import ask_gradients
 from robust_core.resources import stop_words
@@ -45,6 +46,7 @@ def rank_by_deletion(target: Target, positions: Sequence[int] | None = None
     draft, stops = target.draft, stop_words()
     if positions is None:
         positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
+    positions = [i for i in positions if i not in target.locked]
     if not positions:
         return [], False
     deletions = [Candidate(draft, (Edit(i, i + 1, ()),)) for i in positions]
@@ -67,6 +69,9 @@ def rank_by_gradient(target: Target, positions: Sequence[int], method: str
     Returns:
         (positions, False: a gradient costs no query)
     """
+    positions = [i for i in positions if i not in target.locked]
+    if not positions:
+        return [], False
     gradients = yield from ask_gradients(Candidate(target.draft), (), method)
     size = np.abs(gradients.rows).sum(axis=1)
     return sorted(positions, key=lambda i: -size[i] if i < len(size) else 0.0), False
@@ -165,7 +170,7 @@ class Incumbent:
     def of(cls, target: Target) -> "Incumbent":
         """Return the standing of the original text, whose probabilities are canonical."""
         proba, zero = target.before[None], np.zeros(1)
-        return cls(Scores(1.0 - proba[:, target.reference_label], zero, zero, np.full(1, CANONICAL), np.zeros(1, int),
+        return cls(Scores(measure_value(proba, target.reference_label, target.wanted_label), zero, zero, np.full(1, CANONICAL), np.zeros(1, int),
                           [target.draft.text], proba, target.reference_label, False, np.zeros(1, bool)), 0)
 
 

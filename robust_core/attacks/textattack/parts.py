@@ -239,6 +239,20 @@ def make_close_swap(most: int, least: float, drop: float, window: int, masked_mo
     return CloseSwap()
 
 
+def make_lock(positions: Sequence[int]) -> TextAttackPart:
+    """Return a constraint that leaves words of the original text alone, wherever they have come to stand."""
+    from textattack.constraints import PreTransformationConstraint
+
+    class Lock(PreTransformationConstraint):
+        locked = tuple(positions)
+
+        def _get_modifiable_indices(self, current_text: TextAttackPart) -> set[int]:
+            now = current_text.attack_attrs["original_index_map"]
+            return set(range(len(current_text.words))) - {int(now[i]) for i in self.locked}
+
+    return Lock()
+
+
 def find_first(text: TextAttackPart) -> TextAttackPart:
     """Return the text that a chain of changes began with."""
     while "prev_attacked_text" in text.attack_attrs:

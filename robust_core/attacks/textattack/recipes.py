@@ -34,7 +34,7 @@ from robust_core.registry import parameters
 # What only an attack of ours can have, and only beyond its recipe (`attacks.careful`).
 _OURS = "swap_set"
 # What the engine does with every attack; no recipe needs it.
-_ENGINE = frozenset(["name", *(p.name for p in parameters(Attack))])
+_ENGINE = frozenset(["name", *Attack.EXTENDED, *(p.name for p in parameters(Attack))])
 
 
 def build_recipe(record: Mapping[str, object], victim: TextAttackPart, alike: Alike) -> TextAttackPart:
