@@ -23,7 +23,8 @@ from robust_core.registry import to_record
 from robust_core.text import Draft
 from robust_core.types import AttackResult, Example
 
-SEARCHES = ("gene", "iga", "pso", "clare", "pwws", "bae", "textfooler")
+SEARCHES = ("gene", "iga", "pso", "clare", "pwws", "bae", "textfooler", "bad-characters", "a2t", "hotflip",
+            "faster-alzantot")
 
 
 def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  # noqa: ANN401
@@ -31,9 +32,9 @@ def theirs(attack: Any, model: Any, encoder: Any, results: list[AttackResult],  
     """Return for each result of ours whether TextAttack flips the same sentence, and its queries."""
     import torch
 
-    search = recipes.build_recipe(to_record(attack), parts.wrap_victim(model.predict_proba),
+    search = recipes.build_recipe(to_record(attack), parts.wrap_victim(model.predict_proba, model),
                                   parts.make_alike(encoder.encode))
-    search.goal_function.query_budget = attack.max_queries
+    search.goal_function.query_budget = attack.max_queries or float("inf")
     found = []
     for k, result in enumerate(results):
         random.seed(1000 * seed + k)

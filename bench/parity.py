@@ -22,7 +22,8 @@ import numpy as np
 
 from bench.program import count_by_text, derive_counts, describe_ground, list_counts, name_data, run_program
 from robust_core import datasets, encoders
-from robust_core.attacks import ATTACKS, bae, pwws, textfooler, transformations
+from robust_core.attacks import ATTACKS, a2t, bae, pwws, textfooler, transformations
+from robust_core.attacks.engine.word_gradients import measure_gradients
 from robust_core.attacks.textattack import parts, recipes
 from robust_core.claims.files import write_claim
 from robust_core.cleaning import clean
@@ -37,7 +38,7 @@ LONG, CHUNK = 15, 10
 # Which function of which module ranks the words.
 RANKING: dict[str, tuple[ModuleType, str]] = {
     "textfooler": (textfooler, "rank_by_deletion"), "pwws": (pwws, "rank_by_saliency"),
-    "bae": (bae, "rank_by_deletion")}
+    "bae": (bae, "rank_by_deletion"), "a2t": (a2t, "rank_by_gradient")}
 # Differences below this are rounding: batches of other shapes give other last bits.
 TINY = 2e-6
 
@@ -99,7 +100,7 @@ class Watched:
 
     def __init__(self, name: str, model: Any, encoder: Any) -> None:  # noqa: ANN401
         # Batches of other sizes give other last bits, and TextAttack would decide exact ties by these.
-        victim = parts.wrap_victim(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]))
+        victim = parts.wrap_victim(lambda texts: np.concatenate([model.predict_proba([t]) for t in texts]), model)
         self._attack = recipes.build_recipe(to_record(ATTACKS[name]()), victim, parts.make_alike(encoder.encode))
         search, goal = self._attack.search_method, self._attack.goal_function
         ranked, asked = getattr(search, "_get_index_order", None), goal.get_results
@@ -190,6 +191,8 @@ def _importance(name: str, model: Any, draft: Draft, label: int, i: int) -> floa
     """Return what a word is ranked by, up to a factor, each text judged alone."""
     def loss(*new: str) -> float:
         return 1.0 - float(model.predict_proba([draft.apply(Edit(i, i + 1, new)).text])[0][label])
+    if name == "a2t":
+        return float(np.abs(measure_gradients(model, draft.text, label).rows[i]).sum())
     if name != "pwws":
         return loss()
     return math.exp(loss(pwws.UNKNOWN)) * max(loss(word) for word in transformations.list_wordnet_swaps(draft.words[i]))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.attack import comparison_table, examples, live, replay
 from ui.saliency.page import LAST
-from ui.session import attack, next_step, selection, true_label
+from ui.session import attack, locks, next_step, selection, true_label
 from ui.shared import catalogue
 from ui.widgets import scripts
 
@@ -40,6 +40,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Attack", on_click=attack.start_attack, type="primary", icon=":material/bolt:", disabled=busy)
     st.button("Stop", on_click=attack.stop_attack, icon=":material/stop:", disabled=not busy)
     true_label.pick_label(st.session_state["text"], classes)
+    locks.draw_locks(st.session_state["text"], classes)
     with st.popover("Examples", icon=":material/menu_book:", key=examples.OPEN, on_change="rerun") as menu:
         if menu.open:
             examples.draw_menu(write_example)

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from robust_core.hidden_characters import list_parts
 from robust_core.text import Draft, align, find_words
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _STYLE = """
 .rx-strip del { opacity: 0.72; text-decoration-thickness: 2px; }
 .rx-strip ins { text-decoration: none; font-weight: 700; border-bottom: 3px solid light-dark(#c25400, #ffab66);
   background: color-mix(in srgb, #d9660a 14%, transparent); border-radius: 0.2em; padding: 0 0.15em; }
+.rx-strip ins.code { font-family: monospace; font-size: 0.8em; font-weight: 400; margin: 0 0.1em; }
 .rx-strip .swapped:focus { outline-width: 3px; }
 .rx-strip .swapped:hover::before, .rx-strip .swapped:focus::before { content: attr(data-tip); position: absolute;
   left: 0; bottom: 100%; z-index: 9; padding: 0.1em 0.5em; border-radius: 0.3em; font-size: 0.82em; font-weight: 400;
@@ -96,6 +98,20 @@ def highlight_words(
     parts.append(html.escape(text[last:]))
     name = f' role="group" aria-label="{html.escape(label)}"' if label else ""
     return f'<p class="rx-strip" dir="auto"{name}>{"".join(parts)}</p>'
+
+
+def highlight_hidden(text: str, original: str, label: str = "") -> str:
+    """Return a text as HTML with the code points of its hidden characters (`hidden_characters.list_parts`).
+
+    Args:
+        text: The text; it is escaped.
+        original: The text without hidden characters.
+        label: What the text is, for screen readers.
+    """
+    body = "".join(f'<ins class="code">{html.escape(part)}</ins>' if hidden else html.escape(part)
+                   for part, hidden in list_parts(text, original))
+    name = f' role="group" aria-label="{html.escape(label)}"' if label else ""
+    return f'<p class="rx-strip" dir="ltr"{name}>{body}</p>'
 
 
 def _make_word(word: str, score: float | None, strongest: float, mark: str | None, unread: bool, trying: bool,

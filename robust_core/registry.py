@@ -108,6 +108,9 @@ class Method:
     title: ClassVar[str]
     source: ClassVar[str]
 
+    # Keys of `extend_record` that are fields, though no parameters: `from_record` reads them back.
+    EXTENDED: ClassVar[tuple[str, ...]] = ()
+
     def extend_record(self) -> dict[str, Any]:
         """Return what a record holds beside name and parameters, as plain data; nothing unless a method says so."""
         return {}
@@ -192,7 +195,7 @@ def to_record(method: Method) -> dict[str, Any]:
     """Return a method as plain data: its name and its parameters; run header, card entry and cache key at once.
 
     Parameters that came later (`param`) are left out while they have their default. What the method adds of its own
-    (`Method.extend_record`) cannot be read back by `from_record`.
+    (`Method.extend_record`) can be read back by `from_record` only where it is `EXTENDED`.
     """
     values = {p: getattr(method, p.name) for p in parameters(type(method))}
     kept = {p.name: value for p, value in values.items() if not p.later or value != p.default}
@@ -210,6 +213,6 @@ def from_record(registry: Registry[T], record: Mapping[str, Any]) -> T:
     known = {p.name for p in parameters(cls)}
     values = {key: value for key, value in record.items() if key != "name"}
     for key in values:
-        if key not in known:
+        if key not in known and key not in cls.EXTENDED:
             raise BadInput(f"{cls.title} has no parameter {quote(key)}. Known: {list_names(sorted(known))}.")
     return cls(**values)

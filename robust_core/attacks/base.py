@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 
 from robust_core.attacks.engine.near_ties import settle_rounded
-from robust_core.attacks.engine.requests import Candidate, Judge, Request, Search, Similarity, Target
+from robust_core.attacks.engine.requests import Candidate, Judge, Request, Search, Similarity, Target, is_reached
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
-from robust_core.errors import BadInput, list_names, quote
+from robust_core.attacks.goals import AIMS, MINIMISE, UNTARGETED, find_locked
+from robust_core.errors import BadInput, UnknownName, list_names, quote
+from robust_core.hidden_characters import describe_hidden
 from robust_core.models import hub
 from robust_core.protocols import (
     Classifier,
@@ -23,6 +25,7 @@ from robust_core.protocols import (
     describe_reading,
     describe_scores,
     is_token_classifier,
+    prepare_texts,
 )
 from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.resources import fingerprints
@@ -44,29 +47,52 @@ class Attack(Method, abc.ABC):
     A search whose budget ran out is "exhausted"; accuracies under attack count it as held (`metrics.summary`), so a
     figure under a budget is no lower than one without.
 
+    Args:
+        lock: Words that stay wherever they stand.
+        target: Name of the class to reach; empty where any other will do.
+
     Attributes:
         goal: What "succeeded" means: "flip" (another class is predicted) or "reduce" (a shorter text keeps the class).
         swaps_only: Whether it does nothing but put one word in the place of one other, so that the words of a text and
             of its perturbed one correspond by position.
+        white_box: Whether it needs gradients; a victim that shows none gets an "error" event that says so.
         uses: What from outside its search looks into, by the names of `resources.fingerprints.NAMES`, whatever its
             parameters are; a changed table is thereby another run.
         masked: Masked language model that it asks where no parameter names one.
+        EXTENDED: Fields that are no parameters, but part of a record.
         PRESETS: Named values of its parameters; what a preset does not name keeps its default, the recipe's value.
         not_careful: Why there is no preset `careful`, where there is none.
     """
 
     goal: ClassVar[str] = "flip"
     swaps_only: ClassVar[bool] = False
+    white_box: ClassVar[bool] = False
     uses: ClassVar[tuple[str, ...]] = ()
     masked: ClassVar[str] = fingerprints.PACKAGED
+    EXTENDED: ClassVar[tuple[str, ...]] = ("lock", "target")
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}
     not_careful: ClassVar[str] = "it writes what no stored set of swaps holds"
 
     max_queries: int = param(0, "Most texts submitted per example; 0 sets no limit", low=0, high=10_000_000)
     time_limit: float = param(0.0, "Most seconds per example; 0 sets no limit", low=0.0, high=86_400.0)
+    aim: str = param(UNTARGETED, "What is looked for: any other class, or the lowest probability of the present one, flip "
+                     "or not", choices=AIMS, later=True)
+    lock_names: bool = param(False, "Leave words alone that are written like names", later=True)
+    lock_numbers: bool = param(False, "Leave numbers alone", later=True)
+    lock: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
+    target: str = dataclasses.field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
+        if isinstance(self.lock, str) or not all(isinstance(word, str) for word in (*self.lock, self.target)):
+            raise BadInput("Locked words and the target are texts.")
+        object.__setattr__(self, "lock", tuple(dict.fromkeys(word.lower() for word in self.lock)))
         check_parameters(self)
+        if self.target and self.aim != UNTARGETED:
+            raise BadInput("An attack either looks for a class or for the lowest probability: leave the aim out.")
+
+    def extend_record(self) -> dict[str, Any]:
+        """Return the words that are locked, and the class to reach."""
+        return ({"lock": list(self.lock)} if self.lock else {}) | ({"target": self.target} if self.target else {})
 
     @abc.abstractmethod
     def search(self, target: Target, rng: np.random.Generator) -> Search:
@@ -130,7 +156,12 @@ class Attack(Method, abc.ABC):
 
     def list_uses(self) -> tuple[str, ...]:
         """Return what its search looks into with its present parameters, by the names of `uses`."""
-        return self.uses
+        return self.uses + ("parts-of-speech",) * (self.lock_numbers and "parts-of-speech" not in self.uses)
+
+    def list_remarks(self, victim: Classifier) -> tuple[str, ...]:
+        """Return what a reader of a result on a victim should know; nothing unless an attack says so."""
+        del victim
+        return ()
 
     @property
     def _masked_name(self) -> str:
@@ -144,6 +175,7 @@ class Attack(Method, abc.ABC):
         predicted = int(before.argmax())
         reference = predicted if example.label is None else example.label
         tally.begin(reference, before)
+        tally.wanted, tally.goes_on = self._find_wanted(victim, predicted), self.aim == MINIMISE
         reach, unread = count_readable_words(victim, example.text), describe_reading(victim, example.text)
         best, outcome = Candidate(draft), "failed"
         if predicted != reference:
@@ -151,7 +183,8 @@ class Attack(Method, abc.ABC):
         elif tally.ending:
             outcome = "stopped"
         else:
-            target = Target(example, draft, reference, before, reach)
+            locked = find_locked(draft, self.lock, self.lock_names, self.lock_numbers)
+            target = Target(example, draft, reference, before, reach, locked, tally.wanted, tally.goes_on)
             tally.searching = True
             try:
                 best = yield from self.search(target, make_generator(seed, example.uid))
@@ -160,7 +193,8 @@ class Attack(Method, abc.ABC):
             tally.searching = False
         changed = best.text != example.text
         after = (yield Judge(best.text)) if changed else before
-        if outcome == "failed" and self._reached(example.text, best.text, int(after.argmax()) != reference):
+        if outcome == "failed" and self._reached(
+                example.text, best.text, bool(is_reached(after[None], reference, tally.wanted)[0])):
             outcome = "succeeded"
         elif outcome == "failed" and tally.over:
             outcome = "exhausted"
@@ -168,9 +202,10 @@ class Attack(Method, abc.ABC):
         if changed:
             similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
         notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
-        notes += (coarse,) if (coarse := describe_scores(victim)) else ()
+        notes += ((coarse,) if (coarse := describe_scores(victim)) else ()) + self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
+        notes += tuple(describe_hidden(example.text, best.text, prepare_texts(victim, [best.text])[0]))
         tally.point(float(after[reference]))
         return AttackResult(
             example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,
@@ -179,6 +214,17 @@ class Attack(Method, abc.ABC):
             eligible=tally.eligible, similarity=similarity, seconds=tally.seconds(), status=outcome,
             swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes,
             steps=tuple(tally.steps), tried=tally.tried)
+
+    def _find_wanted(self, victim: Classifier, predicted: int) -> int | None:
+        """Return the class to reach; None where any other will do."""
+        if not self.target:
+            return None
+        names = [label.lower() for label in victim.labels]
+        if self.target.lower() not in names:
+            raise UnknownName("label", self.target, list(victim.labels))
+        if names.index(self.target.lower()) == predicted:
+            raise BadInput(f"{victim.id} says {quote(self.target)} already: choose another target.")
+        return names.index(self.target.lower())
 
     def pair_words(self, before: Sequence[str], after: Sequence[str]) -> list[tuple[int | None, int | None]]:
         """Pair the words of a text with those of one that this attack made of it.

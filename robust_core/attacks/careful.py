@@ -92,8 +92,9 @@ class SwapAttack(Attack, abc.ABC):
         return CloseSwaps(draft) if self.is_careful else None
 
     def extend_record(self) -> dict[str, Any]:
-        """Return name and SHA-256 of a given swap set."""
-        return {} if self.swaps is None else {"swaps": self.swaps.name, "swaps_sha256": self.swaps.sha256}
+        """Return name and SHA-256 of a given swap set, and what every attack's record has."""
+        given = {} if self.swaps is None else {"swaps": self.swaps.name, "swaps_sha256": self.swaps.sha256}
+        return super().extend_record() | given
 
     def rests_on(self) -> dict[str, str]:
         """Return what `Attack.rests_on` does, and a given swap set."""

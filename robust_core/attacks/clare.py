@@ -88,7 +88,7 @@ class Clare(Attack):
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Take the best-scoring move that passes, over all places, until the victim errs or no move is left."""
         del rng
-        state, best = ClareState(target.draft, frozenset(), target.reach), Candidate(target.draft)
+        state, best = ClareState(target.draft, target.locked, target.reach), Candidate(target.draft)
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
         while True:
             moves = yield from self._moves(state)

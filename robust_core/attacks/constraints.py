@@ -42,15 +42,16 @@ class PartOfSpeech:
 
     Args:
         draft: The original text; it is tagged once.
+        exact: Whether nouns and verbs may not.
     """
 
-    def __init__(self, draft: Draft) -> None:
-        self._words = draft.words
+    def __init__(self, draft: Draft, exact: bool = False) -> None:
+        self._words, self._exact = draft.words, exact
         self._tags = tag(draft.words)
 
     def keep(self, position: int, words: Sequence[str]) -> list[str]:
         """Return those of `words` that may take the place at `position`, tagged as if they stood there."""
         wanted = self._tags[position]
-        allowed = ("NOUN", "VERB") if wanted in ("NOUN", "VERB") else (wanted,)
+        allowed = ("NOUN", "VERB") if wanted in ("NOUN", "VERB") and not self._exact else (wanted,)
         found = tag_swaps(self._words, position, words)
         return [word for word, tag_ in zip(words, found, strict=True) if tag_ in allowed]

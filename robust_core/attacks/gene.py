@@ -16,8 +16,8 @@ from robust_core.attacks.careful import (
 )
 from robust_core.attacks.engine.near_ties import settle_likely_words
 from robust_core.attacks.engine.requests import Fill, Request, Search, Target
-from robust_core.attacks.searches.genetic import GeneticSettings, evolve
-from robust_core.attacks.searches.population import Member, SearchSpace
+from robust_core.attacks.searches.genetic import evolve_alzantot
+from robust_core.attacks.searches.population import SearchSpace
 from robust_core.attacks.transformations import MASKED, list_cased_substitutes, make_blank
 from robust_core.registry import param
 from robust_core.resources import stop_words
@@ -56,18 +56,10 @@ class Gene(SwapAttack):
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Start from the text with one word swapped, drawn by how many neighbours it has."""
         kept = yield from self._neighbours(target)
-
-        def choice(member: Member, i: int) -> float:
-            del member
-            return len(kept[i])
-
         space = SearchSpace(target, lambda i, word: kept[i], math.ceil(self.max_share * target.reach),
                             sentence=make_sentence_constraint(self.min_text_similarity),
                             edit=self.edit)
-        settings = GeneticSettings(space, choice, lambda rng, n: rng.random(n) < 0.5, self.population, self.generations,
-                                self.temperature)
-        places = dict.fromkeys(range(self.population), space.open(Member()))
-        return (yield from evolve(settings, places, self.population, rng))
+        return (yield from evolve_alzantot(space, kept, self.population, self.generations, self.temperature, rng))
 
     def _neighbours(self, target: Target) -> Generator[Request, Any, list[Sequence[str]]]:
         """Return for each position the neighbours that fit there; a word is swapped once, so the text is the original.

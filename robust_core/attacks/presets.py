@@ -51,7 +51,7 @@ def name_preset(record: Mapping[str, Any]) -> str:
     Args:
         record: Record of an attack (`registry.to_record`).
     """
-    if "swaps" in record:
+    if {"swaps", *Attack.EXTENDED} & set(record):
         return ""
     cls = ATTACKS[str(record["name"])]
     known = [p for p in parameters(cls) if p.name not in ASIDE]
@@ -69,6 +69,8 @@ def write_options(record: Mapping[str, Any]) -> list[str]:
     named = preset not in ("", PAPER)
     given = read_preset(cls, preset) if named else {}
     settable = {p.name for p in parameters(cls)}
-    return ["--preset", preset] * named + [
+    extended = [word for locked in record.get("lock", ()) for word in ("--lock", str(locked))]
+    extended += ["--target", str(record["target"])] if "target" in record else []
+    return ["--preset", preset] * named + extended + [
         word for name, value in record.items() if name in settable and name not in given
         for word in ("--set", f"{name}={value}")]

@@ -57,7 +57,8 @@ class PWWS(SwapAttack):
         """Rank the words by saliency and best swap, then swap greedily."""
         del rng
         draft, stops = target.draft, stop_words()
-        positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
+        positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops
+                     and i not in target.locked]
         stored, most = self.find_swaps(draft), self.max_candidates if self.swaps is None else 0
         if stored is not None:
             swaps = {i: tuple(found)[: most or None] for i in positions if (found := stored.at(i))}

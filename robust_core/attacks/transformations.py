@@ -1,6 +1,7 @@
 """Which words may stand in the place of another: neighbours, synonyms, and blanks for a masked language model."""
 
 import functools
+from collections.abc import Sequence
 
 from robust_core.resources import neighbours, synonyms
 from robust_core.text import Draft, match_case
@@ -35,3 +36,11 @@ def make_blank(draft: Draft, start: int, end: int) -> Blank:
     if start == end:
         return Blank(draft.text[:at], " " + draft.text[at:])
     return Blank(draft.text[:at], draft.text[draft.spans[end - 1].end:], draft.words[start])
+
+
+def make_close_blank(draft: Draft, position: int, words: Sequence[str], window: int) -> Blank:
+    """Return the blank for a word and those that may stand for it, with `window` words on either side."""
+    start, end = max(position - window, 0), min(position + window, len(draft.words) - 1)
+    before = draft.text[draft.spans[start].start: draft.spans[position].start]
+    after = draft.text[draft.spans[position].end: draft.spans[end].end]
+    return Blank(before, after, draft.words[position], tuple(dict.fromkeys((draft.words[position], *words))))

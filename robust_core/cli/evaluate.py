@@ -18,6 +18,9 @@ from robust_core.cli.options import (
     Device,
     Exactness,
     Json,
+    Lock,
+    LockNames,
+    LockNumbers,
     MaxQueries,
     Models,
     Preset,
@@ -27,6 +30,7 @@ from robust_core.cli.options import (
     TimeLimit,
     Workers,
     catch_interrupt,
+    give_goal,
     keep_stdout,
     load_models,
     load_reader,
@@ -70,6 +74,7 @@ def evaluate(model: Models,
              data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
              preset: Preset = PAPER, max_queries: MaxQueries = None, time_limit: TimeLimit = None,
              settings: Settings = None, swaps: Swaps = "", max_calls: MaxCalls = None, max_cost: MaxCost = None,
+             lock: Lock = None, lock_names: LockNames = False, lock_numbers: LockNumbers = False,
              precision: Exactness = "exact",
              out: Annotated[str | None, typer.Option("--out", help="Write claims: FILE.json or a folder.")] = None,
              freeze: Annotated[str, typer.Option(
@@ -89,7 +94,8 @@ def evaluate(model: Models,
     with keep_stdout(), catch_interrupt() as stop, limit_victims(max_calls, max_cost, stop) as ceilings:
         exactness = read_precision(precision)
         limits = {"max_queries": max_queries, "time_limit": time_limit}
-        attacks = make_attacks(attack or [], settings, preset, swaps, **limits)
+        attacks = give_goal(make_attacks(attack or [], settings, preset, swaps, **limits), lock, lock_names,
+                            lock_numbers)
         shown = []
         if explainers:
             shown = make_methods(EXPLAINERS, explainers, None)
@@ -154,6 +160,7 @@ def _name_claim(row: Row) -> str:
     parts += [preset] * (preset not in ("", PAPER))
     if "swaps" in row["parameters"]:
         parts += [row["parameters"]["swaps"], row["parameters"]["swaps_sha256"][:8]]
+    parts += [f"lock-{'-'.join(row['parameters']['lock'])}"] if "lock" in row["parameters"] else []
     parts += [row[name] for name in ("adversarial_from", "explain", "pairs") if name in row]
     name = "-".join("".join(c if c.isascii() and c.isalnum() or c in "@_" else "-" for c in part) for part in parts)
     # Ids may be folders with long names; what is cut off still tells two files apart.

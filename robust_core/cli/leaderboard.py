@@ -120,7 +120,7 @@ _COLUMNS: Columns = {
 _NOTES = (
     "± is one standard error. Clean: accuracy on the same texts and trainings before the attack. Lowest: over the "
     "attacks measured under the preset, of so many; which texts each flips is not stored, so the true worst case is at "
-    "most this.",
+    "most this. The attack ensemble measures it for five attacks.",
     "Certified: right, and provably not flipped by any number of swaps of the set that TextFooler and PWWS take words "
     "from. Valid: of so many flips that somebody judged, those whose label is kept in the eyes of most judges; – where "
     "nobody judged any. Commands and claims: --json.",

@@ -14,6 +14,9 @@ from robust_core.cli.options import (
     Device,
     Exactness,
     Json,
+    Lock,
+    LockNames,
+    LockNumbers,
     MaxQueries,
     Models,
     Seed,
@@ -22,6 +25,7 @@ from robust_core.cli.options import (
     Text,
     TypedText,
     catch_interrupt,
+    give_goal,
     keep_stdout,
     load_models,
     load_reader,
@@ -97,6 +101,8 @@ def attack(text: Text, model: Models,
                                                                      "no such class, the prediction.")] = None,
            preset: TypedPreset = "", seed: Seed = 0, max_queries: MaxQueries = None, time_limit: TypedLimit = None,
            settings: Settings = None, swaps: Swaps = "", max_calls: MaxCalls = None, max_cost: MaxCost = None,
+           target: Annotated[str, typer.Option("--target", help="Class to reach; without it, any other will do.")] = "",
+           lock: Lock = None, lock_names: LockNames = False, lock_numbers: LockNumbers = False,
            precision: Exactness = "exact", device: Device = "auto", as_json: Json = False) -> None:
     """Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."""
     found: dict[str, AttackResult] = {}
@@ -107,6 +113,7 @@ def attack(text: Text, model: Models,
         if time_limit is None and "time_limit" not in split_settings(settings):
             time_limit = TYPED_SECONDS
         method, = make_attacks([attack], settings, preset, swaps, max_queries=max_queries, time_limit=time_limit)
+        method, = give_goal([method], lock, lock_names, lock_numbers, target)
         victims = load_models(model, device, limits)
         groups = _group_victims(victims, label, typed)
         began = time.monotonic()

@@ -1,6 +1,7 @@
 """Options that commands share, and how they read what a person typed."""
 
 import contextlib
+import dataclasses
 import signal
 import sys
 import threading
@@ -63,6 +64,29 @@ Swaps = Annotated[str, typer.Option(
     "--swaps", help="Where an attack's new words come from: careful, close, wide, or a JSON file, word to list of "
                     "words. All of a word's swaps are tried, and no other words; stop words, parts of speech and the "
                     "sentence encoder's threshold stay as in the preset.")]
+
+
+Lock = Annotated[list[str] | None, typer.Option("--lock", help="Word that must stay, wherever it stands; repeatable.")]
+
+LockNames = Annotated[bool, typer.Option("--lock-names", help="Leave words alone that are written like names.")]
+
+LockNumbers = Annotated[bool, typer.Option("--lock-numbers", help="Leave numbers alone.")]
+
+
+def give_goal(attacks: Sequence[Attack], lock: Sequence[str] | None, names: bool, numbers: bool, target: str = ""
+              ) -> list[Attack]:
+    """Return attacks that leave some words alone, or look for one class.
+
+    Raises:
+        BadInput: There is no attack to tell, or one looks for something else.
+    """
+    given: dict[str, Any] = {"lock": tuple(word.strip() for word in lock or ()), "target": target.strip()}
+    given |= {name: True for name, is_asked in (("lock_names", names), ("lock_numbers", numbers)) if is_asked}
+    given = {name: value for name, value in given.items() if value}
+    if given and not attacks:
+        raise BadInput("--lock, --lock-names, --lock-numbers and --target are about an attack: choose one with "
+                       "--attack.")
+    return [dataclasses.replace(attack, **given) for attack in attacks]
 
 
 def read_typed_settings(known: Mapping[str, type], settings: Sequence[str] | None) -> dict[str, Any]:

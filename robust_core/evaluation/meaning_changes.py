@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from robust_core import metrics
+from robust_core.hidden_characters import is_drawn_alike
 from robust_core.resources.english import is_english
 from robust_core.resources.meaning import describe_change, is_antonym, is_other_number
 from robust_core.text import Draft, find_words
@@ -39,8 +40,9 @@ def list_doubts(result: AttackResult) -> list[str]:
     lines = []
     if result.status == "succeeded" and not is_english(Draft.of(result.example.text).words):
         lines.append("Not English: most of these words are in no table here, so nobody has judged what the swaps mean.")
+    swaps = () if is_drawn_alike(result.example.text, result.perturbed) else result.swaps
     doubtful = [f"{swap.old or 'nothing'} → {swap.new or 'nothing'} ({why})"
-                for swap in result.swaps if (why := describe_swap(swap))]
+                for swap in swaps if (why := describe_swap(swap))]
     if doubtful:
         lines.append(f"May have changed the meaning: {'; '.join(doubtful)}.")
     if result.swaps and skips_threshold(result):

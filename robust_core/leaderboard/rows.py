@@ -110,6 +110,9 @@ def _check_attack(row: Row, details: Row) -> Iterator[str]:
     if "swaps" in record:
         yield "It was attacked with a swap set of somebody's own, which is not here: give figures of a preset."
         return
+    if {"lock", "target"} & set(record):
+        yield "It was attacked with locked words or for one class: give figures of a preset."
+        return
     try:
         from_record(ATTACKS, record)
     except RobustError as error:

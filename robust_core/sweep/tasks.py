@@ -103,7 +103,7 @@ def make_task(victim: Victim, attack: Attack, texts: tuple[str, str, str], examp
     if attack.time_limit:
         raise BadInput("A time limit makes results depend on the machine: workers take none. Limit the queries "
                        "instead, by max_queries.")
-    if attack.extend_record():
+    if "swaps" in attack.extend_record():
         raise BadInput("A swap set that somebody gives stays in this process: leave the workers out, or the swaps.")
     run = provenance.describe_run(attack, provenance.describe_attack(attack), (victim.id, victim.fingerprint),
                                   victim.device, texts, seed, precision)

@@ -87,6 +87,8 @@ def forget() -> None:
 # word comes from the packed tables, whatever a test puts in their place here.
 HERE = [name for name in ATTACKS if name != "bert-attack"]
 ENGINE = [name for name in HERE if not ATTACKS[name].__module__.startswith("robust_core.attacks.textattack.")]
+# These put words of the tables in the place of others; elsewhere a test cannot plant what a model fails on.
+SWAPPING = [name for name in ENGINE if name not in ("bad-characters", "ensemble")]
 # CheckList finds nothing to change in most texts.
 CHANGING = [name for name in HERE if name != "checklist"]
 
@@ -201,8 +203,8 @@ def test_the_same_seed_gives_the_same_result_in_any_order_and_width(attack, vict
 
 def test_stop_words_gaps_and_labels_are_left_alone(attack, victim):
     for r in results(run(dataclasses.replace(attack, max_queries=0), [victim], EXAMPLES)).values():
-        # Contractions are what CheckList is about, and CLARE merges "the film".
-        if attack.goal == "flip" and attack.name not in ("checklist", "clare"):
+        # Contractions are what CheckList is about, CLARE merges "the film", and what nobody sees may stand anywhere.
+        if attack.goal == "flip" and attack.name not in ("checklist", "clare", "bad-characters", "ensemble"):
             assert not {swap.old.lower() for swap in r.swaps} & stop_words()
         if len(Draft.of(r.perturbed).words) == len(Draft.of(r.example.text).words) and attack.name != "clare":
             assert Draft.of(r.perturbed).gaps == Draft.of(r.example.text).gaps
@@ -242,7 +244,8 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
                        labels=("a", "b", "c"))
     # For each of thousands of typos TextAttack compares 400 words with 400 words: minutes.
     examples = [e for e in EXAMPLES if len(e.text) < 1000 or attack.name != "pruthi"]
-    events = run(attack, [victim, Plain(victim), three], examples, width=5)
+    plain_one = dataclasses.replace(victim) if attack.white_box else Plain(victim)
+    events = run(attack, [victim, plain_one, three], examples, width=5)
     found = results(events)
     assert len(found) == 3 * len(examples)
     for example in examples:
@@ -370,7 +373,7 @@ def test_a_time_limit_ends_one_example_and_the_next_begins(attack, victim):
 
 
 @pytest.mark.parametrize("width", [1, 4, 64])
-@pytest.mark.parametrize("attack", ENGINE, indirect=True)
+@pytest.mark.parametrize("attack", SWAPPING, indirect=True)
 def test_a_victim_that_fails_on_one_text_costs_that_example_only(attack, victim, width, caplog):
     breaking = Plain(victim, breaks_at="clever decent")
     examples = [*EXAMPLES[:4], Example("a clever good movie", 1, "t/bad"), *EXAMPLES[7:]]
@@ -391,7 +394,7 @@ class BreaksOnRows(BagOfWords):
         return super().proba_from_ids(rows)
 
 
-@pytest.mark.parametrize("attack", ENGINE, indirect=True)
+@pytest.mark.parametrize("attack", SWAPPING, indirect=True)
 def test_a_failing_batch_is_taken_apart(attack):
     texts = {"t/a": "a clever film", "t/b": "a good movie", "t/c": "a great tale"}
     examples = [Example(text, 1, uid) for uid, text in texts.items()]
@@ -419,7 +422,7 @@ class BrokenEncoder(WordEncoder):
         return super().encode(texts)
 
 
-@pytest.mark.parametrize("attack", ENGINE, indirect=True)
+@pytest.mark.parametrize("attack", SWAPPING, indirect=True)
 def test_a_failing_encoder_costs_only_the_examples_that_need_it(attack, victim):
     # "good movie" ends in a swap whose similarity is asked; the stop words ask nothing.
     examples = [Example("a " + "fine, " * 14 + "fine film", 1, "t/a"), Example("it is not what they were", 1, "t/b")]

@@ -42,7 +42,7 @@ def test_every_text_ends_with_a_result_within_the_budget(name, budget, victim):
         tail = Draft.of(TEXTS[uid]).words[reach:]
         assert Draft.of(r.perturbed).words[len(Draft.of(r.perturbed).words) - len(tail):] == tail
     assert found["no words"].status == "failed" and found["no words"].queries == 1
-    if name != "clare":
+    if name not in ("clare", "bad-characters", "ensemble"):
         assert found["stop words"].queries == 1
         for r in found.values():
             assert not {swap.old.lower() for swap in r.swaps} & stop_words()

@@ -9,6 +9,7 @@ from typing import Any
 from robust_core import highlight
 from robust_core.evaluation import outcomes
 from robust_core.evaluation.meaning_changes import list_doubts
+from robust_core.hidden_characters import is_drawn_alike
 from robust_core.highlight import make_line, make_small
 from robust_core.text import Draft
 from robust_core.types import AttackResult
@@ -180,13 +181,23 @@ def _describe_running(outcome: Outcome, data: Mapping[str, Any]) -> str:
         f'<p class="rx-small" role="status">{html.escape(what)}</p>'
 
 
+def _draw_text(result: AttackResult) -> str:
+    """Return the text after the attack; where it looks as before, what is seen and what is written there."""
+    if not is_drawn_alike(result.example.text, result.perturbed):
+        marked = highlight.mark_changes(result.example.text, result.perturbed)[1]
+        return highlight.highlight_words(result.perturbed, marks=marked, label="Text after the attack")
+    return (make_small("What a reader sees:")
+            + highlight.highlight_words(result.example.text, label="What a reader sees")
+            + make_small("What is written there:")
+            + highlight.highlight_hidden(result.perturbed, result.example.text, "What is written there"))
+
+
 def _describe_ended(result: AttackResult, names: Sequence[str]) -> str:
-    marked = highlight.mark_changes(result.example.text, result.perturbed)[1]
     move = f"{describe_prediction(result.before, names)} → {describe_prediction(result.after, names)}"
     figures = [f"{result.queries:,} queries", f"{result.seconds:.1f} s"]
     if not math.isnan(result.similarity) and result.swaps:
         figures.append(f"similarity {result.similarity:.2f}")
     notes = "".join(make_small(note) for note in (*result.notes, *list_doubts(result)))
-    return (highlight.highlight_words(result.perturbed, marks=marked, label="Text after the attack")
+    return (_draw_text(result)
             + (f'<p class="rx-line rx-move">{html.escape(move)}</p>' if result.status != "skipped" else "")
             + make_line(describe_end(result, names)) + notes + make_small(" · ".join(figures)))

@@ -13,9 +13,9 @@ from robust_core.attacks import ATTACKS
 from robust_core.cleaning import check_typed
 from robust_core.errors import BadInput, RobustError
 from robust_core.jobs.manager import BROKEN, QUEUED, Job
-from robust_core.registry import from_record, to_record
+from robust_core.registry import from_record
 from robust_core.types import Event, Example
-from ui.session import selection
+from ui.session import locks, selection
 from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, from_document, to_document
 from ui.shared import catalogue, loaded
@@ -71,7 +71,7 @@ def _make_choices(chosen: selection.Selection) -> Choices:
     if attacks > 1 and models * attacks > MOST_CARDS:
         raise BadInput(f"{models} models under {attacks} attacks make {models * attacks} cards; {MOST_CARDS} are the "
                        "limit. Choose fewer of them.")
-    return Choices(check_typed(chosen.text), chosen.models, tuple(map(to_record, chosen.attacks)), chosen.label,
+    return Choices(check_typed(chosen.text), chosen.models, locks.make_records(chosen.attacks, chosen.text), chosen.label,
                    chosen.seed, chosen.device)
 
 

@@ -1,6 +1,7 @@
 """The server for the masked language model: likely words for blanks, each distinct blank asked once."""
 
 import collections
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -95,11 +96,27 @@ class MaskedLMServer:
         keys = [(blank, request.most) for blank in request.blanks]
         found = [self._found[key] for key in keys]
         level = np.array([entry[0] for entry in found], dtype=np.int8)
-        error = np.where(level < CANONICAL, FP32_FILL, 0.0)
-        least = float(np.log(request.least)) if request.least > 0 else -np.inf
-        words = [tuple(sorted(word for word, value in entry[: request.most] if value >= least)) for _, entry in found]
-        room = np.array([_measure_room([value for _, value in entry], request.most, least) for _, entry in found])
+        # Where a word is compared with another one, both may be off.
+        error = np.where(level < CANONICAL, FP32_FILL * (1 if math.isinf(request.drop) else 2), 0.0)
+        least = [_find_least(request, blank, dict(entry)) for blank, (_, entry) in zip(request.blanks, found,
+                                                                                       strict=True)]
+        words = [tuple(sorted(word for word, value in entry[: request.most] if value >= low))
+                 for low, (_, entry) in zip(least, found, strict=True)]
+        room = np.array([_measure_room([value for word, value in entry if not _is_standard(request, blank, word)],
+                                       request.most, low)
+                         for blank, low, (_, entry) in zip(request.blanks, least, found, strict=True)])
         return Filled(room, error, error, level, find_first_alike(keys), request.blanks, words, request)
+
+
+def _find_least(request: Fill, blank: Blank, values: dict[str, float]) -> float:
+    """Return the lowest log-probability of a word for a blank."""
+    least = math.log(request.least) if request.least > 0 else -math.inf
+    return least if math.isinf(request.drop) else max(least, values[blank.among[0]] - request.drop)
+
+
+def _is_standard(request: Fill, blank: Blank, word: str) -> bool:
+    """Return whether a word is the one that others are compared with: it is in, however the figures are off."""
+    return not math.isinf(request.drop) and word == blank.among[0]
 
 
 def _measure_room(values: Sequence[float], most: int, least: float) -> float:

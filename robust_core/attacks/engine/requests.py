@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -47,6 +48,9 @@ class Target:
         reference_label: Class to leave.
         before: (classes,) probabilities of the original text.
         reach: Number of words the victim reads; later ones must be left alone.
+        locked: Positions of words that must stay.
+        wanted_label: Class to reach; None where any other will do.
+        goes_on: Whether the search goes on after a flip, for the lowest probability.
     """
 
     example: Example
@@ -54,6 +58,19 @@ class Target:
     reference_label: int
     before: np.ndarray
     reach: int
+    locked: frozenset[int] = frozenset()
+    wanted_label: int | None = None
+    goes_on: bool = False
+
+    @property
+    def standing(self) -> float:
+        """What `Scores.value` is for the original text."""
+        return measure_value(self.before[None], self.reference_label, self.wanted_label)[0]
+
+
+def measure_value(proba: np.ndarray, reference: int, wanted: int | None) -> np.ndarray:
+    """Return (m,) what a search wants to be high, of (m, classes) probabilities."""
+    return 1.0 - proba[:, reference] if wanted is None else proba[:, wanted]
 
 
 SCREENED, BATCHED, CANONICAL = 0, 1, 2
@@ -99,24 +116,36 @@ class Estimates:
 
 @dataclasses.dataclass(frozen=True)
 class Scores(Estimates):
-    """Answer to `Score`; `value` is one minus the probability of the reference label: what a search wants to be high.
+    """Answer to `Score`; `value` is one minus the probability of the reference label, or that of a wanted one.
 
     Args:
         proba: (m, classes) float32; m is less than asked for when the query budget ran out.
         reference_label: Class to leave.
         over: Whether the budget is spent: the search must end with what it has.
         unsure: (m,) bool: whether `success` lies within the error.
+        wanted_label: Class to reach; None where any other will do.
+        goes_on: Whether no text is a success, since the search is for the lowest probability.
     """
 
     proba: np.ndarray
     reference_label: int
     over: bool
     unsure: np.ndarray
+    wanted_label: int | None = None
+    goes_on: bool = False
 
     @property
     def success(self) -> np.ndarray:
-        """(m,) bool: whether another class is predicted."""
-        return self.proba.argmax(axis=1) != self.reference_label
+        """(m,) bool: whether another class is predicted, or the wanted one."""
+        if self.goes_on:
+            return np.zeros(len(self.proba), dtype=bool)
+        return is_reached(self.proba, self.reference_label, self.wanted_label)
+
+
+def is_reached(proba: np.ndarray, reference: int, wanted: int | None) -> np.ndarray:
+    """Return (m,) bool: whether (m, classes) probabilities predict what is wanted: any class but one, or one."""
+    predicted = proba.argmax(axis=1)
+    return predicted != reference if wanted is None else predicted == wanted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,11 +181,14 @@ class Fill:
         blanks: Texts that lack one word.
         most: Most words for each.
         least: Lowest probability of a word.
+        drop: By how much the log-probability of a word may be lower than that of the first of those that a blank
+            names to choose from (`among`); infinite sets no limit.
     """
 
     blanks: Sequence[Blank]
     most: int
     least: float = 0.0
+    drop: float = math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,6 +209,23 @@ class Judge:
     """Ask for the canonical probabilities of one text (fp32, unpadded, alone); answered by a (classes,) array."""
 
     text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Gradient:
+    """Ask for the gradients of one text in the reference label's loss; answered by `word_gradients.WordGradients`.
+
+    Not counted as a query, as in TextAttack: no text is submitted.
+
+    Args:
+        candidate: The text.
+        words: Words whose embeddings are wanted too.
+        method: What needs the gradients, for the message of a victim that shows none.
+    """
+
+    candidate: Candidate
+    words: Sequence[str] = ()
+    method: str = "this attack"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,5 +256,5 @@ class Pause:
     idle: bool = False
 
 
-Request = Score | Similarity | Fill | Refine | Judge | Accept | Pause
+Request = Score | Similarity | Fill | Refine | Judge | Gradient | Accept | Pause
 Search = Generator[Request, Any, Candidate]

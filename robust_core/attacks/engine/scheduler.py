@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core.attacks.engine.encoder_server import EncoderServer
 from robust_core.attacks.engine.masked_lm_server import MaskedLMServer
-from robust_core.attacks.engine.requests import Accept, Fill, Filled, Judge, Pause, Refine, Request, Score, Scores
+from robust_core.attacks.engine.requests import (
+    Accept,
+    Fill,
+    Filled,
+    Gradient,
+    Judge,
+    Pause,
+    Refine,
+    Request,
+    Score,
+    Scores,
+)
 from robust_core.attacks.engine.search_state import ActiveSearch, SearchState, SearchStopped
 from robust_core.attacks.engine.victim_server import VictimServer
 from robust_core.errors import MissingResource, RobustError
@@ -189,7 +200,7 @@ class Scheduler:
         about = request.figures if isinstance(request, Refine) else request
         if isinstance(about, Fill | Filled):
             return self._servers[-2]
-        return self._servers[search.victim if isinstance(about, Score | Scores | Judge) else -1]
+        return self._servers[search.victim if isinstance(about, Score | Scores | Judge | Gradient) else -1]
 
     def _answer(self, search: ActiveSearch) -> Scores:
         """Count and assemble the answer to a request; what a stopped search never heard is not counted."""

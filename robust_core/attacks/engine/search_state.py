@@ -33,6 +33,8 @@ class SearchState:
     searching: bool = False
     ending: bool = False
     reference: int = -1
+    wanted: int | None = None
+    goes_on: bool = False
     current: float = 0.0
     best: Candidate | None = None
     curve: list[tuple[int, float]] = dataclasses.field(default_factory=list)

@@ -1,7 +1,7 @@
 """Token rows of candidates, spliced from the cached ids of single words, so that the tokenizer is off the hot path."""
 
 from robust_core.attacks.engine.requests import Candidate
-from robust_core.protocols import TokenClassifier
+from robust_core.protocols import TokenClassifier, prepare_texts
 from robust_core.text import Draft
 
 
@@ -42,7 +42,9 @@ class Splice:
         # A whole new text may hold characters that glue words together: the original one said nothing about them.
         if self._spliced and candidate.edits:
             return self._join(candidate)
-        return tuple(self._victim.text_row(candidate.text))
+        # A whole new text may need the cleaning that the victim does before it judges.
+        text = candidate.text if candidate.edits else prepare_texts(self._victim, [candidate.text])[0]
+        return tuple(self._victim.text_row(text))
 
     def _join(self, candidate: Candidate) -> tuple[int, ...]:
         if candidate.base is not self._base:

@@ -10,9 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Candidate, Judge, Refine, Score, Scores
+from robust_core.attacks.engine.requests import (
+    BATCHED,
+    CANONICAL,
+    SCREENED,
+    Candidate,
+    Gradient,
+    Judge,
+    Refine,
+    Score,
+    Scores,
+    measure_value,
+)
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.attacks.engine.token_splice import Splice
+from robust_core.attacks.engine.word_gradients import measure_gradients
+from robust_core.errors import Incompatible
 from robust_core.protocols import Classifier, is_token_classifier
 from robust_core.types import Noise
 
@@ -84,21 +97,22 @@ class VictimServer:
     def answer(self, search: "ActiveSearch") -> Scores:
         """Assemble the answer to a request whose texts have all been run."""
         keys = search.request.figures.keys if isinstance(search.request, Refine) else search.keys
-        reference = search.tally.reference
+        reference, wanted, goes_on = search.tally.reference, search.tally.wanted, search.tally.goes_on
+        watched = reference if wanted is None else wanted
         found = [search.cache[key] for key in keys]
         level = np.array([entry[0] for entry in found], dtype=np.int8)
         proba = np.stack([entry[1] for entry in found]) if found else np.zeros((0, len(self.victim.labels)), "f4")
-        own = proba[:, reference].astype(np.float64)
+        own = proba[:, watched].astype(np.float64)
         slope = own * (1 - own)
         absolute, spread = bound_noise(level, self._fast, FP32)
-        rest = np.delete(proba, reference, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
+        rest = np.delete(proba, watched, axis=1).max(axis=1) if proba.shape[1] > 1 else np.zeros(len(proba))
         tiny = np.finfo(np.float32).tiny
         margin = np.abs(np.log(np.maximum(own, tiny)) - np.log(np.maximum(rest, tiny)))
         open_ = level < CANONICAL
         return Scores(
-            1.0 - proba[:, reference], (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
+            measure_value(proba, reference, wanted), (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
             level, find_first_alike(keys), keys, proba, reference, search.tally.over,
-            open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)))
+            open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)) & (not goes_on), wanted, goes_on)
 
     def serve(self, waiting: Sequence["ActiveSearch"]) -> Answers:
         """Work off one batch; return the searches whose answers are complete, with the answers."""
@@ -106,9 +120,22 @@ class VictimServer:
         if judged:
             return [(search, np.asarray(self.victim.predict_proba([search.request.text])[0]))  # type: ignore[union-attr]
                     for search in judged]
+        wanted = [search for search in waiting if isinstance(search.request, Gradient)][:ALONE]
+        if wanted:
+            return [(search, self._measure(search)) for search in wanted]
         level = self._level(waiting)
         self._run(level, self._take([search for search in waiting if search.missing[0][0] == level], level))
         return [(search, None) for search in waiting if not search.missing]
+
+    def _measure(self, search: "ActiveSearch") -> object:
+        asked = search.request
+        assert isinstance(asked, Gradient)
+        try:
+            return measure_gradients(self.victim, asked.candidate.text, search.tally.reference, asked.words,
+                                     asked.method)
+        except Incompatible as error:
+            # For the search to raise: one of several attacks may be left out.
+            return error
 
     def _level(self, waiting: Sequence["ActiveSearch"]) -> int:
         """Return the level with most to run, since full batches are fast; nobody is passed over for long."""

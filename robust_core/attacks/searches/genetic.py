@@ -1,7 +1,7 @@
 """The genetic algorithm of Alzantot et al. (2018), shared by Gene and IGA: whole generations side by side."""
 
 import dataclasses
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,27 @@ def evolve(settings: GeneticSettings, places: Mapping[int, list[int]], founders:
         best, won, young = yield from find_best_member(space, best, young)
         population = best.joined(young)
     return space.candidate(best.members[0])
+
+
+def evolve_alzantot(space: SearchSpace, words: Sequence[Sequence[str]], population: int, generations: int,
+                    temperature: float, rng: np.random.Generator) -> Search:
+    """Evolve from the text with one word swapped; a word is drawn by how many substitutes it has.
+
+    Args:
+        space: What may be swapped.
+        words: The substitutes of each position.
+        population: Members of a population.
+        generations: How often children are made.
+        temperature: As in `GeneticSettings`.
+        rng: Generator of this search.
+    """
+    def choice(member: Member, i: int) -> float:
+        del member
+        return len(words[i])
+
+    settings = GeneticSettings(space, choice, lambda rng, n: rng.random(n) < 0.5, population, generations, temperature)
+    places = dict.fromkeys(range(population), space.open(Member()))
+    return (yield from evolve(settings, places, population, rng))
 
 
 def _may_change(space: SearchSpace, population: Population) -> bool:

@@ -25,7 +25,9 @@ from robust_core.attacks.engine.requests import (
     Scores,
     Search,
     Target,
+    measure_value,
 )
+from robust_core.attacks.engine.word_gradients import ask_gradients
 from robust_core.resources import stop_words
 from robust_core.text import Draft, Edit
 
@@ -44,6 +46,7 @@ def rank_by_deletion(target: Target, positions: Sequence[int] | None = None
     draft, stops = target.draft, stop_words()
     if positions is None:
         positions = [i for i in range(target.reach) if draft.words[i].lower() not in stops]
+    positions = [i for i in positions if i not in target.locked]
     if not positions:
         return [], False
     deletions = [Candidate(draft, (Edit(i, i + 1, ()),)) for i in positions]
@@ -52,6 +55,26 @@ def rank_by_deletion(target: Target, positions: Sequence[int] | None = None
     yield Accept(None, eligible=len(scores.proba))
     order, scores = yield from rank(scores)
     return [positions[k] for k in order], scores.over
+
+
+def rank_by_gradient(target: Target, positions: Sequence[int], method: str
+                     ) -> Generator[Request, Any, tuple[list[int], bool]]:
+    """Order positions by the l1 norm of the loss's gradient at the word there; of equal ones the first.
+
+    Args:
+        target: Text and victim.
+        positions: Positions to order.
+        method: What needs the gradients, for messages.
+
+    Returns:
+        (positions, False: a gradient costs no query)
+    """
+    positions = [i for i in positions if i not in target.locked]
+    if not positions:
+        return [], False
+    gradients = yield from ask_gradients(Candidate(target.draft), (), method)
+    size = np.abs(gradients.rows).sum(axis=1)
+    return sorted(positions, key=lambda i: -size[i] if i < len(size) else 0.0), False
 
 
 EditMaker = Callable[[Draft, int, str], Edit]
@@ -79,20 +102,21 @@ def make_swap_candidates(draft: Draft, position: int, words: Sequence[str], edit
 
 def greedy_swaps(target: Target, order: Sequence[int], words_at: Callable[[int], Sequence[str]],
                  sentence: SentenceSimilarity | None, *, against_original: bool = True,
-                 edit: EditMaker = make_plain_edit) -> Search:
+                 edit: EditMaker = make_plain_edit, most_words: int | None = None) -> Search:
     """Swap words as `greedy_fills` does, where the substitutes of a word do not depend on the text around it."""
     def known(draft: Draft, position: int) -> Generator[Request, Any, Sequence[str]]:
         del draft
         yield from ()
         return words_at(position)
 
-    return greedy_fills(target, order, known, sentence, against_original=against_original, edit=edit)
+    return greedy_fills(target, order, known, sentence, against_original=against_original, edit=edit,
+                        most_words=most_words)
 
 
 def greedy_fills(target: Target, order: Sequence[int],
                  words_at: Callable[[Draft, int], Generator[Request, Any, Sequence[str]]],
                  sentence: SentenceSimilarity | None, *, against_original: bool = True,
-                 edit: EditMaker = make_plain_edit) -> Search:
+                 edit: EditMaker = make_plain_edit, most_words: int | None = None) -> Search:
     """Swap one word after the other, each for the best that passes, until the victim errs.
 
     Args:
@@ -102,9 +126,12 @@ def greedy_fills(target: Target, order: Sequence[int],
         sentence: The constraint on the sentence, asked last and only where it decides; None where there is none.
         against_original: Whether the sentence is compared with the original text rather than the previous one.
         edit: Makes the edit that puts a word at a position.
+        most_words: Most words that are swapped; None sets no limit.
     """
-    current, standing = Candidate(target.draft), Incumbent.of(target)
+    current, standing, swapped = Candidate(target.draft), Incumbent.of(target), 0
     for position in order:
+        if swapped == most_words:
+            break
         draft = current.draft
         candidates = make_swap_candidates(draft, position, (yield from words_at(draft, position)), edit)
         if not candidates:
@@ -118,6 +145,7 @@ def greedy_fills(target: Target, order: Sequence[int],
         if chosen is not None:
             scores = yield from confirm(scores, [chosen])
             current, standing.scores, standing.index = candidates[chosen], scores, chosen
+            swapped += 1
             yield Accept(current, scores.proba[chosen])
             if scores.success[chosen]:
                 return current
@@ -142,7 +170,7 @@ class Incumbent:
     def of(cls, target: Target) -> "Incumbent":
         """Return the standing of the original text, whose probabilities are canonical."""
         proba, zero = target.before[None], np.zeros(1)
-        return cls(Scores(1.0 - proba[:, target.reference_label], zero, zero, np.full(1, CANONICAL), np.zeros(1, int),
+        return cls(Scores(measure_value(proba, target.reference_label, target.wanted_label), zero, zero, np.full(1, CANONICAL), np.zeros(1, int),
                           [target.draft.text], proba, target.reference_label, False, np.zeros(1, bool)), 0)
 
 

@@ -71,8 +71,9 @@ class SearchSpace:
         """Return what may stand in for the word of a member at a position, sorted."""
         word = self.word(member, i)
         if (i, word) not in self._known:
+            kept = i in self.target.locked
             stops = {word.lower(), self.target.draft.words[i].lower()} & stop_words()
-            self._known[i, word] = sorted({o for o in self.substitutes(i, word) if o != word}) if not stops else []
+            self._known[i, word] = sorted({o for o in self.substitutes(i, word) if o != word}) if not (stops or kept) else []
         return self._known[i, word]
 
     def open(self, member: Member) -> list[int]:
@@ -134,8 +135,8 @@ def gather_scores(parts: Sequence[Scores], rows: Sequence[int] | None = None) ->
     same = np.array([first.setdefault(keys[k], i) for i, k in enumerate(wanted)], dtype=np.int64)
     arrays = {name: np.concatenate([getattr(part, name) for part in parts])[from_]
               for name in ("value", "error", "spread", "level", "proba", "unsure")}
-    return Scores(**arrays, same=same, keys=[keys[k] for k in wanted], reference_label=parts[0].reference_label,
-                  over=any(part.over for part in parts))
+    return dataclasses.replace(parts[0], **arrays, same=same, keys=[keys[k] for k in wanted],
+                               over=any(part.over for part in parts))
 
 
 def score_members(space: SearchSpace, members: Sequence[Member], trying: str) -> Generator[Request, Any, Population]:

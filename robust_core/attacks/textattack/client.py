@@ -36,7 +36,7 @@ from robust_core.attacks.engine.requests import (
     Target,
 )
 from robust_core.cleaning import clean
-from robust_core.errors import MissingResource, RobustError, shorten
+from robust_core.errors import BadInput, MissingResource, RobustError, shorten
 from robust_core.paths import child_environment
 from robust_core.registry import to_record
 from robust_core.text import Draft
@@ -177,6 +177,9 @@ def _take_turn() -> Generator[Request, None, Worker]:
 
 def search_in_textattack(self: Attack, target: Target, rng: np.random.Generator) -> Search:
     """Let TextAttack search, and answer its questions."""
+    if target.wanted_label is not None or target.goes_on:
+        raise BadInput(f"{self.title} searches in TextAttack, which here looks for any other class: leave the aim as "
+                       "it is, or choose another attack.")
     if not target.reach:
         return Candidate(target.draft)
     if self.max_queries == 1:
@@ -187,7 +190,7 @@ def search_in_textattack(self: Attack, target: Target, rng: np.random.Generator)
         end = target.draft.spans[target.reach - 1].end
         head, tail = target.draft.text[:end], target.draft.text[end:]
         process.send(search=number, attack=to_record(self), text=head, label=target.reference_label,
-                     before=target.before.tolist(), seed=int(rng.integers(2**32)))
+                     before=target.before.tolist(), locked=sorted(target.locked), seed=int(rng.integers(2**32)))
         best = yield from _converse(process, number, head, tail)
         over = True
     finally:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks.constraints import PartOfSpeech
-from robust_core.attacks.transformations import list_cased_substitutes, make_blank
+from robust_core.attacks.engine.word_gradients import measure_gradients
+from robust_core.attacks.transformations import list_cased_substitutes, make_blank, make_close_blank
 from robust_core.errors import MissingResource
+from robust_core.protocols import Classifier
 from robust_core.resources import stop_words, tag
 from robust_core.text import Draft
 from robust_core.types import Blank
@@ -66,7 +68,7 @@ def list_stop_words() -> frozenset[str]:
     return frozenset(form for word in stop_words() for form in (word, word.capitalize(), word.title(), word.upper()))
 
 
-def wrap_victim(predict: Predict) -> TextAttackPart:
+def wrap_victim(predict: Predict, model: Classifier | None = None) -> TextAttackPart:
     """Return a victim as TextAttack wants it.
 
     TextAttack takes rows that miss 1 by more than 1e-6 for logits and applies a softmax without a word; rows of many
@@ -74,6 +76,7 @@ def wrap_victim(predict: Predict) -> TextAttackPart:
 
     Args:
         predict: Texts to (n, classes) probabilities.
+        model: A white box that shows gradients, for the recipes that ask for them: to TextAttack each word is a token.
     """
     prepare()
     from textattack.models.wrappers import ModelWrapper
@@ -85,6 +88,21 @@ def wrap_victim(predict: Predict) -> TextAttackPart:
             proba = np.asarray(predict(list(text_input_list)), dtype=np.float32)
             total = proba.sum(axis=1, dtype=np.float64, keepdims=True)
             return proba if np.all(abs(total - 1) < 5e-7) else (proba / total).astype(np.float32)
+
+        def get_grad(self, text_input: str) -> dict[str, object]:
+            assert model is not None
+            label = int(np.asarray(predict([text_input]))[0].argmax())
+            return {"ids": None, "gradient": measure_gradients(model, text_input, label).rows}
+
+        def tokenize(self, inputs: list[str], strip_prefix: bool = False) -> list[list[str]]:
+            del strip_prefix
+            return [list(Draft.of(text).words) for text in inputs]
+
+        def estimate_gains(self, text: str, flips: list[tuple[int, str]]) -> list[float]:
+            assert model is not None
+            label = int(np.asarray(predict([text]))[0].argmax())
+            found = measure_gradients(model, text, label, list(dict.fromkeys(word for _, word in flips)))
+            return [found.estimate_gain(i, word) for i, word in flips]
 
     return Victim()
 
@@ -127,13 +145,13 @@ def make_sentence_constraint(alike: Alike, least: float, **options: TextAttackPa
     return constraint
 
 
-def make_part_of_speech_constraint() -> TextAttackPart:
+def make_part_of_speech_constraint(exact: bool = False) -> TextAttackPart:
     """Return a constraint that keeps our part of speech, seen from the original text."""
     from textattack.constraints import Constraint
 
     @functools.lru_cache(maxsize=64)
     def speech(words: tuple[str, ...]) -> PartOfSpeech:
-        return PartOfSpeech(Draft(words, ("",) * (len(words) + 1)))
+        return PartOfSpeech(Draft(words, ("",) * (len(words) + 1)), exact)
 
     class Speech(Constraint):
         def _check_constraint_many(self, transformed_texts: Sequence[TextAttackPart], reference_text: TextAttackPart
@@ -189,6 +207,77 @@ def make_likely_swap(most: int, least: float, kept: int, masked_model: str) -> T
             return found
 
     return LikelySwap()
+
+
+def make_close_swap(most: int, least: float, drop: float, window: int, masked_model: str) -> TextAttackPart:
+    """Return the swap by neighbours that a language model likes little less than the word in the original text.
+
+    TextAttack has the language model as a constraint that compares with the original text.
+    """
+    from textattack.transformations import WordSwap
+
+    from robust_core.models import masked_lm
+
+    model = masked_lm.load(masked_model)
+
+    @functools.cache
+    def find(text: str) -> dict[int, list[str]]:
+        draft = Draft.of(text)
+        near = {i: list_cased_substitutes(word, most, least) for i, word in enumerate(draft.words)
+                if word.lower() not in stop_words()}
+        rated = [(i, dict(model.fill([make_close_blank(draft, i, words, window)], len(words) + 1)[0]))
+                 for i, words in near.items() if words]
+        return {i: [w for w in near[i] if values[w] >= values[draft.words[i]] - drop] for i, values in rated}
+
+    class CloseSwap(WordSwap):
+        def _get_transformations(self, current_text: TextAttackPart, indices_to_modify: Iterable[int]
+                                 ) -> list[TextAttackPart]:
+            allowed = find(find_first(current_text).text)
+            return [current_text.replace_word_at_index(i, word)
+                    for i in sorted(indices_to_modify) for word in allowed.get(i, ())]
+
+    return CloseSwap()
+
+
+def make_lock(positions: Sequence[int]) -> TextAttackPart:
+    """Return a constraint that leaves words of the original text alone, wherever they have come to stand."""
+    from textattack.constraints import PreTransformationConstraint
+
+    class Lock(PreTransformationConstraint):
+        locked = tuple(positions)
+
+        def _get_modifiable_indices(self, current_text: TextAttackPart) -> set[int]:
+            now = current_text.attack_attrs["original_index_map"]
+            return set(range(len(current_text.words))) - {int(now[i]) for i in self.locked}
+
+    return Lock()
+
+
+def find_first(text: TextAttackPart) -> TextAttackPart:
+    """Return the text that a chain of changes began with."""
+    while "prev_attacked_text" in text.attack_attrs:
+        text = text.attack_attrs["prev_attacked_text"]
+    return text
+
+
+def make_gradient_swap(victim: TextAttackPart, most: int, least: float, flips: int) -> TextAttackPart:
+    """Return WordSwapGradientBased among our neighbours: those flips of a text that raise the loss most.
+
+    TextAttack takes the best words of the whole vocabulary first, of which hardly one is a neighbour.
+    """
+    from textattack.transformations import WordSwap
+
+    class GradientSwap(WordSwap):
+        def _get_transformations(self, current_text: TextAttackPart, indices_to_modify: Iterable[int]
+                                 ) -> list[TextAttackPart]:
+            speech = PartOfSpeech(Draft.of(find_first(current_text).text))
+            found = [(i, word) for i in sorted(indices_to_modify) for word in speech.keep(
+                i, sorted(set(list_cased_substitutes(current_text.words[i], most, least)) - {current_text.words[i]}))]
+            gains = victim.estimate_gains(current_text.text, found)
+            order = sorted(range(len(found)), key=lambda k: -gains[k])[:flips]
+            return [current_text.replace_word_at_index(*found[k]) for k in order]
+
+    return GradientSwap()
 
 
 def make_masked_swap(fill: Words) -> TextAttackPart:

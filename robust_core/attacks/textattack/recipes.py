@@ -12,7 +12,9 @@ from robust_core.attacks.textattack.parts import (
     Alike,
     TextAttackPart,
     list_stop_words,
+    make_close_swap,
     make_filler,
+    make_gradient_swap,
     make_likely_swap,
     make_masked_insert,
     make_masked_merge,
@@ -26,12 +28,13 @@ from robust_core.attacks.textattack.parts import (
 )
 from robust_core.attacks.transformations import list_cased_substitutes, list_substitutes, list_wordnet_swaps
 from robust_core.errors import BadInput
+from robust_core.hidden_characters import LOOK_ALIKES
 from robust_core.registry import parameters
 
 # What only an attack of ours can have, and only beyond its recipe (`attacks.careful`).
 _OURS = "swap_set"
 # What the engine does with every attack; no recipe needs it.
-_ENGINE = frozenset(["name", *(p.name for p in parameters(Attack))])
+_ENGINE = frozenset(["name", *Attack.EXTENDED, *(p.name for p in parameters(Attack))])
 
 
 def build_recipe(record: Mapping[str, object], victim: TextAttackPart, alike: Alike) -> TextAttackPart:
@@ -259,8 +262,66 @@ def _clare(victim: TextAttackPart, alike: Alike, *, max_candidates: int, min_con
     return _build_plain(victim, constraints, moves, GreedySearch())
 
 
+def _bad_characters(victim: TextAttackPart, alike: Alike, *, kind: str, max_changes: int, population: int,
+                    generations: int) -> TextAttackPart:
+    """BadCharacters2021 with the goal of leaving the class, and our look-alikes: the wheel lacks their file."""
+    from textattack import Attack, transformations
+    from textattack.goal_functions import UntargetedClassification
+    from textattack.search_methods import DifferentialEvolution
+    from textattack.transformations.word_swaps import word_swap_homoglyph_swap as look_alikes
+
+    made = {"homoglyphs": "WordSwapHomoglyphSwap", "invisible": "WordSwapInvisibleCharacters",
+            "reorderings": "WordSwapReorderings", "deletions": "WordSwapDeletions"}
+    if kind not in made:
+        raise BadInput(f"TextAttack hides characters of one kind only: choose one of {', '.join(made)}.")
+    with mock.patch.object(look_alikes, "open", lambda *arguments, **options: io.StringIO(), create=True):
+        transformation = getattr(transformations, made[kind])()
+    if kind == "homoglyphs":
+        transformation.homos_intentional = {plain: [like] for plain, like in LOOK_ALIKES.items()}
+    return Attack(UntargetedClassification(victim), [], transformation,
+                  DifferentialEvolution(population, generations, max_perturbs=max_changes))
+
+
+def _a2t(victim: TextAttackPart, alike: Alike, *, max_candidates: int, min_word_similarity: float,
+         min_text_similarity: float, max_share: float, least_words: int, same_part_of_speech: bool) -> TextAttackPart:
+    """A2TYoo2021, with our neighbours (their lowest cosine included), part of speech and encoder."""
+    from textattack.constraints.pre_transformation import MaxModificationRate, RepeatModification
+    from textattack.search_methods import GreedyWordSwapWIR
+
+    constraints = [RepeatModification(), MaxModificationRate(max_share, least_words),
+                   *([make_part_of_speech_constraint(exact=True)] if same_part_of_speech else []),
+                   make_sentence_constraint(alike, min_text_similarity)]
+    return _build_plain(victim, constraints, make_neighbour_swap(max_candidates, min_word_similarity),
+                        GreedyWordSwapWIR(wir_method="gradient"))
+
+
+def _hotflip(victim: TextAttackPart, alike: Alike, *, beam: int, max_words: int, max_candidates: int,
+             min_word_similarity: float) -> TextAttackPart:
+    """HotFlipEbrahimi2017 among our neighbours of the same part of speech."""
+    from textattack.constraints.overlap import MaxWordsPerturbed
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import BeamSearch
+
+    return _build_plain(victim, [RepeatModification(), MaxWordsPerturbed(max_num_words=max_words)],
+                        make_gradient_swap(victim, max_candidates, min_word_similarity, beam), BeamSearch(beam))
+
+
+def _faster_alzantot(victim: TextAttackPart, alike: Alike, *, population: int, generations: int, temperature: float,
+                     max_candidates: int, min_word_similarity: float, max_share: float, max_drop: float, window: int,
+                     masked_model: str) -> TextAttackPart:
+    """FasterGeneticAlgorithmJia2019 with our neighbours and language model; children keep to the limit on words."""
+    from textattack.constraints.overlap import MaxWordsPerturbed
+    from textattack.constraints.pre_transformation import RepeatModification
+    from textattack.search_methods import AlzantotGeneticAlgorithm
+
+    return _build_plain(victim, [RepeatModification(), MaxWordsPerturbed(max_percent=max_share)],
+                        make_close_swap(max_candidates, min_word_similarity, max_drop, window, masked_model),
+                        AlzantotGeneticAlgorithm(population, generations, temperature, post_crossover_check=False))
+
+
 RECIPES: dict[str, Callable[..., TextAttackPart]] = {
     "textfooler": _textfooler, "pwws": _pwws, "gene": _gene, "iga": _iga, "pso": _pso, "bae": _bae, "clare": _clare,
     "textbugger": _textbugger, "bert-attack": _bert_attack, "checklist": _checklist, "deepwordbug": _deepwordbug,
-    "pruthi": _pruthi, "input-reduction": _input_reduction,
+    "pruthi": _pruthi, "input-reduction": _input_reduction, "bad-characters": _bad_characters,
+    "a2t": _a2t, "hotflip": _hotflip, "faster-alzantot": _faster_alzantot,
 }

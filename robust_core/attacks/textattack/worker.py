@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks.engine.requests import RANKING
-from robust_core.attacks.textattack.parts import FOLDERS, TextAttackPart, prepare, wrap_victim
+from robust_core.attacks.textattack.parts import FOLDERS, TextAttackPart, make_lock, prepare, wrap_victim
 from robust_core.attacks.textattack.recipes import build_recipe
 from robust_core.errors import MissingResource
 
@@ -102,6 +102,9 @@ class _Server:
             self._attacks[key] = attack
         attack = self._attacks[key]
         attack.clear_cache()
+        attack.pre_transformation_constraints = [
+            *(c for c in attack.pre_transformation_constraints if not hasattr(c, "locked")),
+            make_lock(order["locked"])]
         attack.goal_function.query_budget = order["attack"]["max_queries"] or float("inf")
         _seed(order["seed"])
         result = attack.attack(order["text"], order["label"])
