@@ -109,6 +109,7 @@ def test_the_example_is_a_suite_and_the_workflow_runs_it():
     ("[[functionality]]\ntitle = 'a'", 1, "texts is a table"),
     ("[[functionality]]\ntexts = {positive = ['a {b}']}", 2, "slot 'b'"),
     ("[[functionality]]\ntexts = {positive = ['a {b']}", 2, "brace"),
+    ("[[functionality]]\ntexts = {positive = ['{b.c}']}\nfill = {b = ['c']}", 2, "brace"),
     ("[[functionality]]\ntexts = {positive = [1]}", 2, "list of texts"),
     ("[[consistency]]\nat_least = 0.3\nexplainer = 'nosuch'", 3, "Unknown explainer"),
     ("[suite]\nminutes = -1\n[clean]\nat_least = 0.5", 2, "minutes must"),
