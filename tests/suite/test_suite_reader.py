@@ -1,7 +1,7 @@
 """Suites are read whole, or refused in one line that says where."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_core.errors import BadInput
@@ -135,6 +135,7 @@ def test_what_is_no_suite_is_one_line(read, text, message):
     assert "\n" not in str(refused.value)
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=200))
 def test_any_text_is_a_suite_or_refused(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.toml"
@@ -151,6 +152,7 @@ VALUES = st.sampled_from(["0.5", "-1", "1e400", "'pwws'", "''", "[]", "{}", "[['
                           "{positive = ['a']}", "['a']", "nan", "99999999999999999999"])
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(["clean", "attack", "invariance", "direction", "functionality", "consistency", "certified",
                         "suite"]), st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5))
 def test_any_values_are_a_suite_or_refused(tmp_path_factory, section, values):
