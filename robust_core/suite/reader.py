@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import re
-import string
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from robust_core.types import MOST_SEED
 SECTIONS: Mapping[str, type[Check]] = {cls.section: cls for cls in (
     Functionality, Accuracy, CertifiedShare, Direction, Invariance, AccuracyUnderAttack, Consistency)}
 _MOST_BYTES, _MOST_CHECKS, _MOST_GIVEN = 1_000_000, 100, 10_000
+_SLOT = re.compile(r"\{(\w+)\}")
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?")
 
 
@@ -197,7 +197,6 @@ def _fill_texts(texts: object, fill: object) -> tuple[tuple[str, str], ...]:
 
 
 def _find_slots(template: str) -> list[str]:
-    try:
-        return list(dict.fromkeys(name for _, name, _, _ in string.Formatter().parse(template) if name))
-    except ValueError:
-        raise BadInput(f"texts have a brace that opens or closes nothing: {quote(template)}.") from None
+    if re.search("[{}]", _SLOT.sub("", template)):
+        raise BadInput(f"texts have a brace that opens or closes nothing: {quote(template)}.")
+    return list(dict.fromkeys(_SLOT.findall(template)))

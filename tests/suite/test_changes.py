@@ -4,7 +4,7 @@ import re
 
 import pytest
 from helpers.texts import any_text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_core.suite.changes import KINDS, change, negate
@@ -12,6 +12,7 @@ from robust_core.suite.names import NAMES, PLACES
 from robust_core.text import Draft
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(list(KINDS)), any_text, st.integers(1, 5))
 def test_changed_texts_are_other_texts_and_the_same_ones_again(kind, text, most):
     found = change(kind, text, most, "0")
@@ -19,6 +20,7 @@ def test_changed_texts_are_other_texts_and_the_same_ones_again(kind, text, most)
     assert change(kind, text, most, "0") == found
 
 
+@settings(max_examples=40)
 @given(any_text)
 def test_a_typo_exchanges_two_letters(text):
     for other in change("typos", text, 3, "0"):
@@ -71,6 +73,7 @@ def test_negation(text, negated):
     assert negate(text) == (negated or text)
 
 
+@settings(max_examples=40)
 @given(any_text)
 def test_a_negation_adds_one_word(text):
     other = negate(text)

@@ -1,7 +1,7 @@
 """Suites are read whole, or refused in one line that says where."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_core.errors import BadInput
@@ -109,6 +109,7 @@ def test_the_example_is_a_suite_and_the_workflow_runs_it():
     ("[[functionality]]\ntitle = 'a'", 1, "texts is a table"),
     ("[[functionality]]\ntexts = {positive = ['a {b}']}", 2, "slot 'b'"),
     ("[[functionality]]\ntexts = {positive = ['a {b']}", 2, "brace"),
+    ("[[functionality]]\ntexts = {positive = ['{b.c}']}\nfill = {b = ['c']}", 2, "brace"),
     ("[[functionality]]\ntexts = {positive = [1]}", 2, "list of texts"),
     ("[[consistency]]\nat_least = 0.3\nexplainer = 'nosuch'", 3, "Unknown explainer"),
     ("[suite]\nminutes = -1\n[clean]\nat_least = 0.5", 2, "minutes must"),
@@ -134,6 +135,7 @@ def test_what_is_no_suite_is_one_line(read, text, message):
     assert "\n" not in str(refused.value)
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=200))
 def test_any_text_is_a_suite_or_refused(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.toml"
@@ -150,6 +152,7 @@ VALUES = st.sampled_from(["0.5", "-1", "1e400", "'pwws'", "''", "[]", "{}", "[['
                           "{positive = ['a']}", "['a']", "nan", "99999999999999999999"])
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(["clean", "attack", "invariance", "direction", "functionality", "consistency", "certified",
                         "suite"]), st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5))
 def test_any_values_are_a_suite_or_refused(tmp_path_factory, section, values):
