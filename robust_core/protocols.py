@@ -224,6 +224,15 @@ class HasFingerprint(Protocol):
 
 
 @runtime_checkable
+class KeepsAnswers(Protocol):
+    """A classifier whose answers are kept, so that several questions may be put at once and each be answered alone."""
+
+    def fetch(self, texts: Sequence[str]) -> None:
+        """Ask about texts in as few calls as possible."""
+        ...
+
+
+@runtime_checkable
 class _Noted(Protocol):
     note: str
 

@@ -79,6 +79,15 @@ class Victim:
             raise BadInput("The text is no valid Unicode: it holds half a character (a lone surrogate).") from None
         return text
 
+    def fetch(self, texts: Sequence[str]) -> None:
+        """Ask about texts in as few calls as possible, so that each is known when it is asked about alone.
+
+        Raises:
+            BadInput, MissingResource: As of `predict_proba`.
+        """
+        if self.answers is not None:
+            self.predict_proba(texts)
+
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n, classes) float32 probabilities; what was answered before is not asked again.
 

@@ -74,6 +74,14 @@ def test_explainers_that_only_ask_explain_and_others_refuse_in_one_line(victims)
         EXPLAINERS["ig"]().explain(elsewhere[0], TEXTS[:1], [1])
 
 
+def test_texts_of_several_searches_are_judged_in_one_call(model):
+    with run_endpoint(serve_model(model)) as endpoint:
+        victim = open_victim(f"{endpoint.url}#negative,positive")
+        examples = [Example(text, None, str(i)) for i, text in enumerate(TEXTS)]
+        list(ATTACKS["pwws"](max_queries=1).run([victim], examples, similarity=False))
+    assert endpoint.bodies[0] == {"texts": TEXTS}
+
+
 def test_labels_only_is_said_in_every_result(tmp_path):
     model = BagOfWords()
 

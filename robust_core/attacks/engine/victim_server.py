@@ -26,7 +26,7 @@ from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.attacks.engine.word_gradients import measure_gradients
 from robust_core.errors import Incompatible
-from robust_core.protocols import Classifier, is_token_classifier
+from robust_core.protocols import Classifier, KeepsAnswers, is_token_classifier
 from robust_core.types import Noise
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ class VictimServer:
         """Work off one batch; return the searches whose answers are complete, with the answers."""
         judged = [search for search in waiting if isinstance(search.request, Judge)][:ALONE]
         if judged:
+            if isinstance(self.victim, KeepsAnswers):
+                self.victim.fetch([search.request.text for search in judged])  # type: ignore[union-attr]
             return [(search, np.asarray(self.victim.predict_proba([search.request.text])[0]))  # type: ignore[union-attr]
                     for search in judged]
         wanted = [search for search in waiting if isinstance(search.request, Gradient)][:ALONE]
