@@ -69,6 +69,19 @@ def test_a_job_keeps_steps_and_results_and_only_the_latest_progress(clock: Clock
     assert job.seen == 6
 
 
+def test_verdicts_are_counted_while_a_job_runs_and_an_unknown_job_is_over(clock: Clock) -> None:
+    manager, counts = JobManager(clock=clock, start=at_once), []
+
+    def work(stop: threading.Event) -> Iterator[Event]:
+        for kind in ("started", "error", "step", "result"):
+            yield Event(kind, "u", "v", {})
+            counts.append(manager.count_ended(manager.jobs()[0].id))
+
+    job_id = manager.submit("attack", work)
+    assert counts == [(0, False), (1, False), (1, False), (2, False)]
+    assert manager.count_ended(job_id) == (2, True) and manager.count_ended("nobody's") == (0, True)
+
+
 def test_values_that_are_no_events_are_kept_in_order(clock: Clock) -> None:
     manager = JobManager(clock=clock, start=at_once)
     job = found(manager, manager.submit("explain", lambda stop: iter([1, "two", {"three": 3}])))
