@@ -145,8 +145,8 @@ def test_every_member_says_what_it_is(registry, name):
             assert p.low is not None, f"{name}.{p.name} has no lower limit"
         if p.type is str:
             assert p.default in p.choices
-    # A given swap set is recorded by its name and hash instead (`SwapAttack.extend_record`).
-    given = {"swaps"} if issubclass(member, SwapAttack) else set()
+    # A given swap set is recorded by its name and hash, locked words and a target as they are (`extend_record`).
+    given = {*getattr(member, "EXTENDED", ()), *(["swaps"] if issubclass(member, SwapAttack) else [])}
     assert {f.name for f in dataclasses.fields(member)} == {p.name for p in parameters(member)} | given
 
 

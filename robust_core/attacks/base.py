@@ -75,8 +75,8 @@ class Attack(Method, abc.ABC):
 
     max_queries: int = param(0, "Most texts submitted per example; 0 sets no limit", low=0, high=10_000_000)
     time_limit: float = param(0.0, "Most seconds per example; 0 sets no limit", low=0.0, high=86_400.0)
-    aim: str = param(UNTARGETED, "What is looked for: any other class, or the lowest probability of the present one, flip "
-                     "or not", choices=AIMS, later=True)
+    aim: str = param(UNTARGETED, "What is looked for: any other class, or the lowest probability of the present one, "
+                     "flip or not", choices=AIMS, later=True)
     lock_names: bool = param(False, "Leave words alone that are written like names", later=True)
     lock_numbers: bool = param(False, "Leave numbers alone", later=True)
     lock: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)

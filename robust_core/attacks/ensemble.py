@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 from collections.abc import Generator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 

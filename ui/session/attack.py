@@ -71,8 +71,8 @@ def _make_choices(chosen: selection.Selection) -> Choices:
     if attacks > 1 and models * attacks > MOST_CARDS:
         raise BadInput(f"{models} models under {attacks} attacks make {models * attacks} cards; {MOST_CARDS} are the "
                        "limit. Choose fewer of them.")
-    return Choices(check_typed(chosen.text), chosen.models, locks.make_records(chosen.attacks, chosen.text), chosen.label,
-                   chosen.seed, chosen.device)
+    return Choices(check_typed(chosen.text), chosen.models, locks.make_records(chosen.attacks, chosen.text),
+                   chosen.label, chosen.seed, chosen.device)
 
 
 def stop_attack() -> None:

@@ -110,7 +110,8 @@ class VictimServer:
         margin = np.abs(np.log(np.maximum(own, tiny)) - np.log(np.maximum(rest, tiny)))
         open_ = level < CANONICAL
         return Scores(
-            measure_value(proba, reference, wanted), (slope * absolute + _ROUNDING) * open_, (slope * spread + _ROUNDING) * open_,
+            measure_value(proba, reference, wanted), (slope * absolute + _ROUNDING) * open_,
+            (slope * spread + _ROUNDING) * open_,
             level, find_first_alike(keys), keys, proba, reference, search.tally.over,
             open_ & (margin <= absolute * (1 if proba.shape[1] == 2 else 2)) & (not goes_on), wanted, goes_on)
 

@@ -170,8 +170,9 @@ class Incumbent:
     def of(cls, target: Target) -> "Incumbent":
         """Return the standing of the original text, whose probabilities are canonical."""
         proba, zero = target.before[None], np.zeros(1)
-        return cls(Scores(measure_value(proba, target.reference_label, target.wanted_label), zero, zero, np.full(1, CANONICAL), np.zeros(1, int),
-                          [target.draft.text], proba, target.reference_label, False, np.zeros(1, bool)), 0)
+        value = measure_value(proba, target.reference_label, target.wanted_label)
+        return cls(Scores(value, zero, zero, np.full(1, CANONICAL), np.zeros(1, int), [target.draft.text], proba,
+                          target.reference_label, False, np.zeros(1, bool)), 0)
 
 
 class LazySentenceConstraint:

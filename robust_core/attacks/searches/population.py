@@ -71,9 +71,9 @@ class SearchSpace:
         """Return what may stand in for the word of a member at a position, sorted."""
         word = self.word(member, i)
         if (i, word) not in self._known:
-            kept = i in self.target.locked
-            stops = {word.lower(), self.target.draft.words[i].lower()} & stop_words()
-            self._known[i, word] = sorted({o for o in self.substitutes(i, word) if o != word}) if not (stops or kept) else []
+            stays = (i in self.target.locked
+                     or {word.lower(), self.target.draft.words[i].lower()} & stop_words())
+            self._known[i, word] = [] if stays else sorted({o for o in self.substitutes(i, word) if o != word})
         return self._known[i, word]
 
     def open(self, member: Member) -> list[int]:

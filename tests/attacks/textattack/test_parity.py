@@ -1,4 +1,4 @@
-"""TextFooler, PWWS and BAE as TextAttack's own search runs them and as the engine does: the same adversarial texts.
+"""TextFooler, PWWS, BAE and A2T as TextAttack's own search runs them and as the engine does: the same adversarial texts.
 
 TextAttack runs in a process of its own, cut off from every network.
 """
@@ -32,12 +32,13 @@ def run(own_runs: Path, module: str, *options: str) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory) -> list[dict]:
-    """The rows of PWWS and BAE, from one process: TextAttack takes long to import."""
-    return compared(tmp_path_factory.mktemp("runs"), "--attack", "pwws", "--attack", "bae", "--n", "5",
+    """The rows of PWWS, BAE and A2T, from one process: TextAttack takes long to import."""
+    return compared(tmp_path_factory.mktemp("runs"), "--attack", "pwws", "--attack", "bae", "--attack", "a2t",
+                    "--n", "5",
                     "--victim", "sst2/cnn/base", "--victim", "sst2/lstm/base")
 
 
-@pytest.mark.parametrize("attack", ["pwws", "bae"])
+@pytest.mark.parametrize("attack", ["pwws", "bae", "a2t"])
 def test_other_greedy_searches_end_where_textattack_does(attack, others):
     rows = [row for row in others if row["attack"] == attack]
     assert [row["victim"] for row in rows] == ["sst2/cnn/base", "sst2/lstm/base"]
