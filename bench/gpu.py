@@ -55,6 +55,23 @@ def prepare(folder: Path, data_dir: str) -> None:
     sys.stdout.write(f"{folder}: {sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()) / 2**20:.0f} MiB\n")
 
 
+def write_tiny_data(folder: Path) -> str:
+    """Write a few of the packaged reviews as SST-2, as sentences and as pairs of STS-B; return the folder."""
+    texts = {split: datasets.load("reviews", split)[:size] for split, size in
+             (("train", 48), ("dev", 16), ("test", 16))}
+    tables = {f"sst2/{split}": ("text\tlabel", [f"{e.text}\t{e.label}" for e in found])
+              for split, found in texts.items()}
+    train, dev = texts["train"], texts["dev"]
+    tables["text/wiki_sentences"] = "text", [" ".join(e.text.split()[:9]) for e in train]
+    tables["sts/stsb_dev"] = "score\tsentence1\tsentence2", [
+        f"{5 * (i % 2)}\t{e.text}\t{(e if i % 2 else dev[i - 1]).text}" for i, e in enumerate(dev)]
+    for name, (head, lines) in tables.items():
+        path = folder / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    return str(folder.absolute())
+
+
 def pack(work: Path, out: Path, results: Results) -> None:
     """Write the figures, and finished checkpoints and saved states as few archives."""
     kept = sorted(path for part in ("checkpoints", "training") for path in (work / part).rglob("*")
@@ -221,10 +238,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="steps whose names begin so, such as speed,flat")
     parser.add_argument("--data-dir", default="")
     parser.add_argument("--encoder", default="", help="folder of the sentence encoder; DATA/encoder where it is there")
-    parser.add_argument("--tiny", action="store_true", help="next to nothing of each step, to see whether all works")
+    parser.add_argument("--tiny", action="store_true",
+                        help="next to nothing of each step, on packaged reviews, to see whether all works")
     parser.add_argument("--prepare", help="write data and encoder into this folder, and do nothing else")
     args = parser.parse_args()
-    data = str(datasets.find("sst2", "train", args.data_dir or None).parents[1].absolute())
+    if args.tiny:
+        data = write_tiny_data(Path(args.work) / "data")
+    else:
+        data = str(datasets.find("sst2", "train", args.data_dir or None).parents[1].absolute())
     if args.prepare:
         prepare(check_path(args.prepare, "folder to prepare"), data)
         return 0

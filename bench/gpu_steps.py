@@ -113,8 +113,8 @@ def _make_defence(defence: str, seed: int, settings: Settings) -> Step:
 
 def _make_encoder(method: str, settings: Settings) -> Step:
     name = f"{method}-whole"
-    sizes = ["--sentences", "16", "--set", "batch_size=8", "--set", "checks=1"] if settings.tiny else [
-        "--sentences", "0"]
+    changes = ("rank=2", "batch_size=8", "checks=1") if settings.tiny else ()
+    sizes = ["--sentences", "16" if settings.tiny else "0", *(word for pair in changes for word in ("--set", pair))]
     words = ["train-encoder", "--method", method, "--name", name, "--device", settings.device, *sizes, "--json",
              "--out", str(settings.work / "checkpoints"), *_name_data(settings)]
     return Step(method, ("robust_core", *words), f"checkpoints/encoders/{name}/card.json",
@@ -149,7 +149,8 @@ class _Child:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             found["results"] = json.loads(out)["results"]
         if state != "done":
-            found["why"] = shorten((err.strip().splitlines() or [f"exit code {code}"])[-1])
+            ending = "killed, since it did not end when asked to" if code == -signal.SIGKILL else f"exit code {code}"
+            found["why"] = ending if code < 0 else shorten((err.strip().splitlines() or [ending])[-1])
         return found
 
 

@@ -13,11 +13,11 @@ from robust_core.models import device, loading
 
 
 @pytest.fixture
-def run(folder, tmp_path, monkeypatch, capsys):  # noqa: F811
-    """Run the program on small data; its exit code, results and output."""
+def run(tmp_path, monkeypatch, capsys):
+    """Run the program on next to nothing; its exit code, results and output."""
     def start(*words: str) -> tuple[int, dict, str]:
-        monkeypatch.setattr(sys, "argv", ["gpu", "--tiny", "--device", "cpu", "--data-dir", str(folder), "--jobs", "2",
-                                          "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), *words])
+        monkeypatch.setattr(sys, "argv", ["gpu", "--tiny", "--device", "cpu", "--jobs", "2", "--out",
+                                          str(tmp_path / "out"), "--work", str(tmp_path / "work"), *words])
         code = gpu.main()
         return code, json.loads((tmp_path / "out" / "results.json").read_text()), capsys.readouterr().out
     return start
