@@ -85,7 +85,7 @@ def _name_data(settings: Settings) -> tuple[str, ...]:
 def _make_speed(model: str, device: str, settings: Settings) -> Step:
     made = f"speed/{model}-{device.replace(':', '-')}.json"
     size = {"minilm": (100, 20), "bert-base": (24, 6)}[model] if device == "cpu" else (400, 40)
-    n, pairs, seconds = (2, 1, 2) if settings.tiny else (*size, 12)
+    n, pairs, seconds = (2, 1, 60) if settings.tiny else (*size, 12)
     words = ["--model", model, "--device", device, "--n", str(n), "--pairs", str(pairs), "--seconds", str(seconds),
              "--width", "32" if device == "cpu" else "256", "--textattack", "0" if device == "cpu" else "20",
              "--folder", str(settings.work / "models"), "--out", str(settings.work / made)]
