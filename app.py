@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+import ui
 from ui import frame, warm_up
 from ui.lessons import progress
 from ui.own import dialogs
@@ -12,7 +13,8 @@ from ui.slices import line
 from ui.widgets import dataset_job, refresh, scripts
 
 ROOT = Path(__file__).parent
-st.set_page_config(page_title="Robustness explorer", page_icon=str(ROOT / "ui" / "icon.png"), layout="wide")
+icon = Path(ui.__file__).parent / "icon.png"
+st.set_page_config(page_title="Robustness explorer", page_icon=str(icon), layout="wide")
 people.tell_people_apart()
 found = frame.list_pages(ROOT / "pages")
 # Lower-case addresses differ from those that Streamlit itself would give to files in `pages/`: its own handling of that

@@ -38,13 +38,21 @@ def run_program(main: Callable[[], int | None]) -> NoReturn:
     sys.exit(code or 0)
 
 
+def has_package(name: str) -> bool:
+    """Return whether a package can be imported, without importing it."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
 def check_package(name: str) -> None:
     """Check that a package of PACKAGES can be imported, without importing it.
 
     Raises:
         MissingResource: It is not installed.
     """
-    if importlib.util.find_spec(name) is None:
+    if not has_package(name):
         raise MissingResource(f"The package {name}", f"Install it: {PACKAGES[name]}")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from robust_core.errors import UnknownName
 from robust_core.files import check_path
 from robust_core.models import encoder_cards
+from robust_core.models.card_files import check_in_wheel
 from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
 from robust_core.models.hub import find_folder
 from robust_core.models.screening import make_probes, measure_noise
@@ -174,6 +175,7 @@ def load(name: str, device: str = "auto") -> Encoder:
     if card is not None:
         with _LOADING:
             return _load_adapted(card.folder.resolve(), card.files["model.safetensors"], str(pick_device(device)))
+    check_in_wheel(f"{encoder_cards.FOLDER}/{name}")
     if "/" not in name and not folder.is_dir():
         raise UnknownName("encoder", name, list_names())
     return SentenceTransformerEncoder(name, device)

@@ -42,7 +42,10 @@ from pathlib import Path
 from robust_core.errors import BadInput, quote, shorten
 from robust_core.files import check_path, explain_failures
 
-ROOT = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parent
+# Installed from a wheel, the app and its files lie inside the package (setup.py).
+IS_INSTALLED = (_PACKAGE / "app").is_dir()
+ROOT = _PACKAGE / "app" if IS_INSTALLED else _PACKAGE.parent
 CHECKPOINTS = ROOT / "checkpoints"
 RESULTS = ROOT / "results"
 LESSONS = ROOT / "lessons"
@@ -50,7 +53,9 @@ LESSONS = ROOT / "lessons"
 READING = ROOT / "bench" / "reading"
 # The pages whose tables and figures are written from `results/`.
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-SHIPPED_DATA = Path(__file__).parent / "resources" / "data"
+# Ids of the checkpoints that the wheel leaves out.
+OUTSIDE = CHECKPOINTS / "outside.json"
+SHIPPED_DATA = _PACKAGE / "resources" / "data"
 _MOST_DIGITS = 6
 
 
@@ -287,7 +292,7 @@ def _read_count(variable: str, usual: int) -> int:
 
 def child_environment(**changes: str) -> dict[str, str]:
     """Return the environment of a child process that finds this package, with some variables set."""
-    found = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    found = os.pathsep.join([str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     return os.environ | {"PYTHONPATH": found} | changes
 
 

@@ -30,6 +30,22 @@ def test_the_data_of_every_card_have_a_notice():
     assert used and used <= set(TITLES)
 
 
+def test_every_shipped_table_text_and_folder_of_weights_is_in_the_one_list_of_licences():
+    notice = (ROOT / "NOTICE.md").read_text(encoding="utf-8")
+    tables = sorted((ROOT / "robust_core" / "resources" / "tables").iterdir())
+    assert tables and not [path.name for path in tables if f"`{path.name}`" not in notice]
+    known = (ROOT / "robust_core" / "resources" / "NOTICE.md").read_text(encoding="utf-8")
+    assert not [path.name for path in tables if f"`{path.name}`" not in known]
+    folders = [path for path in CHECKPOINTS.iterdir() if path.is_dir()] + [*(CHECKPOINTS / "smoothed").glob("*/")]
+    for folder in folders:
+        assert folder.name == "smoothed" or f"`{folder.relative_to(CHECKPOINTS).as_posix()}/`" in notice, folder
+    for link in re.findall(r"\]\(([^)]+)\)", notice):
+        assert (ROOT / link).is_file(), link
+    texts = [*(ROOT / "robust_core" / "resources" / "data").iterdir(), ROOT / "ui" / "attack" / "gallery.tsv",
+             *(path.parent for path in (ROOT / "bench").glob("*/texts.tsv"))]
+    assert not [path.name for path in texts if path.name not in notice]
+
+
 def read_pins(name: str) -> dict[str, str]:
     lines = (ROOT / name).read_text().splitlines()
     return dict(re.match(r"([\w.-]+)==([^\s;\\]+)", line).groups() for line in lines if re.match(r"[\w.-]+==", line))

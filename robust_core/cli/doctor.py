@@ -15,6 +15,7 @@ from robust_core.cli.output import describe_faults, format_percent, name_column,
 from robust_core.cli.program import app
 from robust_core.errors import BadInput, RobustError
 from robust_core.evaluation import smoke
+from robust_core.models.card_files import HOW_TO_GET, list_outside
 from robust_core.models.cards import Card, cards, check_files, read_card
 from robust_core.models.device import pick_device
 from robust_core.resources import minilm_folder
@@ -118,7 +119,8 @@ def _count_checkpoints(count: int) -> str:
             read_card(path.parent)
     if not count:
         raise BadInput("There are no checkpoints; restore the folder checkpoints.")
-    return f"{count} found"
+    more = list_outside()
+    return f"{count} found" + (f"; {len(more)} more are no part of the wheel. {HOW_TO_GET}" if more else "")
 
 
 def _check_checkpoint(card: Card) -> str:

@@ -31,6 +31,7 @@ class Command(NamedTuple):
 
 # In the order in which --help lists them.
 COMMANDS = {
+    "serve": Command("serve", "Start the app on this machine and say its address; Ctrl-C ends it."),
     "models": Command(
         "doctor", "List the models that are here, and what is known to be wrong with how one was trained."
     ),

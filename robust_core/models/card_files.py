@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
-from robust_core.errors import BadInput
+from robust_core.errors import BadInput, MissingResource
 from robust_core.files import explain_failures, read_json
-from robust_core.paths import sha256, write_file
+from robust_core.paths import OUTSIDE, sha256, write_file
 
 CARD = "card.json"
+HOW_TO_GET = "Get the release's source and set ROBUST_CHECKPOINTS to its folder checkpoints."
 # Longest input of any model, in pieces or words: it costs time, if no memory.
 MOST_PIECES = 100_000
 _MOST_CARD = 1_000_000
@@ -28,6 +29,17 @@ class StoredCard(Protocol):
 
 T = TypeVar("T")
 C = TypeVar("C", bound=StoredCard)
+
+
+def list_outside() -> list[str]:
+    """Return the names of the checkpoints that belong to this release but not to its wheel."""
+    return [str(name) for name in read_json(OUTSIDE, _MOST_CARD)] if OUTSIDE.is_file() else []
+
+
+def check_in_wheel(name: str) -> None:
+    """Raise MissingResource, with where to get it, for a checkpoint that this release's wheel leaves out."""
+    if name in list_outside():
+        raise MissingResource(f"The checkpoint {name}", HOW_TO_GET)
 
 
 def read_json_card(folder: Path, make: Callable[[dict[str, Any]], T], damaged: str, missing: str = "") -> T:

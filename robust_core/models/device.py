@@ -59,3 +59,27 @@ def gradient_autocast(model: WhiteBox, device: "torch.device", precision: Precis
              ) -> contextlib.AbstractContextManager:
     """Return a context for the gradients of an attack: bf16 if screened is asked for and faster for this model."""
     return autocast_bf16(device, precision == "screened" and model.screens)
+
+
+def describe_device(device: str) -> dict[str, str | int | float]:
+    """Return what computes here, for a record of measurements.
+
+    Args:
+        device: auto, cpu, cuda, mps, xpu.
+
+    Returns:
+        kind; name of the GPU, or of the processor's instruction set; count of such devices; gib, the memory of one GPU
+        in GiB (0 for other kinds); bf16, 1 where it multiplies bf16 faster than fp32.
+
+    Raises:
+        BadInput: There is no such device on this machine.
+    """
+    import torch
+
+    chosen = pick_device(device)
+    name, count, memory = torch.backends.cpu.get_cpu_capability(), 1, 0.0
+    if chosen.type == "cuda":
+        found = torch.cuda.get_device_properties(chosen)
+        name, count, memory = found.name, torch.cuda.device_count(), found.total_memory / 2**30
+    return {"kind": chosen.type, "name": name, "count": count, "gib": round(memory, 1),
+            "bf16": int(has_fast_bf16(chosen))}

@@ -12,6 +12,7 @@ from robust_core.errors import BadInput, UnknownName, first_sentence, quote
 from robust_core.files import check_path
 from robust_core.models import huggingface
 from robust_core.models.architectures import build
+from robust_core.models.card_files import check_in_wheel
 from robust_core.models.cards import (
     ARCHITECTURES,
     CORE,
@@ -65,6 +66,7 @@ def load(model_id: str, device: str = "auto") -> "TextClassifier":
             # A shipped checkpoint whose card is damaged ends here as well as a folder that is none.
             raise BadInput(f"The folder {short_name(folder)} holds neither a card.json nor a Hugging Face config.json.")
         return huggingface.open_classifier(model_id, pick_device(device))
+    check_in_wheel(model_id)
     for root in checkpoint_folders():
         if ".." not in folder.parts and (root / model_id / "card.json").is_file():
             read_card(root / model_id)

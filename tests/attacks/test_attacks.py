@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from helpers.doubles import BagOfWords, Counting, Planted, WordEncoder, WordFiller
+from helpers.needs import mark_attacks
 from helpers.texts import slow_window
 
 from robust_core import ATTACKS
@@ -93,7 +94,7 @@ SWAPPING = [name for name in ENGINE if name not in ("bad-characters", "ensemble"
 CHANGING = [name for name in HERE if name != "checklist"]
 
 
-@pytest.fixture(params=HERE, ids=str)
+@pytest.fixture(params=mark_attacks(HERE), ids=str)
 def attack(request):
     return ATTACKS[request.param](max_queries=60)
 
@@ -271,7 +272,7 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
                 assert e.data["proba"] == pytest.approx(fresh, abs=1e-6)
 
 
-@pytest.mark.parametrize("attack", CHANGING, indirect=True)
+@pytest.mark.parametrize("attack", mark_attacks(CHANGING), indirect=True)
 def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkeypatch):
     join, seen = token_splice.Splice.row, []
 
@@ -290,7 +291,7 @@ def test_candidates_are_asked_as_the_tokenizer_reads_them(attack, victim, monkey
 
 
 @pytest.mark.parametrize("kind", ["tokens", "plain"])
-@pytest.mark.parametrize("attack", CHANGING, indirect=True)
+@pytest.mark.parametrize("attack", mark_attacks(CHANGING), indirect=True)
 def test_stop_ends_every_search_within_a_second(attack, victim, kind):
     """Somebody presses Stop while the first batch, of two seconds' work for all searches together, is under way."""
     stop, pressed = threading.Event(), []
@@ -349,7 +350,7 @@ class PressesStop(BagOfWords):
         return super().predict_proba(texts)
 
 
-@pytest.mark.parametrize("attack", CHANGING, indirect=True)
+@pytest.mark.parametrize("attack", mark_attacks(CHANGING), indirect=True)
 def test_a_search_that_is_about_to_report_when_stop_comes_still_reports(attack):
     stop = threading.Event()
     events = run(attack, [PressesStop(stop)], EXAMPLES[1:2], stop=stop)
@@ -363,7 +364,7 @@ def test_a_search_that_is_about_to_report_when_time_is_up_still_reports(attack):
     assert events[-1].kind == "result", [e.kind for e in events]
 
 
-@pytest.mark.parametrize("attack", CHANGING, indirect=True)
+@pytest.mark.parametrize("attack", mark_attacks(CHANGING), indirect=True)
 def test_a_time_limit_ends_one_example_and_the_next_begins(attack, victim):
     limited = dataclasses.replace(attack, max_queries=0, time_limit=0.05)
     examples = [Example(LONG, 1, "t/a"), Example(LONG, 1, "t/b"), Example("Good", 1, "t/c")]

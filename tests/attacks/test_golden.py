@@ -15,7 +15,8 @@ def split_attacks(through_textattack: bool) -> list[golden.Row]:
     return [row for row in SET["attacks"] if (row["attack"]["name"] in golden.OF_TEXTATTACK) == through_textattack]
 
 
-@pytest.mark.parametrize("through_textattack", [False, True], ids=["own", "textattack"])
+@pytest.mark.parametrize("through_textattack", [
+    False, pytest.param(True, marks=pytest.mark.textattack)], ids=["own", "textattack"])
 def test_attacks_end_where_they_did(through_textattack):
     wanted = split_attacks(through_textattack)
     changes = golden.list_changes(wanted, golden.run_attacks(wanted, SET["texts"]))

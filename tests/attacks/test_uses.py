@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from helpers.doubles import WordEncoder, WordFiller
+from helpers.needs import mark_attacks
 from helpers.watch import DOORS, NO_DOORS, DoorWatch
 
 from robust_core import ATTACKS, datasets, resources
@@ -77,6 +78,7 @@ def test_a_careful_attack_opens_the_set_of_swaps_and_not_its_recipes_tables(name
     assert declared - found <= {fingerprints.MASKED, fingerprints.ENCODER}
 
 
+@pytest.mark.textattack
 def test_what_textattack_opens_for_us_is_declared(tmp_path, monkeypatch):
     """One test for all recipes: their process takes long to start."""
     log = tmp_path / "log"
@@ -94,7 +96,7 @@ def test_what_textattack_opens_for_us_is_declared(tmp_path, monkeypatch):
     client._WORKER.close()
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", mark_attacks(ATTACKS))
 def test_what_is_declared_has_a_fingerprint(name):
     declared = ATTACKS[name].uses
     assert len(set(declared)) == len(declared) and set(declared) <= set(fingerprints.NAMES)

@@ -30,7 +30,7 @@ from robust_core.train import combining
 REACHED = "This far a command may come: here the work itself begins."
 # A command that is right but for the option that is tried.
 BASE: dict[str, list[str]] = {
-    "models": [], "doctor": [], "predict": ["a good film", "--model", "double/bag-of-words"],
+    "serve": [], "models": [], "doctor": [], "predict": ["a good film", "--model", "double/bag-of-words"],
     "attack": ["a good film", "--model", "double/bag-of-words", "--attack", "planted"],
     "explain": ["a good film", "--model", "double/bag-of-words"],
     "train": ["--dataset", "reviews", "--architecture", "cnn"],
@@ -131,6 +131,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(ATTACKS._members, "planted", Planted)
     monkeypatch.setattr("robust_core.train.training.train", refuse)
     monkeypatch.setattr(specs, "train", refuse)
+    monkeypatch.setattr("robust_core.cli.serve.run_streamlit", refuse)
     monkeypatch.setattr(training, "prepare_splits", refuse)
     monkeypatch.setattr(training, "fit_network", refuse)
     real_card = combining.find_card

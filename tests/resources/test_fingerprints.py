@@ -51,6 +51,7 @@ def test_a_table_has_the_sum_of_its_file():
         assert fingerprint_table(name) == hashlib.sha256((_tables.TABLES / file).read_bytes()).hexdigest()
 
 
+@pytest.mark.textattack
 def test_every_name_has_a_fingerprint_of_its_own_and_a_title():
     found = {name: fingerprint_table(name) for name in NAMES}
     sums = {name: value for name, value in found.items() if name != "textattack"}

@@ -62,6 +62,7 @@ def cnn():
     return loading.load("sst2/cnn/base")
 
 
+@pytest.mark.textattack
 @pytest.mark.parametrize("name", HERE)
 def test_each_recipe_runs_on_short_reviews_under_a_budget(name, cnn):
     reviews = [e for e in datasets.load("reviews", "test") if len(Draft.of(e.text).words) < 15][:3]
@@ -73,6 +74,7 @@ def test_each_recipe_runs_on_short_reviews_under_a_budget(name, cnn):
     assert "textattack" not in sys.modules
 
 
+@pytest.mark.textattack
 def test_what_the_recipes_are_known_for():
     victim, text = BagOfWords(), "A good clever movie that isn't dull"
     after = {name: run(ATTACKS[name](), [victim], [Example(text, 1, "u")])["u"].result for name in HERE}
@@ -85,6 +87,7 @@ def test_what_the_recipes_are_known_for():
     assert len(Draft.of(short.perturbed).words) < 4
 
 
+@pytest.mark.textattack
 def test_checklist_writes_out_contractions_and_changes_numbers():
     victim = BagOfWords({"it's": 1.0, "3": 1.0})
     for text in ("it's fine", "watch it 3 times"):
@@ -92,6 +95,7 @@ def test_checklist_writes_out_contractions_and_changes_numbers():
         assert r.perturbed != text and r.steps[0].candidates >= 1
 
 
+@pytest.mark.textattack
 def test_what_bert_attack_misses_is_said_in_one_line():
     try:
         parts.need_masked_model()

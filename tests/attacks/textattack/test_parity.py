@@ -13,6 +13,8 @@ import pytest
 
 from robust_core.paths import ROOT
 
+pytestmark = pytest.mark.textattack
+
 
 def compared(own_runs: Path, *options: str) -> list[dict]:
     """Rows of the table that `bench.parity` makes on the packaged reviews."""
