@@ -16,7 +16,7 @@ _STYLE = """
   { color-scheme: dark; }
 .rx-notebook td, .rx-notebook th { padding: 0.2em 0.6em; text-align: left; }
 .rx-notebook { max-width: 60em; overflow-x: auto; }
- .rx-notebook p { margin: 0.2em 0; } .rx-notebook .rx-strip { font-size: 1.1em; }
+.rx-notebook p { margin: 0.2em 0; } .rx-notebook .rx-strip { font-size: 1.1em; }
 """
 _WORDS = {"succeeded": "flipped", "failed": "held", "skipped": "wrong before the attack", "stopped": "stopped",
           "exhausted": "out of budget"}

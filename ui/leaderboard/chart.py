@@ -84,7 +84,8 @@ def _make_trace(entries: Sequence[Entry], name: str, symbol: str, picked: Sequen
     tones = [colours.color_model(entry.model) if entry.model in picked else charts.GUIDE for entry in entries]
 
     def bars(errors: Sequence[float]) -> dict[str, Any]:
-        return {"type": "data", "array": [100 * error for error in errors], "thickness": 1, "width": 3}
+        return {"type": "data", "array": [100 * error for error in errors], "thickness": 1, "width": 3,
+                "color": charts.GUIDE}
 
     return {
         "type": "scatter", "mode": "markers", "name": escape_plotly(name), "legendgroup": name, "showlegend": False,

@@ -70,7 +70,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 # Eight colours that stay apart with every colour blindness and stand out from both pages (3:1 and more): searched for
 # among all such by the smallest distance of two of them. Every series has its own mark or dash besides.
-COLOURS = ("#007878", "#d80c6c", "#4890fc", "#906000", "#c000c0", "#d87830", "#8430fc", "#a884a8")
+COLOURS = ("#007878", "#d87830", "#4890fc", "#a884a8", "#c000c0", "#d80c6c", "#906000", "#8430fc")
 # Line and marker of a series, as `choose_look` makes them.
 Look = Mapping[str, Any]
 _MOST_POINTS = 4000
