@@ -42,10 +42,10 @@ from pathlib import Path
 from robust_core.errors import BadInput, quote, shorten
 from robust_core.files import check_path, explain_failures
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE, _HOME = Path(__file__).parent, Path(__file__).parents[1]
 # Installed from a wheel, the app and its files lie inside the package (setup.py).
 IS_INSTALLED = (_PACKAGE / "app").is_dir()
-ROOT = _PACKAGE / "app" if IS_INSTALLED else _PACKAGE.parent
+ROOT = _PACKAGE / "app" if IS_INSTALLED else _HOME
 CHECKPOINTS = ROOT / "checkpoints"
 RESULTS = ROOT / "results"
 LESSONS = ROOT / "lessons"
@@ -292,7 +292,7 @@ def _read_count(variable: str, usual: int) -> int:
 
 def child_environment(**changes: str) -> dict[str, str]:
     """Return the environment of a child process that finds this package, with some variables set."""
-    found = os.pathsep.join([str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    found = os.pathsep.join([str(_HOME), *filter(None, [os.environ.get("PYTHONPATH")])])
     return os.environ | {"PYTHONPATH": found} | changes
 
 

@@ -149,6 +149,7 @@ def test_a_table_that_changed_after_it_was_read_is_no_ground_for_new_results(tmp
         fingerprint_table("antonyms")
 
 
+@pytest.mark.textattack
 def test_all_of_them_take_a_blink_in_a_fresh_process_and_nothing_heavy():
     code = ("import sys, time; from robust_core.resources import fingerprints as f; start = time.perf_counter()\n"
             "found = f.describe(f.NAMES); print(time.perf_counter() - start)\n"
