@@ -245,7 +245,7 @@ def test_many_victims_of_every_kind_and_events_in_order(attack):
                        labels=("a", "b", "c"))
     # For each of thousands of typos TextAttack compares 400 words with 400 words: minutes.
     examples = [e for e in EXAMPLES if len(e.text) < 1000 or attack.name != "pruthi"]
-    plain_one = dataclasses.replace(victim) if attack.white_box else Plain(victim)
+    plain_one = BagOfWords(WEIGHTS, id="double/plain", length=500) if attack.white_box else Plain(victim)
     events = run(attack, [victim, plain_one, three], examples, width=5)
     found = results(events)
     assert len(found) == 3 * len(examples)

@@ -62,7 +62,8 @@ def compare(name: str, found: set[str]) -> None:
     declared = set(ATTACKS[name].uses)
     assert found <= declared, f"{name} opens {found - declared}, which its `uses` leaves out"
     # The first members of the ensemble may flip all of these texts; it declares what its members do (test_ensemble.py).
-    assert name == "ensemble" or declared <= found, f"{name} declares {declared - found}, which it did not open on any of these texts"
+    assert name == "ensemble" or declared <= found, (
+        f"{name} declares {declared - found}, which it did not open on any of these texts")
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -58,6 +58,8 @@ REVIEWED: dict[str, set[str]] = {
     "ui/saliency/page.py": {"picking.HOW", "choices", "chosen.explainer.title", "verdicts.describe_rule(chosen.limits)",
                             "names.__getitem__"},
     "ui/saliency/stored_results.py": {"picking.HOW", "[CHANGED, ALL]", "[EVERYWHERE, *QUADRANTS.values()]"},
+    # Made plain itself.
+    "ui/session/locks.py": {"escape_markdown"},
     # Names and lines of the program's own.
     "ui/session/presets.py": {"str.capitalize", "describe_refusal(type(attack))"},
     "ui/train/form.py": {"[SAMPLE, KNOWN, OWN]"},

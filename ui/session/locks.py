@@ -11,6 +11,7 @@ from robust_core.attacks.base import Attack
 from robust_core.cleaning import clean
 from robust_core.registry import to_record
 from robust_core.text import Draft
+from ui.widgets.markdown import escape_markdown
 
 ANY = ""
 
@@ -32,7 +33,8 @@ def draw_locks(text: str, classes: Mapping[str, str]) -> None:
     with st.popover(f"Lock words ({len(chosen)})" if chosen else "Lock words", icon=":material/lock:"):
         if words:
             st.pills("Click the words that must stay", words, selection_mode="multi", default=chosen or None,
-                     key=_make_key("lock", text), help="Names and numbers can be locked in the settings of an attack.")
+                     key=_make_key("lock", text), format_func=escape_markdown,
+                     help="Names and numbers can be locked in the settings of an attack.")
         if read_target(text) not in classes:
             st.session_state.pop(_make_key("target", text), None)
         st.selectbox("What the attack looks for", [ANY, *classes], key=_make_key("target", text),

@@ -243,7 +243,10 @@ def make_lock(positions: Sequence[int]) -> TextAttackPart:
     """Return a constraint that leaves words of the original text alone, wherever they have come to stand."""
     from textattack.constraints import PreTransformationConstraint
 
-    class Lock(PreTransformationConstraint):
+    # Its own declaration lacks the argument that every member takes.
+    base: TextAttackPart = PreTransformationConstraint
+
+    class Lock(base):
         locked = tuple(positions)
 
         def _get_modifiable_indices(self, current_text: TextAttackPart) -> set[int]:

@@ -1,6 +1,7 @@
 """Which cells of our table are measured already, whichever experiment's claims hold them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.presets import read_preset
@@ -104,7 +105,8 @@ def _read_head(claim: Claim) -> tuple[str, str] | None:
 
 def _describe(cell: Cell) -> Mapping[str, object]:
     cls = ATTACKS[cell.attack]
-    return to_record(cls(**read_preset(cls, cell.preset) | {"max_queries": cell.max_queries}))
+    settings: dict[str, Any] = {**read_preset(cls, cell.preset), "max_queries": cell.max_queries}
+    return to_record(cls(**settings))
 
 
 def _rank(claim: Claim) -> tuple[bool, int, int]:

@@ -1,4 +1,4 @@
-"""TextFooler, PWWS, BAE and A2T as TextAttack's own search runs them and as the engine does: the same adversarial texts.
+"""TextFooler, PWWS, BAE and A2T as TextAttack's own search runs them and as the engine does: the same texts.
 
 TextAttack runs in a process of its own, cut off from every network.
 """
