@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def keep_busy(count: int) -> Iterator[list[int]]:
 
     They end with the context, and by themselves when this process is gone, however it ended.
     """
-    loop = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(200_000): pass"
+    # The parent is named, not looked up: it may be gone before the loop begins.
+    loop = f"import os\nwhile os.getppid() == {os.getpid()}:\n    for _ in range(200_000): pass"
     processes = []
     try:
         for _ in range(count):
