@@ -141,7 +141,7 @@ def evaluate(model: Models,
 def _check_source(dataset: str, data: str, part: str, described: bool) -> None:
     """Raise BadInput unless there is one source of texts, and columns are described of a file alone."""
     if sum(map(bool, (dataset, data, part))) != 1:
-        raise BadInput("Give one of --dataset, --data and --slice.")
+        raise BadInput("Give one of these: --dataset or --data or --slice.")
     if dataset.rpartition(".")[2].lower() in KINDS:
         raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
     if described and not data:

@@ -130,11 +130,13 @@ def test_what_it_does_not_have_is_refused(models, tmp_path):
 # --- Defences beside their base models -------------------------------------------------------------
 
 PLANS = sorted((ROOT / "bench" / "plans").glob("*.json"))
+# Models beside those of the papers' tables; no experiment plans them.
+BESIDE = ("sst2-retrofitted", "sst2-flat-gap")
 PLANNED = ("flat/table2", "flat/table3", "flat/table5", "flat/table8", "flat/table10", "flat/figure6",
            "carl-rar/table2")
 
 
-@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in PLANS if path.stem not in BESIDE], ids=lambda path: path.stem)
 def test_plans_of_the_repository_are_those_of_the_experiments(path):
     mine = {wanted.id: wanted for wanted in trainings.read_plan(path)}
     known = {wanted.id: wanted for name in PLANNED
