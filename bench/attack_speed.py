@@ -26,6 +26,7 @@ from robust_core.attacks import ATTACKS, transformations
 from robust_core.attacks.textattack import recipes
 from robust_core.attacks.textattack.parts import prepare, wrap_victim
 from robust_core.claims.files import write_claim
+from robust_core.errors import BadInput
 from robust_core.models import loading, masked_lm
 from robust_core.models.threads import fix_threads
 from robust_core.registry import to_record
@@ -36,6 +37,8 @@ from robust_core.types import Example
 
 MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SIDES = ("textattack", "exact", "screened")
+# Texts that every side attacks before the clock runs.
+WARM = 8
 NAMES = ("textfooler", "pwws", "bae", "clare", "gene", "iga", "pso")
 # The exact side with a number of threads that does not follow what is free; 0 stands for all.
 FIXED = {"exact, 1 thread": 1, "exact, all threads": 0}
@@ -147,7 +150,9 @@ def measure(model_id: str, attack: Any, examples: Sequence[Example], rounds: int
     right = model.predict_proba([e.text for e in examples]).argmax(1)
     chosen = [e for e, label in zip(examples, right, strict=True) if e.label == label]
     both = Sides(model, encoder, attack)
-    warm, chosen = chosen[:8], chosen[8:]
+    warm, chosen = chosen[:WARM], chosen[WARM:]
+    if not chosen:
+        raise BadInput(f"{model_id} classifies {len(warm)} of the texts correctly, and {WARM} warm up: take more (--n).")
     for side in sides:
         both.run(side, warm)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}

@@ -38,7 +38,8 @@ class Known(NamedTuple):
 
 
 KNOWN = (Known("sst2/cnn/base", FLIPPED), Known("sst2/lstm/base", HELD),
-         Known("sst2/cnn-retrofitted/base", HELD), Known("sst2/minilm/base", HELD),
+         Known("sst2/cnn-retrofitted/base", HELD), Known("sst2/lstm-retrofitted/base", HELD),
+         Known("sst2/minilm/base", HELD),
          Known("sst2/additive/close", HELD, True), Known("sst2/cnn/core", HELD, True),
          Known("sst2/minilm/core", HELD, True))
 
