@@ -152,7 +152,7 @@ def measure(model_id: str, attack: Any, examples: Sequence[Example], rounds: int
     both = Sides(model, encoder, attack)
     warm, chosen = chosen[:WARM], chosen[WARM:]
     if not chosen:
-        raise BadInput(f"{model_id} classifies {len(warm)} of the texts correctly, and {WARM} warm up: take more (--n).")
+        raise BadInput(f"{model_id} classifies {len(warm)} of the texts correctly, and {WARM} warm up: raise --n.")
     for side in sides:
         both.run(side, warm)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
