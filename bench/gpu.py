@@ -118,12 +118,23 @@ def unpack(folder: Path, work: Path) -> Results:
                 made.write_text(json.dumps(row["figures"]), encoding="utf-8")
         for archive_path in sorted(folder.glob("work-*.tar")):
             with tarfile.open(archive_path) as archive:
-                missing = [member for member in archive.getmembers() if not (work / member.name).exists()]
-                archive.extractall(work, members=missing, filter="data")
+                _unpack_archive(archive, work)
     except (ValueError, KeyError, TypeError, AttributeError, tarfile.TarError) as error:
         raise BadInput(f"The results in {folder.name} are damaged ({type(error).__name__}); take another folder."
                        ) from None
     return found
+
+
+def _unpack_archive(archive: tarfile.TarFile, work: Path) -> None:
+    """Write the files of an archive that are not there yet (`extractall` has its filter from Python 3.11.4 on only)."""
+    for member in archive.getmembers():
+        target = work / member.name
+        if not target.resolve().is_relative_to(work.resolve()):
+            raise ValueError(member.name)
+        packed = archive.extractfile(member) if member.isfile() and not target.exists() else None
+        if packed is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(packed.read())
 
 
 def compare(results: Results) -> list[Results]:

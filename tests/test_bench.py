@@ -22,7 +22,7 @@ from robust_core.paths import ROOT
 MODULES = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if "def main(" in path.read_text(encoding="utf-8"))
 # What is taken away from each, and options.
 LACKS = {
-    "against": ("data",), "app_speed": ("data",), "attack_speed": ("data",), "certified": ("data", "search"),
+    "against": ("data",), "app_speed": ("chromium",), "attack_speed": ("data",), "certified": ("data", "search"),
     "embeddings_speed": ("chromium",), "explain_speed": ("models",), "flat_gap": ("data",),
     "fluency_wait": ("chromium",),
     "fuzz": ("hypothesis",), "gallery": ("models", "check"), "golden": ("models",), "gpu": ("data",),
