@@ -132,7 +132,8 @@ def _make_attacks(cell: Cell) -> list[Attack]:
     if not cell.attack:
         return []
     cls = ATTACKS[cell.attack]
-    return [cls(**read_preset(cls, cell.preset) | {"max_queries": cell.max_queries})]
+    settings: dict[str, Any] = {**read_preset(cls, cell.preset), "max_queries": cell.max_queries}
+    return [cls(**settings)]
 
 
 def _evaluate(victims: Sequence[Classifier], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,
