@@ -23,7 +23,10 @@ def find(page, key: str):
 
 
 def press(page, key: str) -> None:
-    find(page, key).get_by_role("button").click(timeout=LONG)
+    button = find(page, key).get_by_role("button")
+    # While a page is drawn anew, what stood elsewhere before stands there a moment longer.
+    expect(button).to_have_count(1, timeout=LONG)
+    button.click(timeout=LONG)
 
 
 def answer(page, place: Place, right: bool) -> None:
