@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from robust_core.claims.measurements import derive_measurement
 from robust_core.errors import MissingResource, RobustError, UnknownName
 from robust_core.experiments.presence import describe_data, describe_models, describe_tables
 from robust_core.models.cards import cards
+from robust_core.paths import has_package
 
 # Packages that only some benchmarks need, and what installs them.
 PACKAGES = {"atheris": "pip install -r requirements-fuzz.txt", "hypothesis": "pip install -r requirements-dev.txt",
@@ -37,14 +37,6 @@ def run_program(main: Callable[[], int | None]) -> NoReturn:
         print(error, file=sys.stderr)
         code = 2
     sys.exit(code or 0)
-
-
-def has_package(name: str) -> bool:
-    """Return whether a package can be imported, without importing it."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def check_package(name: str) -> None:

@@ -32,6 +32,7 @@ import contextlib
 import contextvars
 import functools
 import hashlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -65,6 +66,14 @@ def _read(variable: str) -> str:
 
 def _read_folder(variable: str, usual: str | Path) -> Path:
     return check_path(_read(variable) or usual, f"folder of {variable}")
+
+
+def has_package(name: str) -> bool:
+    """Return whether a package can be imported, without importing it."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def runs_folder() -> Path:

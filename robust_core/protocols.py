@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 import numpy as np
 
 from robust_core.cleaning import clean
-from robust_core.errors import BadInput, Incompatible, quote, shorten
+from robust_core.errors import BadInput, Incompatible, UnknownName, quote, shorten
 from robust_core.text import find_words
 from robust_core.types import Blank, Encoded, Noise
 
@@ -301,6 +301,18 @@ def need_white_box(model: Classifier, method: str) -> WhiteBox:
     if not is_white_box(model):
         raise Incompatible(f"{model.id} shows no gradients; {method} needs a white box.")
     return model
+
+
+def find_label(model: Classifier, name: str) -> int:
+    """Return the index of a class by its name, in small letters or capitals.
+
+    Raises:
+        UnknownName: The classifier has no such class.
+    """
+    known = [label.lower() for label in model.labels]
+    if name.strip().lower() not in known:
+        raise UnknownName("label", name, list(model.labels))
+    return known.index(name.strip().lower())
 
 
 def find_device(model: Classifier, otherwise: str = "cpu") -> str:

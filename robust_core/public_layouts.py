@@ -146,15 +146,20 @@ def _choose_reader(path: Path) -> Callable[[Path], Iterator[Row]]:
     return {".parquet": _read_parquet, ".jsonl": _read_jsonl}.get(path.suffix, _read_csv)
 
 
+def _find_columns(names: Collection[str]) -> Columns | None:
+    """Return which columns hold texts and labels; None where they are not there."""
+    return next((known for known in (_REVIEWS, _ANSWERS) if {*known.texts, known.label} <= {*names}), None)
+
+
 def _choose_columns(names: Collection[str], where: str) -> Columns:
     """Return which columns hold texts and labels.
 
     Raises:
         BadInput: They are not there.
     """
-    for columns in (_REVIEWS, _ANSWERS):
-        if {*columns.texts, columns.label} <= {*names}:
-            return columns
+    columns = _find_columns(names)
+    if columns is not None:
+        return columns
     raise BadInput(f"{where} needs the columns text and label, or {list_names((*_ANSWERS.texts, _ANSWERS.label))}.")
 
 
@@ -183,7 +188,7 @@ def _read_csv(path: Path) -> Iterator[Row]:
             rows = csv.reader(bound_lines(io.TextIOWrapper(raw, "utf-8-sig", newline=""), name), strict=True)
             head = next(rows, [])
             lower = [cell.strip().lower() for cell in head]
-            columns = next((known for known in (_REVIEWS, _ANSWERS) if {*known.texts, known.label} <= {*lower}), None)
+            columns = _find_columns(lower)
             if columns is not None:
                 texts, label = [lower.index(column) for column in columns.texts], lower.index(columns.label)
                 yield from ((_join([row[place] for place in texts]), row[label]) for row in rows

@@ -176,10 +176,16 @@ class ResultStore:
         """Return the results of a run, each exactly as it was appended, in the order of their first appearance."""
         return list(self.each(run_id))
 
-    def each(self, run_id: str) -> Iterator[AttackResult]:
-        """Yield what `results` returns, one at a time, so that a long run need not fit into memory."""
+    def each(self, run_id: str, uids: Sequence[str] | None = None) -> Iterator[AttackResult]:
+        """Yield what `results` returns, one at a time, so that a long run need not fit into memory.
+
+        Args:
+            run_id: The run.
+            uids: The examples whose results are wanted, some hundreds at most; all by default.
+        """
+        query, asked = _among("SELECT record FROM results WHERE run = ?", run_id, uids)
         with self._connection() as db:
-            for record, in db.execute("SELECT record FROM results WHERE run = ? ORDER BY number", (run_id,)):
+            for record, in db.execute(f"{query} ORDER BY number", asked):
                 yield read_result(json.loads(record))
 
     def compare(self, run_id: str, method: Mapping[str, Any], uid: str, record: Mapping[str, Any]) -> None:
@@ -259,9 +265,7 @@ class ResultStore:
             run_id: The run.
             uids: The examples to look for, some hundreds at most; all by default.
         """
-        query, asked = "SELECT uid, victim FROM results WHERE run = ? AND status != 'stopped'", [run_id]
-        if uids is not None:
-            query, asked = f"{query} AND uid IN ({','.join('?' * len(uids))})", [run_id, *uids]
+        query, asked = _among("SELECT uid, victim FROM results WHERE status != 'stopped' AND run = ?", run_id, uids)
         with self._connection() as db:
             return set(db.execute(query, asked))
 
@@ -420,6 +424,13 @@ def _to_plain(value: Any, strict: bool = False) -> Any:  # noqa: ANN401
         return [_to_plain(item, strict) for item in value]
     value = value.item() if hasattr(value, "item") else value
     return None if strict and isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _among(query: str, run_id: str, uids: Sequence[str] | None) -> tuple[str, list[str]]:
+    """Return a query about a run with its values, of some examples only where they are named."""
+    if uids is None:
+        return query, [run_id]
+    return f"{query} AND uid IN ({','.join('?' * len(uids))})", [run_id, *uids]
 
 
 def _to_canonical(record: Mapping[str, Any]) -> str:

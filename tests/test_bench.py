@@ -1,7 +1,7 @@
 """Benchmarks: what is missing is one line; errors over texts that classifiers share."""
 
 import argparse
-import importlib
+import importlib.util
 import json
 import math
 import os
@@ -47,8 +47,8 @@ def lacking(tmp_path, monkeypatch):
         if what == "models":
             monkeypatch.setenv("ROBUST_CHECKPOINTS", str(empty))
         elif what == "hypothesis":
-            found = program.importlib.util.find_spec
-            monkeypatch.setattr(program.importlib.util, "find_spec", lambda name: None if name == what else found(name))
+            found = importlib.util.find_spec
+            monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == what else found(name))
         elif what in ("data", "imdb"):
             monkeypatch.setenv("ROBUST_DATA", str(empty))
             # Chromium, where it is looked for first, may be missing on the machine that tests.

@@ -11,7 +11,6 @@ from robust_core.attacks.careful import SwapAttack, make_careful
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.engine.requests import Candidate, Search, Target
 from robust_core.attacks.searches.greedy import greedy_swaps, rank_by_gradient
-from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.cleaning import MAX_WORDS
 from robust_core.registry import param
 from robust_core.resources import stop_words
@@ -53,11 +52,8 @@ class A2T(SwapAttack):
         speech = PartOfSpeech(draft, exact=True) if self.same_part_of_speech and not self.is_careful else None
 
         def words_at(position: int) -> list[str]:
-            if stored is None:
-                words = list_cased_substitutes(draft.words[position], self.max_candidates, self.min_word_similarity)
-            else:
-                words = stored.at(position)[: None if self.swaps else self.max_candidates]
-            return list(words) if speech is None else speech.keep(position, words)
+            return self.list_candidates(stored, speech, position, draft.words[position], self.max_candidates,
+                                        self.min_word_similarity)
 
         most = max(math.ceil(len(draft.words) * self.max_share), self.least_words)
         return (yield from greedy_swaps(target, order, words_at, SentenceSimilarity(

@@ -14,7 +14,7 @@ from robust_core.attacks.engine.requests import Candidate, Judge, Request, Searc
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.attacks.goals import AIMS, MINIMISE, UNTARGETED, find_locked
-from robust_core.errors import BadInput, UnknownName, list_names, quote
+from robust_core.errors import BadInput, list_names, quote
 from robust_core.hidden_characters import describe_hidden
 from robust_core.models import hub
 from robust_core.protocols import (
@@ -24,6 +24,7 @@ from robust_core.protocols import (
     count_readable_words,
     describe_reading,
     describe_scores,
+    find_label,
     is_token_classifier,
     prepare_texts,
 )
@@ -205,7 +206,8 @@ class Attack(Method, abc.ABC):
         notes += ((coarse,) if (coarse := describe_scores(victim)) else ()) + self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
-        notes += tuple(describe_hidden(example.text, best.text, prepare_texts(victim, [best.text])[0]))
+        if changed:
+            notes += tuple(describe_hidden(example.text, best.text, prepare_texts(victim, [best.text])[0]))
         tally.point(float(after[reference]))
         return AttackResult(
             example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,
@@ -219,12 +221,10 @@ class Attack(Method, abc.ABC):
         """Return the class to reach; None where any other will do."""
         if not self.target:
             return None
-        names = [label.lower() for label in victim.labels]
-        if self.target.lower() not in names:
-            raise UnknownName("label", self.target, list(victim.labels))
-        if names.index(self.target.lower()) == predicted:
+        wanted = find_label(victim, self.target)
+        if wanted == predicted:
             raise BadInput(f"{victim.id} says {quote(self.target)} already: choose another target.")
-        return names.index(self.target.lower())
+        return wanted
 
     def pair_words(self, before: Sequence[str], after: Sequence[str]) -> list[tuple[int | None, int | None]]:
         """Pair the words of a text with those of one that this attack made of it.

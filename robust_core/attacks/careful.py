@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
-from robust_core.attacks.constraints import SentenceSimilarity
+from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.given_swaps import GivenSwaps, PlacedSwaps
 from robust_core.attacks.searches.greedy import EditMaker, make_plain_edit
+from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.errors import BadInput
 from robust_core.registry import param
 from robust_core.resources import fingerprints
@@ -90,6 +91,24 @@ class SwapAttack(Attack, abc.ABC):
         if self.swaps is not None:
             return GivenSwaps(draft, self.swaps, same_part=self.is_careful)
         return CloseSwaps(draft) if self.is_careful else None
+
+    def list_candidates(self, stored: PlacedSwaps | None, speech: PartOfSpeech | None, position: int, word: str,
+                        most: int, least: float) -> list[str]:
+        """Return what may stand at a place: neighbours of the word there, or what a set of swaps has for it.
+
+        Args:
+            stored: What `find_swaps` returned.
+            speech: Part of speech to keep; None where it does not matter.
+            position: The place.
+            word: The word that stands there.
+            most: Most words; of a given set all are taken.
+            least: Lowest cosine of a neighbour.
+        """
+        if stored is None:
+            words = list_cased_substitutes(word, most, least)
+        else:
+            words = stored.at(position)[: None if self.swaps else most]
+        return list(words) if speech is None else speech.keep(position, words)
 
     def extend_record(self) -> dict[str, Any]:
         """Return name and SHA-256 of a given swap set, and what every attack's record has."""

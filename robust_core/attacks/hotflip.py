@@ -9,11 +9,10 @@ import numpy as np
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.careful import SwapAttack, make_careful, make_sentence_constraint, param_text_similarity
 from robust_core.attacks.constraints import PartOfSpeech
-from robust_core.attacks.engine.near_ties import confirm, find_highest, rank, reaches
+from robust_core.attacks.engine.near_ties import confirm, find_leader, rank, reaches
 from robust_core.attacks.engine.requests import (
     Accept,
     Candidate,
-    Refine,
     Request,
     Score,
     Scores,
@@ -23,7 +22,6 @@ from robust_core.attacks.engine.requests import (
 )
 from robust_core.attacks.engine.word_gradients import ask_gradients
 from robust_core.attacks.searches.population import Member, SearchSpace
-from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.registry import param
 
 
@@ -64,7 +62,8 @@ class HotFlip(SwapAttack):
             yield Accept(None, eligible=len(scores.value))
             if not len(scores.value):
                 break
-            leader, won, scores = yield from _find_leader(scores)
+            leader, won, scores = yield from find_leader(scores)
+            scores = yield from confirm(scores, [leader])
             if won or scores.value[leader] > standing:
                 best, standing = space.candidate(members[leader]), float(scores.value[leader])
                 yield Accept(best, scores.proba[leader])
@@ -80,11 +79,7 @@ class HotFlip(SwapAttack):
         speech = PartOfSpeech(draft) if not self.is_careful else None
 
         def near(position: int, word: str) -> Sequence[str]:
-            if stored is None:
-                words = list_cased_substitutes(word, self.max_candidates, self.min_word_similarity)
-            else:
-                words = stored.at(position)[: None if self.swaps else self.max_candidates]
-            return list(words) if speech is None else speech.keep(position, words)
+            return self.list_candidates(stored, speech, position, word, self.max_candidates, self.min_word_similarity)
 
         return SearchSpace(target, near, self.max_words, edit=self.edit)
 
@@ -113,13 +108,3 @@ class HotFlip(SwapAttack):
             near, figures = yield from reaches(figures, k, sentence.least)
             kept += [member] * near
         return kept
-
-
-def _find_leader(scores: Scores) -> Generator[Request, Any, tuple[int, bool, Scores]]:
-    """Return the best text, a success where there is one; whether it is one; the scores as they were settled."""
-    while scores.unsure.any():
-        scores = yield Refine(scores, np.flatnonzero(scores.unsure).tolist())
-    won = np.flatnonzero(scores.success).tolist()
-    leader, scores = yield from find_highest(scores, won or range(len(scores.value)))
-    scores = yield from confirm(scores, [leader])
-    return leader, bool(won), scores

@@ -10,7 +10,6 @@ from robust_core.attacks.careful import WHOLE_TEXT, SwapAttack, make_careful
 from robust_core.attacks.constraints import PartOfSpeech, SentenceSimilarity
 from robust_core.attacks.engine.requests import Candidate, Search, Target
 from robust_core.attacks.searches.greedy import greedy_swaps, rank_by_deletion
-from robust_core.attacks.transformations import list_cased_substitutes
 from robust_core.registry import param
 
 
@@ -54,11 +53,8 @@ class TextFooler(SwapAttack):
         speech = PartOfSpeech(draft) if self.same_part_of_speech and not self.is_careful else None
 
         def words_at(position: int) -> list[str]:
-            if stored is None:
-                words = list_cased_substitutes(draft.words[position], self.max_candidates, self.min_word_similarity)
-            else:
-                words = stored.at(position)[: None if self.swaps else self.max_candidates]
-            return list(words) if speech is None else speech.keep(position, words)
+            return self.list_candidates(stored, speech, position, draft.words[position], self.max_candidates,
+                                        self.min_word_similarity)
 
         sentence = SentenceSimilarity(self.min_text_similarity, self.window, self.skip_short)
         return (yield from greedy_swaps(target, order, words_at, sentence, against_original=self.is_careful,

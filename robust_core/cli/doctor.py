@@ -1,6 +1,5 @@
 """What is here: models and doctor."""
 
-import importlib.util
 import platform
 import sys
 import time
@@ -18,6 +17,7 @@ from robust_core.evaluation import smoke
 from robust_core.models.card_files import HOW_TO_GET, list_outside
 from robust_core.models.cards import Card, cards, check_files, read_card
 from robust_core.models.device import pick_device
+from robust_core.paths import has_package
 from robust_core.resources import minilm_folder
 from robust_core.store import ResultStore
 
@@ -90,17 +90,10 @@ def _check_python() -> str:
 
 
 def _check_packages(names: Sequence[str]) -> str:
-    missing = [name for name in names if not _is_installed(name)]
+    missing = [name for name in names if not has_package(name)]
     if missing:
         raise BadInput(f"{', '.join(missing)} missing: pip install -r requirements.txt")
     return f"{len(names)} found"
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _check_encoder() -> str:

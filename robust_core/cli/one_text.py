@@ -53,7 +53,7 @@ from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.evaluation.outcomes import name_outcome
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency
-from robust_core.protocols import Classifier, count_readable_words, describe_reading
+from robust_core.protocols import Classifier, count_readable_words, describe_reading, find_label
 from robust_core.registry import to_record
 from robust_core.text import Draft, align, find_words
 from robust_core.types import AttackResult, Example
@@ -182,7 +182,7 @@ def explain(text: Text, model: Models,
         for classifier in classifiers:
             texts = [each.read_by(classifier) for each in typed]
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
-            wanted = predicted if target is None else _read_label(classifier, target)
+            wanted = predicted if target is None else find_label(classifier, target)
             rows.append(_make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts)))
                         | _count_words(classifier, texts[0]))
             notes += _note_reading(classifier, texts)
@@ -241,13 +241,6 @@ def _note_reading(classifier: Classifier, texts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(f"{classifier.id} {line}." for line in found if line))
 
 
-def _read_label(classifier: Classifier, name: str) -> int:
-    known = [label.lower() for label in classifier.labels]
-    if name.strip().lower() not in known:
-        raise UnknownName("label", name, list(classifier.labels))
-    return known.index(name.strip().lower())
-
-
 def _group_victims(classifiers: Sequence[C], name: str | None, typed: TypedText
                    ) -> dict[tuple[int | None, str], list[C]]:
     """Return classifiers by the place of a class among their own, None where it is not, and by the text they get.
@@ -260,7 +253,7 @@ def _group_victims(classifiers: Sequence[C], name: str | None, typed: TypedText
     for classifier in classifiers:
         place = None
         try:
-            place = None if name is None else _read_label(classifier, name)
+            place = None if name is None else find_label(classifier, name)
         except UnknownName as error:
             unknown = error
         groups.setdefault((place, typed.read_by(classifier)), []).append(classifier)

@@ -129,11 +129,14 @@ def _plan(cell: Cell, victims: Mapping[str, Classifier], dataset: str, split: st
 
 
 def _make_attacks(cell: Cell) -> list[Attack]:
-    if not cell.attack:
-        return []
+    return [make_attack(cell)] if cell.attack else []
+
+
+def make_attack(cell: Cell) -> Attack:
+    """Return the attack of a cell that has one."""
     cls = ATTACKS[cell.attack]
     settings: dict[str, Any] = {**read_preset(cls, cell.preset), "max_queries": cell.max_queries}
-    return [cls(**settings)]
+    return cls(**settings)
 
 
 def _evaluate(victims: Sequence[Classifier], cell: Cell, dataset: str, split: str, options: Options, store: ResultStore,

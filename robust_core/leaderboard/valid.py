@@ -30,9 +30,9 @@ def add_valid_shares(board: Board, data_dir: str | None = None) -> Board:
         board: The leaderboard.
         data_dir: Folder of data sets: kept judgements count where the split of their texts is here.
     """
+    shipped, kept = _read_shipped(), _read_kept(stamp_kept())
     return board._replace(entries=tuple(
-        dataclasses.replace(entry, valid=find_valid_share(entry, _read_shipped(), _read_kept(stamp_kept()), data_dir))
-        for entry in board.entries))
+        dataclasses.replace(entry, valid=find_valid_share(entry, shipped, kept, data_dir)) for entry in board.entries))
 
 
 def find_valid_share(entry: Entry, shipped: Sequence[Judged], kept: Sequence[Judged], data_dir: str | None = None

@@ -1,6 +1,7 @@
 """Limits on what attacks do to a model and its explanations, and on what is proved of it."""
 
 import dataclasses
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -68,9 +69,8 @@ def attack_texts(subject: Subject, attack: Attack, examples: Sequence[Example], 
     run = store.open_run(provenance.describe_run(
         attack, provenance.describe_attack(attack), (model.id, about[f"model {model.id}"]), find_device(model),
         (texts.about.name, texts.split, subject.sha256), subject.seed))
-    wanted = {e.uid for e in examples}
     found: dict[str, AttackResult | None] = {
-        r.example.uid: r for r in store.each(run) if r.example.uid in wanted and r.status != "stopped"}
+        r.example.uid: r for r in store.each(run, [e.uid for e in examples]) if r.status != "stopped"}
     missing, broken = [e for e in examples if e.uid not in found], ""
     for event in attack.run([model], missing, seed=subject.seed, stop=stop) if missing and not stop.is_set() else ():
         if event.result is not None:
@@ -82,6 +82,11 @@ def attack_texts(subject: Subject, attack: Attack, examples: Sequence[Example], 
     if broken and not any(found.values()):
         raise BadInput(broken)
     return run, found
+
+
+def _list_ended(examples: Sequence[Example], found: Mapping[str, AttackResult | None]) -> list[Example]:
+    """Return the first texts whose attack came to an end: none is left out between."""
+    return list(itertools.takewhile(lambda e: e.uid in found, examples))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,9 +136,7 @@ class AccuracyUnderAttack(_Attacked):
         _, found = attack_texts(subject, self.make(), examples, stop)
         held = list_held([r for r in found.values() if r is not None])
         outcomes: list[Outcome | None] = []
-        for e in examples:
-            if e.uid not in found:
-                break
+        for e in _list_ended(examples, found):
             result = found[e.uid]
             outcomes.append(NOTHING if result is None else Outcome(e.uid, float(held[e.uid]), (
                 f"{describe_answer(subject, e.text, result.before)}, not {subject.name_label(e.label or 0)}"
@@ -192,11 +195,7 @@ class Consistency(_Attacked):
     def measure(self, subject: Subject, examples: Sequence[Example], stop: threading.Event) -> list[Outcome | None]:
         """Attack texts, explain both of each pair and compare."""
         run, found = attack_texts(subject, self.make(), examples, stop)
-        ended: list[Example] = []
-        for e in examples:
-            if e.uid not in found:
-                break
-            ended.append(e)
+        ended = _list_ended(examples, found)
         results = [result for e in ended if (result := found[e.uid]) is not None]
         explainer = self.make_explainer()
         for _ in compare_explanations(subject.model, explainer, results, "", stop, subject.store, run):

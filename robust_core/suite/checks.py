@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from robust_core.errors import BadInput, list_names, quote, shorten
+from robust_core.errors import BadInput, quote, shorten
 from robust_core.registry import check_parameters, param
 from robust_core.suite.changes import KINDS, change, negate
 from robust_core.suite.subject import Outcome, Subject
@@ -126,17 +126,12 @@ class Functionality(Check):
 
     def list_examples(self, subject: Subject) -> Sequence[Example]:
         """Return the given texts."""
-        labels = [label.casefold() for label in subject.model.labels]
-        return [Example(text, labels.index(label.casefold()), f"given/{i}")
+        return [Example(text, subject.find_label(label, self.name), f"given/{i}")
                 for i, (text, label) in enumerate(self.given)]
 
     def find_obstacle(self, subject: Subject) -> str:
         """Check the labels."""
-        known = [label.casefold() for label in subject.model.labels]
-        for _, label in self.given:
-            if label.casefold() not in known:
-                raise BadInput(f"{self.name}: {subject.model.id} has no class {quote(label)}, but "
-                               f"{list_names(subject.model.labels)}.")
+        self.list_examples(subject)
         return ""
 
     def measure(self, subject: Subject, examples: Sequence[Example], stop: threading.Event) -> list[Outcome | None]:
@@ -199,9 +194,8 @@ class Direction(Check):
 
     def find_obstacle(self, subject: Subject) -> str:
         """Check the label."""
-        if self.toward and self.toward.casefold() not in map(str.casefold, subject.model.labels):
-            raise BadInput(f"toward: {subject.model.id} has no class {quote(self.toward)}, but "
-                           f"{list_names(subject.model.labels)}.")
+        if self.toward:
+            subject.find_label(self.toward, "toward")
         return ""
 
     def measure(self, subject: Subject, examples: Sequence[Example], stop: threading.Event) -> list[Outcome | None]:
@@ -210,7 +204,7 @@ class Direction(Check):
             changed = [[other] if (other := negate(e.text)) != e.text else [] for e in examples]
             return compare_answers(subject, examples, changed, stop, lambda before, after: (
                 after[before.argmax()] <= before.max() + self.tolerance))
-        label = [name.casefold() for name in subject.model.labels].index(self.toward.casefold())
+        label = subject.find_label(self.toward, "toward")
         changed = [[f"{e.text} {more}" for more in self.add] for e in examples]
         return compare_answers(subject, examples, changed, stop, lambda before, after: (
             after[label] >= before[label] - self.tolerance))

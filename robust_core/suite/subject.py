@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robust_core import datasets
+from robust_core.errors import BadInput, list_names, quote
 from robust_core.evaluation.predictions import Predictions
 from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
@@ -79,6 +80,22 @@ class Subject:
     def predictions(self) -> Predictions:
         """What the model says of texts."""
         return Predictions(self.model, self.store)
+
+    def find_label(self, name: str, where: str) -> int:
+        """Return the index of a class by its name.
+
+        Args:
+            name: The name, in small letters or capitals.
+            where: What names it, for the message.
+
+        Raises:
+            BadInput: The model has no such class.
+        """
+        known = [label.casefold() for label in self.model.labels]
+        if name.casefold() not in known:
+            raise BadInput(f"{where}: {self.model.id} has no class {quote(name)}, but "
+                           f"{list_names(self.model.labels)}.")
+        return known.index(name.casefold())
 
     def name_label(self, label: int) -> str:
         """Return what a class is called."""

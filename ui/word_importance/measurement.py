@@ -11,7 +11,7 @@ import streamlit as st
 from robust_core import datasets, paths
 from robust_core.attacks import ATTACKS
 from robust_core.evaluation import checks, provenance
-from robust_core.evaluation.evaluate import choose, evaluate
+from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS, word_importance
 from robust_core.explainers.base import Explainer
 from robust_core.registry import from_record, to_record
@@ -79,6 +79,18 @@ def find_known(model_id: str, dataset: str, n: int) -> Words | None:
     return _get_kept().get(make_key(model_id, dataset, n))
 
 
+def draw_examples(texts: str | datasets.LabelledTexts, n: int, seed: int) -> Sequence[Example]:
+    """Return the texts that are measured.
+
+    Args:
+        texts: Name of a data set, whose test split is meant, or a slice's texts.
+        n: How many are drawn.
+        seed: Seed of the draw.
+    """
+    everything = datasets.load(texts, "test") if isinstance(texts, str) else texts.examples
+    return datasets.choose(everything, n, seed)
+
+
 def make_job(models: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
     """Return a job that attacks the texts with the sidebar's attacks and measures the words of each model."""
     chosen = selection.read_selection()
@@ -88,8 +100,7 @@ def make_job(models: Sequence[str], dataset: str, n: int) -> dataset_job.Work:
 
     def work(stop: threading.Event) -> Iterator[Event | str]:
         store, texts = loaded.open_store(), slices.read_texts(dataset)
-        everything = datasets.load(texts, "test") if isinstance(texts, str) else texts.examples
-        examples = choose(everything, n, chosen.seed)
+        examples = draw_examples(texts, n, chosen.seed)
         victims = [loaded.get_models().ask(m, catalogue.fingerprint_model(m), chosen.device).result() for m in models]
         methods = [from_record(ATTACKS, record) for record in attacks]
         if methods:

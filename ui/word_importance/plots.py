@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from robust_core import datasets
 from robust_core.errors import list_names
 from robust_core.explainers import word_importance
 from robust_core.slices import Slice, find_place, read_slice
@@ -18,7 +17,7 @@ from ui.slices import picking
 from ui.slices import state as slices
 from ui.widgets import charts
 from ui.widgets.markdown import note
-from ui.word_importance.measurement import Words
+from ui.word_importance.measurement import Words, draw_examples
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -80,9 +79,8 @@ def find_texts(dataset: str, n: int, words: Sequence[str]) -> Slice:
         words: The words, in small letters.
     """
     texts = slices.read_texts(dataset)
-    everything = datasets.load(texts, "test") if isinstance(texts, str) else texts.examples
     wanted = set(words)
-    found = [find_place(example.uid) for example in datasets.choose(everything, n, selection.read_selection().seed)
+    found = [find_place(example.uid) for example in draw_examples(texts, n, selection.read_selection().seed)
              if wanted & {word.lower() for word in Draft.of(example.text).words}]
     source, split = (dataset, "test") if isinstance(texts, str) else read_slice(dataset)[:2]
     return Slice(source, split, tuple(place for place in found if place is not None))

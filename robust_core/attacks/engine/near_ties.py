@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from robust_core.attacks.engine.requests import BATCHED, Estimates, Filled, Refine, Request
+from robust_core.attacks.engine.requests import BATCHED, Estimates, Filled, Refine, Request, Scores
 
 F = TypeVar("F", bound=Estimates)
 Asking = Generator[Request, Any, F]
@@ -48,6 +48,22 @@ def find_highest(figures: F, among: Sequence[int], rivals: np.ndarray | None = N
         if not unsettled:
             return best, figures
         figures = yield Refine(figures, unsettled)
+
+
+def find_leader(scores: Scores) -> Generator[Request, Any, tuple[int, bool, Scores]]:
+    """Find the highest success or else the highest figure, of equal ones the first.
+
+    Args:
+        scores: (m,) scores, m at least one.
+
+    Returns:
+        (index, whether it succeeds, the scores as they were settled)
+    """
+    while scores.unsure.any():
+        scores = yield Refine(scores, np.flatnonzero(scores.unsure).tolist())
+    won = np.flatnonzero(scores.success).tolist()
+    leader, scores = yield from find_highest(scores, won or range(len(scores.value)))
+    return leader, bool(won), scores
 
 
 def find_highest_of_each(figures: F, groups: Sequence[Sequence[int]], shifts: Sequence[np.ndarray] | None = None

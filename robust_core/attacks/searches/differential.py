@@ -4,13 +4,13 @@ The strategy is SciPy's default, best1bin: a trial is the best member plus a sca
 with the member that it would replace; the scale is drawn anew for each generation.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.engine.near_ties import confirm, find_highest, find_highest_of_each
-from robust_core.attacks.engine.requests import Accept, Candidate, Refine, Request, Score, Scores, Search, Target
+from robust_core.attacks.engine.near_ties import confirm, find_highest_of_each, find_leader
+from robust_core.attacks.engine.requests import Accept, Candidate, Request, Score, Scores, Search, Target
 from robust_core.attacks.searches.population import gather_scores
 from robust_core.text import Draft
 
@@ -38,9 +38,9 @@ def evolve_vectors(target: Target, write: Callable[[np.ndarray], str], dimension
     held, standing = (yield from _score(write, members, trying)), target.standing
     members = members[: len(held.value)]
     for turn in range(generations + 1):
-        leader, won, held = yield from _find_leader(held)
-        if leader is None:
+        if not len(held.value):
             break
+        leader, won, held = yield from find_leader(held)
         if won or held.value[leader] > standing:
             held = yield from confirm(held, [leader])
             text = write(members[leader])
@@ -65,18 +65,6 @@ def _score(write: Callable[[np.ndarray], str], members: np.ndarray, trying: str)
     scores: Scores = yield Score([Candidate(Draft.of(write(member))) for member in members], trying=trying)
     yield Accept(None, eligible=len(scores.value))
     return scores
-
-
-def _find_leader(scores: Scores) -> Generator[Request, Any, tuple[int | None, bool, Scores]]:
-    """Return the best member, a success where there is one; whether it is one; the scores as they were settled."""
-    while scores.unsure.any():
-        scores = yield Refine(scores, np.flatnonzero(scores.unsure).tolist())
-    won = np.flatnonzero(scores.success).tolist()
-    among: Sequence[int] = won or range(len(scores.value))
-    if not among:
-        return None, False, scores
-    leader, scores = yield from find_highest(scores, among)
-    return leader, bool(won), scores
 
 
 def _spread(rng: np.random.Generator, size: int, dimensions: int) -> np.ndarray:

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from robust_core.attacks.constraints import SentenceSimilarity
-from robust_core.attacks.engine.near_ties import confirm, find_highest, reaches
+from robust_core.attacks.engine.near_ties import confirm, find_leader, reaches
 from robust_core.attacks.engine.requests import (
     Accept,
     Candidate,
     Estimates,
-    Refine,
     Request,
     Score,
     Scores,
@@ -181,13 +180,9 @@ def find_best_member(
         (the best now, alone; whether it succeeds; the population as it was settled)
     """
     both = best.joined(population)
-    scores = both.scores
-    while scores.unsure.any():
-        scores = yield Refine(scores, np.flatnonzero(scores.unsure).tolist())
-    won = np.flatnonzero(scores.success).tolist()
-    row, scores = yield from find_highest(scores, won or range(len(scores.value)))
+    row, won, scores = yield from find_leader(both.scores)
     scores = yield from confirm(scores, [row])
     if row:
         yield Accept(space.candidate(both.members[row]), scores.proba[row])
     both = Population(both.members, scores)
-    return both.pick([row]), bool(won), both.pick(range(1, len(both.members)))
+    return both.pick([row]), won, both.pick(range(1, len(both.members)))

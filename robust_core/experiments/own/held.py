@@ -1,13 +1,10 @@
 """Which cells of our table are measured already, whichever experiment's claims hold them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
 
-from robust_core.attacks import ATTACKS
-from robust_core.attacks.presets import read_preset
 from robust_core.claims.files import Claim
 from robust_core.experiments.base import Options
-from robust_core.experiments.cells import Cell, count_examples
+from robust_core.experiments.cells import Cell, count_examples, make_attack
 from robust_core.experiments.flat.table3 import TEXTS
 from robust_core.experiments.superseded import list_superseded
 from robust_core.registry import to_record
@@ -104,9 +101,7 @@ def _read_head(claim: Claim) -> tuple[str, str] | None:
 
 
 def _describe(cell: Cell) -> Mapping[str, object]:
-    cls = ATTACKS[cell.attack]
-    settings: dict[str, Any] = {**read_preset(cls, cell.preset), "max_queries": cell.max_queries}
-    return to_record(cls(**settings))
+    return to_record(make_attack(cell))
 
 
 def _rank(claim: Claim) -> tuple[bool, int, int]:
