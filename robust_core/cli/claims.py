@@ -13,6 +13,7 @@ from robust_core.experiments import evidence
 from robust_core.experiments.again import read_record
 from robust_core.experiments.draw import DIFFERS, FAILED, draw_claims, measure_again, record_outcome
 from robust_core.files import check_path
+from robust_core.leaderboard.entries import read_board
 from robust_core.store import to_finite
 
 _MOST_DIGITS = 4
@@ -27,6 +28,8 @@ def claims(action: Annotated[str, typer.Argument(help="draw or drop.")],
                "--most-seconds", min=0, help="Draw only claims that take no longer than about this.")] = None,
            train: Annotated[bool, typer.Option("--train", help="Draw also claims that need a training first.")] = False,
            fresh: Annotated[bool, typer.Option("--fresh", help="Draw only what --record lacks.")] = False,
+           leaderboard: Annotated[bool, typer.Option(
+               "--leaderboard", help="Draw only claims that are the first source of a leaderboard's entry.")] = False,
            record: Annotated[str | None, typer.Option("--record", help="Add a line a claim to this TSV file.")] = None,
            data_dir: Annotated[str | None, typer.Option("--data-dir", help="Folder of data sets.")] = None,
            as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a claim.")] = False) -> None:
@@ -40,7 +43,8 @@ def claims(action: Annotated[str, typer.Argument(help="draw or drop.")],
     if action != "draw":
         raise BadInput(f"claims can draw or drop, not {quote(action)}.")
     path = None if record is None else check_path(record, "record")
-    names = _choose(what, seed, most_seconds, train, path if fresh else None)
+    among = [entry.sources[0].file for entry in read_board().entries] if leaderboard else None
+    names = _choose(what, seed, most_seconds, train, path if fresh else None, among)
     bad = 0
     for outcome in measure_again(names, data_dir):
         bad += outcome.verdict in (DIFFERS, FAILED)
@@ -52,10 +56,11 @@ def claims(action: Annotated[str, typer.Argument(help="draw or drop.")],
     raise typer.Exit(1 if bad else 0)
 
 
-def _choose(what: list[str], seed: str, most_seconds: float | None, train: bool, known: Path | None) -> list[str]:
+def _choose(what: list[str], seed: str, most_seconds: float | None, train: bool, known: Path | None,
+            among: list[str] | None) -> list[str]:
     if not what[0].isdecimal():
         return what
     if len(what) > 1 or len(what[0]) > _MOST_DIGITS or not int(what[0]):
         raise BadInput("Give one number of claims to draw, from 1 to 9,999, or names of files.")
     skip = () if known is None else list(read_record(known))
-    return draw_claims(int(what[0]), seed, most_seconds=most_seconds, train=train, skip=skip)
+    return draw_claims(int(what[0]), seed, most_seconds=most_seconds, train=train, skip=skip, among=among)

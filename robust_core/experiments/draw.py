@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ class Outcome:
 
 
 def draw_claims(count: int, seed: str, *, most_seconds: float | None = None, train: bool = False,
-                skip: Sequence[str] = (), folder: Path = RESULTS) -> list[str]:
+                skip: Collection[str] = (), among: Collection[str] | None = None,
+                folder: Path = RESULTS) -> list[str]:
     """Return the files of claims drawn at random, of those whose command measures on what they rest on.
 
     Args:
@@ -66,10 +67,11 @@ def draw_claims(count: int, seed: str, *, most_seconds: float | None = None, tra
         most_seconds: Leave out claims that are expected to take longer; None draws from all.
         train: Whether claims may be drawn that need a training first.
         skip: Files to leave out.
+        among: Files to draw from; None draws from all.
         folder: Folder of the claims.
     """
     claims = read_named_claims(folder)
-    chosen = [name for name, claim in claims.items() if name not in skip
+    chosen = [name for name, claim in claims.items() if name not in skip and (among is None or name in among)
               and not list_superseded(claim) and (train or shipped().issuperset(list_trained(claim)))
               and (most_seconds is None or estimate_seconds(name, claim) <= most_seconds)]
     # What was typed may hold bytes that are no text.

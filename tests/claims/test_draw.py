@@ -6,11 +6,14 @@ import shlex
 import sys
 
 import pytest
+from helpers.cli import invoke
 
 from robust_core.claims.files import store_claim
+from robust_core.cli import claims as claims_command
 from robust_core.errors import BadInput
 from robust_core.experiments import draw
 from robust_core.experiments.again import describe_again, read_record
+from robust_core.leaderboard.entries import read_board
 from robust_core.paths import RESULTS
 
 CLAIM = {"claim": "a share", "metric": "accuracy", "value": 0.5, "value_se": 0.1, "n": 4, "seeds": [0], "run": "",
@@ -82,6 +85,7 @@ def test_draws_follow_the_seed_and_what_is_shipped(folder):
     assert len(set(first)) == 5 and "needs-training.json" not in draw.draw_claims(99, "a", folder=folder)
     assert "needs-training.json" in draw.draw_claims(99, "a", train=True, folder=folder)
     assert len(draw.draw_claims(99, "a", skip=first, folder=folder)) == 7
+    assert set(draw.draw_claims(99, "a", among=first, folder=folder)) == set(first)
 
 
 def test_dear_claims_can_be_left_out(folder):
@@ -117,3 +121,11 @@ def test_what_it_takes_again_is_said(folder):
 def test_most_claims_of_the_repository_can_be_drawn():
     every = draw.draw_claims(1000, "0")
     assert len(every) > 150 and all((RESULTS / name).is_file() for name in every)
+
+
+def test_a_draw_from_the_leaderboard_has_only_what_stands_there(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(claims_command, "measure_again", lambda names, _: drawn.extend(names) or [])
+    assert invoke("claims", "draw", "9999", "--leaderboard").exit_code == 0
+    assert len(drawn) > 50
+    assert set(drawn) <= {entry.sources[0].file for entry in read_board().entries}
