@@ -8,7 +8,7 @@ import streamlit as st
 
 from robust_core.errors import list_names
 from ui.session import next_step, selection
-from ui.shared import catalogue
+from ui.shared import catalogue, example_run
 from ui.widgets import dataset_job
 from ui.widgets.markdown import note
 from ui.word_importance import measurement, page, plots
@@ -18,12 +18,16 @@ def draw(model: str, other: str, dataset: str, n: int) -> None:
     """Draw what is known of the words of two models."""
     found, beside = measurement.find_known(model, dataset, n), measurement.find_known(other, dataset, n)
     if found is None:
-        st.info(
-            "Measuring; the sidebar shows the progress. The plots appear by themselves."
-            if dataset_job.is_running()
-            else "Press Measure: the texts are attacked and every word gets its importance for this model."
-        )
-        return
+        if dataset_job.is_running():
+            st.info("Measuring; the sidebar shows the progress. The plots appear by themselves.")
+            return
+        with st.spinner("Reading the example …"):
+            example, other_example = measurement.find_example(model), measurement.find_example(other)
+        if example is None:
+            st.info("Press Measure: the texts are attacked and every word gets its importance for this model.")
+            return
+        note(f"{example_run.ABOUT} Press Measure for the texts and the attack that are chosen here.")
+        (found, n), dataset, beside = example, example_run.DATASET, other_example and other_example[0]
     page.draw_importance(found, n)
     searched = page.find_matching(
         found,

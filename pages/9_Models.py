@@ -22,9 +22,10 @@ found = figures.read_figures()
 table, footnotes = tables.make_overview(cards, found)
 st.dataframe(table, column_config=tables.configure_columns(), hide_index=True, placeholder="–")
 draw_footnotes(footnotes)
-st.caption("Dev is the split on which the stored weights were chosen. The test split is not trained on, but for the "
-           "few texts that a model's known fault names; where it was looked at before a choice, docs/freeze.md says "
-           "so. ± is the standard error. A dash means that no figure has been stored in results/ yet.")
+st.caption("Careful and Paper: accuracy left by TextFooler under each preset. Dev is the split on which the stored "
+           "weights were chosen. The test split is not trained on, but for the few texts that a model's known fault "
+           "names; where it was looked at before a choice, docs/freeze.md says so. ± is the standard error. A dash "
+           "means that no figure has been stored in results/ yet.")
 
 if st.session_state.get("models.detail") not in [card.id for card in cards]:
     st.session_state.pop("models.detail", None)

@@ -23,7 +23,7 @@ MODULES = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if "def mai
 # What is taken away from each, and options.
 LACKS = {
     "against": ("data",), "app_speed": ("chromium",), "attack_speed": ("data",), "certified": ("data", "search"),
-    "embeddings_speed": ("chromium",), "explain_speed": ("models",), "flat_gap": ("data",),
+    "embeddings_speed": ("chromium",), "example_run": ("models",), "explain_speed": ("models",), "flat_gap": ("data",),
     "fluency_wait": ("chromium",),
     "fuzz": ("hypothesis",), "gallery": ("models", "check"), "golden": ("models",), "gpu": ("data",),
     "gpu_speed": ("data",), "ig_completeness": ("data",),

@@ -152,7 +152,7 @@ def test_stored_results_from_running_them_to_an_example(small):
     at = saliency_page(app())
     at.button_group(key="saliency.source").set_value(saliency.STORED)
     ready(at)
-    assert "Nothing is stored yet" in page(at)
+    assert "Nothing of yours is stored yet" in page(at)
     press(at, "stored.run")
     counts = at.dataframe[0].value
     assert list(counts["Attack"].unique()) == ["Planted words"] and counts["Texts"].sum() > 0

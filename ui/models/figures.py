@@ -5,9 +5,11 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.embeddings import EMBEDDING_ATTACKS
+from robust_core.attacks.presets import name_preset
 from robust_core.claims.files import Claim, read_claims
 from robust_core.claims.footnotes import read_warnings
 from robust_core.explainers import EXPLAINERS
@@ -33,6 +35,7 @@ class Figure:
         dataset: Name of the data set; empty where the claim does not say.
         split: Its split.
         attack: Name of the attack; empty without.
+        preset: Of the attack's values: careful, paper, or empty for others.
         explain: Name of the explainer; empty without.
         radius: Of an attack on embeddings, in mean token-embedding norms; NaN elsewhere.
         command: What measures it again.
@@ -46,6 +49,7 @@ class Figure:
     dataset: str = ""
     split: str = ""
     attack: str = ""
+    preset: str = ""
     explain: str = ""
     radius: float = math.nan
     command: str = ""
@@ -59,11 +63,11 @@ class Figure:
 
     @property
     def under(self) -> str:
-        """Name of the attack as people write it; empty without."""
+        """Name of the attack and of its preset as people write them; empty without."""
         name = self.attack.partition("-")[0]  # An experiment over radii names its attacks pgd-0.1 and so on.
         known = next((registry[name] for registry in (ATTACKS, EMBEDDING_ATTACKS) if name in registry), None)
         radius = "" if math.isnan(self.radius) else f", radius {self.radius:g}"
-        return (known.title if known else self.attack) + radius
+        return (known.title if known else self.attack) + radius + (f", {self.preset}" if self.preset else "")
 
     @property
     def written(self) -> str:
@@ -117,5 +121,12 @@ def _make_figure(claim: Claim) -> Iterator[tuple[str, Figure]]:
         error = row.get(f"{name}_se")
         yield row["model"], Figure(
             name, float(row[name]), math.nan if error is None else float(error), int(row["n"]),
-            about.get("dataset") or "", about.get("split") or "", about.get("attack") or "", about.get("explain") or "",
-            float(about.get("radius", math.nan)), claim.get("command", ""), tuple(read_warnings({**about, "rows": ()})))
+            about.get("dataset") or "", about.get("split") or "", about.get("attack") or "", _find_preset(about),
+            about.get("explain") or "", float(about.get("radius", math.nan)), claim.get("command", ""),
+            tuple(read_warnings({**about, "rows": ()})))
+
+
+def _find_preset(about: Mapping[str, Any]) -> str:
+    """Return the preset of an attack on words; empty for other attacks, other values, and without one."""
+    record = about.get("parameters")
+    return name_preset(record) if about.get("attack") in ATTACKS and isinstance(record, Mapping) else ""

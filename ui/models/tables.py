@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from robust_core.attacks.presets import CAREFUL, PAPER
 from robust_core.claims.footnotes import Footnotes
 from robust_core.models.cards import ARCHITECTURES, Card
 from ui.models.figures import Figure
@@ -16,7 +17,8 @@ from ui.widgets.markdown import escape_markdown, format_code
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_NOTES = "TextFooler †"
+# TextFooler under each preset is another attack: a column each.
+_PRESETS = {CAREFUL: "Careful", PAPER: "Paper"}
 
 
 def make_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]) -> "tuple[DataFrame, Footnotes]":
@@ -26,8 +28,9 @@ def make_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
     rows, footnotes = [], Footnotes()
     for card in cards:
         known = figures.get(card.id, ())
-        test, under = (_find_figure(known, metric, card.dataset, attack) for metric, attack in
-                       (("accuracy", ""), ("accuracy_under_attack", "textfooler")))
+        test = _find_figure(known, "accuracy", card.dataset)
+        attacked = {title: _find_figure(known, "accuracy_under_attack", card.dataset, "textfooler", preset)
+                    for preset, title in _PRESETS.items()}
         rows.append(
             {
                 "Model": catalogue.shorten_name(card),
@@ -35,9 +38,10 @@ def make_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
                 "Dev": None if card.is_imported else 100 * card.dev_accuracy,
                 "Test": _convert_percent(test and test.value),
                 "Test ±": _convert_percent(test and test.error),
-                "TextFooler": _convert_percent(under and under.value),
-                "TextFooler ±": _convert_percent(under and under.error),
-                _NOTES: footnotes.mark(under.warnings, share=True) if under else "",
+                **{column: value for title, under in attacked.items() for column, value in (
+                    (title, _convert_percent(under and under.value)),
+                    (f"{title} ±", _convert_percent(under and under.error)),
+                    (f"{title} †", footnotes.mark(under.warnings, share=True) if under else ""))},
                 "Parameters": card.parameters,
                 "Size": card.bytes / 1e6,
                 "Trained": None if card.is_imported else card.seconds / 60,
@@ -45,14 +49,15 @@ def make_overview(cards: Sequence[Card], figures: Mapping[str, Sequence[Figure]]
                 "Known faults": len(card.known_faults) or None,
             }
         )
-    table = pd.DataFrame(rows)
-    return table if footnotes.notes() else table.drop(columns=_NOTES), footnotes
+    bare = [f"{title} †" for title in _PRESETS.values() if not any(row[f"{title} †"] for row in rows)]
+    return pd.DataFrame(rows).drop(columns=bare), footnotes
 
 
-def _find_figure(known: Sequence[Figure], metric: str, dataset: str, attack: str) -> Figure | None:
+def _find_figure(known: Sequence[Figure], metric: str, dataset: str, attack: str = "", preset: str = ""
+                 ) -> Figure | None:
     """Return a figure on the test split; None where it is not known."""
-    return next((figure for figure in known if (figure.metric, figure.dataset, figure.split, figure.attack)
-                 == (metric, dataset, "test", attack)), None)
+    return next((figure for figure in known if (figure.metric, figure.dataset, figure.split, figure.attack,
+                                                figure.preset) == (metric, dataset, "test", attack, preset)), None)
 
 
 def _convert_percent(share: float | None) -> float | None:
@@ -66,10 +71,14 @@ def configure_columns() -> dict[str, Any]:
         "Dev": number(format="%.1f %%", help="Share of the dev split that is classified correctly"),
         "Test": number(format="%.1f %%", help="Share of the test split that is classified correctly"),
         "Test ±": number(format="%.1f", help="Standard error, in percentage points"),
-        "TextFooler": number(format="%.1f %%", help="Share of the test split still classified correctly after "
-                                                    "TextFooler; texts that were wrong before count as wrong"),
-        "TextFooler ±": number(format="%.1f", help="Standard error, in percentage points"),
-        _NOTES: MARKS,
+        "Careful": number(format="%.1f %%", help="Share of the test split still classified correctly after TextFooler "
+                                                 "with the preset Careful, whose swaps keep the meaning; texts that "
+                                                 "were wrong before count as wrong"),
+        "Paper": number(format="%.1f %%", help="The same after TextFooler with its paper's values, under which half "
+                                               "of the flips no longer mean the same"),
+        **{f"{title} ±": number(format="%.1f", help="Standard error, in percentage points")
+           for title in _PRESETS.values()},
+        **{f"{title} †": MARKS for title in _PRESETS.values()},
         "Parameters": number(format="localized", help="Numbers in the whole network"),
         "Size": number(format="%.1f MB", help="Stored files"),
         "Trained": number(format="%.1f min", help="Wall time of the training"),

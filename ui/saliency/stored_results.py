@@ -17,11 +17,12 @@ from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
 from robust_core.slices import SPLIT, Slice, is_member, is_slice
+from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Event
 from ui.saliency import quadrants
 from ui.session import selection
 from ui.session.choices import Limits
-from ui.shared import catalogue, colours, loaded
+from ui.shared import catalogue, colours, example_run, loaded
 from ui.slices import line, picking
 from ui.slices import state as slices
 from ui.widgets import charts, dataset_job
@@ -88,30 +89,35 @@ def _name_attack(of: explanation_consistency.Explained) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _read_group(folder: str, run_id: str, method: str, compared: int, done: int) -> Group:
-    store = loaded.open_store()
-    of = next(of for of in explanation_consistency.list_stored(store) if of.run_id == run_id
+def _read_group(folder: str, run_id: str, method: str, compared: int, done: int, _store: ResultStore) -> Group:
+    of = next(of for of in explanation_consistency.list_stored(_store) if of.run_id == run_id
               and json.dumps(dict(of.method), sort_keys=True) == method)
-    return Group(of, [Example(of.model, *pair) for pair in explanation_consistency.read_pairs(store, of)],
-                 explanation_consistency.list_stored_warnings(store, of))
+    return Group(of, [Example(of.model, *pair) for pair in explanation_consistency.read_pairs(_store, of)],
+                 explanation_consistency.list_stored_warnings(_store, of))
 
 
-def _make_group(of: explanation_consistency.Explained) -> Group:
+def _make_group(of: explanation_consistency.Explained, store: ResultStore) -> Group:
     method = json.dumps(dict(of.method), sort_keys=True)
-    done = len(loaded.open_store().done(of.run_id))
-    return _read_group(str(loaded.open_store().folder), of.run_id, method, of.compared, done)
+    return _read_group(str(store.folder), of.run_id, method, of.compared, len(store.done(of.run_id)), store)
 
 
 def pick_example() -> Example | None:
-    """Draw everything that is stored; return the example that a person chose."""
+    """Draw everything that is stored, or the app's example run; return the example that a person chose."""
     try:
-        known = explanation_consistency.list_stored(loaded.open_store())
+        store = loaded.open_store()
+        known = explanation_consistency.list_stored(store)
     except RobustError as error:
         warn(error)
         return None
-    _offer_start(not known)
+    empty = not known
+    if empty:
+        store = example_run.open_example()
+        known = [of for of in explanation_consistency.list_stored(store) if example_run.is_here(of.run)]
+    _offer_start(empty, expanded=not known)
     if not known:
         return None
+    if empty:
+        note(example_run.ABOUT)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         methods = list(dict.fromkeys(of.method["name"] for of in known))
         method = st.selectbox("Stored explanation", methods, key="stored.method", persist_state="session", width=240,
@@ -123,7 +129,8 @@ def pick_example() -> Example | None:
         which = st.segmented_control("Texts counted", [CHANGED, ALL], key="stored.which", required=True,
                                      persist_state="session",
                                      help="Texts that the attack did not change agree perfectly.")
-    groups = [_make_group(of) for of in known if of.method["name"] == method and of.run.data.get("dataset") == dataset]
+    groups = [_make_group(of, store) for of in known
+              if of.method["name"] == method and of.run.data.get("dataset") == dataset]
     picked = _choose_slice(dataset)
     groups = [g._replace(examples=[e for e in g.examples if (which == ALL or e.changed) and (
         picked is None or is_member(picked, e.result.example.uid, g.of.run_id))]) for g in groups]
@@ -134,7 +141,7 @@ def pick_example() -> Example | None:
         return None
     _draw_distributions(groups)
     example = _pick_quadrant(groups)
-    draw_report([st.session_state["stored.group"][0]], "stored.report")
+    draw_report([st.session_state["stored.group"][0]], "stored.report", store)
     return example
 
 
@@ -149,14 +156,14 @@ def _choose_slice(dataset: str) -> Slice | None:
     return chosen if only else None
 
 
-def _offer_start(empty: bool) -> None:
+def _offer_start(empty: bool, expanded: bool) -> None:
     chosen = selection.read_selection()
     models = dataset_job.list_alike(chosen.models[0], chosen.models) if chosen.models else []
     asked = st.session_state.pop(line.OPEN_FORM, False)
-    with st.expander("Attack and explain a data set", expanded=empty or asked, icon=":material/play_arrow:"):
+    with st.expander("Attack and explain a data set", expanded=expanded or asked, icon=":material/play_arrow:"):
         if empty:
-            st.caption("Nothing is stored yet. This attacks the sidebar's models with its attacks on the texts of a "
-                       "data set, explains both texts of every pair, and stores each result as it comes.")
+            st.caption("Nothing of yours is stored yet. This attacks the sidebar's models with its attacks on the "
+                       "texts of a data set, explains both texts of every pair, and stores each result as it comes.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             card = catalogue.read_cards().get(models[0]) if models else None
             texts = dataset_job.draw_controls("stored.new", card, 30)

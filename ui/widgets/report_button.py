@@ -6,17 +6,19 @@ import streamlit as st
 
 from robust_core.errors import RobustError
 from robust_core.reports.making import MOST_RUNS, make_runs_report
+from robust_core.store import ResultStore
 from ui.session import selection
 from ui.shared import loaded
 from ui.widgets.markdown import note, warn
 
 
-def draw_report(run_ids: Sequence[str], key: str) -> None:
+def draw_report(run_ids: Sequence[str], key: str, store: ResultStore | None = None) -> None:
     """Draw the button, and the download once the report of these very runs is made.
 
     Args:
         run_ids: Ids of the runs.
         key: Prefix of the widgets' keys.
+        store: Where they are; this person's store by default.
     """
     made = f"{key}.page"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -28,7 +30,7 @@ def draw_report(run_ids: Sequence[str], key: str) -> None:
             device = selection.read_selection().device
             try:
                 with st.spinner("Making the report …"):
-                    page = make_runs_report(loaded.open_store(), run_ids,
+                    page = make_runs_report(store or loaded.open_store(), run_ids,
                                             lambda name: loaded.wait_for_model(name, device))
                 st.session_state[made] = (list(run_ids), page.encode(errors="replace"))
             except RobustError as error:

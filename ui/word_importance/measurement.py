@@ -18,7 +18,7 @@ from robust_core.registry import from_record, to_record
 from robust_core.store import ResultStore, fingerprint_model
 from robust_core.types import Attribution, Event, Example
 from ui.session import selection
-from ui.shared import catalogue, loaded
+from ui.shared import catalogue, example_run, loaded
 from ui.slices import state as slices
 from ui.widgets import dataset_job
 
@@ -77,6 +77,26 @@ def make_key(model_id: str, dataset: str, n: int) -> Key:
 def find_known(model_id: str, dataset: str, n: int) -> Words | None:
     """Return what was worked out before."""
     return _get_kept().get(make_key(model_id, dataset, n))
+
+
+def find_example(model_id: str) -> tuple[Words, int] | None:
+    """Return what the app's example run says of a model's words, and of how many texts; None for any other model.
+
+    Worked out at the first look, once for the process.
+    """
+    store, chosen = example_run.open_example(), selection.read_selection()
+    run = next((run_id for run_id, run in store.runs().items() if model_id in run.models and example_run.is_here(run)),
+               None)
+    if run is None:
+        return None
+    examples = [result.example for result in store.each(run)]
+    key = (run, json.dumps(to_record(chosen.explainer), sort_keys=True))
+    if key not in _get_kept():
+        model = loaded.wait_for_model(model_id, chosen.device)
+        for item in _measure_words(model, chosen.explainer, examples, store, threading.Event()):
+            if isinstance(item, Words):
+                _keep(key, item)
+    return _get_kept()[key], len(examples)
 
 
 def draw_examples(texts: str | datasets.LabelledTexts, n: int, seed: int) -> Sequence[Example]:
