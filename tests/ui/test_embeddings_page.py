@@ -14,6 +14,7 @@ from robust_core.evaluation import embedding_space
 from robust_core.models import loading
 from robust_core.paths import ROOT
 from robust_core.types import Example
+from ui.embeddings import vectors
 from ui.shared import catalogue
 
 
@@ -135,3 +136,8 @@ def test_the_curve_begins_at_the_text_itself():
         embedding_space.compute_representations(model, ["good movie", "good movie", "bad movie"])
     )
     assert cosine[0] == pytest.approx([1, 1, -1])
+
+
+def test_encoders_are_named_as_people_write_them():
+    assert [vectors.name_encoder(name) for name in ("minilm", "simcse@1", "mine")] == [
+        "MiniLM", "SimCSE, seed 1", "mine"]

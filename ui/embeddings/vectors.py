@@ -32,8 +32,9 @@ def load_model(model: str, device: str) -> "TextClassifier":
 
 
 def name_encoder(name: str) -> str:
-    """Return an encoder's name as people write it."""
-    return TITLES.get(name, name)
+    """Return an encoder's name as people write it: that of `simcse@1` is "SimCSE, seed 1"."""
+    kind, _, seed = name.partition("@")
+    return TITLES.get(kind, kind) + (f", seed {seed}" if seed else "")
 
 
 def make_layout(lines: int) -> dict[str, Any]:
