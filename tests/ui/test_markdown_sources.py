@@ -53,6 +53,7 @@ REVIEWED: dict[str, set[str]] = {
     "ui/models/tables.py": {"f'{card.dev_accuracy:.1%}'.replace('%', ' %')"},
     "ui/own/data.py": {"[MEASURE, TRAIN]"},
     "ui/own/model.py": {"kinds"},
+    "ui/own/more_rows.py": {"f'Download {kind[1:].upper()}'"},
     "ui/own/table_form.py": {"HELP"},
     "ui/saliency/faithfulness.py": {"help_", "waiting"},
     "ui/saliency/page.py": {"picking.HOW", "choices", "chosen.explainer.title", "verdicts.describe_rule(chosen.limits)",

@@ -56,6 +56,28 @@ def test_texts_to_measure_on_are_not_offered_to_train_on():
     assert datasets.find("more", "train") and datasets.describe("more").labels == ("0", "1")
 
 
+def test_more_rows_are_made_of_a_file_and_downloaded():
+    at = bring(opened("3_Word_importance"), "films.csv", ROWS.replace(b"good film", b"a good film with a great cast"))
+    click(at, "Make")
+    assert "new rows from 6. Read some before you train on them." in page(at)
+    new = at.dataframe[-1].value
+    assert set(new["From row"]) >= {1} and not set(new["New text"]) & {"a good film with a great cast", "bad film"}
+    assert [button.label for button in at.get("download_button")] == ["Download CSV", "Download JSONL"]
+    at.number_input(key="own.more.variants").set_value(3)
+    settle(at)
+    assert not at.get("download_button"), "other settings have made nothing yet"
+
+
+@pytest.mark.parametrize("content, line", [
+    (b"text,label,augmented_by\n" + b"good film,pos,a\nbad film,neg,b\n", "it was augmented before"),
+    (b"text,label\n" + b"".join(b"film %d,%s\n" % (i, (b"pos", b"neg")[i % 2]) for i in range(2001)),
+     "at most 2,000 are augmented here")])
+def test_a_file_that_cannot_be_augmented_is_one_line(content, line):
+    at = bring(opened("3_Word_importance"), "films.csv", content)
+    click(at, "Make")
+    assert line in page(at) and not at.get("download_button")
+
+
 @pytest.mark.parametrize("content, line", [
     (b"text,label\na,b\n", "has 1 different values"), (b"", "needs a column of texts"), (b"\xff\xfe", "is not UTF-8"),
     (b"a\0b", "needs a column"), (b"question,sentence,label\na,b,c\n", "holds pairs of texts")])

@@ -6,7 +6,7 @@ from robust_core import datasets, uploads
 from robust_core.datasets import same_labels
 from robust_core.errors import RobustError
 from robust_core.table_files import KINDS
-from ui.own import table_form
+from ui.own import more_rows, table_form
 from ui.own.table_form import Columns
 from ui.session import dialogs
 from ui.shared import catalogue, people
@@ -40,6 +40,7 @@ def draw_dialog() -> None:
                                         "are held out as dev and as many as test; only test is measured on.")
     st.button("Use these texts", type="primary", key="own.data.use", icon=":material/check:", on_click=_add,
               args=(chosen, order, purpose == MEASURE))
+    more_rows.draw_more_rows(chosen)
 
 
 def list_classes() -> list[tuple[str, ...]]:
