@@ -78,10 +78,12 @@ class Draft:
     Args:
         words: (n,) words.
         gaps: (n + 1,) what stands before, between and after them.
+        beside: Words of the other part of a pair, where this is the one that may change.
     """
 
     words: tuple[str, ...]
     gaps: tuple[str, ...]
+    beside: int = 0
 
     @classmethod
     def of(cls, text: str) -> "Draft":
@@ -126,7 +128,8 @@ class Draft:
             gaps = (before + after.removeprefix(" "),)
         else:
             gaps = (before.removesuffix(" ") + after,)
-        return Draft(self.words[:start] + new + self.words[end:], self.gaps[:start] + gaps + self.gaps[end + 1:])
+        return Draft(self.words[:start] + new + self.words[end:], self.gaps[:start] + gaps + self.gaps[end + 1:],
+                     self.beside)
 
     def window(self, centre: int, size: int) -> str:
         """Return the text of at most `size` words around word `centre`, without the outer gaps.

@@ -53,7 +53,8 @@ from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.evaluation.outcomes import name_outcome
 from robust_core.explainers import EXPLAINERS
 from robust_core.metrics import consistency
-from robust_core.protocols import Classifier, count_readable_words, describe_reading, find_label
+from robust_core.protocols import Classifier, find_label
+from robust_core.reading import check_reads_pairs, describe_reading, find_unread
 from robust_core.registry import to_record
 from robust_core.text import Draft, align, find_words
 from robust_core.types import AttackResult, Example
