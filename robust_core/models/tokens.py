@@ -273,7 +273,7 @@ class Subwords:
         if self.pair is None or len(parts) != 2:
             raise BadInput(f"A pair has two parts, not {len(parts)}.")
         coded = [self._read(part) for part in parts]
-        rooms = self.pair.cut(*(len(one.ids) for one in coded), self.length)
+        rooms = self.pair.cut(len(coded[0].ids), len(coded[1].ids), self.length)
         found = []
         for part, one, room in zip(parts, coded, rooms, strict=True):
             spans = find_words(part)
