@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from robust_core.hidden_characters import list_parts
 from robust_core.parts import SHOWN, has_parts, split_parts
-from robust_core.text import Draft, align, find_words
+from robust_core.text import Draft, align_texts, find_words
 
 if TYPE_CHECKING:
     from robust_core.types import Attribution
@@ -173,7 +173,7 @@ def make_inline_changes(original: str, perturbed: str, *, trying: str = "", labe
     """
     a, b = Draft.of(original), Draft.of(perturbed)
     pieces, last, tried = [_name_first(parts)], 0, not trying
-    for i, j in align(a.words, b.words):
+    for i, j in align_texts(original, perturbed):
         old = a.words[i] if i is not None else ""
         if j is None:
             # The gap before the next word of the text after follows.
@@ -199,7 +199,7 @@ def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[in
     a, b = Draft.of(original), Draft.of(perturbed)
     there: dict[int, str] = {}
     here: dict[int, str] = {}
-    for i, j in align(a.words, b.words):
+    for i, j in align_texts(original, perturbed):
         if j is None and i is not None:
             there[i] = f"{a.words[i]} deleted"
         elif i is None and j is not None:
