@@ -101,6 +101,8 @@ def read_data_file(path: Path, text: str, label: str, mapping: Sequence[str] | N
     text = text if pair is None else pair.columns[0]
     chosen = text or (guessed[0] if guessed[0] != label else guessed[1])
     classes = label or (guessed[1] if guessed[1] != chosen else guessed[0])
+    if pair is not None and not label:
+        classes = table.guess_label([name for name in table.columns if name not in pair.columns] or [*pair.columns])
     names = {} if task is None else task.names
     for given in mapping or ():
         value, equals, name = given.partition("=")

@@ -60,6 +60,7 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
 from robust_core.protocols import Classifier
+from robust_core.reading import check_reads_pairs
 from robust_core.store import ResultStore
 from robust_core.sweep.fill import fill_store
 from robust_core.sweep.tasks import plan_evaluation
@@ -127,6 +128,8 @@ def evaluate(model: Models,
         victims = load_models(model, device, ceilings)
         check_workers(victims, workers or 1)
         if file is not None and labelled is not None:
+            for victim in victims if labelled.pair else ():
+                check_reads_pairs(victim)
             name = uploads.make_plain_name(f"{file.path.stem}_{task}" if task else file.path.name)
             texts = uploads.match_labels(labelled, _choose_labels(victims), name)
             tell_data_file(file, labelled)

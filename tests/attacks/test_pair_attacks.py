@@ -101,7 +101,8 @@ def test_attacks_of_textattack_change_only_what_they_may(model, name):
 @pytest.mark.parametrize("kind", ["homoglyphs", "invisible", "reorderings", "deletions", "any"])
 def test_hidden_characters_stay_in_their_part(model, kind):
     for attackable in WHICH:
-        check(attack(model, "bad-characters", "good film", "bad story", attackable, kind=kind, population=5), attackable)
+        check(attack(model, "bad-characters", "good film", "bad story", attackable, kind=kind, population=5),
+              attackable)
 
 
 def test_the_end_of_a_part_that_is_not_read_is_left_alone(model):

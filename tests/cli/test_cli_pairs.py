@@ -79,7 +79,8 @@ def test_a_file_of_pairs_that_is_asked_for_wrongly(folder, file, words, parts):
 
 
 def test_one_column_of_a_file_of_pairs_can_be_read_alone(folder, file):
-    assert rows(invoke("evaluate", "--model", folder, "--data", file, "--text", "hypothesis", "--json"))[0]["n"] == 3
+    assert rows(invoke("evaluate", "--model", folder, "--data", file, "--text", "hypothesis", "--label", "label",
+                       "--json"))[0]["n"] == 3
 
 
 def test_a_model_of_single_texts_refuses_a_file_of_pairs(tmp_path):

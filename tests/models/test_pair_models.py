@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from robust_core import EMBEDDING_ATTACKS, EXPLAINERS
 from robust_core.errors import BadInput, Incompatible
+from robust_core.evaluation import preflight
 from robust_core.models.loading import load
 from robust_core.models.pair_layout import PairLayout, read_pair_layout
 from robust_core.models.tokens import WordVocabulary
@@ -18,8 +19,8 @@ from robust_core.reading import check_reads_pairs, describe_reading, find_reach,
 from robust_core.text import find_words
 from robust_core.types import Example, Frame
 
-WORDS = st.lists(st.sampled_from(["a", "good", "film", "bad", "dull,", "it's", "unheard-of", "[SEP]", "</s>", "Na\u00efve"]),
-                 min_size=1, max_size=60).map(" ".join)
+WORDS = st.lists(st.sampled_from(["a", "good", "film", "bad", "dull,", "it's", "unheard-of", "[SEP]", "</s>",
+                                  "Na\u00efve"]), min_size=1, max_size=60).map(" ".join)
 SHORT = join_parts(("a good film", "the film is bad"))
 
 
@@ -140,3 +141,9 @@ def test_parts_are_cut_longest_first(first, second, length):
 def test_the_layout_is_told_from_a_pair(ids, types, told, segments):
     found = read_pair_layout(lambda a, b: (ids, types), [9], told)
     assert (found.segments if found else None) is segments
+
+
+def test_the_app_says_that_classes_are_those_of_pairs():
+    found = preflight.check_names(["Entailment", "neutral", "contradiction"])
+    assert found.verdict == preflight.LOOK and "pairs of texts" in found.line and "--pair" in found.advice
+    assert preflight.check_names(["bad", "good"]).verdict == preflight.FINE
