@@ -256,10 +256,12 @@ def _count_rows(source: Source, size: int, changed: int) -> int:
 
 
 def hash_examples(examples: Sequence[Example]) -> str:
-    """Return a SHA-256 over texts and labels: what a card or run was made from."""
+    """Return a SHA-256 over texts, labels and, of pairs, parts: what a card or run was made from."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(f"{example.label}\t{example.text}\n".encode())
+        if example.parts:
+            digest.update(f"{example.parts}\t{example.attackable}\n".encode())
     return digest.hexdigest()
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from robust_core.hidden_characters import list_parts
-from robust_core.text import Draft, align, find_words
+from robust_core.parts import SHOWN, has_parts, split_parts
+from robust_core.text import Draft, align_texts, find_words
 
 if TYPE_CHECKING:
     from robust_core.types import Attribution
@@ -44,6 +45,7 @@ _STYLE = """
   .rx-strip { position: relative; } .rx-strip .w { position: static; }
   .rx-table td:last-child .swapped::before { left: 0; right: auto; }
 }
+.rx-strip .part { font-size: 0.8em; opacity: 0.8; margin-right: 0.3em; }
 .rx-legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1rem; font-size: 0.86rem; align-items: baseline; }
 .rx-legend .rx-strip { line-height: 1.6; }
 """
@@ -69,6 +71,7 @@ def highlight_words(
     label: str = "",
     target: str = "",
     sides: tuple[str, str] = ("for", "against"),
+    parts: Sequence[str] = (),
 ) -> str:
     """Return a text as HTML, a span for each word.
 
@@ -82,22 +85,35 @@ def highlight_words(
         label: What the text is, for screen readers.
         target: Name of the class that scores speak for.
         sides: What a positive and a negative score mean.
+        parts: Names of the parts of a pair, written before each.
     """
     marks = marks or {}
     scores = dict(zip(attribution.spans, attribution.scores, strict=True)) if attribution else {}
     strongest = strongest or max((abs(s) for s in scores.values()), default=0.0)
-    parts, last, tried = [], 0, not trying
+    pieces, last, tried = [_name_first(parts)], 0, not trying
     for i, span in enumerate(find_words(text)):
         word = text[span.start:span.end]
         here = not tried and word.lower() == trying.lower()
         tried = tried or here
         unread = readable is not None and i >= readable
-        parts += [html.escape(text[last:span.start]),
-                  _make_word(word, scores.get(span), strongest, marks.get(i), unread, here, target, sides)]
+        pieces += [_write_gap(text[last:span.start], parts),
+                   _make_word(word, scores.get(span), strongest, marks.get(i), unread, here, target, sides)]
         last = span.end
-    parts.append(html.escape(text[last:]))
+    pieces.append(_write_gap(text[last:], parts))
     name = f' role="group" aria-label="{html.escape(label)}"' if label else ""
-    return f'<p class="rx-strip" dir="auto"{name}>{"".join(parts)}</p>'
+    return f'<p class="rx-strip" dir="auto"{name}>{"".join(pieces)}</p>'
+
+
+def _name_first(parts: Sequence[str]) -> str:
+    return f'<b class="part">{html.escape(parts[0])}</b>' if parts else ""
+
+
+def _write_gap(gap: str, parts: Sequence[str]) -> str:
+    """Return what stands between two words as HTML, the boundary of a pair as a new line or, without names, a sign."""
+    if not has_parts(gap):
+        return html.escape(gap)
+    mark = f'<br><b class="part">{html.escape(parts[-1])}</b>' if parts else SHOWN
+    return mark.join(map(html.escape, split_parts(gap)))
 
 
 def highlight_hidden(text: str, original: str, label: str = "") -> str:
@@ -108,7 +124,7 @@ def highlight_hidden(text: str, original: str, label: str = "") -> str:
         original: The text without hidden characters.
         label: What the text is, for screen readers.
     """
-    body = "".join(f'<ins class="code">{html.escape(part)}</ins>' if hidden else html.escape(part)
+    body = "".join(f'<ins class="code">{html.escape(part)}</ins>' if hidden else _write_gap(part, ())
                    for part, hidden in list_parts(text, original))
     name = f' role="group" aria-label="{html.escape(label)}"' if label else ""
     return f'<p class="rx-strip" dir="ltr"{name}>{body}</p>'
@@ -144,7 +160,8 @@ def _make_word(word: str, score: float | None, strongest: float, mark: str | Non
             f"{html.escape(word)}</span>")
 
 
-def make_inline_changes(original: str, perturbed: str, *, trying: str = "", label: str = "") -> str:
+def make_inline_changes(original: str, perturbed: str, *, trying: str = "", label: str = "", parts: Sequence[str] = ()
+                        ) -> str:
     """Return the changed text as HTML with the old words in it: each struck, before the word in its place.
 
     Args:
@@ -152,28 +169,29 @@ def make_inline_changes(original: str, perturbed: str, *, trying: str = "", labe
         perturbed: The text after; both are escaped.
         trying: Word that an attack is trying to replace, marked where it stands first.
         label: What the text is, for screen readers.
+        parts: Names of the parts of a pair, written before each.
     """
     a, b = Draft.of(original), Draft.of(perturbed)
-    parts, last, tried = [], 0, not trying
-    for i, j in align(a.words, b.words):
+    pieces, last, tried = [_name_first(parts)], 0, not trying
+    for i, j in align_texts(original, perturbed):
         old = a.words[i] if i is not None else ""
         if j is None:
             # The gap before the next word of the text after follows.
-            parts.append(f" <del>{html.escape(old)}</del>")
+            pieces.append(f" <del>{html.escape(old)}</del>")
             continue
         span, new = b.spans[j], b.words[j]
         here = not tried and new.lower() == trying.lower()
         tried = tried or here
-        parts.append(html.escape(perturbed[last:span.start]))
+        pieces.append(_write_gap(perturbed[last:span.start], parts))
         if old != new:
-            parts.append((f"<del>{html.escape(old)}</del> " if old else "") + f"<ins>{html.escape(new)}</ins>")
+            pieces.append((f"<del>{html.escape(old)}</del> " if old else "") + f"<ins>{html.escape(new)}</ins>")
         else:
-            parts.append(_make_word(new, None, 0.0, None, False, here, "", ("", "")) if here else html.escape(new))
+            pieces.append(_make_word(new, None, 0.0, None, False, here, "", ("", "")) if here else html.escape(new))
         last = span.end
-    parts.append(html.escape(perturbed[last:]))
+    pieces.append(_write_gap(perturbed[last:], parts))
     # A long text scrolls in its box, by keyboard as well.
     return (f'<p class="rx-strip" dir="auto" role="group" tabindex="0" aria-label="{html.escape(label)}">'
-            f"{''.join(parts)}</p>")
+            f"{''.join(pieces)}</p>")
 
 
 def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[int, str]]:
@@ -181,7 +199,7 @@ def mark_changes(original: str, perturbed: str) -> tuple[dict[int, str], dict[in
     a, b = Draft.of(original), Draft.of(perturbed)
     there: dict[int, str] = {}
     here: dict[int, str] = {}
-    for i, j in align(a.words, b.words):
+    for i, j in align_texts(original, perturbed):
         if j is None and i is not None:
             there[i] = f"{a.words[i]} deleted"
         elif i is None and j is not None:

@@ -112,6 +112,7 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
         n, stopped, skipped, succeeded, failed, exhausted (counts); accuracy, accuracy_under_attack,
         attack_success_rate, swaps, swap_rate, similarity, queries, forward_passes, eligible, seconds, each with its
         standard error `*_se`.
+        swap_rate is the share of the words that may change; of a pair those of the parts that may.
         swaps, swap_rate and similarity are means over succeeded attacks, the counts over attempted ones.
     """
     counted = [r for r in results if r.status != "stopped"]
@@ -132,7 +133,7 @@ def summary(results: Sequence[AttackResult]) -> dict[str, Any]:
         "accuracy_under_attack": estimate_proportion(kept, len(counted)),
         "attack_success_rate": estimate_proportion(len(succeeded), len(attempted)),
         "swaps": estimate_mean(len(r.swaps) for r in succeeded),
-        "swap_rate": estimate_mean(len(r.swaps) / max(len(find_words(r.example.text)), 1) for r in succeeded),
+        "swap_rate": estimate_mean(len(r.swaps) / max(len(find_words(r.example.changeable)), 1) for r in succeeded),
         "similarity": estimate_mean(r.similarity for r in succeeded),
         "queries": estimate_mean(r.queries for r in attempted),
         "forward_passes": estimate_mean(r.forward_passes for r in attempted),

@@ -39,7 +39,8 @@ def draw_result(result: "AttackResult") -> str:
     took = [f"{swapped} {'word' if swapped == 1 else 'words'} changed",
             f"{result.queries:,} {'query' if result.queries == 1 else 'queries'}",
             *([] if math.isnan(cosine) else [f"similarity {cosine:.2f}"]), f"{result.seconds:.1f} s"]
-    text = highlight.make_inline_changes(result.example.text, result.perturbed, label=said)
+    text = highlight.make_inline_changes(result.example.text, result.perturbed, label=said,
+                                         parts=result.example.parts)
     return _frame(f"<p><b>{html.escape(said)}</b> · {answer}</p>{text}<p>{' · '.join(took)}</p>"
                   + "".join(f"<p>{html.escape(note)}</p>" for note in result.notes))
 
@@ -51,7 +52,8 @@ def draw_attribution(attribution: "Attribution") -> str:
     most = ", ".join(f"{html.escape(attribution.text[span.start:span.end])} {score:+.3f}"
                      for span, score in pairs[:_MOST_NAMED])
     said = f"What speaks for {target}: {attribution.method['name']}"
-    text = highlight.highlight_words(attribution.text, attribution, target=target, label=said)
+    text = highlight.highlight_words(attribution.text, attribution, target=target, label=said,
+                                     parts=attribution.parts)
     gap = "" if math.isnan(attribution.gap) else f" · the scores miss the change of the output by {attribution.gap:.2g}"
     return _frame(f"<p><b>{html.escape(said)}</b></p>{text}<p>{most or 'The text has no words.'}{gap}</p>"
                   "<p>Solid line: speaks for the class; broken: against it. The stronger the colour, the more.</p>")

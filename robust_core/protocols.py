@@ -343,12 +343,6 @@ def prepare_texts(model: object, texts: Sequence[str]) -> list[str]:
     return [prepare(str(text)) for text in texts]
 
 
-def describe_reading(model: Classifier, text: str) -> str:
-    """Say how much of a cleaned text a classifier reads; empty if it reads all."""
-    words, read = len(find_words(text)), count_readable_words(model, text)
-    return "" if read >= words else f"reads {read:,} of {words:,} words"
-
-
 def count_readable_words(model: Classifier, text: str) -> int:
     """Return how many words of a cleaned text a classifier reads; all, if it does not say."""
     words = len(find_words(text))

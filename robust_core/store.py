@@ -447,7 +447,13 @@ def to_result_record(result: AttackResult) -> dict[str, Any]:
     record = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
     if record.pop("tried") is False:  # came later: records from before have none, and mean True
         record["tried"] = False
-    return record | {"example": dataclasses.asdict(result.example), "attack": dict(result.attack)}
+    return record | {"example": to_example_record(result.example), "attack": dict(result.attack)}
+
+
+def to_example_record(example: Example) -> dict[str, Any]:
+    """Return an example as plain data, for `Example(**record)`; a single text has no word about parts."""
+    record = dataclasses.asdict(example)
+    return record if example.parts else {name: record[name] for name in ("text", "label", "uid")}
 
 
 def read_result(record: Mapping[str, Any]) -> AttackResult:

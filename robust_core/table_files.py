@@ -1,7 +1,7 @@
 """Tables as people have them: CSV and TSV of any dialect, JSONL, JSON and Parquet, read as a stream and within bounds.
 
 What cannot be told from the file is not guessed in silence: the reader says whether it took the first line for names
-of columns, and refuses files of pairs of texts.
+of columns, and refuses files of pairs of texts where these are not asked for.
 """
 
 import contextlib
@@ -39,25 +39,26 @@ _PAIRS = (("premise", "hypothesis"), ("question", "sentence"), ("question", "pas
 _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
 
 
-def read_upload(file_name: str, content: bytes, header: bool | None = None) -> Table:
+def read_upload(file_name: str, content: bytes, header: bool | None = None, *, pairs: bool = False) -> Table:
     """Read a file with columns: CSV or TSV of any usual delimiter, JSONL, a JSON array of objects, or Parquet.
 
     Args:
         file_name: Its name, whose ending says what it is.
         content: Its bytes.
         header: Whether the first line of a CSV or TSV names the columns; told from the file by default.
+        pairs: Whether two columns may be one input, such as a premise and a hypothesis.
 
     Raises:
-        BadInput: It cannot be read, is too large, has no rows or only one column, or holds pairs of texts.
+        BadInput: It cannot be read, is too large, has no rows or only one column, or holds pairs that are not wanted.
     """
     if not isinstance(file_name, str) or not isinstance(content, bytes | bytearray | memoryview):
         raise BadInput("A file has a name, a text, and its content as bytes.")
     if len(content) > MOST_BYTES:
         raise BadInput(f"{shorten(file_name)} is too large: {MOST_BYTES:,} bytes are the most.")
-    return _read_stream(file_name, io.BytesIO(content), header)
+    return _read_stream(file_name, io.BytesIO(content), header, pairs)
 
 
-def read_table_file(path: Path, header: bool | None = None) -> Table:
+def read_table_file(path: Path, header: bool | None = None, *, pairs: bool = False) -> Table:
     """Read what `read_upload` reads from a file on disk, without holding it in memory.
 
     Raises:
@@ -69,17 +70,17 @@ def read_table_file(path: Path, header: bool | None = None) -> Table:
         if path.stat().st_size > MOST_BYTES:
             raise BadInput(f"{shorten(path.name)} is too large: {MOST_BYTES:,} bytes are the most.")
         with path.open("rb") as file:
-            return _read_stream(path.name, file, header)
+            return _read_stream(path.name, file, header, pairs)
 
 
-def _read_stream(name: str, file: BinaryIO, header: bool | None) -> Table:
+def _read_stream(name: str, file: BinaryIO, header: bool | None, pairs: bool) -> Table:
     kind, name = name.rpartition(".")[2].lower(), shorten(name)
     if kind not in KINDS:
         raise BadInput(f"{name} is no {', '.join(KINDS[:-1])} or {KINDS[-1]} file.")
     if kind == "parquet":
         with _unpack_parquet(name, file) as lines:
-            return _read_rows(name, "jsonl", lines, None)
-    return _read_rows(name, kind, file, header)
+            return _read_rows(name, "jsonl", lines, None, pairs)
+    return _read_rows(name, kind, file, header, pairs)
 
 
 @contextlib.contextmanager
@@ -101,7 +102,7 @@ def _unpack_parquet(name: str, file: BinaryIO) -> Iterator[BinaryIO]:
         yield lines
 
 
-def _read_rows(name: str, kind: str, file: BinaryIO, header: bool | None) -> Table:
+def _read_rows(name: str, kind: str, file: BinaryIO, header: bool | None, pairs: bool) -> Table:
     named: bool | None = True
     try:
         with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
@@ -114,16 +115,16 @@ def _read_rows(name: str, kind: str, file: BinaryIO, header: bool | None) -> Tab
         raise BadInput(f"{name} is not UTF-8 text; save it as UTF-8 first.") from None
     if len(columns) < 2 or not any(columns.values()):
         raise BadInput(f"{name} needs a column of texts, a column of labels, and rows below a header line.")
-    _refuse_pairs(name, columns)
+    if not pairs and (found := find_pair(columns)):
+        raise BadInput(f"{name} holds pairs of texts ({found[0]} and {found[1]}). Only single texts can be read: put "
+                       "what is to be classified into one column, and take the other one out.")
     return Table(tuple(columns), columns, named)
 
 
-def _refuse_pairs(name: str, columns: Iterable[str]) -> None:
+def find_pair(columns: Iterable[str]) -> tuple[str, str] | None:
+    """Return two columns that together are one input, by their usual names; None where there are none."""
     known = {column.strip().lower() for column in columns}
-    for first, second in _PAIRS:
-        if first in known and second in known:
-            raise BadInput(f"{name} holds pairs of texts ({first} and {second}). Only single texts can be read: put "
-                           "what is to be classified into one column, and take the other one out.")
+    return next((pair for pair in _PAIRS if pair[0] in known and pair[1] in known), None)
 
 
 def _collect(name: str, rows: Iterable[Iterable[tuple[str, str]]], columns: Sequence[str] = ()) -> dict[str, list[str]]:

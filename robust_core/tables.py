@@ -39,12 +39,15 @@ class Table(NamedTuple):
         A column with a single value in all rows is never the one of the labels.
         """
         text = self._named(TEXT_NAMES, self.columns) or max(self.columns, key=self._mean_length)
-        rest = [name for name in self.columns if name != text] or [text]
+        return text, self.guess_label([name for name in self.columns if name != text] or [text])
+
+    def guess_label(self, rest: Sequence[str]) -> str:
+        """Return which of some columns most probably holds the labels."""
         several = {name: len(found if len(found) > 4 * MOST_CLASSES else {*map(fold_label, found)})
                    for name in rest if len(found := {*self.cells[name]} - {""}) > 1}
         fit = [name for name, count in several.items() if 2 <= count <= MOST_CLASSES]
         named = self._named(LABEL_NAMES, fit)
-        return text, named or min(fit or several or rest, key=lambda name: several.get(name, 0))
+        return named or min(fit or several or rest, key=lambda name: several.get(name, 0))
 
     def values(self, column: str) -> list[str]:
         """Return the cells of a column, without blanks around them.

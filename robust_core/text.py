@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from robust_core.parts import BOUNDARY, split_parts
+
 _WORD = re.compile(r"[\w'\-*@]+")
 _EDGE = "'-_*@"
 _CLITIC = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$")
@@ -78,10 +80,12 @@ class Draft:
     Args:
         words: (n,) words.
         gaps: (n + 1,) what stands before, between and after them.
+        beside: Words of the other part of a pair, where this is the one that may change.
     """
 
     words: tuple[str, ...]
     gaps: tuple[str, ...]
+    beside: int = 0
 
     @classmethod
     def of(cls, text: str) -> "Draft":
@@ -126,7 +130,8 @@ class Draft:
             gaps = (before + after.removeprefix(" "),)
         else:
             gaps = (before.removesuffix(" ") + after,)
-        return Draft(self.words[:start] + new + self.words[end:], self.gaps[:start] + gaps + self.gaps[end + 1:])
+        return Draft(self.words[:start] + new + self.words[end:], self.gaps[:start] + gaps + self.gaps[end + 1:],
+                     self.beside)
 
     def window(self, centre: int, size: int) -> str:
         """Return the text of at most `size` words around word `centre`, without the outer gaps.
@@ -220,12 +225,30 @@ def _find_fewest_edits(a: list[str], b: list[str]) -> list[tuple[int | None, int
     return pairs[::-1]
 
 
+def align_texts(a: str, b: str) -> list[tuple[int | None, int | None]]:
+    """Pair the words of two texts as `align` does; of pairs of texts those of each part (`robust_core.parts`)."""
+    first, second = split_parts(a), split_parts(b)
+    if len(first) != len(second):
+        first, second = (a,), (b,)
+    pairs: list[tuple[int | None, int | None]] = []
+    before_a = before_b = 0
+    for x, y in zip(first, second, strict=True):
+        words_a, words_b = Draft.of(x).words, Draft.of(y).words
+        pairs += [(None if i is None else i + before_a, None if j is None else j + before_b)
+                  for i, j in align(words_a, words_b)]
+        before_a, before_b = before_a + len(words_a), before_b + len(words_b)
+    return pairs
+
+
 def diff(original: str, perturbed: str) -> tuple[Swap, ...]:
     """List the words that differ, as swaps; a deletion has no new word, an insertion no old word and an empty range."""
     a, b = Draft.of(original), Draft.of(perturbed)
+    second, end = original.find(BOUNDARY) + len(BOUNDARY), perturbed.find(BOUNDARY)
     swaps, last = [], 0
-    for i, j in align(a.words, b.words):
+    for i, j in align_texts(original, perturbed):
         if i is None:
+            if end >= 0 and b.spans[j or 0].start > end:
+                last = max(last, second)
             swaps.append(Swap(last, last, "", b.words[j or 0]))
             continue
         last = a.spans[i].end

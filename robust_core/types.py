@@ -5,10 +5,12 @@ Probabilities lie in 0..1; percent exists only in the user interface.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from robust_core import notebook
+from robust_core.errors import BadInput, list_names, quote
+from robust_core.parts import BOUNDARY, Frame, has_parts, join_parts, split_parts
 from robust_core.text import Span, Swap
 
 if TYPE_CHECKING:
@@ -39,17 +41,79 @@ class Noise(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A text with its gold label, if there is one.
+    """A text, or a pair of texts, with its gold label, if there is one.
 
     Args:
-        text: The text, cleaned by `robust_core.cleaning.clean`.
+        text: The text, cleaned by `robust_core.cleaning.clean`; of a pair both parts (`robust_core.parts.join_parts`).
         label: Index of the gold class, or None when nobody gave one.
         uid: Name that is unique within a data set; it seeds everything random about the example.
+        parts: Names of the two parts of a pair, such as premise and hypothesis; empty for a single text.
+        attackable: Names of the parts that attacks may change.
+
+    Raises:
+        BadInput: Parts and names do not fit together, a part is empty, or no part may be changed.
     """
 
     text: str
     label: int | None = None
     uid: str = ""
+    parts: tuple[str, ...] = ()
+    attackable: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.parts or self.attackable or has_parts(self.text)):
+            return
+        # From JSON they come as lists.
+        object.__setattr__(self, "parts", tuple(self.parts))
+        object.__setattr__(self, "attackable", tuple(part for part in self.parts if part in self.attackable))
+        texts = split_parts(self.text)
+        if len(self.parts) != 2 or len({*self.parts}) != 2 or len(texts) != 2:
+            raise BadInput("A pair has two texts with two different names, such as premise and hypothesis.")
+        missing = [name for name, text in zip(self.parts, texts, strict=True) if not text.strip()]
+        if missing:
+            raise BadInput(f"A part of the pair is missing: the {missing[0]} is empty.")
+        if not self.attackable:
+            raise BadInput(f"Say which part of a pair may be changed: {list_names(self.parts)}.")
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, str], label: int | None = None, uid: str = "",
+                 attackable: Sequence[str] = ()) -> "Example":
+        """Return a pair of texts.
+
+        Args:
+            parts: Both texts by name, in the order in which the model reads them.
+            label: Index of the gold class, or None.
+            uid: Its name.
+            attackable: Parts that attacks may change; the second one by default.
+
+        Raises:
+            BadInput: As the class, or there is no such part, or a text holds the sign that is kept for the boundary.
+        """
+        names = tuple(parts)
+        strange = [name for name in attackable if name not in names]
+        if strange:
+            raise BadInput(f"There is no part {quote(strange[0])}; there are {list_names(names)}.")
+        if any(has_parts(text) for text in parts.values()):
+            raise BadInput(f"A part holds the character U+{ord(BOUNDARY):04X}, which marks the boundary of a pair.")
+        return cls(join_parts([*parts.values()]), label, uid, names, tuple(attackable) or names[-1:])
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Both parts of a pair by name; empty of a single text."""
+        return dict(zip(self.parts, split_parts(self.text), strict=True)) if self.parts else {}
+
+    @property
+    def frame(self) -> Frame:
+        """What stands around the words that attacks may change; nothing around a single text."""
+        if not self.parts or self.attackable == self.parts:
+            return Frame()
+        first, second = split_parts(self.text)
+        return Frame("", BOUNDARY + second) if self.attackable == self.parts[:1] else Frame(first + BOUNDARY, "")
+
+    @property
+    def changeable(self) -> str:
+        """The text that attacks may change: one part of a pair, or all of it."""
+        return self.frame.take(self.text)
 
 
 class Blank(NamedTuple):
@@ -276,6 +340,7 @@ class Attribution:
         steps: Integration steps used, 0 where it does not integrate.
         total: Difference of the outputs that the scores add up to, NaN where the method promises none.
         fit: Weighted R² of the linear model whose weights the scores are, NaN where there is none.
+        parts: Names of the parts of a pair; empty where they have none, and of a single text.
     """
 
     text: str
@@ -287,6 +352,7 @@ class Attribution:
     steps: int = 0
     total: float = float("nan")
     fit: float = float("nan")
+    parts: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         return notebook.draw_attribution(self)

@@ -19,6 +19,7 @@ from robust_core.cleaning import MAX_WORDS, clean
 from robust_core.datasets import DATASETS, SPLITS, DataSet, LabelledTexts, describe, list_own
 from robust_core.errors import BadInput, UnknownName, list_names, quote
 from robust_core.files import check_name, check_target, explain_failures, read_json
+from robust_core.pair_columns import Pair, clean_texts
 from robust_core.paths import own_data
 from robust_core.tables import Table, fold_label
 from robust_core.types import Example
@@ -72,21 +73,23 @@ class Labelled(NamedTuple):
 
     Attributes:
         labels: Names of the classes.
-        rows: Text, cleaned, and place of its label in `labels`.
-        left_out: Rows without a text or without a label.
+        rows: Text, cleaned, and place of its label in `labels`; of a pair both parts (`parts.join_parts`).
+        left_out: Rows without a text, or a part of one, or without a label.
+        pair: The two columns of pairs; None of single texts.
     """
 
     labels: tuple[str, ...]
     rows: list[tuple[str, int]]
     left_out: int
+    pair: Pair | None = None
 
 
-def label_rows(table: Table, text: str, label: str, names: Mapping[str, str] | None = None) -> Labelled:
+def label_rows(table: Table, text: str | Pair, label: str, names: Mapping[str, str] | None = None) -> Labelled:
     """Return the texts of a table with their classes.
 
     Args:
         table: The rows.
-        text: Column of the texts.
+        text: Column of the texts, or two for pairs.
         label: Column of the labels.
         names: Names of classes, by label; a label that is not in it keeps its own. Labels of the same name, whatever
             their case, are one class.
@@ -96,8 +99,8 @@ def label_rows(table: Table, text: str, label: str, names: Mapping[str, str] | N
     """
     if not isinstance(table, Table) or not isinstance(names or {}, Mapping):
         raise BadInput("Texts are taken from a table that was read, and labels named by a dictionary.")
-    words, values = table.values(text), table.values(label)
-    if text == label:
+    texts, values = clean_texts(table, text), table.values(label)
+    if label in (text.columns if isinstance(text, Pair) else (text,)):
         raise BadInput("Texts and labels are in different columns; choose another one for the labels.")
     classes = table.classes(label)
     given = {fold_label(str(value).strip()): name for value, name in (names or {}).items()}
@@ -116,9 +119,8 @@ def label_rows(table: Table, text: str, label: str, names: Mapping[str, str] | N
     if len(labels) < 2:
         raise BadInput("Every class needs a name, and there must be two at least.")
     places = {value: labels.index(called[fold_label(value)]) for value in {*values} if value}
-    rows = [(cleaned, places[value]) for words, value in zip(words, values, strict=True)
-            if value and (cleaned := clean(words))]
-    return Labelled(labels, rows, len(values) - len(rows))
+    rows = [(cleaned, places[value]) for cleaned, value in zip(texts, values, strict=True) if value and cleaned]
+    return Labelled(labels, rows, len(values) - len(rows), text if isinstance(text, Pair) else None)
 
 
 def match_labels(found: Labelled, wanted: Sequence[str], name: str) -> LabelledTexts:
@@ -141,7 +143,8 @@ def match_labels(found: Labelled, wanted: Sequence[str], name: str) -> LabelledT
                        f"say which is which, such as --map {stray[0]}={wanted[0]}.")
     if not found.rows:
         raise BadInput(f"{name} holds no texts with labels.")
-    examples = [Example(text, places[fold_label(found.labels[label])], f"{name}/file/{i}")
+    parts = {} if found.pair is None else {"parts": found.pair.columns, "attackable": found.pair.attackable}
+    examples = [Example(text, places[fold_label(found.labels[label])], f"{name}/file/{i}", **parts)
                 for i, (text, label) in enumerate(found.rows)]
     return LabelledTexts(DataSet(name, name, tuple(wanted), "Brought by the user"), "file", examples)
 
@@ -204,7 +207,7 @@ def add_dataset(name: str, table: Table, text: str, label: str, names: Mapping[s
     if known or not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,50}", name):
         raise BadInput(f"{quote(name)} cannot name a data set of your own: use small letters, digits and underscores"
                        f"{', and no name of a known one' if known else ''}.")
-    labels, rows, _ = label_rows(table, text, label, names)
+    labels, rows, *_ = label_rows(table, text, label, names)
     places = {fold_label(wanted): i for i, wanted in enumerate(order)}
     if order and all(fold_label(own) in places for own in labels):
         rows = [(words, places[fold_label(labels[place])]) for words, place in rows]

@@ -15,11 +15,12 @@ import robust_core
 
 ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
-ORDER = (("text", "hidden_characters", "highlight", "notebook"),
+ORDER = (("text", "parts", "hidden_characters", "highlight", "notebook"),
          ("errors", "files", "types", "registry", "paths", "version"),
-         ("cleaning", "protocols", "metrics", "store", "claims"),
+         ("cleaning", "protocols", "metrics", "store", "claims", "reading"),
          ("resources",),
-         ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files", "uploads",
+         ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files",
+          "task_files", "pair_columns", "uploads",
           "kept_files", "slices"),
          ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
          ("defences", "evaluation", "encoder_evaluation"),

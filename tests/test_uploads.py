@@ -89,7 +89,7 @@ def test_a_description_whose_fields_are_of_another_kind_is_left_out(own_runs, da
 def test_texts_of_a_file_get_the_labels_of_a_model():
     table = read_upload("a.csv", b"text,label\nfine,1\nbad,0\n,1\ngood,1.0\nno label,\n")
     found = uploads.label_rows(table, "text", "label", {"0": "NEGATIVE", "1": "positive"})
-    assert found == (("NEGATIVE", "positive"), [("fine", 1), ("bad", 0), ("good", 1)], 2)
+    assert found == (("NEGATIVE", "positive"), [("fine", 1), ("bad", 0), ("good", 1)], 2, None)
     texts = uploads.match_labels(found, ("positive", "negative"), "films")
     assert [(e.text, e.label) for e in texts.examples] == [("fine", 0), ("bad", 1), ("good", 0)]
     plain = uploads.label_rows(table, "text", "label")

@@ -10,6 +10,7 @@ from robust_core.attacks.base import Attack
 from robust_core.attacks.engine.requests import Search, Target
 from robust_core.attacks.searches.differential import evolve_vectors
 from robust_core.hidden_characters import BACKSPACE, INVISIBLE, LOOK_ALIKES, write_reordered
+from robust_core.parts import BOUNDARY
 from robust_core.registry import param
 
 HOMOGLYPHS, INVISIBLES, REORDERINGS, DELETIONS, ANY = "homoglyphs", "invisible", "reorderings", "deletions", "any"
@@ -69,6 +70,7 @@ class CharacterSpace:
         spans = [target.draft.spans[i] for i in target.locked]
         # What comes in right beside a word may be read as a part of it.
         locked = {k for span in spans for k in range(span.start - 1, span.end + 1)}
+        locked |= {k for k, character in enumerate(self._text) if character == BOUNDARY}
         free = dict.fromkeys(i for i in range(end) if i not in locked)
         self._places = {kind: [i for i in free if self._takes(kind, i, end, free)] for kind in kinds}
         self._kinds = [kind for kind in kinds if self._places[kind]]

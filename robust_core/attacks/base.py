@@ -21,16 +21,15 @@ from robust_core.protocols import (
     Classifier,
     Encoder,
     MaskedLanguageModel,
-    count_readable_words,
-    describe_reading,
     describe_scores,
     find_label,
     is_token_classifier,
     prepare_texts,
 )
+from robust_core.reading import check_reads, describe_reading, find_reach
 from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.resources import fingerprints
-from robust_core.text import Draft, align, diff
+from robust_core.text import Draft, align, diff, find_words
 from robust_core.types import AttackResult, Event, Example, Precision
 
 if TYPE_CHECKING:
@@ -134,6 +133,7 @@ class Attack(Method, abc.ABC):
 
         Raises:
             BadInput: Two victims have the same id, or an example's label is none of a victim's classes.
+            Incompatible: An example is a pair of texts and a victim reads single texts.
         """
         if len({victim.id for victim in victims}) < len(victims):
             raise BadInput("Two victims have the same id, so that their results could not be told apart.")
@@ -171,20 +171,22 @@ class Attack(Method, abc.ABC):
     def attempt(self, example: Example, victim: Classifier, tally: "SearchState", seed: int, *, compared: bool = True
                 ) -> Generator[Request, Any, AttackResult]:
         """Judge, search, judge again: the frame around `search` that no attack can change."""
-        draft = Draft.of(example.text)
-        before = yield Judge(example.text)
+        frame, text = example.frame, example.changeable
+        draft = dataclasses.replace(Draft.of(text), beside=len(find_words(frame.before + frame.after)))
+        before = yield Judge(text)
         predicted = int(before.argmax())
         reference = predicted if example.label is None else example.label
         tally.begin(reference, before)
         tally.wanted, tally.goes_on = self._find_wanted(victim, predicted), self.aim == MINIMISE
-        reach, unread = count_readable_words(victim, example.text), describe_reading(victim, example.text)
+        reach, beyond = find_reach(victim, frame, text)
+        unread = describe_reading(victim, example.text)
         best, outcome = Candidate(draft), "failed"
         if predicted != reference:
             outcome = "skipped"
         elif tally.ending:
             outcome = "stopped"
         else:
-            locked = find_locked(draft, self.lock, self.lock_names, self.lock_numbers)
+            locked = find_locked(draft, self.lock, self.lock_names, self.lock_numbers) | beyond
             target = Target(example, draft, reference, before, reach, locked, tally.wanted, tally.goes_on)
             tally.searching = True
             try:
@@ -192,30 +194,31 @@ class Attack(Method, abc.ABC):
             except SearchStopped:
                 best, outcome = tally.best or best, "stopped"
             tally.searching = False
-        changed = best.text != example.text
+        changed, perturbed = best.text != text, frame.put(best.text)
         after = (yield Judge(best.text)) if changed else before
         if outcome == "failed" and self._reached(
-                example.text, best.text, bool(is_reached(after[None], reference, tally.wanted)[0])):
+                text, best.text, bool(is_reached(after[None], reference, tally.wanted)[0])):
             outcome = "succeeded"
         elif outcome == "failed" and tally.over:
             outcome = "exhausted"
         similarity = 1.0
         if changed:
-            similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
+            similarity = (yield from _ask_similarity(text, best.text)) if compared else float("nan")
         notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
         notes += ((coarse,) if (coarse := describe_scores(victim)) else ()) + self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
         if changed:
-            notes += tuple(describe_hidden(example.text, best.text, prepare_texts(victim, [best.text])[0]))
+            notes += tuple(describe_hidden(text, best.text, prepare_texts(victim, [best.text])[0]))
         tally.point(float(after[reference]))
         return AttackResult(
-            example=example, victim=victim.id, attack=to_record(self), perturbed=best.text,
+            example=example, victim=victim.id, attack=to_record(self), perturbed=perturbed,
             reference_label=reference, perturbed_label=int(after.argmax()), before=tuple(map(float, before)),
             after=tuple(map(float, after)), queries=tally.queries, forward_passes=tally.forward_passes,
             eligible=tally.eligible, similarity=similarity, seconds=tally.seconds(), status=outcome,
-            swaps=diff(example.text, best.text), curve=tuple(tally.curve), notes=notes,
-            steps=tuple(tally.steps), tried=tally.tried)
+            swaps=diff(example.text, perturbed), curve=tuple(tally.curve), notes=notes,
+            steps=tuple(step._replace(text=frame.put(step.text)) if step.text else step for step in tally.steps),
+            tried=tally.tried)
 
     def _find_wanted(self, victim: Classifier, predicted: int) -> int | None:
         """Return the class to reach; None where any other will do."""
@@ -256,6 +259,7 @@ def _check_each(examples: Iterable[Example], victims: Sequence[Classifier]) -> I
     for example in examples:
         for victim in victims:
             check_label(example, victim)
+            check_reads(victim, example)
         yield example
 
 
@@ -273,7 +277,7 @@ def _ask_similarity(original: str, perturbed: str) -> Generator[Request, Any, fl
 def _note_unknown_words(attack: Attack, victim: Classifier, example: Example, best: Candidate, reference: int
                         ) -> Generator[Request, Any, tuple[str, ...]]:
     """Say so when a word model flips only because new words are unknown to it; texts of one length only."""
-    before, after = Draft.of(example.text).words, best.draft.words
+    before, after = Draft.of(example.changeable).words, best.draft.words
     if not is_token_classifier(victim) or len(before) != len(after):
         return ()
     odd = {j: before[i] for i, j in attack.pair_words(before, after)

@@ -15,7 +15,8 @@ class SentenceSimilarity:
     Args:
         least: Lowest cosine.
         window: Words around the change that are compared.
-        skip_short: Whether texts shorter than the window pass unseen, with similarity 1, as in TextAttack.
+        skip_short: Whether texts shorter than the window pass unseen, with similarity 1, as in TextAttack. Of a pair
+            the words of both parts count, as there; what is compared is the part that may change alone.
     """
 
     least: float
@@ -24,7 +25,7 @@ class SentenceSimilarity:
 
     def measures(self, reference: Draft) -> bool:
         """Return whether changes of a text are compared at all."""
-        return not (self.skip_short and len(reference.words) < self.window)
+        return not (self.skip_short and len(reference.words) + reference.beside < self.window)
 
     def measure(self, reference: Draft, candidates: Sequence[Candidate], position: int
                 ) -> Generator[Request, Estimates, Estimates]:

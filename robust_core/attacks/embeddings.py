@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, final
 
+from robust_core.errors import Incompatible
 from robust_core.models.device import gradient_autocast
 from robust_core.protocols import Classifier, WhiteBox, need_white_box
 from robust_core.registry import Method, Registry, check_parameters, param, to_record
@@ -50,9 +51,11 @@ class EmbeddingAttack(Method):
             precision: "screened" climbs in bf16 where that is faster; what was found is judged in fp32 either way.
 
         Raises:
-            Incompatible: The model shows no gradients.
+            Incompatible: The model shows no gradients, or an example is a pair of texts.
         """
         model = need_white_box(model, self.name)
+        if any(example.parts for example in examples):
+            raise Incompatible(f"{self.title} perturbs the whole input; pairs of texts take attacks that change words.")
         ordered = sorted(examples, key=lambda e: len(e.text))
         for start in range(0, len(ordered), batch):
             yield from self._batch(model, ordered[start: start + batch], seed, precision)

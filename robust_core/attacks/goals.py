@@ -2,6 +2,7 @@
 
 import re
 
+from robust_core.parts import BOUNDARY
 from robust_core.resources import tag
 from robust_core.text import Draft
 
@@ -40,4 +41,4 @@ def _is_name(draft: Draft, i: int) -> bool:
 
 
 def _starts_sentence(draft: Draft, i: int) -> bool:
-    return i == 0 or any(mark in draft.gaps[i] for mark in ".!?:\n\"(")
+    return i == 0 or any(mark in draft.gaps[i] for mark in f".!?:\n\"({BOUNDARY}")

@@ -13,7 +13,18 @@ from robust_core import datasets, slices, uploads
 from robust_core.attacks.presets import PAPER, name_preset, write_options
 from robust_core.claims.command import make_command
 from robust_core.claims.files import write_claim
-from robust_core.cli.data_files import Header, LabelColumn, LabelMap, TextColumn, read_data_file, tell_data_file
+from robust_core.cli.data_files import (
+    Changeable,
+    Header,
+    LabelColumn,
+    LabelMap,
+    PairColumns,
+    PairOptions,
+    TaskName,
+    TextColumn,
+    read_data_file,
+    tell_data_file,
+)
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -49,6 +60,7 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
 from robust_core.jobs import progress
 from robust_core.protocols import Classifier
+from robust_core.reading import check_reads_pairs
 from robust_core.store import ResultStore
 from robust_core.sweep.fill import fill_store
 from robust_core.sweep.tasks import plan_evaluation
@@ -60,7 +72,8 @@ def evaluate(model: Models,
              dataset: Annotated[str, typer.Option("--dataset", help="Name of the data set.")] = "",
              data: Annotated[str, typer.Option(
                  "--data", help="CSV, TSV, JSONL or JSON file of labelled texts, instead of --dataset.")] = "",
-             text: TextColumn = "", label: LabelColumn = "", mapping: LabelMap = None, header: Header = None,
+             text: TextColumn = "", pair: PairColumns = "", change: Changeable = None, task: TaskName = "",
+             label: LabelColumn = "", mapping: LabelMap = None, header: Header = None,
              part: Annotated[str, typer.Option(
                  "--slice", help="Picked texts, as the app's address has them, instead of --dataset.")] = "",
              split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
@@ -81,7 +94,7 @@ def evaluate(model: Models,
                  "--freeze", help="Entry of docs/freeze.md that the claims follow: its date.")] = "",
              workers: Workers = None, device: Device = "auto", as_json: Json = False) -> None:
     """Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was."""
-    _check_source(dataset, data, part, bool(text or label or mapping or header is not None))
+    _check_source(dataset, data, part, bool(text or pair or change or task or label or mapping or header is not None))
     explainers = [name.strip() for name in explain.split(",") if name.strip()]
     single = out is not None and out.endswith(".json")
     if single and (len(model) > 1 or len(attack or ()) > 1 or explainers or transfer):
@@ -103,8 +116,9 @@ def evaluate(model: Models,
         file = labelled = None
         texts: str | datasets.LabelledTexts = dataset
         if data:
-            file = read_data_file(check_path(data, "file of texts"), text, label, mapping, header)
-            labelled = uploads.label_rows(file.table, file.text, file.label, file.names)
+            file = read_data_file(check_path(data, "file of texts"), text, label, mapping, header,
+                                  PairOptions(pair, change or (), task))
+            labelled = uploads.label_rows(file.table, file.pair or file.text, file.label, file.names)
             source = ["--data", data, *file.words]
         elif part:
             texts, source = slices.load_slice(slices.read_slice(part), ResultStore(), data_dir), ["--slice", part]
@@ -114,7 +128,10 @@ def evaluate(model: Models,
         victims = load_models(model, device, ceilings)
         check_workers(victims, workers or 1)
         if file is not None and labelled is not None:
-            texts = uploads.match_labels(labelled, _choose_labels(victims), uploads.make_plain_name(file.path.name))
+            for victim in victims if labelled.pair else ():
+                check_reads_pairs(victim)
+            name = uploads.make_plain_name(f"{file.path.stem}_{task}" if task else file.path.name)
+            texts = uploads.match_labels(labelled, _choose_labels(victims), name)
             tell_data_file(file, labelled)
         store, common = ResultStore(), {"n": n, "seed": seed, "data_dir": data_dir, "precision": exactness,
                                         "explain": shown}
@@ -145,7 +162,8 @@ def _check_source(dataset: str, data: str, part: str, described: bool) -> None:
     if dataset.rpartition(".")[2].lower() in KINDS:
         raise BadInput(f"{quote(dataset)} is a file: name it with --data.")
     if described and not data:
-        raise BadInput("--text, --label, --map and --header are about a file: name it with --data.")
+        raise BadInput("--text, --pair, --change, --task, --label, --map and --header are about a file: name it with "
+                       "--data.")
 
 
 def _choose_labels(victims: Sequence[Classifier]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from robust_core.attacks.base import TYPED_SECONDS, Attack
-from robust_core.attacks.presets import CAREFUL, choose_preset, describe_refusal, name_preset
+from robust_core.attacks.base import TYPED_SECONDS
+from robust_core.attacks.presets import CAREFUL, choose_preset, describe_refusal
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -45,37 +45,48 @@ from robust_core.cli.output import (
     show_rows,
 )
 from robust_core.cli.program import INTERRUPTED, app
+from robust_core.cli.text_rows import list_probabilities, make_attack_row, make_explain_row
+from robust_core.cli.typed_pairs import (
+    Change,
+    Second,
+    check_pairs,
+    count_words,
+    make_example,
+    read_typed_pair,
+    show_perturbed,
+    show_scores,
+)
 from robust_core.cli.victims import MaxCalls, MaxCost, limit_victims
 from robust_core.errors import BadInput, RobustError, UnknownName, quote
 from robust_core.evaluation import fluency
 from robust_core.evaluation.fluency import measure_perplexities
 from robust_core.evaluation.meaning_changes import list_doubts
-from robust_core.evaluation.outcomes import name_outcome
 from robust_core.explainers import EXPLAINERS
-from robust_core.metrics import consistency
-from robust_core.protocols import Classifier, count_readable_words, describe_reading, find_label
+from robust_core.protocols import Classifier, find_label
+from robust_core.reading import describe_reading
 from robust_core.registry import to_record
-from robust_core.text import Draft, align, find_words
-from robust_core.types import AttackResult, Example
+from robust_core.types import AttackResult
 
 if TYPE_CHECKING:
-    from robust_core.types import Attribution
+    pass
 
 C = TypeVar("C", bound=Classifier)
 
 
 @app.command()
-def predict(text: Text, model: Models, max_calls: MaxCalls = None, max_cost: MaxCost = None, device: Device = "auto",
-            as_json: Json = False) -> None:
+def predict(text: Text, model: Models, second: Second = None, max_calls: MaxCalls = None, max_cost: MaxCost = None,
+            device: Device = "auto", as_json: Json = False) -> None:
     """Classify a text."""
     with keep_stdout(), limit_victims(max_calls, max_cost) as limits:
-        typed = read_typed(text)
+        typed = read_typed_pair(text, second)
         rows, notes = [], []
-        for classifier in load_models(model, device, limits):
+        classifiers = load_models(model, device, limits)
+        check_pairs(classifiers, typed)
+        for classifier in classifiers:
             given = typed.read_by(classifier)
             proba = classifier.predict_proba([given])[0]
             rows.append({"model": classifier.id, "label": classifier.labels[int(proba.argmax())],
-                         "proba": _label_probabilities(classifier, proba)} | _count_words(classifier, given))
+                         "proba": list_probabilities(classifier, proba)} | count_words(classifier, given))
             notes += _note_reading(classifier, [given])
     show_rows(
         rows,
@@ -95,7 +106,7 @@ TypedPreset = Annotated[str, typer.Option(
 
 
 @app.command()
-def attack(text: Text, model: Models,
+def attack(text: Text, model: Models, second: Second = None, change: Change = None,
            attack: Annotated[str, typer.Option("--attack", help="Name of the attack.")] = "textfooler",
            label: Annotated[str | None, typer.Option("--label", help="True label; without it, and on a model that has "
                                                                      "no such class, the prediction.")] = None,
@@ -109,16 +120,17 @@ def attack(text: Text, model: Models,
     errors = []
     with keep_stdout(), catch_interrupt() as stop, limit_victims(max_calls, max_cost, stop) as limits:
         exactness = read_precision(precision)
-        typed = read_typed(text)
+        typed = read_typed_pair(text, second, change)
         if time_limit is None and "time_limit" not in split_settings(settings):
             time_limit = TYPED_SECONDS
         method, = make_attacks([attack], settings, preset, swaps, max_queries=max_queries, time_limit=time_limit)
         method, = give_goal([method], lock, lock_names, lock_numbers, target)
         victims = load_models(model, device, limits)
+        check_pairs(victims, typed)
         groups = _group_victims(victims, label, typed)
         began = time.monotonic()
         for (place, given), members in groups.items():
-            for event in method.run(members, [Example(given, place, "typed")], seed=seed, stop=stop,
+            for event in method.run(members, [make_example(given, place, change)], seed=seed, stop=stop,
                                     precision=exactness):
                 if event.result is not None:
                     found[event.victim] = event.result
@@ -128,7 +140,7 @@ def attack(text: Text, model: Models,
             raise BadInput(" ".join(dict.fromkeys(errors)))
         until = began + method.time_limit if method.time_limit else math.inf
         fluent, missing = _measure_fluency(found, device, stop, until)
-    rows = [_make_attack_row(v, method, found[v.id]) | _count_words(v, typed.read_by(v))
+    rows = [make_attack_row(v, method, found[v.id]) | count_words(v, typed.read_by(v))
             | fluent.get(v.id, dict.fromkeys(_PERPLEXITIES)) for v in victims if v.id in found]
     notes = [f"{v.id}: {note}" for v in victims if v.id in found
              for note in (*found[v.id].notes, *list_doubts(found[v.id]))]
@@ -146,7 +158,7 @@ def attack(text: Text, model: Models,
             "Outcome": name_column("outcome"),
             "Before": label_probabilities("before"),
             "After": label_probabilities("after"),
-            "Perturbed text": name_column("perturbed"),
+            "Perturbed text": show_perturbed,
             "Queries": name_column("queries"),
             "Seconds": format_number("seconds"),
             "Fluency": lambda r: (
@@ -165,7 +177,7 @@ def attack(text: Text, model: Models,
 
 
 @app.command()
-def explain(text: Text, model: Models,
+def explain(text: Text, model: Models, second: Second = None,
             against: Annotated[str | None, typer.Option("--against", help="Second text to compare with.")] = None,
             method: Annotated[str, typer.Option("--method", help="Name of the explainer.")] = "ig",
             target: Annotated[str | None, typer.Option("--target", help="Class; the prediction by default.")] = None,
@@ -173,18 +185,21 @@ def explain(text: Text, model: Models,
             as_json: Json = False) -> None:
     """Show how much each word speaks for a class, and how stable that is between two texts."""
     with keep_stdout(), limit_victims(max_calls, max_cost) as limits:
-        typed = [read_typed(each) for each in (text, against) if each is not None]
+        if second is not None and against is not None:
+            raise BadInput("--against compares two single texts: leave --second out.")
+        typed = [read_typed_pair(text, second), *([] if against is None else [read_typed(against)])]
         explainer, = make_methods(EXPLAINERS, [method], None)
         rows, notes = [], []
         classifiers = load_models(model, device, limits)
+        check_pairs(classifiers, typed[0])
         for classifier in classifiers:
             explainer.check_model(classifier)
         for classifier in classifiers:
             texts = [each.read_by(classifier) for each in typed]
             predicted = int(classifier.predict_proba(texts[:1])[0].argmax())
             wanted = predicted if target is None else find_label(classifier, target)
-            rows.append(_make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts)))
-                        | _count_words(classifier, texts[0]))
+            rows.append(make_explain_row(classifier, explainer.explain(classifier, texts, [wanted] * len(texts)))
+                        | count_words(classifier, texts[0]))
             notes += _note_reading(classifier, texts)
     show_rows(
         rows,
@@ -192,7 +207,7 @@ def explain(text: Text, model: Models,
         {
             "Model": name_column("model"),
             "Target": name_column("target"),
-            "Words": lambda r: format_scores(r["words"], r["scores"]),
+            "Words": show_scores,
             "Against": lambda r: format_scores(**r["against"]) if r["against"] else "",
             "Kendall's tau": format_number("kendall_tau"),
             "Gap": format_number("gap"),
@@ -222,17 +237,13 @@ def _measure_fluency(found: Mapping[str, AttackResult], device: str, stop: threa
         if go_on():
             reader = load_reader(device)
             for result in found.values():
-                fluency.check_length(reader, result.example.text)
+                fluency.check_length(reader, result.example.changeable)
             pairs = measure_perplexities(reader, list(found.values()), go_on=go_on)
     except RobustError as error:
         return {}, str(error)
     if not go_on():
         return {}, "It was stopped." if stop.is_set() else "The time limit left no time for it."
     return {name: dict(zip(_PERPLEXITIES, pair, strict=True)) for name, pair in zip(found, pairs, strict=True)}, ""
-
-
-def _count_words(classifier: Classifier, text: str) -> Row:
-    return {"words_in_text": len(find_words(text)), "words_read": count_readable_words(classifier, text)}
 
 
 def _note_reading(classifier: Classifier, texts: Sequence[str]) -> list[str]:
@@ -261,47 +272,3 @@ def _group_victims(classifiers: Sequence[C], name: str | None, typed: TypedText
         known = dict.fromkeys(label for classifier in classifiers for label in classifier.labels)
         raise UnknownName("label", unknown.name, list(known))
     return groups
-
-
-def _label_probabilities(classifier: Classifier, proba: Sequence[float]) -> dict[str, float]:
-    return {label: float(p) for label, p in zip(classifier.labels, proba, strict=True)}
-
-
-def _make_attack_row(classifier: Classifier, method: Attack, result: AttackResult) -> Row:
-    given = {f"swap_set{of}": result.attack[f"swaps{of}"] for of in ("", "_sha256") if "swaps" in result.attack}
-    return given | {
-        "model": classifier.id,
-        "attack": method.name,
-        "preset": name_preset(result.attack) or None,
-        "status": result.status,
-        "outcome": name_outcome(result),
-        "original": result.example.text,
-        "perturbed": result.perturbed,
-        "reference_label": classifier.labels[result.reference_label],
-        "perturbed_label": classifier.labels[result.perturbed_label],
-        "before": _label_probabilities(classifier, result.before),
-        "after": _label_probabilities(classifier, result.after),
-        "queries": result.queries,
-        "forward_passes": result.forward_passes,
-        "similarity": result.similarity,
-        "seconds": result.seconds,
-        "swaps": [list(swap) for swap in result.swaps],
-        "notes": list(result.notes),
-        "doubts": list_doubts(result),
-    }
-
-
-def _make_explain_row(classifier: Classifier, found: "Sequence[Attribution]") -> Row:
-    def words(a: "Attribution") -> Row:
-        return {"words": [a.text[start:end] for start, end in a.spans], "scores": list(a.scores)}
-
-    first = found[0]
-    row = {"model": classifier.id, "method": first.method["name"], "target": classifier.labels[first.target],
-           **words(first), "gap": first.gap, "against": None, "kendall_tau": None, "top_k": None,
-           "top_k_random": None}
-    if len(found) > 1:
-        pairs = align(Draft.of(first.text).words, Draft.of(found[1].text).words)
-        values = consistency(first, found[1], pairs)
-        row |= {"against": words(found[1]), "kendall_tau": values["kendall_tau"], "top_k": values["top_k"],
-                "top_k_random": values["top_k_random"]}
-    return row

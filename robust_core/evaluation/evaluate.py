@@ -15,6 +15,7 @@ from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, find_device
+from robust_core.reading import check_reads_pairs
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints
 from robust_core.store import ResultStore
@@ -86,7 +87,7 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
     Raises:
         BadInput: n is below 1, two models share an id, explanations or transfer are asked for without an attack,
             transfer with a single model, or every attack failed.
-        Incompatible: A model has other labels than the data set.
+        Incompatible: A model has other labels than the data set, or reads no pairs of texts.
         UnknownName: There is no such data set.
         MissingResource: It, or something that an attack looks into, is not here.
     """
@@ -97,6 +98,8 @@ def evaluate(models: Sequence[Classifier], dataset: str | datasets.LabelledTexts
         about, everything = datasets.describe(dataset), datasets.load(dataset, split, data_dir)
     for model in models:
         check_labels(model, about)
+        if any(example.parts for example in everything):
+            check_reads_pairs(model)
     sha256 = datasets.hash_examples(everything)
     data = provenance.describe_engine() | provenance.describe_data(about.name, split, sha256)
     setting = Setting(about.name, split, choose(everything, n, seed), sha256, seed, precision,

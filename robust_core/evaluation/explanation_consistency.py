@@ -13,7 +13,7 @@ from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, count_readable_words
 from robust_core.registry import to_record
 from robust_core.store import ResultStore, Run, fingerprint_model, shows_weights
-from robust_core.text import Draft, align, find_words
+from robust_core.text import align_texts, find_words
 from robust_core.types import AttackResult, Attribution, Event
 
 _CHUNK = 64
@@ -127,7 +127,7 @@ def _compare_records(model: Classifier, explainer: Explainer, results: Sequence[
     Source: FLAT (Chen and Ji 2022): compared on corresponding labels, averaged over all classes.
     """
     for result, both in zip(results, _ORIGINALS.pairs(model, explainer, results, key), strict=True):
-        words = align(Draft.of(result.example.text).words, Draft.of(result.perturbed).words)
+        words = align_texts(result.example.text, result.perturbed)
         values = [_to_json(metrics.consistency(a, b, words, _KS)) for a, b in both]
         record: dict[str, Any] = {"kendall_tau": metrics.estimate_mean(v["kendall_tau"] for v in values)[0]}
         for name in ("top_k", "top_k_random"):

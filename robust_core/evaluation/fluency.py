@@ -9,6 +9,7 @@ import numpy as np
 
 from robust_core.errors import BadInput
 from robust_core.metrics import estimate_mean
+from robust_core.parts import write_plain
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Event
 
@@ -49,15 +50,18 @@ def measure_perplexities(model: Reader, results: Sequence[AttackResult], *, most
                          go_on: Callable[[], bool] = lambda: True) -> list[tuple[float, float]]:
     """Return the pseudo-perplexity of the original and the perturbed text of each result; each text is read once.
 
+    Of a pair the part is read that the attack might change.
+
     Args:
         model: Masked language model.
         results: What an attack did.
         most: Most pieces of a text; None: no limit.
         go_on: Asked every now and then; once it says no, the texts not read yet have NaN.
     """
-    texts = list(dict.fromkeys(text for r in results for text in (r.example.text, r.perturbed)))
+    pairs = [tuple(write_plain(r.example.frame.take(text)) for text in (r.example.text, r.perturbed)) for r in results]
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     found = dict(zip(texts, map(float, model.pseudo_perplexity(texts, most=most, go_on=go_on)), strict=True))
-    return [(found[r.example.text], found[r.perturbed]) for r in results]
+    return [(found[before], found[after]) for before, after in pairs]
 
 
 def check_length(model: Reader, text: str) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FINE, LOOK = "fine", "look"
 # Five texts of different kinds, which everybody's model is asked.
+# Classes by which a model of pairs of texts is known.
+_OF_PAIRS = {"entailment", "contradiction", "not_entailment", "duplicate", "not_duplicate"}
 PROBES = ("A clever, moving film with a wonderful cast.",
           "Dull, badly acted and far too long.",
           "The service was friendly, but the food came cold.",
@@ -172,6 +174,9 @@ def check_names(labels: Sequence[str]) -> Check:
     if all(label.lower().startswith("label_") for label in labels):
         return Check(name, LOOK, f"They have no names: {list_names(labels)}.",
                      "Name them below. Data sets and true labels find a model's classes by their names.")
+    if _OF_PAIRS & {label.casefold() for label in labels}:
+        return Check(name, LOOK, f"{len(labels)}: {list_names(labels)}. Such classes are those of pairs of texts.",
+                     "The app reads single texts. Pairs are measured on the command line: evaluate --pair.")
     return Check(name, FINE, f"{len(labels)}: {list_names(labels)}.")
 
 

@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from robust_core.errors import Incompatible
+from robust_core.parts import has_parts
 from robust_core.protocols import Classifier, find_device, is_white_box, prepare_texts
+from robust_core.reading import check_reads_pairs
 from robust_core.registry import Method, check_parameters, to_record
 from robust_core.types import Attribution, Span
 
@@ -36,21 +38,25 @@ class Explainer(Method, abc.ABC):
         """Explain cleaned texts that are not empty, each towards its target class; see `explain`."""
         raise NotImplementedError
 
-    def explain(self, model: Classifier, texts: Sequence[str], targets: Sequence[int]) -> list[Attribution]:
-        """Explain texts, each towards its target class.
+    def explain(self, model: Classifier, texts: Sequence[str], targets: Sequence[int], *, parts: Sequence[str] = ()
+                ) -> list[Attribution]:
+        """Explain texts, each towards its target class; words of both parts of a pair get scores.
 
         Args:
             model: The classifier.
-            texts: (n,) texts.
+            texts: (n,) texts, single ones or pairs (`Example.text`).
             targets: (n,) class indices.
+            parts: Names of the parts of pairs, for whoever draws the explanations.
 
         Returns:
             (n,) attributions; words past the model's length have no score.
 
         Raises:
-            Incompatible: The explainer needs gradients and the model shows none.
+            Incompatible: The explainer needs gradients and the model shows none, or reads no pairs where there is one.
         """
         self.check_model(model)
+        if any(map(has_parts, texts)):
+            check_reads_pairs(model)
         cleaned = prepare_texts(model, texts)
         full = [i for i, text in enumerate(cleaned) if text]
         with self._lend_threads(model):
@@ -58,6 +64,8 @@ class Explainer(Method, abc.ABC):
         results = [Attribution("", (), (), target, to_record(self), 0.0, 0, 0.0) for target in targets]
         for i, attribution in zip(full, found, strict=True):
             results[i] = attribution
+        if parts:
+            results = [dataclasses.replace(one, parts=tuple(parts)) if has_parts(one.text) else one for one in results]
         return results
 
     def check_model(self, model: Classifier) -> None:

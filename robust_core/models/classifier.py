@@ -16,6 +16,8 @@ from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.device import autocast_bf16, has_fast_bf16
 from robust_core.models.networks.base import measure_mean_norm
 from robust_core.models.threads import run_batch
+from robust_core.models.tokens import Subwords
+from robust_core.parts import split_parts
 from robust_core.protocols import prepare_texts
 from robust_core.text import find_words
 from robust_core.types import Encoded, Noise
@@ -23,7 +25,7 @@ from robust_core.types import Encoded, Noise
 if TYPE_CHECKING:
     from robust_core.models.cards import Card
     from robust_core.models.networks.base import Network
-    from robust_core.models.tokens import Subwords, Tokens, WordVocabulary
+    from robust_core.models.tokens import Tokens, WordVocabulary
 
 _SECONDS_PER_BATCH = 0.2
 _LEAST_BUDGET, _MOST_BUDGET = 512, 65_536
@@ -74,6 +76,23 @@ class TextClassifier:
     def readable_words(self, text: str) -> int:
         """Return how many words of a cleaned text the model reads to their end."""
         return self.tokens.encode(text).read
+
+    def explain_no_pairs(self) -> str:
+        """Return why it reads no pairs of texts; empty where it does."""
+        if self.cleans:
+            return "it was trained here on single texts"
+        if isinstance(self.tokens, Subwords) and self.tokens.pair is not None:
+            return ""
+        return "its architecture, or the tokenizer, has no pair that is laid out as BERT's or RoBERTa's"
+
+    def find_unread(self, text: str) -> frozenset[int]:
+        """Return which words of a pair it does not read to their end."""
+        if not isinstance(self.tokens, Subwords):
+            return frozenset()
+        first, second = split_parts(text)
+        words, more = len(find_words(first)), len(find_words(second))
+        read = self.tokens.cut_pair(text)
+        return frozenset([*range(read[0].read, words), *range(words + read[1].read, words + more)])
 
     def unknown(self, word: str) -> bool:
         """Return whether a word model does not know (part of) a word; always False where words fall into pieces."""

@@ -1,5 +1,6 @@
 """Models of the `transformers` library, from a folder, its cache or a hub: safetensors and fast tokenizers only."""
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from robust_core.models.classifier import TextClassifier
     from robust_core.models.networks.library_reader import Layout
+    from robust_core.models.networks.transformer import HuggingFaceClassifier
 
 _ELSEWHERE = "It is neither a checkpoint nor a Hugging Face model that can be reached from here; give a folder."
 
@@ -60,6 +62,8 @@ def open_classifier(model_id: str, device: "torch.device", known: list[str] | No
     network.fresh = frozenset(f"model.{name}" for name in found.missing)
     classifier = TextClassifier(model_id, names, network, found.tokens, device, cleans=labels is not None)
     choose_reading(network, found.tokens, _find_layout(found), short_name(Path(model_id)))
+    if labels is None and network.reader is None:
+        _learn_pairs(network, found)
     if labels is not None and not network.takes_rows:
         raise Incompatible(f"{short_name(Path(model_id))} cannot be trained here: {config.model_type} takes no "
                            "word-embedding rows. Use an encoder such as BERT or RoBERTa.")
@@ -75,6 +79,15 @@ def _check_kind(model_id: str, config: Any) -> None:  # noqa: ANN401 (a configur
     if kind not in (None, "single_label_classification"):
         raise BadInput(f"{name} may give a text several labels at once ({quote(kind)}); only models that choose one of "
                        "several classes can be used.")
+
+
+def _learn_pairs(network: "HuggingFaceClassifier", found: OpenModel) -> None:
+    """Let a classifier read pairs of texts, with segments where the library tells it segments."""
+    told = "token_type_ids" in found.tokenizer.model_input_names
+    told = told and "token_type_ids" in inspect.signature(found.model.forward).parameters
+    found.tokens.learn_pairs(told)
+    if found.tokens.pair is not None and found.tokens.pair.segments:
+        network.middle = found.tokens.pair.middle
 
 
 def _find_layout(found: OpenModel) -> "Layout":

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core.errors import BadInput, quote
+from robust_core.models.pair_layout import PairLayout, read_pair_layout
 from robust_core.models.spelling import Spelling, read_spelling
+from robust_core.parts import has_parts, split_parts
 from robust_core.paths import short_name
 from robust_core.text import Draft, find_words, split_word
 
@@ -24,7 +26,8 @@ class Tokens(NamedTuple):
     Attributes:
         ids: Token ids, special tokens included, cut at the model's length.
         owner: Index of the word that each token belongs to; -1 for special tokens and gaps.
-        read: How many words of the text are read to their end.
+        read: How many words of the text are read to their end; of a pair how many stand before the end of the last one
+            that is, whatever was cut between.
     """
 
     ids: tuple[int, ...]
@@ -135,7 +138,10 @@ class Subwords:
         types: Segment of each id of the prefix, of a piece, and of each id of the suffix.
         special: Ids that no piece of a text has.
         size: How many ids there are, as far as the model has a row for them.
+        pair: How pairs of texts are laid out; None where they are not read, and a boundary is a sign like any other.
     """
+
+    pair: PairLayout | None = None
 
     def __init__(self, tokenizer: "Tokenizer", length: int, pad_id: int, plain_id: int | None = None,
                  rows: int | None = None) -> None:
@@ -235,6 +241,8 @@ class Subwords:
 
     def encode(self, text: str) -> Tokens:
         """Return the ids of a whole text with its special tokens, cut at `length`, and whose they are."""
+        if self.pair is not None and has_parts(text):
+            return self._encode_pair(self.pair, text)
         coded = self._read(text)
         spans = find_words(text)
         room = self.length - len(self.prefix) - len(self.suffix)
@@ -242,6 +250,44 @@ class Subwords:
         blank = (-1,)
         return Tokens((*self.prefix, *inner.ids, *self.suffix),
                       blank * len(self.prefix) + inner.owner + blank * len(self.suffix), inner.read)
+
+    def learn_pairs(self, gives_segments: bool) -> None:
+        """Find out how a pair of texts is laid out; `pair` stays None where that cannot be done as BERT does it.
+
+        Args:
+            gives_segments: Whether the model is told which segment an id lies in.
+        """
+        def encode(first: str, second: str) -> tuple[list[int], list[int]]:
+            found = self._tokenizer.encode(first, second, add_special_tokens=True)
+            return found.ids, found.type_ids
+
+        self.pair = read_pair_layout(encode, self._read("a").ids, gives_segments)
+
+    def cut_pair(self, text: str) -> tuple[Tokens, Tokens]:
+        """Return the pieces of both parts of a pair without special tokens, each cut as it is read.
+
+        Raises:
+            BadInput: It has not two parts.
+        """
+        parts = split_parts(text)
+        if self.pair is None or len(parts) != 2:
+            raise BadInput(f"A pair has two parts, not {len(parts)}.")
+        coded = [self._read(part) for part in parts]
+        rooms = self.pair.cut(len(coded[0].ids), len(coded[1].ids), self.length)
+        found = []
+        for part, one, room in zip(parts, coded, rooms, strict=True):
+            spans = find_words(part)
+            found.append(_cut(self._typed(one.ids), find_owners(one.offsets, spans), room, len(spans)))
+        return found[0], found[1]
+
+    def _encode_pair(self, layout: PairLayout, text: str) -> Tokens:
+        first, second = self.cut_pair(text)
+        words = len(find_words(split_parts(text)[0]))
+        none = (-1,)
+        owner = (*none * len(layout.prefix), *first.owner, *none * len(layout.middle),
+                 *(i + words if i >= 0 else -1 for i in second.owner), *none * len(layout.suffix))
+        return Tokens((*layout.prefix, *first.ids, *layout.middle, *second.ids, *layout.suffix), owner,
+                      words + second.read if second.read else first.read)
 
 
 def find_owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> tuple[int, ...]:

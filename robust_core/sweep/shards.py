@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, read_result, to_plain_values, to_result_record
+from robust_core.store import ResultStore, Run, read_result, to_example_record, to_plain_values, to_result_record
 from robust_core.sweep.tasks import Task
 from robust_core.types import AttackResult, Example
 
@@ -69,7 +69,7 @@ def write_shard(shard: Shard) -> str:
     """Return a shard as one line of JSON."""
     values = {f.name: getattr(shard, f.name) for f in dataclasses.fields(shard)}
     return json.dumps(to_plain_values(values | {
-        "run": shard.run.record, "examples": [dataclasses.asdict(example) for example in shard.examples],
+        "run": shard.run.record, "examples": [to_example_record(example) for example in shard.examples],
         "results": [to_result_record(result) for result in shard.results]}))
 
 

@@ -67,6 +67,7 @@ def make_view(outcome: Outcome, chosen: Mapping[str, Any], lines: Sequence[Row],
 
 def _write_attribution(model: str, attribution: Attribution) -> dict[str, Any]:
     values = dataclasses.asdict(attribution)
+    del values["parts"]  # texts of a view are single ones
     return values | {"model": model, "fingerprint": catalogue.fingerprint_model(model),
                      **{name: None for name in _UNDEFINED if math.isnan(values[name])}}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from robust_core import protocols
+from robust_core import reading
 from robust_core.evaluation.fluency import check_length
 from robust_core.explainers import EXPLAINERS
 from robust_core.jobs.manager import Job, JobManager
@@ -203,7 +203,7 @@ def describe_reading(model_id: str, device: str, text: str) -> str:
     future = get_models().find(*key[:3])
     if future is None or not future.done() or future.exception() is not None:
         return ""
-    line = protocols.describe_reading(future.result(), text)
+    line = reading.describe_reading(future.result(), text)
     remember_reading(line, *key)
     return line
 

@@ -10,6 +10,7 @@ import numpy as np
 from robust_core import encoders
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, SCREENED, Estimates, Refine, Similarity
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
+from robust_core.parts import write_plain
 from robust_core.protocols import Encoder, ScreenedEncoder
 from robust_core.types import Noise
 
@@ -90,12 +91,13 @@ class EncoderServer:
         return done
 
     def _encode(self, texts: list[str], level: int) -> None:
+        plain = [write_plain(text) for text in texts]
         if level == CANONICAL:
-            rows = [self._loaded.encode([text])[0] for text in texts]
+            rows = [self._loaded.encode([text])[0] for text in plain]
         elif level == SCREENED and self._fast is not None:
-            rows = self._fast.encode(texts, screened=True)
+            rows = self._fast.encode(plain, screened=True)
         else:
-            rows = self._loaded.encode(texts)
+            rows = self._loaded.encode(plain)
         for text, row in zip(texts, rows, strict=True):
             self._vectors[text] = (level, row)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from robust_core.attacks.engine.requests import BATCHED, CANONICAL, Fill, Filled, Refine
 from robust_core.attacks.engine.server import ALONE, Answers, find_first_alike
+from robust_core.parts import write_plain
 from robust_core.protocols import MaskedLanguageModel
 from robust_core.types import Blank
 
@@ -86,8 +87,10 @@ class MaskedLMServer:
         for most in dict.fromkeys(most for _, most in keys):
             blanks = [blank for blank, own in keys if own == most]
             # One word more than wanted, to see by how much the last one is in.
-            found = ([model.fill([blank], most + 1)[0] for blank in blanks] if level == CANONICAL
-                     else model.fill(blanks, most + 1))
+            plain = [blank._replace(before=write_plain(blank.before), after=write_plain(blank.after))
+                     for blank in blanks]
+            found = ([model.fill([blank], most + 1)[0] for blank in plain] if level == CANONICAL
+                     else model.fill(plain, most + 1))
             self._found.update({(blank, most): (level, words) for blank, words in zip(blanks, found, strict=True)})
 
     def _answer(self, search: "ActiveSearch") -> Filled:

@@ -191,7 +191,7 @@ class Scheduler:
         if request.candidate is None or request.proba is None:
             return
         tally.took(request.candidate, request.proba)
-        text = request.candidate.text
+        text = search.example.frame.put(request.candidate.text)
         self._emit(search, "step", StepData(queries=tally.queries, text=text, proba=tally.current,
                                             swaps=diff(search.example.text, text)))
 
@@ -214,7 +214,7 @@ class Scheduler:
         tally.over = tally.over or search.over
         scores = server.answer(search)
         tally.asked(request.trying, scores.proba)
-        text = tally.best.text if tally.best else search.example.text
+        text = search.example.frame.put(tally.best.text) if tally.best else search.example.text
         self._emit(search, "progress", SearchData(queries=tally.queries, text=text, trying=request.trying,
                                                   proba=tally.current))
         return scores

@@ -1,28 +1,33 @@
 """Token rows of candidates, spliced from the cached ids of single words, so that the tokenizer is off the hot path."""
 
 from robust_core.attacks.engine.requests import Candidate
+from robust_core.parts import Frame, has_parts
 from robust_core.protocols import TokenClassifier, prepare_texts
 from robust_core.text import Draft
+
+_NOTHING = Frame()
 
 
 class Splice:
     """Token rows of the candidates of one text.
 
-    Where words cannot be tokenised one by one, the tokenizer reads every candidate as a whole.
+    Where words cannot be tokenised one by one, the tokenizer reads every candidate as a whole; so it does with pairs,
+    since how much of one part is read depends on the other.
 
     Args:
         victim: A classifier that takes token ids.
-        text: The attacked text.
+        text: The attacked text; of a pair the part that may change.
+        frame: What stands around it.
     """
 
-    def __init__(self, victim: TokenClassifier, text: str) -> None:
-        self._victim = victim
+    def __init__(self, victim: TokenClassifier, text: str, frame: Frame = _NOTHING) -> None:
+        self._victim, self._frame = victim, frame
         self._base: Draft | None = None
         self._end = 0
         self._flat: tuple[int, ...] = ()
         self._ranges: list[tuple[int, int]] = []
         self._spliced = False
-        if victim.separable:
+        if victim.separable and not has_parts(frame.put(text)):
             whole = Candidate(Draft.of(text))
             # Rare characters can glue units together; then the real tokenizer reads every candidate of this text.
             self._spliced = self._reads_alike(whole)
@@ -43,7 +48,8 @@ class Splice:
         if self._spliced and candidate.edits:
             return self._join(candidate)
         # A whole new text may need the cleaning that the victim does before it judges.
-        text = candidate.text if candidate.edits else prepare_texts(self._victim, [candidate.text])[0]
+        text = self._frame.put(candidate.text)
+        text = text if candidate.edits else prepare_texts(self._victim, [text])[0]
         return tuple(self._victim.text_row(text))
 
     def _join(self, candidate: Candidate) -> tuple[int, ...]:

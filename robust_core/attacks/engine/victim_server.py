@@ -89,9 +89,9 @@ class VictimServer:
     def _list_keys(self, search: "ActiveSearch", candidates: Sequence[Candidate]) -> list[Key]:
         """Return what the victim is asked for candidates: token rows or, of a plain classifier, the texts."""
         if self._fast is None:
-            return [candidate.text for candidate in candidates]
+            return [search.example.frame.put(candidate.text) for candidate in candidates]
         if search.splice is None:
-            search.splice = Splice(self._fast, search.example.text)
+            search.splice = Splice(self._fast, search.example.changeable, search.example.frame)
         return [search.splice.row(candidate) for candidate in candidates]
 
     def answer(self, search: "ActiveSearch") -> Scores:
@@ -119,10 +119,11 @@ class VictimServer:
         """Work off one batch; return the searches whose answers are complete, with the answers."""
         judged = [search for search in waiting if isinstance(search.request, Judge)][:ALONE]
         if judged:
+            texts = [search.example.frame.put(search.request.text) for search in judged]  # type: ignore[union-attr]
             if isinstance(self.victim, KeepsAnswers):
-                self.victim.fetch([search.request.text for search in judged])  # type: ignore[union-attr]
-            return [(search, np.asarray(self.victim.predict_proba([search.request.text])[0]))  # type: ignore[union-attr]
-                    for search in judged]
+                self.victim.fetch(texts)
+            return [(search, np.asarray(self.victim.predict_proba([text])[0]))
+                    for search, text in zip(judged, texts, strict=True)]
         wanted = [search for search in waiting if isinstance(search.request, Gradient)][:ALONE]
         if wanted:
             return [(search, self._measure(search)) for search in wanted]
@@ -135,7 +136,7 @@ class VictimServer:
         assert isinstance(asked, Gradient)
         try:
             return measure_gradients(self.victim, asked.candidate.text, search.tally.reference, asked.words,
-                                     asked.method)
+                                     asked.method, search.example.frame)
         except Incompatible as error:
             # For the search to raise: one of several attacks may be left out.
             return error

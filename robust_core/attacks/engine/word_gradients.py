@@ -7,7 +7,11 @@ import numpy as np
 
 from robust_core.attacks.engine.requests import Candidate, Gradient, Request
 from robust_core.errors import Incompatible
+from robust_core.parts import Frame
 from robust_core.protocols import Classifier, WhiteBox, need_white_box
+from robust_core.text import find_words
+
+_NOTHING = Frame()
 
 
 class WordGradients(NamedTuple):
@@ -43,8 +47,8 @@ def ask_gradients(candidate: Candidate, words: Sequence[str], method: str) -> Ge
     return answer
 
 
-def measure_gradients(model: Classifier, text: str, label: int, words: Sequence[str] = (), method: str = "this attack"
-                      ) -> WordGradients:
+def measure_gradients(model: Classifier, text: str, label: int, words: Sequence[str] = (), method: str = "this attack",
+                      frame: Frame = _NOTHING) -> WordGradients:
     """Measure the gradients of a text.
 
     Args:
@@ -53,6 +57,7 @@ def measure_gradients(model: Classifier, text: str, label: int, words: Sequence[
         label: Class whose loss is meant.
         words: Further words whose embeddings are wanted.
         method: What needs them, for messages.
+        frame: What stands around the text, where it is a part of a pair; its words are left out of what is returned.
 
     Raises:
         Incompatible: The classifier shows no gradients.
@@ -60,13 +65,15 @@ def measure_gradients(model: Classifier, text: str, label: int, words: Sequence[
     import torch
 
     white = need_white_box(model, method)
-    encoded = white.embed([text])
+    encoded = white.embed([frame.put(text)])
     rows = encoded.embeddings.detach().requires_grad_()
     with torch.enable_grad():
         loss = torch.nn.functional.cross_entropy(
             white.logits(rows, encoded.mask).float(), torch.tensor([label], device=rows.device))
         gradient, = torch.autograd.grad(loss, rows)
-    owner, count = encoded.owner[0].numpy(), len(encoded.spans[0])
+    first = len(find_words(frame.before))
+    owner, count = encoded.owner[0].numpy() - first, max(len(encoded.spans[0]) - first, 0)
+    count = min(count, len(find_words(text))) if frame.after else count
     return WordGradients(_average(gradient[0].double().cpu().numpy(), owner, count),
                          _average(encoded.embeddings[0].double().cpu().numpy(), owner, count),
                          _embed_words(white, words))

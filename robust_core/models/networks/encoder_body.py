@@ -25,7 +25,7 @@ def find_embedding_layer(body: nn.Module) -> nn.Module:
 
 
 def run_gated(model: LibraryObject, body: nn.Module, rows: torch.Tensor, mask: torch.Tensor, gate: Gate | None,
-              **options: bool) -> LibraryObject:
+              **options: "bool | torch.Tensor") -> LibraryObject:
     """Run a model of the `transformers` library on word-embedding rows.
 
     Args:

@@ -76,9 +76,11 @@ class HuggingFaceClassifier(Network):
     Attributes:
         fresh: Names of weights that were drawn, since the model had none: the head, and often the pooler.
         reader: Runs it without pads; None for encoders such as BERT, whose answers no pad changes.
+        middle: Ids between the parts of a pair, behind which a second segment begins; empty where there is only one.
     """
 
     reader: LibraryReader | None = None
+    middle: tuple[int, ...] = ()
 
     def __init__(self, model: LibraryObject) -> None:
         super().__init__()
@@ -112,11 +114,12 @@ class HuggingFaceClassifier(Network):
         if self.reader is not None:
             return self.reader.reading(embeddings, mask)
         body, head = self.backbone, getattr(self.model, "classifier", None)
+        segments = self._find_segments(embeddings, mask)
         if getattr(body, "pooler", None) is None or not isinstance(head, nn.Linear):
-            output = self._run(self.model, embeddings, mask, output_hidden_states=True)
+            output = self._run(self.model, embeddings, mask, output_hidden_states=True, **segments)
             states = output.hidden_states[-1]
             return Reading(output.logits, states[:, 0], states)
-        output = self._run(body, embeddings, mask)
+        output = self._run(body, embeddings, mask, **segments)
         return Reading(head(self.model.dropout(output.pooler_output)), output.pooler_output, output.last_hidden_state)
 
     def add_masks(self, config: MaskConfig, keep: float = 0.5) -> None:
@@ -145,7 +148,24 @@ class HuggingFaceClassifier(Network):
         """Return (n, classes) scores before softmax."""
         if self.reader is not None:
             return self.reader.score(embeddings, mask)
-        return self._run(self.model, embeddings, mask).logits
+        return self._run(self.model, embeddings, mask, **self._find_segments(embeddings, mask)).logits
+
+    def _find_segments(self, rows: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the segments of (n, t, d) rows as an argument of the model, where one of them holds a pair.
+
+        A pair is known by the rows of its middle sign, which no word has and no explanation moves. Of single texts the
+        model is told nothing, as ever.
+        """
+        if not self.middle or rows.shape[1] <= len(self.middle):
+            return {}
+        table = self.embedding.weight
+        found = torch.ones(rows.shape[0], rows.shape[1] - len(self.middle) + 1, dtype=torch.bool, device=rows.device)
+        for k, sign in enumerate(self.middle):
+            found &= (rows[:, k: k + found.shape[1]] == table[sign]).all(-1)
+        behind = torch.zeros_like(mask)
+        behind[:, len(self.middle):] = found[:, :-1].cumsum(1) > 0
+        behind &= mask
+        return {"token_type_ids": behind.long()} if behind.any() else {}
 
     def read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the (n, classes) scores of (n, t) token ids, as the library gives them for each text alone."""
@@ -160,7 +180,7 @@ class HuggingFaceClassifier(Network):
         if self.reader is not None:
             raise Incompatible(f"{what} an encoder such as BERT or RoBERTa, not {self.model.config.model_type}.")
 
-    def _run(self, model: LibraryObject, embeddings: torch.Tensor, mask: torch.Tensor, **options: bool
-             ) -> LibraryObject:
+    def _run(self, model: LibraryObject, embeddings: torch.Tensor, mask: torch.Tensor,
+             **options: "bool | torch.Tensor") -> LibraryObject:
         gate = None if self.masks is None else self.masks.gate
         return run_gated(model, self.backbone, embeddings, mask, gate, **options)
