@@ -26,6 +26,7 @@ from robust_core.protocols import (
     describe_scores,
     find_label,
     is_token_classifier,
+    list_flagged,
     prepare_texts,
 )
 from robust_core.registry import Method, check_parameters, param, to_record
@@ -177,9 +178,10 @@ class Attack(Method, abc.ABC):
         reference = predicted if example.label is None else example.label
         tally.begin(reference, before)
         tally.wanted, tally.goes_on = self._find_wanted(victim, predicted), self.aim == MINIMISE
+        flagged = bool(list_flagged(victim, [example.text])[0])
         reach, unread = count_readable_words(victim, example.text), describe_reading(victim, example.text)
         best, outcome = Candidate(draft), "failed"
-        if predicted != reference:
+        if predicted != reference or flagged:
             outcome = "skipped"
         elif tally.ending:
             outcome = "stopped"
@@ -202,7 +204,8 @@ class Attack(Method, abc.ABC):
         similarity = 1.0
         if changed:
             similarity = (yield from _ask_similarity(example.text, best.text)) if compared else float("nan")
-        notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
+        notes = ("A guard flags the text before any change.",) * flagged
+        notes += (f"The model {unread}; the rest is left alone.",) if unread else ()
         notes += ((coarse,) if (coarse := describe_scores(victim)) else ()) + self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
