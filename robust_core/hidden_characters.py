@@ -19,6 +19,7 @@ INVISIBLE = ("\u200b", "\u200c", "\u200d")
 BACKSPACE = "\b"
 _PDF, _LRO, _RLO, _LRI, _PDI = "\u202c", "\u202d", "\u202e", "\u2066", "\u2069"
 _OPENING, _CLOSING = {_LRO: _PDF, _RLO: _PDF, _LRI: _PDI}, (_PDF, _PDI)
+_SIGNS = frozenset((BACKSPACE, *_OPENING, *_CLOSING))
 _DRAWN_AS = {like: plain for plain, like in LOOK_ALIKES.items()}
 
 
@@ -50,6 +51,11 @@ def draw(text: str) -> str:
             seen.append(len(kept))
         kept.append(character)
     return "".join(_arrange([character for character in kept if character]))
+
+
+def needs_drawing(text: str) -> bool:
+    """Return whether `draw` may change a text."""
+    return not _SIGNS.isdisjoint(text)
 
 
 def _arrange(characters: list[str]) -> list[str]:

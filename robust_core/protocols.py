@@ -240,6 +240,10 @@ class Flags(Classifier, Protocol):
         """Return (n,) bool: which texts are flagged."""
         ...
 
+    def reduce(self, text: str) -> str:
+        """Return a text that is answered and flagged alike: the same one for many that differ in what guards clean."""
+        ...
+
 
 def list_flagged(model: Classifier, texts: Sequence[str]) -> np.ndarray:
     """Return (n,) bool: which texts a guard in front of a classifier flags; none where there is no guard."""

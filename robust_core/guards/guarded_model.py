@@ -1,10 +1,9 @@
 """A model with guards in front of it: a classifier like any other, which may also flag a text."""
 
-import collections
 import dataclasses
+import functools
 import hashlib
 import json
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,10 +18,14 @@ from robust_core.resources import fingerprints
 from robust_core.store import fingerprint_model
 
 _MOST_KEPT = 1 << 16
+# Guards that undo each other's work would go on for ever.
+_ROUNDS = 8
 
 
 class GuardedModel:
-    """A `Classifier` whose texts pass guards first, each one what the guards before have made of it.
+    """A `Classifier` whose texts pass guards first, each guard what those before it have made of a text.
+
+    The guards before the first that flags are passed again until nothing changes.
 
     `predict_proba` gives what the model says of the cleaned text, flagged or not; `flag` says which texts are flagged.
     Attacks and evaluations ask both (`protocols.Flags`): a flagged text is neither a success of an attack nor read
@@ -47,19 +50,42 @@ class GuardedModel:
         decides = {"model": fingerprint_model(model), "guards": self.describe_guards(), "texts": fitted_on,
                    "tables": fingerprints.describe(dict.fromkeys(u for guard in guards for u in guard.list_uses()))}
         self.fingerprint = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-        self._flagged: collections.OrderedDict[str, bool] = collections.OrderedDict()
-        self._lock = threading.Lock()
+        flags = [fitted.flag is not None for fitted in self._fitted]
+        self._first = flags.index(True) if any(flags) else len(flags)
+        self.reduce = functools.lru_cache(_MOST_KEPT)(self._reduce)
+        self._clean, self._flag = functools.lru_cache(_MOST_KEPT)(self._pass), functools.lru_cache(_MOST_KEPT)(self._ask)
 
     def describe_guards(self) -> list[dict[str, Any]]:
         """Return for each guard its record and the thresholds that were chosen."""
         return [to_record(guard) | {"thresholds": dict(fitted.thresholds)}
                 for guard, fitted in zip(self.guards, self._fitted, strict=True)]
 
+    def _reduce(self, text: str) -> str:
+        """Return the text that reaches the first guard that flags: texts for which it is the same are treated alike."""
+        for _ in range(_ROUNDS):
+            cleaned = text
+            for fitted in self._fitted[: self._first]:
+                cleaned = fitted.clean(cleaned)
+            if cleaned == text:
+                break
+            text = cleaned
+        return text
+
+    def _pass(self, reduced: str) -> str:
+        for fitted in self._fitted[self._first:]:
+            reduced = fitted.clean(reduced)
+        return reduced
+
+    def _ask(self, reduced: str) -> bool:
+        for fitted in self._fitted[self._first:]:
+            if fitted.flag is not None and fitted.flag(reduced):
+                return True
+            reduced = fitted.clean(reduced)
+        return False
+
     def clean(self, text: str) -> str:
         """Return a text as it leaves the guards."""
-        for fitted in self._fitted:
-            text = fitted.clean(text)
-        return text
+        return self._clean(self.reduce(text))
 
     def prepare(self, text: str) -> str:
         """Return a text as the model reads it: cleaned by the guards, then as the model itself prepares it."""
@@ -80,23 +106,7 @@ class GuardedModel:
 
     def flag(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n,) bool: which texts a guard flags, each judged alone."""
-        return np.array([self._flag(text) for text in texts], dtype=bool)
-
-    def _flag(self, text: str) -> bool:
-        with self._lock:
-            if text in self._flagged:
-                return self._flagged[text]
-        found, read = False, text
-        for fitted in self._fitted:
-            if fitted.flag is not None and fitted.flag(read):
-                found = True
-                break
-            read = fitted.clean(read)
-        with self._lock:
-            self._flagged[text] = found
-            if len(self._flagged) > _MOST_KEPT:
-                self._flagged.popitem(last=False)
-        return found
+        return np.array([self._flag(self.reduce(text)) for text in texts], dtype=bool)
 
 
 def guard_model(model: Classifier, guards: Sequence[Guard | str], texts: CleanTexts | None = None) -> GuardedModel:

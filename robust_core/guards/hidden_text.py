@@ -3,10 +3,11 @@
 import dataclasses
 import functools
 import unicodedata
+from collections.abc import Callable
 
 from robust_core.guards import GUARDS
 from robust_core.guards.base import CleanTexts, FittedGuard, Guard
-from robust_core.hidden_characters import LOOK_ALIKES, draw
+from robust_core.hidden_characters import LOOK_ALIKES, draw, needs_drawing
 from robust_core.protocols import Classifier
 from robust_core.registry import param
 
@@ -53,55 +54,78 @@ class UnicodeGuard(Guard):
         return text
 
     def _clean_once(self, text: str) -> str:
-        text = _drop_invisible(draw(text))
-        text = "".join(map(_read_compatible, text))
-        text = _map_look_alikes(text)
-        return unicodedata.normalize("NFC", _take_off_marks(text, self.accents))
+        # Attacks ask thousands of times: each step is left out where no character needs it.
+        if needs_drawing(text):
+            text = draw(text)
+        text = _drop_joins(text).translate(_COMPATIBLE)
+        if not text.isascii():
+            text = _take_off_marks(_map_look_alikes(text), self.accents)
+        return text
 
 
-def _drop_invisible(text: str) -> str:
-    parts: list[str] = []
-    for c in text:
-        if c in _JOINS:
-            # Between Latin letters nothing is drawn for them.
-            if parts and not _is_latin(parts[-1]) and not parts[-1].isascii():
-                parts.append(c)
-        elif c.isspace() or (c not in _EMPTY and unicodedata.category(c) not in ("Cc", "Cf")):
-            parts.append(c)
-    return "".join(parts)
+class _Table(dict[int, str]):
+    """What each character becomes, worked out when it is first met.
+
+    Args:
+        become: From a character to what stands in its place.
+    """
+
+    def __init__(self, become: Callable[[str], str]) -> None:
+        super().__init__()
+        self._become = become
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self._become(chr(code))
+        return self[code]
 
 
 def _read_compatible(character: str) -> str:
-    """Return the ASCII that a full-width, mathematical or joined letter stands for; else the character."""
-    if character.isascii():
+    """Return the ASCII that a full-width, mathematical or joined letter stands for, nothing for what is not drawn."""
+    if character.isspace() or character in _JOINS:
         return character
+    if character in _EMPTY or unicodedata.category(character) in ("Cc", "Cf"):
+        return ""
     plain = unicodedata.normalize("NFKC", character)
     single = len(plain) == 1 and unicodedata.category(character) != "No"
     return plain if plain.isascii() and plain.isprintable() and (single or character.isalpha()) else character
 
 
+_COMPATIBLE, _LOOKS_LIKE = _Table(_read_compatible), _Table(lambda character: _PLAIN.get(character, character))
+
+
+def _drop_joins(text: str) -> str:
+    """Return a text without the joiners and variation selectors that follow a Latin letter, a sign or a blank."""
+    if text.isascii() or _JOINS.isdisjoint(text):
+        return text
+    parts: list[str] = []
+    for c in text:
+        if c not in _JOINS or (parts and not parts[-1].isascii() and not _is_latin(parts[-1])):
+            parts.append(c)
+    return "".join(parts)
+
+
 def _map_look_alikes(text: str) -> str:
-    words = text.split(" ")
-    mapped = ["".join(_PLAIN.get(c, c) for c in word) for word in words]
-    letters = [c for word in mapped for c in word if c.isalpha()]
-    foreign = sum(not _is_latin(c) for c in letters)
-    if 2 * foreign > len(letters):
+    mapped = text.translate(_LOOKS_LIKE)
+    if mapped == text:
+        return text
+    letters = [c for c in mapped if c.isalpha()]
+    if 2 * sum(not _is_latin(c) for c in letters) > len(letters):
         return text
     return " ".join(old if any(c.isalpha() and not _is_latin(c) for c in new) else new
-                    for old, new in zip(words, mapped, strict=True))
+                    for old, new in zip(text.split(" "), mapped.split(" "), strict=True))
 
 
 def _take_off_marks(text: str, accents: bool) -> str:
     """Take combining marks off Latin letters: all of them, or those that make no letter of their own."""
     base, parts = "", list[str]()
     for c in unicodedata.normalize("NFD" if accents else "NFC", text):
-        if unicodedata.category(c) in ("Mn", "Me") and c not in _JOINS:
-            if base and (_is_latin(base) or base.isascii()):
+        if not c.isascii() and unicodedata.category(c) in ("Mn", "Me") and c not in _JOINS:
+            if base and (base.isascii() or _is_latin(base)):
                 continue
         else:
             base = c
         parts.append(c)
-    return "".join(parts)
+    return unicodedata.normalize("NFC", "".join(parts))
 
 
 @functools.lru_cache(maxsize=1 << 12)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Guarded(NamedTuple):
-    """A text that a guard may flag, and the class that the attack tries to leave."""
+    """What guards make of a text before one of them may flag it, and the class that the attack tries to leave."""
 
     text: str
     reference: int
@@ -98,7 +98,7 @@ class VictimServer:
     def _list_keys(self, search: "ActiveSearch", candidates: Sequence[Candidate]) -> list[Key]:
         """Return what the victim is asked for candidates: token rows or, of a plain classifier, the texts."""
         if self._guarded is not None:
-            return [Guarded(candidate.text, search.tally.reference) for candidate in candidates]
+            return [Guarded(self._guarded.reduce(candidate.text), search.tally.reference) for candidate in candidates]
         if self._fast is None:
             return [candidate.text for candidate in candidates]
         if search.splice is None:
