@@ -72,12 +72,12 @@ def _arrange(characters: list[str]) -> list[str]:
             levels[-1][2].append([sign])
     while len(levels) > 1:
         _close(levels)
-    return [c for part in levels[0][2] for c in part]
+    return list(itertools.chain.from_iterable(levels[0][2]))
 
 
 def _close(levels: list[tuple[str, bool, list[list[str]]]]) -> None:
     _, backwards, parts = levels.pop()
-    levels[-1][2].append([c for part in (parts[::-1] if backwards else parts) for c in part])
+    levels[-1][2].append(list(itertools.chain.from_iterable(parts[::-1] if backwards else parts)))
 
 
 def spell(text: str, original: str = "") -> str:

@@ -85,9 +85,9 @@ def _describe_guards(guards: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-_MEANING = ("Replayed: the same texts, made without knowing of the guards. Through: the attack sees the guarded model's "
-            "answers. A flagged text is no success. Flagged, put right and bypassed: shares of the texts that fooled the "
-            "model alone.")
+_MEANING = ("Replayed: the same texts, made without knowing of the guards. Through: the attack sees the guarded "
+            "model's answers. A flagged text is no success. Flagged, put right and bypassed: shares of the texts that "
+            "fooled the model alone.")
 
 _CLEAN: Columns = {
     "Model": name_column("guarded"), "Texts": name_column("n"), "False alarms %": format_percent("flagged"),

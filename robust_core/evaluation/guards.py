@@ -1,4 +1,4 @@
-"""What guards in front of a model are worth: caught, bypassed, false alarms; against attacks that know of them or not."""
+"""What guards in front of a model are worth: attacks that know of them and not, what is caught, false alarms."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence

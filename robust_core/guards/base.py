@@ -1,4 +1,4 @@
-"""What all guards share: how they are fitted to clean texts, what they do to a text, thresholds at a false-alarm rate."""
+"""What all guards share: fitting to clean texts, what they do to a text, thresholds at a rate of false alarms."""
 
 import abc
 import dataclasses

@@ -53,7 +53,8 @@ class GuardedModel:
         flags = [fitted.flag is not None for fitted in self._fitted]
         self._first = flags.index(True) if any(flags) else len(flags)
         self.reduce = functools.lru_cache(_MOST_KEPT)(self._reduce)
-        self._clean, self._flag = functools.lru_cache(_MOST_KEPT)(self._pass), functools.lru_cache(_MOST_KEPT)(self._ask)
+        self._clean = functools.lru_cache(_MOST_KEPT)(self._pass)
+        self._flag = functools.lru_cache(_MOST_KEPT)(self._ask)
 
     def describe_guards(self) -> list[dict[str, Any]]:
         """Return for each guard its record and the thresholds that were chosen."""

@@ -30,14 +30,15 @@ class FrequencyGuard(Guard):
     frequent of its WordNet synonyms and nearest neighbours, if that is more frequent. Gamma is the quantile of clean
     dev texts at the rate of false alarms. Differs: the paper takes the delta with the best F1 on attacked dev texts;
     here nobody needs an attack: delta is the highest percentile of the log frequencies at which no more clean dev texts
-    change their class than may be flagged. Neighbours are those of the packaged counter-fitted table, not GloVe's.
+    change their class than may be flagged. A substitute that is rare itself gives way again. Neighbours are those of
+    the packaged counter-fitted table, not GloVe's.
     """
 
     uses = ("wordnet", "neighbours")
 
     false_alarms: float = param(0.05, "Share of clean dev texts that may be flagged", low=0.0, high=1.0)
-    delta: float = param(-1.0, "Log of one more than a word's occurrences, below which it is rare; -1 chooses it", low=-1.0,
-                         high=50.0)
+    delta: float = param(-1.0, "Log of one more than a word's occurrences, below which it is rare; -1 chooses it",
+                         low=-1.0, high=50.0)
     gamma: float = param(-1.0, "Loss of probability that flags a text; -1 chooses it", low=-1.0, high=1.0)
     substitute: bool = param(False, "Let the model read the frequent words; nothing is flagged then")
 
