@@ -23,8 +23,8 @@ class PerplexityGuard(Guard):
     `minilm`: minus the mean log-probability of each word piece given all others, under the packaged masked language
     model (pseudo-perplexity, Salazar et al. 2020), a pass for each piece. `characters`: the same of each character
     given those before, under counts of the training texts (Witten and Bell 1991), which is far faster. The threshold
-    is the quantile of clean dev texts at the rate of false alarms. It cleans nothing. Differs from Jain et al. (2023), who
-    flag prompts by a causal model and take the highest value of clean ones.
+    is the quantile of clean dev texts at the rate of false alarms. It cleans nothing. Differs from Jain et al. (2023),
+    who flag prompts by a causal model and take the highest value of clean ones.
     """
 
     reader: str = param(CHARACTERS, "Who reads: the packaged masked language model, or counts of characters",

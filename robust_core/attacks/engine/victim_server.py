@@ -198,12 +198,12 @@ class VictimServer:
             search.cache[key] = (level, answers[key])
 
     def _ask(self, level: int, keys: list[Any]) -> Sequence[np.ndarray] | np.ndarray:
-        guarded = self._guarded
-        if guarded is not None:
-            def ask(keys: Sequence[Any]) -> np.ndarray:
-                return predict_against(guarded, [key.text for key in keys], [key.reference for key in keys])
-        else:
-            ask = self.victim.predict_proba if self._fast is None else self._fast.proba_from_ids
         if level == CANONICAL:
-            return [ask([key])[0] for key in keys]
-        return self._fast.proba_from_ids(keys, screened=True) if self._fast and level == SCREENED else ask(keys)
+            return [self._ask_batch([key])[0] for key in keys]
+        return self._fast.proba_from_ids(keys, screened=True) if self._fast and level == SCREENED else (
+            self._ask_batch(keys))
+
+    def _ask_batch(self, keys: list[Any]) -> np.ndarray:
+        if self._guarded is not None:
+            return predict_against(self._guarded, [key.text for key in keys], [key.reference for key in keys])
+        return self.victim.predict_proba(keys) if self._fast is None else self._fast.proba_from_ids(keys)
