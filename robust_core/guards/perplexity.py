@@ -31,7 +31,7 @@ class PerplexityGuard(Guard):
                         choices=(CHARACTERS, PACKAGED))
     false_alarms: float = param(0.05, "Share of clean dev texts that may be flagged", low=0.0, high=1.0)
     order: int = param(5, "Characters that are looked at together (characters)", low=2, high=10)
-    most_texts: int = param(500, "Most dev texts that the threshold is chosen on", low=20, high=100_000)
+    most_texts: int = param(1000, "Most dev texts that the threshold is chosen on", low=20, high=100_000)
 
     def list_uses(self) -> tuple[str, ...]:
         """Return the masked language model, where that reads."""
@@ -49,7 +49,9 @@ class PerplexityGuard(Guard):
         else:
             measure = CharacterModel(texts.train, self.order).measure_surprise
         measure = functools.lru_cache(maxsize=1 << 16)(measure)
-        scores = [measure(text) for text in texts.dev[: self.most_texts]]
+        # Spread over all of them: a file may be sorted by its labels.
+        step = max(math.ceil(len(texts.dev) / self.most_texts), 1)
+        scores = [measure(text) for text in texts.dev[::step]]
         most = choose_threshold(scores, self.false_alarms, self)
         return FittedGuard(flag=lambda text: measure(text) > most, thresholds={"surprise": most, "texts": len(scores)})
 
