@@ -15,6 +15,7 @@ _HOMES = {
     "DEFENCES": "robust_core.defences",
     "EMBEDDING_ATTACKS": "robust_core.attacks.embeddings",
     "EXPLAINERS": "robust_core.explainers",
+    "GUARDS": "robust_core.guards",
     "Rows": "robust_core.types",
     "SMOOTHERS": "robust_core.certify.smoothers",
     "Example": "robust_core.types",

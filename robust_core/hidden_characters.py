@@ -19,6 +19,7 @@ INVISIBLE = ("\u200b", "\u200c", "\u200d")
 BACKSPACE = "\b"
 _PDF, _LRO, _RLO, _LRI, _PDI = "\u202c", "\u202d", "\u202e", "\u2066", "\u2069"
 _OPENING, _CLOSING = {_LRO: _PDF, _RLO: _PDF, _LRI: _PDI}, (_PDF, _PDI)
+_SIGNS = frozenset((BACKSPACE, *_OPENING, *_CLOSING))
 _DRAWN_AS = {like: plain for plain, like in LOOK_ALIKES.items()}
 
 
@@ -33,27 +34,50 @@ def render(text: str) -> str:
     Only the signs that `write_reordered` uses are obeyed. Look-alikes of a text that is written in Greek or Cyrillic
     become ASCII too: the result is for comparing, not for reading on.
     """
+    return "".join(_DRAWN_AS.get(character, character) for character in draw(text) if character not in INVISIBLE)
+
+
+def draw(text: str) -> str:
+    """Return the characters of a text in the order in which they are drawn: backspaces done, signs of order obeyed."""
     kept: list[str] = []
+    # Where the characters stand that somebody would see deleted: not those that nothing is drawn for.
+    seen: list[int] = []
     for character in text:
         if character == BACKSPACE:
-            del kept[-1:]
-        elif character not in INVISIBLE:
-            kept.append(_DRAWN_AS.get(character, character))
-    return "".join(_arrange(kept, 0, "", False)[0])
+            if seen:
+                kept[seen.pop()] = ""
+            continue
+        if character not in INVISIBLE:
+            seen.append(len(kept))
+        kept.append(character)
+    return "".join(_arrange([character for character in kept if character]))
 
 
-def _arrange(characters: list[str], at: int, until: str, backwards: bool) -> tuple[list[str], int]:
-    """Draw from a place on, up to the sign that closes; return what is drawn, and where it goes on."""
-    parts: list[list[str]] = []
-    while at < len(characters) and characters[at] != until:
-        sign = characters[at]
-        at += 1
-        if sign in _OPENING:
-            part, at = _arrange(characters, at, _OPENING[sign], sign == _RLO)
-            parts.append(part)
+def needs_drawing(text: str) -> bool:
+    """Return whether `draw` may change a text."""
+    return not _SIGNS.isdisjoint(text)
+
+
+def _arrange(characters: list[str]) -> list[str]:
+    """Return characters as they are drawn, without the signs of order; what no sign closes ends with the text."""
+    # A level is a sign that closes it, whether its parts are drawn backwards, and its parts. No recursion: somebody may
+    # open thousands of them.
+    levels: list[tuple[str, bool, list[list[str]]]] = [("", False, [])]
+    for sign in characters:
+        if sign == levels[-1][0]:
+            _close(levels)
+        elif sign in _OPENING:
+            levels.append((_OPENING[sign], sign == _RLO, []))
         elif sign not in _CLOSING:
-            parts.append([sign])
-    return [c for part in (parts[::-1] if backwards else parts) for c in part], at + 1
+            levels[-1][2].append([sign])
+    while len(levels) > 1:
+        _close(levels)
+    return list(itertools.chain.from_iterable(levels[0][2]))
+
+
+def _close(levels: list[tuple[str, bool, list[list[str]]]]) -> None:
+    _, backwards, parts = levels.pop()
+    levels[-1][2].append(list(itertools.chain.from_iterable(parts[::-1] if backwards else parts)))
 
 
 def spell(text: str, original: str = "") -> str:

@@ -233,6 +233,48 @@ class KeepsAnswers(Protocol):
 
 
 @runtime_checkable
+class Flags(Classifier, Protocol):
+    """A classifier with a guard in front of it, which may take a text for an adversarial one."""
+
+    def flag(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n,) bool: which texts are flagged."""
+        ...
+
+    def reduce(self, text: str) -> str:
+        """Return a text that is answered and flagged alike: the same one for many that differ in what guards clean."""
+        ...
+
+
+def list_flagged(model: Classifier, texts: Sequence[str]) -> np.ndarray:
+    """Return (n,) bool: which texts a guard in front of a classifier flags; none where there is no guard."""
+    return model.flag(texts) if isinstance(model, Flags) else np.zeros(len(texts), dtype=bool)
+
+
+def predict_labels(model: Classifier, texts: Sequence[str]) -> np.ndarray:
+    """Return the (n,) classes that a classifier predicts; -1 for a text that a guard in front of it flags."""
+    return np.where(list_flagged(model, texts), -1, model.predict_proba(texts).argmax(1))
+
+
+def predict_against(model: Flags, texts: Sequence[str], references: Sequence[int]) -> np.ndarray:
+    """Return (n, classes) probabilities as an attack meets them, to whom a flagged text is no success.
+
+    Args:
+        model: A classifier with a guard.
+        texts: n texts.
+        references: For each the class that the attack tries to leave. Where another one is predicted and the text is
+            flagged, all probability goes to this class. Texts that keep their class are not looked at by the guard,
+            which may take long: flagged or not, they are no success.
+    """
+    proba = np.array(model.predict_proba(texts))
+    left = [i for i, reference in enumerate(references) if proba[i].argmax() != reference]
+    for i, flagged in zip(left, model.flag([texts[i] for i in left]), strict=True):
+        if flagged:
+            proba[i] = 0.0
+            proba[i, references[i]] = 1.0
+    return proba
+
+
+@runtime_checkable
 class _Noted(Protocol):
     note: str
 

@@ -9,9 +9,11 @@ from robust_core.hidden_characters import (
     INVISIBLE,
     LOOK_ALIKES,
     describe_hidden,
+    draw,
     is_drawn_alike,
     is_hidden,
     list_parts,
+    needs_drawing,
     render,
     spell,
     write_reordered,
@@ -63,3 +65,14 @@ def test_texts_that_look_the_same(one, two, alike):
 def test_a_drawing_is_escaped():
     drawn = highlight_hidden("<b>\u0430", "<b>a", "Written")
     assert "<b>" not in drawn and "&lt;b&gt;" in drawn and '<ins class="code">U+0430</ins>' in drawn
+
+
+@given(st.text("ab\b\u200b\u202c\u202d\u202e\u2066\u2069", max_size=30))
+def test_what_is_drawn_needs_no_drawing(text):
+    assert not needs_drawing(draw(text)) and render(text) == draw(text).replace("\u200b", "")
+    assert needs_drawing(text) or draw(text) == text
+
+
+@pytest.mark.parametrize("unit", ["\u202e", "\u202ea", "\u2066\u202ea\u2069", "\u200b", "\u200b\b", "a\b\b"])
+def test_thousands_of_signs_are_drawn(unit):
+    assert set(draw(unit * 5000)) <= set("a\u200b")

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from robust_core import ATTACKS, DEFENCES, EMBEDDING_ATTACKS, EXPLAINERS
+from robust_core import ATTACKS, DEFENCES, EMBEDDING_ATTACKS, EXPLAINERS, GUARDS
 from robust_core.attacks.careful import SwapAttack
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName
 from robust_core.registry import Method as Named
 from robust_core.registry import Registry, check_parameters, from_record, param, parameters, to_record
 
 REGISTRIES = {"attack": ATTACKS, "explainer": EXPLAINERS, "defence": DEFENCES,
-              "embedding attack": EMBEDDING_ATTACKS}
+              "embedding attack": EMBEDDING_ATTACKS, "guard": GUARDS}
 MEMBERS = [pytest.param(registry, name, id=f"{kind}-{name}")
            for kind, registry in REGISTRIES.items() for name in registry]
 

@@ -24,6 +24,7 @@ from robust_core.protocols import (
     describe_scores,
     find_label,
     is_token_classifier,
+    list_flagged,
     prepare_texts,
 )
 from robust_core.reading import check_reads, describe_reading, find_reach
@@ -180,8 +181,9 @@ class Attack(Method, abc.ABC):
         tally.wanted, tally.goes_on = self._find_wanted(victim, predicted), self.aim == MINIMISE
         reach, beyond = find_reach(victim, frame, text)
         unread = describe_reading(victim, example.text)
+        flagged = bool(list_flagged(victim, [example.text])[0])
         best, outcome = Candidate(draft), "failed"
-        if predicted != reference:
+        if predicted != reference or flagged:
             outcome = "skipped"
         elif tally.ending:
             outcome = "stopped"
@@ -204,7 +206,8 @@ class Attack(Method, abc.ABC):
         similarity = 1.0
         if changed:
             similarity = (yield from _ask_similarity(text, best.text)) if compared else float("nan")
-        notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
+        notes = ("A guard flags the text before any change.",) * flagged
+        notes += (f"The model {unread}; the rest is left alone.",) if unread else ()
         notes += ((coarse,) if (coarse := describe_scores(victim)) else ()) + self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)

@@ -52,6 +52,10 @@ COMMANDS = {
         "evaluate",
         "Measure accuracy, attacks and the stability of explanations on a data set; a killed run goes on where it was.",
     ),
+    "guard": Command(
+        "guard",
+        "Measure guards in front of a model: attacks that know of them and not, what is caught, false alarms.",
+    ),
     "augment": Command(
         "augment",
         "Make more rows of a file of labelled texts, by swapped words or an attack; labels stay, each row says its "

@@ -14,7 +14,7 @@ from robust_core.evaluation import checks, fluency, meaning_changes, provenance
 from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
 from robust_core.explainers.base import Explainer
-from robust_core.protocols import Classifier, find_device
+from robust_core.protocols import Classifier, find_device, predict_labels
 from robust_core.reading import check_reads_pairs
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints
@@ -166,7 +166,7 @@ def _evaluate_clean(model: Classifier, setting: Setting, stop: threading.Event) 
         if stop.is_set():
             break
         chunk = setting.examples[start: start + _CHUNK]
-        predicted = model.predict_proba([example.text for example in chunk]).argmax(1)
+        predicted = predict_labels(model, [example.text for example in chunk])
         right = {example.uid: int(p) == example.label for p, example in zip(predicted, chunk, strict=True)}
         hits, done = hits + sum(right.values()), done + len(chunk)
         yield Event("judged", "", model.id, {"right": right})

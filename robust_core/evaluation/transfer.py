@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics
-from robust_core.protocols import Classifier
+from robust_core.protocols import Classifier, Flags, predict_labels
 from robust_core.types import AttackResult, Event
 
 _EVERY = 32
@@ -35,28 +35,30 @@ def evaluate_transfer(source: str, victim: Classifier, results: Sequence[AttackR
         "progress" events with part, done and total; at the end a row of columns: adversarial_from, n, accuracy,
         accuracy_under_transfer, transfer_success_rate, each rate with its standard error `*_se`, and transferable, the
         examples behind the last rate, which is NaN without any. Every text is judged alone, as attacks judge their
-        outcome.
+        outcome. A text that a guard of the victim flags is not read right, and does not fool it.
     """
     ended = [r for r in results if r.status != "stopped"]
     progress = {"part": part, "total": len(ended)}
-    outcomes: list[tuple[bool, bool, bool]] = []
+    # Whether the original is read right, the perturbed text right or wrong (a flagged one is neither), and fooled once.
+    outcomes: list[tuple[bool, bool, bool, bool]] = []
     for done, result in enumerate(ended):
         if stop.is_set():
             return
         if done % _EVERY == 0:
             yield Event("progress", result.example.uid, victim.id, progress | {"done": done})
         mine = known.get(result.example.uid)
-        before = _predict(victim, result.example.text) if mine is None else _find_top(mine.before)
+        before = _predict(victim, result.example.text) if mine is None or isinstance(victim, Flags) else (
+            _find_top(mine.before))
         after = before if result.perturbed == result.example.text else _predict(victim, result.perturbed)
         label = result.example.label
-        outcomes.append((before == label, after == label, result.status == "succeeded"))
+        outcomes.append((before == label, after == label, after not in (label, -1), result.status == "succeeded"))
     yield Event("progress", "", victim.id, progress | {"done": len(ended)})
-    tried = [after for before, after, succeeded in outcomes if before and succeeded]
+    tried = [wrong for before, _, wrong, succeeded in outcomes if before and succeeded]
     row: dict[str, Any] = {"adversarial_from": source, "n": len(ended), "transferable": len(tried)}
     columns = {
-        "accuracy": metrics.estimate_proportion(sum(before for before, _, _ in outcomes), len(ended)),
-        "accuracy_under_transfer": metrics.estimate_proportion(sum(after for _, after, _ in outcomes), len(ended)),
-        "transfer_success_rate": metrics.estimate_proportion(sum(not after for after in tried), len(tried)),
+        "accuracy": metrics.estimate_proportion(sum(before for before, *_ in outcomes), len(ended)),
+        "accuracy_under_transfer": metrics.estimate_proportion(sum(after for _, after, *_ in outcomes), len(ended)),
+        "transfer_success_rate": metrics.estimate_proportion(sum(tried), len(tried)),
     }
     for name, (value, error) in columns.items():
         row[name], row[f"{name}_se"] = value, error
@@ -68,4 +70,4 @@ def _find_top(proba: Sequence[float]) -> int:
 
 
 def _predict(victim: Classifier, text: str) -> int:
-    return _find_top(victim.predict_proba([text])[0])
+    return int(predict_labels(victim, [text])[0])

@@ -112,6 +112,15 @@ def is_listed(word: str) -> bool:
     return word.lower() in _read_model().row_of
 
 
+def list_words() -> tuple[str, ...]:
+    """Return the words of the lexicon in lower case, the most frequent first.
+
+    Raises:
+        MissingResource: If the table is absent.
+    """
+    return tuple(_read_model().row_of)
+
+
 def rank_word(word: str) -> int:
     """Return how many words of the lexicon are more frequent than a lower-case word; as many as it has for any other.
 

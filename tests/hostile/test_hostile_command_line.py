@@ -35,6 +35,7 @@ BASE: dict[str, list[str]] = {
     "explain": ["a good film", "--model", "double/bag-of-words"],
     "train": ["--dataset", "reviews", "--architecture", "cnn"],
     "evaluate": ["--model", "double/bag-of-words", "--dataset", "reviews", "--n", "3"],
+    "guard": ["double/bag-of-words", "--guard", "unicode", "--dataset", "reviews", "--n", "3"],
     "sweep": ["sweep.json", "--device", "cpu"],
     "augment": ["texts.csv", "--out", "more.csv", "--attack", "planted", "--model", "double/bag-of-words"],
     "reproduce": ["flat/table4", "--n", "1"], "table": [], "claims": ["draw", "1"],

@@ -17,7 +17,7 @@ from robust_core.errors import BadInput, Incompatible
 from robust_core.models import loading
 from robust_core.models.bounded import bound_correction
 from robust_core.models.networks.cnn_lstm import WordCNN
-from robust_core.models.spelling import SHORTEST, Spelling, is_one_edit, read_spelling
+from robust_core.models.spelling import SHORTEST, SHORTEST_OF_TWO, Spelling, is_one_edit, is_two_edits, read_spelling
 from robust_core.models.tokens import WholeWords, WordVocabulary
 from robust_core.models.typos import read_typos
 from robust_core.resources.pos import is_listed, rank_word
@@ -180,3 +180,21 @@ def test_what_cannot_be_combined_is_one_line(tmp_path, words, line):
 def test_a_transformer_and_a_model_of_others_are_refused(tmp_path, dev):
     refused(invoke("combine", "--model", "sst2/minilm/base", "--typos", "--out", tmp_path), "no unknown words to mend")
     refused(invoke("combine", "--model", "sst2/cnn/core", "--typos", "--out", tmp_path), "made of other models itself")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("abc", max_size=7), st.text("abc", max_size=7))
+def test_two_edits_are_those_of_the_slow_twin(a, b):
+    assert is_two_edits(a, b) == (measure_distance(a, b) == 2)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(KNOWN), st.lists(st.tuples(st.integers(0, 9), st.sampled_from(("", "q", "zz"))), max_size=2))
+def test_two_edits_find_what_a_search_of_all_words_finds(word, edits):
+    for at, new in edits:
+        word = word[:at] + new + word[at + 1:]
+    near = {k: [w for w in KNOWN if measure_distance(word, w) == k] for k in (1, 2)}
+    expected = near[1] or (near[2] if len(word) >= SHORTEST_OF_TWO else [])
+    found = Spelling(KNOWN, 2).find(word) if word not in KNOWN else None
+    refused = word in KNOWN or is_listed(word) or len(word) < SHORTEST
+    assert (found in expected) if expected and not refused else found is None

@@ -6,7 +6,7 @@ the lowest level that a run allows, and again at the next one when a search says
 
 import collections
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,13 +26,21 @@ from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.attacks.engine.word_gradients import measure_gradients
 from robust_core.errors import Incompatible
-from robust_core.protocols import Classifier, KeepsAnswers, is_token_classifier
+from robust_core.protocols import Classifier, Flags, KeepsAnswers, is_token_classifier, predict_against
 from robust_core.types import Noise
 
 if TYPE_CHECKING:
     from robust_core.attacks.engine.search_state import ActiveSearch
 
-Key = str | tuple[int, ...]
+
+class Guarded(NamedTuple):
+    """What guards make of a text before one of them may flag it, and the class that the attack tries to leave."""
+
+    text: str
+    reference: int
+
+
+Key = str | tuple[int, ...] | Guarded
 # A classifier of unknown cost gets this many texts at a time, so that Stop is heard in between.
 _PLAIN_TEXTS = 32
 # Turns for which a search waits while others fill batches of another level.
@@ -56,7 +64,8 @@ class VictimServer:
         self.waiting: list[ActiveSearch] = []
         self.worked = 0.0
         self._passed = 0
-        self._fast = victim if is_token_classifier(victim) else None
+        self._guarded = victim if isinstance(victim, Flags) else None
+        self._fast = victim if is_token_classifier(victim) and self._guarded is None else None
         self._lowest = SCREENED if screened and self._fast is not None and self._fast.screens else BATCHED
 
     def urgent(self, searches: int) -> bool:
@@ -88,6 +97,8 @@ class VictimServer:
 
     def _list_keys(self, search: "ActiveSearch", candidates: Sequence[Candidate]) -> list[Key]:
         """Return what the victim is asked for candidates: token rows or, of a plain classifier, the texts."""
+        if self._guarded is not None:
+            return [Guarded(self._guarded.reduce(candidate.text), search.tally.reference) for candidate in candidates]
         if self._fast is None:
             return [search.example.frame.put(candidate.text) for candidate in candidates]
         if search.splice is None:
@@ -122,7 +133,7 @@ class VictimServer:
             texts = [search.example.frame.put(search.request.text) for search in judged]  # type: ignore[union-attr]
             if isinstance(self.victim, KeepsAnswers):
                 self.victim.fetch(texts)
-            return [(search, np.asarray(self.victim.predict_proba([text])[0]))
+            return [(search, self._judge(text, search.tally.reference))
                     for search, text in zip(judged, texts, strict=True)]
         wanted = [search for search in waiting if isinstance(search.request, Gradient)][:ALONE]
         if wanted:
@@ -130,6 +141,12 @@ class VictimServer:
         level = self._level(waiting)
         self._run(level, self._take([search for search in waiting if search.missing[0][0] == level], level))
         return [(search, None) for search in waiting if not search.missing]
+
+    def _judge(self, text: str, reference: int) -> np.ndarray:
+        """Return (classes,) probabilities of a text alone; nobody knows the class to leave before the first look."""
+        if self._guarded is not None and reference >= 0:
+            return predict_against(self._guarded, [text], [reference])[0]
+        return np.asarray(self.victim.predict_proba([text])[0])
 
     def _measure(self, search: "ActiveSearch") -> object:
         asked = search.request
@@ -182,7 +199,12 @@ class VictimServer:
             search.cache[key] = (level, answers[key])
 
     def _ask(self, level: int, keys: list[Any]) -> Sequence[np.ndarray] | np.ndarray:
-        ask = self.victim.predict_proba if self._fast is None else self._fast.proba_from_ids
         if level == CANONICAL:
-            return [ask([key])[0] for key in keys]
-        return self._fast.proba_from_ids(keys, screened=True) if self._fast and level == SCREENED else ask(keys)
+            return [self._ask_batch([key])[0] for key in keys]
+        return self._fast.proba_from_ids(keys, screened=True) if self._fast and level == SCREENED else (
+            self._ask_batch(keys))
+
+    def _ask_batch(self, keys: list[Any]) -> np.ndarray:
+        if self._guarded is not None:
+            return predict_against(self._guarded, [key.text for key in keys], [key.reference for key in keys])
+        return self.victim.predict_proba(keys) if self._fast is None else self._fast.proba_from_ids(keys)
