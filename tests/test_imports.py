@@ -22,7 +22,7 @@ ORDER = (("text", "hidden_characters", "highlight", "notebook"),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files", "uploads",
           "kept_files", "slices"),
          ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify"), ("train",),
-         ("defences", "evaluation", "encoder_evaluation"),
+         ("defences", "evaluation", "encoder_evaluation", "triggers"),
          ("encoder_training", "trainings", "lessons", "judging", "augmentation"), ("sweep", "suite"), ("experiments",),
          ("leaderboard",), ("history", "reports"),
          ("jobs", "cli", "__main__"), ("ui",), ("pages",), ("app",))
