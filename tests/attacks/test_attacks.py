@@ -312,7 +312,9 @@ def test_stop_ends_every_search_within_a_second(attack, victim, kind):
     seconds = time.perf_counter() - pressed[0]
     assert {e.uid for e in events if e.kind == "started"} == {e.uid for e in events if e.kind == "result"}
     assert {e.result.status for e in events if e.result} == {"stopped"}
-    assert all(e.result.perturbed == LONG for e in events if e.result)
+    # An attack that asks text by text may have had its first answer by then.
+    assert all(e.result.perturbed == LONG or attack.labels_only and e.result.perturbed_label != 1
+               for e in events if e.result)
     assert seconds < 1.0
 
 
