@@ -207,8 +207,8 @@ class Attack(Method, abc.ABC):
         notes = (f"The model {unread}; the rest is left alone.",) if unread else ()
         coarse = describe_scores(victim)
         if tally.labels_only and tally.steps and not (coarse or self.labels_only or self.white_box):
-            coarse = (f"The model answers with 0 and 1 alone: a ranking of words by probabilities, as in {self.title}, has "
-                      f"no information there; the attack hard-label needs labels alone.")
+            coarse = (f"The model answers with 0 and 1 alone: a ranking of words by probabilities, as in {self.title}, "
+                      "has no information there; the attack hard-label needs labels alone.")
         notes += ((coarse,) if coarse else ()) + self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)

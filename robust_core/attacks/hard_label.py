@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.careful import NO_THRESHOLD, SwapAttack, make_careful, param_text_similarity
+from robust_core.attacks.careful import NO_THRESHOLD, WHOLE_TEXT, SwapAttack, make_careful, param_text_similarity
 from robust_core.attacks.constraints import PartOfSpeech
 from robust_core.attacks.engine.requests import Search, Target
 from robust_core.attacks.searches.labels import LabelSearch
@@ -21,15 +21,15 @@ class HardLabel(SwapAttack):
     """Swap random words until the label flips, then put words back and take closer ones: it reads labels alone.
 
     The first two of the paper's three steps are its own: random neighbours until the label flips, for one word more
-    each time and then for all words up to 2,500 times, as in its code; then original words return. Differs: each return
-    costs one query (in the paper's code about two), and the similarities that decide the order are measured again after
-    each. The third step, a genetic search there that takes most of its queries, is a greedy one: each swapped word
-    takes the closest substitute that keeps the label flipped. Neighbours, part of speech and sentence encoder are the
-    packaged ones. TextAttack has no such recipe. With `aim` "minimise" it looks for a flip all the same, since it knows
-    no probability that could be lowered.
+    each time and then for all words up to 2,500 times, as in its code; then original words return, first the one whose
+    return makes the text closest. Differs: each word is asked about once (in the paper's code in several rounds). The
+    third step, a genetic search there, is a greedy one: each swapped word takes the closest substitute that keeps the
+    label flipped, compared in the window of the paper's code. No text is asked about twice. Neighbours, part of speech
+    and sentence encoder are the packaged ones. TextAttack has no such recipe. With `aim` "minimise" it looks for a flip
+    all the same, since it knows no probability that could be lowered.
     """
 
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = make_careful()
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = make_careful(window=WHOLE_TEXT)
     labels_only: ClassVar[bool] = True
     uses = ("stop-words", "neighbours", "parts-of-speech", "sentence-encoder")
 
@@ -40,12 +40,14 @@ class HardLabel(SwapAttack):
     max_candidates: int = param(50, "Neighbours of a word (paper: 50)", low=1, high=50)
     min_word_similarity: float = param(0.5, "Lowest cosine of a neighbour (paper: 0.5)", low=0.5, high=1.0)
     min_text_similarity: float = param_text_similarity()
+    window: int = param(15, "Words around a swap that are compared to choose a substitute (paper's code: 15)", low=1,
+                        high=100)
     same_part_of_speech: bool = param(True, "Keep the part of speech; nouns and verbs may stand in for each other")
 
     def search(self, target: Target, rng: np.random.Generator) -> Search:
         """Flip the label by random swaps, then make the text closer to the original while it stays flipped."""
         least = None if self.min_text_similarity <= NO_THRESHOLD else self.min_text_similarity
-        search = LabelSearch(target, self._make_space(target), least)
+        search = LabelSearch(target, self._make_space(target), least, self.window)
         yield from search.start(rng, self.max_starts)
         yield from search.put_back()
         for _ in range(self.rounds):

@@ -40,7 +40,7 @@ def trigger(model: Annotated[str, typer.Argument(help="Model id, such as sst2/cn
                 "--candidates", min=0, help="Words tried at each place, by gradient; 0: all.")] = 20,
             batch: Annotated[int, typer.Option(
                 "--batch", min=0, help="Texts that a round looks at, drawn anew; 0: all.")] = 100,
-            rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Most rounds over all words.")] = 10,
+            rounds: Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Most rounds over all places.")] = 10,
             forbid: Annotated[list[str] | None, typer.Option(
                 "--forbid", help="Word that the trigger must not hold; repeatable.")] = None,
             polarity: Annotated[bool, typer.Option(
@@ -74,8 +74,8 @@ def trigger(model: Annotated[str, typer.Argument(help="Model id, such as sst2/cn
     stopped = ["The search was ended early: the phrase is the best that it had."] if found.stopped else []
     show_rows(rows, as_json, _COLUMNS, [
         f"Success: of the texts that a model classifies correctly{' and that are not ' + target if target else ''}, "
-        f"those that the phrase misleads. Random: the mean over {RANDOM_PHRASES} random phrases of {length} of the same "
-        "words, and the best of these, chosen on the texts it is reported on.", *stopped])
+        f"those that the phrase misleads. Random: the mean over {RANDOM_PHRASES} phrases of {length} random words of the "
+        "same list, and the best of these, chosen on the texts it is reported on.", *stopped])
     raise typer.Exit(INTERRUPTED if found.stopped else 0)
 
 

@@ -36,8 +36,8 @@ def list_words(model: WhiteBox, texts: Iterable[str], forbidden: Iterable[str] =
     if not isinstance(tokens, WordVocabulary | Subwords):
         raise Incompatible(f"{model.id} shows no vocabulary; a trigger is made of the model's own words.")
     banned, alphabet = {word.strip().lower() for word in forbidden}, {c for text in texts for c in text.lower()}
-    known = sorted({word for word in map(str.lower, _list_pieces(tokens)) if _is_word(word) and alphabet.issuperset(word)
-                    and word not in banned and (polarity or not has_polarity(word))})
+    known = sorted({word for word in map(str.lower, _list_pieces(tokens)) if _is_word(word)
+                    and alphabet.issuperset(word) and word not in banned and (polarity or not has_polarity(word))})
     kept = [word for word in known if _is_one_token(tokens, word)]
     if not kept:
         raise BadInput(f"No word of {model.id} is left that a trigger may hold.")
@@ -47,8 +47,8 @@ def list_words(model: WhiteBox, texts: Iterable[str], forbidden: Iterable[str] =
 def has_polarity(word: str) -> bool:
     """Return whether a lower-case word is positive or negative by itself, as far as a lexicon tells.
 
-    It is where the sentiment lexicon rates it, a part of it between hyphens, or what "un" stands before; or three of its
-    ten nearest neighbours, since the lexicon lacks words such as "spectacular" and "lackluster".
+    It is where the sentiment lexicon rates it, a part of it between hyphens, or what "un" stands before; or three of
+    its ten nearest neighbours, since the lexicon lacks words such as "spectacular" and "lackluster".
     """
     if any(sentiment(part) != 0 for part in (word, *word.split("-"), word.removeprefix("un"))):
         return True

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from robust_core.attacks.engine.near_ties import confirm, find_highest, rank, reaches
+from robust_core.attacks.constraints import SentenceSimilarity
+from robust_core.attacks.engine.near_ties import confirm, rank, reaches
 from robust_core.attacks.engine.requests import (
     Accept,
     Candidate,
@@ -34,23 +35,21 @@ class LabelSearch:
         target: The text.
         space: What may be swapped.
         least: Lowest cosine to the original of a text that is told as found; None tells any.
+        window: Words around a swap that are compared where one word is chosen.
 
     Attributes:
         best: The last text that was told as found; the original one before that.
         over: Whether the budget is spent.
     """
 
-    def __init__(self, target: Target, space: SearchSpace, least: float | None) -> None:
+    def __init__(self, target: Target, space: SearchSpace, least: float | None, window: int) -> None:
         self._target, self._space, self._least = target, space, least
+        self._sentence = SentenceSimilarity(-1.0, window, skip_short=False)
         self._asked: dict[tuple[tuple[int, str], ...], bool] = {}
         self._member: Member | None = None
+        self._order: list[int] = []
         self._proba = target.before
         self.best, self.over = Candidate(target.draft), False
-
-    @property
-    def is_flipped(self) -> bool:
-        """Whether a flipped text is known."""
-        return self._member is not None
 
     def start(self, rng: np.random.Generator, most: int) -> Asking:
         """Draw swaps until the label flips: of the first word, of the first two, and so on; then of all words.
@@ -71,47 +70,46 @@ class LabelSearch:
                 break
 
     def put_back(self) -> Asking:
-        """Put original words back while the label stays flipped, first the one whose return makes the text closest."""
-        refused: set[int] = set()
-        while self._member is not None and not self.over:
-            words = self._member.words
-            places = [i for i in words if i not in refused]
-            # Without its last swap the text is the original one.
-            if not places or len(words) == 1:
+        """Put original words back while the label stays flipped, first the one whose return makes the text closest.
+
+        Similarities are measured once, since a long text has many swaps; each word is asked about once.
+        """
+        # Without its last swap the text is the original one.
+        if self._member is None or self.over or len(self._member.words) == 1:
+            return
+        places = list(self._member.words)
+        figures = yield from self._compare([_leave_out(self._member, place) for place in places])
+        ranked, _ = yield from rank(figures)
+        # Whose return gains most costs most while it is swapped: the next step begins with these.
+        self._order = [places[k] for k in ranked]
+        for place in self._order:
+            if self.over or len(self._member.words) == 1:
                 break
-            members = [_leave_out(self._member, i) for i in places]
-            figures = yield from self._compare(members)
-            k, _ = yield from find_highest(figures, range(len(members)))
-            if (yield from self._flips(members[k], words[places[k]])):
-                yield from self._take(members[k])
-            else:
-                refused.add(places[k])
+            shorter = _leave_out(self._member, place)
+            if (yield from self._flips(shorter, self._member.words[place])):
+                yield from self._take(shorter)
 
     def come_closer(self, tries: int) -> Generator[Request, Any, bool]:
         """Give each swapped word the closest substitute that keeps the label flipped; return whether any changed.
 
-        Words go first whose swaps cost most similarity.
-
         Args:
             tries: Most substitutes that are asked for each word, closest first.
         """
-        if self._member is None or self.over:
+        if self._member is None:
             return False
-        order = list(self._member.words)
-        figures = yield from self._compare([_leave_out(self._member, i) for i in order])
-        ranked, _ = yield from rank(figures)
         before = self._member
-        for place in (order[k] for k in ranked):
-            yield from self._replace(place, tries)
+        for place in [i for i in self._order if i in before.words] or list(before.words):
+            if self.over:
+                break
+            yield from self._replace(self._member, place, tries)
         return self._member is not before
 
-    def _replace(self, place: int, tries: int) -> Asking:
-        assert self._member is not None
-        words = self._member.words
+    def _replace(self, member: Member, place: int, tries: int) -> Asking:
+        words = member.words
         others = [Member({**words, place: new}) for new in self._space.options(Member(), place) if new != words[place]]
-        if not others:
+        if not others or not tries:
             return
-        figures = yield from self._compare([self._member, *others])
+        figures = yield from self._compare([member, *others], place)
         ranked, _ = yield from rank(figures)
         for k in ranked[: ranked.index(0)][:tries]:
             if self.over:
@@ -120,10 +118,12 @@ class LabelSearch:
                 yield from self._take(others[k - 1])
                 break
 
-    def _compare(self, members: Sequence[Member]) -> Generator[Request, Any, Estimates]:
-        """Return how similar texts are to the original one."""
-        original = self._target.draft.text
-        return (yield Similarity([(original, self._space.candidate(member).text) for member in members]))
+    def _compare(self, members: Sequence[Member], place: int | None = None) -> Generator[Request, Any, Estimates]:
+        """Return how similar texts are to the original one, as a whole or around a place."""
+        original, drafts = self._target.draft, [self._space.candidate(member).draft for member in members]
+        if place is None:
+            return (yield Similarity([(original.text, draft.text) for draft in drafts]))
+        return (yield Similarity([self._sentence.pair(original, draft, place) for draft in drafts]))
 
     def _flips(self, member: Member, trying: str) -> Generator[Request, Any, bool]:
         """Ask for a label, once a text; False where the budget is spent."""
