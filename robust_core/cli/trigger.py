@@ -74,7 +74,7 @@ def trigger(model: Annotated[str, typer.Argument(help="Model id, such as sst2/cn
     stopped = ["The search was ended early: the phrase is the best that it had."] if found.stopped else []
     show_rows(rows, as_json, _COLUMNS, [
         f"Success: of the texts that a model classifies correctly{' and that are not ' + target if target else ''}, "
-        f"those that the phrase misleads. Random: the mean over {RANDOM_PHRASES} phrases of {length} random words of the "
+        f"those that it misleads. Random: the mean over {RANDOM_PHRASES} phrases of {length} random words of the "
         "same list, and the best of these, chosen on the texts it is reported on.", *stopped])
     raise typer.Exit(INTERRUPTED if found.stopped else 0)
 

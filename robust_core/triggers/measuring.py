@@ -76,5 +76,5 @@ def measure_random(held_out: HeldOut, words: Sequence[str], length: int, seed: i
     The best of them is chosen on the texts that it is reported on, which flatters it.
     """
     rng = np.random.default_rng([seed, _STREAM])
-    phrases = [tuple(words[i] for i in rng.integers(len(words), size=length)) for _ in range(count)]
+    phrases: list[Phrase] = [tuple(str(words[i]) for i in rng.integers(len(words), size=length)) for _ in range(count)]
     return RandomControl(phrases, [held_out.measure(phrase)["success_rate"] for phrase in phrases])

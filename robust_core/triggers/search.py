@@ -36,8 +36,9 @@ class TriggerSearch:
 
     As in Wallace et al. 2019 (https://arxiv.org/abs/1908.07125): from "the the the" on, the words give way one after
     the other to those that the gradient, summed over texts, expects most of; each candidate is judged by real
-    predictions, the best are kept as a beam, and rounds go on until none is better. Differs: candidates are whole
-    words; the phrase that reaches most texts wins, and the mean loss only decides between equal ones.
+    predictions, the best are kept as a beam, and rounds go on until none is better or all texts are reached. Differs:
+    candidates are whole words; the phrase that reaches most texts wins, and the mean loss only decides between equal
+    ones.
     """
 
     length: int = param(3, "Words of the trigger (paper: 3)", low=1, high=MOST_WORDS)

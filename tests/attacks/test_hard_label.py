@@ -104,8 +104,8 @@ def test_no_text_is_asked_twice_and_all_of_few_are_tried():
 
 def test_an_attack_by_scores_says_that_labels_tell_it_nothing():
     model = Labels(BagOfWords(WEIGHTS, (0.0, 0.0)))
-    line = ("The model answers with 0 and 1 alone: a ranking of words by probabilities, as in PWWS, has no information "
-            "there; the attack hard-label needs labels alone.")
-    assert line in attack(model, name="pwws").notes
+    line = ("The model answers with 0 and 1 alone: a ranking of words by probabilities, as in TextFooler, has no "
+            "information there; the attack hard-label needs labels alone.")
+    assert line in attack(model, name="textfooler").notes
     assert not attack(model).notes
-    assert not [note for note in attack(BagOfWords(WEIGHTS), name="pwws").notes if "0 and 1 alone" in note]
+    assert not [note for note in attack(BagOfWords(WEIGHTS), name="textfooler").notes if "0 and 1 alone" in note]
