@@ -23,7 +23,7 @@ ORDER = (("text", "parts", "hidden_characters", "highlight", "notebook"),
           "task_files", "pair_columns", "uploads",
           "kept_files", "slices"),
          ("models", "victims", "encoders", "perturb"), ("explainers", "attacks", "certify", "guards"), ("train",),
-         ("defences", "evaluation", "encoder_evaluation"),
+         ("defences", "evaluation", "encoder_evaluation", "triggers"),
          ("encoder_training", "trainings", "lessons", "judging", "augmentation"), ("sweep", "suite"), ("experiments",),
          ("leaderboard",), ("history", "reports"),
          ("jobs", "cli", "__main__"), ("ui",), ("pages",), ("app",))

@@ -7,5 +7,6 @@ ATTACKS = Registry[Attack]("attack", ("robust_core.attacks.textfooler", "robust_
                               "robust_core.attacks.bae", "robust_core.attacks.clare",
                               "robust_core.attacks.gene", "robust_core.attacks.iga", "robust_core.attacks.pso",
                               "robust_core.attacks.faster_alzantot", "robust_core.attacks.a2t",
-                              "robust_core.attacks.hotflip", "robust_core.attacks.bad_characters",
+                              "robust_core.attacks.hotflip", "robust_core.attacks.hard_label",
+                              "robust_core.attacks.bad_characters",
                               "robust_core.attacks.ensemble", "robust_core.attacks.textattack.attacks"))

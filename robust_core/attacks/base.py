@@ -57,6 +57,7 @@ class Attack(Method, abc.ABC):
         swaps_only: Whether it does nothing but put one word in the place of one other, so that the words of a text and
             of its perturbed one correspond by position.
         white_box: Whether it needs gradients; a victim that shows none gets an "error" event that says so.
+        labels_only: Whether it reads of the victim's answers no more than which class is the likeliest.
         uses: What from outside its search looks into, by the names of `resources.fingerprints.NAMES`, whatever its
             parameters are; a changed table is thereby another run.
         masked: Masked language model that it asks where no parameter names one.
@@ -68,6 +69,7 @@ class Attack(Method, abc.ABC):
     goal: ClassVar[str] = "flip"
     swaps_only: ClassVar[bool] = False
     white_box: ClassVar[bool] = False
+    labels_only: ClassVar[bool] = False
     uses: ClassVar[tuple[str, ...]] = ()
     masked: ClassVar[str] = fingerprints.PACKAGED
     EXTENDED: ClassVar[tuple[str, ...]] = ("lock", "target")
@@ -208,7 +210,11 @@ class Attack(Method, abc.ABC):
             similarity = (yield from _ask_similarity(text, best.text)) if compared else float("nan")
         notes = ("A guard flags the text before any change.",) * flagged
         notes += (f"The model {unread}; the rest is left alone.",) if unread else ()
-        notes += ((coarse,) if (coarse := describe_scores(victim)) else ()) + self.list_remarks(victim)
+        coarse = describe_scores(victim)
+        if tally.labels_only and tally.steps and not (coarse or self.labels_only or self.white_box):
+            coarse = (f"The model answers with 0 and 1 alone: a ranking of words by probabilities, as in {self.title}, "
+                      "has no information there; the attack hard-label needs labels alone.")
+        notes += ((coarse,) if coarse else ()) + self.list_remarks(victim)
         if outcome == "succeeded":
             notes += yield from _note_unknown_words(self, victim, example, best, reference)
         if changed:

@@ -42,6 +42,9 @@ COMMANDS = {
     "attack": Command(
         "one_text", "Change words of a text until each model's prediction flips; Ctrl-C shows the best so far."
     ),
+    "trigger": Command(
+        "trigger", "Search for one phrase that misleads a model on most texts; Ctrl-C keeps the best so far."
+    ),
     "explain": Command(
         "one_text", "Show how much each word speaks for a class, and how stable that is between two texts."
     ),

@@ -87,8 +87,8 @@ class HttpTemplate:
     def note(self) -> str:
         """What its scores are not; empty for probabilities."""
         return "" if self.label is None or self.score is not None else (
-            "The model gives labels only: attacks see 1 for its label and 0 for the others, so they have little to "
-            "follow before a label flips.")
+            "The model gives labels only: attacks see 1 for its label and 0 for the others, so a ranking of words by "
+            "probabilities has no information; the attack hard-label needs labels alone.")
 
     def to_record(self) -> dict[str, Any]:
         """Return all that decides answers."""

@@ -50,7 +50,7 @@ def attack(method, victim, text, label=None):
 
 
 def test_the_attacks_that_take_a_set():
-    assert TAKERS == ["textfooler", "pwws", "gene", "iga", "pso", "faster-alzantot", "a2t", "hotflip"]
+    assert TAKERS == ["textfooler", "pwws", "gene", "iga", "pso", "faster-alzantot", "a2t", "hotflip", "hard-label"]
 
 
 @pytest.mark.parametrize("preset", [PAPER, CAREFUL])
@@ -78,7 +78,7 @@ def test_an_article_changes_only_where_the_set_has_it(table, after, tmp_path):
 @pytest.mark.parametrize("name", sorted(set(ATTACKS) - set(TAKERS)))
 def test_other_attacks_refuse_a_set(name):
     with pytest.raises(BadInput, match=r"takes no swap set: .* take one: textfooler, pwws, gene, iga, "
-                                       r"pso, faster-alzantot, a2t, hotflip\."):
+                                       r"pso, faster-alzantot, a2t, hotflip, hard-label\."):
         give_swaps(ATTACKS[name](), read_swap_set("close"))
 
 

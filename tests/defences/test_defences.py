@@ -217,7 +217,7 @@ def test_words_of_several_pieces_count_as_their_most_important():
     assert measure_word_gaps(mine, theirs, pair).tolist() == pytest.approx([0.1 + 0.2])
 
 
-SWAPS = ("textfooler", "pwws", "bae", "gene", "iga", "pso", "faster-alzantot", "a2t", "hotflip")
+SWAPS = ("textfooler", "pwws", "bae", "gene", "iga", "pso", "faster-alzantot", "a2t", "hotflip", "hard-label")
 OTHERS = ("clare", "textbugger", "deepwordbug", "checklist", "bert-attack", "pruthi")
 
 

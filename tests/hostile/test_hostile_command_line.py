@@ -45,6 +45,7 @@ BASE: dict[str, list[str]] = {
     "train-smoothed": ["--dataset", "reviews"], "lessons": [], "judge": ["judgements.jsonl"],
     "report": ["RUN", "--out", "report.html"],
     "test": ["double/bag-of-words", "--data", "films.tsv", "--suite", "suite.toml"],
+    "trigger": ["double/bag-of-words", "--dataset", "reviews"],
     "combine": ["--core", "sst2/additive/close", "--model", "double/bag-of-words", "--bound", "0.3"],
 }
 # Of two that exclude each other the one that is tried stands alone.

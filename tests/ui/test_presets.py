@@ -141,7 +141,8 @@ def test_held_is_said_of_a_model_that_was_put_to_the_test(changes, word):
 
 def test_all_cards_have_a_word_and_all_presets_their_source():
     assert {name for name in ATTACKS if "careful" in ATTACKS[name].PRESETS} == {
-        "textfooler", "pwws", "bae", "gene", "iga", "pso", "faster-alzantot", "a2t", "hotflip"}
+        "textfooler", "pwws", "bae", "gene", "iga", "pso", "faster-alzantot", "a2t", "hotflip",
+        "hard-label"}
     assert ATTACKS["textfooler"]().swap_set == RECIPE and len(MODELS) == 3 and attacked()
 
 

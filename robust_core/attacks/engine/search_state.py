@@ -20,7 +20,8 @@ _MOST_STEPS = 400
 class SearchState:
     """Counts and state of one search, kept by the scheduler so that no attack can miscount.
 
-    `searching` holds while the attack itself runs, not while its outcome is judged; `ending` once it was told to stop.
+    `searching` holds while the attack itself runs, not while its outcome is judged; `ending` once it was told to stop;
+    `labels_only` as long as every probability that the search was told is 0 or 1.
     """
 
     started: float
@@ -32,6 +33,7 @@ class SearchState:
     tried: bool = False
     searching: bool = False
     ending: bool = False
+    labels_only: bool = True
     reference: int = -1
     wanted: int | None = None
     goes_on: bool = False
@@ -44,6 +46,7 @@ class SearchState:
         """Count the first look at the original text."""
         self.reference = reference
         self.queries = self.forward_passes = self.eligible = 1
+        self.labels_only = _is_label(before)
         self.point(float(before[reference]))
 
     def point(self, proba: float) -> None:
@@ -55,6 +58,7 @@ class SearchState:
     def asked(self, trying: str, proba: np.ndarray) -> None:
         """Note a question that was answered by (m, classes) probabilities."""
         self.tried |= bool(len(proba)) and trying not in (RANKING, ORIGINAL)
+        self.labels_only = self.labels_only and _is_label(proba)
         if len(proba) and len(self.steps) < _MOST_STEPS:
             lowest = float(proba[:, self.reference].min())
             self.steps.append(Step(self.queries, trying, len(proba), lowest, "", self.current))
@@ -70,6 +74,10 @@ class SearchState:
     def seconds(self) -> float:
         """Return the wall time since the search began."""
         return time.perf_counter() - self.started
+
+
+def _is_label(proba: np.ndarray) -> bool:
+    return bool(np.isin(proba, (0, 1)).all())
 
 
 @dataclasses.dataclass(eq=False)

@@ -10,6 +10,7 @@ from robust_core.errors import Incompatible
 from robust_core.parts import Frame
 from robust_core.protocols import Classifier, WhiteBox, need_white_box
 from robust_core.text import find_words
+from robust_core.types import Encoded
 
 _NOTHING = Frame()
 
@@ -62,24 +63,52 @@ def measure_gradients(model: Classifier, text: str, label: int, words: Sequence[
     Raises:
         Incompatible: The classifier shows no gradients.
     """
-    import torch
-
     white = need_white_box(model, method)
-    encoded = white.embed([frame.put(text)])
-    rows = encoded.embeddings.detach().requires_grad_()
-    with torch.enable_grad():
-        loss = torch.nn.functional.cross_entropy(
-            white.logits(rows, encoded.mask).float(), torch.tensor([label], device=rows.device))
-        gradient, = torch.autograd.grad(loss, rows)
+    encoded, gradient = _differentiate(white, [frame.put(text)], [label])
     first = len(find_words(frame.before))
     owner, count = encoded.owner[0].numpy() - first, max(len(encoded.spans[0]) - first, 0)
     count = min(count, len(find_words(text))) if frame.after else count
-    return WordGradients(_average(gradient[0].double().cpu().numpy(), owner, count),
+    return WordGradients(_average(gradient[0], owner, count),
                          _average(encoded.embeddings[0].double().cpu().numpy(), owner, count),
-                         _embed_words(white, words))
+                         embed_words(white, words))
 
 
-def _embed_words(model: WhiteBox, words: Sequence[str]) -> dict[str, np.ndarray]:
+def sum_gradients(model: WhiteBox, texts: Sequence[str], labels: Sequence[int], places: Sequence[Sequence[int]]
+                  ) -> np.ndarray:
+    """Add up the gradients of some words of several texts, run as one batch.
+
+    Args:
+        model: A classifier that shows gradients.
+        texts: n texts.
+        labels: Class of each text whose loss is meant.
+        places: k positions of words in each text.
+
+    Returns:
+        (k, d) float64: the sum over texts of the gradients at the first places, at the second ones, and so on. A word
+        past what the model reads adds nothing.
+    """
+    encoded, gradient = _differentiate(model, texts, labels)
+    total = np.zeros((len(places[0]), gradient.shape[2]))
+    for k, wanted in enumerate(places):
+        total += _average(gradient[k], encoded.owner[k].numpy(), max(wanted) + 1)[list(wanted)]
+    return total
+
+
+def _differentiate(model: WhiteBox, texts: Sequence[str], labels: Sequence[int]) -> "tuple[Encoded, np.ndarray]":
+    """Return texts as embeddings, and the (n, t, d) float64 gradient of the loss of their labels in these."""
+    import torch
+
+    encoded = model.embed(texts)
+    rows = encoded.embeddings.detach().requires_grad_()
+    with torch.enable_grad():
+        loss = torch.nn.functional.cross_entropy(
+            model.logits(rows, encoded.mask).float(), torch.tensor(list(labels), device=rows.device), reduction="sum")
+        gradient, = torch.autograd.grad(loss, rows)
+    return encoded, gradient.double().cpu().numpy()
+
+
+def embed_words(model: WhiteBox, words: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the (d,) float64 embedding of each word, read alone: the mean over its tokens."""
     if not words:
         return {}
     encoded = model.embed(list(words))
