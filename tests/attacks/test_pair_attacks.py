@@ -11,7 +11,7 @@ from robust_core import ATTACKS
 from robust_core.attacks import clare, constraints, transformations
 from robust_core.attacks.constraints import SentenceSimilarity
 from robust_core.attacks.engine.word_gradients import measure_gradients
-from robust_core.errors import Incompatible
+from robust_core.errors import Incompatible, MissingResource
 from robust_core.models.loading import load
 from robust_core.parts import has_parts, join_parts, split_parts
 from robust_core.store import read_result, to_result_record
@@ -94,9 +94,12 @@ def test_each_attack_changes_each_part(model, name):
 @pytest.mark.textattack
 @pytest.mark.parametrize("name", OTHERS)
 def test_attacks_of_textattack_change_only_what_they_may(model, name):
-    for attackable in WHICH:
-        check(attack(model, name, "a good film with a warm story", "the bad film is a good story", attackable),
-              attackable)
+    try:
+        for attackable in WHICH:
+            check(attack(model, name, "a good film with a warm story", "the bad film is a good story", attackable),
+                  attackable)
+    except MissingResource as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.mark.parametrize("kind", ["homoglyphs", "invisible", "reorderings", "deletions", "any"])
