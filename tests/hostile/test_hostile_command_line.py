@@ -134,6 +134,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("robust_core.train.training.train", refuse)
     monkeypatch.setattr(specs, "train", refuse)
     monkeypatch.setattr("robust_core.cli.serve.run_streamlit", refuse)
+    monkeypatch.setattr("robust_core.cli.trigger.list_words", refuse)
     monkeypatch.setattr(training, "prepare_splits", refuse)
     monkeypatch.setattr(training, "fit_network", refuse)
     real_card = combining.find_card
