@@ -21,7 +21,7 @@ from typer.testing import Result
 from robust_core import encoders
 from robust_core.attacks import ATTACKS
 from robust_core.claims.footnotes import split_warning
-from robust_core.cli import one_text
+from robust_core.cli import text_rows
 from robust_core.errors import MissingResource, UnknownName
 from robust_core.jobs import progress
 from robust_core.models import architectures, cards, loading, masked_lm
@@ -587,7 +587,7 @@ def test_help_and_lists_import_nothing_heavy(arguments: list[str]) -> None:
 
 def test_the_attribution_row_names_words_by_their_spans() -> None:
     found = Attribution("It's <b> fine", ((0, 4), (9, 13)), (0.25, -0.5), 0, {"name": "ig"}, 0.0)
-    row = one_text._make_explain_row(BagOfWords(), [found])
+    row = text_rows.make_explain_row(BagOfWords(), [found])
     assert (row["words"], row["scores"]) == (["It's", "fine"], [0.25, -0.5])
 
 

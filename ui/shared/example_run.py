@@ -4,7 +4,9 @@
 a run, a result, or a comparison of a result's two explanations. It is kept apart from the person's own store.
 """
 
+import atexit
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,19 +48,15 @@ def read_records(lines: Iterable[str], store: ResultStore) -> None:
             store.compare(record["of"], record["method"], record["uid"], record["comparison"])
 
 
-def open_example() -> ResultStore:
-    """Return a store of the example run alone."""
-    return _open_example()[0]
-
-
 @st.cache_resource(show_spinner=False)
-def _open_example() -> tuple[ResultStore, tempfile.TemporaryDirectory[str]]:
-    # The folder goes with the process, since nothing else holds it.
-    folder = tempfile.TemporaryDirectory(prefix="robustness-example-")
-    store = ResultStore(folder.name)
+def open_example() -> ResultStore:
+    """Return a store of the example run alone, in a folder that goes with the process."""
+    folder = tempfile.mkdtemp(prefix="robustness-example-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = ResultStore(folder)
     with FILE.open(encoding="utf-8") as file:
         read_records(file, store)
-    return store, folder
+    return store
 
 
 def is_here(run: Run) -> bool:
