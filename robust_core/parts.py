@@ -33,6 +33,10 @@ class Frame(NamedTuple):
         return whole[len(self.before): len(whole) - len(self.after)]
 
 
+# Around a single text.
+NO_FRAME = Frame()
+
+
 def join_parts(parts: Sequence[str]) -> str:
     """Return parts as one text; `split_parts` gives them back."""
     return BOUNDARY.join(parts)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robust_core import metrics
-from robust_core.protocols import Classifier
-from robust_core.triggers.objective import Goal, Phrase, predict_labels
+from robust_core.protocols import Classifier, predict_labels
+from robust_core.triggers.objective import Goal, Phrase
 from robust_core.types import Example
 
 RANDOM_PHRASES = 20
@@ -27,9 +27,9 @@ class HeldOut:
     def __init__(self, model: Classifier, examples: Sequence[Example], goal: Goal) -> None:
         self._model, self._examples, self._goal = model, examples, goal
         self._labels = np.array([example.label for example in examples])
-        self._right = predict_labels(model, [example.text for example in examples]) == self._labels
-        open_ = self._right if goal.target is None else self._right & (self._labels != goal.target)
-        self._open = open_
+        predicted = predict_labels(model, [example.text for example in examples])
+        self._right = predicted == self._labels
+        self._open = np.array([*map(goal.is_open, predicted, self._labels)], dtype=bool)
 
     def measure(self, phrase: Phrase) -> dict[str, Any]:
         """Return what a phrase does.
@@ -40,7 +40,7 @@ class HeldOut:
             `*_se`.
         """
         predicted = predict_labels(self._model, [self._goal.write(phrase, e.text) for e in self._examples])
-        reached = (predicted != self._labels) if self._goal.target is None else predicted == self._goal.target
+        reached = self._goal.reach_by(predicted, self._labels)
         n, tried = len(self._examples), int(self._open.sum())
         row: dict[str, Any] = {"n": n, "tried": tried}
         for name, hits, trials in (("accuracy", int(self._right.sum()), n),

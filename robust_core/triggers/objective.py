@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robust_core.attacks.engine.word_gradients import sum_gradients
-from robust_core.protocols import Classifier, WhiteBox
+from robust_core.protocols import Classifier, WhiteBox, predict_labels
 from robust_core.text import find_words
 from robust_core.types import Example
 
@@ -59,7 +59,10 @@ class Goal:
 
     def reach(self, proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return (n,) bool, of (n, classes) probabilities: whether what is wanted is predicted."""
-        predicted = proba.argmax(axis=1)
+        return self.reach_by(proba.argmax(axis=1), labels)
+
+    def reach_by(self, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return (n,) bool, of (n,) predicted classes and (n,) labels: whether what is wanted is predicted."""
         return predicted != labels if self.target is None else predicted == self.target
 
     def measure_gain(self, proba: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -74,12 +77,6 @@ def choose_open(model: Classifier, examples: Sequence[Example], goal: Goal) -> l
     predicted = predict_labels(model, [example.text for example in examples])
     return [example for example, label in zip(examples, predicted, strict=True)
             if example.label is not None and goal.is_open(int(label), example.label)]
-
-
-def predict_labels(model: Classifier, texts: Sequence[str]) -> np.ndarray:
-    """Return the (n,) predicted class of each text."""
-    parts = [model.predict_proba(texts[start: start + _CALL]).argmax(axis=1) for start in range(0, len(texts), _CALL)]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
 def measure_effects(model: Classifier, phrases: Sequence[Phrase], examples: Sequence[Example], goal: Goal,

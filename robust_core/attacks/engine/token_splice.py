@@ -1,11 +1,9 @@
 """Token rows of candidates, spliced from the cached ids of single words, so that the tokenizer is off the hot path."""
 
 from robust_core.attacks.engine.requests import Candidate
-from robust_core.parts import Frame, has_parts
+from robust_core.parts import NO_FRAME, Frame, has_parts
 from robust_core.protocols import TokenClassifier, prepare_texts
 from robust_core.text import Draft
-
-_NOTHING = Frame()
 
 
 class Splice:
@@ -20,7 +18,7 @@ class Splice:
         frame: What stands around it.
     """
 
-    def __init__(self, victim: TokenClassifier, text: str, frame: Frame = _NOTHING) -> None:
+    def __init__(self, victim: TokenClassifier, text: str, frame: Frame = NO_FRAME) -> None:
         self._victim, self._frame = victim, frame
         self._base: Draft | None = None
         self._end = 0

@@ -7,12 +7,10 @@ import numpy as np
 
 from robust_core.attacks.engine.requests import Candidate, Gradient, Request
 from robust_core.errors import Incompatible
-from robust_core.parts import Frame
+from robust_core.parts import NO_FRAME, Frame
 from robust_core.protocols import Classifier, WhiteBox, need_white_box
 from robust_core.text import find_words
 from robust_core.types import Encoded
-
-_NOTHING = Frame()
 
 
 class WordGradients(NamedTuple):
@@ -49,7 +47,7 @@ def ask_gradients(candidate: Candidate, words: Sequence[str], method: str) -> Ge
 
 
 def measure_gradients(model: Classifier, text: str, label: int, words: Sequence[str] = (), method: str = "this attack",
-                      frame: Frame = _NOTHING) -> WordGradients:
+                      frame: Frame = NO_FRAME) -> WordGradients:
     """Measure the gradients of a text.
 
     Args:
