@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 from helpers.doubles import BagOfWords, WordEncoder, WordFiller
+from helpers.swap_tables import plant_swaps
 
 from robust_core import ATTACKS
-from robust_core.attacks import clare, constraints, transformations
 from robust_core.attacks.goals import find_locked
 from robust_core.attacks.presets import name_preset, write_options
 from robust_core.errors import BadInput
@@ -27,16 +27,8 @@ TEXT = "a good film with a warm story, good and warm film"
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
     """Few neighbours and one part of speech."""
-    for table in (transformations.list_substitutes, transformations.list_wordnet_swaps):
-        table.cache_clear()
-    monkeypatch.setattr(transformations, "neighbours", lambda word: [(o, 0.9) for o in NEAR.get(word.lower(), ())])
-    monkeypatch.setattr(transformations, "synonyms", lambda word: NEAR.get(word.lower(), ()))
-    monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
-    monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))
-    monkeypatch.setattr(clare, "tag", lambda words: ["ADJ"] * len(words))
-    yield
-    for table in (transformations.list_substitutes, transformations.list_wordnet_swaps):
-        table.cache_clear()
+    with plant_swaps(monkeypatch, NEAR):
+        yield
 
 
 def attack(name: str, text: str = TEXT, victim: BagOfWords = VICTIM, **parameters):

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 from helpers.doubles import BagOfWords, WordEncoder, WordFiller
+from helpers.swap_tables import plant_swaps
 
 from robust_core import ATTACKS
-from robust_core.attacks import constraints, transformations
+from robust_core.attacks import transformations
 from robust_core.attacks.engine.masked_lm_server import MaskedLMServer
 from robust_core.attacks.engine.requests import Fill
 from robust_core.attacks.engine.search_state import ActiveSearch, SearchState
@@ -23,12 +24,8 @@ VICTIM = BagOfWords(WEIGHTS, (0.0, 0.0), id="double/victim")
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
     """A few neighbours, one part of speech."""
-    transformations.list_substitutes.cache_clear()
-    monkeypatch.setattr(transformations, "neighbours", lambda word: [(o, 0.9) for o in NEAR.get(word.lower(), ())])
-    monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
-    monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))
-    yield
-    transformations.list_substitutes.cache_clear()
+    with plant_swaps(monkeypatch, NEAR):
+        yield
 
 
 def attack(name: str, text: str, victim=VICTIM, **parameters):

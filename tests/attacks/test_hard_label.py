@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from helpers.doubles import BagOfWords, Counting, WordEncoder
+from helpers.swap_tables import plant_swaps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_core import ATTACKS
-from robust_core.attacks import constraints, transformations
+from robust_core.attacks import transformations
 from robust_core.text import Draft
 from robust_core.types import Example
 
@@ -30,13 +31,8 @@ class Labels:
 @pytest.fixture(autouse=True, scope="module")
 def tables():
     """Few neighbours and one part of speech."""
-    with pytest.MonkeyPatch.context() as patch:
-        transformations.list_substitutes.cache_clear()
-        patch.setattr(transformations, "neighbours", lambda word: [(o, 0.9) for o in NEAR.get(word.lower(), ())])
-        patch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
-        patch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))
+    with pytest.MonkeyPatch.context() as patch, plant_swaps(patch, NEAR):
         yield
-    transformations.list_substitutes.cache_clear()
 
 
 def attack(victim, text: str = TEXT, name: str = "hard-label", seed: int = 0, **parameters):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from helpers.doubles import WordEncoder, WordFiller
 from helpers.pairs import write_pair_model
+from helpers.swap_tables import plant_swaps
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robust_core import ATTACKS
-from robust_core.attacks import clare, constraints, transformations
 from robust_core.attacks.constraints import SentenceSimilarity
 from robust_core.attacks.engine.word_gradients import measure_gradients
 from robust_core.errors import Incompatible, MissingResource
@@ -36,18 +36,8 @@ def model(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
     """Few neighbours and one part of speech."""
-    def clear():
-        for table in (transformations.list_substitutes, transformations.list_wordnet_swaps):
-            table.cache_clear()
-
-    clear()
-    monkeypatch.setattr(transformations, "neighbours", lambda word: [(o, 0.9) for o in NEAR.get(word.lower(), ())])
-    monkeypatch.setattr(transformations, "synonyms", lambda word: NEAR.get(word.lower(), ()))
-    monkeypatch.setattr(constraints, "tag", lambda words: ["NOUN"] * len(words))
-    monkeypatch.setattr(constraints, "tag_swaps", lambda words, position, candidates: ["NOUN"] * len(candidates))
-    monkeypatch.setattr(clare, "tag", lambda words: ["ADJ"] * len(words))
-    yield
-    clear()
+    with plant_swaps(monkeypatch, NEAR):
+        yield
 
 
 def attack(model, name, first, second, attackable, **parameters):
