@@ -1,5 +1,7 @@
 """Small models and data sets."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +12,6 @@ from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.additive import FLAGS, AdditiveNetwork
 from robust_core.models.tokens import WholeWords, WordVocabulary
 
-pass
 
 
 def word_model(kind: type, seed: int = 0) -> TextClassifier:
@@ -79,14 +80,26 @@ TEXTS = ["A good, clever movie that isn't dull at all!", "bad", "so very bad and
 CORPUS = [*TEXTS, "a good good bad bad film, movie and story; not very clever", "abcdefghijklmnopqrstuvwxyz 0123456789"]
 
 
-def word_piece():
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+def list_pieces() -> tuple[list[str], list[str]]:
+    """The characters of the corpus and its words of up to five letters, sorted.
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    Listed, not learned: what the library's trainers of WordPiece and Unigram learn, and in which order, differs from
+    process to process, and with it the random model that stands behind the ids.
+    """
+    text = unicodedata.normalize("NFKD", " ".join(CORPUS)).lower()
+    return sorted({*text} - {" "}), sorted({word for word in re.findall(r"[a-z]+", text) if 1 < len(word) <= 5})
+
+
+def word_piece():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters, words = list_pieces()
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters), *words]
+    tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     return tokenizer, {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
@@ -108,14 +121,16 @@ def byte_bpe():
 
 
 def unigram():
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    tokenizer = Tokenizer(models.Unigram())
+    special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    letters, words = list_pieces()
+    scores = ([(piece, 0.0) for piece in special] + [(letter, -6.0) for letter in ("\u2581", *letters)]
+              + [(f"\u2581{word}", -5.0) for word in words])
+    tokenizer = Tokenizer(models.Unigram(scores, 1, False))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(CORPUS, trainers.UnigramTrainer(
-        vocab_size=90, special_tokens=special, unk_token="<unk>"))
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     return tokenizer, {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "[CLS]", "sep_token": "[SEP]",
