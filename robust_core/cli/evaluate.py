@@ -55,6 +55,7 @@ from robust_core.cli.victims import MaxCalls, MaxCost, check_workers, limit_vict
 from robust_core.errors import BadInput, quote
 from robust_core.evaluation.evaluate import check_question
 from robust_core.evaluation.evaluate import evaluate as measure
+from robust_core.evaluation.guarded_names import check_unseen
 from robust_core.experiments.freeze import find_freeze
 from robust_core.explainers import EXPLAINERS
 from robust_core.files import LONGEST_NAME, check_path, check_target, check_target_file
@@ -125,8 +126,10 @@ def evaluate(model: Models,
         else:
             datasets.find(dataset, split, data_dir)
         source += ["--swaps", swaps] * bool(swaps)
-        victims = load_models(model, device, ceilings)
+        victims = load_models(model, device, ceilings, data_dir)
         check_workers(victims, workers or 1)
+        if isinstance(texts, str):
+            check_unseen(victims, dataset, split)
         if file is not None and labelled is not None:
             for victim in victims if labelled.pair else ():
                 check_reads_pairs(victim)

@@ -18,6 +18,7 @@ from robust_core.attacks.presets import choose_preset, read_preset
 from robust_core.cleaning import check_typed
 from robust_core.cli.victims import VictimLimits
 from robust_core.errors import BadInput, UnknownName, list_names, quote
+from robust_core.evaluation.guarded_names import guard_by_name, split_guards
 from robust_core.models import loading
 from robust_core.protocols import Classifier
 from robust_core.registry import Method, Registry, check_parameters, from_record, parameters
@@ -35,7 +36,8 @@ _MOST_STDIN = 1_000_000
 Text = Annotated[str, typer.Argument(help="The text, in quotes; - reads it from standard input.")]
 
 Models = Annotated[list[str], typer.Option(
-    "--model", help="Model id, such as sst2/cnn/base, or a victim elsewhere (docs/own-endpoint.md); may be repeated.")]
+    "--model", help="Model id, such as sst2/cnn/base, or a victim elsewhere (docs/own-endpoint.md); +unicode puts that "
+                    "guard in front of it (docs/guards.md); may be repeated.")]
 
 Device = Annotated[str, typer.Option("--device", envvar="ROBUST_DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
 
@@ -146,18 +148,26 @@ def read_precision(name: str) -> Precision:
     raise UnknownName("precision", name, list(PRECISIONS))
 
 
-def load_models(model_ids: Sequence[str], device: str, victims: VictimLimits | None = None) -> list[Classifier]:
+def load_models(model_ids: Sequence[str], device: str, victims: VictimLimits | None = None,
+                data_dir: str | None = None) -> list[Classifier]:
     """Load classifiers, each once; two names of one model are refused.
 
     Args:
-        model_ids: Their names.
+        model_ids: Their names, guards behind them (`sst2/cnn/base+unicode`).
         device: Where those run that run here.
         victims: Ceilings for those that are asked elsewhere (`robust_core.victims`).
+        data_dir: Folder of the data sets whose clean texts guards are fitted to.
     """
-    limits, found = victims or VictimLimits(), {}
+    limits, found, asked = victims or VictimLimits(), dict[str, Classifier](), list[Victim]()
     for name in dict.fromkeys(model_ids):
-        found[name] = limits.open(name) if names_victim(name) else loading.load(name, device)
-    limits.tell([each for each in found.values() if isinstance(each, Victim)])
+        plain, guards = split_guards(name)
+        if names_victim(plain):
+            asked.append(victim := limits.open(plain))
+            model: Classifier = victim
+        else:
+            model = loading.load(plain, device)
+        found[name] = guard_by_name(model, guards, data_dir) if guards else model
+    limits.tell(asked)
     names: dict[str, str] = {}
     for name, classifier in found.items():
         if names.setdefault(classifier.id, name) != name:

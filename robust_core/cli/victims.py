@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from robust_core.errors import BadInput, list_names
+from robust_core.guards.guarded_model import GuardedModel
 from robust_core.protocols import Classifier
 from robust_core.victims.opening import open_victim
 from robust_core.victims.spending import Spending, format_money, to_units
@@ -81,11 +82,13 @@ class VictimLimits:
 
 
 def check_workers(victims: Sequence[Classifier], workers: int) -> None:
-    """Refuse several processes where a victim is asked elsewhere: each would have ceilings of its own.
+    """Refuse several processes where a victim is asked elsewhere, each with ceilings of its own, and behind guards.
 
     Raises:
         BadInput: There are several, and such a victim.
     """
+    if workers > 1 and any(isinstance(victim, GuardedModel) for victim in victims):
+        raise BadInput("--workers is for models without guards: leave the workers out, or the guards.")
     if workers > 1 and any(isinstance(victim, Victim) for victim in victims):
         raise BadInput("--workers is for models that run here; one process asks a victim elsewhere, so that ceilings "
                        'hold. A victim file says in "parallel" how many calls are made at a time.')

@@ -53,9 +53,11 @@ class Guard(Method, abc.ABC):
 
     Attributes:
         uses: What from outside it looks into, by the names of `resources.fingerprints.NAMES`.
+        reads_texts: Whether it is fitted to clean texts.
     """
 
     uses: ClassVar[tuple[str, ...]] = ()
+    reads_texts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_parameters(self)

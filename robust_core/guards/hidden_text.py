@@ -4,6 +4,9 @@ import dataclasses
 import functools
 import unicodedata
 from collections.abc import Callable
+from typing import ClassVar
+
+from confusable_homoglyphs.confusables import confusables_data
 
 from robust_core.guards import GUARDS
 from robust_core.guards.base import CleanTexts, FittedGuard, Guard
@@ -11,8 +14,8 @@ from robust_core.hidden_characters import LOOK_ALIKES, draw, needs_drawing
 from robust_core.protocols import Classifier
 from robust_core.registry import param
 
-# Letters of Unicode's list of confusables (UTS #39, 16.0.0) beyond those of one glyph: those that attacks are known to
-# use (DeepWordBug, TextBugger and Bad Characters, as TextAttack has them).
+# Letters that attacks are known to use beyond those of one glyph (DeepWordBug, TextBugger and Bad Characters, as
+# TextAttack has them).
 _MORE = {"a": "\u0251", "b": "\u042c", "c": "\u03f2", "g": "\u0261", "h": "\u0570", "i": "\u0131", "n": "\u0578",
          "q": "\u051b", "r": "\u2c85", "u": "\u057d", "v": "\u0475", "w": "\u051d", "x": "\u00d7", "z": "\u1d22",
          "-": "\u02d7"}
@@ -35,6 +38,8 @@ class UnicodeGuard(Guard):
     ASCII in words that have no other letters of a foreign script, unless most of the text is foreign: a Russian text
     stays as it is. Marks on Latin letters are taken off. It never flags. Against Bad Characters (Boucher et al. 2021).
     """
+
+    reads_texts: ClassVar[bool] = False
 
     accents: bool = param(True, "Take marks off Latin letters (naïve becomes naive)")
 
@@ -90,7 +95,19 @@ def _read_compatible(character: str) -> str:
     return plain if plain.isascii() and plain.isprintable() and (single or character.isalpha()) else character
 
 
-_COMPATIBLE, _LOOKS_LIKE = _Table(_read_compatible), _Table(lambda character: _PLAIN.get(character, character))
+def _list_confusables() -> dict[str, str]:
+    """Return the ASCII letter of each other letter that Unicode's list of confusables (UTS #39) has for one."""
+    found: dict[str, str] = {}
+    for like, others in confusables_data.items():
+        plain = next((one for other in others if len(one := other["c"]) == 1 and one.isascii() and one.isalpha()), "")
+        if plain and len(like) == 1 and like.isalpha() and not like.isascii():
+            # The list takes a capital I for a small l.
+            found[like] = "I" if plain == "l" and like.isupper() else plain
+    return found
+
+
+_COMPATIBLE, _NEAR = _Table(_read_compatible), str.maketrans(_PLAIN)
+_LOOKS_LIKE = str.maketrans(_list_confusables() | _PLAIN)
 
 
 def _drop_joins(text: str) -> str:
@@ -108,11 +125,20 @@ def _map_look_alikes(text: str) -> str:
     mapped = text.translate(_LOOKS_LIKE)
     if mapped == text:
         return text
-    letters = [c for c in mapped if c.isalpha()]
-    if 2 * sum(not _is_latin(c) for c in letters) > len(letters):
-        return text
-    return " ".join(old if any(c.isalpha() and not _is_latin(c) for c in new) else new
-                    for old, new in zip(text.split(" "), mapped.split(" "), strict=True))
+    words = list(zip(text.split(" "), mapped.split(" "), strict=True))
+    foreign = sum(_is_foreign(c) for old, new in words if any(map(_is_foreign, new)) for c in old)
+    return text if 2 * foreign > sum(map(str.isalpha, text)) else " ".join(_map_word(*word) for word in words)
+
+
+def _map_word(old: str, new: str) -> str:
+    """Return a word as it is read: mapped, unless foreign letters would stay, or it is a letter, such as an alpha."""
+    if sum(map(str.isalpha, old)) == 1:
+        return old.translate(_NEAR)
+    return old if any(map(_is_foreign, new)) else new
+
+
+def _is_foreign(character: str) -> bool:
+    return character.isalpha() and not _is_latin(character)
 
 
 def _take_off_marks(text: str, accents: bool) -> str:

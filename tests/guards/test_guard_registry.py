@@ -113,6 +113,8 @@ def test_what_bad_characters_hides_is_put_right(text, kind, seed):
      "\u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440, \u0441\u043e\u0440"),
     ("the \u0444\u0438\u043b\u044c\u043c of the year", "the \u0444\u0438\u043b\u044c\u043c of the year"),
     ("\U0001f468\u200d\U0001f469 wow \u2764\ufe0f", "\U0001f468\u200d\U0001f469 wow \u2764\ufe0f"),
+    ("w\u043end\u212frful \u03bff \u0399t", "wonderful of It"), ("\u041c\u041e\u0405\u0422 films", "MOST films"),
+    ("an \u03b1 of 0.5, \u0430 film", "an \u03b1 of 0.5, a film"),
     ("x\u00b2 \u00bd \u2122", "x\u00b2 \u00bd \u2122"), ("\u0939\u093f\u0928\u094d\u0926\u0940",
                                                       "\u0939\u093f\u0928\u094d\u0926\u0940")])
 def test_what_unicode_makes_of_a_text(text, cleaned):

@@ -13,7 +13,6 @@ from robust_core.models.networks.additive import FLAGS, AdditiveNetwork
 from robust_core.models.tokens import WholeWords, WordVocabulary
 
 
-
 def word_model(kind: type, seed: int = 0) -> TextClassifier:
     """A random word model."""
     torch.manual_seed(seed)

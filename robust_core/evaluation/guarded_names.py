@@ -1,0 +1,61 @@
+"""Models with guards in front of them by name: `sst2/cnn/base+unicode+frequency`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robust_core.errors import BadInput
+from robust_core.evaluation.guards import read_clean_texts
+from robust_core.files import check_path
+from robust_core.guards import GUARDS
+from robust_core.guards.base import CleanTexts
+from robust_core.guards.guarded_model import GuardedModel, guard_model
+from robust_core.models.cards import Card
+from robust_core.protocols import Classifier, HasCard
+
+
+def split_guards(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the name of a model and the guards in front of it; a name that ends in none is a model's as it is.
+
+    Raises:
+        BadInput: It can be no name of a model.
+    """
+    model, guards = name, list[str]()
+    while "+" in model and model.rpartition("+")[2] in GUARDS and not check_path(model, "model").is_dir():
+        model, _, guard = model.rpartition("+")
+        guards.insert(0, guard)
+    return model, tuple(guards)
+
+
+def guard_by_name(model: Classifier, guards: Sequence[str], data_dir: str | Path | None = None) -> GuardedModel:
+    """Put guards with default parameters in front of a model, fitted to the clean texts that the model was trained on.
+
+    Words and counts come from the train texts of the data set on the model's card, thresholds from all of its dev
+    texts. A model without a data set of its own takes those guards that can do without texts.
+
+    Raises:
+        UnknownName: There is no such guard.
+        BadInput: A guard is named twice, or one needs texts and the model has no data set.
+        MissingResource: The data set, a table or a model that a guard looks into is not here.
+    """
+    dataset = _find_dataset(model)
+    needed = dataset and any(GUARDS[name].reads_texts for name in guards)
+    return guard_model(model, guards, read_clean_texts(dataset, [], data_dir) if needed else CleanTexts())
+
+
+def check_unseen(models: Sequence[Classifier], dataset: str, split: str) -> None:
+    """Refuse to measure a guard on the texts that its thresholds were chosen on.
+
+    Raises:
+        BadInput: One was chosen on them.
+    """
+    for model in models:
+        if split == "dev" and isinstance(model, GuardedModel) and _find_dataset(model.model) == dataset and any(
+                guard["thresholds"] for guard in model.describe_guards()):
+            raise BadInput(f"{model.id} chose its thresholds on the dev texts of {dataset}. Measure it on test, or by "
+                           "the command guard, which keeps the measured texts apart.")
+
+
+def _find_dataset(model: Classifier) -> str:
+    """Return the data set that a model was trained on; none of a model that somebody brought."""
+    card = model.card if isinstance(model, HasCard) else None
+    return card.dataset if isinstance(card, Card) and not card.is_imported else ""
