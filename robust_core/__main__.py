@@ -1,7 +1,6 @@
 """Command line: `python -m robust_core COMMAND`."""
 
-from robust_core.cli.program import app, silence_libraries
+from robust_core.cli.program import run_program
 
 if __name__ == "__main__":
-    silence_libraries()
-    app()
+    run_program()

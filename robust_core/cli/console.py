@@ -2,10 +2,9 @@
 
 import sys
 
-from robust_core.cli.program import app, silence_libraries
+from robust_core.cli.program import run_program
 
 
 def main() -> None:
     """Start the app, or run the command that is named."""
-    silence_libraries()
-    app(args=sys.argv[1:] or ["serve"], prog_name="robustness-explorer")
+    run_program(sys.argv[1:] or ["serve"], "robustness-explorer")
