@@ -188,8 +188,9 @@ def test_the_environment_is_read_in_one_place():
 NEVER = ("torch", "transformers", "sentence_transformers", "peft", "captum", "lime", "textattack", "streamlit",
          "plotly", "pandas", "scipy")
 LOADED = f"import sys; found = [n for n in {NEVER!r} if n in sys.modules]; "
-HELP = ("import runpy, sys; sys.argv = ['robust_core', *{words!r}]\n"
-        "try: runpy.run_module('robust_core', run_name='__main__', alter_sys=True)\n"
+HELP = ("import sys; sys.argv = ['robust_core', *{words!r}]\n"
+        "from robust_core.cli.program import app\n"
+        "try: app()\n"
         "except SystemExit as end: assert not end.code, end.code\n")
 
 

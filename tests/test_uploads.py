@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from robust_core import datasets, trainings, uploads
-from robust_core.__main__ import app
+from robust_core.cli.program import app
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.models import cards, loading
 from robust_core.table_files import read_upload

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from robust_core.__main__ import app
+from robust_core.cli.program import app
 from robust_core.certify import (
     SMOOTHERS,
     base_classifiers,

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from robust_core import __main__ as cli
+from robust_core.cli.program import app
 
 
 def invoke(*arguments: str, stdin: str | bytes = b"") -> Result:
     """Run a command in this process."""
-    return CliRunner().invoke(cli.app, [str(a) for a in arguments], input=stdin, catch_exceptions=False)
+    return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin, catch_exceptions=False)
 
 
 def rows(result: Result, code: int = 0) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from robust_core import train, trainings
-from robust_core.__main__ import app
+from robust_core.cli.program import app
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, UnknownName
 from robust_core.models import cards, loading
