@@ -31,7 +31,7 @@ from robust_core.models import loading, masked_lm
 from robust_core.models.threads import fix_threads
 from robust_core.registry import to_record
 from robust_core.resources import pos
-from robust_core.store import read_versions
+from robust_core.runs import read_versions
 from robust_core.text import Draft
 from robust_core.types import Example
 

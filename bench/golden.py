@@ -17,7 +17,7 @@ from robust_core.models import loading
 from robust_core.paths import ROOT
 from robust_core.registry import from_record, to_record
 from robust_core.resources import fingerprints
-from robust_core.store import fingerprint_model
+from robust_core.runs import fingerprint_model
 from robust_core.types import Example
 
 FILE = ROOT / "tests" / "attacks" / "golden.json"

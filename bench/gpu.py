@@ -27,7 +27,7 @@ from robust_core.files import check_path, check_target
 from robust_core.models.device import describe_device
 from robust_core.resources import minilm_folder
 from robust_core.resources.encoder import build_encoder
-from robust_core.store import read_versions
+from robust_core.runs import read_versions
 
 RESULTS = "results.json"
 # A results folder holds at most eight files of 16 MiB: the figures and these.

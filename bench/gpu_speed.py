@@ -29,7 +29,7 @@ from robust_core.models.device import describe_device
 from robust_core.paths import has_package
 from robust_core.registry import to_record
 from robust_core.resources import minilm_folder
-from robust_core.store import read_versions
+from robust_core.runs import read_versions
 from robust_core.text import Draft, Edit
 from robust_core.types import Example
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from bench.program import check_models, run_program
 from robust_core.claims.files import write_claim
-from robust_core.store import ResultStore, to_result_record
+from robust_core.records import to_result_record
+from robust_core.store import ResultStore
 
 ROOT = Path(__file__).parents[1]
 MODEL = "sst2/cnn/base"

@@ -5,12 +5,7 @@ and processes. What is worth showing outside is exported to `results/`, one smal
 """
 
 import contextlib
-import dataclasses
-import hashlib
-import importlib.metadata
 import json
-import math
-import platform
 import secrets
 import sqlite3
 import threading
@@ -20,20 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from robust_core import __version__
 from robust_core.errors import BadInput, quote
 from robust_core.files import check_path, describe_failure
 from robust_core.paths import runs_folder
-from robust_core.protocols import (
-    Card,
-    Classifier,
-    DescribedTokens,
-    HasCard,
-    HasFingerprint,
-    HasNetwork,
-    HasTokens,
-)
-from robust_core.types import AttackResult, Example, Step, Swap
+from robust_core.records import read_result, to_result_record, write_canonical, write_compact
+from robust_core.runs import Run
+from robust_core.types import AttackResult
 
 FILE = "results.sqlite"
 MAX_DOCUMENT = 2_000_000
@@ -51,81 +38,6 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS views(token TEXT PRIMARY KEY, document TEXT NOT NULL,"
     " created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
 )
-_LIBRARIES = ("numpy", "torch", "transformers", "tokenizers")
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """Everything that the results of a run depend on; the same configuration is the same run.
-
-    Args:
-        method: Record of the method (`registry.to_record`).
-        models: Fingerprint of each model, by id (`fingerprint_model`).
-        data: What was read: data set, split, SHA-256.
-        seed: Seed of the run.
-        versions: Version of each library that computes (`read_versions`).
-        device: Where it ran.
-        rests_on: Everything else that its results rest on, by name: number of the engine, fingerprint of each table,
-            encoder and masked language model. Runs stored before this was written down have none.
-    """
-
-    method: Mapping[str, Any]
-    models: Mapping[str, str]
-    data: Mapping[str, Any]
-    seed: int
-    versions: Mapping[str, str]
-    device: str
-    rests_on: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The run as plain data; without `rests_on` where that is empty, so that old runs keep their ids."""
-        record = {f.name: _to_plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
-        return record if self.rests_on else {name: value for name, value in record.items() if name != "rests_on"}
-
-    @property
-    def id(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 of the record in canonical JSON."""
-        return hashlib.sha256(_to_canonical(self.record).encode()).hexdigest()[:12]
-
-
-def read_versions() -> dict[str, str]:
-    """Return the versions of Python, this project and the libraries that compute, importing none of them."""
-    found = {"python": platform.python_version(), "robust_core": __version__}
-    for name in _LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
-def shows_weights(model: Classifier) -> bool:
-    """Return whether a model's fingerprint tells what it has learnt; otherwise it is known by its id alone."""
-    return isinstance(model, HasFingerprint) or (isinstance(model, HasCard) and model.card is not None) or (
-        isinstance(model, HasNetwork) and model.net is not None)
-
-
-def fingerprint_model(model: Classifier) -> str:
-    """Return a SHA-256 that changes with a model: of its card's file sums and sizes, or else of weights and tokenizer.
-
-    A model that says its fingerprint itself is known by that; one that has neither a card nor a network, by its id.
-    """
-    if isinstance(model, HasFingerprint):
-        return model.fingerprint
-    if isinstance(model, HasCard) and (card := model.card) is not None:
-        return fingerprint_card(card)
-    digest = hashlib.sha256(model.id.encode())
-    if isinstance(model, HasNetwork) and (network := model.net) is not None:
-        for name, tensor in sorted(network.state_dict().items()):
-            digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
-    if isinstance(model, HasTokens) and isinstance(model.tokens, DescribedTokens):
-        digest.update(model.tokens.describe().encode())
-    return digest.hexdigest()
-
-
-def fingerprint_card(card: Card) -> str:
-    """Return a SHA-256 of what a card says of a model's files, its sizes and the encoder below it."""
-    parts = {"files": dict(card.files), "config": _to_plain(card.config), "parent": card.parent}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class _Connection(sqlite3.Connection):
@@ -158,7 +70,7 @@ class ResultStore:
     def open_run(self, run: Run) -> str:
         """Enter a run, unless it is there already, and return its id."""
         with self._connection() as db:
-            db.execute("INSERT OR IGNORE INTO runs(id, record) VALUES (?, ?)", (run.id, _dump(run.record)))
+            db.execute("INSERT OR IGNORE INTO runs(id, record) VALUES (?, ?)", (run.id, write_compact(run.record)))
         return run.id
 
     def append(self, run_id: str, result: AttackResult) -> None:
@@ -166,7 +78,7 @@ class ResultStore:
 
         A pair of example and victim has one result in a run. The first stays, unless it was stopped before its end.
         """
-        row = (run_id, result.example.uid, result.victim, result.status, _dump(to_result_record(result)))
+        row = (run_id, result.example.uid, result.victim, result.status, write_compact(to_result_record(result)))
         with self._connection() as db:
             db.execute("INSERT INTO results(run, uid, victim, status, record) VALUES (?, ?, ?, ?, ?)"
                        " ON CONFLICT(run, uid, victim) DO UPDATE SET status = excluded.status,"
@@ -197,7 +109,7 @@ class ResultStore:
             uid: The example.
             record: Plain data.
         """
-        row = (run_id, _to_canonical(method), uid, _dump(record))
+        row = (run_id, write_canonical(method), uid, write_compact(record))
         with self._connection() as db:
             db.execute("INSERT OR IGNORE INTO comparisons(run, method, uid, record) VALUES (?, ?, ?, ?)", row)
 
@@ -205,13 +117,13 @@ class ResultStore:
         """Return what `compare` stored for a run and an explainer, by example uid."""
         with self._connection() as db:
             query = "SELECT uid, record FROM comparisons WHERE run = ? AND method = ?"
-            return {uid: json.loads(record) for uid, record in db.execute(query, (run_id, _to_canonical(method)))}
+            return {uid: json.loads(record) for uid, record in db.execute(query, (run_id, write_canonical(method)))}
 
     def compared(self, run_id: str, method: Mapping[str, Any], uids: Sequence[str]) -> set[str]:
         """Return which of some examples, some hundreds at most, `comparisons` has."""
         query = f"SELECT uid FROM comparisons WHERE run = ? AND method = ? AND uid IN ({','.join('?' * len(uids))})"
         with self._connection() as db:
-            return {uid for uid, in db.execute(query, (run_id, _to_canonical(method), *uids))}
+            return {uid for uid, in db.execute(query, (run_id, write_canonical(method), *uids))}
 
     def explained(self) -> list[tuple[str, dict[str, Any], int]]:
         """Return (run id, record of the explainer, comparisons) for all that `compare` stored, the newest run first."""
@@ -291,7 +203,7 @@ class ResultStore:
         Raises:
             BadInput: It is longer than two million characters.
         """
-        text, token = _dump(document), secrets.token_urlsafe(12)
+        text, token = write_compact(document), secrets.token_urlsafe(12)
         if len(text) > MAX_DOCUMENT:
             raise BadInput("This view is too large to be stored under a link; download it instead.")
         with self._connection() as db:
@@ -406,26 +318,6 @@ def _describe_trouble(error: sqlite3.OperationalError) -> str:
     return f"{error}. Set ROBUST_RUNS to a folder that can be written."
 
 
-def to_plain_values(value: Any) -> Any:  # noqa: ANN401 (any plain value)
-    """Return plain data with Python's own numbers in place of numpy's, for JSON that another process reads."""
-    return _to_plain(value)
-
-
-def to_finite(value: Any) -> Any:  # noqa: ANN401 (any plain value)
-    """Return plain data with None in place of every NaN and infinite number, as strict JSON needs it."""
-    return _to_plain(value, strict=True)
-
-
-def _to_plain(value: Any, strict: bool = False) -> Any:  # noqa: ANN401
-    """Return data made of dict, list and Python's own single values."""
-    if isinstance(value, Mapping):
-        return {str(key): _to_plain(item, strict) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_to_plain(item, strict) for item in value]
-    value = value.item() if hasattr(value, "item") else value
-    return None if strict and isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _among(query: str, run_id: str, uids: Sequence[str] | None) -> tuple[str, list[str]]:
     """Return a query about a run with its values, of some examples only where they are named."""
     if uids is None:
@@ -433,38 +325,3 @@ def _among(query: str, run_id: str, uids: Sequence[str] | None) -> tuple[str, li
     return f"{query} AND uid IN ({','.join('?' * len(uids))})", [run_id, *uids]
 
 
-def _to_canonical(record: Mapping[str, Any]) -> str:
-    return json.dumps(_to_plain(record), sort_keys=True, separators=(",", ":"))
-
-
-def _dump(record: Mapping[str, Any]) -> str:
-    # ASCII only, so that half a surrogate pair in a text is stored like any other character.
-    return json.dumps(_to_plain(record), ensure_ascii=True, separators=(",", ":"))
-
-
-def to_result_record(result: AttackResult) -> dict[str, Any]:
-    """Return a result as plain data, for `read_result`."""
-    record = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-    if record.pop("tried") is False:  # came later: records from before have none, and mean True
-        record["tried"] = False
-    return record | {"example": to_example_record(result.example), "attack": dict(result.attack)}
-
-
-def to_example_record(example: Example) -> dict[str, Any]:
-    """Return an example as plain data, for `Example(**record)`; a single text has no word about parts."""
-    record = dataclasses.asdict(example)
-    return record if example.parts else {name: record[name] for name in ("text", "label", "uid")}
-
-
-def read_result(record: Mapping[str, Any]) -> AttackResult:
-    """Rebuild a result from `to_result_record`'s data, also after a way through JSON."""
-    values = dict(record) | {
-        "example": Example(**record["example"]),
-        "before": tuple(record["before"]),
-        "after": tuple(record["after"]),
-        "swaps": tuple(Swap(*swap) for swap in record["swaps"]),
-        "curve": tuple((queries, proba) for queries, proba in record["curve"]),
-        "notes": tuple(record["notes"]),
-        "steps": tuple(Step(*step) for step in record.get("steps", ())),
-    }
-    return AttackResult(**values)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_core import datasets, store
+from robust_core import datasets, records
 from robust_core.attacks.goals import find_locked
 from robust_core.errors import BadInput
 from robust_core.highlight import highlight_hidden, highlight_words, make_inline_changes
@@ -43,14 +43,14 @@ def test_what_may_change_is_one_part_or_both(attackable, changeable):
     example = Example.of_parts(NLI, 1, "u", attackable)
     assert example.changeable == changeable and example.frame.put(changeable) == example.text
     assert example.texts == NLI and example.label == 1 and has_parts(example.text)
-    kept = Example(**json.loads(json.dumps(store.to_example_record(example))))
+    kept = Example(**json.loads(json.dumps(records.to_example_record(example))))
     assert kept == example and hash(kept) == hash(example)
 
 
 def test_a_single_text_is_what_it_was():
     example = Example("A man sleeps.", 0, "u")
     assert (example.parts, example.texts, example.frame, example.changeable) == ((), {}, ("", ""), example.text)
-    assert store.to_example_record(example) == {"text": "A man sleeps.", "label": 0, "uid": "u"}
+    assert records.to_example_record(example) == {"text": "A man sleeps.", "label": 0, "uid": "u"}
     assert datasets.hash_examples([example]) == hashlib.sha256(b"0\tA man sleeps.\n").hexdigest()
 
 

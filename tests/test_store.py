@@ -23,7 +23,8 @@ from robust_core import store as stores
 from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput
 from robust_core.paths import ROOT
-from robust_core.store import FILE, ResultStore, Run, fingerprint_model, read_versions
+from robust_core.runs import Run, fingerprint_model, read_versions
+from robust_core.store import FILE, ResultStore
 from robust_core.types import Example
 
 

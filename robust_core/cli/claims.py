@@ -14,7 +14,7 @@ from robust_core.experiments.again import read_record
 from robust_core.experiments.draw import DIFFERS, FAILED, draw_claims, measure_again, record_outcome
 from robust_core.files import check_path
 from robust_core.leaderboard.entries import read_board
-from robust_core.store import to_finite
+from robust_core.records import to_finite
 
 _MOST_DIGITS = 4
 

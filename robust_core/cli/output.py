@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text as Plain
 
 from robust_core.claims.footnotes import Footnotes
-from robust_core.store import to_finite
+from robust_core.records import to_finite
 
 Row = dict[str, Any]
 

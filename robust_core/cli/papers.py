@@ -17,7 +17,8 @@ from robust_core.experiments.base import Options
 from robust_core.experiments.freeze import find_freeze
 from robust_core.files import check_path, check_target
 from robust_core.jobs import progress
-from robust_core.store import ResultStore, to_finite
+from robust_core.records import to_finite
+from robust_core.store import ResultStore
 
 
 @app.command()

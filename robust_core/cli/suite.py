@@ -19,7 +19,8 @@ from robust_core.errors import BadInput
 from robust_core.files import check_path, check_target_file
 from robust_core.jobs import progress
 from robust_core.paths import write_file
-from robust_core.store import ResultStore, shows_weights
+from robust_core.runs import shows_weights
+from robust_core.store import ResultStore
 from robust_core.suite.bounds import CLOSE, FAILS, PASSES
 from robust_core.suite.junit import write_junit
 from robust_core.suite.last_run import compare, find_file, read_last, write_last

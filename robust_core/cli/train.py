@@ -18,9 +18,9 @@ from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput
 from robust_core.files import check_path, check_target
 from robust_core.paths import own_checkpoints, process_rank
+from robust_core.records import to_finite
 from robust_core.registry import parameters
 from robust_core.resources.swap_sets import NAMES
-from robust_core.store import to_finite
 from robust_core.table_files import KINDS
 from robust_core.train.recipe import Recipe
 

@@ -17,7 +17,8 @@ from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.evaluation import provenance
 from robust_core.protocols import Classifier, Encoder, find_device
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, fingerprint_model, read_versions
+from robust_core.runs import Run, fingerprint_model, read_versions
+from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Event, Example, Precision
 
 KINDS = ("sts", "transfer", "attacks")

@@ -12,7 +12,8 @@ from robust_core.evaluation import checks, fluency, predictions
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, count_readable_words
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, fingerprint_model, shows_weights
+from robust_core.runs import Run, fingerprint_model, shows_weights
+from robust_core.store import ResultStore
 from robust_core.text import align_texts, find_words
 from robust_core.types import AttackResult, Attribution, Event
 

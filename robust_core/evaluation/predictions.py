@@ -11,7 +11,8 @@ import numpy as np
 
 from robust_core.evaluation import provenance
 from robust_core.protocols import Classifier, find_device
-from robust_core.store import ResultStore, Run, read_versions
+from robust_core.runs import Run, read_versions
+from robust_core.store import ResultStore
 
 METHOD = "predictions"
 _CHUNK = 64

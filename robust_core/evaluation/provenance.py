@@ -17,7 +17,7 @@ from robust_core.protocols import Card, Classifier, Encoder, HasCard
 from robust_core.registry import from_record, to_record
 from robust_core.resources import fingerprints
 from robust_core.resources.encoder import WEIGHTS_SHA256
-from robust_core.store import Run, fingerprint_card, fingerprint_model, read_versions
+from robust_core.runs import Run, fingerprint_card, fingerprint_model, read_versions
 from robust_core.types import Precision
 
 RestsOn = dict[str, str]

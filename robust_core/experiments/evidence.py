@@ -20,7 +20,7 @@ from robust_core.experiments.superseded import read_superseded
 from robust_core.models import cards, encoder_cards
 from robust_core.paths import CHECKPOINTS, PAGES, RESULTS, sha256, write_file
 from robust_core.resources import fingerprints
-from robust_core.store import fingerprint_card
+from robust_core.runs import fingerprint_card
 from robust_core.version import ENGINE
 
 # Every claim with its digest, so that one which is gone is noticed.

@@ -12,7 +12,7 @@ from robust_core.models import encoder_cards
 from robust_core.models.cards import cards
 from robust_core.paths import CHECKPOINTS, checkpoint_folders
 from robust_core.resources import fingerprints
-from robust_core.store import fingerprint_card
+from robust_core.runs import fingerprint_card
 from robust_core.types import Example
 
 

@@ -15,7 +15,7 @@ from robust_core.guards.base import CleanTexts, FittedGuard, Guard
 from robust_core.protocols import Classifier, KeepsAnswers, describe_scores, find_device, prepare_texts
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints
-from robust_core.store import fingerprint_model
+from robust_core.runs import fingerprint_model
 
 _MOST_KEPT = 1 << 16
 # Guards that undo each other's work would go on for ever.

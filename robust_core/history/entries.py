@@ -19,7 +19,8 @@ from robust_core.judging.scores import decide, score_verdicts
 from robust_core.metrics import estimate_proportion
 from robust_core.models import cards
 from robust_core.paths import own_checkpoints, own_judgements
-from robust_core.store import ResultStore, Run
+from robust_core.runs import Run
+from robust_core.store import ResultStore
 
 EVALUATION, TYPED, TRAINING, UNFINISHED, JUDGED = "evaluation", "typed attack", "training", "unfinished", "judgements"
 # What a document of a person's own store is that names a view in the store of all links.

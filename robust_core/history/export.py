@@ -10,7 +10,8 @@ from robust_core.history.entries import EVALUATION, JUDGED, TRAINING, TYPED, Ent
 from robust_core.judging.kept import ENDING, read_files
 from robust_core.judging.records import to_record
 from robust_core.paths import own_judgements
-from robust_core.store import ResultStore, read_result, to_finite
+from robust_core.records import read_result, to_finite
+from robust_core.store import ResultStore
 from robust_core.types import AttackResult
 
 

@@ -22,8 +22,9 @@ from robust_core.judging.items import (
     make_source,
 )
 from robust_core.judging.records import read_counts
+from robust_core.runs import Run
 from robust_core.slices import Slice, list_results
-from robust_core.store import ResultStore, Run
+from robust_core.store import ResultStore
 from robust_core.table_files import MOST_JSON_ARRAY, read_upload
 from robust_core.tables import MOST_CLASSES, fold_label
 from robust_core.types import AttackResult

@@ -20,7 +20,8 @@ from robust_core.leaderboard.entries import SWAPS
 from robust_core.models.cards import Card, cards
 from robust_core.protocols import Classifier
 from robust_core.resources.swap_sets import read_swap_set
-from robust_core.store import ResultStore, Run, fingerprint_card
+from robust_core.runs import Run, fingerprint_card
+from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Attribution
 
 Load = Callable[[str], Classifier]

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from robust_core.errors import BadInput, from_plain
-from robust_core.store import ResultStore, read_result
+from robust_core.records import read_result
+from robust_core.store import ResultStore
 from robust_core.sweep.executor import Executor, Here
 from robust_core.sweep.leases import Leases
 from robust_core.sweep.processes import Processes

@@ -7,8 +7,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from robust_core.records import read_result, to_example_record, to_plain_values, to_result_record
 from robust_core.registry import to_record
-from robust_core.store import ResultStore, Run, read_result, to_example_record, to_plain_values, to_result_record
+from robust_core.runs import Run
+from robust_core.store import ResultStore
 from robust_core.sweep.tasks import Task
 from robust_core.types import AttackResult, Example
 

@@ -15,7 +15,8 @@ from robust_core.models import loading
 from robust_core.models.cards import cards
 from robust_core.models.device import pick_device
 from robust_core.protocols import Classifier, find_device
-from robust_core.store import ResultStore, Run, fingerprint_card, fingerprint_model
+from robust_core.runs import Run, fingerprint_card, fingerprint_model
+from robust_core.store import ResultStore
 from robust_core.sweep.plan import Combination
 from robust_core.types import Example, Precision
 
@@ -28,7 +29,7 @@ class Victim:
         name: What `load` finds it by.
         id: Its id.
         labels: Names of its classes.
-        fingerprint: As `store.fingerprint_model` has it.
+        fingerprint: As `runs.fingerprint_model` has it.
         device: Where it runs.
     """
 

@@ -18,8 +18,9 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.models.device import pick_device
 from robust_core.protocols import find_device
+from robust_core.records import to_result_record
 from robust_core.registry import from_record
-from robust_core.store import Run, fingerprint_model, read_versions, to_result_record
+from robust_core.runs import Run, fingerprint_model, read_versions
 from robust_core.sweep.shards import Shard
 from robust_core.version import ENGINE
 

@@ -10,7 +10,7 @@ import threading
 from typing import TextIO
 
 from robust_core.errors import RobustError, to_plain
-from robust_core.store import to_plain_values
+from robust_core.records import to_plain_values
 from robust_core.sweep.shards import read_shard
 from robust_core.sweep.work import Message, describe_worker, work
 

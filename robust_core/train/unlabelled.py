@@ -16,8 +16,8 @@ from robust_core.errors import BadInput
 from robust_core.files import check_path, read_lines
 from robust_core.models import loading
 from robust_core.paths import runs_folder, write_file
+from robust_core.runs import fingerprint_model
 from robust_core.splits import list_keys
-from robust_core.store import fingerprint_model
 from robust_core.types import Example
 
 _TOGETHER = 512

@@ -14,7 +14,7 @@ from robust_core.attacks.engine.word_gradients import measure_gradients
 from robust_core.errors import Incompatible, MissingResource
 from robust_core.models.loading import load
 from robust_core.parts import has_parts, join_parts, split_parts
-from robust_core.store import read_result, to_result_record
+from robust_core.records import read_result, to_result_record
 from robust_core.text import Draft, Edit
 from robust_core.types import Example, Frame
 

@@ -8,7 +8,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from robust_core.cli.program import app
 from robust_core.certify import (
     SMOOTHERS,
     base_classifiers,
@@ -24,6 +23,7 @@ from robust_core.certify import (
 from robust_core.certify.space import learn_space
 from robust_core.certify.training import Settings, fit_network
 from robust_core.claims.footnotes import split_warning
+from robust_core.cli.program import app
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Options

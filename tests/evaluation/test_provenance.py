@@ -18,7 +18,8 @@ from robust_core.evaluation.evaluate import evaluate
 from robust_core.models import hub, loading, masked_lm
 from robust_core.resources import _tables, fingerprints
 from robust_core.resources.encoder import WEIGHTS_SHA256
-from robust_core.store import ResultStore, Run, fingerprint_model
+from robust_core.runs import Run, fingerprint_model
+from robust_core.store import ResultStore
 from robust_core.types import Example
 
 TEXTS = LabelledTexts(datasets.describe("reviews"), "test", [

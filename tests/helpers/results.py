@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from robust_core.store import Run
+from robust_core.runs import Run
 from robust_core.types import AttackResult, Example, Swap
 
 RUN = Run({"name": "textfooler", "max_queries": 0}, {"sst2/cnn/base": "ab"}, {"dataset": "sst2"}, 0, {"torch": "2"},

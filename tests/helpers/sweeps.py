@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from robust_core.models import architectures, cards
-from robust_core.store import ResultStore, to_result_record
+from robust_core.records import to_result_record
+from robust_core.store import ResultStore
 from robust_core.sweep.plan import Combination, read_plan
 from robust_core.sweep.tasks import Task, plan_tasks
 

@@ -32,7 +32,8 @@ from robust_core.judging.items import Counts, Group, make_item
 from robust_core.judging.kept import keep_judgement
 from robust_core.judging.records import Judged
 from robust_core.paths import own_checkpoints
-from robust_core.store import ResultStore, to_result_record
+from robust_core.records import to_result_record
+from robust_core.store import ResultStore
 from robust_core.types import STATUSES
 
 

@@ -22,7 +22,8 @@ from robust_core.errors import BadInput
 from robust_core.files import describe_refusal
 from robust_core.jobs.manager import DONE, FAILED, JobManager
 from robust_core.models import card_files
-from robust_core.store import FILE, ResultStore, Run
+from robust_core.runs import Run
+from robust_core.store import FILE, ResultStore
 from robust_core.tables import Table
 from robust_core.train import saving
 from robust_core.train.lock import STATE, hold_training, is_training

@@ -15,7 +15,7 @@ from robust_core.models import cards, encoder_cards, loading
 from robust_core.models.card_files import write_card
 from robust_core.models.known_faults import list_known_faults
 from robust_core.paths import CHECKPOINTS, ROOT
-from robust_core.store import fingerprint_model
+from robust_core.runs import fingerprint_model
 
 FAULT = "It learnt 9 *texts* of the test split."
 NAMES = {"word model": "sst2/cnn/base", "encoder": "simcse", "base classifiers": "smoothed/digits"}

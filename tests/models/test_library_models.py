@@ -18,7 +18,7 @@ from robust_core.models.classifier import TextClassifier
 from robust_core.models.networks.library_reader import PADDED
 from robust_core.models.networks.transformer import HuggingFaceClassifier
 from robust_core.reading import describe_reading
-from robust_core.store import fingerprint_model
+from robust_core.runs import fingerprint_model
 from robust_core.text import find_words
 from robust_core.types import Example
 

@@ -27,7 +27,8 @@ from robust_core.reports.making import make_runs_report
 from robust_core.reports.page import make_report
 from robust_core.reports.tables import list_figures, list_heads, make_table, write_figure
 from robust_core.resources.swap_sets import read_swap_set
-from robust_core.store import ResultStore, Run, fingerprint_model
+from robust_core.runs import Run, fingerprint_model
+from robust_core.store import ResultStore
 from robust_core.types import Swap
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from robust_core.errors import BadInput, MissingResource
-from robust_core.store import fingerprint_model
+from robust_core.runs import fingerprint_model
 from robust_core.victims.opening import open_victim
 from robust_core.victims.spending import Spending
 

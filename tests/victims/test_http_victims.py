@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_core.errors import BadInput, MissingResource
-from robust_core.store import fingerprint_model, shows_weights
+from robust_core.runs import fingerprint_model, shows_weights
 from robust_core.victims import transport
 from robust_core.victims.answers import FILE, Answers
 from robust_core.victims.http_template import HttpTemplate

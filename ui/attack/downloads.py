@@ -10,8 +10,8 @@ from robust_core import __version__, highlight
 from robust_core.evaluation import fluency
 from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.explainers import EXPLAINERS
+from robust_core.records import to_finite
 from robust_core.registry import Registry
-from robust_core.store import to_finite
 from robust_core.types import AttackResult
 from ui.attack import cards, overview
 from ui.attack.transfer_fluency import TransferFluency

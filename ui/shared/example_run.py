@@ -14,7 +14,9 @@ from typing import Any
 
 import streamlit as st
 
-from robust_core.store import ResultStore, Run, fingerprint_card, read_result, to_result_record
+from robust_core.records import read_result, to_result_record
+from robust_core.runs import Run, fingerprint_card
+from robust_core.store import ResultStore
 from ui.shared import catalogue
 
 FILE = Path(__file__).with_name("example_run.jsonl")
