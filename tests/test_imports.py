@@ -16,7 +16,7 @@ import robust_core
 ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
 ORDER = (("text", "parts", "hidden_characters", "highlight", "notebook"),
-         ("errors", "files", "types", "registry", "paths", "version"),
+         ("errors", "files", "types", "events", "registry", "paths", "version"),
          ("cleaning", "protocols", "metrics", "records", "runs", "store", "claims", "reading"),
          ("resources",),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files",

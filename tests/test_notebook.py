@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.events import EvaluationRow, Event, Rows
 from robust_core.explainers import EXPLAINERS
 from robust_core.text import diff, find_words
-from robust_core.types import AttackResult, Attribution, EvaluationRow, Event, Example, Rows
+from robust_core.types import AttackResult, Attribution, Example
 
 NASTY = '<script>alert("x")</script> & <img src=x onerror=alert(1)> id="a" clever'
 ALLOWED = {"div", "style", "p", "b", "span", "del", "ins", "table", "thead", "tbody", "tr", "th", "td"}

@@ -15,6 +15,7 @@ from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.attacks.goals import AIMS, MINIMISE, UNTARGETED, find_locked
 from robust_core.errors import BadInput, list_names, quote
+from robust_core.events import Event
 from robust_core.hidden_characters import describe_hidden
 from robust_core.models import hub
 from robust_core.protocols import (
@@ -31,7 +32,7 @@ from robust_core.reading import check_reads, describe_reading, find_reach
 from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.resources import fingerprints
 from robust_core.text import Draft, align, diff, find_words
-from robust_core.types import AttackResult, Event, Example, Precision
+from robust_core.types import AttackResult, Example, Precision
 
 if TYPE_CHECKING:
     from robust_core.attacks.engine.search_state import SearchState

@@ -12,6 +12,7 @@ from robust_core.cli.options import Device, Json, Workers, catch_interrupt, keep
 from robust_core.cli.output import Columns, Row, format_parameters, name_column, show_evaluation, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput, quote
+from robust_core.events import Event
 from robust_core.experiments.own.hours import estimate_hours, read_paces
 from robust_core.files import check_path, check_target
 from robust_core.jobs import progress
@@ -25,7 +26,6 @@ from robust_core.sweep.plan import Combination, read_plan
 from robust_core.sweep.rows import measure_rows
 from robust_core.sweep.shards import Part, count_unexplained
 from robust_core.sweep.tasks import Task, count_stored, plan_tasks
-from robust_core.types import Event
 
 _MERGE = "merge"
 _MOST_PARTS, _MOST_THREADS = 100_000, 256

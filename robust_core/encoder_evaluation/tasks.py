@@ -15,11 +15,12 @@ from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation.victims import make_victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.evaluation import provenance
+from robust_core.events import Event
 from robust_core.protocols import Classifier, Encoder, find_device
 from robust_core.registry import to_record
 from robust_core.runs import Run, fingerprint_model, read_versions
 from robust_core.store import ResultStore
-from robust_core.types import AttackResult, Event, Example, Precision
+from robust_core.types import AttackResult, Example, Precision
 
 KINDS = ("sts", "transfer", "attacks")
 # Attacked sentences of each set, drawn with seed 0, the same for every encoder.

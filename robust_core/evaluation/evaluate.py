@@ -13,13 +13,14 @@ from robust_core.errors import BadInput, Incompatible, list_names
 from robust_core.evaluation import checks, fluency, meaning_changes, provenance
 from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
+from robust_core.events import EvaluationRow, Event
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, find_device, predict_labels
 from robust_core.reading import check_reads_pairs
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints
 from robust_core.store import ResultStore
-from robust_core.types import AttackResult, EvaluationRow, Event, Example, Precision
+from robust_core.types import AttackResult, Example, Precision
 
 _CHUNK = 64
 

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from robust_core.errors import BadInput
+from robust_core.events import Event
 from robust_core.metrics import estimate_mean
 from robust_core.parts import write_plain
 from robust_core.store import ResultStore
-from robust_core.types import AttackResult, Event
+from robust_core.types import AttackResult
 
 # Within this factor nobody would call one text the more fluent one.
 _ALIKE = 1.05

@@ -11,13 +11,14 @@ from robust_core import datasets
 from robust_core.attacks.base import Attack
 from robust_core.errors import BadInput
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.events import EvaluationRow, Event
 from robust_core.guards.base import CleanTexts, Guard
 from robust_core.guards.guarded_model import GuardedModel, guard_model
 from robust_core.metrics import estimate_paired_difference, estimate_proportion
 from robust_core.protocols import Classifier, predict_labels
 from robust_core.splits import drop_texts, list_keys
 from robust_core.store import ResultStore
-from robust_core.types import AttackResult, EvaluationRow, Event, Example, Precision
+from robust_core.types import AttackResult, Example, Precision
 
 PUT_RIGHT, FLAGGED, BYPASSED = "put right", "flagged", "bypassed"
 

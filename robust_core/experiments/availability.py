@@ -6,11 +6,11 @@ from collections.abc import Generator, Iterator, Sequence
 from robust_core import datasets, trainings
 from robust_core.claims.command import make_command
 from robust_core.errors import MissingResource, RobustError
+from robust_core.events import Event
 from robust_core.experiments.base import Experiment, Options, Subject, make_missing, name_untrained
 from robust_core.experiments.presence import split_by_presence
 from robust_core.models.cards import cards
 from robust_core.paths import own_checkpoints
-from robust_core.types import Event
 
 
 def train_missing(experiment: Experiment, options: Options, stop: threading.Event) -> Iterator[Event]:

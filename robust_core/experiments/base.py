@@ -13,10 +13,11 @@ from robust_core.claims.command import make_command
 from robust_core.claims.derivation import Figure, pool_rows
 from robust_core.claims.files import Claim
 from robust_core.errors import BadInput, MissingResource, list_names, quote
+from robust_core.events import Event
 from robust_core.experiments.budgets import Entry
 from robust_core.experiments.presence import describe_models, read_seed, shipped
 from robust_core.store import ResultStore
-from robust_core.types import Event, Precision
+from robust_core.types import Precision
 
 # Stands below tables of shares.
 ERRORS = ("Percent ± standard error, which counts the choice of texts and, with several seeds, of trainings as well; "

@@ -11,6 +11,7 @@ from robust_core.attacks.base import Attack
 from robust_core.attacks.presets import PAPER, read_preset
 from robust_core.errors import RobustError
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.events import Event
 from robust_core.experiments.base import Options, make_missing
 from robust_core.experiments.presence import list_seeds
 from robust_core.models import loading
@@ -18,7 +19,7 @@ from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
 from robust_core.sweep.fill import fill_store
 from robust_core.sweep.tasks import Task, plan_evaluation
-from robust_core.types import Event, Example
+from robust_core.types import Example
 
 # Further figures of a model on clean texts.
 Further = Callable[[Classifier, Sequence[Example]], dict[str, float]]

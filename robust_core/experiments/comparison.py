@@ -9,6 +9,7 @@ from typing import Any
 from robust_core import metrics, trainings
 from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_percent, format_points, format_settings, format_table
+from robust_core.events import Event
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, Subject, choose_known, pick_subjects
@@ -17,7 +18,6 @@ from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import list_seeds, read_seed
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 CLEAN = "clean"
 TITLES = {CLEAN: "none", "textfooler": "TextFooler", "pwws": "PWWS"}

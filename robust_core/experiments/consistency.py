@@ -13,6 +13,7 @@ from robust_core.claims.markdown import format_decimal, format_settings, format_
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.events import Event
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import find_available
 from robust_core.experiments.base import Claim, Experiment, Options, Subject, choose_known, make_missing, pick_subjects
@@ -23,7 +24,6 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 METRICS = ("kendall_tau", "top_5")
 # From a model's id and an attack to the paper's (tau, intersection), if it has them.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from robust_core import datasets
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import BadInput
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known
@@ -15,7 +16,6 @@ from robust_core.experiments.presence import describe_data, describe_models, des
 from robust_core.models import cards, loading
 from robust_core.resources import swap_sets
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 
 @EXPERIMENTS.register("own/certified-words", title="Certified accuracy in words",

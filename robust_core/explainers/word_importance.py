@@ -10,10 +10,11 @@ from typing import NamedTuple, TypeGuard
 import numpy as np
 
 from robust_core import resources
+from robust_core.events import Event
 from robust_core.explainers.base import Explainer
 from robust_core.protocols import Classifier, WeighsWords
 from robust_core.text import Draft
-from robust_core.types import AttackResult, Attribution, Event, Example
+from robust_core.types import AttackResult, Attribution, Example
 
 _CHUNK = 16
 _PROBES = ["the", "film", "good", "dull", "cinema"]

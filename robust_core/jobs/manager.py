@@ -15,8 +15,9 @@ from typing import Any
 
 from robust_core import paths
 from robust_core.errors import BadInput, RobustError
+from robust_core.events import Event
 from robust_core.files import describe_refusal
-from robust_core.types import AttackResult, Event
+from robust_core.types import AttackResult
 
 log = logging.getLogger(__name__)
 

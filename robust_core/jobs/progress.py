@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from robust_core.types import Event
+from robust_core.events import Event
 
 EVERY = 30.0
 # A notebook without widgets shows lines: whoever waits in front of it wants them more often than a log file does.

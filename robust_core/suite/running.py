@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from robust_core.events import Event
 from robust_core.suite.bounds import CLOSE, FAILS, PASSES, bound_above, bound_below, judge
 from robust_core.suite.checks import Check
 from robust_core.suite.reader import Suite
 from robust_core.suite.subject import Alarm, Outcome, Subject
-from robust_core.types import Event
 
 NOT_TESTED = "not tested"
 _SHOWN = 3

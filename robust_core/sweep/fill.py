@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from robust_core.errors import BadInput, from_plain
+from robust_core.events import Event
 from robust_core.records import read_result
 from robust_core.store import ResultStore
 from robust_core.sweep.executor import Executor, Here
@@ -16,7 +17,6 @@ from robust_core.sweep.processes import Processes
 from robust_core.sweep.shards import Part, Shard, choose_examples, cut_attacks, cut_explanations, size_shards
 from robust_core.sweep.tasks import Task
 from robust_core.sweep.work import Message
-from robust_core.types import Event
 
 _POLL, _TRIES = 0.1, 3
 # How often pairs that another sweep has leased are looked at again.

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.events import Event
 from robust_core.models import loading
 from robust_core.store import ResultStore
 from robust_core.sweep.plan import Combination
-from robust_core.types import Event
 
 
 def measure_rows(plan: Sequence[Combination], store: ResultStore, stop: threading.Event, device: str,

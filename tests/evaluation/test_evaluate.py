@@ -16,11 +16,12 @@ from robust_core import encoders, metrics
 from robust_core.errors import BadInput, Incompatible, MissingResource, RobustError, UnknownName
 from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import check_labels, choose, evaluate
+from robust_core.events import Event
 from robust_core.explainers.base import Explainer
 from robust_core.registry import param
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
-from robust_core.types import Attribution, Event, Example
+from robust_core.types import Attribution, Example
 
 TEXTS = [("a good movie", 1), ("a bad movie", 0), ("good and good and good", 1), ("a clever and good movie", 1),
          ("a good but dull movie", 0), ("a fine movie", 1), ("good", 1), ("dull", 0)]

@@ -10,8 +10,9 @@ from helpers.results import RUN
 from robust_core import encoders
 from robust_core.evaluation import fluency
 from robust_core.evaluation.explanation_consistency import list_stored
+from robust_core.events import Event
 from robust_core.store import ResultStore
-from robust_core.types import Event, Example
+from robust_core.types import Example
 
 
 @pytest.mark.parametrize("before, after, said", [

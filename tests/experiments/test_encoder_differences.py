@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from robust_core.encoder_evaluation.similarity import compare_correlations, spearman
+from robust_core.events import Event
 from robust_core.experiments.rse.differences import Measured, compare_encoders
-from robust_core.types import Event
 
 
 def measured(ids: list[str], each: dict) -> Measured:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from robust_core.errors import BadInput
+from robust_core.events import Event
 from robust_core.jobs.manager import Job, JobManager
-from robust_core.types import Event
 
 
 class Clock:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import pytest
 from rich.console import Console
 
+from robust_core.events import Event
 from robust_core.jobs.progress import Pace, describe_progress, format_duration, show_progress, watch
-from robust_core.types import Event
 
 
 def test_what_was_stored_does_not_spoil_the_time_left() -> None:

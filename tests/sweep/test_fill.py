@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from robust_core import encoders
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource, to_plain
+from robust_core.events import Event
 from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.store import ResultStore
@@ -24,7 +25,7 @@ from robust_core.sweep.leases import Leases
 from robust_core.sweep.merge import merge_stores
 from robust_core.sweep.shards import Part, Shard, choose_examples, read_shard, size_shards, write_shard
 from robust_core.sweep.tasks import Task, Victim, make_task
-from robust_core.types import Event, Example
+from robust_core.types import Example
 
 TEXTS = ("a good movie", "a bad movie", "good and good", "a good but dull movie", "a fine movie")
 COUNT = 60

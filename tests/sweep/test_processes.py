@@ -12,6 +12,7 @@ import pytest
 from helpers.sweeps import count_results, list_listeners, make_tasks, read_outcomes, write_plan
 
 from robust_core.errors import Incompatible
+from robust_core.events import Event
 from robust_core.paths import child_environment
 from robust_core.store import ResultStore
 from robust_core.sweep import processes
@@ -20,7 +21,6 @@ from robust_core.sweep.merge import merge_stores
 from robust_core.sweep.processes import Processes
 from robust_core.sweep.shards import Part
 from robust_core.sweep.work import describe_worker
-from robust_core.types import Event
 
 
 def fill(tasks, folder: Path, **options) -> list[Event]:

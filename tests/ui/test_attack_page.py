@@ -35,12 +35,12 @@ from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import TYPED_SECONDS
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, MissingResource
+from robust_core.events import Event
 from robust_core.jobs.manager import JobManager
 from robust_core.models import loading, masked_lm
 from robust_core.paths import ROOT
 from robust_core.store import ResultStore
 from robust_core.text import find_words
-from robust_core.types import Event
 from ui import frame
 from ui.about import glossary
 from ui.attack import downloads, examples, live, story

@@ -11,9 +11,10 @@ import pytest
 
 from robust_core import highlight
 from robust_core.attacks import ATTACKS
+from robust_core.events import Event
 from robust_core.metrics import consistency
 from robust_core.text import Draft, align, find_words
-from robust_core.types import AttackResult, Attribution, Event, Example, Step, Swap
+from robust_core.types import AttackResult, Attribution, Example, Step, Swap
 from ui.attack import cards, downloads, replay
 from ui.comparison import verdicts
 from ui.comparison.row import Row

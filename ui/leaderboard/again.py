@@ -11,6 +11,7 @@ import streamlit as st
 from robust_core import paths
 from robust_core.claims.files import Claim
 from robust_core.errors import RobustError
+from robust_core.events import Event
 from robust_core.experiments.again import estimate_seconds
 from robust_core.experiments.draw import DIFFERS, EQUAL, WITHIN, Outcome
 from robust_core.jobs.manager import STOPPED
@@ -18,7 +19,6 @@ from robust_core.jobs.process import run_command
 from robust_core.jobs.progress import format_duration
 from robust_core.leaderboard import rerun
 from robust_core.leaderboard.entries import Source
-from robust_core.types import Event
 from ui.shared import loaded
 from ui.widgets import dataset_job, refresh
 from ui.widgets.markdown import escape_markdown, note, warn

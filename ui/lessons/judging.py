@@ -12,12 +12,13 @@ import streamlit as st
 from robust_core import datasets, highlight
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.presets import NAMES, name_preset, read_preset
+from robust_core.events import Event
 from robust_core.judging.scores import estimate_valid_success
 from robust_core.lessons.answers import NO, OPEN, YES
 from robust_core.lessons.steps import Judge
 from robust_core.metrics import estimate_proportion
 from robust_core.text import find_words
-from robust_core.types import AttackResult, Event, Example
+from robust_core.types import AttackResult, Example
 from ui.lessons import guesses, progress, running
 from ui.lessons.progress import Place
 from ui.session import selection

@@ -14,11 +14,12 @@ from robust_core.claims.footnotes import Footnotes
 from robust_core.errors import RobustError
 from robust_core.evaluation import explanation_consistency
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.events import Event
 from robust_core.explainers import EXPLAINERS
 from robust_core.registry import from_record, to_record
 from robust_core.slices import SPLIT, Slice, is_member, is_slice
 from robust_core.store import ResultStore
-from robust_core.types import AttackResult, Event
+from robust_core.types import AttackResult
 from ui.saliency import quadrants
 from ui.session import selection
 from ui.session.choices import Limits

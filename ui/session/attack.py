@@ -12,9 +12,10 @@ import streamlit as st
 from robust_core.attacks import ATTACKS
 from robust_core.cleaning import check_typed
 from robust_core.errors import BadInput, RobustError
+from robust_core.events import Event
 from robust_core.jobs.manager import BROKEN, QUEUED, Job
 from robust_core.registry import from_record
-from robust_core.types import Event, Example
+from robust_core.types import Example
 from ui.session import locks, selection
 from ui.session.choices import Choices
 from ui.session.outcome import Outcome, Pair, from_document, to_document

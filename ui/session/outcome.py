@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from robust_core.attacks import ATTACKS
+from robust_core.events import Event
 from robust_core.records import read_result, to_result_record
-from robust_core.types import AttackResult, Event
+from robust_core.types import AttackResult
 from ui.session.choices import Choices
 from ui.shared import catalogue
 

@@ -9,11 +9,11 @@ from robust_core import datasets
 from robust_core.attacks import ATTACKS
 from robust_core.datasets import same_labels
 from robust_core.errors import RobustError
+from robust_core.events import Event
 from robust_core.jobs import progress
 from robust_core.jobs.manager import Job
 from robust_core.models.cards import Card
 from robust_core.slices import is_slice
-from robust_core.types import Event
 from ui.session import dialogs, selection
 from ui.shared import catalogue, loaded
 from ui.slices import state as slices

@@ -12,12 +12,13 @@ from robust_core import datasets, paths
 from robust_core.attacks import ATTACKS
 from robust_core.evaluation import checks, provenance
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.events import Event
 from robust_core.explainers import EXPLAINERS, word_importance
 from robust_core.explainers.base import Explainer
 from robust_core.registry import from_record, to_record
 from robust_core.runs import fingerprint_model
 from robust_core.store import ResultStore
-from robust_core.types import Attribution, Event, Example
+from robust_core.types import Attribution, Example
 from ui.session import selection
 from ui.shared import catalogue, example_run, loaded
 from ui.slices import state as slices

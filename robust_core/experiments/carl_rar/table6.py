@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import datasets, encoders, metrics
 from robust_core.claims.markdown import format_percent, format_table
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import train_missing
@@ -19,7 +20,7 @@ from robust_core.protocols import Classifier, Encoder
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
 from robust_core.text import Draft, align
-from robust_core.types import Event, Example, Precision
+from robust_core.types import Example, Precision
 
 if TYPE_CHECKING:
     from robust_core.models.classifier import TextClassifier

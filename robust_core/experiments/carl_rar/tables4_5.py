@@ -10,6 +10,7 @@ from robust_core.attacks.embeddings import PGD, attack_at_radii
 from robust_core.claims.derivation import Figure, pool_rows
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import MissingResource
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.availability import train_missing
@@ -21,7 +22,7 @@ from robust_core.models import loading
 from robust_core.protocols import WhiteBox
 from robust_core.registry import to_record
 from robust_core.store import ResultStore
-from robust_core.types import Event, Example, Precision
+from robust_core.types import Example, Precision
 
 SOURCE = "https://aclanthology.org/2021.findings-acl.142"
 DEFENCES = ("base", "freelb", "carl", "rar")

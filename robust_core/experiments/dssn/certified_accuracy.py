@@ -10,13 +10,13 @@ from robust_core.certify import certified_accuracy, images, training
 from robust_core.claims.derivation import Figure
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.errors import BadInput, RobustError
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, make_missing
 from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import describe_data, describe_smoothed, describe_tables
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 METHODS = {"dssn": "DSSN", "ssn": "SSN", "uniform": "Uniform noise"}
 SEEDS = (0, 1, 2)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from robust_core.claims.markdown import format_decimal, format_table
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import Claim, Options, Subject
@@ -12,7 +13,6 @@ from robust_core.experiments.consistency import Consistency, format_figure, meas
 from robust_core.experiments.flat import table3
 from robust_core.experiments.flat.table2 import FlatTable2
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 QUESTION = dataclasses.replace(table3.QUESTION, attacks=("textfooler",), headline="top_5")
 KS = range(1, 11)

@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Iterator, Sequence
 
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
 from robust_core.experiments.budgets import plan_training
 from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 # (clean accuracy, accuracy under attack), percent, by number of groups.
 PAPER = {10: (91.13, 1.20), 20: (90.97, 1.92), 30: (91.13, 1.40), 40: (91.13, 1.46), 50: (91.09, 1.38)}

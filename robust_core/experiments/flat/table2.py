@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
 from robust_core.experiments.budgets import plan_training
 from robust_core.experiments.comparison import CLEAN, compare_models, write_comparison_table
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 DATA = ("sst2", "ag_news", "trec")
 ATTACKS = ("textfooler", "pwws")

@@ -7,6 +7,7 @@ from typing import Any
 from robust_core import datasets
 from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_percent, format_settings, format_table
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import ERRORS, Claim, Experiment, Options, choose_known, name_untrained
@@ -15,7 +16,6 @@ from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import split_by_presence
 from robust_core.models.cards import cards
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 ATTACKED = ("textfooler", "pwws", "gene", "iga", "pso", "clare", "bae")
 TITLES = {"textfooler": "TextFooler", "pwws": "PWWS", "gene": "Gene", "iga": "IGA", "pso": "PSO", "clare": "CLARE",

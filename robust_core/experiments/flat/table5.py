@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Experiment, Options, Subject
 from robust_core.experiments.budgets import plan_training
@@ -10,7 +11,7 @@ from robust_core.experiments.comparison import CLEAN, compare_models, write_comp
 from robust_core.protocols import Classifier, HasNetwork, WeighsWords
 from robust_core.store import ResultStore
 from robust_core.text import Draft
-from robust_core.types import Event, Example
+from robust_core.types import Example
 
 # (name, what is set, clean accuracy, accuracy under attack), the figures in percent.
 PAPER: tuple[tuple[str, dict[str, float], float, float], ...] = (

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Claim, Options, Subject
 from robust_core.experiments.consistency import (
@@ -14,7 +15,6 @@ from robust_core.experiments.consistency import (
 from robust_core.experiments.flat.table2 import STANDS, FlatTable2
 from robust_core.experiments.flat.table3 import list_paper_figures
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 # The paper draws 1,000 pairs; MiniLM gets fewer.
 TEXTS: Mapping[tuple[str, str], int | None] = {

@@ -16,6 +16,7 @@ from robust_core.claims.derivation import Figure, pool_figures, read_share
 from robust_core.claims.files import Claim, read_claims
 from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.availability import train_missing
 from robust_core.experiments.base import (
@@ -55,7 +56,7 @@ from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.models.cards import ARCHITECTURES, CORE, Card, cards
 from robust_core.store import ResultStore
-from robust_core.types import AttackResult, Event
+from robust_core.types import AttackResult
 
 
 @EXPERIMENTS.register("own/table1", title="Table 1", source="https://arxiv.org/abs/2203.12709")

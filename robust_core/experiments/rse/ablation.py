@@ -8,6 +8,7 @@ from typing import Any
 from robust_core.claims.derivation import average_tasks
 from robust_core.claims.markdown import format_percent, format_table
 from robust_core.encoder_training import specs
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import Claim, Options, choose_known
@@ -23,7 +24,6 @@ from robust_core.experiments.rse.tables import (
 )
 from robust_core.models import encoder_cards
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 # (name, title, what is switched off); the first is the whole loss, the last is all that SimCSE has.
 SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (

@@ -8,8 +8,8 @@ from typing import Any
 
 from robust_core import metrics
 from robust_core.encoder_evaluation.similarity import compare_correlations
+from robust_core.events import Event
 from robust_core.experiments.presence import read_seed
-from robust_core.types import Event
 
 # What each encoder is compared with: the paper compares RobustSentEmbed with SimCSE.
 AGAINST = {"simcse": "minilm", "robustsentembed": "simcse"}

@@ -13,6 +13,7 @@ from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation import tasks as evaluation
 from robust_core.encoder_training import specs
 from robust_core.errors import RobustError
+from robust_core.events import Event
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.again import AGAIN, describe_again, write_commands
 from robust_core.experiments.base import Claim, Experiment, Options, choose_known, make_missing, name_untrained
@@ -22,7 +23,6 @@ from robust_core.experiments.rse.differences import AGAINST, Measured, compare_e
 from robust_core.models import encoder_cards
 from robust_core.paths import own_checkpoints
 from robust_core.store import ResultStore
-from robust_core.types import Event
 
 SOURCE = "https://arxiv.org/abs/2403.11082"
 ENCODERS = {"minilm": "MiniLM", "simcse": "SimCSE", "robustsentembed": "RobustSentEmbed"}
