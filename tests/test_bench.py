@@ -30,7 +30,8 @@ LACKS = {
     "kill": ("models",),
     "kill_app": ("chromium",),
     "memory": ("data",), "mutation": ("cosmic-ray",), "parity": ("data",), "profile": ("data",),
-    "reading": ("data", "make"), "sessions": ("chromium",), "soak": ("chromium",), "table_reading": ("data", "make"),
+    "reading": ("data", "make"), "scaling": ("data",), "sessions": ("chromium",), "soak": ("chromium",),
+    "table_reading": ("data", "make"),
     "training_cost": ("data",), "unlabelled": ("imdb", "--out", os.devnull),
     "verdict": ("data",)}
 SAYS = {"data": "of SST-2 is missing. Put sst2/", "imdb": "of IMDB is missing. Put imdb/",

@@ -23,6 +23,7 @@ def run(tmp_path, monkeypatch, capsys):
     return start
 
 
+@pytest.mark.thorough
 def test_a_training_runs_and_is_not_run_twice(run, tmp_path, monkeypatch):
     code, found, out = run("--only", "freelb")
     assert code == 0, out

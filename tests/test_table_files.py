@@ -148,6 +148,7 @@ def test_parquet_that_cannot_be_used_is_one_line(content):
         read_upload("films.parquet", content)
 
 
+@pytest.mark.thorough
 def test_parquet_that_unpacks_to_far_more_is_refused():
     packed = write_parquet({"text": ["x" * 900_000] * 3_000, "label": ["a", "b", "c"] * 1_000})
     assert len(packed) < 1_000_000

@@ -15,6 +15,7 @@ def split_attacks(through_textattack: bool) -> list[golden.Row]:
     return [row for row in SET["attacks"] if (row["attack"]["name"] in golden.OF_TEXTATTACK) == through_textattack]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("through_textattack", [
     False, pytest.param(True, marks=pytest.mark.textattack)], ids=["own", "textattack"])
 def test_attacks_end_where_they_did(through_textattack):

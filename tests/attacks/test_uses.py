@@ -80,6 +80,7 @@ def test_a_careful_attack_opens_the_set_of_swaps_and_not_its_recipes_tables(name
     assert declared - found <= {fingerprints.MASKED, fingerprints.ENCODER}
 
 
+@pytest.mark.thorough
 @pytest.mark.textattack
 def test_what_textattack_opens_for_us_is_declared(tmp_path, monkeypatch):
     """One test for all recipes: their process takes long to start."""

@@ -66,6 +66,7 @@ def test_trainings_that_take_no_set_are_refused_in_one_line(words, line, tmp_pat
     refused(invoke("train", "--dataset", "reviews", "--architecture", "additive", *words), line)
 
 
+@pytest.mark.thorough
 def test_a_training_against_a_file_says_so(swaps, tmp_path, monkeypatch):
     monkeypatch.setenv("ROBUST_RUNS", str(tmp_path / "runs"))
     train = ("train", "--dataset", "reviews", "--architecture", "additive", "--defence", "certified", "--set",

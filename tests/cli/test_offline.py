@@ -36,6 +36,7 @@ def test_the_guard_itself_blocks():
     ("explain", REVIEW, "--against", "An extremely clever piece of cinema.", "--model", "sst2/lstm/base"),
     ("evaluate", "--dataset", "reviews", "--n", "3", "--model", "sst2/cnn/base", "--attack", "textfooler"),
 ], ids=lambda a: a[0])
+@pytest.mark.thorough
 def test_commands_work_without_network(arguments, own_runs):
     document, errors = cli(*arguments, runs=own_runs)
     assert document["results"] and "blocked:" not in errors

@@ -44,6 +44,7 @@ def test_a_training_hands_on_its_events_and_its_model_is_there():
     assert "reviews/cnn/base" in {card.id for card in cards.cards()} and trainings.list_unfinished() == []
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_less_than_others")
 def test_a_stopped_training_goes_on_where_it_was():
     stop = threading.Event()
@@ -62,6 +63,7 @@ def test_a_stopped_training_goes_on_where_it_was():
     assert trainings.list_unfinished() == []
 
 
+@pytest.mark.thorough
 def test_a_killed_training_is_told_in_one_line(monkeypatch):
     started = []
     popen = process.subprocess.Popen
@@ -81,6 +83,7 @@ def test_an_error_of_the_command_is_its_own_line():
         list(process.run_command(["train", "--dataset", "nosuch", "--architecture", "cnn"], threading.Event()))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_less_than_others")
 def test_the_manager_of_trainings_runs_stops_and_tells_of_them():
     manager = JobManager(1, grace=60.0)

@@ -165,6 +165,7 @@ GOOD = {name: read(name) for name in (PRESET, TAU, PROVED)}
 PLACES = {name: list_places(claim)[1:] for name, claim in GOOD.items()}
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_anything_anywhere_is_a_line_or_good(data):

@@ -95,6 +95,7 @@ def test_the_page_shows_them_as_they_stand(root):
 # --- The shipped models ---------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dataset", ["sst2", "trec", "ag_news", "reviews"])
 def test_shipped_models_that_learnt_texts_of_later_splits_say_so(dataset):
     """Against the data, where they are here; a model trained without them needs no mark."""

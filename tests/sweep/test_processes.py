@@ -82,6 +82,7 @@ def start(plan: Path, data: Path, runs: Path) -> "subprocess.Popen[bytes]":
     return process
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_parent_that_is_killed_or_interrupted_goes_on_where_it_was(data, tmp_path):
     plan = write_plan(tmp_path / "plan.json", attacks=["pwws", "textfooler"])
@@ -136,6 +137,7 @@ def test_an_error_of_a_worker_ends_the_sweep_with_its_own_line(data, tmp_path):
     assert not count_results(tmp_path / "two")
 
 
+@pytest.mark.thorough
 def test_a_shipped_model_comes_out_the_same_in_two_processes_and_in_three_parts(tmp_path):
     path = write_plan(tmp_path / "plan.json", attacks=["textfooler"],
                       data=[{"dataset": "reviews", "n": 24}])

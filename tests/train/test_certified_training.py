@@ -188,6 +188,7 @@ def learn_from(data, swaps, folder=None, **changes):
                           data_dir=data, folder=folder, resume=folder is not None)
 
 
+@pytest.mark.thorough
 def test_the_worst_case_is_over_the_set_of_the_file(data, tmp_path):
     """A word that only the file brings has an entry, which learns not to turn what it stands in for."""
     swaps = write_swaps(tmp_path / "mine.json", {word: ["xqzv"] for word in GOOD})
@@ -204,6 +205,7 @@ def test_the_worst_case_is_over_the_set_of_the_file(data, tmp_path):
     assert "xqzv" not in plain.tokens.words and "swaps" not in plain.card.data
 
 
+@pytest.mark.thorough
 def test_a_training_does_not_go_on_with_another_file(data, tmp_path):
     swaps, state = write_swaps(tmp_path / "mine.json", {"good": ["xqzv"]}), tmp_path / "state"
     state.mkdir()

@@ -42,6 +42,7 @@ def weights(events):
     return list(events)[-1]["trained"].network.state_dict()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "values", "architecture"), [
     ("base", {}, "lstm"), ("adversarial", SHORT, "cnn"), ("flat", SHORT, "cnn")])
 def test_a_resumed_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, name, values, architecture):

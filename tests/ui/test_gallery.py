@@ -1,10 +1,13 @@
 """The examples of the Attack page, attacked again on the shipped models."""
 
+import pytest
+
 from bench import gallery
 from robust_core.types import Example
 from ui.session.selection import DEFAULT_TEXT
 
 
+@pytest.mark.thorough
 def test_what_examples_say_is_what_attacks_find():
     stored = gallery.read_rows()
     now = gallery.sort_texts([Example(row.text, row.label, str(i)) for i, row in enumerate(stored)])

@@ -185,8 +185,12 @@ SMALL = {"population": 5, "generations": 2}
 PLANTED = {"textfooler": {"min_text_similarity": 0.5}, "pwws": {}, "gene": SMALL, "iga": SMALL, "pso": SMALL}
 
 
+# Gene asks most by far.
+NAMES = [pytest.param(name, marks=pytest.mark.thorough) if name == "gene" else name for name in PLANTED]
+
+
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_planted_ties_give_the_same_texts_at_any_width_order_and_precision(ties, name, classes):
     attack = ATTACKS[name](**PLANTED[name])
     ties = ties[:12] if PLANTED[name] is SMALL else ties
@@ -204,7 +208,7 @@ def test_planted_ties_give_the_same_texts_at_any_width_order_and_precision(ties,
     assert found(calm, ties, attack, encoder=WordEncoder()) == alone
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_without_settling_the_planted_ties_would_matter(ties, name, monkeypatch):
     """The test above has teeth: with the noise denied, widths disagree."""
     from robust_core.attacks.engine import victim_server
@@ -217,6 +221,7 @@ def test_without_settling_the_planted_ties_would_matter(ties, name, monkeypatch)
     assert narrow != wide
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "n"), [("cnn", 12), ("lstm", 8), ("minilm", 3)])
 def test_real_models_find_the_same_texts_at_any_width_order_and_precision(name, n):
     victim = loading.load(f"sst2/{name}/base", "cpu")
@@ -228,6 +233,7 @@ def test_real_models_find_the_same_texts_at_any_width_order_and_precision(name, 
     assert {uid: value[:4] for uid, value in screened.items()} == {uid: value[:4] for uid, value in alone.items()}
 
 
+@pytest.mark.thorough
 def test_two_processes_with_other_hash_seeds_and_threads_agree():
     text = "An exceedingly clever piece of cinema, warm and funny, and never once dull or slow in two hours."
     words = ["robust_core", "attack", text, "--model", "sst2/cnn/base", "--preset", "paper", "--json"]

@@ -40,6 +40,7 @@ def others(tmp_path_factory) -> list[dict]:
                     "--victim", "sst2/cnn/base", "--victim", "sst2/lstm/base")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("attack", ["pwws", "bae", "a2t"])
 def test_other_greedy_searches_end_where_textattack_does(attack, others):
     rows = [row for row in others if row["attack"] == attack]
@@ -48,6 +49,7 @@ def test_other_greedy_searches_end_where_textattack_does(attack, others):
     assert all(row["same"] == row["sentences"] for row in rows), rows
 
 
+@pytest.mark.thorough
 def test_textfooler_ends_where_textattack_does(own_runs):
     rows = compared(own_runs, "--n", "6", "--few", "4")
     assert {row["victim"] for row in rows} == {"sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base",
