@@ -81,7 +81,8 @@ def _write_models(models: Sequence[str], found: Sequence[Claim]) -> tuple[str, l
     for model in models:
         if model not in proved and model not in clean:
             continue
-        source = clean.get(model) or proved[model]
+        # Of both, the one on more texts: that of attacks may be of a draw.
+        source = max((held[model] for held in (clean, proved) if model in held), key=lambda claim: claim["n"])
         columns = [format_percent(*pool_rows(read_rows(source), "accuracy")[:2])]
         details = proved[model]["details"] if model in proved else {"rows": [], "more": []}
         by = {row["swap_set"]: row for row in (*details["rows"], *details["more"])}
