@@ -16,7 +16,7 @@ from helpers.hostile import expect_line
 from packaging.requirements import Requirement
 
 from robust_core import encoders, paths
-from robust_core.cli import console, serve
+from robust_core.cli import console, program, serve
 from robust_core.models import card_files, loading
 from robust_core.paths import ROOT
 
@@ -81,6 +81,13 @@ def test_in_the_source_everything_lies_where_it_did():
     assert str(paths.ROOT) in paths.child_environment()["PYTHONPATH"].split(":")
 
 
+@pytest.fixture
+def stays(monkeypatch):
+    """The program raises SystemExit in place of ending this process."""
+    monkeypatch.setattr(program, "leave", sys.exit)
+
+
+@pytest.mark.usefixtures("stays")
 def test_the_command_opens_the_app_or_runs_a_command(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(serve, "run_streamlit", lambda options: asked.append(list(options)) or 7)
@@ -96,6 +103,7 @@ def test_the_command_opens_the_app_or_runs_a_command(monkeypatch, capsys):
     assert left.value.code == 0 and "sst2/cnn/base" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("stays")
 def test_without_streamlit_the_app_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["robustness-explorer"])

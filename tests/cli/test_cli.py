@@ -587,8 +587,8 @@ def test_help_and_lists_import_nothing_heavy(arguments: list[str]) -> None:
 @pytest.mark.parametrize(("words", "code", "told"), [
     (["models", "--json"], 0, ""), (["predict", "x", "--model", "nope"], 2, "Unknown model"), (["--help"], 0, "")])
 def test_the_program_ends_with_its_code_once_everything_is_written(words: list[str], code: int, told: str) -> None:
-    start = ("import atexit, threading, time, sys; atexit.register(print, 'at exit')\n"
-             "threading.Thread(target=lambda: (time.sleep(9), print('thread'))).start()\n"
+    start = ("import atexit, threading, sys; atexit.register(print, 'at exit')\n"
+             "threading.Thread(target=lambda: (threading.main_thread().join(), print('thread'))).start()\n"
              "from robust_core.cli.program import run_program; run_program(sys.argv[1:], 'robust')")
     done = subprocess.run([sys.executable, "-c", start, *words], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == code
