@@ -97,7 +97,7 @@ class MeanPooled:
 
         ids, mask = pad_rows(rows, self.tokens.pad_id, self._device)
         with self._lock, torch.inference_mode(), autocast_bf16(self._device, screened):
-            hidden = run_batch(lambda: self.body(self.body.table(ids), mask), self._device)
+            hidden = run_batch(lambda: self.body(self.body.table(ids), mask), self._device, self.body)
             return torch.nn.functional.normalize(mean_pool(hidden, mask).float(), dim=-1).cpu().numpy()
 
 

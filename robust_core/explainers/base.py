@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from robust_core.errors import Incompatible
 from robust_core.parts import has_parts
-from robust_core.protocols import Classifier, find_device, is_white_box, prepare_texts
+from robust_core.protocols import Classifier, HasNetwork, find_device, is_white_box, prepare_texts
 from robust_core.reading import check_reads_pairs
 from robust_core.registry import Method, check_parameters, to_record
 from robust_core.types import Attribution, Span
@@ -84,7 +84,7 @@ class Explainer(Method, abc.ABC):
             return contextlib.nullcontext()
         from robust_core.models.threads import lend_threads
 
-        return lend_threads(find_device(model))
+        return lend_threads(find_device(model), model.net if isinstance(model, HasNetwork) else None)
 
     def explain_classes(self, model: Classifier, texts: Sequence[str]) -> list[list[Attribution]]:
         """Explain texts towards every class.

@@ -195,7 +195,7 @@ class TextClassifier:
                 # One text of a word model is too little to share, and the last bits would tell how it was shared.
                 small = len(rows) == 1 and self.tokens.unknown_id is not None
                 return run_batch(lambda: self.net.read(ids, mask).float().softmax(-1).cpu().numpy(), self.device,
-                                 alone=small)
+                                 self.net, alone=small)
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise

@@ -229,7 +229,8 @@ class MaskedModel:
         try:
             with self._lock, torch.inference_mode():
                 ids, mask = pad_rows(rows, self._tokens.pad_id, self._device)
-                return run_batch(lambda: self._network(ids, mask, ids == self._mask).float(), self._device)
+                return run_batch(lambda: self._network(ids, mask, ids == self._mask).float(), self._device,
+                                 self._network)
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise

@@ -2,13 +2,15 @@
 
 Two threads that share an operation wait for each other. On a free machine that nearly halves the time; where another
 program holds one of the cores, it costs more than it gives. So now and then a batch is run once more with another
-number of threads, and what was faster over the last few is what the next ones get. What is found does not depend on it:
-see `attacks/engine/near_ties.py`. A number that somebody set (see `paths.read_threads`) stays.
+number of threads, and what was faster over the last few is what the next ones get, for each network by itself: a small
+CNN is faster with one thread where a transformer is with two. What is found does not depend on it: see
+`attacks/engine/near_ties.py`. A number that somebody set (see `paths.read_threads`) stays.
 """
 
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -37,10 +39,11 @@ class ThreadRule:
 
     Attributes:
         count: Threads that operations get now.
+        ended: When the last batch ended.
     """
 
     def __init__(self, most: int) -> None:
-        self.count, self.most = most, most
+        self.count, self.most, self.ended = most, most, 0.0
         self._up = False
         self.begin()
 
@@ -83,16 +86,16 @@ class ThreadRule:
 
 
 class _Threads:
-    """The rule of this process, made when it is first asked for: then torch says how many threads there are."""
+    """The rules of this process, by network, made when first asked for: then torch says how many threads there are."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.here = threading.local()
-        self._rule: ThreadRule | None = None
-        self._most, self._ended = 0, 0.0
+        self._rules: weakref.WeakKeyDictionary[object, ThreadRule] = weakref.WeakKeyDictionary()
+        self._most = 0
 
-    def find_rule(self, device: torch.device) -> ThreadRule | None:
-        """Return the rule; None where the number is not to be chosen: no CPU, somebody's own number, inside a batch.
+    def find_rule(self, device: torch.device, reader: object) -> ThreadRule | None:
+        """Return a network's rule; None where the number is not to be chosen: no CPU, a number that is set, in a batch.
 
         Raises:
             BadInput: The number that somebody set is none.
@@ -100,10 +103,10 @@ class _Threads:
         if device.type != "cpu" or getattr(self.here, "inside", False):
             return None
         with self.lock:
-            if self._rule is None:
-                self._most = torch.get_num_threads()
-                self._rule = ThreadRule(1 if read_threads() else self._most)
-            if self._rule.most == 1:
+            self._most = self._most or torch.get_num_threads()
+            if (rule := self._rules.get(reader)) is None:
+                rule = self._rules[reader] = ThreadRule(1 if read_threads() else self._most)
+            if rule.most == 1:
                 return None
             if not hasattr(self.here, "inside"):
                 # A new thread begins with what torch was last told, which may have been a batch's number.
@@ -111,9 +114,9 @@ class _Threads:
                 torch.set_num_threads(self._most)
             if torch.get_num_threads() != self._most:
                 return None
-            if time.perf_counter() - self._ended > _IDLE:
-                self._rule.begin()
-            return self._rule
+            if time.perf_counter() - rule.ended > _IDLE:
+                rule.begin()
+            return rule
 
     def run(self, work: Callable[[], T], rule: ThreadRule) -> T:
         """Run a batch, and once more if it is time to."""
@@ -127,7 +130,7 @@ class _Threads:
             with self.lock:
                 if rule.count == count:
                     rule.record(other, seconds, again)
-        self._ended = time.perf_counter()
+        rule.ended = time.perf_counter()
         return answer
 
     def _time(self, work: Callable[[], T], count: int) -> tuple[T, float]:
@@ -152,9 +155,16 @@ class _Threads:
 _THREADS = _Threads()
 
 
-def lend_threads(device: str) -> contextlib.AbstractContextManager[None]:
-    """Return a context in which operations get the number of threads that was worth it for the last batches."""
-    rule = _THREADS.find_rule(torch.device(device))
+class _Anything:
+    """What reads where nobody says what does."""
+
+
+_ANYTHING = _Anything()
+
+
+def lend_threads(device: str, reader: object = None) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which operations get the number of threads that was worth it for a network's last batches."""
+    rule = _THREADS.find_rule(torch.device(device), _ANYTHING if reader is None else reader)
     return contextlib.nullcontext() if rule is None else _THREADS.use(rule.count)
 
 
@@ -163,15 +173,16 @@ def fix_threads(count: int) -> contextlib.AbstractContextManager[None]:
     return _THREADS.use(count)
 
 
-def run_batch(work: Callable[[], T], device: torch.device, *, alone: bool = False) -> T:
+def run_batch(work: Callable[[], T], device: torch.device, reader: object = None, *, alone: bool = False) -> T:
     """Return what `work` returns, run with the number of threads that is worth it now.
 
     Args:
         work: Runs a batch; may be called twice, so it must leave nothing behind.
         device: Where it runs; threads matter on the CPU only.
+        reader: The network that runs.
         alone: With one thread, whatever is free: too small to share, and its last bits must not depend on it.
     """
-    rule = _THREADS.find_rule(device)
+    rule = _THREADS.find_rule(device, _ANYTHING if reader is None else reader)
     if rule is None:
         return work()
     if alone:

@@ -113,7 +113,7 @@ def test_a_tie_leaves_the_core_to_others():
 def test_a_batch_runs_with_the_number_chosen_and_leaves_torch_as_it_was(two):
     seen = []
     threads.run_batch(lambda: seen.append(torch.get_num_threads()), CPU)
-    two._rule.count = 1
+    two._rules[threads._ANYTHING].count = 1
     threads.run_batch(lambda: seen.append(torch.get_num_threads()), CPU)
     with threads.lend_threads("cpu"):
         seen.append(torch.get_num_threads())
@@ -129,14 +129,14 @@ def test_a_batch_runs_with_the_number_chosen_and_leaves_torch_as_it_was(two):
     worker.start()
     worker.join()
     assert found == [1, 2], "a new thread does not begin with what another thread's batch ran with"
-    two._rule.count = 2
+    two._rules[threads._ANYTHING].count = 2
     assert threads.run_batch(torch.get_num_threads, CPU) == 1, "a number that somebody set in a thread stays"
 
 
 @pytest.mark.parametrize("variable", ["ROBUST_THREADS", "OMP_NUM_THREADS"])
 def test_a_number_that_somebody_set_stays(two, monkeypatch, variable):
     monkeypatch.setenv(variable, "2")
-    assert two.find_rule(CPU) is None
+    assert two.find_rule(CPU, threads._ANYTHING) is None
     assert threads.run_batch(torch.get_num_threads, CPU) == 2
 
 
@@ -188,10 +188,21 @@ def test_texts_are_the_same_though_the_number_changes_at_every_batch(two, monkey
 def test_gradients_explain_with_the_number_chosen(two, monkeypatch):
     victim = loading.load("sst2/cnn/base", "cpu")
     victim.predict_proba(["A fine film, and a long one."] * 2)
-    two._rule.count = 1
+    two._rules[victim.net].count = 1
     seen, explainer = [], EXPLAINERS["ixg"]()
     whole = type(explainer).attribute
     monkeypatch.setattr(type(explainer), "attribute",
                         lambda *given: seen.append(torch.get_num_threads()) or whole(*given))
     explainer.explain(victim, ["A fine film."], [1])
     assert seen == [1] and torch.get_num_threads() == 2
+
+
+def test_each_network_has_a_number_of_its_own(two):
+    first, second = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    for network in (first, second):
+        threads.run_batch(torch.get_num_threads, CPU, network)
+    two._rules[first].count = 1
+    # What is tried now and then does not count: the first of the two runs gives the answer.
+    assert [threads.run_batch(torch.get_num_threads, CPU, n) for n in (first, second, first)] == [1, 2, 1]
+    del first, network
+    assert len(two._rules) <= 1, "a network that is gone takes its number along"
