@@ -85,6 +85,11 @@ def alike(one: Stored, other: Stored) -> bool:
         for key, record in one.items())
 
 
+def outcomes(folder: Path) -> Stored:
+    """Return what `stored` does, less the scores on the way, which follow what stands in a batch."""
+    return {key: _outcome(record) for key, record in stored(folder).items()}
+
+
 def _outcome(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in ("curve", "steps")}
 

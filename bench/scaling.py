@@ -19,22 +19,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.kill import Stored, outcomes
 from bench.program import check_models, keep_busy, run_program
 from robust_core import datasets
 from robust_core.claims.files import write_claim
 from robust_core.paths import ROOT, has_package
-from robust_core.records import to_result_record
-from robust_core.store import ResultStore
 
 MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/lstm/base")
 PARTS = 3
-_ASIDE = ("seconds", "steps", "curve")
-Outcomes = dict[tuple[str, str, str], dict[str, Any]]
 
 
 class Way(NamedTuple):
@@ -50,7 +47,7 @@ class Way(NamedTuple):
     name: str
     seconds: float
     cores: float
-    outcomes: Outcomes
+    outcomes: Stored
 
 
 def main() -> int:
@@ -72,8 +69,8 @@ def main() -> int:
     if args.out:
         write_claim(args.out, claim="What several workers are worth, with equal outcomes",
                     command=f"python -m bench.scaling --n {args.n}", run="", n=len(ways[0].outcomes), seeds=[0],
-                    metric="seconds of one process with one thread by those of two", value=_find_gain(ways),
-                    value_se=float("nan"), thresholds={}, details={
+                    metric="seconds of one process with one thread by those of two",
+                    value=ways[1].seconds / ways[2].seconds, value_se=float("nan"), thresholds={}, details={
                         "equal": equal, "models": models, "busy": args.busy, "cores": os.cpu_count(),
                         "rows": [{"way": way.name, "seconds": way.seconds, "cores": way.cores} for way in ways]})
     return 0 if equal and ways[0].outcomes else 1
@@ -130,30 +127,13 @@ def _measure(name: str, runs: Path, commands: Sequence[Sequence[str]], environme
         subprocess.run([sys.executable, "-m", "robust_core", "sweep", *words], cwd=ROOT, check=True,
                        env=kept | {"ROBUST_RUNS": str(runs)} | dict(environment or {}), stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - began
-    return Way(name, seconds, (_read_used() - used) / seconds if counted else float("nan"), read_outcomes(runs))
+    return Way(name, seconds, (_read_used() - used) / seconds if counted else float("nan"), outcomes(runs))
 
 
 def _read_used() -> float:
     """Return the seconds of processors that children which have ended have used, with theirs."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def read_outcomes(folder: Path) -> Outcomes:
-    """Return what a store holds by run, example and victim, less what the clock and batches decide."""
-    store, found = ResultStore(folder), Outcomes()
-    for run in store.runs():
-        for result in store.each(run):
-            record = to_result_record(result)
-            found[run, result.example.uid, result.victim] = {k: v for k, v in record.items() if k not in _ASIDE}
-    store.close()
-    return found
-
-
-def _find_gain(ways: Sequence[Way]) -> float:
-    """Return how many times as fast two processes were as one with one thread."""
-    seconds = {way.name: way.seconds for way in ways}
-    return seconds["one process, one thread"] / seconds["two processes, one thread each"]
 
 
 def _show(ways: Sequence[Way]) -> None:

@@ -87,9 +87,11 @@ def check_workers(victims: Sequence[Classifier], workers: int) -> None:
     Raises:
         BadInput: There are several, and such a victim.
     """
-    if workers > 1 and any(isinstance(victim, GuardedModel) for victim in victims):
+    if workers <= 1:
+        return
+    if any(isinstance(victim, GuardedModel) for victim in victims):
         raise BadInput("--workers is for models without guards: leave the workers out, or the guards.")
-    if workers > 1 and any(isinstance(victim, Victim) for victim in victims):
+    if any(isinstance(victim, Victim) for victim in victims):
         raise BadInput("--workers is for models that run here; one process asks a victim elsewhere, so that ceilings "
                        'hold. A victim file says in "parallel" how many calls are made at a time.')
 

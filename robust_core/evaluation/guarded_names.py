@@ -3,14 +3,28 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from robust_core import datasets
 from robust_core.errors import BadInput
-from robust_core.evaluation.guards import read_clean_texts
 from robust_core.files import check_path
 from robust_core.guards import GUARDS
 from robust_core.guards.base import CleanTexts
 from robust_core.guards.guarded_model import GuardedModel, guard_model
 from robust_core.models.cards import Card
 from robust_core.protocols import Classifier, HasCard
+from robust_core.splits import drop_texts, list_keys
+from robust_core.types import Example
+
+
+def read_clean_texts(dataset: str, measured: Sequence[Example], data_dir: str | Path | None = None) -> CleanTexts:
+    """Return the train and dev texts of a data set that guards are fitted to, without those that are measured.
+
+    Raises:
+        UnknownName, MissingResource, BadInput: As `datasets.load` for train and dev.
+    """
+    keys = list_keys(measured)
+    train, dev = ([e.text for e in drop_texts(datasets.load(dataset, split, data_dir), keys)]
+                  for split in ("train", "dev"))
+    return CleanTexts(train, dev)
 
 
 def split_guards(name: str) -> tuple[str, tuple[str, ...]]:

@@ -11,28 +11,16 @@ from robust_core import datasets
 from robust_core.attacks.base import Attack
 from robust_core.errors import BadInput
 from robust_core.evaluation.evaluate import evaluate
+from robust_core.evaluation.guarded_names import read_clean_texts
 from robust_core.events import EvaluationRow, Event
-from robust_core.guards.base import CleanTexts, Guard
+from robust_core.guards.base import Guard
 from robust_core.guards.guarded_model import GuardedModel, guard_model
 from robust_core.metrics import estimate_paired_difference, estimate_proportion
 from robust_core.protocols import Classifier, predict_labels
-from robust_core.splits import drop_texts, list_keys
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example, Precision
 
 PUT_RIGHT, FLAGGED, BYPASSED = "put right", "flagged", "bypassed"
-
-
-def read_clean_texts(dataset: str, measured: Sequence[Example], data_dir: str | Path | None = None) -> CleanTexts:
-    """Return the train and dev texts of a data set that guards are fitted to, without those that are measured.
-
-    Raises:
-        UnknownName, MissingResource, BadInput: As `datasets.load` for train and dev.
-    """
-    keys = list_keys(measured)
-    train, dev = ([e.text for e in drop_texts(datasets.load(dataset, split, data_dir), keys)]
-                  for split in ("train", "dev"))
-    return CleanTexts(train, dev)
 
 
 def evaluate_guards(model: Classifier, guards: Sequence[Guard | str], dataset: str, split: str = "dev",

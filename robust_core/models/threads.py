@@ -94,7 +94,7 @@ class _Threads:
         self._rules: weakref.WeakKeyDictionary[object, ThreadRule] = weakref.WeakKeyDictionary()
         self._most = 0
 
-    def find_rule(self, device: torch.device, reader: object) -> ThreadRule | None:
+    def find_rule(self, device: torch.device, reader: object = None) -> ThreadRule | None:
         """Return a network's rule; None where the number is not to be chosen: no CPU, a number that is set, in a batch.
 
         Raises:
@@ -104,6 +104,8 @@ class _Threads:
             return None
         with self.lock:
             self._most = self._most or torch.get_num_threads()
+            # Whatever nobody names shares one rule.
+            reader = self if reader is None else reader
             if (rule := self._rules.get(reader)) is None:
                 rule = self._rules[reader] = ThreadRule(1 if read_threads() else self._most)
             if rule.most == 1:
@@ -155,16 +157,9 @@ class _Threads:
 _THREADS = _Threads()
 
 
-class _Anything:
-    """What reads where nobody says what does."""
-
-
-_ANYTHING = _Anything()
-
-
 def lend_threads(device: str, reader: object = None) -> contextlib.AbstractContextManager[None]:
     """Return a context in which operations get the number of threads that was worth it for a network's last batches."""
-    rule = _THREADS.find_rule(torch.device(device), _ANYTHING if reader is None else reader)
+    rule = _THREADS.find_rule(torch.device(device), reader)
     return contextlib.nullcontext() if rule is None else _THREADS.use(rule.count)
 
 
@@ -182,7 +177,7 @@ def run_batch(work: Callable[[], T], device: torch.device, reader: object = None
         reader: The network that runs.
         alone: With one thread, whatever is free: too small to share, and its last bits must not depend on it.
     """
-    rule = _THREADS.find_rule(device, _ANYTHING if reader is None else reader)
+    rule = _THREADS.find_rule(device, reader)
     if rule is None:
         return work()
     if alone:

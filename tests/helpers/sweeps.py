@@ -8,14 +8,11 @@ from typing import Any
 
 import torch
 
+from bench.kill import outcomes
 from robust_core.models import architectures, cards
-from robust_core.records import to_result_record
-from robust_core.store import ResultStore
 from robust_core.sweep.plan import Combination, read_plan
 from robust_core.sweep.tasks import Task, plan_tasks
 
-# What depends on the clock, and figures on the way whose last digits depend on the batch (also of one process).
-_ASIDE = ("seconds", "steps", "curve")
 _SYNONYMS = ("near dear beneficial tough sorry forged defective cunning apt leaden muffled obtuse okay ok glad "
              "felicitous pitiful lamentable flick pic cinema tale narrative account image icon finish close")
 
@@ -58,21 +55,9 @@ def make_tasks(path: Path, data: Path) -> tuple[list[Combination], list[Task]]:
     return plan, plan_tasks(plan, "cpu", data)
 
 
-def read_outcomes(folder: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Every result of a store by run, example and victim, less what the clock and batches decide."""
-    store, found = ResultStore(folder), {}
-    for run in store.runs():
-        for result in store.each(run):
-            key = run, result.example.uid, result.victim
-            assert key not in found
-            found[key] = {name: value for name, value in to_result_record(result).items() if name not in _ASIDE}
-    store.close()
-    return found
-
-
 def count_results(folder: Path) -> int:
     """How many results a store holds."""
-    return len(read_outcomes(folder)) if (folder / "results.sqlite").exists() else 0
+    return len(outcomes(folder)) if (folder / "results.sqlite").exists() else 0
 
 
 def list_listeners(pids: Iterable[int]) -> list[str]:

@@ -113,7 +113,7 @@ def test_a_tie_leaves_the_core_to_others():
 def test_a_batch_runs_with_the_number_chosen_and_leaves_torch_as_it_was(two):
     seen = []
     threads.run_batch(lambda: seen.append(torch.get_num_threads()), CPU)
-    two._rules[threads._ANYTHING].count = 1
+    two._rules[two].count = 1
     threads.run_batch(lambda: seen.append(torch.get_num_threads()), CPU)
     with threads.lend_threads("cpu"):
         seen.append(torch.get_num_threads())
@@ -129,14 +129,14 @@ def test_a_batch_runs_with_the_number_chosen_and_leaves_torch_as_it_was(two):
     worker.start()
     worker.join()
     assert found == [1, 2], "a new thread does not begin with what another thread's batch ran with"
-    two._rules[threads._ANYTHING].count = 2
+    two._rules[two].count = 2
     assert threads.run_batch(torch.get_num_threads, CPU) == 1, "a number that somebody set in a thread stays"
 
 
 @pytest.mark.parametrize("variable", ["ROBUST_THREADS", "OMP_NUM_THREADS"])
 def test_a_number_that_somebody_set_stays(two, monkeypatch, variable):
     monkeypatch.setenv(variable, "2")
-    assert two.find_rule(CPU, threads._ANYTHING) is None
+    assert two.find_rule(CPU) is None
     assert threads.run_batch(torch.get_num_threads, CPU) == 2
 
 

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 from helpers.fake_ray import FakeRay
-from helpers.sweeps import make_tasks, read_outcomes, write_plan
+from helpers.sweeps import make_tasks, write_plan
 
+from bench.kill import outcomes
 from robust_core.errors import BadInput, Incompatible, MissingResource
 from robust_core.store import ResultStore
 from robust_core.sweep.cluster import Cluster
@@ -32,7 +33,7 @@ def test_actors_find_what_one_process_finds_also_when_some_are_lost(data, tmp_pa
     assert executor.slots == 2 and ray.asked == [{"num_cpus": 1}]
     events = fill(tasks, tmp_path / "two", executor=executor)
     assert sum(event.kind == "stored" for event in events) == 40
-    assert read_outcomes(tmp_path / "one") == read_outcomes(tmp_path / "two")
+    assert outcomes(tmp_path / "one") == outcomes(tmp_path / "two")
     assert not ray.open and ray.killed == ray.actors <= 4
 
 
@@ -45,7 +46,7 @@ def test_an_actor_with_another_engine_gets_no_work(data, tmp_path):
 
     with pytest.raises(Incompatible, match="A worker has the engine 0"):
         fill(tasks, tmp_path / "two", executor=Cluster("auto", 1, device="cpu", ray=FakeRay({}, change=change)))
-    assert not read_outcomes(tmp_path / "two")
+    assert not outcomes(tmp_path / "two")
 
 
 def test_gpus_are_counted():

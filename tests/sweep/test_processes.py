@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.sweeps import count_results, list_listeners, make_tasks, read_outcomes, write_plan
+from helpers.sweeps import count_results, list_listeners, make_tasks, write_plan
 
+from bench.kill import outcomes
 from robust_core.errors import Incompatible
 from robust_core.events import Event
 from robust_core.paths import child_environment
@@ -49,7 +50,7 @@ def test_two_workers_find_what_one_process_finds_and_listen_nowhere(data, tmp_pa
             assert len(executor.pids) <= 2
             listeners += list_listeners(executor.pids)
     assert not listeners and not executor.pids
-    one, two = read_outcomes(tmp_path / "one"), read_outcomes(tmp_path / "two")
+    one, two = outcomes(tmp_path / "one"), outcomes(tmp_path / "two")
     assert len(one) == 40 and {record["status"] for record in one.values()} >= {"skipped", "succeeded"}
     assert one == two
     run, method, count = ResultStore(tmp_path / "one").explained()[0]
@@ -67,7 +68,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(data, tmp_path):
                 os.kill(executor.pids[0], signal.SIGKILL)
                 killed += 1
     assert killed == 2 and len(stored) == len(set(stored)) == 40
-    assert read_outcomes(tmp_path / "one") == read_outcomes(tmp_path / "two")
+    assert outcomes(tmp_path / "one") == outcomes(tmp_path / "two")
 
 
 def start(plan: Path, data: Path, runs: Path) -> "subprocess.Popen[bytes]":
@@ -109,11 +110,11 @@ def test_a_parent_that_is_killed_or_interrupted_goes_on_where_it_was(data, tmp_p
     # One second on a machine that is free; the tests share theirs.
     assert process.returncode == 130 and time.monotonic() - began < 3, said
     assert not any(map(is_running, workers))
-    kept = read_outcomes(tmp_path / "two")
+    kept = outcomes(tmp_path / "two")
     assert before < len(kept) <= 80
 
     fill(tasks, tmp_path / "two", workers=2)
-    assert read_outcomes(tmp_path / "one") == read_outcomes(tmp_path / "two")
+    assert outcomes(tmp_path / "one") == outcomes(tmp_path / "two")
 
 
 def test_a_worker_with_other_versions_gets_no_work(data, tmp_path, monkeypatch):
@@ -147,7 +148,7 @@ def test_a_shipped_model_comes_out_the_same_in_two_processes_and_in_three_parts(
     for number in (1, 2, 3):
         fill(tasks, tmp_path / str(number), part=Part(number, 3))
     merged = merge_stores([tmp_path / "1", tmp_path / "2", tmp_path / "3"], ResultStore(tmp_path / "merged"))
-    one = read_outcomes(tmp_path / "one")
+    one = outcomes(tmp_path / "one")
     assert [part.new for part in merged] == [part.results for part in merged] and len(one) == 24
     assert sum(record["status"] == "succeeded" for record in one.values()) > 5
-    assert one == read_outcomes(tmp_path / "two") == read_outcomes(tmp_path / "merged")
+    assert one == outcomes(tmp_path / "two") == outcomes(tmp_path / "merged")
