@@ -8,7 +8,7 @@ import random
 
 import streamlit as st
 
-from ui.attack import comparison_table, examples, live, replay
+from ui.attack import comparison_table, examples, guards, live, replay
 from ui.saliency.page import LAST
 from ui.session import attack, locks, next_step, selection, true_label
 from ui.shared import catalogue
@@ -47,6 +47,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     st.button("Surprise me", on_click=surprise, icon=":material/shuffle:")
 live.show_attack(present)
 replay.show_replay(present)
+guards.show_guards(present)
 comparison_table.show_comparison(present)
 if present is None:
     next_step.suggest("Lessons", "New here? Take the first lesson", key="attack.next",

@@ -128,8 +128,7 @@ def evaluate(model: Models,
         source += ["--swaps", swaps] * bool(swaps)
         victims = load_models(model, device, ceilings, data_dir)
         check_workers(victims, workers or 1)
-        if isinstance(texts, str):
-            check_unseen(victims, dataset, split)
+        check_unseen(victims, [f"{dataset}/{split}"] if isinstance(texts, str) else [e.uid for e in texts.examples])
         if file is not None and labelled is not None:
             for victim in victims if labelled.pair else ():
                 check_reads_pairs(victim)

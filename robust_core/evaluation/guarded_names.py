@@ -1,6 +1,6 @@
 """Models with guards in front of them by name: `sst2/cnn/base+unicode+frequency`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from robust_core import datasets
@@ -56,14 +56,19 @@ def guard_by_name(model: Classifier, guards: Sequence[str], data_dir: str | Path
     return guard_model(model, guards, read_clean_texts(dataset, [], data_dir) if needed else CleanTexts())
 
 
-def check_unseen(models: Sequence[Classifier], dataset: str, split: str) -> None:
-    """Refuse to measure a guard on the texts that its thresholds were chosen on.
+def check_unseen(models: Sequence[Classifier], uids: Iterable[str]) -> None:
+    """Refuse to measure a guard on texts that its thresholds were chosen on.
+
+    Args:
+        models: The models, some with guards.
+        uids: Ids of the texts, `data set/split/place`, or what they begin with.
 
     Raises:
         BadInput: One was chosen on them.
     """
+    seen = {uid.split("/")[0] for uid in uids if uid.split("/")[1:2] == ["dev"]}
     for model in models:
-        if split == "dev" and isinstance(model, GuardedModel) and _find_dataset(model.model) == dataset and any(
+        if isinstance(model, GuardedModel) and (dataset := _find_dataset(model.model)) in seen and any(
                 guard["thresholds"] for guard in model.describe_guards()):
             raise BadInput(f"{model.id} chose its thresholds on the dev texts of {dataset}. Measure it on test, or by "
                            "the command guard, which keeps the measured texts apart.")

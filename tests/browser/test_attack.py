@@ -203,6 +203,18 @@ def test_a_search_is_replayed_by_keyboard_and_thumb(attacked):
     assert max(over) <= 0
 
 
+def test_a_guard_puts_hidden_characters_right(new_page):
+    page = ready(new_page("/?attack=bad-characters&models=sst2/cnn/base"), 1)
+    attack(page)
+    finished(page)
+    page.get_by_text("Would a guard have caught it?").click()
+    table = page.locator("table[aria-label=Guards]")
+    expect(table.locator("td").first).to_contain_text("put right", timeout=60_000)
+    # Without a data set's clean texts the others say what they lack.
+    expect(table.get_by_text("looking …")).to_have_count(0, timeout=120_000)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def test_downloads(attacked):
     saved = {}
     for name in ("JSON", "CSV", "HTML"):

@@ -38,7 +38,7 @@ def test_a_guard_that_needs_no_texts_needs_no_data(tmp_path):
     guarded = guard_by_name(base, ["unicode"], tmp_path / "nothing")
     assert guarded.id == "sst2/cnn/base+unicode"
     assert np.array_equal(guarded.predict_proba([HIDDEN]), base.predict_proba(["a wonderful film"]))
-    check_unseen([guarded, base], "sst2", "dev")
+    check_unseen([guarded, base], ["sst2/dev"])
 
 
 @pytest.mark.parametrize("name", list(GUARDS))
@@ -47,9 +47,9 @@ def test_thresholds_come_from_dev_and_are_not_measured_there(name, tmp_path):
     guarded = guard_by_name(load("sst2/cnn/base", "cpu"), [name], data)
     if guarded.describe_guards()[0]["thresholds"]:
         with pytest.raises(BadInput, match="Measure it on test"):
-            check_unseen([guarded], "sst2", "dev")
-    check_unseen([guarded], "sst2", "test")
-    check_unseen([guarded], "trec", "dev")
+            check_unseen([guarded], ["sst2/test/0", "sst2/dev/3"])
+    check_unseen([guarded], ["sst2/test"])
+    check_unseen([guarded], ["trec/dev", "typed", "mine.csv/0"])
 
 
 def test_commands_read_guards_behind_a_model():
@@ -67,4 +67,8 @@ def test_evaluate_takes_guards_and_refuses_what_they_were_fitted_on(tmp_path):
     guarded = rows(invoke(*words, "--model", "sst2/cnn/base+unicode", "--split", "test"))
     assert guarded[0]["accuracy_under_attack"] == guarded[0]["accuracy"]
     refused(invoke(*words, "--model", "sst2/cnn/base+frequency", "--split", "dev"), "Measure it on test")
+    # Texts of dev that were picked are texts of dev.
+    picked = [word for word in words if word not in ("--dataset", "sst2", "--n", "4")]
+    refused(invoke(*picked, "--model", "sst2/cnn/base+frequency", "--slice", "sst2~dev~0-3~picked"),
+            "Measure it on test")
     refused(invoke(*words, "--model", "sst2/cnn/base+unicode", "--split", "test", "--workers", "2"), "without guards")

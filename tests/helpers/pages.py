@@ -97,7 +97,8 @@ def settle(at: AppTest) -> AppTest:
         # What nobody foresaw is a line on the page, its traceback in the log.
         assert BROKEN not in [w.value for w in at.warning], "a part of the page failed"
         if not any(word in page(at) for word in ("loading ", "explaining …", "Attacking ·", "Waiting for its turn",
-                                                 "Measuring fluency", "Testing the text", "testing …")):
+                                                 "Measuring fluency", "Testing the text", "testing …",
+                                                 "looking …")):
             return at
         time.sleep(0.05)
     raise AssertionError(page(at))

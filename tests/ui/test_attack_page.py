@@ -43,12 +43,13 @@ from robust_core.store import ResultStore
 from robust_core.text import find_words
 from ui import frame
 from ui.about import glossary
-from ui.attack import downloads, examples, live, story
+from ui.attack import downloads, examples, guards, live, story
 from ui.attack.transfer_fluency import TransferFluency
 from ui.session import attack, selection
 from ui.session.choices import Choices, Limits
 from ui.session.outcome import Outcome, Pair, from_document, name_pairs
 from ui.shared import loaded
+from ui.shared.guarded import Reading
 
 NAMES = dict.fromkeys(MODELS, ("Negative", "Positive"))
 PAGES = frame.list_pages(ROOT / "pages")
@@ -228,6 +229,43 @@ def test_a_replay_without_steps_is_one_line():
     assert not at.slider and page(at).count("The model was wrong before the attack") >= 2
     at = replayed(click(app(text="a movie"), "Attack"))
     assert not at.slider and "There are no steps to show" in page(at)
+
+
+def guarded(at: AppTest) -> AppTest:
+    """Open what guards make of the texts."""
+    at.session_state["guards.open"] = True
+    return settle(at)
+
+
+def test_guards_read_the_texts_that_flip_a_model():
+    at = guarded(attacked())
+    table = next(str(e.value) for e in at.html if "This is what each guard makes of" in str(e.value))
+    # A word that is swapped for a word is no slip and hides nothing; the doubles have no clean texts of their own.
+    assert table.count("✗ not caught") == 4 and table.count("cannot tell") == 4 and table.count("<tr>") == 3
+    assert "Perplexity chooses its threshold on clean texts of dev: 20 are needed, 0 are here." in page(at)
+
+
+def test_a_guard_that_reads_the_word_again_puts_the_text_right():
+    at = guarded(click(app(attack="planted;new=g\u043e\u043ed", text="a good dull movie"), "Attack"))
+    table = next(str(e.value) for e in at.html if "This is what each guard makes of" in str(e.value))
+    assert "✓ put right</b><span>Positive</span><span>reads “good”</span>" in table
+
+
+def test_what_a_guard_flags_is_caught_and_the_original_may_be_flagged_too(monkeypatch):
+    found = {TEXT: Reading(TEXT, True, 1)}
+    monkeypatch.setattr(guards, "ask_reading", lambda model, device, guard, text: (
+        found.get(text, Reading(text, guard == "unicode", 0)), ""))
+    table = next(str(e.value) for e in guarded(attacked()).html if "This is what each guard makes of" in str(e.value))
+    assert "✓ flagged</b><span>flags the original too</span>" in table
+    assert "✗ not caught</b><span>Negative</span><span>flags the original too</span>" in table
+
+
+def test_guards_are_offered_only_for_texts_that_flip():
+    at = click(app(text="a movie"), "Attack")
+    assert not any(e.label == "Would a guard have caught it?" for e in at.expander)
+    at = attacked()
+    assert any(e.label == "Would a guard have caught it?" for e in at.expander)
+    assert "This is what each guard makes of" not in page(at)
 
 
 def both(models: str = MODELS[0]) -> AppTest:
@@ -728,7 +766,7 @@ def test_about_page_explains_each_defence_and_the_terms():
         title = DEFENCES[name].title
         assert title in ("Base", "Certified") or title in titles, f"{title} is not explained"
     assert "DSSN (deterministic smoothing)" in titles and "Additive models and their certificate" in titles
-    assert 15 <= len(glossary.TERMS) <= 25 and f"Glossary: {len(glossary.TERMS)} terms" in titles
+    assert 15 <= len(glossary.TERMS) <= 30 and f"Glossary: {len(glossary.TERMS)} terms" in titles
     terms = [term for term, _ in glossary.TERMS]
     assert terms == sorted(terms) and all(meaning.count(".") == 1 for _, meaning in glossary.TERMS)
     assert "**Transfer**: whether a text" in page(at)

@@ -24,6 +24,7 @@ TERMS = (
      "said of an explanation: when the words that it calls important are taken away, the answer really "
      "changes."),
     ("Fluency", "how natural a text reads; measured as perplexity by a language model, where lower is more natural."),
+    ("Guard", "a reader in front of a model that cleans a text, or flags it as adversarial, before the model sees it."),
     ("Integrated gradients",
      "a method of explanation: it adds up how the answer changes on the way from an empty text to the text."),
     ("Kendall's τ", "how far two orders agree: 1 for the same order, 0 for no relation, -1 for the reverse."),

@@ -59,7 +59,7 @@ def make_attack_table(outcome: Outcome, titles: Mapping[Pair, str], names: Mappi
         body += f'<tr><th scope="row">{html.escape(ATTACKS[attack].title)}</th>{cells}</tr>'
     caption = ("Words changed, queries, and the probability of the original class after the attack. Choose a cell to "
                "see its card.")
-    return _make_table("Attacks and models", caption, f'<th scope="col">Attack</th>{head}', body)
+    return make_table("Attacks and models", caption, f'<th scope="col">Attack</th>{head}', body)
 
 
 def _make_cell(outcome: Outcome, pair: Pair, model: str, names: Sequence[str]) -> str:
@@ -97,7 +97,7 @@ def make_transfer_table(outcome: Outcome, after: Mapping[Pair, TransferFluency],
         )
         body += f'<tr><th scope="row">{html.escape(titles[Pair(source, "")])}</th>{cells}</tr>'
     caption = "Transfer: how many of the texts that flip the model in the row flip each other model too."
-    return _make_table("Transfer between models", caption, f'<th scope="col">Texts found on</th>{head}', body)
+    return make_table("Transfer between models", caption, f'<th scope="col">Texts found on</th>{head}', body)
 
 
 def _describe_share(source: str, model: str, judged: Sequence[Mapping[str, bool | None]],
@@ -121,7 +121,15 @@ def _count_texts(count: int) -> str:
     return f"{count} text{'' if count == 1 else 's'}"
 
 
-def _make_table(label: str, caption: str, head: str, body: str) -> str:
+def make_table(label: str, caption: str, head: str, body: str) -> str:
+    """Return a table of cells as HTML that scrolls where it is too wide.
+
+    Args:
+        label: What it is, for those who hear the page.
+        caption: What stands above it.
+        head: The cells of its first line.
+        body: Its other lines.
+    """
     return (f'<p class="rx-small">{caption}</p><div class="rx-scroll" role="region" tabindex="0" aria-label="{label}">'
             f'<table class="rx-matrix" aria-label="{label}"><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>")

@@ -44,22 +44,24 @@ class EnsembleTable(Experiment):
                 continue
             cell, rows = event.data["cell"], event.data["rows"]
             yield Event("claim", "", event.victim, self.make_claim(
-                options, ("--model", cell.model), metric="accuracy_under_attack",
+                options, ("--model", cell.model, "--attack", ATTACK), metric="accuracy_under_attack",
                 statement=f"accuracy_under_attack of {cell.model} on {DATASET}/test with {ATTACK}",
                 models=[row["model"] for row in rows], run=rows[0]["run"], thresholds=rows[0]["parameters"],
                 details={"model": cell.model, "attack": ATTACK, "rows": list(rows)}))
 
     def table(self, found: Sequence[Claim]) -> str:
         """Return a line a model, the one that keeps most first."""
-        mine = sorted(self.mine(found), key=lambda claim: (-claim["value"], claim["details"]["model"]))
+        mine = sorted(self.mine(found), key=lambda claim: (-(claim["value"] or 0.0), claim["details"]["model"]))
         if not mine:
             return ""
         marks = Footnotes()
         lines = [[f"`{claim['details']['model']}`", *_write_columns(claim, marks), f"{claim['n']:,}",
                   describe_again([self.file(claim)], [claim])] for claim in mine]
         head = ["Model", "Clean %", "Left %", "Words swapped %", "Queries", "n", "Again"]
-        notes = [self.described, f"{ERRORS} Words swapped and queries are means over flips and over attacked texts. {AGAIN}",
-                 f"{format_settings(mine[0]['thresholds'])}.", *write_faults(mine), write_commands(mine), *marks.lines()]
+        notes = [self.described,
+                 f"{ERRORS} Words swapped are a mean over flips, queries over attacked texts. {AGAIN}",
+                 f"{format_settings(mine[0]['thresholds'])}.", *write_faults(mine), write_commands(mine),
+                 *marks.lines()]
         return format_table(head, lines) + "".join(f"\n{note}\n" for note in notes)
 
 
