@@ -13,8 +13,8 @@ from robust_core import ATTACKS
 from robust_core.attacks.presets import CAREFUL, read_preset
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.explainers import EXPLAINERS
+from robust_core.files import write_file
 from robust_core.models import loading
-from robust_core.paths import write_file
 from robust_core.store import ResultStore
 from ui.shared.example_run import DATASET, FILE, write_records
 

@@ -26,8 +26,8 @@ from typing import Any
 
 from bench.fuzz_targets import TARGETS
 from bench.program import check_package, run_program
+from robust_core.environment import child_environment
 from robust_core.errors import LONGEST_MESSAGE, RobustError
-from robust_core.paths import child_environment
 
 ENGINES = ("hypothesis", "atheris")
 LONGEST, MOST_BYTES, LARGEST = 2.0, 1_500_000_000, 4_096

@@ -19,8 +19,9 @@ from bench.program import check_models, run_program
 from robust_core import ATTACKS, datasets
 from robust_core.attacks.presets import CAREFUL, read_preset
 from robust_core.certify.word_swaps import WordCertifier
+from robust_core.files import write_file
 from robust_core.models import loading
-from robust_core.paths import ROOT, write_file
+from robust_core.paths import ROOT
 from robust_core.resources.swap_sets import read_swap_set
 from robust_core.text import find_words
 from robust_core.types import Example

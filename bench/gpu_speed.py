@@ -22,11 +22,11 @@ from bench.program import run_program
 from robust_core import datasets, encoders, resources
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.textattack import parts, recipes
+from robust_core.environment import has_package
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.occlusion import OcclusionQuery, draw_lime_masks
 from robust_core.models import loading
 from robust_core.models.device import describe_device
-from robust_core.paths import has_package
 from robust_core.registry import to_record
 from robust_core.resources import minilm_folder
 from robust_core.runs import read_versions

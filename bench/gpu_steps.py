@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from robust_core.environment import child_environment, has_package, name_gpu
 from robust_core.errors import shorten
-from robust_core.paths import child_environment, has_package, name_gpu
 
 SEEDS = (0, 1, 2)
 DEFENCES = ("flat", "carl", "rar", "freelb")

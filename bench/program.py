@@ -15,10 +15,10 @@ from robust_core.attacks import ATTACKS
 from robust_core.claims.command import DATA
 from robust_core.claims.derivation import Figure
 from robust_core.claims.measurements import derive_measurement
+from robust_core.environment import has_package
 from robust_core.errors import MissingResource, RobustError, UnknownName
 from robust_core.experiments.presence import describe_data, describe_models, describe_tables
 from robust_core.models.cards import cards
-from robust_core.paths import has_package
 
 # Packages that only some benchmarks need, and what installs them.
 PACKAGES = {"atheris": "pip install -r requirements-fuzz.txt", "hypothesis": "pip install -r requirements-dev.txt",

@@ -28,7 +28,8 @@ from bench.kill import Stored, outcomes
 from bench.program import check_models, keep_busy, run_program
 from robust_core import datasets
 from robust_core.claims.files import write_claim
-from robust_core.paths import ROOT, has_package
+from robust_core.environment import has_package
+from robust_core.paths import ROOT
 
 MODELS = ("sst2/cnn/base", "sst2/cnn/flat-textfooler", "sst2/lstm/base")
 PARTS = 3

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.program import run_program
 from robust_core import datasets
-from robust_core.paths import write_file
+from robust_core.files import write_file
 from robust_core.text import find_words
 
 _END = re.compile(r"(?<=[.!?])\s+")

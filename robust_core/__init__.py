@@ -6,7 +6,7 @@ Importing this package is cheap: models and methods are imported when they are f
 import importlib
 from typing import Any
 
-from robust_core.paths import set_up_threads
+from robust_core.environment import set_up_threads
 
 __version__ = "0.1.0"
 

@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -230,3 +231,32 @@ def bound_lines(file: TextIO, name: str, most: int = MOST_CHARACTERS) -> Iterato
             raise BadInput(f"{shorten(name)} is too large: it unpacks to more than {most:,} characters.")
         yield line
     raise BadInput(f"{shorten(name)} has too many lines: {MOST_ROWS:,} rows are the most.")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all; it is readable to whoever may read the card beside it.
+
+    Raises:
+        BadInput: The disk is full, or may not be written; what was there before stays.
+    """
+    with explain_failures(path, "written"):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            card = path.parent / "card.json"
+            if card.exists():
+                shutil.copymode(card, temporary)
+            else:
+                os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def short_name(folder: Path) -> str:
+    """Name a folder by its last parts, without the machine's own path."""
+    return shorten("/".join(folder.parts[-3:]).replace("//", "/") or ".")

@@ -10,8 +10,8 @@ import io
 from pathlib import Path
 
 from robust_core.errors import BadInput, shorten
-from robust_core.files import bound_lines, check_target
-from robust_core.paths import own_files, write_file
+from robust_core.files import bound_lines, check_target, write_file
+from robust_core.paths import own_files
 from robust_core.resources.swap_sets import read_swap_set
 from robust_core.uploads import make_plain_name
 

@@ -8,14 +8,15 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robust_core import datasets, metrics, paths
+from robust_core import datasets, files, metrics, paths
 from robust_core.claims.command import make_command
 from robust_core.claims.files import read_claims, write_claim
 from robust_core.defences import DEFENCES
+from robust_core.environment import process_rank
 from robust_core.errors import BadInput, MissingResource, RobustError, UnknownName, list_names, quote
 from robust_core.files import check_name, check_target, join_inside, read_json
 from robust_core.models import cards
-from robust_core.paths import process_rank, training_states
+from robust_core.paths import training_states
 from robust_core.registry import from_record, parameters, to_record
 from robust_core.resources.swap_sets import FILE
 from robust_core.train.defence import Defence
@@ -271,7 +272,7 @@ def run_training(
     with hold_training(spec.state, spec.id) if first else contextlib.nullcontext(), contextlib.closing(events):
         if first:
             asked = {"order": spec.values, "device": device, "data_dir": data_dir}
-            paths.write_file(spec.state / _FILE, json.dumps(asked).encode())
+            files.write_file(spec.state / _FILE, json.dumps(asked).encode())
         try:
             for event in events:
                 if event["kind"] != "trained":

@@ -16,7 +16,7 @@ import robust_core
 ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
 ORDER = (("text", "parts", "hidden_characters", "highlight", "notebook"),
-         ("errors", "files", "types", "events", "registry", "paths", "version"),
+         ("errors", "files", "file_hashes", "types", "events", "registry", "environment", "owners", "paths", "version"),
          ("cleaning", "protocols", "metrics", "records", "runs", "store", "claims", "reading"),
          ("resources",),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files",
@@ -182,7 +182,7 @@ def test_the_environment_is_read_in_one_place():
     readers = [path for path in FILES if "os.environ" in path.read_text(encoding="utf-8")
                or "getenv" in path.read_text(encoding="utf-8")]
     assert [str(path.relative_to(ROOT)) for path in readers] == [
-        "robust_core/attacks/textattack/parts.py", "robust_core/paths.py"]
+        "robust_core/attacks/textattack/parts.py", "robust_core/environment.py"]
 
 
 NEVER = ("torch", "transformers", "sentence_transformers", "peft", "captum", "lime", "textattack", "streamlit",

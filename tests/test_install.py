@@ -15,7 +15,7 @@ import yaml
 from helpers.hostile import expect_line
 from packaging.requirements import Requirement
 
-from robust_core import encoders, paths
+from robust_core import encoders, environment, paths
 from robust_core.cli import console, program, serve
 from robust_core.models import card_files, loading
 from robust_core.paths import ROOT
@@ -78,7 +78,7 @@ def test_a_checkpoint_outside_the_wheel_is_one_line(tmp_path, monkeypatch):
 def test_in_the_source_everything_lies_where_it_did():
     assert not paths.IS_INSTALLED and paths.ROOT / "robust_core" / "paths.py" == Path(paths.__file__)
     assert card_files.list_outside() == []
-    assert str(paths.ROOT) in paths.child_environment()["PYTHONPATH"].split(":")
+    assert str(paths.ROOT) in environment.child_environment()["PYTHONPATH"].split(":")
 
 
 @pytest.fixture

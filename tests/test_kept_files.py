@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from robust_core import kept_files, paths
+from robust_core import kept_files, owners, paths
 from robust_core.errors import BadInput
 from robust_core.files import read_lines
 from robust_core.kept_files import SWAPS, TEXTS, keep_swaps, keep_texts, list_kept
@@ -29,11 +29,11 @@ def test_equal_contents_are_kept_once_and_others_beside_them():
 
 
 def test_each_person_has_their_own(monkeypatch):
-    with paths.act_for("ann"):
+    with owners.act_for("ann"):
         keep_texts("mine.txt", b"a text")
         keep_swaps("mine.json", SET)
         assert paths.count_uploads() == (2, 2)
-    with paths.act_for("bob"):
+    with owners.act_for("bob"):
         assert list_kept(TEXTS) == {} and paths.count_uploads() == (0, 2)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robust_core import datasets, paths, trainings
+from robust_core import datasets, files, paths, trainings
 from robust_core.certify import images
 from robust_core.models import cards
 from robust_core.store import ResultStore
@@ -46,12 +46,12 @@ def test_texts_and_images_are_looked_for_in_the_same_folders(tmp_path, monkeypat
 def test_no_other_module_counts_its_way_up_to_the_projects_folder():
     counting = {path.name for top in ("robust_core", "ui") for path in (paths.ROOT / top).rglob("*.py")
                 if re.search(r"__file__\)(\.resolve\(\))?\.parents\[", path.read_text(encoding="utf-8"))}
-    assert counting == {"paths.py"}
+    assert counting == {"environment.py"}
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    paths.write_file(tmp_path / "a", b"old")
+    files.write_file(tmp_path / "a", b"old")
     with pytest.raises(TypeError):
-        paths.write_file(tmp_path / "a", "no bytes")  # type: ignore[arg-type]
+        files.write_file(tmp_path / "a", "no bytes")  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644

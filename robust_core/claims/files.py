@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, Unpack
 
 from robust_core.errors import BadInput, list_names, quote
-from robust_core.files import check_path, describe_failure, read_json
-from robust_core.paths import RESULTS, write_file
+from robust_core.files import check_path, describe_failure, read_json, write_file
+from robust_core.paths import RESULTS
 from robust_core.records import to_finite
 from robust_core.runs import read_versions
 

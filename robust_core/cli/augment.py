@@ -35,9 +35,8 @@ from robust_core.cli.program import INTERRUPTED, app
 from robust_core.cli.victims import MaxCalls, MaxCost, limit_victims
 from robust_core.errors import BadInput
 from robust_core.evaluation.evaluate import evaluate
-from robust_core.files import check_path, check_target_file
+from robust_core.files import check_path, check_target_file, write_file
 from robust_core.jobs import progress
-from robust_core.paths import write_file
 from robust_core.protocols import Classifier
 from robust_core.resources.swap_sets import read_swap_set
 from robust_core.store import ResultStore

@@ -12,12 +12,12 @@ from robust_core import datasets, paths, resources
 from robust_core.cli.options import Device, Json, keep_stdout
 from robust_core.cli.output import describe_faults, format_percent, name_column, show_rows
 from robust_core.cli.program import app
+from robust_core.environment import has_package
 from robust_core.errors import BadInput, RobustError
 from robust_core.evaluation import smoke
 from robust_core.models.card_files import HOW_TO_GET, list_outside
 from robust_core.models.cards import Card, cards, check_files, read_card
 from robust_core.models.device import pick_device
-from robust_core.paths import has_package
 from robust_core.resources import minilm_folder
 from robust_core.store import ResultStore
 

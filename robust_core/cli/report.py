@@ -8,9 +8,8 @@ import typer
 from robust_core.cli.options import Device
 from robust_core.cli.program import app
 from robust_core.errors import BadInput, quote
-from robust_core.files import check_path, check_target_file
+from robust_core.files import check_path, check_target_file, write_file
 from robust_core.models import loading
-from robust_core.paths import write_file
 from robust_core.reports.making import make_runs_report
 from robust_core.store import ResultStore
 

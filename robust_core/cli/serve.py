@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from robust_core.cli.program import INTERRUPTED, app
+from robust_core.environment import child_environment
 from robust_core.errors import MissingResource
-from robust_core.paths import ROOT, child_environment
+from robust_core.paths import ROOT
 
 
 @app.command()

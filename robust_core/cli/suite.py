@@ -16,9 +16,8 @@ from robust_core.cli.options import Device, Json, catch_interrupt, keep_stdout, 
 from robust_core.cli.output import Columns, Row, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput
-from robust_core.files import check_path, check_target_file
+from robust_core.files import check_path, check_target_file, write_file
 from robust_core.jobs import progress
-from robust_core.paths import write_file
 from robust_core.runs import shows_weights
 from robust_core.store import ResultStore
 from robust_core.suite.bounds import CLOSE, FAILS, PASSES

@@ -15,9 +15,10 @@ from robust_core.cli.options import Device, Json, Seed, catch_interrupt, keep_st
 from robust_core.cli.output import format_percent, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.defences import DEFENCES
+from robust_core.environment import process_rank
 from robust_core.errors import BadInput
 from robust_core.files import check_path, check_target
-from robust_core.paths import own_checkpoints, process_rank
+from robust_core.paths import own_checkpoints
 from robust_core.records import to_finite
 from robust_core.registry import parameters
 from robust_core.resources.swap_sets import NAMES

@@ -17,11 +17,12 @@ from typing import Any
 
 from robust_core.claims.command import DATA
 from robust_core.claims.files import Claim, read_claims, read_named_claims
+from robust_core.environment import child_environment
 from robust_core.errors import BadInput, list_names, shorten
 from robust_core.experiments.again import COLUMNS, estimate_seconds, list_trained
 from robust_core.experiments.presence import shipped
 from robust_core.experiments.superseded import list_superseded
-from robust_core.paths import RESULTS, ROOT, child_environment, data_folders
+from robust_core.paths import RESULTS, ROOT, data_folders
 from robust_core.version import ENGINE
 
 # What two runs of one command may differ in: times, the ids that hang on versions, the machine, and what is worked out

@@ -17,8 +17,10 @@ from robust_core.experiments.again import list_trained
 from robust_core.experiments.freeze import list_freezes
 from robust_core.experiments.presence import describe_smoothed, shipped
 from robust_core.experiments.superseded import read_superseded
+from robust_core.file_hashes import sha256
+from robust_core.files import write_file
 from robust_core.models import cards, encoder_cards
-from robust_core.paths import CHECKPOINTS, PAGES, RESULTS, sha256, write_file
+from robust_core.paths import CHECKPOINTS, PAGES, RESULTS
 from robust_core.resources import fingerprints
 from robust_core.runs import fingerprint_card
 from robust_core.version import ENGINE

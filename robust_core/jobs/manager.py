@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-from robust_core import paths
+from robust_core import owners
 from robust_core.errors import BadInput, RobustError
 from robust_core.events import Event
 from robust_core.files import describe_refusal
@@ -35,7 +35,7 @@ class Job:
         label: What people see in the queue.
         stop: Set to ask it to end; the work itself looks at it.
         submitted: When it was submitted, in seconds of the manager's clock.
-        owner: Whose it is, as `paths.find_person` has it.
+        owner: Whose it is, as `owners.find_person` has it.
 
     Attributes:
         status: queued, running, done, stopped (by someone, or because nobody watched) or failed.
@@ -128,7 +128,7 @@ class JobManager:
             BadInput: Too many jobs are waiting, or the manager is closed.
         """
         workers, waiting = self._limits
-        owner = paths.find_person()
+        owner = owners.find_person()
         with self._changed:
             self._sweep()
             if self._closed:
@@ -255,7 +255,7 @@ class JobManager:
                     return
                 job, make_events = self._queue.popleft()
                 job.status, job.started = RUNNING, self.clock()
-            with paths.act_for(job.owner):
+            with owners.act_for(job.owner):
                 status, error = self._run(job, make_events)
             with self._changed:
                 self._end(job, status, error)

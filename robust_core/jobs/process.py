@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
+from robust_core.environment import child_environment
 from robust_core.errors import BadInput
-from robust_core.paths import child_environment, person_folder
+from robust_core.paths import person_folder
 
 log = logging.getLogger(__name__)
 # How far behind the app's own work a child process stands, from 0 to 19.

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robust_core.errors import BadInput, Incompatible, list_names, shorten
+from robust_core.files import short_name
 from robust_core.models import fingerprints, hub
 from robust_core.models.library_check import check_encoder
 from robust_core.models.library_models import is_of_body
 from robust_core.models.networks.bert import Bert
 from robust_core.models.networks.encoder_body import Body, HuggingFaceBody
 from robust_core.models.tokens import Subwords, read_subwords
-from robust_core.paths import short_name
 from robust_core.resources import minilm_folder
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from robust_core.errors import BadInput, MissingResource
-from robust_core.files import explain_failures, read_json
-from robust_core.paths import OUTSIDE, sha256, write_file
+from robust_core.file_hashes import sha256
+from robust_core.files import explain_failures, read_json, write_file
+from robust_core.paths import OUTSIDE
 
 CARD = "card.json"
 HOW_TO_GET = "Get the release's source and set ROBUST_CHECKPOINTS to its folder checkpoints."

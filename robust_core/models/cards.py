@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from robust_core import datasets
 from robust_core.errors import BadInput
-from robust_core.files import join_inside
+from robust_core.files import join_inside, short_name
 from robust_core.models.card_files import check_card, check_count, check_sha256, read_json_card, write_card
 from robust_core.models.config_files import MOST_LABELS
-from robust_core.paths import checkpoint_folders, short_name
+from robust_core.paths import checkpoint_folders
 
 if TYPE_CHECKING:
     import torch

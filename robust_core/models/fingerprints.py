@@ -5,9 +5,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from robust_core.errors import BadInput
-from robust_core.files import read_json
+from robust_core.file_hashes import sha256_once
+from robust_core.files import read_json, short_name
 from robust_core.models.cards import ARCHITECTURES, RETROFITTED, WORD_MODELS
-from robust_core.paths import sha256_once, short_name
 from robust_core.resources.encoder import minilm_folder
 from robust_core.resources.retrofitted import hash_retrofitted
 

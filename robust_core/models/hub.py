@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from robust_core.errors import BadInput, MissingResource, RobustError, first_sentence
+from robust_core.files import short_name
 from robust_core.models.library_models import check_fit, check_opened, count_rows, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.tokens import Subwords
-from robust_core.paths import short_name
 
 
 class OpenModel(NamedTuple):

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robust_core.errors import BadInput, Incompatible, MissingResource, UnknownName, list_names, quote
+from robust_core.files import short_name
 from robust_core.models.hub import OpenModel, open_model
 from robust_core.models.library_models import is_of_body
-from robust_core.paths import short_name
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from robust_core.errors import BadInput, list_names, quote
+from robust_core.files import short_name
 from robust_core.models.weight_files import check_finite, read_headers
-from robust_core.paths import short_name
 
 # A network may have as many weights again as its files hold, and some more, for a head that is still to be learnt.
 _MOST_AGAIN, _MOST_MORE = 2, 8_000_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from robust_core import datasets
 from robust_core.errors import BadInput, UnknownName, first_sentence, quote
-from robust_core.files import check_path
+from robust_core.files import check_path, short_name
 from robust_core.models import huggingface
 from robust_core.models.architectures import build
 from robust_core.models.card_files import check_in_wheel
@@ -29,7 +29,7 @@ from robust_core.models.cards import (
 from robust_core.models.device import pick_device
 from robust_core.models.fingerprints import hash_base_encoder, hash_packaged
 from robust_core.models.weight_files import Weight, find_misfits, load_weights, read_header
-from robust_core.paths import checkpoint_folders, short_name
+from robust_core.paths import checkpoint_folders
 from robust_core.resources import fingerprints
 from robust_core.resources.retrofitted import retrofitted_vectors
 

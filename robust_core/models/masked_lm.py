@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from robust_core.errors import BadInput, list_names
+from robust_core.file_hashes import mark_read
+from robust_core.files import short_name
 from robust_core.models import fingerprints, hub, lora
 from robust_core.models.batching import pad_rows, split_batches
 from robust_core.models.card_files import check_file_names, check_low_rank, check_sha256, check_types, read_json_card
@@ -27,7 +29,6 @@ from robust_core.models.networks.mlm_head import MaskedNetwork
 from robust_core.models.threads import run_batch
 from robust_core.models.tokens import Subwords, read_subwords
 from robust_core.models.weight_files import load_weights
-from robust_core.paths import mark_read, short_name
 from robust_core.resources import masked_model_folder, minilm_folder
 from robust_core.text import match_case
 from robust_core.types import Blank

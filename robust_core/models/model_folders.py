@@ -10,11 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from robust_core.errors import BadInput, quote
-from robust_core.files import read_json
+from robust_core.files import read_json, short_name
 from robust_core.models.config_files import check_config
 from robust_core.models.tokenizer_files import check_tokenizer
 from robust_core.models.weight_files import INDEX, read_header, read_headers
-from robust_core.paths import short_name
 
 # The modules of an encoder that hold no code of their own; `models` is where older releases had them.
 _KINDS = {"Transformer": "base.modules.transformer", "Dense": "base.modules.dense",

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from robust_core import __version__
 from robust_core.cleaning import clean
 from robust_core.errors import BadInput, UnknownName, quote
-from robust_core.files import check_name, explain_failures
+from robust_core.file_hashes import sha256
+from robust_core.files import check_name, explain_failures, write_file
 from robust_core.models.card_files import CARD
 from robust_core.models.cards import IMPORTED, Card, cards, name_folder
 from robust_core.models.staging import Staged, make_plain_name
-from robust_core.paths import own_checkpoints, sha256, write_file
+from robust_core.paths import own_checkpoints
 
 if TYPE_CHECKING:
     from robust_core.models.classifier import TextClassifier

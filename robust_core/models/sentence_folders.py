@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from robust_core.errors import BadInput, RobustError, first_sentence, list_names
+from robust_core.files import short_name
 from robust_core.models.library_models import check_all_used, check_fit, is_of_body, quiet_libraries
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.weight_files import check_finite
-from robust_core.paths import short_name
 
 # More words than any encoder has places; the texts that it is asked with once.
 _TRIED = ["a good film", "", "good " * 2_000]

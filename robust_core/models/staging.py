@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from robust_core import paths
+from robust_core import environment, owners
 from robust_core.errors import BadInput, MissingResource, quote, shorten
-from robust_core.files import check_path, check_target, explain_failures
+from robust_core.files import check_path, check_target, explain_failures, short_name
 from robust_core.models.hub import is_reachable
 from robust_core.models.model_folders import check_model_folder
 from robust_core.models.weight_files import INDEX
-from robust_core.paths import short_name, staged_models
+from robust_core.paths import staged_models
 
 _KEPT = ("config.json", INDEX, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
          "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
@@ -92,7 +92,7 @@ def stage_folder(folder_name: str, stop: threading.Event | None = None) -> Stage
     Raises:
         BadInput: Folders may not be named here, there is none, it holds no model that can be used, or is too large.
     """
-    if not paths.may_name_folders():
+    if not owners.may_name_folders():
         raise BadInput("Folders of the machine that runs this app cannot be named here; upload a zip.")
     folder = check_path(folder_name, "folder")
     if not folder_name.strip() or not folder.is_dir():
@@ -169,7 +169,7 @@ def check_size(size: int, what: str) -> None:
     Raises:
         BadInput: It has more.
     """
-    most = paths.read_limit("model_mb")
+    most = environment.read_limit("model_mb")
     if size > most * 1_000_000:
         raise BadInput(f"{what} is too large: it unpacks to {size / 1e6:,.0f} MB; {most:,} MB are the most "
                        "(ROBUST_MODEL_MB).")

@@ -4,7 +4,7 @@ Two threads that share an operation wait for each other. On a free machine that 
 program holds one of the cores, it costs more than it gives. So now and then a batch is run once more with another
 number of threads, and what was faster over the last few is what the next ones get, for each network by itself: a small
 CNN is faster with one thread where a transformer is with two. What is found does not depend on it: see
-`attacks/engine/near_ties.py`. A number that somebody set (see `paths.read_threads`) stays.
+`attacks/engine/near_ties.py`. A number that somebody set (see `environment.read_threads`) stays.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import torch
 
-from robust_core.paths import read_threads
+from robust_core.environment import read_threads
 
 T = TypeVar("T")
 # Share of the time that is spent on running batches again, and seconds that work which begins may spend beyond it.

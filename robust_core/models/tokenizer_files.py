@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 from robust_core.errors import BadInput, quote, shorten
-from robust_core.files import read_json
+from robust_core.files import read_json, short_name
 from robust_core.models import tokenizer_probe
-from robust_core.paths import short_name
 
 # The largest in use have 256,000 pieces and 33 MB.
 _MOST_BYTES, _MOST_DESCRIPTION = 64_000_000, 16_000_000

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from robust_core.errors import BadInput, quote
+from robust_core.files import short_name
 from robust_core.models.pair_layout import PairLayout, read_pair_layout
 from robust_core.models.spelling import Spelling, read_spelling
 from robust_core.parts import has_parts, split_parts
-from robust_core.paths import short_name
 from robust_core.text import Draft, find_words, split_word
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robust_core.errors import BadInput, quote, shorten
-from robust_core.files import read_json
-from robust_core.paths import short_name
+from robust_core.files import read_json, short_name
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from robust_core.errors import BadInput, MissingResource
-from robust_core.paths import mark_read
+from robust_core.file_hashes import mark_read
 
 TABLES = Path(__file__).parent / "tables"
 

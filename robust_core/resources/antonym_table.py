@@ -4,7 +4,7 @@ import gzip
 from functools import lru_cache
 
 from robust_core.errors import BadInput
-from robust_core.paths import mark_read
+from robust_core.file_hashes import mark_read
 from robust_core.resources._tables import build_command, table_path
 
 

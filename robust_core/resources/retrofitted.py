@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robust_core.paths import sha256_once
+from robust_core.file_hashes import sha256_once
 from robust_core.resources._tables import load_arrays, table_path, unpack_words
 
 FILE, COMMAND = "retrofitted.npz", "retrofitted"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from robust_core.errors import BadInput, shorten
-from robust_core.files import explain_failures, read_json
+from robust_core.files import explain_failures, read_json, write_file
 from robust_core.metrics import estimate_paired_difference
-from robust_core.paths import runs_folder, write_file
+from robust_core.paths import runs_folder
 from robust_core.records import to_finite
 from robust_core.suite.reader import Suite
 from robust_core.suite.running import Finding

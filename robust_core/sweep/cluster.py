@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from robust_core.environment import asks_for_token
 from robust_core.errors import BadInput, MissingResource, RobustError, first_sentence, from_plain, quote, to_plain
-from robust_core.paths import asks_for_token
 from robust_core.records import to_plain_values
 from robust_core.sweep.executor import Heard
 from robust_core.sweep.shards import Shard, read_shard, write_shard

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robust_core.errors import BadInput
-from robust_core.paths import short_name
+from robust_core.files import short_name
 from robust_core.store import FILE, ResultStore
 
 

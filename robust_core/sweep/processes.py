@@ -12,8 +12,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from robust_core.environment import child_environment, name_gpu
 from robust_core.errors import RobustError, from_plain, shorten, to_plain
-from robust_core.paths import child_environment, name_gpu, person_folder
+from robust_core.paths import person_folder
 from robust_core.sweep.executor import Heard
 from robust_core.sweep.shards import Shard, write_shard
 from robust_core.sweep.work import Message, check_worker

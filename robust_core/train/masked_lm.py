@@ -17,8 +17,8 @@ import numpy as np
 from safetensors.torch import save_file
 
 from robust_core import __version__, paths
+from robust_core.file_hashes import sha256
 from robust_core.models import fingerprints
-from robust_core.paths import sha256
 from robust_core.resources import minilm_folder
 from robust_core.train.masked_lm_loop import LORA_SCALE, Settings, Training, draw_order, measure, start_network
 from robust_core.train.masked_lm_texts import Vocabulary, read_held_out_texts, read_training_texts

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from robust_core.paths import process_count
+from robust_core.environment import process_count
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,12 +10,11 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 
 from robust_core.errors import BadInput
-from robust_core.files import explain_failures
+from robust_core.files import explain_failures, write_file
 from robust_core.models import cards
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import Subwords, WordVocabulary
 from robust_core.models.weight_files import read_header
-from robust_core.paths import write_file
 from robust_core.train.lock import STATE
 
 

@@ -13,9 +13,9 @@ import torch
 from robust_core import datasets
 from robust_core.cleaning import clean_row
 from robust_core.errors import BadInput
-from robust_core.files import check_path, read_lines
+from robust_core.files import check_path, read_lines, write_file
 from robust_core.models import loading
-from robust_core.paths import runs_folder, write_file
+from robust_core.paths import runs_folder
 from robust_core.runs import fingerprint_model
 from robust_core.splits import list_keys
 from robust_core.types import Example

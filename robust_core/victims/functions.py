@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from robust_core.errors import BadInput, first_sentence, quote
-from robust_core.paths import sha256
+from robust_core.file_hashes import sha256
 from robust_core.victims.fields import check_labels
 from robust_core.victims.probabilities import check_probabilities
 from robust_core.victims.spending import Meter

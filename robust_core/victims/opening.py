@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from robust_core.errors import BadInput
+from robust_core.file_hashes import sha256
 from robust_core.files import check_path
-from robust_core.paths import sha256
 from robust_core.victims import functions, skops_files
 from robust_core.victims.answers import Answers
 from robust_core.victims.chat import ChatSource, ChatTemplate

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from robust_core import paths
+from robust_core import environment
 from robust_core.errors import BadInput, MissingResource, first_sentence, list_names, quote
 from robust_core.files import read_bytes
 from robust_core.victims.fields import check_labels
@@ -19,7 +19,7 @@ def open_pipeline(path: Path) -> Any:  # noqa: ANN401 (whatever scikit-learn has
         BadInput: The file is damaged, too large, holds types that may do anything, or is no classifier of texts.
         MissingResource: skops or scikit-learn is not installed.
     """
-    most = 1_000_000 * paths.read_limit("model_mb")
+    most = 1_000_000 * environment.read_limit("model_mb")
     data = read_bytes(path, most)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from robust_core.environment import read_secret
 from robust_core.errors import BadInput, MissingResource, shorten
-from robust_core.paths import read_secret
 from robust_core.victims.fields import Fields
 from robust_core.victims.spending import Meter
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.doubles import BagOfWords, Counting, Planted, WordEncoder, WordFiller, WordReader
 from helpers.tables import forget_tables, scramble_neighbours
 
-from robust_core import ATTACKS, EXPLAINERS, datasets, encoders, paths, version
+from robust_core import ATTACKS, EXPLAINERS, datasets, encoders, file_hashes, version
 from robust_core.attacks.base import Attack
 from robust_core.datasets import LabelledTexts
 from robust_core.evaluation import provenance
@@ -33,7 +33,7 @@ def light(monkeypatch):
     """Compare sentences and fill blanks without loading a model; leave no table in memory behind."""
     monkeypatch.setattr(encoders, "load_default", lambda device="auto": WordEncoder())
     monkeypatch.setattr(masked_lm, "load", lambda name, device: WordFiller({"good": ("bad",), "bad": ("good",)}, ()))
-    monkeypatch.setattr(paths, "_READ", {})
+    monkeypatch.setattr(file_hashes, "_READ", {})
     forget_tables()
     yield
     forget_tables()
@@ -90,7 +90,7 @@ def change_encoder(patch, folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_text("weights")
-    sums = {path.name: paths.sha256(path) for path in folder.iterdir()}
+    sums = {path.name: file_hashes.sha256(path) for path in folder.iterdir()}
     (folder / "card.json").write_text(json.dumps({"sha256": sums, "parent_sha256": WEIGHTS_SHA256}))
     patch.setenv("ROBUST_ENCODER", str(folder))
 

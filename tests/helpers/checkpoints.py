@@ -11,9 +11,10 @@ import numpy as np
 from helpers.hostile import expect_line
 from robust_core import encoders
 from robust_core.certify import base_classifiers
+from robust_core.file_hashes import sha256
 from robust_core.models import cards, encoder_cards, loading, masked_lm
 from robust_core.models.architectures import build
-from robust_core.paths import CHECKPOINTS, sha256
+from robust_core.paths import CHECKPOINTS
 
 WORDS = tuple(f"w{i}" for i in range(18))
 SIZES = {"length": 12, "width": 8, "kernels": 4, "sizes": [2, 3]}

@@ -16,7 +16,7 @@ import torch
 from helpers.hostile import check_line, expect_line
 from helpers.results import result
 
-from robust_core import paths, trainings, uploads
+from robust_core import environment, files, paths, trainings, uploads
 from robust_core.claims.files import write_claim
 from robust_core.errors import BadInput
 from robust_core.files import describe_refusal
@@ -45,7 +45,7 @@ def upload(folder: Path) -> None:
 
 
 WRITERS = {
-    "file": lambda folder: paths.write_file(folder / "file", b"new"),
+    "file": lambda folder: files.write_file(folder / "file", b"new"),
     "state": lambda folder: saving.write_state(folder, {"weights": torch.ones(3)}),
     "card": lambda folder: card_files.write_card(paths_card(folder), folder / "a" / "b" / "c", [("w.bin", b"new")]),
     "claim": write_claim_,
@@ -117,7 +117,7 @@ def test_a_job_that_meets_a_full_disk_says_so(code, caplog):
 def test_an_answer_that_cannot_be_printed(words):
     with open("/dev/full", "w") as full:
         ended = subprocess.run([sys.executable, "-m", "robust_core", *words], stdout=full, stderr=subprocess.PIPE,
-                               text=True, env=paths.child_environment(), check=False)
+                               text=True, env=environment.child_environment(), check=False)
     assert ended.returncode == 2
     check_line(ended.stderr.strip(), "the disk is full")
 
@@ -250,7 +250,7 @@ HOLD = ("import sys, time; from pathlib import Path; from robust_core.train.lock
 def test_a_running_training_cannot_be_begun_twice_discarded_or_listed_until_it_dies(how):
     spec = unfinished()
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(spec.state)], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, text=True, env=paths.child_environment())
+                              stderr=subprocess.DEVNULL, text=True, env=environment.child_environment())
     try:
         assert holder.stdout.readline() == "held\n"
         assert is_training(spec.state) and trainings.list_unfinished() == []

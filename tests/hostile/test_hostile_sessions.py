@@ -10,7 +10,7 @@ from helpers.doubles import WordReader
 from helpers.hostile import answer_or_line, check_line, expect_line, run_command
 from helpers.pages import app, doubles, page  # noqa: F401 (doubles is used by pytest)
 
-from robust_core import paths
+from robust_core import environment, owners, paths
 from robust_core.errors import BadInput
 from robust_core.evaluation import fluency
 from robust_core.models import masked_lm
@@ -33,30 +33,30 @@ FOLDERS = ["/etc/passwd", "//host/share", "\\\\host\\share", "..", "../..", "a/.
 @pytest.fixture(autouse=True)
 def one_person_again():
     yield
-    paths.tell_people_apart(str)
+    owners.tell_people_apart(str)
 
 
 @pytest.mark.parametrize("value", NUMBERS)
-@pytest.mark.parametrize("what", paths.LIMITS)
+@pytest.mark.parametrize("what", environment.LIMITS)
 def test_a_limit_that_is_no_number_is_one_line(monkeypatch, what, value):
     if "\x00" in value:
-        monkeypatch.setattr(paths, "_read", lambda name: value)
+        monkeypatch.setattr(environment, "read_variable", lambda name: value)
     else:
         monkeypatch.setenv(f"ROBUST_{what.upper()}", value)
-    expect_line(lambda: paths.read_limit(what), f"ROBUST_{what.upper()} must be a whole number")
+    expect_line(lambda: environment.read_limit(what), f"ROBUST_{what.upper()} must be a whole number")
 
 
-@pytest.mark.parametrize("what", paths.LIMITS)
+@pytest.mark.parametrize("what", environment.LIMITS)
 def test_a_blank_limit_is_the_usual_one(monkeypatch, what):
     monkeypatch.setenv(f"ROBUST_{what.upper()}", "  ")
-    assert paths.read_limit(what) == paths.LIMITS[what] > 0
+    assert environment.read_limit(what) == environment.LIMITS[what] > 0
 
 
 @pytest.mark.parametrize("cookie", COOKIES)
 def test_no_cookie_leads_out_of_the_folder_of_people(cookie, own_runs):
     secret = people._read_cookie(cookie)
     assert len(secret) == 0 or len(secret) >= 32
-    with paths.act_for(people.hashlib.sha256(secret.encode()).hexdigest()[:32]):
+    with owners.act_for(people.hashlib.sha256(secret.encode()).hexdigest()[:32]):
         assert paths.person_folder().parent == own_runs / "people"
 
 

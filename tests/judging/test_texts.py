@@ -8,7 +8,7 @@ from helpers.results import RUN, result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robust_core import paths
+from robust_core import owners, paths
 from robust_core.errors import BadInput
 from robust_core.judging import kept, sources
 from robust_core.judging.items import ORIGINALS, UNNAMED, Counts, Group, choose_items, make_item, make_source
@@ -125,7 +125,7 @@ def test_judgements_are_added_to_one_private_file_a_judge_and_come_back():
     assert read_kept(ONE.source, "Ann") == ([ONE, ONE._replace(says="unclear", when="2026-01-02"),
                                              ONE._replace(judge="ann")], [])
     assert {each.judge for each in read_kept(ONE.source)[0]} == {"Ann", "ann", "../../Bob"}
-    with paths.act_for("else"):
+    with owners.act_for("else"):
         assert read_kept(ONE.source) == ([], [])
 
 

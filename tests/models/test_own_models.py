@@ -12,7 +12,7 @@ from helpers.cli import invoke
 from helpers.library_models import write_library_model
 from helpers.model_zips import pack
 
-from robust_core import datasets, paths
+from robust_core import datasets, owners, paths
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput, MissingResource, UnknownName
 from robust_core.evaluation import preflight
@@ -106,11 +106,11 @@ def test_the_command_line_lists_and_asks_a_kept_model(folder):
 
 
 def test_a_model_kept_by_one_person_is_no_other_ones(folder):
-    with paths.act_for("ann"):
+    with owners.act_for("ann"):
         staged = model_zips.stage_zip("a.zip", pack(folder))
         card = own_models.keep_model(staged, loading.load(str(staged.folder), "cpu"), "x", CLASSES[2])
         assert paths.count_models() == (1, 1)
-    with paths.act_for("bob"):
+    with owners.act_for("bob"):
         assert own_models.list_kept_models() == [] and paths.count_models() == (0, 1)
         with pytest.raises(UnknownName):
             own_models.remove_model(card.id)

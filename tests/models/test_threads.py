@@ -8,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from robust_core import datasets, paths
+from robust_core import datasets, environment
 from robust_core.attacks import ATTACKS
 from robust_core.errors import BadInput
 from robust_core.explainers import EXPLAINERS
@@ -144,7 +144,7 @@ def test_a_number_that_somebody_set_stays(two, monkeypatch, variable):
 def test_a_number_of_threads_that_is_none_is_refused(monkeypatch, given):
     monkeypatch.setenv("ROBUST_THREADS", given)
     with pytest.raises(BadInput, match="ROBUST_THREADS must be a whole number from 1"):
-        paths.read_threads()
+        environment.read_threads()
 
 
 def test_the_environment_is_set_before_torch_is_loaded():

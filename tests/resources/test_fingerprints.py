@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from helpers.tables import forget_tables, scramble_neighbours
 
-from robust_core import paths
+from robust_core import file_hashes
 from robust_core.errors import BadInput, MissingResource, UnknownName
-from robust_core.paths import ROOT, sha256
+from robust_core.file_hashes import sha256
+from robust_core.paths import ROOT
 from robust_core.resources import _tables, antonyms, fingerprints, stopwords
 from robust_core.resources.encoder import NEEDED
 from robust_core.resources.fingerprints import NAMES, TABLES, describe, fingerprint_folder, fingerprint_table
@@ -23,7 +24,7 @@ from robust_core.resources.fingerprints import NAMES, TABLES, describe, fingerpr
 @pytest.fixture(autouse=True)
 def nothing_read(monkeypatch):
     """Let each test begin as a fresh process does: nothing marked as read, no table in memory."""
-    monkeypatch.setattr(paths, "_READ", {})
+    monkeypatch.setattr(file_hashes, "_READ", {})
     forget_tables()
     yield
     forget_tables()
@@ -124,7 +125,7 @@ def test_a_folder_is_known_by_names_and_contents_of_what_is_read(tmp_path):
 
 def test_a_file_is_read_once_and_again_after_it_has_changed(tmp_path, monkeypatch):
     read = []
-    monkeypatch.setattr(paths, "sha256", lambda path: read.append(path) or sha256(path))
+    monkeypatch.setattr(file_hashes, "sha256", lambda path: read.append(path) or sha256(path))
     shutil.copytree(_tables.TABLES, tmp_path / "tables")
     monkeypatch.setattr(_tables, "TABLES", tmp_path / "tables")
     for _ in range(3):

@@ -205,7 +205,7 @@ def test_the_packaged_encoder_is_the_genuine_one(monkeypatch: pytest.MonkeyPatch
 
 def _encoder(folder: Path, **changed: str) -> Path:
     """Write a folder that looks like an encoder, with the hashes of its card as given or right."""
-    from robust_core.paths import sha256
+    from robust_core.file_hashes import sha256
 
     names = ("model.safetensors", "config.json", "tokenizer.json")
     for name in names:

@@ -12,9 +12,9 @@ import pytest
 from helpers.sweeps import count_results, list_listeners, make_tasks, write_plan
 
 from bench.kill import outcomes
+from robust_core.environment import child_environment
 from robust_core.errors import Incompatible
 from robust_core.events import Event
-from robust_core.paths import child_environment
 from robust_core.store import ResultStore
 from robust_core.sweep import processes
 from robust_core.sweep.fill import fill_store

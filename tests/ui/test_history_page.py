@@ -8,7 +8,7 @@ from helpers.pages import MODELS, app, attacked, click, doubles, page, query, se
 from helpers.runs import make_texts, store_run
 from streamlit.testing.v1 import AppTest
 
-from robust_core import datasets, paths
+from robust_core import datasets, owners, paths
 from robust_core.history.entries import EVALUATION, TYPED, list_entries
 from robust_core.paths import own_checkpoints
 from robust_core.types import Example
@@ -25,7 +25,7 @@ PAGE = "pages/11_History.py"
 def fresh():
     st.cache_resource.clear()
     yield
-    paths.tell_people_apart(str)
+    owners.tell_people_apart(str)
 
 
 def open_page(at: AppTest | None = None) -> AppTest:
@@ -182,14 +182,14 @@ def test_a_trained_model_opens_the_form_it_was_trained_with():
 def test_people_see_what_is_theirs(monkeypatch):
     monkeypatch.setenv("ROBUST_SHARED", "1")
     for person, bias in (("ann", (0.0, 0.0)), ("bob", (0.0, 3.0))):
-        with paths.act_for(person):
+        with owners.act_for(person):
             store_run(loaded.open_store(), MODELS[0], bias=bias, explain=False)
     monkeypatch.setattr(people, "_identify", lambda: "ann")
     at = click(attacked(), "Link")
     token = query(at)["view"]
     at = open_page(at)
     assert set(at.dataframe[0].value["Id"]) == {token, *loaded.ResultStore(paths.runs_folder() / "people/ann").runs()}
-    with paths.act_for("ann"):
+    with owners.act_for("ann"):
         at = press(press(pick(at, token), "history.delete"), "history.sure")
     assert token not in loaded.open_links().views()
     monkeypatch.setattr(people, "_identify", lambda: "bob")

@@ -8,7 +8,7 @@ import streamlit as st
 from helpers.results import RUN, result
 from streamlit.testing.v1 import AppTest
 
-from robust_core import paths
+from robust_core import owners
 from robust_core.errors import BadInput
 from robust_core.jobs.manager import BROKEN
 from robust_core.judging.items import choose_items
@@ -200,7 +200,7 @@ def test_a_file_is_read_and_what_is_wrong_with_it_is_a_line(monkeypatch):
 
 def test_in_a_shared_app_each_has_their_own_judgements(monkeypatch):
     person = ["one"]
-    monkeypatch.setattr(paths, "_ask_person", lambda: person[0])
+    monkeypatch.setattr(owners, "_ask_person", lambda: person[0])
     at = open_page(name="Ann")
     judge(at, "positive", True)
     assert "people/one/judgements" in find_file(SOURCE.id, "Ann").as_posix() and find_file(SOURCE.id, "Ann").is_file()

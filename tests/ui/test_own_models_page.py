@@ -10,7 +10,7 @@ from helpers.library_models import write_library_model
 from helpers.pages import MODELS, app, click, doubles, page, settle  # noqa: F401 (a fixture)
 from streamlit.testing.v1 import AppTest
 
-from robust_core import paths
+from robust_core import owners, paths
 from robust_core.models import loading
 from ui.session import dialogs
 from ui.shared import catalogue, loaded
@@ -133,7 +133,7 @@ def test_a_person_on_a_shared_app_names_no_folder(folder, monkeypatch):
     bob = click(app(), "Your own model")
     assert "Folder" not in bob.button_group(key="own.model.from").options
     assert all("films" not in option for option in bob.multiselect(key="models").options)
-    paths.tell_people_apart(str)
+    owners.tell_people_apart(str)
 
 
 def test_models_have_a_limit(folder, monkeypatch):

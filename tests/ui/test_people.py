@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from helpers.pages import MODELS, app, click, doubles, page, settle  # noqa: F401 (doubles is used by pytest)
 
-from robust_core import datasets, paths, trainings, uploads
+from robust_core import datasets, owners, paths, trainings, uploads
 from robust_core.errors import BadInput
 from robust_core.jobs.manager import JobManager
 from robust_core.tables import Table
@@ -20,7 +20,7 @@ SPEC = {"dataset": "reviews", "architecture": "cnn"}
 @pytest.fixture(autouse=True)
 def one_person_again():
     yield
-    paths.tell_people_apart(str)
+    owners.tell_people_apart(str)
 
 
 @pytest.fixture
@@ -75,11 +75,11 @@ def test_each_person_has_a_folder_of_their_own(own_runs):
         return {paths.own_checkpoints(), paths.training_states(), paths.own_data(), paths.checkpoint_folders()[1]}
 
     alone = look()
-    with paths.act_for("ann"):
+    with owners.act_for("ann"):
         ann = look()
-        with paths.act_for("bob"):
+        with owners.act_for("bob"):
             bob = look()
-        assert look() == ann and paths.find_person() == "ann"
+        assert look() == ann and owners.find_person() == "ann"
     assert look() == alone and paths.own_data() == own_runs / "data"
     assert not ann & bob and not ann & alone and all(path.is_relative_to(own_runs / "people" / "ann") for path in ann)
 
@@ -87,17 +87,17 @@ def test_each_person_has_a_folder_of_their_own(own_runs):
 def test_what_somebody_brings_and_trains_is_theirs(own_runs):
     table = Table(("text", "label"), {"text": [f"text {i}" for i in range(40)], "label": ["0", "1"] * 20})
     spec = trainings.parse_spec(SPEC)
-    with paths.act_for("ann"):
+    with owners.act_for("ann"):
         uploads.add_dataset("mine", table, "text", "label", {"0": "no", "1": "yes"})
         spec.state.mkdir(parents=True)
         (spec.state / "order.json").write_text(json.dumps({"order": spec.values, "device": "cpu", "data_dir": None}))
         assert list(datasets.list_own()) == ["mine"] and len(trainings.list_unfinished()) == 1
         assert paths.count_uploads() == (1, 1)
     for person in ("bob", ""):
-        with paths.act_for(person):
+        with owners.act_for(person):
             assert datasets.list_own() == {} and trainings.list_unfinished() == [] and paths.count_uploads() == (0, 1)
             trainings.forget_training(spec)
-    with paths.act_for("ann"):
+    with owners.act_for("ann"):
         assert len(trainings.list_unfinished()) == 1, "nobody else can discard it"
         trainings.forget_training(spec)
         assert trainings.list_unfinished() == []
@@ -105,7 +105,7 @@ def test_what_somebody_brings_and_trains_is_theirs(own_runs):
 
 def test_a_job_works_for_whoever_submitted_it():
     manager, seen = JobManager(start=lambda work: work()), []
-    with paths.act_for("ann"):
+    with owners.act_for("ann"):
         job = manager.submit("attack", lambda stop: iter([seen.append(paths.own_data().parts[-3:])]))
     assert manager.get(job).owner == "ann" and seen == [("people", "ann", "data")]
 
@@ -114,12 +114,12 @@ def test_a_job_works_for_whoever_submitted_it():
 def test_a_person_has_so_many_jobs_and_all_together_so_many(most, most_of_all, submitted):
     manager, go = JobManager(1), threading.Event()
     try:
-        with paths.act_for("ann"):
+        with owners.act_for("ann"):
             for _ in range(submitted):
                 manager.submit("attack", lambda stop: iter([go.wait(20)]), most=most, most_of_all=most_of_all)
             with pytest.raises(BadInput, match=f"^{submitted} .*jobs run or wait already; {submitted} are the most"):
                 manager.submit("attack", lambda stop: iter([]), most=most, most_of_all=most_of_all)
-        with paths.act_for("bob"):
+        with owners.act_for("bob"):
             if most_of_all == 50:
                 manager.submit("attack", lambda stop: iter([]), most=1, most_of_all=most_of_all)
     finally:
@@ -139,10 +139,10 @@ def test_data_sets_have_a_limit(monkeypatch):
         folder.mkdir(parents=True)
         (folder / "about.json").write_text("{}")
     monkeypatch.setenv("ROBUST_UPLOADS", "2")
-    monkeypatch.setattr(people, "find_person", paths.find_person)
-    with paths.act_for("ann"), pytest.raises(BadInput, match="^You have brought 2 data sets and files; 2 are the most"):
+    monkeypatch.setattr(people, "find_person", owners.find_person)
+    with owners.act_for("ann"), pytest.raises(BadInput, match="^You have brought 2 data sets and files; 2 are the "):
         people.check_uploads()
-    with paths.act_for("bob"):
+    with owners.act_for("bob"):
         people.check_uploads()
         monkeypatch.setenv("ROBUST_ALL_UPLOADS", "2")
         with pytest.raises(BadInput, match="^2 data sets and files were brought here; 2 are the most"):
@@ -167,8 +167,8 @@ def test_a_folder_that_is_here_is_no_hub_name(tmp_path, monkeypatch):
                                                        ("ann", "yes", False)])
 def test_who_may_name_folders(monkeypatch, person, allowed, expected):
     monkeypatch.setenv("ROBUST_ALLOW_FOLDERS", allowed)
-    with paths.act_for(person):
-        assert paths.may_name_folders() is expected
+    with owners.act_for(person):
+        assert owners.may_name_folders() is expected
 
 
 def test_two_sessions_see_only_their_own_trainings(shared, monkeypatch):
@@ -192,11 +192,11 @@ def test_two_sessions_see_only_their_own_trainings(shared, monkeypatch):
 
 
 def test_whoever_has_the_link_watches_and_cannot_stop(monkeypatch):
-    monkeypatch.setattr(loaded, "find_person", paths.find_person)
-    with paths.act_for("ann"):
+    monkeypatch.setattr(loaded, "find_person", owners.find_person)
+    with owners.act_for("ann"):
         job = loaded.submit_job("attack", lambda stop: iter([stop.wait(20)]), "typed text")
     for person, stopped in (("bob", False), ("", False), ("ann", True)):
-        with paths.act_for(person):
+        with owners.act_for(person):
             loaded.stop_job(job)
         assert loaded.get_jobs().get(job).stop.is_set() is stopped
 

@@ -13,8 +13,9 @@ from helpers.endpoints import run_endpoint, serve_model
 
 import robust_core
 from robust_core import ATTACKS, EXPLAINERS, Example
+from robust_core.environment import child_environment
 from robust_core.errors import Incompatible
-from robust_core.paths import ROOT, child_environment
+from robust_core.paths import ROOT
 from robust_core.victims.opening import open_victim
 from robust_core.victims.spending import Spending
 

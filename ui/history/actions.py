@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from robust_core import paths
+from robust_core import owners
 from robust_core.errors import RobustError
 from robust_core.history.entries import EVALUATION, TRAINING, UNFINISHED, Entry
 from robust_core.history.export import list_rows, to_jsonl, to_parquet
@@ -56,10 +56,10 @@ def _draw_open(entry: Entry) -> None:
 
 def _make_export(picked: Sequence[Entry], write: Callable[[list], bytes]) -> Callable[[], bytes]:
     """Return a function that gives the file; it may run outside this session, so all that it needs is taken now."""
-    person, store, links = paths.find_person(), loaded.open_store(), loaded.open_links()
+    person, store, links = owners.find_person(), loaded.open_store(), loaded.open_links()
 
     def make() -> bytes:
-        with paths.act_for(person):
+        with owners.act_for(person):
             return write(list(list_rows(picked, store, links)))
 
     return make

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from robust_core import paths
+from robust_core import owners
 from robust_core.claims.files import Claim
 from robust_core.errors import RobustError
 from robust_core.events import Event
@@ -82,13 +82,13 @@ def make_work(file: str, seconds: float) -> dataset_job.Work:
         file: Name of the claim's file in results/.
         seconds: What it takes, about.
     """
-    person = paths.find_person()
+    person = owners.find_person()
 
     def work(stop: threading.Event) -> Iterator[Event | str]:
         said: queue.SimpleQueue[dict[str, Any] | RobustError | None] = queue.SimpleQueue()
 
         def read() -> None:
-            with paths.act_for(person):
+            with owners.act_for(person):
                 try:
                     for line in run_command(["claims", "draw", file, "--json"], stop, what="measurement", grace=5.0):
                         said.put(line)

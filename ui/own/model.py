@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from robust_core import datasets, paths
+from robust_core import datasets, environment, owners
 from robust_core.datasets import same_labels
 from robust_core.errors import RobustError
 from robust_core.evaluation.preflight import ROWS, Preflight, run_preflight
+from robust_core.files import short_name
 from robust_core.jobs.manager import QUEUED, Job
 from robust_core.models import model_zips, own_models, staging
 from robust_core.models.staging import Staged
-from robust_core.paths import short_name
 from robust_core.types import Example
 from ui.own import model_card
 from ui.session import dialogs, selection
@@ -91,7 +91,7 @@ def remove(model_id: str) -> None:
 
 
 def _draw_sources() -> None:
-    kinds = [ZIP, FOLDER, HUB] if paths.may_name_folders() else [ZIP, HUB]
+    kinds = [ZIP, FOLDER, HUB] if owners.may_name_folders() else [ZIP, HUB]
     st.session_state.setdefault("own.model.from", ZIP)
     kind = st.segmented_control("Where it is", kinds, key="own.model.from", required=True, persist_state="session")
     stage: Stage | None = None
@@ -123,7 +123,7 @@ def _draw_sources() -> None:
 
 def _find_most_megabytes() -> int:
     """Return how large an upload may be: as a model may, and as Streamlit takes it."""
-    return max(1, min(paths.read_limit("model_mb"), int(st.get_option("server.maxUploadSize"))))
+    return max(1, min(environment.read_limit("model_mb"), int(st.get_option("server.maxUploadSize"))))
 
 
 def _check(stage: Stage) -> None:

@@ -8,10 +8,10 @@ import streamlit as st
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.cleaning import check_typed
+from robust_core.environment import preferred_device
 from robust_core.errors import RobustError
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
-from robust_core.paths import preferred_device
 from robust_core.registry import from_record
 from ui.session.choices import Limits
 from ui.session.presets import list_defaults

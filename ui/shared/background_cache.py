@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from robust_core import paths
+from robust_core import owners
 from robust_core.errors import RobustError, quote
 from robust_core.jobs.manager import BROKEN
 
@@ -54,7 +54,7 @@ class BackgroundCache(Generic[Value]):
             if future is None or again:
                 self._failed.pop(key, None)
                 future = self._kept[key] = Future()
-                self._queue.put((future, key, paths.find_person()))
+                self._queue.put((future, key, owners.find_person()))
             if not future.done():
                 self._asked[key] = now
             self._kept.move_to_end(key)
@@ -105,7 +105,7 @@ class BackgroundCache(Generic[Value]):
         while True:
             future, key, person = self._queue.get()
             try:
-                with paths.act_for(person):
+                with owners.act_for(person):
                     future.set_result(self._work(key))
             except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to whoever asked)
                 future.set_exception(error)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from robust_core.evaluation.guarded_names import guard_by_name
 from ui.shared import loaded
 from ui.shared.background_cache import BackgroundCache
 from ui.shared.catalogue import fingerprint_model
@@ -47,8 +48,6 @@ def _get_guarded() -> "BackgroundCache[GuardedModel]":
 
 
 def _guard_model(model_id: str, fingerprint: str, device: str, guard: str) -> "GuardedModel":
-    from robust_core.evaluation.guarded_names import guard_by_name
-
     return guard_by_name(loaded.get_models().ask(model_id, fingerprint, device).result(), [guard])
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from robust_core import reading
+from robust_core.environment import read_limit
 from robust_core.evaluation.fluency import check_length
 from robust_core.explainers import EXPLAINERS
 from robust_core.jobs.manager import Job, JobManager
 from robust_core.models import loading
-from robust_core.paths import person_folder, read_limit, runs_folder
+from robust_core.paths import person_folder, runs_folder
 from robust_core.registry import from_record
 from robust_core.store import ResultStore
 from robust_core.types import Attribution

@@ -12,7 +12,7 @@ import secrets
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from robust_core import paths
+from robust_core import environment, owners, paths
 from robust_core.errors import BadInput
 
 # Megabytes of any uploaded file but a model.
@@ -26,12 +26,12 @@ _PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 def tell_people_apart() -> None:
     """Let the engine ask whose folder is meant."""
-    paths.tell_people_apart(find_person)
+    owners.tell_people_apart(find_person)
 
 
 def is_shared_server() -> bool:
     """Return whether people on other machines may reach this app."""
-    told = paths.is_shared()
+    told = environment.is_shared()
     if told is not None:
         return told
     address = st.get_option("server.address") or ""
@@ -86,7 +86,7 @@ def check_uploads() -> None:
         BadInput: This person, or all together, brought as many as are allowed.
     """
     own, all_ = paths.count_uploads()
-    most, most_of_all = paths.read_limit("uploads"), paths.read_limit("all_uploads")
+    most, most_of_all = environment.read_limit("uploads"), environment.read_limit("all_uploads")
     if find_person() and own >= most:
         raise BadInput(f"You have brought {own} data sets and files; {most} are the most. Use one of those that are "
                        "here.")
@@ -102,7 +102,7 @@ def check_models() -> None:
         BadInput: This person, or all together, brought as many as are allowed.
     """
     own, all_ = paths.count_models()
-    most, most_of_all = paths.read_limit("models"), paths.read_limit("all_models")
+    most, most_of_all = environment.read_limit("models"), environment.read_limit("all_models")
     if find_person() and own >= most:
         raise BadInput(f"You have brought {own} models; {most} are the most. Remove one first.")
     if all_ >= most_of_all:

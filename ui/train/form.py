@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from robust_core import datasets, paths, trainings, uploads
+from robust_core import datasets, owners, trainings, uploads
 from robust_core.defences import DEFENCES
 from robust_core.errors import BadInput, RobustError, list_names
 from robust_core.models import cards
@@ -60,7 +60,7 @@ def choose_data() -> tuple[str, str | None]:
         name = st.selectbox("Data set", names, format_func=catalogue.name_dataset, key="train.known",
                             persist_state="session")
     folder = ""
-    if paths.may_name_folders():
+    if owners.may_name_folders():
         with right:
             folder = st.text_input(
                 "Folder", key="train.folder", persist_state="session", placeholder="the usual places",
@@ -119,12 +119,12 @@ def choose_architecture() -> str:
     names = [*cards.ARCHITECTURES, ELSE]
     kind = st.selectbox("Architecture", names, key="train.architecture", persist_state="session",
                         format_func=lambda name: cards.ARCHITECTURES.get(
-                            name, "Hugging Face id or folder" if paths.may_name_folders() else "Hugging Face id"),
+                            name, "Hugging Face id or folder" if owners.may_name_folders() else "Hugging Face id"),
                         help="CNN and LSTM read words and train in seconds to minutes; MiniLM and other encoders read "
                              "word pieces and want more time, or a GPU.")
     if kind != ELSE:
         return kind
-    allowed = paths.may_name_folders()
+    allowed = owners.may_name_folders()
     name = st.text_input("Id or folder" if allowed else "Hugging Face id", key="train.encoder",
                          persist_state="session", placeholder="distilbert-base-uncased").strip()
     if not allowed and is_folder_name(name):

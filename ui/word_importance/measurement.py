@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from robust_core import datasets, paths
+from robust_core import datasets, owners
 from robust_core.attacks import ATTACKS
 from robust_core.evaluation import checks, provenance
 from robust_core.evaluation.evaluate import evaluate
@@ -71,7 +71,7 @@ def make_key(model_id: str, dataset: str, n: int) -> Key:
     """Return what the importances of a model depend on."""
     chosen = selection.read_selection()
     # The same name may be another data set to another person.
-    return (paths.find_person(), model_id, catalogue.fingerprint_model(model_id), dataset, n, chosen.seed,
+    return (owners.find_person(), model_id, catalogue.fingerprint_model(model_id), dataset, n, chosen.seed,
             chosen.device, json.dumps(to_record(chosen.explainer), sort_keys=True),
             json.dumps([to_record(a) for a in chosen.attacks]))
 

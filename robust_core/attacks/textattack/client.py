@@ -36,8 +36,8 @@ from robust_core.attacks.engine.requests import (
     Target,
 )
 from robust_core.cleaning import clean
+from robust_core.environment import child_environment
 from robust_core.errors import BadInput, MissingResource, RobustError, shorten
-from robust_core.paths import child_environment
 from robust_core.registry import to_record
 from robust_core.text import Draft
 

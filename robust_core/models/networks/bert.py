@@ -14,11 +14,10 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
 
 from robust_core.errors import BadInput, RobustError, first_sentence
-from robust_core.files import read_json
+from robust_core.files import read_json, short_name
 from robust_core.models.networks import bert_cpu
 from robust_core.models.networks.shapes import on_no_device
 from robust_core.models.weight_files import find_misfits, load_weights, read_header
-from robust_core.paths import short_name
 
 T = TypeVar("T")
 Gate = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
