@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robust_core.classifiers import prepare_texts
 from robust_core.errors import UnknownName
 from robust_core.files import check_path
 from robust_core.models import encoder_cards
@@ -21,7 +22,7 @@ from robust_core.models.device import autocast_bf16, has_fast_bf16, pick_device
 from robust_core.models.hub import find_folder
 from robust_core.models.screening import make_probes, measure_noise
 from robust_core.models.sentence_folders import open_sentence_transformer
-from robust_core.protocols import Encoder, prepare_texts
+from robust_core.protocols import Encoder
 from robust_core.types import Noise
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from typing import Protocol, runtime_checkable
 
+from robust_core.classifiers import count_readable_words
 from robust_core.errors import Incompatible
 from robust_core.parts import Frame, has_parts
-from robust_core.protocols import Classifier, count_readable_words
+from robust_core.protocols import Classifier
 from robust_core.text import find_words
 from robust_core.types import Example
 

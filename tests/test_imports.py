@@ -17,7 +17,7 @@ ROOT = Path(robust_core.__file__).parents[1]
 # Each part may import those in the groups before its own, and those of its own group.
 ORDER = (("text", "parts", "hidden_characters", "highlight", "notebook"),
          ("errors", "files", "file_hashes", "types", "events", "registry", "environment", "owners", "paths", "version"),
-         ("cleaning", "protocols", "metrics", "records", "runs", "store", "claims", "reading"),
+         ("cleaning", "protocols", "classifiers", "metrics", "records", "runs", "store", "claims", "reading"),
          ("resources",),
          ("public_layouts", "split_files", "datasets", "splits", "tables", "parquet_reader", "table_files",
           "task_files", "pair_columns", "uploads",

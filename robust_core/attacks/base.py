@@ -14,20 +14,12 @@ from robust_core.attacks.engine.requests import Candidate, Judge, Request, Searc
 from robust_core.attacks.engine.scheduler import Scheduler
 from robust_core.attacks.engine.search_state import SearchStopped
 from robust_core.attacks.goals import AIMS, MINIMISE, UNTARGETED, find_locked
+from robust_core.classifiers import describe_scores, find_label, list_flagged, prepare_texts
 from robust_core.errors import BadInput, list_names, quote
 from robust_core.events import Event
 from robust_core.hidden_characters import describe_hidden
 from robust_core.models import hub
-from robust_core.protocols import (
-    Classifier,
-    Encoder,
-    MaskedLanguageModel,
-    describe_scores,
-    find_label,
-    is_token_classifier,
-    list_flagged,
-    prepare_texts,
-)
+from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel, is_token_classifier
 from robust_core.reading import check_reads, describe_reading, find_reach
 from robust_core.registry import Method, check_parameters, param, to_record
 from robust_core.resources import fingerprints

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from robust_core.classifiers import prepare_texts
 from robust_core.errors import Incompatible
 from robust_core.metrics import estimate_proportion
 from robust_core.models.networks.additive import FLAGS, REACH, STATES, AdditiveNetwork
 from robust_core.models.networks.bounded import BoundedNetwork
-from robust_core.protocols import Classifier, HasNetwork, HasTokens, prepare_texts
+from robust_core.protocols import Classifier, HasNetwork, HasTokens
 from robust_core.resources.swap_sets import SwapSet
 from robust_core.text import Draft, match_case
 from robust_core.types import Example

@@ -10,6 +10,7 @@ import typer
 
 from robust_core.attacks.base import TYPED_SECONDS
 from robust_core.attacks.presets import CAREFUL, choose_preset, describe_refusal
+from robust_core.classifiers import find_label
 from robust_core.cli.options import (
     Device,
     Exactness,
@@ -62,7 +63,7 @@ from robust_core.evaluation import fluency
 from robust_core.evaluation.fluency import measure_perplexities
 from robust_core.evaluation.meaning_changes import list_doubts
 from robust_core.explainers import EXPLAINERS
-from robust_core.protocols import Classifier, find_label
+from robust_core.protocols import Classifier
 from robust_core.reading import describe_reading
 from robust_core.registry import to_record
 from robust_core.types import AttackResult

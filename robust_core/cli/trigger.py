@@ -7,12 +7,13 @@ import numpy as np
 import typer
 
 from robust_core import datasets
+from robust_core.classifiers import find_label
 from robust_core.cli.options import Device, Json, Seed, catch_interrupt, keep_stdout, load_models
 from robust_core.cli.output import Row, format_number, format_percent, name_column, show_rows
 from robust_core.cli.program import INTERRUPTED, app
 from robust_core.errors import BadInput
 from robust_core.evaluation.evaluate import check_labels
-from robust_core.protocols import Classifier, WhiteBox, find_label, need_white_box
+from robust_core.protocols import Classifier, WhiteBox, need_white_box
 from robust_core.triggers.measuring import RANDOM_PHRASES, HeldOut, measure_random
 from robust_core.triggers.objective import FRONT, Goal
 from robust_core.triggers.search import MOST_WORDS, Found, Round, TriggerSearch, find_trigger

@@ -11,12 +11,13 @@ from robust_core import datasets, metrics
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.embeddings import EMBEDDING_ATTACKS, EmbeddingAttack
+from robust_core.classifiers import find_device
 from robust_core.encoder_evaluation import probes, similarity
 from robust_core.encoder_evaluation.victims import make_victim
 from robust_core.errors import BadInput, Incompatible, RobustError, UnknownName
 from robust_core.evaluation import provenance
 from robust_core.events import Event
-from robust_core.protocols import Classifier, Encoder, find_device
+from robust_core.protocols import Classifier, Encoder
 from robust_core.registry import to_record
 from robust_core.runs import Run, fingerprint_model, read_versions
 from robust_core.store import ResultStore

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from robust_core import datasets, metrics
 from robust_core.attacks.base import Attack
+from robust_core.classifiers import find_device, predict_labels
 from robust_core.datasets import choose
 from robust_core.errors import BadInput, Incompatible, list_names
 from robust_core.evaluation import checks, fluency, meaning_changes, provenance
@@ -15,7 +16,7 @@ from robust_core.evaluation.explanation_consistency import compare_explanations
 from robust_core.evaluation.transfer import evaluate_transfer
 from robust_core.events import EvaluationRow, Event
 from robust_core.explainers.base import Explainer
-from robust_core.protocols import Classifier, find_device, predict_labels
+from robust_core.protocols import Classifier
 from robust_core.reading import check_reads_pairs
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints

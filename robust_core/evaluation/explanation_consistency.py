@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from robust_core import metrics
+from robust_core.classifiers import count_readable_words
 from robust_core.evaluation import checks, fluency, predictions
 from robust_core.events import Event
 from robust_core.explainers.base import Explainer
-from robust_core.protocols import Classifier, count_readable_words
+from robust_core.protocols import Classifier
 from robust_core.registry import to_record
 from robust_core.runs import Run, fingerprint_model, shows_weights
 from robust_core.store import ResultStore

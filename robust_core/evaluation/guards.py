@@ -9,6 +9,7 @@ import numpy as np
 
 from robust_core import datasets
 from robust_core.attacks.base import Attack
+from robust_core.classifiers import predict_labels
 from robust_core.errors import BadInput
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.evaluation.guarded_names import read_clean_texts
@@ -16,7 +17,7 @@ from robust_core.events import EvaluationRow, Event
 from robust_core.guards.base import Guard
 from robust_core.guards.guarded_model import GuardedModel, guard_model
 from robust_core.metrics import estimate_paired_difference, estimate_proportion
-from robust_core.protocols import Classifier, predict_labels
+from robust_core.protocols import Classifier
 from robust_core.store import ResultStore
 from robust_core.types import AttackResult, Example, Precision
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from robust_core.classifiers import find_device
 from robust_core.evaluation import provenance
-from robust_core.protocols import Classifier, find_device
+from robust_core.protocols import Classifier
 from robust_core.runs import Run, read_versions
 from robust_core.store import ResultStore
 

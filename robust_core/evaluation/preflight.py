@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from robust_core import metrics, protocols
+from robust_core import classifiers, metrics
 from robust_core.datasets import same_labels
 from robust_core.errors import BadInput, list_names, quote
 from robust_core.models.tokens import Subwords
@@ -132,8 +132,8 @@ def _check_saturation(proba: np.ndarray) -> Check:
 
 
 def _check_reading(model: "TextClassifier", texts: Sequence[str]) -> Check:
-    name, prepared = "Length", protocols.prepare_texts(model, texts)
-    shares = [protocols.count_readable_words(model, text) / max(1, len(find_words(text))) for text in prepared]
+    name, prepared = "Length", classifiers.prepare_texts(model, texts)
+    shares = [classifiers.count_readable_words(model, text) / max(1, len(find_words(text))) for text in prepared]
     cut = [share for share in shares if share < 1]
     if not cut:
         return Check(name, FINE, f"It reads {model.length:,} pieces, which all {len(texts)} texts fit.")

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from robust_core import metrics
+from robust_core.classifiers import predict_labels
 from robust_core.events import Event
-from robust_core.protocols import Classifier, Flags, predict_labels
+from robust_core.protocols import Classifier, Flags
 from robust_core.types import AttackResult
 
 _EVERY = 32

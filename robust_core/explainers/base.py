@@ -5,9 +5,10 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 
+from robust_core.classifiers import find_device, prepare_texts
 from robust_core.errors import Incompatible
 from robust_core.parts import has_parts
-from robust_core.protocols import Classifier, HasNetwork, find_device, is_white_box, prepare_texts
+from robust_core.protocols import Classifier, HasNetwork, is_white_box
 from robust_core.reading import check_reads_pairs
 from robust_core.registry import Method, check_parameters, to_record
 from robust_core.types import Attribution, Span

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robust_core.classifiers import count_readable_words
 from robust_core.errors import MissingResource
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
-from robust_core.protocols import Classifier, count_readable_words, is_token_classifier
+from robust_core.protocols import Classifier, is_token_classifier
 from robust_core.registry import param
 from robust_core.text import Draft, Edit
 from robust_core.types import Attribution

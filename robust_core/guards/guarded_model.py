@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from robust_core.classifiers import describe_scores, find_device, prepare_texts
 from robust_core.errors import BadInput
 from robust_core.guards import GUARDS
 from robust_core.guards.base import CleanTexts, FittedGuard, Guard
-from robust_core.protocols import Classifier, KeepsAnswers, describe_scores, find_device, prepare_texts
+from robust_core.protocols import Classifier, KeepsAnswers
 from robust_core.registry import to_record
 from robust_core.resources import fingerprints
 from robust_core.runs import fingerprint_model

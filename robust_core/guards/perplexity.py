@@ -6,9 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from robust_core.classifiers import find_device
 from robust_core.guards import GUARDS
 from robust_core.guards.base import CleanTexts, FittedGuard, Guard, choose_threshold
-from robust_core.protocols import Classifier, find_device
+from robust_core.protocols import Classifier
 from robust_core.registry import param
 from robust_core.resources.fingerprints import MASKED, PACKAGED
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from robust_core.classifiers import prepare_texts
 from robust_core.cleaning import clean
 from robust_core.errors import BadInput, Incompatible
 from robust_core.models import screening
@@ -18,7 +19,6 @@ from robust_core.models.networks.base import measure_mean_norm
 from robust_core.models.threads import run_batch
 from robust_core.models.tokens import Subwords
 from robust_core.parts import split_parts
-from robust_core.protocols import prepare_texts
 from robust_core.text import find_words
 from robust_core.types import Encoded, Noise
 

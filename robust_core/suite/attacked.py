@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.presets import choose_preset, name_preset, read_preset
+from robust_core.classifiers import find_device, prepare_texts
 from robust_core.errors import BadInput, Incompatible, quote
 from robust_core.evaluation import provenance
 from robust_core.evaluation.explanation_consistency import compare_explanations, read_by_uid
@@ -16,7 +17,7 @@ from robust_core.evaluation.predictions import KeptAnswers
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
 from robust_core.metrics import list_held
-from robust_core.protocols import find_device, need_white_box, prepare_texts
+from robust_core.protocols import need_white_box
 from robust_core.registry import from_record, param, to_record
 from robust_core.resources.swap_sets import read_swap_set
 from robust_core.suite.checks import NOTHING, Check, describe_answer

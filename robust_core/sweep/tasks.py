@@ -7,6 +7,7 @@ from pathlib import Path
 
 from robust_core import datasets
 from robust_core.attacks.base import Attack
+from robust_core.classifiers import find_device
 from robust_core.errors import BadInput
 from robust_core.evaluation import provenance
 from robust_core.evaluation.evaluate import check_labels
@@ -14,7 +15,7 @@ from robust_core.explainers.base import Explainer
 from robust_core.models import loading
 from robust_core.models.cards import cards
 from robust_core.models.device import pick_device
-from robust_core.protocols import Classifier, find_device
+from robust_core.protocols import Classifier
 from robust_core.runs import Run, fingerprint_card, fingerprint_model
 from robust_core.store import ResultStore
 from robust_core.sweep.plan import Combination

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from robust_core.attacks import ATTACKS
+from robust_core.classifiers import find_device
 from robust_core.errors import Incompatible, RobustError, list_names, to_plain
 from robust_core.evaluation import provenance
 from robust_core.evaluation.explanation_consistency import compare_texts
 from robust_core.explainers import EXPLAINERS
 from robust_core.models import loading
 from robust_core.models.device import pick_device
-from robust_core.protocols import find_device
 from robust_core.records import to_result_record
 from robust_core.registry import from_record
 from robust_core.runs import Run, fingerprint_model, read_versions

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robust_core import metrics
-from robust_core.protocols import Classifier, predict_labels
+from robust_core.classifiers import predict_labels
+from robust_core.protocols import Classifier
 from robust_core.triggers.objective import Goal, Phrase
 from robust_core.types import Example
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from robust_core.attacks.engine.word_gradients import sum_gradients
-from robust_core.protocols import Classifier, WhiteBox, predict_labels
+from robust_core.classifiers import predict_labels
+from robust_core.protocols import Classifier, WhiteBox
 from robust_core.text import find_words
 from robust_core.types import Example
 

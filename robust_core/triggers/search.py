@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from robust_core.attacks.engine.word_gradients import embed_words
+from robust_core.classifiers import prepare_texts
 from robust_core.errors import BadInput, quote
-from robust_core.protocols import WhiteBox, prepare_texts
+from robust_core.protocols import WhiteBox
 from robust_core.registry import check_parameters, param
 from robust_core.triggers.objective import (
     FRONT,

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from robust_core.classifiers import prepare_texts
 from robust_core.errors import BadInput, MissingResource
-from robust_core.protocols import prepare_texts
 from robust_core.victims.answers import Answers
 from robust_core.victims.spending import Price
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from robust_core.attacks.bad_characters import KINDS, CharacterSpace
 from robust_core.attacks.engine.requests import Target
+from robust_core.classifiers import predict_labels
 from robust_core.errors import BadInput, UnknownName
 from robust_core.guards import GUARDS
 from robust_core.guards.base import CleanTexts, choose_threshold
@@ -20,7 +21,7 @@ from robust_core.guards.misspelt_words import SpellingGuard
 from robust_core.guards.perplexity import CharacterModel, PerplexityGuard
 from robust_core.guards.word_frequency import FrequencyGuard
 from robust_core.models import masked_lm
-from robust_core.protocols import is_token_classifier, is_white_box, predict_labels
+from robust_core.protocols import is_token_classifier, is_white_box
 from robust_core.text import Draft
 from robust_core.types import Example
 

@@ -9,13 +9,13 @@ from helpers.doubles import BagOfWords, Counting, Planted, WordEncoder
 
 from robust_core import encoders
 from robust_core.attacks import ATTACKS
+from robust_core.classifiers import predict_against, predict_labels
 from robust_core.evaluation.evaluate import evaluate
 from robust_core.evaluation.guards import BYPASSED, FLAGGED, PUT_RIGHT, judge_attack, judge_clean, judge_replay
 from robust_core.guards import GUARDS
 from robust_core.guards.base import FittedGuard, Guard
 from robust_core.guards.guarded_model import GuardedModel
 from robust_core.models import loading
-from robust_core.protocols import predict_against, predict_labels
 from robust_core.registry import param
 from robust_core.store import ResultStore
 from robust_core.types import Example

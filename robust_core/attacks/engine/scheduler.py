@@ -27,9 +27,10 @@ from robust_core.attacks.engine.requests import (
 )
 from robust_core.attacks.engine.search_state import ActiveSearch, SearchState, SearchStopped
 from robust_core.attacks.engine.victim_server import VictimServer
+from robust_core.classifiers import find_device
 from robust_core.errors import MissingResource, RobustError
 from robust_core.events import ErrorData, Event, SearchData, StartedData, StepData
-from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel, find_device
+from robust_core.protocols import Classifier, Encoder, MaskedLanguageModel
 from robust_core.text import diff
 from robust_core.types import AttackResult, Example, Precision
 

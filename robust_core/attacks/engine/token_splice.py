@@ -1,8 +1,9 @@
 """Token rows of candidates, spliced from the cached ids of single words, so that the tokenizer is off the hot path."""
 
 from robust_core.attacks.engine.requests import Candidate
+from robust_core.classifiers import prepare_texts
 from robust_core.parts import NO_FRAME, Frame, has_parts
-from robust_core.protocols import TokenClassifier, prepare_texts
+from robust_core.protocols import TokenClassifier
 from robust_core.text import Draft
 
 

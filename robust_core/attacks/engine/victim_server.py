@@ -25,8 +25,9 @@ from robust_core.attacks.engine.requests import (
 from robust_core.attacks.engine.server import ALONE, Answers, bound_noise, find_first_alike
 from robust_core.attacks.engine.token_splice import Splice
 from robust_core.attacks.engine.word_gradients import measure_gradients
+from robust_core.classifiers import predict_against
 from robust_core.errors import Incompatible
-from robust_core.protocols import Classifier, Flags, KeepsAnswers, is_token_classifier, predict_against
+from robust_core.protocols import Classifier, Flags, KeepsAnswers, is_token_classifier
 from robust_core.types import Noise
 
 if TYPE_CHECKING:
