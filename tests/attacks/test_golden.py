@@ -29,6 +29,7 @@ def test_explanations_score_as_they_did():
     assert not changes, "\n".join([*changes, golden.advise(SET)])
 
 
+@pytest.mark.textattack
 def test_the_golden_set_is_of_this_engine_and_of_every_attack():
     assert SET["engine"] == version.ENGINE, golden.RAISE
     assert SET["rests_on"] == golden.describe_ground(), golden.advise(SET)
@@ -53,6 +54,7 @@ def test_another_outcome_is_seen_and_is_not_written_under_the_same_number():
     golden.check_raised(old, old)
 
 
+@pytest.mark.textattack
 def test_a_changed_table_is_told_from_a_changed_engine():
     assert golden.advise(SET) == golden.RAISE
     other = SET | {"rests_on": SET["rests_on"] | {"table neighbours": "0" * 64}}

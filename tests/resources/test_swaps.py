@@ -31,6 +31,7 @@ def test_no_swap_changes_what_is_said(everything):
             assert swaps.LISTED - 0.01 <= cosine <= 1.0 and word != other
 
 
+@pytest.mark.textattack
 def test_every_swap_has_the_inflection_of_its_word(everything):
     """Of a sample: whatever form the old word may be, the new one is it too."""
     for word, part in sorted(everything)[::17]:
@@ -38,6 +39,7 @@ def test_every_swap_has_the_inflection_of_its_word(everything):
             assert swaps.fits(word, other, part), (word, other, part)
 
 
+@pytest.mark.textattack
 @pytest.mark.parametrize(("word", "other", "part", "fitting"), [
     ("becomes", "become", "VERB", False), ("films", "movies", "NOUN", True),
     ("films", "movie", "NOUN", False), ("took", "walked", "VERB", True),
@@ -48,6 +50,7 @@ def test_a_swap_must_be_able_to_take_every_form_of_its_word(word, other, part, f
     assert swaps.fits(word, other, part) == fitting
 
 
+@pytest.mark.textattack
 def test_only_what_is_listed_or_very_near_is_chosen():
     near = {"movie": [("film", swaps.RELATED), ("flick", swaps.LISTED), ("opera", 0.99), ("films", 0.9),
                       ("picture", swaps.LISTED - 0.01), ("drama", swaps.RELATED - 0.01)]}
