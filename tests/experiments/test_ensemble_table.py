@@ -46,4 +46,4 @@ def test_it_has_one_attack_and_only_models_that_are_here(models):
     with pytest.raises(RobustError, match="sst2/cnn/other"):
         EnsembleTable().cells(Options(models=("sst2/cnn/other",)))
     cells = EnsembleTable().cells(Options())
-    assert {(c.attack, c.n, c.max_queries) for c in cells} == {("ensemble", 300, 0)}
+    assert {(c.attack, c.n, c.max_queries) for c in cells} == {("ensemble", 100, 0)}

@@ -16,7 +16,7 @@ from robust_core.experiments.presence import shipped
 from robust_core.models.cards import ARCHITECTURES, cards
 from robust_core.store import ResultStore
 
-DATASET, ATTACK, SENTENCES = "sst2", "ensemble", 300
+DATASET, ATTACK, SENTENCES = "sst2", "ensemble", 100
 
 
 @EXPERIMENTS.register("own/ensemble", title="Ensemble of attacks", source="https://arxiv.org/abs/2003.01690")
