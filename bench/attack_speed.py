@@ -39,7 +39,8 @@ MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SIDES = ("textattack", "exact", "screened")
 # Texts that every side attacks before the clock runs.
 WARM = 8
-NAMES = ("textfooler", "pwws", "bae", "clare", "gene", "iga", "pso")
+NAMES = ("textfooler", "pwws", "bae", "clare", "gene", "iga", "pso", "a2t", "hotflip", "bad-characters",
+         "faster-alzantot")
 # The exact side with a number of threads that does not follow what is free; 0 stands for all.
 FIXED = {"exact, 1 thread": 1, "exact, all threads": 0}
 TARGETS = {"cnn": (4, 10), "lstm": (4, 10), "minilm": (1.5, 3)}
@@ -101,7 +102,7 @@ class Sides:
             a, b = np.split(self.encoder.encode([a for a, _ in pairs] + [b for _, b in pairs]), 2)
             return (a * b).sum(axis=1)
 
-        theirs = recipes.build_recipe(to_record(self._ours), wrap_victim(self.model.predict_proba), alike)
+        theirs = recipes.build_recipe(to_record(self._ours), wrap_victim(self.model.predict_proba, self.model), alike)
         if self._ours.max_queries:
             theirs.goal_function.query_budget = self._ours.max_queries
         return theirs
