@@ -18,8 +18,9 @@ from robust_core.paths import own_checkpoints
 @app.command()
 def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; - reads standard input.")] = None,
             dataset: Annotated[str | None, typer.Option("--dataset", help="Certify a data set instead.")] = None,
-            model: Annotated[str | None, typer.Option(
-                "--model", help="Base classifiers: sst2, ag_news, digits; those of --dataset, or sst2.")] = None,
+            model: Annotated[list[str] | None, typer.Option(
+                "--model", help="Base classifiers: sst2, ag_news, digits; those of --dataset, or sst2. With --words an "
+                                "additive model or one with a core; may be repeated.")] = None,
             method: Annotated[str, typer.Option("--method", help="dssn, ssn or uniform.")] = "dssn",
             scale: Annotated[list[float] | None, typer.Option("--scale", help="Lambda; may be repeated.")] = None,
             split: Annotated[str, typer.Option("--split", help="train, dev or test.")] = "test",
@@ -41,15 +42,17 @@ def certify(text: Annotated[str | None, typer.Argument(help="A text, in quotes; 
     if words or swaps != CAREFUL:
         if scale or settings or not words:
             raise BadInput("--swaps goes with --words, --scale and --set go without it.")
-        show_word_certificates(text, dataset, model, swaps, split, n, seed, data_dir, as_json)
+        show_word_certificates(text, dataset, model or [], swaps, split, n, seed, data_dir, as_json)
         return
+    if len(model or ()) > 1:
+        raise BadInput("Without --words, --model takes one name.")
     with keep_stdout():
         given = read_settings(SMOOTHERS[method], settings)
         if "scale" in given:
             raise BadInput("Give Lambda by --scale.")
         cleaned = None if text is None else read_typed_text(text)
         chosen = [certified_accuracy.make_smoother(method, value, 255, **given).scale for value in scale or ()]
-        found = base_classifiers.load(model or dataset or "sst2")
+        found = base_classifiers.load(*(model or [dataset or "sst2"]))
         if cleaned is not None:
             rows = certified_accuracy.certify_texts(found, [cleaned], method, chosen, seed=seed, **given)
         else:

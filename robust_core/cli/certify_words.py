@@ -1,5 +1,6 @@
 """Certificates in words, of one text or of a data set: what `certify --words` does."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,23 @@ _DEFAULT = "{}/additive/close"
 _MANY = 10**300
 
 
-def show_word_certificates(text: str | None, dataset: str | None, model: str | None, swaps: str, split: str,
+def show_word_certificates(text: str | None, dataset: str | None, models: Sequence[str], swaps: str, split: str,
                            n: int | None, seed: int, data_dir: str | None, as_json: bool) -> None:
     """Certify a text, or measure certified accuracy on a data set, and print it."""
     from robust_core.certify.word_swaps import measure_certified_accuracy
 
     with keep_stdout():
-        found = loading.load(model or _DEFAULT.format(dataset or "sst2"), "cpu")
+        found = [loading.load(name, "cpu") for name in dict.fromkeys(models or [_DEFAULT.format(dataset or "sst2")])]
         swap_set = read_swap_set(swaps)
         if text is not None:
-            rows = [_certify_text(found, read_typed_text(text), swap_set)]
+            typed = read_typed_text(text)
+            rows = [_certify_text(model, typed, swap_set) for model in found]
         else:
-            check_labels(found, datasets.describe(str(dataset)))
+            for model in found:
+                check_labels(model, datasets.describe(str(dataset)))
             examples = datasets.choose(datasets.load(str(dataset), split, data_dir), n, seed=seed)
-            rows = [{"dataset": dataset, "split": split, **measure_certified_accuracy(found, examples, swap_set)}]
+            rows = [{"dataset": dataset, "split": split, **measure_certified_accuracy(model, examples, swap_set)}
+                    for model in found]
     show_rows(rows, as_json, _OF_TEXT if text is not None else _OF_DATA)
 
 

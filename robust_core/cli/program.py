@@ -1,6 +1,7 @@
 """The program: its commands by name, each imported when it is asked for, and errors as one line."""
 
 import atexit
+import collections
 import contextlib
 import importlib
 import logging
@@ -12,10 +13,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info
 
-from robust_core.errors import LONGEST_MESSAGE, RobustError, quote, shorten
+from robust_core.errors import LONGEST_MESSAGE, BadInput, RobustError, quote, shorten
 from robust_core.files import describe_failure
 
 INTERRUPTED = 130
@@ -116,6 +117,23 @@ COMMANDS = {
 }
 
 
+class _Command(TyperCommand):
+    """A command whose options stand once, unless they may be repeated: the parser would drop all but the last value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer's own copy of click, see below)
+        """Read the options.
+
+        Raises:
+            BadInput: One that takes a single value is given several times.
+        """
+        *_, given = self.make_parser(ctx).parse_args(args=list(args))
+        for param, times in collections.Counter(given).items():
+            if times > 1 and param.param_type_name == "option" and not (
+                    param.multiple or getattr(param, "is_flag", False)):
+                raise BadInput(f"{param.opts[-1]} takes one value and is given {times} times.")
+        return super().parse_args(ctx, args)
+
+
 class _Group(TyperGroup):
     """The commands, with every error that a user may see as one line on stderr and exit code 2."""
 
@@ -129,6 +147,7 @@ class _Group(TyperGroup):
             return None
         importlib.import_module(f"robust_core.cli.{COMMANDS[cmd_name].module}")
         for info in app.registered_commands:
+            info.cls = _Command
             command = get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=None)
             if command.name == cmd_name:
                 return command

@@ -17,6 +17,13 @@ def test_a_text_is_certified():
     assert "any number" in invoke("certify", TEXT, "--words").stdout
 
 
+def test_several_models_are_a_row_each():
+    found = rows(invoke("certify", TEXT, "--words", "--model", "sst2/additive/close", "--model", "sst2/additive/wide",
+                        "--model", "sst2/additive/close", "--json"))
+    assert [row["model"] for row in found] == ["sst2/additive/close", "sst2/additive/wide"]
+    refused(invoke("certify", TEXT, "--model", "sst2", "--model", "ag_news"), "Without --words, --model takes one name")
+
+
 def test_swaps_may_come_from_a_file(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"soggy": ["wonderful"], "save": ["treasure"]}))

@@ -170,6 +170,21 @@ def test_an_option_with_a_hostile_value(command, option, value):
     assert code in (0, 1, 2)
 
 
+def list_single() -> Iterator[tuple[str, str]]:
+    """Every option of every command that takes one value and stands once."""
+    group: Any = get_command(app)
+    for name in COMMANDS:
+        for parameter in group.get_command(None, name).params:
+            if parameter.opts[0].startswith("-") and not parameter.is_flag and not parameter.multiple:
+                yield name, parameter.opts[0]
+
+
+@pytest.mark.parametrize(("command", "option"), sorted(list_single()))
+def test_an_option_that_stands_once_is_not_dropped_silently(command, option):
+    code, _, line = run_command(command, *BASE[command], option, "1", f"{option}=2")
+    assert code == 2 and f"{option} takes one value and is given " in line
+
+
 @pytest.mark.parametrize("value", ["long", "below a file", "bytes", "lines"])
 @pytest.mark.parametrize("variable", ["ROBUST_RUNS", "ROBUST_DATA", "ROBUST_CHECKPOINTS", "ROBUST_ENCODER",
                                       "ROBUST_DEVICE"])
