@@ -21,7 +21,7 @@ DATASET, ATTACK, SENTENCES = "sst2", "ensemble", 100
 
 @EXPERIMENTS.register("own/ensemble", title="Ensemble of attacks", source="https://arxiv.org/abs/2003.01690")
 class EnsembleTable(Experiment):
-    """Every shipped SST-2 model against A2T, PWWS, TextFooler, Bad Characters and BAE: a text holds if no one flips it.
+    """Every shipped SST-2 model against A2T, PWWS, TextFooler, Bad Characters and BAE: a text holds if none flips it.
 
     Each has its paper's values and at most 1,000 queries a text. A model that shows no gradients is spared A2T, so its
     figure is a little too high beside the others.
