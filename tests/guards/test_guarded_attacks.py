@@ -161,7 +161,12 @@ def test_thresholds_of_the_command_stand_below_its_table():
     (("--guard", "unicode", "--set", "new=x"), ("choose one with --attack",)),
     ((), ("--guard",))])
 def test_the_command_refuses_in_one_line(words, parts):
-    refused(invoke(*BASE, *words), *parts)
+    base = list(BASE)
+    for option in words[::2]:
+        # Given twice it would be refused for that.
+        if option in base:
+            del base[base.index(option): base.index(option) + 2]
+    refused(invoke(*base, *words), *parts)
 
 
 def test_words_of_train_are_kept_apart():
