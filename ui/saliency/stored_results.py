@@ -160,7 +160,8 @@ def _choose_slice(dataset: str) -> Slice | None:
 def _offer_start(empty: bool, expanded: bool) -> None:
     chosen = selection.read_selection()
     models = dataset_job.list_alike(chosen.models[0], chosen.models) if chosen.models else []
-    asked = st.session_state.pop(line.OPEN_FORM, False)
+    # Kept: a page that is drawn once more at once would close again what was asked for.
+    asked = st.session_state.get(line.OPEN_FORM, False)
     with st.expander("Attack and explain a data set", expanded=expanded or asked, icon=":material/play_arrow:"):
         if empty:
             st.caption("Nothing of yours is stored yet. This attacks the sidebar's models with its attacks on the "
