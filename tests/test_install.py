@@ -65,6 +65,12 @@ def test_the_wheel_holds_the_app_and_the_checkpoints_of_its_own_data():
     assert sum((ROOT / name).stat().st_size for name in files) < 60 * 2**20
 
 
+def test_checkpoints_and_tables_stay_small():
+    sizes = [path.stat().st_size for folder in (ROOT / "checkpoints", ROOT / "robust_core" / "resources")
+             for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert max(sizes) <= 16 * 2**20 and sum(sizes) <= 96 * 2**20
+
+
 def test_a_checkpoint_outside_the_wheel_is_one_line(tmp_path, monkeypatch):
     outside = tmp_path / "outside.json"
     outside.write_text('["trec/cnn/base", "encoders/simcse@1"]')
