@@ -123,8 +123,12 @@ def judge_clean(guarded: GuardedModel, examples: Sequence[Example], plain: Mappi
 
 def judge_replay(guarded: GuardedModel, result: AttackResult) -> str:
     """Return what guards do to a text that fooled the model without them: flagged, put right or bypassed."""
-    predicted = int(predict_labels(guarded, [result.perturbed])[0])
-    return FLAGGED if predicted < 0 else PUT_RIGHT if predicted == result.reference_label else BYPASSED
+    return name_fate(int(predict_labels(guarded, [result.perturbed])[0]), result.reference_label)
+
+
+def name_fate(predicted: int, reference: int) -> str:
+    """Name what became of it, by the class that is predicted behind guards (-1 if they flag it) and the right one."""
+    return FLAGGED if predicted < 0 else PUT_RIGHT if predicted == reference else BYPASSED
 
 
 def judge_attack(guarded: GuardedModel, plain: Sequence[AttackResult], through: Sequence[AttackResult]

@@ -252,9 +252,9 @@ def test_a_guard_that_reads_the_word_again_puts_the_text_right():
 
 
 def test_what_a_guard_flags_is_caught_and_the_original_may_be_flagged_too(monkeypatch):
-    found = {TEXT: Reading(TEXT, True, 1)}
+    found = {TEXT: Reading(TEXT, -1)}
     monkeypatch.setattr(guards, "ask_reading", lambda model, device, guard, text: (
-        found.get(text, Reading(text, guard == "unicode", 0)), ""))
+        found.get(text, Reading(text, -1 if guard == "unicode" else 0)), ""))
     table = next(str(e.value) for e in guarded(attacked()).html if "This is what each guard makes of" in str(e.value))
     assert "✓ flagged</b><span>flags the original too</span>" in table
     assert "✗ not caught</b><span>Negative</span><span>flags the original too</span>" in table

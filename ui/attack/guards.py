@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from robust_core.evaluation.guards import BYPASSED, FLAGGED, PUT_RIGHT, name_fate
 from robust_core.guards import GUARDS
 from robust_core.text import diff
 from ui.attack import overview, transfer_fluency
@@ -16,11 +17,10 @@ from ui.widgets.markdown import note
 
 _OPEN = "guards.open"
 # What a cell says of a text that flips the model alone, and the class of its look.
-PUT_RIGHT, FLAGGED, BYPASSED, WAITING = "put right", "flagged", "not caught", "looking …"
-_LOOKS = {PUT_RIGHT: "failed", FLAGGED: "failed", BYPASSED: "succeeded", WAITING: "running"}
-_SIGNS = {PUT_RIGHT: "✓ ", FLAGGED: "✓ ", BYPASSED: "✗ ", WAITING: ""}
-# A text and the guards in front of its model: what they make of it and of the original, or why that is not known.
-Asked = Mapping[tuple[Pair, str], tuple[Reading | None, Reading | None, str]]
+_CELLS = {PUT_RIGHT: ("✓ put right", "failed"), FLAGGED: ("✓ flagged", "failed"),
+          BYPASSED: ("✗ not caught", "succeeded")}
+# What a guard makes of a text and of its original, or why that is not known.
+Answer = tuple[Reading | None, Reading | None, str]
 
 
 def show_guards(now: Outcome | None) -> None:
@@ -46,32 +46,35 @@ def _list_flipped(now: Outcome) -> list[Pair]:
 def _draw_guards(now: Outcome, flipped: Sequence[Pair]) -> None:
     named = name_pairs(now)
 
+    def ask_all() -> dict[tuple[Pair, str], Answer]:
+        return {(pair, guard): _ask(now, pair, guard) for pair in flipped for guard in GUARDS}
+
     def draw() -> bool:
-        asked = {(pair, guard): _ask(now, pair, guard) for pair in flipped for guard in GUARDS}
+        asked = ask_all()
         st.html(make_guard_table(now, flipped, asked, named))
         for line in dict.fromkeys(error for _, _, error in asked.values() if error):
             note(line)
         return not all(map(_is_known, asked.values()))
 
-    refresh.make_fragment(draw, not all(_is_known(_ask(now, pair, guard)) for pair in flipped for guard in GUARDS),
-                          f"guards.{now.id}", every=0.5)
+    refresh.make_fragment(draw, not all(map(_is_known, ask_all().values())), f"guards.{now.id}", every=0.5)
     st.caption("The attack did not know of the guards; one that does may find another text. `python -m robust_core "
                "guard` measures both over a data set, and how many clean texts a guard flags.")
 
 
-def _ask(now: Outcome, pair: Pair, guard: str) -> tuple[Reading | None, Reading | None, str]:
+def _ask(now: Outcome, pair: Pair, guard: str) -> Answer:
     (after, error), (before, also) = (ask_reading(pair.model, now.asked.device, guard, text)
                                       for text in (now.results[pair].perturbed, now.text))
     return after, before, error or also
 
 
-def _is_known(found: tuple[Reading | None, Reading | None, str]) -> bool:
+def _is_known(found: Answer) -> bool:
     """Say whether all is known of a text and a guard that will be."""
     after, before, error = found
     return bool(error) or (after is not None and before is not None)
 
 
-def make_guard_table(now: Outcome, flipped: Sequence[Pair], asked: Asked, named: Mapping[Pair, str]) -> str:
+def make_guard_table(now: Outcome, flipped: Sequence[Pair], asked: Mapping[tuple[Pair, str], Answer],
+                     named: Mapping[Pair, str]) -> str:
     """Return a line a text that flips a model alone, and a column a guard, as HTML."""
     head = "".join(f'<th scope="col">{html.escape(GUARDS[guard].title)}</th>' for guard in GUARDS)
     body = "".join(
@@ -83,19 +86,19 @@ def make_guard_table(now: Outcome, flipped: Sequence[Pair], asked: Asked, named:
     return overview.make_table("Guards", about, f'<th scope="col">Text that flips</th>{head}', body)
 
 
-def _make_cell(now: Outcome, pair: Pair, found: tuple[Reading | None, Reading | None, str]) -> str:
+def _make_cell(now: Outcome, pair: Pair, found: Answer) -> str:
     after, before, error = found
     if error:
         return '<div class="rx-cell"><b>–</b><span>cannot tell</span></div>'
     if after is None or before is None:
-        return f'<div class="rx-cell {_LOOKS[WAITING]}"><b>{WAITING}</b></div>'
+        return '<div class="rx-cell running"><b>looking …</b></div>'
     result = now.results[pair]
-    fate = FLAGGED if after.is_flagged else PUT_RIGHT if after.label == result.reference_label else BYPASSED
-    lines = [f"{phrases.name_class(catalogue.find_labels(pair.model), after.label)}"] if not after.is_flagged else []
+    word, look = _CELLS[name_fate(after.label, result.reference_label)]
+    lines = [] if after.label < 0 else [phrases.name_class(catalogue.find_labels(pair.model), after.label)]
     lines += _describe_cleaning(result.perturbed, after.text)
-    if before.is_flagged:
+    if before.label < 0:
         lines.append("flags the original too")
-    return (f'<div class="rx-cell {_LOOKS[fate]}"><b>{_SIGNS[fate]}{fate}</b>'
+    return (f'<div class="rx-cell {look}"><b>{word}</b>'
             + "".join(f"<span>{html.escape(line)}</span>" for line in lines) + "</div>")
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from robust_core.classifiers import predict_labels
 from robust_core.evaluation.guarded_names import guard_by_name
 from ui.shared import loaded
 from ui.shared.background_cache import BackgroundCache
@@ -21,12 +22,10 @@ class Reading(NamedTuple):
 
     Attributes:
         text: The text as it leaves the guard.
-        is_flagged: Whether the guard takes it for adversarial.
-        label: The class that the model predicts of the text as it leaves the guard.
+        label: The class that the model predicts of it then; -1 where the guard takes it for adversarial.
     """
 
     text: str
-    is_flagged: bool
     label: int
 
 
@@ -58,4 +57,4 @@ def _get_readings() -> BackgroundCache[Reading]:
 
 def _read(model_id: str, fingerprint: str, device: str, guard: str, text: str) -> Reading:
     guarded = _get_guarded().ask(model_id, fingerprint, device, guard).result()
-    return Reading(guarded.clean(text), bool(guarded.flag([text])[0]), int(guarded.predict_proba([text])[0].argmax()))
+    return Reading(guarded.clean(text), int(predict_labels(guarded, [text])[0]))
