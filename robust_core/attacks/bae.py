@@ -23,8 +23,8 @@ class Bae(SwapAttack):
     """Replace important words by what a masked language model puts in their place, with the same part of speech.
 
     Differs: masked language model, part of speech and sentence encoder are the packaged ones (the paper has BERT
-    base). The encoder's threshold was fitted on TextFooler's swaps; on BAE's own, 0.944 would reject as many as the
-    recipe's 0.936 does under the Universal Sentence Encoder, and this one rejects fewer.
+    base). The encoder's threshold, 0.944, rejects as many of BAE's own swaps as the recipe's 0.936 does under the
+    Universal Sentence Encoder.
     Only whole words are offered, as the authors say they do; TextAttack also offers the ends of words ("ing").
     Words get the capitals of those they replace. Stop words are ours, 334 for NLTK's 179 in TextAttack
     (`resources.stopwords`). A masked language model likes the opposite of a word as well as the word: under `careful`
@@ -38,7 +38,7 @@ class Bae(SwapAttack):
     max_candidates: int = param(50, "Words of the masked language model tried per word (paper: 50)", low=1, high=200)
     min_confidence: float = param(0.0, "Lowest probability of such a word (paper: 0)", low=0.0, high=1.0)
     min_text_similarity: float = param(
-        0.92, "Lowest cosine of the sentence around a swap to the original one, under MiniLM", low=-1.0, high=1.0)
+        0.944, "Lowest cosine of the sentence around a swap to the original one, under MiniLM", low=-1.0, high=1.0)
     window: int = param(15, "Words around a swap that the sentence encoder compares (paper: 15)", low=1, high=100)
     skip_short: bool = param(True, "Let texts shorter than the window pass without the sentence encoder, as TextAttack")
     same_part_of_speech: bool = param(True, "Keep the part of speech; nouns and verbs may stand in for each other")

@@ -7,7 +7,7 @@ from helpers.doubles import BagOfWords, WordEncoder, WordFiller
 
 from robust_core import ATTACKS
 from robust_core.attacks import constraints, transformations
-from robust_core.attacks.ensemble import MEMBERS
+from robust_core.attacks.ensemble import MEMBERS, VALUES
 from robust_core.metrics import summary
 from robust_core.text import diff
 from robust_core.types import Example
@@ -45,7 +45,7 @@ def attack(name: str, world, **parameters) -> list:
 @pytest.mark.parametrize("budget", [4, 15, 150])
 @pytest.mark.parametrize("world", range(6), indirect=True)
 def test_it_is_never_weaker_than_any_member(world, budget):
-    alone = {name: attack(name, world, max_queries=budget) for name in MEMBERS}
+    alone = {name: attack(name, world, **VALUES.get(name, {}), max_queries=budget) for name in MEMBERS}
     worst = attack("ensemble", world, member_queries=budget)
     for k, r in enumerate(worst):
         flipped = [name for name in MEMBERS if alone[name][k].status == "succeeded"]
