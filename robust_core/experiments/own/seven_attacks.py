@@ -88,7 +88,8 @@ class SevenAttacks(Experiment):
         every = list(claims.values())
         notes = [self.described,
                  f"{ERRORS} Below a figure stands by how many points the model in bold above keeps more, paired on the "
-                 f"same sentences; ≥ 2 errors counts the attacks under which that is two of its errors or more. {AGAIN}",
+                 "same sentences; ≥ 2 errors counts the attacks under which that is two of its errors or more. "
+                 f"{AGAIN}",
                  *write_faults(every), write_commands(every), *marks.lines()]
         return "\n".join(part for part in parts if part) + "".join(f"\n{note}\n" for note in notes)
 
