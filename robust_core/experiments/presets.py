@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from robust_core import datasets
 from robust_core.attacks.presets import CAREFUL, PAPER
@@ -15,16 +16,16 @@ from robust_core.experiments.cells import Cell, measure_cells
 from robust_core.experiments.comparison import TEXTS, TITLES
 from robust_core.experiments.faults import write_faults
 from robust_core.experiments.presence import split_by_presence
-from robust_core.models.cards import cards
+from robust_core.models.cards import Card, cards
 from robust_core.store import ResultStore
 
-DATASET = "sst2"
 ATTACKED = ("textfooler", "pwws")
 ARCHITECTURES = ("cnn", "lstm", "cnn-retrofitted", "lstm-retrofitted", "minilm", "additive")
 # Architectures that no table of a paper holds; of the others models with a certified core stand in none.
 _OWN = ("cnn-retrofitted", "lstm-retrofitted", "additive")
 # Experiments whose claims hold the same attacks with their papers' values.
 _PAPER = ("flat/table2", "flat/table4")
+TOPICS = 300
 
 
 @EXPERIMENTS.register("presets/sst2", title="Presets of attacks", source="https://arxiv.org/abs/1907.11932")
@@ -35,35 +36,44 @@ class Presets(Experiment):
     values of the attack's paper. Figures of `paper` are those of FLAT's tables, where those hold the model.
     """
 
+    dataset: ClassVar[str] = "sst2"
+
     def cells(self, options: Options) -> list[Cell]:
-        """Return what to measure: each attack under `careful` on each model of SST-2 that is here.
+        """Return what to measure: each attack under `careful` on each model of the data set that is here.
 
         Under `paper` as well on those that no other table has.
         """
-        known = {card.id: card for card in cards() if card.dataset == DATASET and card.seed == 0
+        known = {card.id: card for card in cards() if card.dataset == self.dataset and card.seed == 0
                  and card.architecture in ARCHITECTURES}
-        return [Cell(model, attack, TEXTS[DATASET].get(model.split("/")[1]), 0, preset)
+        return [Cell(model, attack, self.count_texts(model), 0, preset)
                 for attack in choose_known(ATTACKED, options.attacks, "attack")
                 for model in choose_known(list(known), options.models, "model")
-                for preset in ((CAREFUL, PAPER) if known[model].architecture in _OWN or known[model].is_certified
-                               else (CAREFUL,))]
+                for preset in ((CAREFUL,) if self.stands_elsewhere(known[model]) else (CAREFUL, PAPER))]
+
+    def count_texts(self, model: str) -> int | None:
+        """Return how many test texts a model is attacked on; None for all."""
+        return TEXTS[self.dataset].get(model.split("/")[1])
+
+    def stands_elsewhere(self, card: Card) -> bool:
+        """Return whether another table has a model's figures under `paper`."""
+        return card.architecture not in _OWN and not card.is_certified
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack the models, each with the same sentences."""
         cells = self.cells(options)
-        datasets.find(DATASET, "test", options.data_dir)
+        datasets.find(self.dataset, "test", options.data_dir)
         absent = {cell.model: split_by_presence(cell.model, options.seeds)[1] for cell in cells}
         if names := [name for model in absent for name in absent[model]]:
             yield name_untrained(names, "python -m robust_core train")
         whole = [cell for cell in cells if not absent[cell.model]]
-        for event in measure_cells(whole, DATASET, "test", options, store, stop):
+        for event in measure_cells(whole, self.dataset, "test", options, store, stop):
             if event.kind != "cell":
                 yield event
                 continue
             cell, rows = event.data["cell"], event.data["rows"]
             yield Event("claim", "", event.victim, self.make_claim(
                 options, ("--model", cell.model, "--attack", cell.attack), metric="accuracy_under_attack",
-                statement=f"accuracy_under_attack of {cell.model} on {DATASET}/test with {cell.attack}, {cell.preset}",
+                statement=f"accuracy_under_attack of {cell.model} on {self.dataset}/test with {cell.attack}, {cell.preset}",
                 models=[row["model"] for row in rows], run=rows[0]["run"], thresholds=rows[0]["parameters"],
                 details={"model": cell.model, "attack": cell.attack, "preset": cell.preset, "rows": list(rows)}))
 
@@ -72,9 +82,9 @@ class Presets(Experiment):
         mine = {preset: {(c["details"]["model"], c["details"]["attack"]): c for c in self.mine(found)
                          if c["details"]["preset"] == preset} for preset in (CAREFUL, PAPER)}
         careful = mine[CAREFUL]
-        paper = mine[PAPER] | {
+        paper = {
             (c["details"]["model"], c["details"]["attack"]): c for name in reversed(_PAPER) for c in found
-            if c["details"].get("experiment") == name and c["details"].get("attack") in ATTACKED}
+            if c["details"].get("experiment") == name and c["details"].get("attack") in ATTACKED} | mine[PAPER]
         keys = {key for held in mine.values() for key in held}
         if not keys:
             return ""
@@ -99,6 +109,26 @@ class Presets(Experiment):
     def file(self, claim: Claim) -> str:
         """Return the name of a claim's file."""
         return super().file(claim).removesuffix(".json") + f"-{claim['details'].get('preset', PAPER)}.json"
+
+
+@EXPERIMENTS.register("presets/ag_news", title="Presets of attacks on topics",
+                      source="https://arxiv.org/abs/1907.11932")
+class TopicPresets(Presets):
+    """Accuracy of the AG News models under attacks with the presets `careful` and `paper`, on the same 300 test texts.
+
+    `careful` takes swaps from the stored set of close ones alone and compares every text as a whole; `paper` has the
+    values of the attack's paper.
+    """
+
+    dataset: ClassVar[str] = "ag_news"
+
+    def count_texts(self, model: str) -> int | None:
+        """Return how many test texts a model is attacked on."""
+        return TOPICS
+
+    def stands_elsewhere(self, card: Card) -> bool:
+        """Return that no other table has these texts."""
+        return False
 
 
 def _sort_key(key: tuple[str, str]) -> tuple[int, bool, str, int]:
