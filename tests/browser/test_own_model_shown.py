@@ -1,27 +1,35 @@
-"""A zipped model of one's own, in Chromium: its card, then Attack and Saliency; the dialog on a phone."""
+"""A zipped model of one's own, in Chromium: its card, then every page with it chosen; the dialog on a phone."""
 
 from pathlib import Path
 
 import pytest
 from helpers.library_models import write_library_model
 from helpers.model_zips import pack
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
+
+from robust_core.paths import ROOT
+from ui.frame import list_pages
 
 LONG = 240_000
+PAGES = [page.title for page in list_pages(ROOT / "pages")]
 
 
-@pytest.fixture(scope="module")
-def zipped(tmp_path_factory) -> Path:
-    """A tiny DistilBERT whose two classes have no names."""
-    folder = tmp_path_factory.mktemp("own")
-    made = write_library_model(folder / "films", "distilbert", id2label={0: "LABEL_0", 1: "LABEL_1"},
-                               label2id={"LABEL_0": 0, "LABEL_1": 1})
+def zip_model(folder: Path, architecture: str, classes: int) -> Path:
+    """Write a tiny model whose classes have no names as films.zip; return its path."""
+    labels = {i: f"LABEL_{i}" for i in range(classes)}
+    made = write_library_model(folder / "films", architecture, id2label=labels,
+                               label2id={label: i for i, label in labels.items()})
     path = folder / "films.zip"
     path.write_bytes(pack(made).getvalue())
     return path
 
 
-def check(page, zipped: Path) -> None:
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory) -> Path:
+    return zip_model(tmp_path_factory.mktemp("own"), "distilbert", 2)
+
+
+def check(page: Page, zipped: Path) -> None:
     """Open the dialog, and wait for the card of a zip."""
     page.get_by_role("button", name="Your own model").click(timeout=LONG)
     dialog = page.get_by_role("dialog")
@@ -59,3 +67,27 @@ def test_the_card_fits_a_phone(new_page, zipped):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0, timeout=LONG)
+
+
+@pytest.mark.parametrize(("architecture", "classes"), [("bert", 2), ("roberta", 3), ("deberta", 6)])
+def test_every_page_takes_a_model_of_ones_own(new_page, tmp_path, architecture, classes):
+    page = new_page()
+    check(page, zip_model(tmp_path, architecture, classes))
+    page.get_by_role("dialog").get_by_role("button", name="Use it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0, timeout=LONG)
+    main, name = page.get_by_test_id("stMain"), f"{architecture} · films"
+    expect(main.get_by_text(name).first).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Attack", exact=True).click()
+    expect(main.get_by_text("Finished").first).to_be_visible(timeout=LONG)
+    for title in PAGES:
+        page.get_by_role("link", name=title, exact=True).click()
+        expect(page.get_by_role("heading", name=title, level=1)).to_be_visible(timeout=LONG)
+        expect(page.locator('[data-testid="stApp"][data-test-script-state="running"]')).to_have_count(0, timeout=LONG)
+        expect(page.locator('[data-testid="stException"]')).to_have_count(0)
+        if title in ("Attack", "Saliency"):
+            expect(main.get_by_text(name).first).to_be_visible(timeout=LONG)
+        elif title == "Word importance":
+            expect(main.get_by_role("combobox", name="Model")).to_be_visible(timeout=LONG)
+            main.get_by_role("combobox", name="Model").click()
+            expect(page.get_by_role("option", name=name)).to_be_visible(timeout=LONG)
+            page.keyboard.press("Escape")
