@@ -3,6 +3,10 @@
 Starts the app, opens it in headless Chromium, and times what is seen: the page, the first prediction of each model, and
 live TextFooler attacks (first progress, end) on reviews of 18 to 22 words from the train split, which are in no gallery
 and no test, on four models. Times are wall seconds as the browser sees them, the server's start included.
+
+"Opening to first flip read" is what a newcomer needs who presses Attack at once: the page opens, the attack on its own
+text ends, and every word that then stands in a window of 1280 x 800 is read at 238 words a minute, the mean of silent
+reading in English (Brysbaert 2019, https://doi.org/10.1016/j.jml.2019.104047).
 """
 
 import argparse
@@ -16,12 +20,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from bench.program import check_models, find_chromium, run_program
 from robust_core import datasets
 from robust_core.claims.files import write_claim
 from robust_core.text import Draft
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -37,6 +44,20 @@ CAPTION = """() => [...document.querySelectorAll('p')].map(e => e.innerText)
              .find(t => /^(Attacking|Finished) · /.test(t)) || ''"""
 # The outcome of the attack before stays on the page until the new one begins: only another caption counts.
 MOVED = f"""old => {{ const now = ({CAPTION})(); return now !== old && / · [1-9][0-9,]* queries/.test(now); }}"""
+# Words of the page itself, without the sidebar, that stand in the window.
+WORDS = """() => {
+  const walker = document.createTreeWalker(document.querySelector('[data-testid=stMain]'), NodeFilter.SHOW_TEXT);
+  let count = 0;
+  while (walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    const box = range.getBoundingClientRect();
+    const hidden = getComputedStyle(walker.currentNode.parentElement).visibility !== 'visible';
+    if (!hidden && box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < window.innerHeight)
+      count += (walker.currentNode.textContent.match(/[A-Za-z0-9%'’.-]*[A-Za-z0-9%][A-Za-z0-9%'’.-]*/g) || []).length;
+  }
+  return count; }"""
+READ_A_MINUTE = 238
 ENDED = f"""old => {{ const now = ({CAPTION})(); return now !== old && now.startsWith('Finished'); }}"""
 
 
@@ -79,8 +100,32 @@ def memory(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1e6
 
 
-def measure(texts: list[str], models: list[str], runs: Path) -> tuple[dict[str, float], float]:
-    """Return seconds by what was waited for, attacks as medians over all `texts` but the first, and GB of memory.
+def measure_insight(browser: "Browser", address: str, page_open: float) -> tuple[float, int]:
+    """Return the seconds from opening the app to having read what the first attack shows, and the words read.
+
+    Args:
+        browser: Where to open it.
+        address: Address of the app.
+        page_open: Seconds that the page takes to open in a fresh server.
+    """
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(address)
+    attack = page.get_by_test_id("stBaseButton-primary")
+    attack.wait_for(timeout=120_000)
+    for name in OPENING:
+        page.wait_for_function(SEEN, arg=name, timeout=120_000)
+    clicked = time.perf_counter()
+    attack.click()
+    page.wait_for_function(ENDED, arg="", timeout=120_000)
+    attacked = time.perf_counter() - clicked
+    page.wait_for_timeout(2000)
+    words = page.evaluate(WORDS)
+    page.close()
+    return page_open + attacked + 60 * words / READ_A_MINUTE, words
+
+
+def measure(texts: list[str], models: list[str], runs: Path) -> tuple[dict[str, float], float, int]:
+    """Return seconds by what was waited for, attacks as medians over all `texts` but the first, GB of memory, words.
 
     Args:
         texts: Reviews to attack.
@@ -103,6 +148,10 @@ def measure(texts: list[str], models: list[str], runs: Path) -> tuple[dict[str, 
         for name in OPENING:
             page.wait_for_function(SEEN, arg=name, timeout=120_000)
             found[f"first {name} prediction"] = time.perf_counter() - opened
+        page.close()
+        found["opening to first flip read"], words = measure_insight(browser, address, found["page open"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        attack = page.get_by_test_id("stBaseButton-primary")
         again = time.perf_counter()
         page.goto(f"{address}?models={','.join(models)}")
         attack.wait_for(timeout=60_000)
@@ -128,7 +177,7 @@ def measure(texts: list[str], models: list[str], runs: Path) -> tuple[dict[str, 
         found[f"attack on {len(models)} models, slowest"] = max(whole[1:])
         held = memory(pid)
         browser.close()
-    return found, held
+    return found, held, words
 
 
 def main() -> None:
@@ -142,15 +191,15 @@ def main() -> None:
     check_models(*MODELS)
     reviews = [e.text for e in datasets.load("reviews", "train") if 18 <= len(Draft.of(e.text).words) <= 22]
     with tempfile.TemporaryDirectory() as folder:
-        found, held = measure(reviews[: args.texts + 1], list(MODELS), Path(folder))
+        found, held, words = measure(reviews[: args.texts + 1], list(MODELS), Path(folder))
     for name, value in found.items():
         print(f"{name}: {value:.2f} s")
-    print(f"resident memory: {held:.2f} GB")
+    print(f"resident memory: {held:.2f} GB; {words} words read")
     if args.out:
         write_claim(args.out, claim="How long a person waits in the app", command="python -m bench.app_speed", run="",
                     n=args.texts, seeds=[0], metric="attack, median",
                     value=found[f"attack on {len(MODELS)} models, median"], value_se=float("nan"), thresholds={},
-                    details={"seconds": found, "resident_gb": held, "cores": os.cpu_count()})
+                    details={"seconds": found, "resident_gb": held, "words_read": words, "cores": os.cpu_count()})
 
 
 if __name__ == "__main__":
