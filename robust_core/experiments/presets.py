@@ -73,7 +73,8 @@ class Presets(Experiment):
             cell, rows = event.data["cell"], event.data["rows"]
             yield Event("claim", "", event.victim, self.make_claim(
                 options, ("--model", cell.model, "--attack", cell.attack), metric="accuracy_under_attack",
-                statement=f"accuracy_under_attack of {cell.model} on {self.dataset}/test with {cell.attack}, {cell.preset}",
+                statement=f"accuracy_under_attack of {cell.model} on {self.dataset}/test with {cell.attack}, "
+                          f"{cell.preset}",
                 models=[row["model"] for row in rows], run=rows[0]["run"], thresholds=rows[0]["parameters"],
                 details={"model": cell.model, "attack": cell.attack, "preset": cell.preset, "rows": list(rows)}))
 

@@ -11,7 +11,7 @@ from robust_core.errors import RobustError
 from robust_core.experiments import EXPERIMENTS
 from robust_core.experiments.base import Options
 from robust_core.experiments.own import seven_attacks
-from robust_core.experiments.own.seven_attacks import SevenAttacks, find_ours, is_apart
+from robust_core.experiments.own.seven_attacks import COMPARED, SevenAttacks, find_ours, is_apart
 from robust_core.store import ResultStore
 
 RIVAL, OURS = MODELS
@@ -20,7 +20,7 @@ RIVAL, OURS = MODELS
 @pytest.fixture
 def measured(models, tmp_path, monkeypatch):
     """Measure the second double as ours and the first as its rival, under two small attacks; return the claims."""
-    monkeypatch.setattr(seven_attacks, "RIVALS", {OURS: (RIVAL,)})
+    monkeypatch.setattr(seven_attacks, "COMPARED", {"careful": {}, "paper": {OURS: ((RIVAL,), 10)}})
     options = Options(attacks=("textfooler", "gene"), models=(RIVAL,), data_dir=str(tmp_path / "data"))
     for event in SevenAttacks().run(options, ResultStore(tmp_path / "runs"), threading.Event()):
         if event.kind == "claim":
@@ -31,7 +31,7 @@ def measured(models, tmp_path, monkeypatch):
 def test_a_rival_comes_with_ours_and_with_their_paired_difference(measured):
     assert set(measured) == {(model, attack) for model in MODELS for attack in ("textfooler", "gene")}
     rival, ours = measured[RIVAL, "textfooler"], measured[OURS, "textfooler"]
-    # Bad for good flips both texts with "good" on the first model; the second leans to positive, right on three of four.
+    # Bad for good flips both texts with "good" on the first model; the second leans to positive: three of four.
     assert (rival["value"], ours["value"]) == (0.5, 0.75)
     gap = rival["details"]["ours_above"]
     # Kept by ours alone: both texts with "good"; by the rival alone: the negative one.
@@ -58,9 +58,9 @@ def test_more_is_two_paired_errors(value, error, apart):
 def test_it_has_every_attack_with_its_presets_and_names_what_it_lacks():
     cells = SevenAttacks().cells(Options())
     assert {(c.attack, c.preset) for c in cells if c.attack == "clare"} == {("clare", "paper")}
-    assert {c.n for c in cells} == {100, 200} and {c.max_queries for c in cells if c.attack == "pso"} == {5_000}
-    assert {find_ours(c.model) for c in cells} == set(seven_attacks.RIVALS)
+    assert {c.n for c in cells} == {100, 200, 300} and {c.max_queries for c in cells if c.attack == "pso"} == {5_000}
+    assert {find_ours(c.model, c.preset) for c in cells if c.preset == "careful"} == set(COMPARED["careful"])
     with pytest.raises(RobustError, match="sst2/cnn/other"):
         SevenAttacks().cells(Options(models=("sst2/cnn/other",)))
     asked = {c.model for c in SevenAttacks().cells(Options(models=("sst2/cnn/base",)))}
-    assert asked == {"sst2/cnn/base", "sst2/lstm-retrofitted/core-balanced"}
+    assert asked == {"sst2/cnn/base", "sst2/lstm-retrofitted/core-balanced", "sst2/additive/close"}

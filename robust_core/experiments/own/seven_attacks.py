@@ -6,7 +6,7 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.presets import NAMES, PAPER
+from robust_core.attacks.presets import CAREFUL, NAMES, PAPER
 from robust_core.claims.footnotes import Footnotes, write_mark
 from robust_core.claims.markdown import format_percent, format_points, format_table
 from robust_core.events import Event
@@ -21,15 +21,15 @@ from robust_core.experiments.presence import split_by_presence
 from robust_core.store import ResultStore
 
 DATASET = "sst2"
-SENTENCES, SENTENCES_OF_AN_ENCODER = 200, 100
-# What each of our models is compared with: networks without a certificate, trained as the papers have it.
-RIVALS: Mapping[str, tuple[str, ...]] = {
-    "sst2/lstm-retrofitted/core-balanced": tuple(
-        f"sst2/{network}/{defence}" for network in ("cnn", "lstm")
-        for defence in ("base", "adversarial-textfooler", "flat-textfooler")),
-    "sst2/minilm/core-wide": tuple(
-        f"sst2/minilm/{defence}"
-        for defence in ("base", "adversarial-textfooler", "flat-textfooler", "freelb", "carl", "rar")),
+WORD_MODELS = tuple(f"sst2/{network}/{defence}" for network in ("cnn", "lstm")
+                    for defence in ("base", "adversarial-textfooler", "flat-textfooler"))
+ENCODERS = tuple(f"sst2/minilm/{defence}" for defence in (
+    "base", "adversarial-textfooler", "flat-textfooler", "freelb", "carl", "rar"))
+# By preset: each of our models, the networks without a certificate that it is compared with, and how many sentences.
+# Against close swaps the models stand that are proved against close swaps, against any those that learnt against any.
+COMPARED: Mapping[str, Mapping[str, tuple[tuple[str, ...], int]]] = {
+    CAREFUL: {"sst2/additive/close": (WORD_MODELS, 300), "sst2/minilm/core": (ENCODERS, 300)},
+    PAPER: {"sst2/lstm-retrofitted/core-balanced": (WORD_MODELS, 200), "sst2/minilm/core-wide": (ENCODERS, 100)},
 }
 # How many standard errors of the paired difference count as more.
 ERRORS_APART = 2.0
@@ -37,8 +37,9 @@ ERRORS_APART = 2.0
 
 @EXPERIMENTS.register("own/seven-attacks", title="Seven attacks", source="https://arxiv.org/abs/2203.12709")
 class SevenAttacks(Experiment):
-    """A word model and a MiniLM on a certified core beside the papers' defences, under seven attacks and both presets.
+    """Models with a certificate in words beside the papers' defences, under seven attacks and both presets.
 
+    Under `careful` ours are those that are proved against close swaps, under `paper` those that learnt against all.
     Gene, IGA, PSO and CLARE ask at most 5,000 times a text; where that ends a search the text counts as held, so such
     a figure is an upper bound. CLARE has no preset `careful`.
     """
@@ -49,13 +50,11 @@ class SevenAttacks(Experiment):
         Args:
             options: What a person changed.
         """
-        asked = choose_known([*RIVALS, *(name for rivals in RIVALS.values() for name in rivals)], options.models,
-                             "model")
-        models = [name for ours, rivals in RIVALS.items() for name in (ours, *rivals)
-                  if name in asked or name == ours and set(rivals) & set(asked)]
-        return [Cell(model, attack, _count_sentences(model), LIMIT if attack in COSTLY else 0, preset)
+        asked = choose_known(_list_models(), options.models, "model")
+        return [Cell(model, attack, n, LIMIT if attack in COSTLY else 0, preset)
                 for attack in choose_known(ATTACKED, options.attacks, "attack") for preset in NAMES
-                if preset in ATTACKS[attack].PRESETS for model in models]
+                if preset in ATTACKS[attack].PRESETS for ours, (rivals, n) in COMPARED[preset].items()
+                for model in (ours, *rivals) if model in asked or model == ours and set(rivals) & set(asked)]
 
     def run(self, options: Options, store: ResultStore, stop: threading.Event) -> Iterator[Event]:
         """Attack the models, each with the same sentences, and compare them with ours."""
@@ -70,10 +69,10 @@ class SevenAttacks(Experiment):
                 yield event
                 continue
             cell, rows, mine = event.data["cell"], event.data["rows"], event.data["right"][0]
-            ours = find_ours(cell.model)
+            ours = find_ours(cell.model, cell.preset)
             if cell.model == ours:
-                held[cell.attack, cell.preset] = mine
-            theirs = held.get((cell.attack, cell.preset)) if cell.model != ours else None
+                held[cell.attack, ours] = mine
+            theirs = held.get((cell.attack, ours)) if cell.model != ours else None
             gap = None if theirs is None else compare_seeds({0: theirs}, {0: mine})
             yield Event("claim", "", cell.model, self._make(cell, rows, ours, gap, options))
 
@@ -110,25 +109,25 @@ class SevenAttacks(Experiment):
     def _write_preset(self, preset: str, claims: Mapping[tuple[str, str], Claim], marks: Footnotes) -> str:
         attacks = [attack for attack in ATTACKED if any(attack == asked for _, asked in claims)]
         lines = []
-        for model in (name for ours, rivals in RIVALS.items() for name in (ours, *rivals)):
+        for model in (name for ours, (rivals, _) in COMPARED[preset].items() for name in (ours, *rivals)):
             mine = [claims[model, attack] for attack in attacks if (model, attack) in claims]
             if not mine:
                 continue
             row = mine[0]["details"]["rows"][0]
             above = [claim for claim in mine if is_apart(claim)]
-            name = f"**`{model}`**" if model in RIVALS else f"`{model}`"
+            name = f"**`{model}`**" if model in COMPARED[preset] else f"`{model}`"
             lines.append([
                 name, format_percent(row["accuracy"], row["accuracy_se"]),
                 *(_write_cell(claims.get((model, attack)), marks) for attack in attacks),
-                "" if model in RIVALS else f"{len(above)} of {len(mine)}", f"{mine[0]['n']:,}",
+                "" if model in COMPARED[preset] else f"{len(above)} of {len(mine)}", f"{mine[0]['n']:,}",
                 describe_again([self.file(claim) for claim in mine], mine)])
         head = [f"`{preset}`", "Clean %", *(f"{TITLES[attack]} %" for attack in attacks), "≥ 2 errors", "n", "Again"]
         return format_table(head, lines) if lines else ""
 
 
-def find_ours(model: str) -> str:
-    """Return the model of ours that a model is compared with: itself, if it is one."""
-    return next(ours for ours, rivals in RIVALS.items() if model in (ours, *rivals))
+def find_ours(model: str, preset: str) -> str:
+    """Return the model of ours that a model is compared with under a preset: itself, if it is one."""
+    return next(ours for ours, (rivals, _) in COMPARED[preset].items() if model in (ours, *rivals))
 
 
 def is_apart(claim: Claim) -> bool:
@@ -137,8 +136,10 @@ def is_apart(claim: Claim) -> bool:
     return gap is not None and gap["value"] >= ERRORS_APART * gap["value_se"] and gap["value"] > 0
 
 
-def _count_sentences(model: str) -> int:
-    return SENTENCES_OF_AN_ENCODER if model.split("/")[1] == "minilm" else SENTENCES
+def _list_models() -> list[str]:
+    """Return all models, each of ours before those that it is compared with."""
+    return list(dict.fromkeys(model for compared in COMPARED.values() for ours, (rivals, _) in compared.items()
+                              for model in (ours, *rivals)))
 
 
 def _write_cell(claim: Claim | None, marks: Footnotes) -> str:
