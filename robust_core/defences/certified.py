@@ -52,13 +52,13 @@ class CertifiedObjective(Objective["Certified"]):
         setup, network = self.setup, self.network
         table = network.embedding.weight
         embeddings = F.embedding(batch.ids, table)
-        states = network.find_states(embeddings, batch.mask)
         logits = network(embeddings, batch.mask)
         whole = min(1.0, self.epoch / self.defence.rise)
         total = sum(weight for _, weight in self.sets)
         losses = max(1 - whole * total, 0.0) * self._measure_clean(logits, batch)
         for options, weight in self.sets:
-            worst = find_worst_scores(network, table, options, batch.ids, batch.mask, states, batch.labels)
+            allowed = find_allowed_states(network, options, batch.ids, batch.mask)
+            worst = find_worst_scores(network, table, options, batch.ids, batch.mask, allowed, batch.labels)
             if self.epoch <= self.defence.soft_epochs:
                 lost = F.cross_entropy(worst, batch.labels, reduction="none")
             else:
@@ -139,11 +139,35 @@ def _list_options(setup: "Setup", swap_set: swap_sets.SwapSet) -> "torch.Tensor"
     return torch.tensor([row + row[:1] * (width - len(row)) for row in rows], device=setup.device)
 
 
-def find_worst_scores(network: "AdditiveNetwork", table: "torch.Tensor", options: "torch.Tensor", ids: "torch.Tensor",
-                      mask: "torch.Tensor", states: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
-    """Return (n, classes) scores whose differences to the gold class are the worst that swaps can make.
+def find_allowed_states(network: "AdditiveNetwork", options: "torch.Tensor", ids: "torch.Tensor", mask: "torch.Tensor"
+                        ) -> "torch.Tensor":
+    """Return (n, t, states) bool: which states each word may come into by swaps of other words.
 
-    A word keeps its state: that a swap may change another word's is left to the certificate.
+    Args:
+        network: The model.
+        options: (vocabulary, k) ids that may stand for each id.
+        ids: (n, t) token ids.
+        mask: (n, t) bool, True at real tokens.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    from robust_core.models.networks.additive import FLAGS, STATES, spread_back, spread_forward
+
+    table = network.embedding.weight
+    if network.states == "topic":
+        return F.one_hot(network.find_states(table[ids], mask), STATES[network.states]).bool()
+    words, place = ids.unique(return_inverse=True)
+    flags = table[:, -FLAGS:].detach()[options[words]] > 0.5
+    may, must = (found[place] & mask.unsqueeze(-1) for found in (flags.any(1), flags.all(1)))
+    negated, never_free = spread_forward(may[..., 0]), spread_forward(must[..., 0])
+    turned, always_turned = spread_back(may[..., 1]), spread_back(must[..., 1])
+    return torch.stack([~never_free & ~always_turned, negated, ~never_free & turned], -1)
+
+
+def find_worst_scores(network: "AdditiveNetwork", table: "torch.Tensor", options: "torch.Tensor", ids: "torch.Tensor",
+                      mask: "torch.Tensor", allowed: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    """Return (n, classes) scores whose differences to the gold class are the worst that swaps can make.
 
     Args:
         network: The model.
@@ -151,7 +175,7 @@ def find_worst_scores(network: "AdditiveNetwork", table: "torch.Tensor", options
         options: (vocabulary, k) ids that may stand for each id.
         ids: (n, t) token ids.
         mask: (n, t) bool, True at real tokens.
-        states: (n, t) states of the words.
+        allowed: (n, t, states) bool: the states that a word may come into.
         labels: (n,) gold classes.
     """
     import torch
@@ -163,8 +187,9 @@ def find_worst_scores(network: "AdditiveNetwork", table: "torch.Tensor", options
     rows = table[:, :-FLAGS].view(len(table), -1, classes)[options[words]]
     # (words, states, gold, rival): the least that any option leaves of the gold class's lead.
     least = (rows.unsqueeze(-1) - rows.unsqueeze(-2)).amin(1)
-    n, t = ids.shape
-    flat = place * least.shape[1] + states
-    leads = (torch.nn.functional.embedding(flat, least.reshape(-1, classes * classes)) * mask.unsqueeze(-1)).sum(1)
-    leads = leads.view(n, classes, classes).gather(1, labels[:, None, None].expand(n, 1, classes)).squeeze(1)
+    states = least.shape[1]
+    flat = place * classes + labels[:, None]
+    each = torch.nn.functional.embedding(flat, least.transpose(1, 2).reshape(-1, states * classes))
+    each = each.view(*ids.shape, states, classes).masked_fill(~allowed.unsqueeze(-1), torch.inf).amin(2)
+    leads = each.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1)
     return -(leads + network.bias[labels][:, None] - network.bias[None])

@@ -6,21 +6,24 @@ import json
 import numpy as np
 import pytest
 import torch
-from helpers.models import BAD, GOOD, tiny_data
+from helpers.models import BAD, GOOD, draw_additive, tiny_data
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from robust_core.certify.word_swaps import WordCertifier
 from robust_core.defences import DEFENCES
-from robust_core.defences.certified import find_worst_scores
+from robust_core.defences.certified import find_allowed_states, find_worst_scores
 from robust_core.errors import BadInput
 from robust_core.models import loading
-from robust_core.models.networks.additive import FLAGS, AdditiveNetwork
+from robust_core.models.networks.additive import FLAGS, STATES, AdditiveNetwork
 from robust_core.paths import runs_folder
-from robust_core.resources.swap_sets import read_swap_set
+from robust_core.resources.swap_sets import SwapSet, read_swap_set
 from robust_core.train import saving, training, unlabelled
 from robust_core.train.recipe import make_recipe
 from robust_core.trainings import compare_settings, parse_spec
 
 torch.set_num_threads(1)
+WORDS = ("good", "bad", "fine", "poor", "film", "movie", "plot", "not", "never", "but", "yet", "very")
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +86,36 @@ def test_worst_scores_against_a_slow_twin(classes):
     options = torch.tensor([[0, 0, 0], [1, 1, 1]] + [[i, 2 + (i + 1) % 7, 2 + (i + 3) % 7] for i in range(2, 9)])
     ids = torch.tensor([[2, 5, 3, 4], [6, 7, 0, 0]])
     mask = torch.tensor([[True] * 4, [True, True, False, False]])
-    states, labels = torch.tensor([[0, 2, 1, 0], [1, 1, 0, 0]]), torch.tensor([1, 0])
-    found = find_worst_scores(net, table, options, ids, mask, states, labels)
+    allowed = torch.from_numpy(rng.random((2, 4, 3)) < 0.5)
+    allowed[..., 1] |= ~allowed.any(-1)
+    labels = torch.tensor([1, 0])
+    found = find_worst_scores(net, table, options, ids, mask, allowed, labels)
     for n in range(2):
         gold = int(labels[n])
         for c in range(classes):
             lead = float(net.bias[gold] - net.bias[c])
             for t in range(4):
                 if mask[n, t]:
-                    entries = table[options[ids[n, t]], :-FLAGS].view(3, 3, classes)[:, states[n, t]]
+                    entries = table[options[ids[n, t]], :-FLAGS].view(3, 3, classes)[:, allowed[n, t]].flatten(0, 1)
                     lead += float((entries[:, gold] - entries[:, c]).min())
             assert float(found[n, gold] - found[n, c]) == pytest.approx(lead, abs=1e-4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.sampled_from(WORDS), min_size=1, max_size=9), st.sampled_from([2, 6]),
+       st.sampled_from(list(STATES)))
+def test_training_sees_the_bound_of_the_certificate(seed, words, classes, states):
+    model, rng = draw_additive(seed, WORDS, classes, states), np.random.default_rng(seed)
+    swaps = {word: tuple(rng.choice(WORDS, rng.integers(0, 3), replace=False).tolist()) for word in WORDS}
+    found = WordCertifier(model, SwapSet("drawn", "", lambda word: swaps.get(word, ()))).certify(" ".join(words))
+    rows = [[0], [1], *([i, *(2 + WORDS.index(other) for other in swaps[word])] for i, word in enumerate(WORDS, 2))]
+    options = torch.tensor([row + row[:1] * (3 - len(row)) for row in rows])
+    ids = torch.tensor([[*(2 + WORDS.index(word) for word in words), 0, 0]])
+    mask, label = ids > 0, torch.tensor([found.prediction])
+    allowed = find_allowed_states(model.net, options, ids, mask)
+    worst, = find_worst_scores(model.net, model.net.embedding.weight, options, ids, mask, allowed, label).tolist()
+    lead = worst[found.prediction] - max(score for c, score in enumerate(worst) if c != found.prediction)
+    assert lead == pytest.approx(found.worst_margin, abs=1e-3)
 
 
 @pytest.mark.parametrize(("architecture", "defence"), [("cnn", "certified"), ("additive", "freelb")])

@@ -111,8 +111,17 @@ def is_negation(word: str) -> bool:
 
 def place_states(negation: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
     """Return the (n, t) states of words, of (n, t) bools: which are negations, and which are "but" and the like."""
+    return torch.where(spread_forward(negation), 1, torch.where(spread_back(turn), 2, 0))
+
+
+def spread_forward(negation: torch.Tensor) -> torch.Tensor:
+    """Return for (n, t) bools whether one of the REACH words before is set."""
     before = torch.zeros_like(negation)
     for step in range(1, REACH + 1):
         before[:, step:] |= negation[:, :-step]
-    later = turn.flip(1).cumsum(1).flip(1) - turn.long() > 0
-    return torch.where(before, 1, torch.where(later, 2, 0))
+    return before
+
+
+def spread_back(turn: torch.Tensor) -> torch.Tensor:
+    """Return for (n, t) bools whether any later word is set."""
+    return turn.flip(1).cumsum(1).flip(1) - turn.long() > 0
