@@ -44,6 +44,7 @@ CAPTION = """() => [...document.querySelectorAll('p')].map(e => e.innerText)
              .find(t => /^(Attacking|Finished) · /.test(t)) || ''"""
 # The outcome of the attack before stays on the page until the new one begins: only another caption counts.
 MOVED = f"""old => {{ const now = ({CAPTION})(); return now !== old && / · [1-9][0-9,]* queries/.test(now); }}"""
+ENDED = f"""old => {{ const now = ({CAPTION})(); return now !== old && now.startsWith('Finished'); }}"""
 # Words of the page itself, without the sidebar, that stand in the window.
 WORDS = """() => {
   const walker = document.createTreeWalker(document.querySelector('[data-testid=stMain]'), NodeFilter.SHOW_TEXT);
@@ -58,7 +59,6 @@ WORDS = """() => {
   }
   return count; }"""
 READ_A_MINUTE = 238
-ENDED = f"""old => {{ const now = ({CAPTION})(); return now !== old && now.startsWith('Finished'); }}"""
 
 
 @contextlib.contextmanager
