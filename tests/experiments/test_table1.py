@@ -68,6 +68,12 @@ def test_a_cell_states_what_is_left_what_transfers_and_how_explanations_change(r
     assert transfer["n"] == flips[0] and (transfer["value"] is None or 0 <= transfer["value"] <= 1 or not flips[0])
 
 
+def test_each_claim_can_be_written_by_itself(results, tmp_path):
+    made = claims(collect(tmp_path, attacks=("textfooler",)))
+    for (model, _, figure), claim in made.items():
+        assert f"`{model}` |" in EXPERIMENTS["own/table1"]().table([claim]), figure
+
+
 def test_files_differ_and_claims_are_derived_again(results, tmp_path):
     events = collect(tmp_path, attacks=("textfooler",))
     write_all(results, events)

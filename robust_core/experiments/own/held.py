@@ -73,7 +73,10 @@ def find_clean(claims: Iterable[Claim]) -> dict[str, Claim]:
     found: dict[str, Claim] = {}
     for claim in claims:
         head = _read_head(claim) if claim["metric"] in ("accuracy", *FIGURES[::2]) else None
-        if head is not None and _count_texts(claim) > (_count_texts(found[head[0]]) if head[0] in found else (0, 0)):
+        # Rows about explanations may say nothing of accuracy.
+        if head is None or "accuracy" not in read_rows(claim)[0]:
+            continue
+        if _count_texts(claim) > (_count_texts(found[head[0]]) if head[0] in found else (0, 0)):
             found[head[0]] = claim
     return found
 
