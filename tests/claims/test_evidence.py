@@ -82,7 +82,7 @@ EDITS = {
     "statement": (CLEAN, put("claim", value="accuracy of something else")),
     "metric": (CLEAN, put("metric", value="attack_success_rate")),
     "command": (CLEAN, put("command", value="python -m robust_core reproduce flat/table2")),
-    "precision": (BAE, put("precision", value="screened")),
+    "precision": (BAE, put("precision", value="exact")),
     "a threshold": (BAE, put("thresholds", "window", value=16)),
     "a count in a row": (ATTACKED, put("details", "rows", 1, "failed", value=97)),
     "a mean in a row": (ATTACKED, put("details", "rows", 1, "queries", value=1.0)),
@@ -148,7 +148,7 @@ def test_a_page_without_its_table_or_sentence_is_noticed(case):
     assert case.problems() == [f"{PARITY}.json: no table and no sentence shows it."]
 
 
-@pytest.mark.parametrize("old", ["8.9 ± 0.7<!-- /figure", "| 82.5", "*84.18*", "1,821 / 1,821"])
+@pytest.mark.parametrize("old", ["18.0 ± 2.2<!-- /figure", "| 82.5", "*84.18*", "1,821 / 1,821"])
 def test_an_edited_page_is_noticed(case, old):
     case.replace(old, old.replace("8", "7", 1).replace("1,821 /", "1,820 /", 1))
     assert case.problems() == ["page.md is out of date: run python -m robust_core table --write."]
