@@ -148,10 +148,6 @@ def measure(texts: list[str], models: list[str], runs: Path) -> tuple[dict[str, 
         for name in OPENING:
             page.wait_for_function(SEEN, arg=name, timeout=120_000)
             found[f"first {name} prediction"] = time.perf_counter() - opened
-        page.close()
-        found["opening to first flip read"], words = measure_insight(browser, address, found["page open"])
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        attack = page.get_by_test_id("stBaseButton-primary")
         again = time.perf_counter()
         page.goto(f"{address}?models={','.join(models)}")
         attack.wait_for(timeout=60_000)
@@ -176,6 +172,8 @@ def measure(texts: list[str], models: list[str], runs: Path) -> tuple[dict[str, 
         found[f"attack on {len(models)} models, median"] = statistics.median(whole[1:])
         found[f"attack on {len(models)} models, slowest"] = max(whole[1:])
         held = memory(pid)
+        page.close()
+        found["opening to first flip read"], words = measure_insight(browser, address, found["page open"])
         browser.close()
     return found, held, words
 
