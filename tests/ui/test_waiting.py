@@ -50,37 +50,14 @@ def test_a_running_attack_is_drawn_again_at_a_verdict_else_after_a_moment(monkey
     assert seconds <= clock[0] - 100 <= seconds + 0.04
 
 
-@pytest.mark.parametrize("news, seconds", [
-    ({}, 0.15), ({0.0: {"queries": 3}}, 0.0), ({0.06: {"queries": 3}}, 0.06), ({0.06: {"running": False}}, 0.06),
-    ({0.0: {"queue": 2}}, 0.0), ({0.03: None}, 0.03)])
-def test_the_first_drawing_waits_a_moment_for_the_first_queries(monkeypatch, news, seconds):
-    clock = [100.0]
-
-    def find():
-        known = {"running": True, "queries": 0, "queue": 0}
-        for when, what in news.items():
-            if clock[0] >= 100 + when - 1e-9:
-                known = known | what if what is not None else None
-        return known and SimpleNamespace(**known)
-
-    def sleep(time):
-        clock[0] += time
-
-    monkeypatch.setattr(attack, "find_outcome", find)
-    monkeypatch.setattr(attack, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
-    attack.wait_for_queries()
-    assert seconds - 1e-9 <= clock[0] - 100 <= seconds + 0.031
-
-
-def test_no_verdict_is_waited_for_before_the_first_queries_are_on_the_page(monkeypatch):
+def test_nothing_waits_before_the_first_queries_are_on_the_page(monkeypatch):
     at = click(app(models=MODELS[0]), "Attack")
     ended = outcomes.from_document(at.session_state["outcome"])
     begun = dataclasses.replace(ended, running=True, results={})
     waited, shown = [], [begun, begun, dataclasses.replace(ended, running=True), begun]
     monkeypatch.setattr(live, "make_fragment", lambda draw, *about: [draw() for _ in shown])
     monkeypatch.setattr(live.attack, "wait_for_verdict", lambda drawn: waited.append(drawn) or 2)
-    monkeypatch.setattr(live.attack, "wait_for_queries", lambda: waited.append("queries"))
     latest = iter(shown)
     monkeypatch.setattr(live.attack, "find_outcome", lambda: next(latest))
     live.show_attack(begun)
-    assert waited == ["queries", -1] * 3 + [2]
+    assert waited == [-1, -1, -1, 2]

@@ -64,11 +64,9 @@ def show_attack(now: Outcome | None) -> None:
     ended = [-1]  # results and errors on the page
 
     def draw() -> bool:
-        if now.running and ended[0] < 0:
-            attack.wait_for_queries()
         found = attack.wait_for_verdict(ended[0]) if now.running else 0
         latest = attack.find_outcome() or now
-        # The first queries are a sign that it works: no verdict is waited for before they are seen.
+        # The first queries are a sign that it works: nothing waits before they are seen.
         ended[0] = found if latest.queries else -1
         after = transfer_fluency.ask_all(latest)
         show_summary(latest)

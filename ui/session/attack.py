@@ -29,7 +29,7 @@ UID = "typed"
 MOST_CARDS = 40
 _POLL = 0.1
 # Seconds between two drawings of an attack without a new verdict, and between two looks for one.
-_BETWEEN, _FIRST, _LOOK = 0.4, 0.15, 0.03
+_BETWEEN, _LOOK = 0.4, 0.03
 
 
 def start_attack() -> None:
@@ -206,19 +206,6 @@ def wait_for_verdict(ended: int) -> int:
         found, over = loaded.get_jobs().count_ended(st.session_state.get("job", ""))
         if over or found > ended or time.monotonic() > until:
             return found
-        time.sleep(_LOOK)
-
-
-def wait_for_queries() -> None:
-    """Wait until the session's attack has asked its first queries, or for a shorter moment.
-
-    The sign that it works then comes with the drawing that the click itself called for, not with the one after it.
-    """
-    until = time.monotonic() + _FIRST
-    while time.monotonic() < until:
-        latest = find_outcome()
-        if latest is None or not latest.running or latest.queries or latest.queue:
-            return
         time.sleep(_LOOK)
 
 
