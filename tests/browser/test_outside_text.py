@@ -135,8 +135,9 @@ def test_models_with_other_labels_stand_side_by_side(new_page, models, width, sc
     expect(page.locator(".rx-table caption")).to_have_count(3, timeout=LONG)
     expect(page.locator(".rx-table td", has_text="τ")).to_have_count(3, timeout=LONG)
     for name in ("Saliency", "Word importance", "Embeddings", "Certified", "Train", "Models"):
-        if width < 700 and page.get_by_test_id("stExpandSidebarButton").is_visible():
-            page.get_by_test_id("stExpandSidebarButton").click()
+        if width < 700:
+            # It is there again as soon as the sidebar has closed behind the link before.
+            page.get_by_test_id("stExpandSidebarButton").click(timeout=LONG)
         page.get_by_role("link", name=name).click()
         expect(page.locator("h1", has_text=name)).to_be_visible(timeout=LONG)
         if name == "Saliency":
