@@ -32,8 +32,11 @@ class CertifiedObjective(Objective["Certified"]):
         super().__init__(setup, defence)
         assert isinstance(setup.network, AdditiveNetwork), "start_network lets no other one be trained under this"
         self.network, self.epoch = setup.network, 1
+        # A parametrized table is worked out anew each time it is asked for.
+        table = self.network.embedding.weight.detach()
         weights = ((defence.swaps, defence.weight), (defence.wide_swaps, defence.wide_weight))
-        self.sets = [(_list_options(setup, _find_set(setup, name)), weight) for name, weight in weights if weight > 0]
+        self.sets = [(options := _list_options(setup, _find_set(setup, name)), *find_flags(table, options), weight)
+                     for name, weight in weights if weight > 0]
 
     def rows(self, epoch: int) -> "Rows":
         """Return the training texts, and remember the epoch."""
@@ -54,10 +57,10 @@ class CertifiedObjective(Objective["Certified"]):
         embeddings = F.embedding(batch.ids, table)
         logits = network(embeddings, batch.mask)
         whole = min(1.0, self.epoch / self.defence.rise)
-        total = sum(weight for _, weight in self.sets)
+        total = sum(weight for *_, weight in self.sets)
         losses = max(1 - whole * total, 0.0) * self._measure_clean(logits, batch)
-        for options, weight in self.sets:
-            allowed = find_allowed_states(network, options, batch.ids, batch.mask)
+        for options, may, must, weight in self.sets:
+            allowed = find_allowed_states(network, embeddings, batch.mask, may[batch.ids], must[batch.ids])
             worst = find_worst_scores(network, table, options, batch.ids, batch.mask, allowed, batch.labels)
             if self.epoch <= self.defence.soft_epochs:
                 lost = F.cross_entropy(worst, batch.labels, reduction="none")
@@ -139,27 +142,38 @@ def _list_options(setup: "Setup", swap_set: swap_sets.SwapSet) -> "torch.Tensor"
     return torch.tensor([row + row[:1] * (width - len(row)) for row in rows], device=setup.device)
 
 
-def find_allowed_states(network: "AdditiveNetwork", options: "torch.Tensor", ids: "torch.Tensor", mask: "torch.Tensor"
-                        ) -> "torch.Tensor":
+def find_flags(table: "torch.Tensor", options: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Return two (vocabulary, flags) bools: whether any word that may stand for one has a flag, and whether all have.
+
+    Args:
+        table: (vocabulary, d) embedding table.
+        options: (vocabulary, k) ids that may stand for each id.
+    """
+    from robust_core.models.networks.additive import FLAGS
+
+    flags = (table[:, -FLAGS:] > 0.5).to(options.device)[options]
+    return flags.any(1), flags.all(1)
+
+
+def find_allowed_states(network: "AdditiveNetwork", embeddings: "torch.Tensor", mask: "torch.Tensor",
+                        may: "torch.Tensor", must: "torch.Tensor") -> "torch.Tensor":
     """Return (n, t, states) bool: which states each word may come into by swaps of other words.
 
     Args:
         network: The model.
-        options: (vocabulary, k) ids that may stand for each id.
-        ids: (n, t) token ids.
+        embeddings: (n, t, d) rows of the words.
         mask: (n, t) bool, True at real tokens.
+        may: (n, t, flags) bool: whether any word that may stand there has a flag.
+        must: (n, t, flags) bool: whether all have.
     """
     import torch
     from torch.nn import functional as F
 
-    from robust_core.models.networks.additive import FLAGS, STATES, spread_back, spread_forward
+    from robust_core.models.networks.additive import STATES, spread_back, spread_forward
 
-    table = network.embedding.weight
     if network.states == "topic":
-        return F.one_hot(network.find_states(table[ids], mask), STATES[network.states]).bool()
-    words, place = ids.unique(return_inverse=True)
-    flags = table[:, -FLAGS:].detach()[options[words]] > 0.5
-    may, must = (found[place] & mask.unsqueeze(-1) for found in (flags.any(1), flags.all(1)))
+        return F.one_hot(network.find_states(embeddings, mask), STATES[network.states]).bool()
+    may, must = may & mask.unsqueeze(-1), must & mask.unsqueeze(-1)
     negated, never_free = spread_forward(may[..., 0]), spread_forward(must[..., 0])
     turned, always_turned = spread_back(may[..., 1]), spread_back(must[..., 1])
     return torch.stack([~never_free & ~always_turned, negated, ~never_free & turned], -1)

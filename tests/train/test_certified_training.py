@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from robust_core.certify.word_swaps import WordCertifier
 from robust_core.defences import DEFENCES
-from robust_core.defences.certified import find_allowed_states, find_worst_scores
+from robust_core.defences.certified import find_allowed_states, find_flags, find_worst_scores
 from robust_core.errors import BadInput
 from robust_core.models import loading
 from robust_core.models.networks.additive import FLAGS, STATES, AdditiveNetwork
@@ -112,8 +112,10 @@ def test_training_sees_the_bound_of_the_certificate(seed, words, classes, states
     options = torch.tensor([row + row[:1] * (3 - len(row)) for row in rows])
     ids = torch.tensor([[*(2 + WORDS.index(word) for word in words), 0, 0]])
     mask, label = ids > 0, torch.tensor([found.prediction])
-    allowed = find_allowed_states(model.net, options, ids, mask)
-    worst, = find_worst_scores(model.net, model.net.embedding.weight, options, ids, mask, allowed, label).tolist()
+    table = model.net.embedding.weight
+    may, must = find_flags(table, options)
+    allowed = find_allowed_states(model.net, table[ids], mask, may[ids], must[ids])
+    worst, = find_worst_scores(model.net, table, options, ids, mask, allowed, label).tolist()
     lead = worst[found.prediction] - max(score for c, score in enumerate(worst) if c != found.prediction)
     assert lead == pytest.approx(found.worst_margin, abs=1e-3)
 
