@@ -150,7 +150,8 @@ class Experiment:
 
     def file(self, claim: Claim) -> str:
         """Return the name of a claim's file."""
-        parts = [str(claim["details"][key]) for key in ("experiment", "model", "attack") if key in claim["details"]]
+        parts = [str(claim["details"][key]) for key in ("experiment", "model", "attack", "preset")
+                 if key in claim["details"]]
         return "-".join("".join(c if c.isalnum() or c in "@_" else "-" for c in part) for part in parts) + ".json"
 
     def mine(self, found: Sequence[Claim]) -> list[Claim]:

@@ -107,10 +107,6 @@ class Presets(Experiment):
                  *write_faults(measured), write_commands(measured), *marks.lines()]
         return format_table(head, lines) + "".join(f"\n{note}\n" for note in notes)
 
-    def file(self, claim: Claim) -> str:
-        """Return the name of a claim's file."""
-        return super().file(claim).removesuffix(".json") + f"-{claim['details'].get('preset', PAPER)}.json"
-
 
 @EXPERIMENTS.register("presets/ag_news", title="Presets of attacks on topics",
                       source="https://arxiv.org/abs/1907.11932")

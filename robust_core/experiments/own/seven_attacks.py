@@ -92,10 +92,6 @@ class SevenAttacks(Experiment):
                  *write_faults(every), write_commands(every), *marks.lines()]
         return "\n".join(part for part in parts if part) + "".join(f"\n{note}\n" for note in notes)
 
-    def file(self, claim: Claim) -> str:
-        """Return the name of a claim's file."""
-        return super().file(claim).removesuffix(".json") + f"-{claim['details'].get('preset', PAPER)}.json"
-
     def _make(self, cell: Cell, rows: Sequence[Mapping[str, Any]], ours: str, gap: Mapping[str, Any] | None,
               options: Options) -> Claim:
         return self.make_claim(
@@ -119,7 +115,7 @@ class SevenAttacks(Experiment):
             lines.append([
                 name, format_percent(row["accuracy"], row["accuracy_se"]),
                 *(_write_cell(claims.get((model, attack)), marks) for attack in attacks),
-                "" if model in COMPARED[preset] else f"{len(above)} of {len(mine)}", f"{mine[0]['n']:,}",
+                "" if model in COMPARED[preset] else f"{len(above)} of {len(mine)}", _count_texts(mine),
                 describe_again([self.file(claim) for claim in mine], mine)])
         head = [f"`{preset}`", "Clean %", *(f"{TITLES[attack]} %" for attack in attacks), "≥ 2 errors", "n", "Again"]
         return format_table(head, lines) if lines else ""
@@ -140,6 +136,12 @@ def _list_models() -> list[str]:
     """Return all models, each of ours before those that it is compared with."""
     return list(dict.fromkeys(model for compared in COMPARED.values() for ours, (rivals, _) in compared.items()
                               for model in (ours, *rivals)))
+
+
+def _count_texts(claims: Sequence[Claim]) -> str:
+    """Return how many texts a model's figures rest on: one number, or from the fewest to the most."""
+    counts = [claim["n"] for claim in claims]
+    return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
 
 
 def _write_cell(claim: Claim | None, marks: Footnotes) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from robust_core import datasets
 from robust_core.attacks import ATTACKS
-from robust_core.attacks.presets import CAREFUL, NAMES
+from robust_core.attacks.presets import NAMES
 from robust_core.claims.command import make_command
 from robust_core.claims.derivation import Figure, pool_figures, read_share
 from robust_core.claims.files import Claim, read_claims
@@ -178,7 +178,7 @@ class Table1(Experiment):
         if not make_filter(self.name)(claim):
             return EXPERIMENTS[claim["details"]["experiment"]]().file(claim)
         ending = {TRANSFER: "-transfer", TAU: "-words"}.get(claim["metric"], "")
-        return super().file(claim).removesuffix(".json") + f"-{claim['details'].get('preset', CAREFUL)}{ending}.json"
+        return super().file(claim).removesuffix(".json") + f"{ending}.json"
 
     @staticmethod
     def _cards() -> dict[str, Card]:
