@@ -20,11 +20,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 
 from robust_core.classifiers import prepare_texts
 from robust_core.errors import Incompatible
 from robust_core.metrics import estimate_proportion
-from robust_core.models.networks.additive import FLAGS, REACH, STATES, AdditiveNetwork
+from robust_core.models.networks.additive import (
+    FLAGS,
+    REACH,
+    STATES,
+    AdditiveNetwork,
+    place_allowed_states,
+    place_states,
+)
 from robust_core.models.networks.bounded import BoundedNetwork
 from robust_core.protocols import Classifier, HasNetwork, HasTokens
 from robust_core.resources.swap_sets import SwapSet
@@ -179,35 +187,23 @@ class WordCertifier:
         probas = self._model.predict_proba(texts) if self._slack else [None] * len(texts)
         return [self.certify(text, proba) for text, proba in zip(texts, probas, strict=True)]
 
-    def _find_states(self, ids: Sequence[np.ndarray]) -> tuple[list[int], list[tuple[int, ...]]]:
-        """Return the state of each word, and the states that it may come into by swaps of other words."""
+    def _find_states(self, ids: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (words,) states of words, and (words, states) bools: what swaps of others may bring them into."""
         if not self._sentiment:
-            states = [int(place >= REACH) for place in range(len(ids))]
-            return states, [(state,) for state in states]
-        # (words, 2): whether the word itself, any that may stand there, or all of them are negations, or like "but".
-        now, may, must = (np.array([make(self._flags[some]) for some in ids], dtype=bool).reshape(-1, FLAGS)
-                          for make in (lambda own: own[0], lambda own: own.any(0), lambda own: own.all(0)))
-        states, possible = [], []
-        for i in range(len(ids)):
-            before, after = slice(max(i - REACH, 0), i), slice(i + 1, None)
+            now = np.arange(len(ids)) >= REACH
+            return now.astype(int), np.stack([~now, now], 1)
+        # (1, words, 2): whether the word itself, any that may stand there, or all of them are negations, or like "but".
+        now, may, must = (
+            torch.from_numpy(np.array([make(self._flags[some]) for some in ids], dtype=bool).reshape(1, -1, FLAGS))
+            for make in (lambda own: own[0], lambda own: own.any(0), lambda own: own.all(0)))
+        return place_states(now[..., 0], now[..., 1])[0].numpy(), place_allowed_states(may, must)[0].numpy()
 
-            def read(flags: np.ndarray, which: int, span: slice) -> bool:
-                return bool(flags[span, which].any())
-
-            states.append(1 if read(now, 0, before) else 2 if read(now, 1, after) else 0)
-            found = [1] if read(may, 0, before) else []
-            if not read(must, 0, before):
-                found += [2] if read(may, 1, after) else []
-                found += [0] if not read(must, 1, after) else []
-            possible.append(tuple(found))
-        return states, possible
-
-    def _bound(self, options: Sequence[tuple[tuple[str, ...], np.ndarray]], states: Sequence[int],
-               possible: Sequence[tuple[int, ...]], scores: np.ndarray, label: int, rival: int) -> "_Bound":
+    def _bound(self, options: Sequence[tuple[tuple[str, ...], np.ndarray]], states: np.ndarray,
+               possible: np.ndarray, scores: np.ndarray, label: int, rival: int) -> "_Bound":
         low, now, high, kept, at = [], [], [], [], []
         for (_, ids), state, allowed in zip(options, states, possible, strict=True):
             lead = self._table[ids][:, :, label] - self._table[ids][:, :, rival]
-            reach = lead[:, list(allowed)]
+            reach = lead[:, allowed]
             low.append(reach.min())
             high.append(reach.max())
             now.append(lead[0, state])

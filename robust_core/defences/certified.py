@@ -8,6 +8,7 @@ from robust_core.errors import BadInput
 from robust_core.models.tokens import WholeWords
 from robust_core.registry import param
 from robust_core.resources import swap_sets
+from robust_core.resources.stopwords import neutral_words
 from robust_core.train.defence import Defence, Objective
 
 if TYPE_CHECKING:
@@ -110,11 +111,28 @@ class Certified(Defence):
     rise: int = param(4, "Epochs in which both weights rise", low=1, high=100)
     soft_epochs: int = param(5, "Epochs with the unbounded loss of the worst case", low=0, high=100)
 
+    hold_function_words: bool = param(
+        False, "Function words that say nothing of an opinion add nothing: no negation, contrast or degree", later=True)
+
     @property
     def variant(self) -> str:
-        """Last part of a model id: the preset that the weights are of, or certified."""
+        """Last part of a model id: the preset that the weights are of, or certified; -held with words held at 0."""
         mine = {name: getattr(self, name) for name in ("swaps", "weight", "wide_weight")}
-        return next((name for name, values in self.PRESETS.items() if values == mine), self.name)
+        preset = next((name for name, values in self.PRESETS.items() if values == mine), self.name)
+        return preset + "-held" * self.hold_function_words
+
+    def prepare(self, setup: "Setup") -> None:
+        """Let function words add nothing, where that is asked for."""
+        if self.hold_function_words:
+            import torch
+
+            from robust_core.models.networks.additive import AdditiveNetwork
+
+            network, tokens = setup.network, setup.tokens
+            assert isinstance(network, AdditiveNetwork), "start_network lets no other one be trained under this"
+            assert isinstance(tokens, WholeWords), "certified training is for the additive model"
+            held = [False, False, *(word in neutral_words() for word in tokens.words)]
+            network.hold_words(torch.tensor(held, device=setup.device))
 
     def objective(self, setup: "Setup") -> CertifiedObjective:
         """Begin a training on worst cases."""
@@ -166,17 +184,14 @@ def find_allowed_states(network: "AdditiveNetwork", embeddings: "torch.Tensor", 
         may: (n, t, flags) bool: whether any word that may stand there has a flag.
         must: (n, t, flags) bool: whether all have.
     """
-    import torch
     from torch.nn import functional as F
 
-    from robust_core.models.networks.additive import STATES, spread_back, spread_forward
+    from robust_core.models.networks.additive import STATES, place_allowed_states
 
     if network.states == "topic":
         return F.one_hot(network.find_states(embeddings, mask), STATES[network.states]).bool()
-    may, must = may & mask.unsqueeze(-1), must & mask.unsqueeze(-1)
-    negated, never_free = spread_forward(may[..., 0]), spread_forward(must[..., 0])
-    turned, always_turned = spread_back(may[..., 1]), spread_back(must[..., 1])
-    return torch.stack([~never_free & ~always_turned, negated, ~never_free & turned], -1)
+    real = mask.unsqueeze(-1)
+    return place_allowed_states(may & real, must & real)
 
 
 def find_worst_scores(network: "AdditiveNetwork", table: "torch.Tensor", options: "torch.Tensor", ids: "torch.Tensor",

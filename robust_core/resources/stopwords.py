@@ -71,3 +71,16 @@ def stop_words() -> frozenset[str]:
     groups = (DETERMINERS_AND_QUANTITIES, PRONOUNS, NEGATIONS, PREPOSITIONS_AND_PARTICLES, CONJUNCTIONS, AUXILIARIES,
               QUESTION_AND_PLACE_WORDS, DEGREE_AND_FOCUS, CONTRACTIONS)
     return frozenset(" ".join(groups).split())
+
+
+# Of determiners those that say how much, and of conjunctions and prepositions those that say "and yet".
+_DEGREES = "enough several few many much more most less least only all any both neither either"
+_CONTRASTS = "but yet so although though while whereas however nevertheless nonetheless despite otherwise unless"
+
+
+@lru_cache(maxsize=1)
+def neutral_words() -> frozenset[str]:
+    """Return the function words that say nothing of an opinion: no negation, contrast or word of degree."""
+    telling = " ".join((NEGATIONS, DEGREE_AND_FOCUS, _DEGREES, _CONTRASTS)).split()
+    negated = {word for word in CONTRACTIONS.split() if word.endswith(("n't", "nt", "n")) or word in ("wo", "ca", "t")}
+    return stop_words() - set(telling) - negated

@@ -17,6 +17,8 @@ from robust_core.errors import BadInput
 from robust_core.models import loading
 from robust_core.models.networks.additive import FLAGS, STATES, AdditiveNetwork
 from robust_core.paths import runs_folder
+from robust_core.registry import to_record
+from robust_core.resources.stopwords import neutral_words, stop_words
 from robust_core.resources.swap_sets import SwapSet, read_swap_set
 from robust_core.train import saving, training, unlabelled
 from robust_core.train.recipe import make_recipe
@@ -131,6 +133,25 @@ def test_presets_name_the_model():
     cls = DEFENCES["certified"]
     assert [cls(**values).variant for values in cls.PRESETS.values()] == list(cls.PRESETS)
     assert cls(weight=0.5).variant == "certified"
+    assert cls(**cls.PRESETS["balanced"], hold_function_words=True).variant == "balanced-held"
+    assert "hold_function_words" not in to_record(cls()), "cards from before have the same record"
+
+
+def test_held_function_words_add_nothing(data):
+    recipe = make_recipe("additive", "sst2", 40, epochs=3, batch_size=8, length=12)
+    tables = []
+    for hold in (False, True):
+        defence = DEFENCES["certified"](weight=0.5, hold_function_words=hold)
+        model = list(training.train(defence, "sst2", "additive", recipe, device="cpu", data_dir=data))[-1]["trained"]
+        adds = model.network.embedding.weight.detach()[2:, :-FLAGS].abs().sum(1) > 0
+        tables.append({word for word, some in zip(model.tokens.words, adds.tolist(), strict=True) if some})
+        flags = model.network.embedding.weight.detach()[2:, -FLAGS:].any(1)
+    free, held = tables
+    assert free & neutral_words() and not held & neutral_words()
+    assert {"film", *GOOD} & free <= held | neutral_words()
+    # A negation is no neutral word, and still turns what follows.
+    assert not {"not", "never", "but", "very", "n't"} & neutral_words() and neutral_words() < stop_words()
+    assert flags.any() == any(word in ("not", "never", "but") for word in model.tokens.words)
 
 
 @pytest.fixture

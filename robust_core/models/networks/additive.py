@@ -53,6 +53,15 @@ class AdditiveNetwork(Network):
         parametrize.register_parametrization(self.embedding, "weight", _LearntTable(
             vectors, flags, self.embedding.embedding_dim - FLAGS), unsafe=True)
 
+    def hold_words(self, held: torch.Tensor) -> None:
+        """Let words add nothing, now and in the training that follows.
+
+        Args:
+            held: (vocabulary,) bool.
+        """
+        table = self.embedding.parametrizations.weight[0]  # type: ignore[index, union-attr] (set by learn_table)
+        table.free[held] = 0.0
+
     def finish(self) -> None:
         """Keep the table as it has become."""
         if parametrize.is_parametrized(self.embedding):
@@ -86,21 +95,23 @@ class AdditiveNetwork(Network):
 
 
 class _LearntTable(nn.Module):
-    """T = 0.1 V W + U, and the flags beside it; U is what `parametrize` calls the original."""
+    """T = 0.1 V W + U, 0 for held words, and the flags beside it; U is what `parametrize` calls the original."""
 
     vectors: torch.Tensor
     flags: torch.Tensor
+    free: torch.Tensor
 
     def __init__(self, vectors: torch.Tensor, flags: torch.Tensor, entries: int) -> None:
         super().__init__()
-        # Neither is learnt, and both are as large as everything else together: no state holds them.
+        # None is learnt, and they are as large as everything else together: no state holds them.
         self.register_buffer("vectors", vectors, persistent=False)
         self.register_buffer("flags", flags.float(), persistent=False)
+        self.register_buffer("free", torch.ones(len(vectors), 1), persistent=False)
         self.transform = nn.Parameter(torch.zeros(vectors.shape[1], entries))
 
     def forward(self, own: torch.Tensor) -> torch.Tensor:
         """Return the whole table, (vocabulary, d); pad and unknown words add nothing."""
-        learnt = _SHARE * (self.vectors @ self.transform) + own[:, :-FLAGS]
+        learnt = self.free * (_SHARE * (self.vectors @ self.transform) + own[:, :-FLAGS])
         return torch.cat([nn.functional.pad(learnt[2:], (0, 0, 2, 0)), self.flags], dim=1)
 
 
@@ -112,6 +123,18 @@ def is_negation(word: str) -> bool:
 def place_states(negation: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
     """Return the (n, t) states of words, of (n, t) bools: which are negations, and which are "but" and the like."""
     return torch.where(spread_forward(negation), 1, torch.where(spread_back(turn), 2, 0))
+
+
+def place_allowed_states(may: torch.Tensor, must: torch.Tensor) -> torch.Tensor:
+    """Return the (n, t, states) bools of the states that words may come into by swaps of other words.
+
+    Args:
+        may: (n, t, flags) bool: whether any word that may stand in a place is a negation, or like "but".
+        must: (n, t, flags) bool: whether all that may stand there are.
+    """
+    negated, never_free = spread_forward(may[..., 0]), spread_forward(must[..., 0])
+    turned, always_turned = spread_back(may[..., 1]), spread_back(must[..., 1])
+    return torch.stack([~never_free & ~always_turned, negated, ~never_free & turned], -1)
 
 
 def spread_forward(negation: torch.Tensor) -> torch.Tensor:
