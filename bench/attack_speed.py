@@ -37,8 +37,9 @@ from robust_core.types import Example
 
 MODELS = ("sst2/cnn/base", "sst2/lstm/base", "sst2/minilm/base")
 SIDES = ("textattack", "exact", "screened")
-# Texts that every side attacks before the clock runs.
-WARM = 8
+# Texts that every side attacks before the clock runs, and how many must be left of each round: ratios of single texts
+# say nothing.
+WARM, LEAST = 8, 3
 NAMES = ("textfooler", "pwws", "bae", "clare", "gene", "iga", "pso", "a2t", "hotflip", "bad-characters",
          "faster-alzantot")
 # The exact side with a number of threads that does not follow what is free; 0 stands for all.
@@ -152,8 +153,9 @@ def measure(model_id: str, attack: Any, examples: Sequence[Example], rounds: int
     chosen = [e for e, label in zip(examples, right, strict=True) if e.label == label]
     both = Sides(model, encoder, attack)
     warm, chosen = chosen[:WARM], chosen[WARM:]
-    if not chosen:
-        raise BadInput(f"{model_id} classifies {len(warm)} of the texts correctly, and {WARM} warm up: raise --n.")
+    if len(chosen) < LEAST * rounds:
+        raise BadInput(f"{model_id} classifies {len(warm) + len(chosen)} of the texts correctly; {WARM} warm up, and a "
+                       f"round needs {LEAST}: raise --n, or lower --rounds.")
     for side in sides:
         both.run(side, warm)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
