@@ -4,4 +4,4 @@ from robust_core.registry import Registry
 from robust_core.train.defence import Defence
 
 DEFENCES = Registry[Defence]("defence", tuple(f"robust_core.defences.{name}" for name in (
-    "base", "adversarial", "flat", "freelb", "carl", "rar", "certified")))
+    "base", "adversarial", "flat", "freelb", "carl", "rar", "certified", "gradient_swaps")))
