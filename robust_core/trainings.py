@@ -26,7 +26,6 @@ from robust_core.types import MOST_SEED
 
 _KEYS = ("dataset", "architecture", "defence", "attack", "preset", "seed", "name", "set")
 _MOST_TRAININGS = 10_000
-CERTIFIED = "certified"
 # What the state of a training belongs to, so that it can be listed and go on.
 _FILE = "order.json"
 
@@ -131,14 +130,20 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     return spec
 
 
+def name_swapping() -> str:
+    """Return which defences learn against swaps, to stand in a line about one that does not."""
+    taking = [f"--defence {name}" for name in DEFENCES if DEFENCES[name].takes_swaps]
+    return f"a swap set or a file of swaps is for {list_names(taking)}"
+
+
 def _settle_swaps(cls: type[Defence], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file of swaps in the recipe settles: that certified training takes its first set from there."""
+    """Return what a file of swaps in the recipe settles: that the defence takes its swaps from there."""
     if not settings.get("swap_file"):
-        if cls.name == CERTIFIED and settings.get("swaps") == FILE:
+        if cls.takes_swaps and settings.get("swaps") == FILE:
             raise BadInput(f"swaps={FILE} needs a file: name it by --swaps.")
         return {}
-    if cls.name != CERTIFIED:
-        raise BadInput("A file of swaps is for certified training: take --architecture additive --defence certified.")
+    if not cls.takes_swaps:
+        raise BadInput(f"{cls.title} learns against no swaps: {name_swapping()}.")
     if settings.get("swaps", FILE) != FILE:
         raise BadInput(f"Swaps come either from the file or from the set {quote(settings['swaps'])}; leave one out.")
     return {"swaps": FILE}
@@ -228,11 +233,12 @@ def compare_settings(
     """
     # A parameter that is younger than the record had its default then.
     same = record["name"] == spec.defence.name
-    usual = {p.name: p.default for p in parameters(type(spec.defence))} if same else {}
+    own = {p.name: p.default for p in parameters(type(spec.defence))}
+    usual = own if same else {}
     texts = {"rows": 0, "unlabelled": "", "teacher": "", "swap_file": ""}
     # A card names the file alone, wherever it lay.
     asked = {name: Path(value).name if name in FILES else value for name, value in spec.recipe.items()}
-    pairs = [(usual | dict(record), to_record(spec.defence)), (texts | dict(recipe), texts | asked)]
+    pairs = [(usual | dict(record), own | to_record(spec.defence)), (texts | dict(recipe), texts | asked)]
     return {name: (theirs.get(name), mine.get(name)) for i, (theirs, mine) in enumerate(pairs)
             for name in dict.fromkeys([*mine, *(() if i else theirs)]) if theirs.get(name) != mine.get(name)}
 

@@ -4,7 +4,6 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from robust_core.defences import DEFENCES
-from robust_core.errors import BadInput
 from robust_core.models.tokens import WholeWords
 from robust_core.registry import param
 from robust_core.resources import swap_sets
@@ -36,7 +35,7 @@ class CertifiedObjective(Objective["Certified"]):
         # A parametrized table is worked out anew each time it is asked for.
         table = self.network.embedding.weight.detach()
         weights = ((defence.swaps, defence.weight), (defence.wide_swaps, defence.wide_weight))
-        self.sets = [(options := _list_options(setup, _find_set(setup, name)), *find_flags(table, options), weight)
+        self.sets = [(options := _list_options(setup, setup.find_swap_set(name)), *find_flags(table, options), weight)
                      for name, weight in weights if weight > 0]
 
     def rows(self, epoch: int) -> "Rows":
@@ -96,6 +95,7 @@ class Certified(Defence):
     """
 
     tunes_words: ClassVar[bool] = True
+    takes_swaps: ClassVar[bool] = True
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "close": {"swaps": "close", "weight": 0.6, "wide_weight": 0.0},
         "balanced": {"swaps": "close", "weight": 0.1, "wide_weight": 0.2},
@@ -137,15 +137,6 @@ class Certified(Defence):
     def objective(self, setup: "Setup") -> CertifiedObjective:
         """Begin a training on worst cases."""
         return CertifiedObjective(setup, self)
-
-
-def _find_set(setup: "Setup", name: str) -> swap_sets.SwapSet:
-    """Return a swap set by name; raise BadInput where it is that of a file, and the recipe has none."""
-    if name != swap_sets.FILE:
-        return swap_sets.read_swap_set(name)
-    if setup.swaps is None:
-        raise BadInput(f"swaps={name} needs a file: name it by --swaps.")
-    return setup.swaps
 
 
 def _list_options(setup: "Setup", swap_set: swap_sets.SwapSet) -> "torch.Tensor":

@@ -1,7 +1,7 @@
 """Adversarial training with swaps that the gradient chooses, anew for each batch (Wang et al. 2021)."""
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from robust_core.defences import DEFENCES
 from robust_core.registry import param
@@ -158,7 +158,7 @@ class GradientSwapsObjective(Objective["GradientSwaps"]):
 
     def __init__(self, setup: "Setup", defence: "GradientSwaps") -> None:
         super().__init__(setup, defence)
-        self._table = SwapTable(setup, swap_sets.read_swap_set(defence.swaps))
+        self._table = SwapTable(setup, setup.find_swap_set(defence.swaps))
 
     def gradients(self, batch: "Batch") -> "dict[str, torch.Tensor]":
         """Take the clean loss and its slope in the embeddings, swap words uphill, and add the loss of that batch."""
@@ -218,7 +218,10 @@ class GradientSwaps(Defence):
     count by their mean embedding; there is no penalty on the distance of both texts' scores.
     """
 
-    swaps: str = param("wide", "Swap set that swaps come from", choices=swap_sets.NAMES)
+    takes_swaps: ClassVar[bool] = True
+
+    swaps: str = param("wide", "Swap set that swaps come from; file: that of a file of your own (--swaps FILE)",
+                       choices=(*swap_sets.NAMES, swap_sets.FILE))
     share: float = param(0.5, "Largest share of a text's swappable words that is swapped; at least one word",
                          low=0.0, high=1.0)
     weight: float = param(0.7, "Weight a of the swapped text's loss", low=0.0, high=1.0)

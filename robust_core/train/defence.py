@@ -102,6 +102,7 @@ class Defence(Method):
         BY_DATASET: Values that the paper chose for a data set, taken there before a preset.
         FOR_SMALL: Values that take the place of the defaults on data sets of fewer than `train.SMALL` texts.
         tunes_words: Whether a word model's table of vectors is trained; else it is the base model's, frozen.
+        takes_swaps: Whether it has a parameter `swaps`, which names a swap set or says that a file holds it.
         from_base: Whether a transformer starts from the base model instead of from the encoder.
     """
 
@@ -111,6 +112,7 @@ class Defence(Method):
     BY_DATASET: ClassVar[dict[str, dict[str, Any]]] = {}
     FOR_SMALL: ClassVar[dict[str, Any]] = {}
     tunes_words: ClassVar[bool] = False
+    takes_swaps: ClassVar[bool] = False
     from_base: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:

@@ -40,7 +40,7 @@ class Recipe:
     unlabelled: str = param("", "File of texts without labels, one a line, which the teacher labels; empty: none",
                             later=True)
     teacher: str = param("", "Model that labels them, of the same classes", later=True)
-    swap_file: str = param("", "JSON file of swaps, word to list of words, for certified training with swaps=file; "
+    swap_file: str = param("", "JSON file of swaps, word to list of words, for a defence with swaps=file; "
                                "empty: none", later=True)
     patience: int = param(0, "Epochs without a better accuracy on dev after which to stop; 0: never", low=0)
 

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from robust_core.errors import BadInput
 from robust_core.models.cards import find_family
 from robust_core.models.device import autocast_bf16
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import Subwords, WordVocabulary
-from robust_core.resources.swap_sets import SwapSet
+from robust_core.resources.swap_sets import FILE, SwapSet, read_swap_set
 from robust_core.train.parallel import ProcessGroup
 from robust_core.train.recipe import Recipe
 from robust_core.types import Example
@@ -206,6 +207,14 @@ class Setup:
     def steps(self) -> int:
         """Steps of an epoch over the clean rows."""
         return -(-len(self.rows) // self.recipe.batch_size)
+
+    def find_swap_set(self, name: str) -> SwapSet:
+        """Return a swap set by name; raise BadInput where it is that of a file, and the recipe has none."""
+        if name != FILE:
+            return read_swap_set(name)
+        if self.swaps is None:
+            raise BadInput(f"swaps={FILE} needs a file: name it by --swaps.")
+        return self.swaps
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return the context for forward passes: bf16 matrix products where the recipe and the device have them."""

@@ -39,7 +39,7 @@ class Start(NamedTuple):
         config: What `architectures.build` and `lora.merge_state` need to make it again, and what it started from.
         parent: SHA-256 of the encoder it adapts or of the packaged word vectors it reads; empty for other word models.
         known_faults: What the base model's card says is wrong with it, where it was started from one.
-        swaps: The swap set of the recipe's file, whose words the model has entries for; None where there is none.
+        swaps: The swap set of the recipe's file, whose words an additive model knows; None where there is none.
     """
 
     network: Network
@@ -76,13 +76,18 @@ def start_network(defence: "Defence", dataset: str, architecture: str, recipe: R
             file of swaps is none.
         MissingResource: An encoder is not here.
     """
+    given = read_swap_set(recipe.swap_file) if recipe.swap_file else None
+    return _start(defence, dataset, architecture, recipe, labels, texts, seed, root, given)._replace(swaps=given)
+
+
+def _start(defence: "Defence", dataset: str, architecture: str, recipe: Recipe, labels: tuple[str, ...],
+           texts: TrainingTexts, seed: int, root: Path | None, given: SwapSet | None) -> Start:
     sizes: dict[str, Any] = {"length": recipe.length, "dropout": recipe.dropout}
     if (architecture == "additive") != (defence.name == "certified") and defence.name != "base":
         raise BadInput("Certified training is for the additive model, which trains under it or under base only; take "
                        "--architecture additive --defence certified.")
     if architecture == "additive":
-        return _start_additive({"length": recipe.length}, labels, texts.splits["train"],
-                               read_swap_set(recipe.swap_file) if recipe.swap_file else None)
+        return _start_additive({"length": recipe.length}, labels, texts.splits["train"], given)
     base = None if defence.tunes_words else find_base_card(dataset, architecture, seed, texts, root)
     if architecture in cards.WORD_MODELS:
         sizes["embedding_dropout"] = recipe.embedding_dropout
@@ -154,7 +159,7 @@ def _start_additive(sizes: dict[str, Any], labels: tuple[str, ...], examples: Se
     vectors = torch.from_numpy(word_vectors(known))
     network.learn_table(torch.cat([torch.zeros(2, vectors.shape[1]), vectors / vectors.std()]),
                         torch.tensor([[False, False]] * 2 + [[is_negation(w), w in TURNS] for w in known]))
-    return Start(network, tokens, {"network": config}, "", swaps=given)
+    return Start(network, tokens, {"network": config}, "")
 
 
 def _continue(network: Network, base: cards.Card, recipe: Recipe) -> None:

@@ -58,7 +58,7 @@ def test_what_takes_no_set_is_refused_in_one_line(words, line):
 
 
 @pytest.mark.parametrize(("words", "line"), [
-    (("--swaps", "close"), "for certified training"),
+    (("--swaps", "close"), "learns against no swaps"),
     (("--defence", "certified", "--swaps", "nosuch"), "swap set"),
     (("--defence", "certified", "--swaps", "wide", "--set", "swap_file=x.json"), "leave one out")])
 def test_trainings_that_take_no_set_are_refused_in_one_line(words, line, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from torch import nn
 
 from robust_core.defences import DEFENCES
 from robust_core.defences.gradient_swaps import Place, SwapTable, choose_swaps
+from robust_core.errors import BadInput
 from robust_core.models.networks.base import Network
 from robust_core.models.tokens import WordVocabulary
 from robust_core.resources.swap_sets import SwapSet, read_swap_set
@@ -20,6 +21,7 @@ from robust_core.train.batches import make_batch
 from robust_core.train.recipe import make_recipe
 from robust_core.train.setup import Randomness, Row, Setup
 from robust_core.train.training import train
+from robust_core.trainings import parse_spec
 from robust_core.types import Example
 
 torch.set_num_threads(1)
@@ -169,3 +171,17 @@ def test_places_of_a_transformer_are_whole_words(tmp_path):
             forms = {table.forms[form] for form in list_options(table, place)}
             wanted = {tuple(begun.tokens.unit_ids(other)) for other in (word, *find(word))}
             assert forms == wanted
+
+
+def test_swaps_come_from_a_file_as_well(tmp_path):
+    data = str(tiny_data(tmp_path))
+    path = tmp_path / "mine.json"
+    path.write_text('{"film": ["movie"], "good": ["bad"]}')
+    spec = parse_spec({"dataset": "sst2", "architecture": "cnn", "defence": "gradient-swaps",
+                       "set": {"swap_file": str(path)}})
+    assert spec.defence.swaps == "file"
+    recipe = make_recipe("cnn", "sst2", 40, epochs=1, length=12, swap_file=str(path))
+    model = list(train(spec.defence, "sst2", "cnn", recipe, device="cpu", data_dir=data))[-1]["trained"]
+    assert model.card.data["swaps"] == {"file": "mine.json", "sha256": read_swap_set(str(path)).sha256}
+    with pytest.raises(BadInput, match="needs a file"):
+        list(train(spec.defence, "sst2", "cnn", make_recipe("cnn", "sst2", 40), device="cpu", data_dir=data))

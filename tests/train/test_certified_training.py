@@ -277,7 +277,7 @@ def test_a_file_of_swaps_is_a_part_of_the_training():
 @pytest.mark.parametrize(("values", "line"), [
     (CERTIFIED | {"set": {"swaps": "file"}}, "needs a file"),
     (CERTIFIED | {"set": {"swaps": "wide", "swap_file": "mine.json"}}, "leave one out"),
-    (CERTIFIED | {"defence": "base", "set": {"swap_file": "mine.json"}}, "for certified training")])
+    (CERTIFIED | {"defence": "base", "set": {"swap_file": "mine.json"}}, "Base learns against no swaps")])
 def test_swaps_that_do_not_fit_are_one_line(values, line):
     with pytest.raises(BadInput, match=line):
         parse_spec(values)

@@ -8,7 +8,6 @@ import streamlit as st
 from robust_core import datasets, kept_files
 from robust_core.resources.swap_sets import FILE
 from robust_core.train.defence import Defence
-from robust_core.trainings import CERTIFIED
 from ui.shared import catalogue, people
 from ui.widgets.markdown import note
 
@@ -58,12 +57,12 @@ def choose_swaps(defence: Defence) -> dict[str, str] | None:
     Raises:
         BadInput: An uploaded file cannot be used.
     """
-    if defence.name != CERTIFIED or getattr(defence, "swaps", "") != FILE:
+    if not defence.takes_swaps or getattr(defence, "swaps", "") != FILE:
         return {}
     path = _choose_file("swaps", "File of swaps", kept_files.SWAPS, kept_files.keep_swaps,
                         "A JSON object from each word to the list of words that may stand in its place.")
     if path is None:
-        note("Certified training with swaps = file needs a file of swaps.")
+        note(f"{defence.title} with swaps = file needs a file of swaps.")
         return None
     return {"swap_file": str(path)}
 
