@@ -178,6 +178,10 @@ class GradientSwapsObjective(Objective["GradientSwaps"]):
         clean, adversarial = clean.detach(), adversarial.detach()
         return {"loss": (1 - weight) * clean + weight * adversarial, "clean": clean, "adversarial": adversarial}
 
+    def counts(self, epoch: int) -> bool:
+        """Return whether it is the last epoch: accuracy on dev would choose what is least robust."""
+        return epoch == self.setup.recipe.epochs
+
     def _measure(self, batch: "Batch", delta: "torch.Tensor | None" = None) -> "torch.Tensor":
         from torch.nn.functional import cross_entropy
 
@@ -222,9 +226,9 @@ class GradientSwaps(Defence):
 
     swaps: str = param("wide", "Swap set that swaps come from; file: that of a file of your own (--swaps FILE)",
                        choices=(*swap_sets.NAMES, swap_sets.FILE))
-    share: float = param(0.5, "Largest share of a text's swappable words that is swapped; at least one word",
+    share: float = param(1.0, "Largest share of a text's swappable words that is swapped; at least one word",
                          low=0.0, high=1.0)
-    weight: float = param(0.7, "Weight a of the swapped text's loss", low=0.0, high=1.0)
+    weight: float = param(0.5, "Weight a of the swapped text's loss", low=0.0, high=1.0)
 
     def objective(self, setup: "Setup") -> GradientSwapsObjective:
         """Begin a training on swapped texts."""

@@ -108,7 +108,7 @@ def test_on_a_linear_network_a_swapped_text_is_never_easier_and_holds_allowed_wo
     batch = make_batch(setup.rows, setup.tokens, CPU)
     terms = objective.gradients(batch)
     assert float(terms["adversarial"]) >= float(terms["clean"]) - 1e-5
-    assert float(terms["loss"]) == pytest.approx(0.3 * float(terms["clean"]) + 0.7 * float(terms["adversarial"]))
+    assert float(terms["loss"]) == pytest.approx(0.5 * float(terms["clean"]) + 0.5 * float(terms["adversarial"]))
     delta = torch.zeros(*batch.ids.shape, 5, requires_grad=True)
     slope, = torch.autograd.grad(objective._measure(batch, delta), delta)
     swapped = objective._swap(batch, slope)
