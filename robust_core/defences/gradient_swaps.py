@@ -206,6 +206,9 @@ class GradientSwapsObjective(Objective["GradientSwaps"]):
             # From the end, so that places before it stay where they are.
             for place in sorted(swaps, reverse=True):
                 ids[place.start: place.end] = table.forms[swaps[place]]
+            suffix = setup.tokens.suffix
+            if len(ids) > setup.tokens.length:
+                ids = [*ids[: setup.tokens.length - len(suffix)], *suffix]
             rows.append(row._replace(ids=tuple(ids)))
         return make_batch(rows, setup.tokens, setup.device)
 

@@ -1,5 +1,7 @@
 """Training with swaps that the gradient chooses: slow twin of the choice, what a swapped text may hold, limits."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -134,6 +136,12 @@ def test_words_of_several_pieces_make_a_text_longer_and_shorter():
         swapped = objective._swap(batch, slope)
         text = swapped.ids[row][swapped.mask[row]].tolist()
         assert text == [*setup.rows[row].ids[:place.start], *form, *setup.rows[row].ids[place.end:]]
+    # What no longer fits is cut off, as it is from any text.
+    setup.tokens = dataclasses.replace(setup.tokens, length=3)
+    slope = torch.zeros(*batch.ids.shape, len(setup.tokens))
+    slope[0, longer.start: longer.end] = torch.eye(len(setup.tokens))[list(setup.tokens.unit_ids("well-made"))].sum(0)
+    cut = objective._swap(batch, slope)
+    assert cut.ids[0][cut.mask[0]].tolist() == [setup.rows[0].ids[0], *setup.tokens.unit_ids("well-made")]
 
 
 def test_without_weight_it_is_plain_training_bit_for_bit(tmp_path):
@@ -142,7 +150,7 @@ def test_without_weight_it_is_plain_training_bit_for_bit(tmp_path):
     for name, values in (("base", {}), ("gradient-swaps", {"weight": 0.0}), ("swapped", {"weight": 0.7})):
         defence = DEFENCES["base" if name == "base" else "gradient-swaps"](**values)
         # Without dropout, of which a second pass takes its own draws.
-        recipe = make_recipe("cnn", "sst2", 40, epochs=2, length=12, dropout=0.0, embedding_dropout=0.0)
+        recipe = make_recipe("cnn", "sst2", 40, epochs=1, length=12, dropout=0.0, embedding_dropout=0.0)
         events = list(train(defence, "sst2", "cnn", recipe, device="cpu", data_dir=data))
         found[name] = events[-1]["trained"].network.state_dict()
     same = {name: all(torch.equal(one, found["base"][key]) for key, one in weights.items())
