@@ -11,6 +11,7 @@ from robust_core.attacks import ATTACKS
 from robust_core.attacks.base import Attack
 from robust_core.attacks.presets import PAPER, read_preset
 from robust_core.errors import BadInput, UnknownName, list_names, quote
+from robust_core.evaluation.guarded_names import split_guards
 from robust_core.explainers import EXPLAINERS
 from robust_core.explainers.base import Explainer
 from robust_core.files import read_json
@@ -117,6 +118,9 @@ def _find_models(names: Sequence[str]) -> list[str]:
     """Return ids of models; a name with * or ? stands for all checkpoints that it fits."""
     known, found = [card.id for card in cards()] if any(_is_pattern(name) for name in names) else [], {}
     for name in names:
+        if split_guards(name)[1]:
+            raise BadInput(f"A sweep takes no model with guards, since workers have no texts to fit them to: "
+                           f"{quote(name)}. evaluate measures guarded models, in one process.")
         fitting = [model for model in known if fnmatch.fnmatchcase(model, name)] if _is_pattern(name) else [name]
         if not fitting:
             raise UnknownName("model", name, known)

@@ -49,6 +49,7 @@ def test_a_pattern_stands_for_the_checkpoints_that_it_fits(data, tmp_path):
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"model": ["a"]}, "'?model'? is none of them"), ({"models": "a"}, "models of a sweep is a list"),
+    ({"models": ["sst2/cnn/base+unicode"]}, "no model with guards"),
     ({"models": []}, "needs models"), ({"attacks": [["pwws"]]}, "are names"), ({"attacks": ["x"]}, "Unknown attack"),
     ({"presets": ["x"]}, "Unknown preset"), ({"presets": ["paper", "x"]}, "Unknown preset"),
     ({"attacks": ["clare"], "presets": ["careful"]}, "no preset careful"),
