@@ -54,13 +54,13 @@ class AdditiveNetwork(Network):
             vectors, flags, self.embedding.embedding_dim - FLAGS), unsafe=True)
 
     def hold_words(self, held: torch.Tensor) -> None:
-        """Let words add nothing, now and in the training that follows.
+        """Let words add nothing, now and in the training that follows `learn_table`.
 
         Args:
             held: (vocabulary,) bool.
         """
-        table = self.embedding.parametrizations.weight[0]  # type: ignore[index, union-attr] (set by learn_table)
-        table.free[held] = 0.0
+        learnt = next(module for module in self.modules() if isinstance(module, _LearntTable))
+        learnt.free[held] = 0.0
 
     def finish(self) -> None:
         """Keep the table as it has become."""
