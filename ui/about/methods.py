@@ -44,6 +44,12 @@ then has a long way to go before it looks like one of another class. Learning by
 RAR is FreeLB with another wish: from the moved numbers of a text the model must still be able to name each of its
 words. Whoever can still tell which words were there has not lost the meaning on the way. The part that names the
 words is needed in training only."""),
+    Explanation("Gradient-chosen swaps", """
+Running an attack on every training text takes long. The gradient says, for all words of a text at once, which of
+their swaps would make the model more wrong, as far as a straight line goes. Those swaps are made, in every batch
+anew, and the model learns from the text and from the swapped one. It costs about twice an ordinary training, and
+a swap set says which words may come in. Nothing is proved: swaps that the set does not hold, or that are harmful only
+together, were never met."""),
     Explanation("Additive models and their certificate", """
 An additive model gives each word points for each class, depending on the word and on whether a "not" or a "but"
 stands nearby, and adds the points up. It is simpler than a network, and so its worst case can be worked out: for
