@@ -130,10 +130,12 @@ def parse_spec(values: Mapping[str, Any], data_dir: str | None = None) -> Traini
     return spec
 
 
-def name_swapping() -> str:
-    """Return which defences learn against swaps, to stand in a line about one that does not."""
-    taking = [f"--defence {name}" for name in DEFENCES if DEFENCES[name].takes_swaps]
-    return f"a swap set or a file of swaps is for {list_names(taking)}"
+def check_takes_swaps(cls: type[Defence]) -> None:
+    """Raise BadInput unless a defence learns against swaps; the line names those that do."""
+    if not cls.takes_swaps:
+        taking = [f"--defence {name}" for name in DEFENCES if DEFENCES[name].takes_swaps]
+        raise BadInput(f"{cls.title} learns against no swaps: a swap set or a file of swaps is for "
+                       f"{list_names(taking)}.")
 
 
 def _settle_swaps(cls: type[Defence], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,8 +144,7 @@ def _settle_swaps(cls: type[Defence], settings: Mapping[str, Any]) -> dict[str, 
         if cls.takes_swaps and settings.get("swaps") == FILE:
             raise BadInput(f"swaps={FILE} needs a file: name it by --swaps.")
         return {}
-    if not cls.takes_swaps:
-        raise BadInput(f"{cls.title} learns against no swaps: {name_swapping()}.")
+    check_takes_swaps(cls)
     if settings.get("swaps", FILE) != FILE:
         raise BadInput(f"Swaps come either from the file or from the set {quote(settings['swaps'])}; leave one out.")
     return {"swaps": FILE}

@@ -63,8 +63,8 @@ def train(dataset: Annotated[str, typer.Option(
         if plan is not None and (dataset or architecture or rows or unlabelled or teacher or swaps):
             raise BadInput("A plan says itself what to train; leave --dataset, --architecture, --rows, --unlabelled, "
                            "--teacher and --swaps out.")
-        if swaps and not DEFENCES[defence].takes_swaps:
-            raise BadInput(f"{DEFENCES[defence].title} learns against no swaps: {trainings.name_swapping()}.")
+        if swaps:
+            trainings.check_takes_swaps(DEFENCES[defence])
         process_rank()  # what accelerate says of the processes is read before anything is made
         root = check_target(check_path(out or own_checkpoints(), "folder of checkpoints"))
         claims_folder = None if claims is None else check_target(check_path(claims, "folder of claims"))

@@ -173,7 +173,7 @@ class GradientSwapsObjective(Objective["GradientSwaps"]):
         clean = self._measure(batch, delta)
         slope = descend((1 - weight) * clean, learnt, delta) if weight < 1 else torch.autograd.grad(clean, delta)[0]
         swapped = self._swap(batch, slope)
-        adversarial = self._measure(swapped)
+        adversarial = self.loss(swapped)
         descend(weight * adversarial, learnt)
         clean, adversarial = clean.detach(), adversarial.detach()
         return {"loss": (1 - weight) * clean + weight * adversarial, "clean": clean, "adversarial": adversarial}
@@ -182,13 +182,13 @@ class GradientSwapsObjective(Objective["GradientSwaps"]):
         """Return whether it is the last epoch: accuracy on dev would choose what is least robust."""
         return epoch == self.setup.recipe.epochs
 
-    def _measure(self, batch: "Batch", delta: "torch.Tensor | None" = None) -> "torch.Tensor":
+    def _measure(self, batch: "Batch", delta: "torch.Tensor") -> "torch.Tensor":
+        """Return the loss of a batch whose embeddings are moved by delta."""
         from torch.nn.functional import cross_entropy
 
         network = self.setup.network
-        rows = network.embedding(batch.ids)
         with self.setup.autocast():
-            scores = network(rows if delta is None else rows + delta, batch.mask).float()
+            scores = network(network.embedding(batch.ids) + delta, batch.mask).float()
         return cross_entropy(scores, batch.labels)
 
     def _swap(self, batch: "Batch", slope: "torch.Tensor") -> "Batch":
